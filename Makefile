@@ -1,0 +1,57 @@
+# Every target sets up what it needs: `make demo` works on a fresh clone.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := test
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test test-slow lint types docs bench
+
+# Done again only when one of the two files changes.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/nserbench run --upstream mel --downstream bigru,mean \
+	    --corpus demo,demo-human,demo-park,demo-traffic --out results/demo
+	$(BIN)/nserbench leaderboard results/demo
+	@$(BIN)/nserbench leaderboard results/demo --format markdown > results/demo/leaderboard.md
+	@echo "The same table in Markdown: results/demo/leaderboard.md"
+
+# Two workers with a thread each: with more they fight over the cores.
+test: lint types $(READY)
+	$(BIN)/python docs/generate.py --check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(READY)
+	$(BIN)/mypy
+	$(BIN)/mypy docs/generate.py
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --quiet --strict
+	@echo "The site: site/index.html"
+
+# A script of perf/ prints `short` beside each figure that misses its bound.
+bench: $(READY)
+	@short=0; output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
+	for script in $(wildcard perf/*.py); do \
+	    echo "== $$script"; \
+	    $(BIN)/python "$$script" | tee "$$output"; \
+	    if grep -qw short "$$output"; then short=1; fi; \
+	done; \
+	if [ -z "$(wildcard perf/*.py)" ]; then echo "Nothing measured: perf/ holds no benchmark yet."; fi; \
+	exit $$short

@@ -1,0 +1,1 @@
+"""Cells, the grid of them, and what it takes to run one."""

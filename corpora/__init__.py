@@ -1,0 +1,1 @@
+"""Labelled speech, and the noise that is laid under it."""

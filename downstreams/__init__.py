@@ -1,0 +1,1 @@
+"""Heads that turn layered features into class logits."""

@@ -1,0 +1,40 @@
+"""The same surroundings for every test: offline, plain output, folders of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+DATA = "NSERBENCH_TEST_DATA"
+
+# Set on import, since huggingface_hub and rich read theirs when they are imported.
+for name in [name for name in os.environ if name.startswith("NSERBENCH_")]:
+    if name != DATA:
+        del os.environ[name]
+os.environ.pop("FORCE_COLOR", None)
+os.environ |= {
+    "COLUMNS": "100",
+    "HF_HUB_CACHE": str(Path(__file__).parent / "no-such-cache"),
+    "HF_HUB_OFFLINE": "1",
+    "NO_COLOR": "1",
+}
+if DATA in os.environ:  # a relative path would not outlive the change of folder below
+    os.environ[DATA] = str(Path(os.environ[DATA]).resolve())
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the store, the results and the working folder in the test's own folder."""
+    monkeypatch.setenv("NSERBENCH_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("NSERBENCH_RESULTS", str(tmp_path / "results"))
+    working = tmp_path / "working"
+    working.mkdir()
+    monkeypatch.chdir(working)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Give the folder of real speech, noise and weights."""
+    if DATA not in os.environ:
+        pytest.skip(f"{DATA} is not set")
+    return Path(os.environ[DATA])

@@ -1,0 +1,91 @@
+"""The package list, the folders, the links and the wheel must say the same."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
+FOLDERS = ("benchmark", "upstreams", "downstreams", "corpora", "leaderboard")
+
+
+def modules() -> set[str]:
+    """Give every module as the wheel should name it."""
+    face = {file.relative_to(ROOT) for file in (ROOT / "nserbench").rglob("*.py")}
+    rooms = {
+        Path("nserbench") / file.relative_to(ROOT)
+        for folder in FOLDERS
+        for file in (ROOT / folder).rglob("*.py")
+    }
+    return {file.as_posix() for file in face | rooms}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Give the names in a wheel built from a copy of the tree."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in ("nserbench", *FOLDERS):
+        copytree(ROOT / name, tree / name, symlinks=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        (tree / name).write_bytes((ROOT / name).read_bytes())
+    # The backend itself: pip would fetch setuptools anew.
+    build = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
+    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True)
+    (built,) = (tree / "dist").glob("*.whl")
+    return zipfile.ZipFile(built).namelist()
+
+
+def test_every_package_on_disk_is_listed() -> None:
+    on_disk = {Path(name).parent.as_posix().replace("/", ".") for name in modules()}
+
+    assert on_disk == set(SETUPTOOLS["packages"])
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_link_points_at_the_folder(folder: str) -> None:
+    link = ROOT / "nserbench" / folder
+
+    assert link.is_symlink()
+    assert link.resolve() == ROOT / SETUPTOOLS["package-dir"][f"nserbench.{folder}"]
+
+
+def test_the_wheel_holds_every_module_and_the_mark_of_being_typed(
+    wheel: list[str],
+) -> None:
+    installed = {name for name in wheel if ".dist-info/" not in name}
+
+    assert installed == modules() | {"nserbench/py.typed"}
+
+
+def test_the_wheel_carries_the_licence_and_the_command(wheel: list[str]) -> None:
+    info = {name.partition(".dist-info/")[2] for name in wheel}
+
+    assert {"licenses/LICENSE", "licenses/NOTICE", "entry_points.txt"} <= info
+
+
+def test_every_tested_version_is_one_that_the_project_allows() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = {
+        canonicalize_name(name): version
+        for name, _, version in (line.partition("==") for line in lines)
+    }
+    project = PROJECT["project"]
+
+    wanted = map(
+        Requirement,
+        sum(project["optional-dependencies"].values(), project["dependencies"]),
+    )
+
+    assert [
+        str(requirement)
+        for requirement in wanted
+        if pins[canonicalize_name(requirement.name)] not in requirement.specifier
+    ] == []

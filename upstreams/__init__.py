@@ -1,0 +1,1 @@
+"""Models that turn audio into layered features."""
