@@ -1,0 +1,85 @@
+"""What every head is: a module from layered features to class logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from nserbench.cards import Card, Option, Options, several, several_label
+from nserbench.upstreams.base import Groups, GroupSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Tier = Literal["pooled", "frames"]
+"""``pooled``: means over valid frames, as groups of one frame; ``frames``: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a head is trained: Adam on the cross-entropy, nothing else.
+
+    Attributes:
+        epochs: Passes over the training part.
+        batch_size: Utterances in a step.
+        learning_rate: Of Adam, constant.
+        standardise: Whether features are z-scored with the mean and the standard
+            deviation, over the training part's utterances, of their means over time.
+    """
+
+    epochs: int = 50
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    standardise: bool = False
+
+
+def anything(groups: Groups, options: Options) -> str | None:
+    """Apply to every upstream."""
+    return None
+
+
+def every_layer(spec: GroupSpec, options: Options) -> range:
+    """Read all layers of a group, layer 0 included."""
+    return spec.layers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownstreamCard(Card):
+    """What is known of a head before it is built.
+
+    ``load`` names a callable ``(groups, classes, options) -> torch.nn.Module``, with
+    the specs of the groups to read, the number of classes, and the checked options.
+    The module's ``forward(features: LayeredFeatures)`` gives logits
+    ``(batch, classes)``.
+
+    Attributes:
+        tier: What it needs. A head of the pooled tier pools over time first, so that
+            it gives the same on frames.
+        recipe: How it is trained unless a protocol says otherwise.
+        refuses: Says why the head cannot exist on these groups, or None if it can.
+        layers: The layers of a group that it reads. The module is built for, and
+            given, these only, so that a head on one layer does not read thirteen.
+    """
+
+    kind: ClassVar[str] = "downstream"
+    common: ClassVar[Mapping[str, Option]] = MappingProxyType(
+        {
+            "groups": Option(
+                help="groups of the upstream to read, joined by +; all unless given",
+                parse=several,
+                label=several_label,
+            )
+        }
+    )
+
+    tier: Tier = "pooled"
+    recipe: Recipe = Recipe()
+    refuses: Callable[[Groups, Options], str | None] = anything
+    layers: Callable[[GroupSpec, Options], range] = every_layer
+
+    def build(self, groups: Groups, classes: int, options: Options) -> nn.Module:
+        """Build the head with fresh weights from torch's global generator."""
+        head: nn.Module = self.resolve(self.load)(groups, classes, options)
+        return head

@@ -1,0 +1,36 @@
+"""Benchmark speech emotion recognition in noise: upstream x head x corpus x noise.
+
+What a plugin needs is here; nothing of it imports torch.
+"""
+
+from nserbench.cards import Option
+from nserbench.corpora.base import Corpus, CorpusCard, NoiseCard, Utterance
+from nserbench.downstreams.base import DownstreamCard, Recipe
+from nserbench.errors import NserbenchError
+from nserbench.hookspecs import hookimpl
+from nserbench.upstreams.base import (
+    Batch,
+    GroupSpec,
+    LayerGroup,
+    Transcriber,
+    Upstream,
+    UpstreamCard,
+)
+
+__all__ = [
+    "Batch",
+    "Corpus",
+    "CorpusCard",
+    "DownstreamCard",
+    "GroupSpec",
+    "LayerGroup",
+    "NoiseCard",
+    "NserbenchError",
+    "Option",
+    "Recipe",
+    "Transcriber",
+    "Upstream",
+    "UpstreamCard",
+    "Utterance",
+    "hookimpl",
+]

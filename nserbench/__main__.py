@@ -1,0 +1,6 @@
+"""Run the command line with ``python -m nserbench``."""
+
+from nserbench.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="nserbench")

@@ -1,0 +1,62 @@
+import pytest
+
+from nserbench.cards import Bound, Card, Option, at_least, bind, several, several_label
+from nserbench.errors import BadSpec, MissingExtra, UnknownName
+from nserbench.spec import parse_spec
+
+CARD = Card(
+    name="thing",
+    summary="",
+    source="",
+    licence="",
+    load="no_such_package.anywhere:load",
+    extra="things",
+    options={
+        "layer": Option(help="", default=1, parse=at_least(0)),
+        "groups": Option(help="", parse=several, label=several_label, keyed=False),
+        "id": Option(help=""),
+    },
+    bare="id",
+)
+
+
+def bound(text: str) -> Bound[Card]:
+    return bind(CARD, parse_spec(text))
+
+
+def test_options_that_are_not_given_have_their_default() -> None:
+    assert bound("thing:layer=3").options == {"layer": 3, "groups": None, "id": None}
+
+
+def test_the_label_holds_what_differs_from_the_default_in_one_order() -> None:
+    one = bound("thing:layer=3,groups=a+b")
+    other = bound("thing:groups=a+b,layer=3")
+
+    assert one.label == other.label == "thing:groups=a+b,layer=3"
+    assert bound("thing:layer=1").label == "thing"
+
+
+def test_a_value_without_a_key_sets_the_bare_option() -> None:
+    assert bound("thing:ORG/NAME").label == "thing:id=ORG/NAME"
+
+
+def test_options_that_only_select_are_no_part_of_the_key() -> None:
+    assert bound("thing:groups=a").key_options() == bound("thing").key_options()
+    assert bound("thing:layer=2").key_options() != bound("thing").key_options()
+
+
+def test_an_unknown_option_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'layer'") as caught:
+        bound("thing:layers=3")
+
+    assert "known: groups, id, layer" in str(caught.value)
+
+
+def test_a_value_out_of_range_says_what_is_wanted() -> None:
+    with pytest.raises(BadSpec, match=r"thing:layer=-1: a whole number from 0 up"):
+        bound("thing:layer=-1")
+
+
+def test_a_missing_package_names_the_pip_command() -> None:
+    with pytest.raises(MissingExtra, match=r"pip install 'nserbench\[things\]'"):
+        CARD.resolve(CARD.load)

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from nserbench.errors import BadSettings
+from nserbench.settings import Settings, load_settings
+
+
+def test_paths_in_the_file_start_at_its_own_folder(tmp_path: Path) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text('[paths]\nemodb = "data/emodb"\n[noises]\nbus = "/n/bus.wav"\n')
+
+    settings = load_settings(file)
+
+    assert settings.path("emodb") == tmp_path / "data/emodb"
+    assert settings.noises == {"bus": Path("/n/bus.wav")}
+
+
+def test_the_environment_wins_over_the_file() -> None:
+    settings = Settings({"crema-d": Path("a")}, environment={"NSERBENCH_CREMA_D": "b"})
+
+    assert settings.path("crema-d") == Path("b")
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    settings = Settings(environment={})
+
+    assert settings.results == Path("results")
+    assert settings.store == Path("~/.cache/nserbench").expanduser()
+    assert settings.path("emodb") is None
+
+
+def test_the_file_in_the_working_folder_is_read_by_itself() -> None:
+    Path("nserbench.toml").write_text('[paths]\ndemand = "noise"\n')
+
+    assert load_settings().paths == {"demand": Path("noise")}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[paths", "is not TOML"),
+        ("[path]\nemodb = 'x'", "unknown table 'path'"),
+        ("[paths]\nemodb = 3", "must be a path in quotes"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, content: str, problem: str) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text(content)
+
+    with pytest.raises(
+        BadSettings, match=rf"lab\.toml.* {problem}|lab\.toml: .*{problem}"
+    ):
+        load_settings(file)
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="cannot be read"):
+        load_settings(tmp_path / "none.toml")

@@ -1,0 +1,209 @@
+"""What every upstream gives: the hidden states of all of its layers."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from nserbench.cards import Card, Option, Options, several, several_label
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Hz. Every corpus is resampled to this before an upstream sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """What is known of a group before anything is loaded.
+
+    Attributes:
+        layers: The numbers of its layers. ``range(0, 13)`` for a module of 12 blocks:
+            0 is what enters block 1, ``l`` is what block ``l`` puts out. A group of
+            one layer that enters nothing, such as a spectrogram, has ``range(1, 2)``.
+        dim: Width of every layer.
+        rate: Frames per second, or None where the axis is not time (tokens,
+            functionals).
+    """
+
+    layers: range
+    dim: int
+    rate: float | None
+
+    @property
+    def blocks(self) -> range:
+        """The layers that a block puts out: all but layer 0."""
+        return range(max(1, self.layers.start), self.layers.stop)
+
+
+Groups: TypeAlias = Mapping[str, GroupSpec]
+"""The groups of an upstream by name, such as ``encoder`` and ``decoder``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGroup:
+    """The layers of one module that share a time axis, such as an encoder.
+
+    Features that were averaged over time have one frame.
+
+    Attributes:
+        states: ``(layers, batch, frames, dim)``, float32, in the order of
+            `GroupSpec.layers`.
+        lengths: ``(batch,)``, int64. Frames of each utterance that are not padding.
+
+    Raises:
+        ValueError: if the shapes do not agree, or a length is 0 or beyond ``frames``.
+    """
+
+    states: torch.Tensor
+    lengths: torch.Tensor
+
+    def __post_init__(self) -> None:
+        if self.states.ndim != 4:
+            raise ValueError(
+                "states must be (layers, batch, frames, dim), "
+                f"got shape {tuple(self.states.shape)}"
+            )
+        _, batch, frames, _ = self.states.shape
+        if self.lengths.shape != (batch,):
+            raise ValueError(
+                f"lengths must be ({batch},) to match states, "
+                f"got {tuple(self.lengths.shape)}"
+            )
+        if not bool(((self.lengths >= 1) & (self.lengths <= frames)).all()):
+            raise ValueError(
+                f"lengths must lie in 1..{frames} frames, got {self.lengths.tolist()}"
+            )
+
+
+LayeredFeatures: TypeAlias = Mapping[str, LayerGroup]
+"""Groups by name, all of the same utterances in the same order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What an upstream reads.
+
+    Attributes:
+        ids: The utterances.
+        waves: ``(samples,)`` float32 for each utterance, mono at `SAMPLE_RATE`, full
+            scale at 1.0.
+        texts: A transcript for each, or None where there is none.
+        languages: An ISO 639-1 code such as ``"de"`` for each, or None if unknown.
+    """
+
+    ids: Sequence[str]
+    waves: Sequence[NDArray[np.float32]]
+    texts: Sequence[str | None]
+    languages: Sequence[str | None]
+
+    @classmethod
+    def of(cls, *waves: NDArray[np.float32]) -> Batch:
+        """Make a batch of audio alone."""
+        none = [None] * len(waves)
+        return cls([str(place) for place in range(len(waves))], waves, none, none)
+
+
+class Upstream(abc.ABC):
+    """A loaded model, in evaluation mode on one device.
+
+    Args:
+        options: Of the card.
+        device: Such as ``"cuda:0"``.
+    """
+
+    def __init__(self, options: Options, device: str) -> None:
+        self.options = options
+        self.device = device
+
+    @abc.abstractmethod
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        """Give the layered features of a batch; differentiable where it has weights.
+
+        What it gives for an utterance does not depend on the others in the batch.
+
+        Returns:
+            The groups that the card announces, on the device of the model.
+        """
+
+    def extract(self, batch: Batch) -> LayeredFeatures:
+        """Give the features without gradients."""
+        import torch
+
+        # Not inference_mode: no head could train on its tensors.
+        with torch.no_grad():
+            return self.forward(batch)
+
+    def parameter_count(self) -> int:
+        """Give the number of weights; 0 for an upstream that has none."""
+        return 0
+
+
+class Transcriber(Upstream):
+    """An upstream that can also write down what it hears."""
+
+    @abc.abstractmethod
+    def transcribe(self, batch: Batch) -> list[str]:
+        """Give the transcript of each utterance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamCard(Card):
+    """What is known of an upstream before it is loaded.
+
+    ``load`` names a callable that takes the options and a device such as ``"cuda:0"``
+    and returns an `Upstream`.
+
+    Attributes:
+        groups: What it gives, or a function from options to that. The function may
+            read a checkpoint's configuration, but neither weights nor torch.
+        files: ``"package.module:function"`` that takes the options and gives the
+            checkpoint's files on this machine, fetching them where need be. Their
+            digest identifies the features. None where there are no weights.
+        reads: Which fields of a `Batch` change the features.
+        min_samples: Shorter clips are zero-padded to this.
+        max_samples: Longer clips are cut to this; None for no limit.
+        transcribes: Whether it is a `Transcriber`.
+    """
+
+    kind: ClassVar[str] = "upstream"
+    common: ClassVar[Mapping[str, Option]] = MappingProxyType(
+        {
+            "groups": Option(
+                help="groups to hand to the head, joined by +; all unless given",
+                parse=several,
+                label=several_label,
+                keyed=False,
+            )
+        }
+    )
+
+    groups: Groups | Callable[[Options], Groups]
+    files: str | None = None
+    reads: frozenset[str] = field(default=frozenset({"waves"}))
+    min_samples: int = 1
+    max_samples: int | None = None
+    transcribes: bool = False
+
+    def describe(self, options: Options) -> Groups:
+        """Give the groups for some options, before anything is loaded."""
+        return self.groups(options) if callable(self.groups) else self.groups
+
+    def open(self, options: Options, device: str) -> Upstream:
+        """Load the model on a device."""
+        upstream: Upstream = self.resolve(self.load)(options, device)
+        return upstream
+
+    def checkpoint_files(self, options: Options) -> Sequence[Path]:
+        """Give the files whose content decides the features."""
+        if self.files is None:
+            return ()
+        found: Sequence[Path] = self.resolve(self.files)(options)
+        return found
