@@ -1,0 +1,199 @@
+"""Noise under speech, at a chosen level and from a reproducible place."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
+from nserbench.errors import BadAudio
+
+MIX_VERSION = 1
+"""Raised whenever the same speech, noise, SNR and seed would give another mix."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Noise:
+    """A recording to lay under speech.
+
+    Attributes:
+        name: As in ``iemocap-park``. It decides, with the utterance and the seed,
+            which part is laid under.
+        path: Where it was read from.
+        wave: ``(samples,)``, 16 kHz mono.
+        digest: Of ``wave``.
+    """
+
+    name: str
+    path: Path
+    wave: NDArray[np.float32]
+    digest: str
+
+    def offset(self, utterance_id: str, samples: int, seed: int) -> int:
+        """Choose where the part for an utterance starts, in samples.
+
+        The paper does not say. We draw it uniformly from all places, by the 64-bit
+        BLAKE2b of the JSON text ``["UTTERANCE", "NOISE", SEED]`` modulo their number:
+        the same at every SNR, so that levels are compared on the same noise, and in
+        every order and process. A noise shorter than the clip may start anywhere,
+        since it is looped.
+        """
+        key = json.dumps([utterance_id, self.name, seed]).encode("ascii")
+        drawn = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
+        spare = len(self.wave) - samples
+        return drawn % (spare + 1 if spare >= 0 else len(self.wave))
+
+    def segment(self, offset: int, samples: int) -> NDArray[np.float32]:
+        """Cut out a part, ``(samples,)``, looping where the end is reached.
+
+        Raises:
+            BadAudio: if the part is silent, so that no level can be set.
+        """
+        if samples > len(self.wave):
+            _warn_of_loop(self.name, self.path, len(self.wave) / SAMPLE_RATE)
+        part: NDArray[np.float32] = self.wave.take(
+            np.arange(offset, offset + samples), mode="wrap"
+        )
+        if part.min() == part.max():
+            raise BadAudio(
+                f"{self.path} is silent for {samples / SAMPLE_RATE:.3f} s from "
+                f"{offset / SAMPLE_RATE:.3f} s on; "
+                f"give noise {self.name!r} a file without gaps"
+            )
+        return part
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixture:
+    """Speech with noise under it, and what was done to get it.
+
+    Attributes:
+        wave: ``(samples,)``, beyond 1.0 where the sum is.
+        offset: Where the noise starts in its file, in samples.
+        gain: What the noise was multiplied with.
+        snr: dB, measured on ``wave``.
+    """
+
+    wave: NDArray[np.float32]
+    offset: int
+    gain: float
+    snr: float
+
+
+def read_noise(name: str, path: Path) -> Noise:
+    """Read a noise from any audio file.
+
+    Raises:
+        BadAudio: if the file cannot be used.
+    """
+    wave = read_audio(path, remedy=f"give noise {name!r} another file")
+    return Noise(name, path, wave, audio_digest(wave))
+
+
+def lay_under(
+    speech: NDArray[np.float32],
+    noise: Noise,
+    utterance_id: str,
+    snr: float,
+    seed: int,
+) -> Mixture:
+    """Lay under an utterance the part of a noise that belongs to it.
+
+    Args:
+        speech: ``(samples,)``, 16 kHz.
+        noise: What to lay under.
+        utterance_id: Unique in the corpus; decides the part, with the noise's name.
+        snr: dB.
+        seed: Another one gives other parts.
+
+    Raises:
+        ValueError: if the speech is silent.
+        BadAudio: if the part of the noise is silent.
+    """
+    offset = noise.offset(utterance_id, len(speech), seed)
+    wave, gain = mix(speech, noise.segment(offset, len(speech)), snr)
+    added = wave.astype(np.float64) - speech
+    return Mixture(wave, offset, gain, measured_snr(speech, added))
+
+
+def mix(
+    speech: NDArray[np.float32], noise: NDArray[np.float32], snr: float
+) -> tuple[NDArray[np.float32], float]:
+    """Add noise to speech at a signal-to-noise ratio.
+
+    The paper does not define the ratio. We take that of mean power over the whole
+    clip, pauses included, a constant offset not counted as power. The sum is neither
+    clipped nor scaled: a head that hears loudness would hear the noise level.
+
+    Args:
+        speech: ``(samples,)``, full scale at 1.0.
+        noise: ``(samples,)``. Its mean is removed.
+        snr: dB. At 0 both have the same power; below 0 the noise is the louder.
+
+    Returns:
+        The sum ``(samples,)``, beyond 1.0 where it is, and the factor on the noise.
+
+    Raises:
+        ValueError: if the lengths differ, or either is silent.
+
+    Examples:
+        >>> speech = np.array([0.5, -0.5], dtype=np.float32)
+        >>> noise = np.array([0.3, 0.1], dtype=np.float32)
+        >>> mixed, gain = mix(speech, noise, snr=20.0)
+        >>> mixed, round(gain, 6)
+        (array([ 0.55, -0.55], dtype=float32), 0.5)
+    """
+    if speech.shape != noise.shape:
+        raise ValueError(
+            f"speech has {len(speech)} samples and noise {len(noise)}: "
+            "cut the noise to the speech first"
+        )
+    power = _power(speech, "speech"), _power(noise, "noise")
+    gain = math.sqrt(power[0] / power[1] / 10 ** (snr / 10))
+    return (speech + gain * _centred(noise)).astype(np.float32), gain
+
+
+def measured_snr(speech: NDArray[np.floating], added: NDArray[np.floating]) -> float:
+    """Measure a signal-to-noise ratio as `mix` defines it, in dB.
+
+    Args:
+        speech: ``(samples,)``.
+        added: ``(samples,)``. What was added to it, such as a mixture less the speech.
+
+    Raises:
+        ValueError: if either is silent.
+    """
+    return 10 * math.log10(_power(speech, "speech") / _power(added, "noise"))
+
+
+def _centred(wave: NDArray[np.floating]) -> NDArray[np.float64]:
+    wide = wave.astype(np.float64)
+    centred: NDArray[np.float64] = wide - wide.mean()
+    return centred
+
+
+def _power(wave: NDArray[np.floating], what: str) -> float:
+    power = float(np.mean(np.square(_centred(wave))))
+    if power == 0.0:
+        raise ValueError(f"no SNR can be set: the {what} is silent throughout")
+    return power
+
+
+@functools.cache  # once for each noise, not for each utterance
+def _warn_of_loop(name: str, path: Path, seconds: float) -> None:
+    _log.warning(
+        "noise %r is looped: %s lasts %.3f s, less than some utterances",
+        name,
+        path,
+        seconds,
+    )
