@@ -1,0 +1,29 @@
+"""The fully connected network that the paper sets on openSMILE's functionals."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from nserbench.cards import Options
+from nserbench.downstreams.fusion import Mean, PooledHead
+from nserbench.downstreams.layers import last_layer
+from nserbench.upstreams.base import Groups
+
+UNITS = 512
+"""Of the hidden layer (Table II)."""
+
+
+def fc(groups: Groups, classes: int, options: Options) -> PooledHead:
+    """Build one hidden layer over the last layer of each group.
+
+    The paper gives units and dropout; we take one hidden layer, with ReLU.
+    """
+    width = sum(spec.dim for spec in groups.values())
+    classify = nn.Sequential(
+        nn.Linear(width, UNITS),
+        nn.ReLU(),
+        nn.Dropout(options["dropout"]),
+        nn.Linear(UNITS, classes),
+    )
+    layers = {group: last_layer(spec, options) for group, spec in groups.items()}
+    return PooledHead(groups, layers, [Mean() for _ in groups], classify)

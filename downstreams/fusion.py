@@ -1,0 +1,188 @@
+"""Heads that average over time, fuse the layers of each group, and classify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nserbench.cards import Options
+from nserbench.downstreams.layers import chosen_layer, fused_layers, last_layer, take
+from nserbench.downstreams.pooling import mean_over_time
+from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
+
+
+class Mean(nn.Module):
+    """The mean of the layers; of one layer, the layer itself."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Fuse ``(layers, batch, dim)`` to ``(batch, dim)``."""
+        return states.mean(dim=0)
+
+
+class WeightedSum(nn.Module):
+    """S3PRL's sum: one weight for each layer, through a softmax, equal at the start.
+
+    Args:
+        layers: How many layers there are.
+    """
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.scores = nn.Parameter(torch.zeros(layers))
+
+    def weights(self) -> Tensor:
+        """Give the ``(layers,)`` weights, which sum to 1."""
+        return self.scores.softmax(dim=0)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Fuse ``(layers, batch, dim)`` to ``(batch, dim)``."""
+        return torch.einsum("l,lbd->bd", self.weights(), states)
+
+
+class ScalarMix(WeightedSum):
+    """ELMo's scalar mix: a weighted sum of layer-normed layers, scaled by gamma.
+
+    Peters et al., Eq. 1 and Sec. 3.2. The layer norm is theirs too, as an option; we
+    apply it, without weights of its own, since it sets the mix apart from the weighted
+    sum. It acts on the vector averaged over time.
+
+    Args:
+        layers: How many layers there are.
+    """
+
+    def __init__(self, layers: int) -> None:
+        super().__init__(layers)
+        self.gamma = nn.Parameter(torch.ones(()))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Fuse ``(layers, batch, dim)`` to ``(batch, dim)``."""
+        return self.gamma * super().forward(F.layer_norm(states, states.shape[-1:]))
+
+
+class Attention(nn.Module):
+    """A learned query scores the layers of each utterance by scaled dot product.
+
+    The paper names "attention-based pooling" and says no more. The query starts at 0,
+    our choice: the head then starts as the mean, like the weighted sum, and no random
+    direction prefers a layer. Its gradient is not 0 there.
+
+    Args:
+        dim: Width of every layer.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Fuse ``(layers, batch, dim)`` to ``(batch, dim)``."""
+        scores = states @ self.query / len(self.query) ** 0.5
+        return torch.einsum("lb,lbd->bd", scores.softmax(dim=0), states)
+
+
+class PooledHead(nn.Module):
+    """Mean over valid frames, fusion within each group, groups side by side, logits.
+
+    Args:
+        groups: The groups to read.
+        layers: Numbers of the layers to read of each group.
+        fusions: For each group a module from ``(layers, batch, dim)`` to
+            ``(batch, dim)``.
+        classify: From the groups side by side, ``(batch, sum of dims)``, to logits.
+    """
+
+    def __init__(
+        self,
+        groups: Groups,
+        layers: Mapping[str, range],
+        fusions: Iterable[nn.Module],
+        classify: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.groups = dict(groups)
+        self.layers = dict(layers)
+        # A list, since a ModuleDict takes no name with a dot: whisper.encoder.
+        self.fusions = nn.ModuleList(fusions)
+        self.classify = classify
+
+    def forward(self, features: LayeredFeatures) -> Tensor:
+        """Give logits, ``(batch, classes)``."""
+        fused = [
+            fusion(self._pooled(features[group], group))
+            for group, fusion in zip(self.groups, self.fusions, strict=True)
+        ]
+        logits: Tensor = self.classify(torch.cat(fused, dim=-1))
+        return logits
+
+    def _pooled(self, features: LayerGroup, group: str) -> Tensor:
+        states = take(features.states, self.groups[group], self.layers[group])
+        return mean_over_time(states, features.lengths)
+
+
+class WeighingHead(PooledHead):
+    """A `PooledHead` whose fusions are each a `WeightedSum`."""
+
+    def layer_weights(self) -> dict[str, Tensor]:
+        """Give the ``(layers,)`` weights of each group, detached; they sum to 1."""
+        return {
+            group: cast(WeightedSum, fusion).weights().detach()
+            for group, fusion in zip(self.groups, self.fusions, strict=True)
+        }
+
+
+def last(groups: Groups, classes: int, options: Options) -> PooledHead:
+    """Build the head that reads the last layer of each group."""
+    layers = {group: last_layer(spec, options) for group, spec in groups.items()}
+    return _mean_of(layers, groups, classes, options)
+
+
+def single(groups: Groups, classes: int, options: Options) -> PooledHead:
+    """Build the head that reads one layer, of the same number in each group."""
+    layers = {group: chosen_layer(spec, options) for group, spec in groups.items()}
+    return _mean_of(layers, groups, classes, options)
+
+
+def mean(groups: Groups, classes: int, options: Options) -> PooledHead:
+    """Build the head that averages over layers."""
+    return _mean_of(_fused(groups, options), groups, classes, options)
+
+
+def weighted_sum(groups: Groups, classes: int, options: Options) -> WeighingHead:
+    """Build the head with a `WeightedSum` for each group."""
+    layers = _fused(groups, options)
+    sums = [WeightedSum(len(numbers)) for numbers in layers.values()]
+    return WeighingHead(groups, layers, sums, _linear(groups, classes, options))
+
+
+def scalar_mix(groups: Groups, classes: int, options: Options) -> WeighingHead:
+    """Build the head with a `ScalarMix` for each group."""
+    layers = _fused(groups, options)
+    mixes = [ScalarMix(len(numbers)) for numbers in layers.values()]
+    return WeighingHead(groups, layers, mixes, _linear(groups, classes, options))
+
+
+def attention(groups: Groups, classes: int, options: Options) -> PooledHead:
+    """Build the head with an `Attention` over the layers of each group."""
+    queries = [Attention(spec.dim) for spec in groups.values()]
+    layers = _fused(groups, options)
+    return PooledHead(groups, layers, queries, _linear(groups, classes, options))
+
+
+def _mean_of(
+    layers: Mapping[str, range], groups: Groups, classes: int, options: Options
+) -> PooledHead:
+    means = [Mean() for _ in groups]
+    return PooledHead(groups, layers, means, _linear(groups, classes, options))
+
+
+def _fused(groups: Groups, options: Options) -> dict[str, range]:
+    return {group: fused_layers(spec, options) for group, spec in groups.items()}
+
+
+def _linear(groups: Groups, classes: int, options: Options) -> nn.Module:
+    width = sum(spec.dim for spec in groups.values())
+    return nn.Sequential(nn.Dropout(options["dropout"]), nn.Linear(width, classes))

@@ -1,0 +1,80 @@
+"""Which layers of a group a head reads, and which groups it therefore refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nserbench.cards import Options
+from nserbench.upstreams.base import Groups, GroupSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def last_layer(spec: GroupSpec, options: Options) -> range:
+    """Give the number of a group's last layer, as a range of one."""
+    return spec.layers[-1:]
+
+
+def chosen_layer(spec: GroupSpec, options: Options) -> range:
+    """Give the number of the layer that was asked for, as a range of one."""
+    return range(options["layer"], options["layer"] + 1)
+
+
+def fused_layers(spec: GroupSpec, options: Options) -> range:
+    """Give the numbers of the layers that a fusing head reads.
+
+    The sums of Eq. 7 begin at layer 1. Whether they count what enters the first block
+    as a layer is left open; we take it that they do not, unless ``state0=yes``.
+    """
+    return spec.layers if options["state0"] else spec.blocks
+
+
+def take(states: Tensor, spec: GroupSpec, layers: range) -> Tensor:
+    """Give the states of some neighbouring layers, without copying them.
+
+    Args:
+        states: ``(layers, batch, frames, dim)``, every layer of the group.
+        spec: The group.
+        layers: Numbers of the layers to take.
+
+    Returns:
+        ``(len(layers), batch, frames, dim)``.
+
+    Raises:
+        ValueError: if the states are not those of every layer of the group.
+    """
+    if len(states) != len(spec.layers):
+        raise ValueError(
+            f"states must hold the {len(spec.layers)} layers of their group, "
+            f"got {len(states)}"
+        )
+    first = layers.start - spec.layers.start
+    return states[first : first + len(layers)]
+
+
+def needs(least: int) -> Callable[[Groups, Options], str | None]:
+    """Make the refusal of a head that fuses no fewer layers than ``least``, 1 or 2."""
+
+    def refuse(groups: Groups, options: Options) -> str | None:
+        for group, spec in groups.items():
+            count = len(fused_layers(spec, options))
+            if count < least:
+                return f"{group} has {('no', 'one')[count]} layer: nothing to fuse"
+        return None
+
+    return refuse
+
+
+def needs_the_layer(groups: Groups, options: Options) -> str | None:
+    """Refuse where no layer was asked for, or a group lacks it."""
+    layer = options["layer"]
+    if layer is None:
+        return "it reads one layer, and none was given: say layer=N"
+    for group, spec in groups.items():
+        if layer not in spec.layers:
+            first, last = spec.layers[0], spec.layers[-1]
+            has = f"layers {first} to {last}" if first < last else f"layer {first} only"
+            return f"layer {layer} is not in {group}, which has {has}"
+    return None
