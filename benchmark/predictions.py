@@ -1,0 +1,191 @@
+"""What a cell answered: one row for each tested utterance, as a table on disk."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.errors import BadResult
+
+COLUMNS = ("utterance", "speaker", "fold", "label", "predicted")
+PROBABILITY = "p_"
+"""What stands before a class in the name of its column of probabilities."""
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """The answers of a cell, each utterance tested once.
+
+    Attributes:
+        utterances: Ids, all different.
+        speakers: Who speaks, for each utterance.
+        folds: The fold each was tested in.
+        classes: Names, in the order of the numbers in ``labels`` and ``predicted``.
+        labels: ``(utterances,)``, the number of the true class.
+        predicted: ``(utterances,)``, the number of the class answered.
+        probabilities: ``(utterances, classes)``, each row with the sum 1.
+
+    Raises:
+        ValueError: if there is no utterance, the lengths do not agree, an utterance
+            or a class stands twice, a class number is out of range, or a row of
+            probabilities is not a distribution.
+    """
+
+    utterances: tuple[str, ...]
+    speakers: tuple[str, ...]
+    folds: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if not self.utterances:
+            raise ValueError("there are no predictions")
+        self._check_lengths()
+        for what, names in (("utterance", self.utterances), ("class", self.classes)):
+            if len(set(names)) != len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise ValueError(f"the {what} {twice!r} stands more than once")
+        for what, numbers in (("label", self.labels), ("predicted", self.predicted)):
+            if numbers.min() < 0 or numbers.max() >= len(self.classes):
+                raise ValueError(
+                    f"{what} must lie in 0..{len(self.classes) - 1}, "
+                    f"got {numbers.min()}..{numbers.max()}"
+                )
+        self._check_distributions()
+
+    def _check_lengths(self) -> None:
+        count = len(self.utterances)
+        shapes = {
+            "speakers": ((len(self.speakers),), (count,)),
+            "folds": ((len(self.folds),), (count,)),
+            "labels": (self.labels.shape, (count,)),
+            "predicted": (self.predicted.shape, (count,)),
+            "probabilities": (self.probabilities.shape, (count, len(self.classes))),
+        }
+        for what, (shape, wanted) in shapes.items():
+            if shape != wanted:
+                raise ValueError(f"{what} must have the shape {wanted}, got {shape}")
+
+    def _check_distributions(self) -> None:
+        # Written so that NaN, which is in no range, does not pass.
+        valid = (self.probabilities >= 0).all(axis=1) & (
+            np.abs(self.probabilities.sum(axis=1) - 1) <= 1e-4
+        )
+        if not valid.all():
+            row = int(np.argmin(valid))
+            raise ValueError(
+                f"the probabilities of {self.utterances[row]!r} are no distribution: "
+                f"{self.probabilities[row].tolist()}"
+            )
+
+    def write_csv(self, path: Path) -> None:
+        """Write one row for each utterance, classes by name.
+
+        Probabilities keep the nine digits that give a float32 back.
+        """
+        with path.open("w", encoding="utf-8", newline="") as file:
+            # The standard dialect's line ends make it quote every line end in a name.
+            table = csv.writer(file)
+            table.writerow([*COLUMNS, *(PROBABILITY + name for name in self.classes)])
+            table.writerows(self._rows())
+
+    def _rows(self) -> Iterator[list[str]]:
+        answers = zip(
+            self.utterances,
+            self.speakers,
+            self.folds,
+            self.labels.tolist(),
+            self.predicted.tolist(),
+            self.probabilities.tolist(),
+            strict=True,
+        )
+        for utterance, speaker, fold, label, predicted, probabilities in answers:
+            yield [
+                utterance,
+                speaker,
+                fold,
+                self.classes[label],
+                self.classes[predicted],
+                *(f"{value:.9g}" for value in probabilities),
+            ]
+
+
+def read_csv(path: Path) -> Predictions:
+    """Read what `Predictions.write_csv` wrote.
+
+    Raises:
+        BadResult: if the file is missing or damaged; the message names the line.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return _read(file, path)
+    except OSError as error:
+        raise BadResult(f"{path} cannot be read: {error.strerror}") from error
+    except BadResult:
+        raise
+    except ValueError as error:
+        raise BadResult(f"{path}: {error}") from error
+
+
+def _read(lines: Iterator[str], path: Path) -> Predictions:
+    header, rows = _parse(lines, path)
+    classes = tuple(name.removeprefix(PROBABILITY) for name in header[len(COLUMNS) :])
+    number = {name: place for place, name in enumerate(classes)}
+
+    def class_number(name: str) -> int:
+        if name not in number:
+            raise ValueError(f"{name!r} is not one of {', '.join(classes)}")
+        return number[name]
+
+    # Column by column, which takes half the time of row by row.
+    columns = list(zip(*rows, strict=True)) or [()] * len(header)
+    utterances, speakers, folds, label, predicted, *probabilities = columns
+    values = [_converted(column, float, path) for column in probabilities]
+    return Predictions(
+        utterances=utterances,
+        speakers=speakers,
+        folds=folds,
+        classes=classes,
+        labels=np.array(_converted(label, class_number, path), np.int64),
+        predicted=np.array(_converted(predicted, class_number, path), np.int64),
+        probabilities=np.array(values, np.float32).T.astype(np.float64),
+    )
+
+
+def _parse(lines: Iterator[str], path: Path) -> tuple[list[str], list[list[str]]]:
+    """Give the header and the rows, all of one length."""
+    table = csv.reader(lines, strict=True)
+    try:
+        header = next(table, [])
+        rows = list(table)
+    except csv.Error as error:
+        raise BadResult(f"{path}, line {table.line_num}: {error}") from error
+    if tuple(header[: len(COLUMNS)]) != COLUMNS:
+        raise BadResult(f"{path}, line 1: the columns {', '.join(COLUMNS)} are wanted")
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise BadResult(
+                f"{path}, line {line}: {len(row)} fields instead of {len(header)}"
+            )
+    return header, rows
+
+
+def _converted(
+    column: Iterable[str], convert: Callable[[str], Number], path: Path
+) -> list[Number]:
+    values: list[Number] = []
+    try:
+        values.extend(map(convert, column))  # keeps what came before the failure
+    except ValueError as error:
+        raise BadResult(f"{path}, line {len(values) + 2}: {error}") from error
+    return values

@@ -1,0 +1,222 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn import metrics as reference
+
+from nserbench.benchmark.metrics import (
+    METRICS,
+    answers_by,
+    confusion,
+    resample,
+    summarise,
+)
+from nserbench.benchmark.predictions import Predictions
+
+CLASSES = 4
+
+
+def by_scikit_learn(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64]
+) -> dict[str, float]:
+    chosen = {"labels": np.unique(labels), "zero_division": 0}
+    return {
+        "uar": reference.recall_score(labels, predicted, average="macro", **chosen),
+        "f1_macro": reference.f1_score(labels, predicted, average="macro", **chosen),
+        "f1_weighted": reference.f1_score(
+            labels, predicted, average="weighted", **chosen
+        ),
+        "accuracy": reference.accuracy_score(labels, predicted),
+    }
+
+
+def random_predictions(
+    seed: int, utterances: int = 120, speakers: int = 6
+) -> Predictions:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, CLASSES, utterances)
+    right = generator.random(utterances) < 0.5
+    who = generator.integers(0, speakers, utterances)
+    who[:speakers] = np.arange(speakers)
+    return Predictions(
+        utterances=tuple(f"u{number}" for number in range(utterances)),
+        speakers=tuple(f"s{one}" for one in who),
+        folds=tuple(f"f{one % 3}" for one in who),
+        classes=("a", "b", "c", "d"),
+        labels=labels,
+        predicted=np.where(right, labels, generator.integers(0, CLASSES, utterances)),
+        probabilities=np.full((utterances, CLASSES), 1 / CLASSES),
+    )
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize(
+    ("true", "answered"),
+    [
+        ([0, 1, 2, 3], [0, 1, 2, 3]),
+        ([0, 1, 2, 3], [0, 1]),  # classes that are never answered
+        ([0, 1], [0, 1, 2, 3]),  # classes that are only answered
+        ([0, 1], [2, 3]),
+        ([3], [3]),
+        ([2], [0, 1]),
+    ],
+)
+def test_metrics_are_those_of_scikit_learn(
+    name: str, true: list[int], answered: list[int]
+) -> None:
+    generator = np.random.default_rng(0)
+    for size in (1, 2, 7, 100):
+        labels = generator.choice(true, size)
+        predicted = generator.choice(answered, size)
+
+        found = METRICS[name](confusion(labels, predicted, CLASSES))
+
+        assert found == pytest.approx(by_scikit_learn(labels, predicted)[name])
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+def test_uar_is_the_balanced_accuracy() -> None:
+    labels, predicted = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 3])
+
+    found = METRICS["uar"](confusion(labels, predicted, CLASSES))
+
+    assert found == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
+
+
+def test_confusions_have_a_row_for_each_true_class() -> None:
+    labels, predicted = np.array([0, 0, 2]), np.array([1, 1, 2])
+
+    found = confusion(labels, predicted, 3)
+
+    np.testing.assert_array_equal(
+        found, reference.confusion_matrix(labels, predicted, labels=[0, 1, 2])
+    )
+
+
+def test_metrics_work_on_any_number_of_matrices_at_once() -> None:
+    matrices = answers_by(random_predictions(0))[1].sum(axis=1)
+
+    for metric in METRICS.values():
+        together = metric(matrices.reshape(2, 3, CLASSES, CLASSES))
+
+        assert together.shape == (2, 3)
+        np.testing.assert_array_equal(together.ravel(), [metric(m) for m in matrices])
+
+
+def test_the_headline_is_the_mean_of_folds_and_pooled_is_over_all() -> None:
+    predictions = random_predictions(1)
+    folds = np.array(predictions.folds)
+
+    found = summarise(predictions, draws=10)
+
+    for name, summary in found.items():
+        each = {
+            fold: by_scikit_learn(
+                predictions.labels[folds == fold], predictions.predicted[folds == fold]
+            )[name]
+            for fold in ("f0", "f1", "f2")
+        }
+        pooled = by_scikit_learn(predictions.labels, predictions.predicted)[name]
+        assert summary.folds == pytest.approx(each)
+        assert summary.mean == pytest.approx(np.mean(list(each.values())))
+        assert summary.pooled == pytest.approx(pooled)
+
+
+def test_a_class_absent_from_a_fold_does_not_count_in_it() -> None:
+    predictions = random_predictions(2)
+    in_first = np.array(predictions.folds) == "f0"
+    labels = np.where(in_first & (predictions.labels == 3), 0, predictions.labels)
+    predictions = dataclasses.replace(predictions, labels=labels, predicted=labels)
+
+    found = summarise(predictions, draws=10)
+
+    assert found["uar"].folds["f0"] == 1.0
+    assert found["f1_macro"].mean == 1.0
+
+
+def test_intervals_are_those_of_a_plain_bootstrap_over_speakers() -> None:
+    predictions = random_predictions(3)
+    # One class belongs to one speaker, so that some draws lack it.
+    own = np.array(predictions.speakers) == "s0"
+    labels = np.where(own, 3, predictions.labels % 3)
+    predicted = predictions.predicted
+    predictions = dataclasses.replace(predictions, labels=labels)
+    times = np.random.default_rng(5).multinomial(6, [1 / 6] * 6, size=200)
+
+    found = summarise(predictions, draws=200, seed=5)
+
+    folds, speakers = np.array(predictions.folds), np.array(predictions.speakers)
+    drawn = []
+    for counts in times:
+        again = counts[[int(name[1:]) for name in speakers]]
+        each = [
+            by_scikit_learn(
+                *(np.repeat(one[rows], again[rows]) for one in (labels, predicted))
+            )
+            for fold in np.unique(folds)
+            if again[rows := folds == fold].any()
+        ]
+        drawn.append({name: np.mean([one[name] for one in each]) for name in found})
+    for name, summary in found.items():
+        values = [one[name] for one in drawn]
+        assert summary.low == pytest.approx(np.percentile(values, 2.5))
+        assert summary.high == pytest.approx(np.percentile(values, 97.5))
+
+
+def test_who_is_drawn_depends_on_the_seed_and_the_number_of_speakers_alone() -> None:
+    one, two = (answers_by(random_predictions(seed))[1] for seed in (4, 5))
+
+    together = resample(one + two, draws=50, seed=1)
+
+    np.testing.assert_array_equal(
+        together, resample(one, draws=50, seed=1) + resample(two, draws=50, seed=1)
+    )
+    assert (together != resample(one + two, draws=50, seed=2)).any()
+
+
+def test_order_of_utterances_changes_nothing() -> None:
+    predictions = random_predictions(6)
+    order = np.random.default_rng(0).permutation(len(predictions.utterances))
+    shuffled = Predictions(
+        utterances=tuple(predictions.utterances[row] for row in order),
+        speakers=tuple(predictions.speakers[row] for row in order),
+        folds=tuple(predictions.folds[row] for row in order),
+        classes=predictions.classes,
+        labels=predictions.labels[order],
+        predicted=predictions.predicted[order],
+        probabilities=predictions.probabilities[order],
+    )
+
+    assert summarise(shuffled, draws=100) == summarise(predictions, draws=100)
+
+
+def test_one_speaker_gives_no_interval() -> None:
+    found = summarise(random_predictions(7, speakers=1))
+
+    assert [(one.low, one.high) for one in found.values()] == [(None, None)] * 4
+
+
+def test_answers_of_one_speaker_cannot_be_resampled() -> None:
+    with pytest.raises(ValueError, match="at least 2, got 1"):
+        resample(np.ones((1, 2, CLASSES, CLASSES), dtype=np.int64))
+
+
+def test_more_alike_speakers_give_a_narrower_interval() -> None:
+    predictions = random_predictions(8, utterances=400)
+    own = np.array([int(name[1]) for name in predictions.speakers])
+    alike = dataclasses.replace(
+        predictions,
+        predicted=np.where(np.arange(400) % 2 == 0, predictions.labels, 0),
+    )
+    unlike = dataclasses.replace(
+        predictions, predicted=np.where(own < 3, predictions.labels, 0)
+    )
+
+    narrow, wide = summarise(alike)["accuracy"], summarise(unlike)["accuracy"]
+
+    assert narrow.low is not None
+    assert narrow.high is not None
+    assert wide.low is not None
+    assert wide.high is not None
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
