@@ -1,0 +1,93 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import WhisperForConditionalGeneration
+
+from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.upstreams import whisper as module
+from nserbench.upstreams.whisper import Whisper
+
+OpenWhisper = Callable[..., Whisper]
+
+
+def test_a_language_that_the_checkpoint_lacks_is_refused(
+    multilingual: Path, english: Path, open_whisper: OpenWhisper
+) -> None:
+    for folder, language in ((multilingual, "fr"), (english, "de")):
+        with pytest.raises(BadSpec, match=f"does not know language={language}"):
+            open_whisper(folder, language)
+
+
+def test_without_a_word_on_languages_the_vocabulary_decides(
+    multilingual: Path,
+    copy_of: Callable[[Path], Path],
+    open_whisper: OpenWhisper,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = copy_of(multilingual)
+    file = folder / "generation_config.json"
+    file.write_text(file.read_text().replace("is_multilingual", "is_anything"))
+    found = [open_whisper(folder).multilingual]
+    monkeypatch.setattr(module, "MULTILINGUAL_VOCABULARY", 200)
+
+    found.append(open_whisper(folder).multilingual)
+
+    assert found == [False, True]
+
+
+def test_a_checkpoint_without_a_tokenizer_is_refused(
+    multilingual: Path, copy_of: Callable[[Path], Path], open_whisper: OpenWhisper
+) -> None:
+    folder = copy_of(multilingual)
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+
+    with pytest.raises(
+        CheckpointMissing, match=r"of 1 tokens.*\n  wanted: tokenizer\."
+    ):
+        open_whisper(folder)
+
+
+def test_weights_that_are_not_whole_are_refused(
+    multilingual: Path, copy_of: Callable[[Path], Path], open_whisper: OpenWhisper
+) -> None:
+    file = copy_of(multilingual) / "model.safetensors"
+    weights = load_file(file)
+    del weights["model.decoder.layers.2.fc1.weight"]
+    save_file(weights, file, {"format": "pt"})
+
+    with pytest.raises(
+        CheckpointMissing, match=r"1 tensors are missing.*layers\.2\.fc1"
+    ):
+        open_whisper(file.parent)
+
+
+def test_weights_that_end_too_soon_are_refused(
+    multilingual: Path, copy_of: Callable[[Path], Path], open_whisper: OpenWhisper
+) -> None:
+    file = copy_of(multilingual) / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+    with pytest.raises(CheckpointMissing, match="cannot be read"):
+        open_whisper(file.parent)
+
+
+def test_half_precision_weights_are_used_in_single(
+    multilingual: Path, copy_of: Callable[[Path], Path], open_whisper: OpenWhisper
+) -> None:
+    folder = copy_of(multilingual)
+    model = WhisperForConditionalGeneration.from_pretrained(folder)
+    model.half().save_pretrained(folder)
+
+    loaded = open_whisper(folder)
+
+    assert {weight.dtype for weight in loaded.model.parameters()} == {torch.float32}
+
+
+def test_parameters_are_counted(whisper: Whisper) -> None:
+    assert whisper.parameter_count() == sum(
+        weight.numel() for weight in whisper.model.model.parameters()
+    )

@@ -1,0 +1,176 @@
+"""Checkpoints: found by hub id or local folder, and not yet loaded."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from nserbench.cards import Options
+from nserbench.errors import BadSpec, CheckpointMissing
+
+PINNED = {"openai/whisper-small": "973afd24965f72e36ca33b3055d56a652f456b4d"}
+"""The commit that is used where none is asked for: a branch would let results move."""
+
+PATIENCE = 2.0
+"""Seconds for each address of the hub. It has about four, and a hub that cannot be
+reached has to be reported within 10 s."""
+
+_SMALL = ("*.json", "*.txt", "*.model")
+_SAFE = "model*.safetensors"
+_PICKLED = "pytorch_model*.bin"
+_DECIDING = frozenset({".bin", ".json", ".model", ".safetensors", ".txt"})
+
+
+def checkpoint_label(checkpoint: str) -> str:
+    """Give a hub id as it is, and a local folder by its last name.
+
+    Examples:
+        >>> checkpoint_label("openai/whisper-tiny")
+        'openai/whisper-tiny'
+        >>> checkpoint_label("/data/models/whisper-tiny")
+        'whisper-tiny'
+    """
+    folder = Path(checkpoint).expanduser()
+    if folder.is_absolute() or folder.is_dir() or checkpoint.startswith("."):
+        return folder.resolve().name
+    return checkpoint
+
+
+def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
+    """Read ``config.json`` and fetch nothing else.
+
+    Args:
+        checkpoint: A hub id or a local folder.
+        revision: A commit, tag or branch of the hub id; the one in `PINNED`, else the
+            head of its main branch, where None.
+
+    Raises:
+        CheckpointMissing: if it is neither here nor to be had, or cannot be read.
+        BadSpec: if a local folder is given a revision.
+    """
+    file = _find(checkpoint, revision, ("config.json",)) / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointMissing(f"{file} is not JSON: {error}") from error
+    return config
+
+
+def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
+    """Give the folder of a whole checkpoint, fetched from the hub where need be.
+
+    Pickled weights are fetched only where there are no safetensors.
+
+    Args:
+        checkpoint: As for `read_config`.
+        revision: As for `read_config`.
+
+    Raises:
+        CheckpointMissing: if it is neither here nor to be had, or has no weights.
+        BadSpec: if a local folder is given a revision.
+    """
+    for weights in (_SAFE, _PICKLED):
+        folder = _find(checkpoint, revision, (*_SMALL, weights))
+        if any(folder.glob(weights)):
+            return folder
+    raise CheckpointMissing(
+        f"{checkpoint} holds no weights\n"
+        f"  it holds: {_listing(folder)}\n"
+        f"  wanted: {_SAFE} or {_PICKLED}"
+    )
+
+
+def checkpoint_files(options: Options) -> list[Path]:
+    """Give the files of a checkpoint whose content decides the features, sorted.
+
+    Args:
+        options: ``checkpoint`` and ``revision``, as for `read_config`.
+
+    Raises:
+        CheckpointMissing: as `checkpoint_folder`.
+        BadSpec: as `checkpoint_folder`.
+    """
+    folder = checkpoint_folder(options["checkpoint"], options["revision"])
+    unread = {".bin"} if any(folder.glob(_SAFE)) else set()
+    return sorted(
+        file for file in folder.iterdir() if file.suffix in _DECIDING - unread
+    )
+
+
+def _find(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) -> Path:
+    folder = Path(checkpoint).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(checkpoint, revision or PINNED.get(checkpoint), wanted)
+    elif revision is not None:
+        raise BadSpec(f"{checkpoint} is a folder and has no revision {revision!r}")
+    if not (folder / "config.json").is_file():
+        raise CheckpointMissing(
+            f"{checkpoint} is no checkpoint: it has no config.json\n"
+            f"  it holds: {_listing(folder)}\n"
+            "  wanted: a folder as save_pretrained of transformers writes it"
+        )
+    return folder
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(file.name for file in folder.iterdir())
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return (", ".join(names[:8]) or "nothing") + more
+
+
+@functools.cache  # one answer for the whole process, even if a branch moves
+def _from_hub(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) -> Path:
+    from huggingface_hub import errors, model_info, snapshot_download
+
+    fetch = functools.partial(
+        snapshot_download, checkpoint, revision=revision, allow_patterns=list(wanted)
+    )
+    try:
+        # snapshot_download has no time limit of its own, so this asks first.
+        model_info(checkpoint, revision=revision, timeout=PATIENCE)
+        return Path(fetch())
+    except errors.HFValidationError as error:
+        raise CheckpointMissing(
+            f"{checkpoint} is neither a folder on this machine nor a hub id ORG/NAME"
+        ) from error
+    # HTTPError is that of httpx or httpx2, by the version of huggingface_hub.
+    except (errors.HTTPError, OSError) as problem:  # type: ignore[attr-defined]
+        try:
+            return Path(fetch(local_files_only=True))
+        except errors.LocalEntryNotFoundError:
+            message = _why_not(checkpoint, revision, problem)
+            raise CheckpointMissing(message) from problem
+
+
+def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
+    """Say why a hub id cannot be had, and what would help."""
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/{checkpoint}"
+    match problem:
+        case errors.RevisionNotFoundError():
+            return (
+                f"{checkpoint} has no revision {revision!r} on the hub\n"
+                f"  those it has: {page}/commits/main"
+            )
+        case errors.GatedRepoError():
+            return (
+                f"{checkpoint} is behind a gate on the hub\n"
+                f"  accept its terms at {page}, then: hf auth login"
+            )
+        case errors.RepositoryNotFoundError():
+            return (
+                f"{checkpoint} is neither a folder on this machine nor on the hub\n"
+                "  if it is private: hf auth login\n"
+                "  a copy in a folder: checkpoint=FOLDER"
+            )
+    reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
+    which = f" --revision {revision}" if revision else ""
+    return (
+        f"{checkpoint} is not on this machine and cannot be had from the hub: "
+        f"{reason}\n"
+        f"  with a network: hf download {checkpoint}{which}\n"
+        "  a copy in a folder: checkpoint=FOLDER"
+    )
