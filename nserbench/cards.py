@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from nserbench.errors import BadSpec, MissingExtra, UnknownName
+from nserbench.errors import BadSpec, MissingExtra, NserbenchError, UnknownName
 from nserbench.spec import Spec
 
 Options: TypeAlias = Mapping[str, Any]
@@ -77,13 +77,17 @@ class Card:
 
         Raises:
             MissingExtra: if the import fails and the card names an extra.
+            NserbenchError: if it fails and the card names none.
         """
         try:
             return pkgutil.resolve_name(target)
-        except ImportError as error:
-            if self.extra is None:
-                raise
-            raise MissingExtra(f"{self.kind} {self.name!r}", self.extra) from error
+        except (ImportError, AttributeError, ValueError) as error:
+            if self.extra is not None and isinstance(error, ImportError):
+                raise MissingExtra(f"{self.kind} {self.name!r}", self.extra) from error
+            raise NserbenchError(
+                f"{self.kind} {self.name!r} cannot be loaded: {error}\n"
+                f"  its plugin says that it is {target}"
+            ) from error
 
 
 C = TypeVar("C", bound=Card)
@@ -141,7 +145,7 @@ def bind(card: C, spec: Spec) -> Bound[C]:
     values = {key: option.default for key, option in known.items()}
     for key, text in typed.items():
         if key not in known:
-            raise UnknownName(f"option of {card.kind} {card.name!r}", key, known)
+            raise UnknownName("option", key, known, of=f"{card.kind} {card.name!r}")
         try:
             values[key] = known[key].parse(text)
         except ValueError as error:

@@ -5,21 +5,39 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
+_SHOWN = 30  # known names in one message
+
 
 class NserbenchError(Exception):
     """Something the user can put right. The command line prints no traceback."""
 
 
 class UnknownName(NserbenchError, LookupError):
-    """A name that no plugin offers, or an option that a card does not have."""
+    """A name that no plugin offers, or an option that a card does not have.
+
+    Args:
+        kind: What sort of name it is.
+        name: As it was typed.
+        known: Those that there are.
+        hint: What else would help.
+        of: What lacks it, such as the card of an option.
+    """
 
     def __init__(
-        self, kind: str, name: str, known: Collection[str], hint: str = ""
+        self,
+        kind: str,
+        name: str,
+        known: Collection[str],
+        hint: str = "",
+        *,
+        of: str = "",
     ) -> None:
-        lines = [f"unknown {kind} {name!r}"]
+        lines = [f"unknown {kind} {name!r}{of and f' of {of}'}"]
         if near := difflib.get_close_matches(name, known, n=1):
             lines.append(f"did you mean {near[0]!r}?")
-        lines.append(f"known: {', '.join(sorted(known)) or 'none'}")
+        shown = ", ".join(sorted(known)[:_SHOWN]) or "none"
+        more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+        lines.append(f"known: {shown}{more}")
         if hint:
             lines.append(hint)
         super().__init__("\n  ".join(lines))

@@ -87,10 +87,10 @@ def load_settings(file: Path | None = None) -> Settings:
     return Settings(_paths(content, "paths", where), _paths(content, "noises", where))
 
 
-def _paths(
-    content: Mapping[str, Mapping[str, object]], table: str, where: Path
-) -> dict[str, Path]:
+def _paths(content: Mapping[str, object], table: str, where: Path) -> dict[str, Path]:
     entries = content.get(table, {})
+    if not isinstance(entries, dict):
+        raise BadSettings(f"{where}: {table!r} must be a table, headed [{table}]")
     for key, value in entries.items():
         if not isinstance(value, str):
             raise BadSettings(f"{where}: {key!r} in [{table}] must be a path in quotes")

@@ -14,6 +14,7 @@ from transformers import (
     WhisperForConditionalGeneration,
     WhisperTokenizer,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
@@ -216,6 +217,7 @@ class Whisper(Transcriber):
 
 
 def _model(folder: Path) -> WhisperForConditionalGeneration:
+    disable_progress_bar()  # it would cut through the one that shows the run
     try:
         model, found = WhisperForConditionalGeneration.from_pretrained(
             folder,
