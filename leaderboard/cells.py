@@ -1,0 +1,250 @@
+"""Result folders, reduced to what a leaderboard needs of each cell."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.benchmark.metrics import answers_by
+from nserbench.benchmark.predictions import Predictions
+from nserbench.benchmark.results import Result, Status, read_result, result_folders
+from nserbench.errors import BadResult
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The answers of a cell that is done.
+
+    Attributes:
+        utterances: How many were tested.
+        tested: Equal for two cells of this process that were tested on the same
+            utterances, with the same labels, speakers and folds.
+        answers: ``(speakers, folds, classes, classes)``, confusion matrices.
+    """
+
+    utterances: int
+    tested: int
+    answers: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> Counts:
+        """Count the answers, so that the predictions can be let go."""
+        facts = zip(
+            predictions.utterances,
+            predictions.labels.tolist(),
+            predictions.speakers,
+            predictions.folds,
+            strict=True,
+        )
+        return cls(
+            utterances=len(predictions.utterances),
+            tested=hash((predictions.classes, frozenset(facts))),
+            answers=answers_by(predictions)[1],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is compared: an upstream and a head, as in tables."""
+
+    upstream: str
+    head: str
+
+    def __str__(self) -> str:
+        return f"{self.upstream} x {self.head}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where it is compared.
+
+    Attributes:
+        corpus: As in tables.
+        condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
+        protocol: Name and version. No two protocols share a column.
+    """
+
+    corpus: str
+    condition: str
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"{self.corpus} {self.condition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One result.
+
+    Attributes:
+        row: Where it stands in a table.
+        column: Likewise.
+        seed: Of the fits.
+        settles: What the protocol settles, in words; empty where that was not known.
+        status: Whether it is done.
+        reason: Why it is not.
+        finished: When it was.
+        facts: Protocol and provenance by key, to tell two results apart.
+        counts: None unless it is done.
+    """
+
+    row: Row
+    column: Column
+    seed: int
+    settles: str
+    status: Status
+    reason: str | None
+    finished: datetime
+    facts: Mapping[str, str]
+    counts: Counts | None
+
+
+def read_tallies(root: Path) -> list[Tally]:
+    """Read every result in a folder.
+
+    Metrics are not read: what a leaderboard shows is computed from predictions.
+
+    Raises:
+        BadResult: if there is none, or one cannot be read.
+    """
+    folders = result_folders(root)
+    if not folders:
+        problem = "holds no results" if root.is_dir() else "is not a folder"
+        raise BadResult(
+            f"{root} {problem}\n"
+            "  name another folder, or make results, for instance with\n"
+            "    nserbench run --upstream mel --downstream mean --corpus demo "
+            f"--out {root}"
+        )
+    return [_tally(read_result(folder), folder) for folder in folders]
+
+
+def _tally(result: Result, folder: Path) -> Tally:
+    details, found = result.protocol_details, result.predictions
+    condition = _checked_condition(result.condition, folder)
+    version = details.get("version")
+    protocol = f"{result.protocol} v{version}" if version else result.protocol
+    return Tally(
+        row=Row(result.upstream, result.downstream),
+        column=Column(result.corpus, condition, protocol),
+        seed=result.seed,
+        settles="; ".join(_settled(details)),
+        status=result.status,
+        reason=result.reason,
+        finished=_finished(result, folder),
+        facts=dict(_facts({"protocol": details, **result.provenance})),
+        counts=None if found is None else Counts.of(found),
+    )
+
+
+def _settled(details: Mapping[str, object]) -> Iterator[str]:
+    """Say the recipe and the other settings of a protocol, without its folds."""
+    for key, value in details.items():
+        if key == "recipe" and isinstance(value, Mapping):
+            yield ", ".join(_settled(value))
+        elif isinstance(value, bool):
+            yield f"{key} {'yes' if value else 'no'}"
+        elif isinstance(value, str | int | float) and key not in _TITLE:
+            yield f"{key} {value}"
+
+
+_TITLE = ("name", "version", "digest")
+
+
+def _facts(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{inner}", str(one)) for inner, one in value.items())
+        else:
+            yield key, str(value)
+
+
+def _checked_condition(condition: str, folder: Path) -> str:
+    try:
+        condition_order(condition)
+    except ValueError as error:
+        raise BadResult(
+            f"{folder}: the condition {condition!r} is neither clean nor NOISE@SNR"
+        ) from error
+    return condition
+
+
+def condition_order(condition: str) -> tuple[int, str, float]:
+    """Sort clean first, then noises by name, each from high to low SNR.
+
+    Raises:
+        ValueError: if the condition is neither ``clean`` nor a noise at an SNR.
+
+    Examples:
+        >>> sorted(["park@0", "clean", "park@5", "human@-5"], key=condition_order)
+        ['clean', 'human@-5', 'park@5', 'park@0']
+    """
+    if condition == "clean":
+        return 0, "", 0.0
+    noise, _, snr = condition.rpartition("@")
+    return 1, noise, -float(snr)
+
+
+def _finished(result: Result, folder: Path) -> datetime:
+    said = result.provenance.get("finished")
+    try:
+        moment = datetime.fromisoformat(str(said))
+    except ValueError as error:
+        raise BadResult(
+            f"{folder}: provenance.finished is {said!r}, no ISO 8601 time"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def newest(tallies: Iterable[Tally]) -> tuple[list[Tally], list[str]]:
+    """Keep the newest of the results that a table could not tell apart.
+
+    Returns:
+        What is kept, and a line for each older result that was done.
+    """
+    same: dict[tuple[Row, Column, int], list[Tally]] = defaultdict(list)
+    for tally in sorted(tallies, key=lambda tally: tally.finished):
+        same[tally.row, tally.column, tally.seed].append(tally)
+    lines = [
+        f"{row}, {column}, seed {seed}: the newest of {len(found)} results is shown; "
+        f"they differ in {', '.join(_differing(found)) or 'nothing that is recorded'}"
+        for (row, column, seed), rivals in same.items()
+        if len(found := _measured(rivals)) > 1
+    ]
+    return [rivals[-1] for rivals in same.values()], lines
+
+
+def _measured(rivals: Sequence[Tally]) -> list[Tally]:
+    """Leave out what failed before, since nothing is hidden by what came later."""
+    return [tally for tally in rivals[:-1] if tally.counts] + [rivals[-1]]
+
+
+def _differing(tallies: Sequence[Tally]) -> list[str]:
+    keys = dict.fromkeys(key for tally in tallies for key in tally.facts)
+    return [
+        key
+        for key in keys
+        if key != "finished" and len({tally.facts.get(key) for tally in tallies}) > 1
+    ]
+
+
+def comparable(tallies: Iterable[Tally]) -> dict[int, Counts]:
+    """Keep the seeds that were tested on what the newest of them was tested on.
+
+    Args:
+        tallies: Of one row and column, one for each seed.
+
+    Returns:
+        The answers by seed, in the order given; empty if none is done.
+    """
+    done = [(one.finished, one.seed, one.counts) for one in tallies if one.counts]
+    if not done:
+        return {}
+    tested = max(done, key=lambda one: one[0])[2].tested
+    return {seed: counts for _, seed, counts in done if counts.tested == tested}
