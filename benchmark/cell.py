@@ -1,0 +1,55 @@
+"""A cell of the benchmark: what one number stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nserbench.benchmark.protocols import Protocol
+from nserbench.cards import Bound
+from nserbench.corpora.base import CorpusCard
+from nserbench.downstreams.base import DownstreamCard
+from nserbench.upstreams.base import Groups, UpstreamCard
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Clean speech, or a noise at a level.
+
+    Attributes:
+        noise: Its name; None for clean speech.
+        snr: dB; None for clean speech.
+
+    Examples:
+        >>> str(Condition("park", -5.0)), str(Condition())
+        ('park@-5', 'clean')
+    """
+
+    noise: str | None = None
+    snr: float | None = None
+
+    def __str__(self) -> str:
+        return "clean" if self.noise is None else f"{self.noise}@{self.snr:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """An upstream under a head, on a corpus in a condition, by a protocol and a seed.
+
+    Attributes:
+        groups: What the head reads, with the layers it needs; empty if refused.
+        refused: Why the cell cannot exist; None if it can.
+    """
+
+    upstream: Bound[UpstreamCard]
+    downstream: Bound[DownstreamCard]
+    corpus: Bound[CorpusCard]
+    condition: Condition
+    protocol: Protocol
+    seed: int
+    groups: Groups
+    refused: str | None
+
+    def __str__(self) -> str:
+        where = f"{self.corpus.label} {self.condition}"
+        how = f"{self.protocol.label}, seed {self.seed}"
+        return f"{self.upstream.label} x {self.downstream.label} x {where} ({how})"

@@ -1,0 +1,249 @@
+"""A small corpus on disk, an upstream that counts, and studies over them."""
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from nserbench.benchmark.extraction import extract, lacking
+from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.progress import Silent
+from nserbench.benchmark.results import Result, read_results
+from nserbench.benchmark.runner import Runner
+from nserbench.benchmark.store import Features, Store
+from nserbench.benchmark.study import Request, Study, make_study
+from nserbench.corpora.manifest import OPTIONAL
+from nserbench.settings import Settings
+from nserbench.upstreams.base import (
+    Batch,
+    GroupSpec,
+    LayeredFeatures,
+    LayerGroup,
+    Upstream,
+    UpstreamCard,
+)
+
+RATE = 16_000
+HOP = 160
+
+
+def write_corpus(folder: Path, speakers: int = 4, takes: int = 3) -> Path:
+    """Write low and high notes of some speakers, and give their manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    rows = []
+    for speaker in range(speakers):
+        for label, pitch in (("low", 200.0), ("high", 900.0)):
+            for take in range(takes):
+                name = f"s{speaker}_{label}_{take}"
+                time = np.arange(int(RATE * rng.uniform(0.2, 0.4))) / RATE
+                wave = 0.3 * np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * time)
+                wave += 0.01 * rng.standard_normal(len(time))
+                soundfile.write(folder / f"{name}.wav", wave, RATE, subtype="FLOAT")
+                rows.append([f"{name}.wav", name, label, f"s{speaker}", speaker % 2])
+    file = folder / "notes.csv"
+    with file.open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["path", "id", "label", "speaker", "fold"])
+        table.writerows(rows)
+    return file
+
+
+def write_noise(file: Path, seed: int = 1, seconds: float = 3.0) -> Path:
+    """Write white noise."""
+    noise = 0.1 * np.random.default_rng(seed).standard_normal(int(RATE * seconds))
+    soundfile.write(file, noise, RATE, subtype="FLOAT")
+    return file
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """Give the manifest of 24 clips: 4 speakers in 2 folds, 2 classes."""
+    return write_corpus(tmp_path / "notes")
+
+
+@pytest.fixture
+def make_notes() -> Callable[..., Path]:
+    """Give the function that writes a corpus, to write a larger one."""
+    return write_corpus
+
+
+@pytest.fixture
+def hiss(tmp_path: Path) -> Path:
+    """Give an audio file of noise."""
+    return write_noise(tmp_path / "hiss.wav")
+
+
+@pytest.fixture
+def make_hiss() -> Callable[..., Path]:
+    """Give the function that writes noise, to write another one."""
+    return write_noise
+
+
+@pytest.fixture
+def plugins() -> Plugins:
+    """Give the built-in plugins, to which a test may add its own cards."""
+    return Plugins(installed=False)
+
+
+class Levels(Upstream):
+    """Four levels of each 10 ms as three layers, and two of them as a second group."""
+
+    heard: ClassVar[list[str]] = []
+
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        """Give the groups ``wide`` and ``flat``, and remember who was heard."""
+        Levels.heard += batch.ids
+        frames = [torch.as_tensor(wave).unfold(0, HOP, HOP) for wave in batch.waves]
+        levels = pad_sequence(
+            [
+                torch.stack([one.mean(1), one.std(1), one.amin(1), one.amax(1)], 1)
+                for one in frames
+            ],
+            batch_first=True,
+        )
+        lengths = torch.tensor([len(one) for one in frames])
+        wide = torch.stack([levels, 2 * levels + 1, levels.square()])
+        return {
+            "wide": LayerGroup(wide, lengths),
+            "flat": LayerGroup(levels[None, :, :, 1:3], lengths),
+        }
+
+
+Offer = Callable[[str, object], str]
+
+
+@pytest.fixture
+def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
+    """Give a function that makes an object importable, for a card's ``load``."""
+    module = ModuleType("offered")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def put(name: str, thing: object) -> str:
+        setattr(module, name, thing)
+        return f"{module.__name__}:{name}"
+
+    return put
+
+
+@pytest.fixture
+def levels(plugins: Plugins, offer: Offer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Offer the upstream ``levels``; give its ``card`` and whom it ``heard``."""
+    monkeypatch.setattr(Levels, "heard", heard := [])
+    card = UpstreamCard(
+        name="levels",
+        summary="",
+        source="",
+        licence="",
+        load=offer("Levels", Levels),
+        groups={
+            "wide": GroupSpec(range(3), dim=4, rate=100.0),
+            "flat": GroupSpec(range(1, 2), dim=2, rate=100.0),
+        },
+        min_samples=HOP,
+    )
+    plugins.upstreams.add(card, "the test")
+    return SimpleNamespace(card=card, heard=heard)
+
+
+@pytest.fixture
+def ask(notes: Path, hiss: Path, plugins: Plugins) -> Callable[..., Study]:
+    """Give a function that makes a study, of mel x mean on the notes unless told."""
+
+    def make(**said: Any) -> Study:
+        noises = said.pop("named", {"hiss": hiss})
+        plain = {
+            "upstreams": ["mel"],
+            "downstreams": ["mean"],
+            "corpora": [f"manifest:path={notes}"],
+            "epochs": 2,
+        }
+        return make_study(Request(**plain | said), plugins, Settings(noises=noises))
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Give an empty store."""
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def prepared(ask: Callable[..., Study], store: Store) -> Callable[..., list[Job]]:
+    """Give a function that makes the jobs of a study that `ask` would make."""
+
+    def make(**said: Any) -> list[Job]:
+        return prepare(ask(**said), store, Silent())
+
+    return make
+
+
+@pytest.fixture
+def fill() -> Callable[[Job, Store], Features]:
+    """Give a function that extracts what a job lacks, pooled and frames."""
+
+    def go(job: Job, store: Store) -> Features:
+        features = job.features(store)
+        clips, tiers = lacking(features, job.keyed, ("pooled", "frames"))
+        bound = job.cell.upstream
+        loaded = bound.card.open(bound.options, "cpu")
+        extract(job.extraction, loaded, clips, tiers, store, "cpu", Silent())
+        return features
+
+    return go
+
+
+@pytest.fixture
+def runner_in(plugins: Plugins) -> Callable[[Path], Runner]:
+    """Give a function that makes a runner whose store and results are in a folder."""
+
+    def make(folder: Path) -> Runner:
+        store = Store(folder / "store")
+        return Runner(store, folder / "results", plugins, "cpu", Silent())
+
+    return make
+
+
+@pytest.fixture
+def runner(tmp_path: Path, runner_in: Callable[[Path], Runner]) -> Runner:
+    """Give a runner with a store and results of its own."""
+    return runner_in(tmp_path)
+
+
+@pytest.fixture
+def write_manifest() -> Callable[..., Path]:
+    """Give a function that writes utterances as a manifest, whatever their folder."""
+
+    def write(file: Path, utterances: Any, **columns: Callable[[Any], object]) -> Path:
+        names = ["path", "label", "speaker", *OPTIONAL]
+        with file.open("w", newline="") as stream:
+            table = csv.DictWriter(stream, names)
+            table.writeheader()
+            for one in utterances:
+                row = {name: getattr(one, name) for name in names}
+                row |= {name: find(one) for name, find in columns.items()}
+                table.writerow(row)
+        return file
+
+    return write
+
+
+@pytest.fixture
+def result_of() -> Callable[[Runner], Result]:
+    """Give a function that reads the one result of a runner."""
+
+    def read(runner: Runner) -> Result:
+        (result,) = read_results(runner.results)
+        return result
+
+    return read
