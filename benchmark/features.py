@@ -1,0 +1,139 @@
+"""Stored features as a head reads them: batches of layered features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nserbench.benchmark.store import Features
+from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
+
+_CONSTANT = 1e-5
+"""Deviation, relative to the mean, that rounding alone can give."""
+
+Statistics = Mapping[str, tuple[Tensor, Tensor]]
+"""Mean and standard deviation of each group, each ``(layers, dim)``."""
+
+
+class Source(Protocol):
+    """Features of the utterances of a corpus, by row."""
+
+    @property
+    def lengths(self) -> Tensor | None:
+        """``(rows,)`` frames of each, or None where all are alike."""
+        ...
+
+    def batch(self, rows: Tensor) -> LayeredFeatures:
+        """Give the features of some rows."""
+        ...
+
+    def statistics(self, rows: Tensor) -> Statistics:
+        """Give mean and deviation over some rows of the means over time."""
+        ...
+
+
+class PooledSource:
+    """Means over time, in memory.
+
+    Args:
+        features: Where they are stored.
+        keys: The key of each row.
+        stored: All groups that the upstream gives, with all their layers.
+        wanted: The groups and layers to read.
+    """
+
+    lengths = None
+
+    def __init__(
+        self, features: Features, keys: Sequence[str], stored: Groups, wanted: Groups
+    ) -> None:
+        self._states = {
+            name: torch.from_numpy(
+                features.read_pooled(keys, name, places(stored[name], spec.layers))
+            )
+            for name, spec in wanted.items()
+        }
+
+    def batch(self, rows: Tensor) -> LayeredFeatures:
+        """Give the features of some rows, one frame each."""
+        ones = torch.ones(len(rows), dtype=torch.int64)
+        return {
+            name: LayerGroup(states[:, rows].unsqueeze(2), ones)
+            for name, states in self._states.items()
+        }
+
+    def statistics(self, rows: Tensor) -> Statistics:
+        """Give mean and deviation over some rows."""
+        return {
+            name: _mean_and_deviation(states[:, rows])
+            for name, states in self._states.items()
+        }
+
+
+class FrameSource:
+    """All valid frames, read from the store batch by batch.
+
+    Args:
+        features: Where they are stored.
+        keys: The key of each row.
+        stored: All groups that the upstream gives, with all their layers.
+        wanted: The groups and layers to read.
+    """
+
+    def __init__(
+        self, features: Features, keys: Sequence[str], stored: Groups, wanted: Groups
+    ) -> None:
+        self._features = features
+        self._keys = keys
+        self._places = {
+            name: places(stored[name], spec.layers) for name, spec in wanted.items()
+        }
+        self._pooled = PooledSource(features, keys, stored, wanted)
+        self._frames = {
+            name: torch.tensor([features.frames(key, name) for key in keys])
+            for name in wanted
+        }
+        self.lengths: Tensor | None = torch.stack(list(self._frames.values())).sum(0)
+
+    def batch(self, rows: Tensor) -> LayeredFeatures:
+        """Give the features of some rows, padded with zeros to the longest."""
+        return {name: self._group(name, rows) for name in self._places}
+
+    def statistics(self, rows: Tensor) -> Statistics:
+        """Give mean and deviation over some rows of the means over time."""
+        return self._pooled.statistics(rows)
+
+    def _group(self, name: str, rows: Tensor) -> LayerGroup:
+        found = [
+            self._features.read("frames", self._keys[row], name, self._places[name])
+            for row in rows.tolist()
+        ]
+        lengths = self._frames[name][rows]
+        layers, _, dim = found[0].shape
+        states = np.zeros((layers, len(found), int(lengths.max()), dim), np.float32)
+        for place, one in enumerate(found):
+            states[:, place, : one.shape[1]] = one
+        return LayerGroup(torch.from_numpy(states), lengths)
+
+
+def places(stored: GroupSpec, layers: range) -> range:
+    """Turn layer numbers into places on the stored layer axis.
+
+    Examples:
+        >>> places(GroupSpec(range(1, 5), dim=8, rate=None), range(3, 5))
+        range(2, 4)
+    """
+    first = stored.layers.start
+    return range(layers.start - first, layers.stop - first)
+
+
+def _mean_and_deviation(states: Tensor) -> tuple[Tensor, Tensor]:
+    """Give both over the rows of ``(layers, rows, dim)``."""
+    deviation, mean = torch.std_mean(states, dim=1, correction=0)
+    # A feature that never changes carries nothing, and stays at zero: what is left of
+    # its deviation is rounding, which a division would blow up.
+    return mean, torch.where(deviation > _CONSTANT * mean.abs(), deviation, 1.0)

@@ -1,0 +1,151 @@
+"""Fitting one head on one training part, and reading its test part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nserbench.benchmark.batches import by_length, shuffled
+from nserbench.benchmark.digests import derived_seed
+from nserbench.benchmark.features import Source, Statistics
+from nserbench.downstreams.base import Recipe
+from nserbench.errors import NserbenchError
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
+
+_READ = 64  # utterances in a batch of predictions
+
+
+class Standardised(nn.Module):
+    """A head on z-scored features; the statistics are saved with its weights.
+
+    Args:
+        head: The head.
+        statistics: Of the training part.
+    """
+
+    def __init__(self, head: nn.Module, statistics: Statistics) -> None:
+        super().__init__()
+        self.head = head
+        for name, (mean, deviation) in statistics.items():
+            self.register_buffer(_buffer("mean", name), mean)
+            self.register_buffer(_buffer("deviation", name), deviation)
+
+    def forward(self, features: LayeredFeatures) -> Tensor:
+        """Give the head's logits, ``(batch, classes)``."""
+        logits: Tensor = self.head(
+            {name: self._standardise(name, group) for name, group in features.items()}
+        )
+        return logits
+
+    def _standardise(self, name: str, group: LayerGroup) -> LayerGroup:
+        mean = getattr(self, _buffer("mean", name))[:, None, None]
+        deviation = getattr(self, _buffer("deviation", name))[:, None, None]
+        return LayerGroup((group.states - mean) / deviation, group.lengths)
+
+
+def _buffer(kind: str, group: str) -> str:
+    # torch takes no dots in the name of a buffer.
+    return f"{kind}_{group.replace('.', '_')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """The sources of chance of a fit, which depend on its seed and fold alone.
+
+    Attributes:
+        seed: Of the cell.
+        fold: That is tested.
+    """
+
+    seed: int
+    fold: str
+
+    def start(self, purpose: str) -> int:
+        """Give the seed for a purpose such as ``weights``."""
+        return derived_seed(self.seed, self.fold, purpose)
+
+
+def fit(
+    head: nn.Module,
+    source: Source,
+    rows: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    chance: Chance,
+    device: str,
+) -> list[float]:
+    """Train a head in place: Adam on the cross-entropy (Eq. 9), last epoch.
+
+    Args:
+        head: On ``device``.
+        source: The features.
+        rows: ``(n,)`` the training part.
+        labels: ``(all rows,)`` class numbers.
+        recipe: How.
+        chance: Decides batches and dropout.
+        device: Where to train.
+
+    Returns:
+        The mean loss of each epoch.
+
+    Raises:
+        NserbenchError: if the loss is no longer finite.
+    """
+    optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
+    order = torch.Generator().manual_seed(chance.start("order"))
+    losses = []
+    head.train()
+    with seeded(chance.start("dropout")):
+        for epoch in range(recipe.epochs):
+            total = 0.0
+            for batch in shuffled(rows, source.lengths, recipe.batch_size, order):
+                logits = head(to_device(source.batch(batch), device))
+                loss = F.cross_entropy(logits, labels[batch].to(device))
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                total += loss.item() * len(batch)
+            losses.append(total / len(rows))
+            if not math.isfinite(losses[-1]):
+                raise NserbenchError(
+                    f"training diverged: the loss of epoch {epoch + 1} is "
+                    f"{losses[-1]} (learning rate {recipe.learning_rate:g})"
+                )
+    return losses
+
+
+def predict(head: nn.Module, source: Source, rows: Tensor, device: str) -> Tensor:
+    """Give class probabilities, ``(n, classes)`` float64, in the order of ``rows``."""
+    head.eval()
+    order = torch.arange(len(rows))
+    if source.lengths is not None:
+        order = by_length(order, source.lengths[rows])
+    parts = []
+    with torch.no_grad():
+        for batch in rows[order].split(_READ):
+            logits = head(to_device(source.batch(batch), device))
+            parts.append(logits.double().softmax(dim=1).cpu())
+    found = torch.cat(parts)
+    return torch.empty_like(found).index_copy_(0, order, found)
+
+
+def to_device(features: LayeredFeatures, device: str) -> Mapping[str, LayerGroup]:
+    """Move features; on the processor itself nothing is copied."""
+    return {
+        name: LayerGroup(group.states.to(device), group.lengths.to(device))
+        for name, group in features.items()
+    }
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Start torch's global generators at a seed, and put them back afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
