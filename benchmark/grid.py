@@ -1,0 +1,105 @@
+"""The grid: every upstream x head x corpus x condition x seed, and what cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from nserbench.benchmark.cell import Cell, Condition
+from nserbench.benchmark.protocols import Protocol
+from nserbench.cards import Bound
+from nserbench.corpora.base import CorpusCard
+from nserbench.downstreams.base import DownstreamCard
+from nserbench.errors import NothingToRun
+from nserbench.upstreams.base import Groups, UpstreamCard
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A corpus in one condition, and the protocol that it is run under."""
+
+    corpus: Bound[CorpusCard]
+    condition: Condition
+    protocol: Protocol
+
+
+def make_grid(
+    upstreams: Sequence[Bound[UpstreamCard]],
+    downstreams: Sequence[Bound[DownstreamCard]],
+    fields: Sequence[Field],
+    seeds: Sequence[int],
+) -> list[Cell]:
+    """Give every cell, upstream by upstream, so that each is loaded once.
+
+    Raises:
+        CheckpointMissing: if an upstream's configuration is not to be had.
+        NothingToRun: if no cell can exist.
+    """
+    described = [(one, one.card.describe(one.options)) for one in upstreams]
+    cells = [
+        _cell(upstream, groups, downstream, field, seed)
+        for (upstream, groups), field, downstream, seed in product(
+            described, fields, downstreams, seeds
+        )
+    ]
+    if all(cell.refused for cell in cells):
+        reasons = dict.fromkeys(
+            f"{cell.upstream.label} x {cell.downstream.label}: {cell.refused}"
+            for cell in cells
+        )
+        raise NothingToRun("no cell can exist\n  " + "\n  ".join(reasons))
+    return cells
+
+
+def _cell(
+    upstream: Bound[UpstreamCard],
+    groups: Groups,
+    downstream: Bound[DownstreamCard],
+    field: Field,
+    seed: int,
+) -> Cell:
+    refused = _missing(upstream, downstream, groups)
+    chosen: Groups = {}
+    if refused is None:
+        chosen = _chosen(upstream, downstream, groups)
+        refused = downstream.card.refuses(chosen, downstream.options)
+    if refused is None:
+        chosen = {
+            name: replace(spec, layers=downstream.card.layers(spec, downstream.options))
+            for name, spec in chosen.items()
+        }
+    return Cell(
+        upstream,
+        downstream,
+        field.corpus,
+        field.condition,
+        field.protocol,
+        seed,
+        {} if refused else chosen,
+        refused,
+    )
+
+
+def _missing(
+    upstream: Bound[UpstreamCard], downstream: Bound[DownstreamCard], groups: Groups
+) -> str | None:
+    """Say which wanted group the upstream lacks."""
+    for side in (upstream, downstream):
+        for name in side.options["groups"] or ():
+            if name not in groups:
+                has = ", ".join(groups)
+                return f"{upstream.card.name} has no group {name!r}, only {has}"
+    if not _chosen(upstream, downstream, groups):
+        return f"no group of {upstream.label} is left for {downstream.label}"
+    return None
+
+
+def _chosen(
+    upstream: Bound[UpstreamCard], downstream: Bound[DownstreamCard], groups: Groups
+) -> Groups:
+    """Give the groups that both sides want, in the upstream's order."""
+    wanted = [set(side.options["groups"] or groups) for side in (upstream, downstream)]
+    return {
+        name: spec for name, spec in groups.items() if all(name in w for w in wanted)
+    }

@@ -1,0 +1,109 @@
+"""From names as they are typed to cards with checked options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from nserbench.benchmark.cell import Condition
+from nserbench.benchmark.plugins import Plugins, Registry
+from nserbench.cards import Bound, C, bind
+from nserbench.corpora.base import CorpusCard
+from nserbench.errors import BadSpec, UnknownName
+from nserbench.spec import Spec, parse_specs
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A corpus and the noise laid under it.
+
+    Attributes:
+        corpus: The corpus with its options.
+        noise: The noise's name; None for clean speech.
+    """
+
+    corpus: Bound[CorpusCard]
+    noise: str | None
+
+
+def read_names(texts: Iterable[str], registry: Registry[C]) -> list[Bound[C]]:
+    """Read names of one kind, each text holding one or more, leaving out repeats.
+
+    Raises:
+        UnknownName: if a name or option is not known.
+        BadSpec: if a text cannot be read, or two names differ in a path only.
+    """
+    found = [registry.bind(spec) for text in texts for spec in parse_specs(text)]
+    _refuse_namesakes(found)
+    return list({bound.label: bound for bound in found}.values())
+
+
+def read_places(
+    texts: Iterable[str], noises: Sequence[str], plugins: Plugins
+) -> list[Place]:
+    """Read corpus names, alone or as ``CORPUS-NOISE``.
+
+    Args:
+        texts: Each one or more names. The longest registered corpus name that one
+            starts with is its corpus; the rest is the noise.
+        noises: More noises for every corpus that is named without one. ``clean``
+            keeps the clean speech beside them.
+        plugins: Where the corpora are.
+
+    Raises:
+        UnknownName: if no corpus has such a name, or no option.
+        BadSpec: if a text cannot be read, or two names differ in a path only.
+    """
+    places = []
+    for text in texts:
+        for spec in parse_specs(text):
+            corpus, noise = _split_name(spec, plugins)
+            wanted = noises if noise is None and noises else [noise or "clean"]
+            places += [
+                Place(corpus, None if each == "clean" else each) for each in wanted
+            ]
+    _refuse_namesakes([each.corpus for each in places])
+    return list({(each.corpus.label, each.noise): each for each in places}.values())
+
+
+def conditions(noise: str | None, snrs: Sequence[float]) -> list[Condition]:
+    """Give the conditions of a noise: one, whatever the levels, for clean speech."""
+    if noise is None:
+        return [Condition()]
+    return [Condition(noise, snr) for snr in dict.fromkeys(snrs)]
+
+
+def _refuse_namesakes(found: Sequence[Bound[C]]) -> None:
+    """Refuse two that differ in a path only, since no table could tell them apart."""
+    first: dict[str, Bound[C]] = {}
+    for bound in found:
+        if first.setdefault(bound.label, bound).options != bound.options:
+            raise BadSpec(
+                f"two of those asked for would both be called {bound.label}\n"
+                "  rename the file or folder that one of them is read from"
+            )
+
+
+def _split_name(spec: Spec, plugins: Plugins) -> tuple[Bound[CorpusCard], str | None]:
+    known = plugins.corpora
+    fitting = [name for name in known.names if f"{spec.name}-".startswith(f"{name}-")]
+    if not fitting:
+        noisy = [
+            f"{corpus}-{noise}" for corpus in known.names for noise in _common(plugins)
+        ]
+        raise UnknownName(
+            "corpus",
+            spec.name,
+            [*known.names, *noisy],
+            "`nserbench list` shows the plugin each one comes from",
+        )
+    name = max(fitting, key=len)
+    noise = spec.name[len(name) + 1 :] or None
+    if noise is None and spec.name != name:
+        raise BadSpec(f"a noise is missing after {spec.name!r}: write {name}-park")
+    return bind(known[name], replace(spec, name=name)), noise
+
+
+def _common(plugins: Plugins) -> list[str]:
+    """Give the noises worth suggesting: the paper's three."""
+    return [name for name in ("human", "park", "traffic") if name in plugins.noises]

@@ -1,0 +1,184 @@
+"""Running a study: features that are missing, then cells that are missing."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from nserbench.benchmark.catalogue import is_done
+from nserbench.benchmark.extraction import extract, lacking
+from nserbench.benchmark.fits import fit_fold, open_source
+from nserbench.benchmark.outcome import done, job_folder, undone
+from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.progress import Progress
+from nserbench.benchmark.results import Result, write_result
+from nserbench.benchmark.store import Store
+from nserbench.benchmark.study import Study
+from nserbench.downstreams.base import Tier
+from nserbench.errors import NserbenchError
+from nserbench.upstreams.base import Upstream
+
+_OF_THE_MACHINE = (OSError, sqlite3.Error)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did.
+
+    Attributes:
+        folders: The result of each cell that can exist, in the order of the grid.
+        outcomes: How many cells were ``done``, ``already there``, ``failed``, or
+            ``not applicable``.
+    """
+
+    folders: list[Path] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs the cells of a study that have no result yet.
+
+    Attributes:
+        store: Where features and fitted heads are.
+        results: Where results go.
+        plugins: Who hears of finished cells.
+        device: Where to compute, such as ``cpu``.
+        progress: Who hears of everything.
+    """
+
+    store: Store
+    results: Path
+    plugins: Plugins
+    device: str
+    progress: Progress
+
+    def run(self, study: Study) -> Report:
+        """Run what is missing.
+
+        A cell that fails is written down as failed, and tried again next time; the
+        others go on.
+
+        Raises:
+            BadAudio: if any audio cannot be used.
+            CheckpointMissing: if any weights are missing.
+            OSError: if a file cannot be written, as on a full disk.
+        """
+        jobs = prepare(study, self.store, self.progress)
+        report = Report([self.results / job_folder(job) for job in jobs])
+        for cell in study.cells:
+            if cell.refused is not None:
+                result = undone(cell, "not applicable", cell.refused)
+                write_result(self.results, result)
+                report.outcomes["not applicable"] += 1
+        todo = [
+            job
+            for job, folder in zip(jobs, report.folders, strict=True)
+            if not is_done(folder)
+        ]
+        report.outcomes["already there"] = len(jobs) - len(todo)
+        self.progress.cells(len(jobs), len(jobs) - len(todo))
+        for _, same in groupby(todo, key=lambda job: job.cell.upstream.label):
+            for outcome in self._run_upstream(list(same)):
+                report.outcomes[outcome] += 1
+        return report
+
+    def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[str]:
+        """Run jobs of one upstream, loaded at most once, condition by condition."""
+        loaded: Upstream | None = None
+        for _, same in groupby(jobs, key=_condition):
+            here = list(same)
+            try:
+                loaded = self._extract(here, loaded)
+            except Exception as error:
+                if _concerns_all(error):
+                    raise
+                yield from [self._failed(job, error) for job in here]
+            else:
+                yield from map(self._run_job, here)
+
+    def _extract(self, jobs: Sequence[Job], loaded: Upstream | None) -> Upstream | None:
+        """Make the features that jobs of one condition lack."""
+        job = jobs[0]
+        clips, tiers = lacking(job.features(self.store), job.keyed, _tiers(jobs))
+        if not clips:
+            return loaded
+        cell, bound = job.cell, job.cell.upstream
+        self.progress.stage(
+            f"{bound.label} on {cell.corpus.label} {cell.condition}",
+            len(clips),
+            "clips",
+        )
+        loaded = loaded or bound.card.open(bound.options, self.device)
+        extract(
+            job.extraction,
+            loaded,
+            clips,
+            tiers,
+            self.store,
+            self.device,
+            self.progress,
+        )
+        return loaded
+
+    def _run_job(self, job: Job) -> str:
+        began = time.perf_counter()
+        splits = job.opened.splits
+        self.progress.stage(str(job.cell), len(splits), "folds")
+        fitted = []
+        try:
+            source = open_source(job, self.store)
+            for split in splits:
+                fitted.append(fit_fold(job, split, source, self.store, self.device))
+                self.progress.advance()
+        except Exception as error:
+            if _concerns_all(error):
+                raise
+            return self._failed(job, error)
+        seconds = time.perf_counter() - began
+        return self._finish(job, done(job, fitted, self.store, self.device, seconds))
+
+    def _failed(self, job: Job, error: Exception) -> str:
+        result = undone(job.cell, "failed", _reason(error), job.digest)
+        return self._finish(job, result)
+
+    def _finish(self, job: Job, result: Result) -> str:
+        write_result(self.results, result)
+        outcome = f"failed: {result.reason}" if result.reason else result.status
+        self.progress.cell(job.cell, outcome)
+        try:
+            self.plugins.cell_finished(result)
+        except Exception as error:  # noqa: BLE001 - a tracker must not stop a study
+            self.progress.note(f"a tracker failed: {_reason(error)}")
+        return result.status
+
+
+def _condition(job: Job) -> tuple[str, str]:
+    return job.cell.corpus.label, str(job.cell.condition)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Tell whether an error, such as a full disk, would meet every other cell too."""
+    return isinstance(error, _OF_THE_MACHINE) and not isinstance(error, NserbenchError)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a cell failed; of an error that is not ours, also its kind and place."""
+    if isinstance(error, NserbenchError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}, line {place.lineno}"
+    return f"{type(error).__name__}: {error} ({where})"
+
+
+def _tiers(jobs: Sequence[Job]) -> list[Tier]:
+    """Give the forms that some head needs; pooled ones cost nothing beside frames."""
+    frames = any(job.cell.downstream.card.tier == "frames" for job in jobs)
+    return ["pooled", "frames"] if frames else ["pooled"]

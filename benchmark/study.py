@@ -1,0 +1,201 @@
+"""A study: what was asked for, with every name, file and option looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from nserbench.benchmark.cell import Cell, Condition
+from nserbench.benchmark.grid import Field, make_grid
+from nserbench.benchmark.names import Place, conditions, read_names, read_places
+from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.protocols import Protocol, protocol_named
+from nserbench.benchmark.splits import Split, limited, make_splits
+from nserbench.cards import Bound
+from nserbench.corpora.base import Corpus, CorpusCard
+from nserbench.corpora.noise import Noise, read_noise
+from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
+from nserbench.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was typed.
+
+    Attributes:
+        upstreams: Names, each text holding one or more.
+        downstreams: Names of heads.
+        corpora: Names of corpora, alone or with a noise.
+        noises: Noises for the corpora named alone.
+        snrs: dB, for every noise.
+        protocol: Its name; None for each corpus's default.
+        epochs: In place of the protocol's; None to leave it.
+        limit: Most utterances of each corpus; None for all.
+        seeds: One cell for each.
+    """
+
+    upstreams: Sequence[str]
+    downstreams: Sequence[str]
+    corpora: Sequence[str]
+    noises: Sequence[str] = ()
+    snrs: Sequence[float] = (0.0,)
+    protocol: str | None = None
+    epochs: int | None = None
+    limit: int | None = None
+    seeds: Sequence[int] = (0,)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A corpus that was read, with the noises that are wanted.
+
+    Attributes:
+        corpus: Its utterances that take part.
+        noises: By name.
+    """
+
+    corpus: Corpus
+    noises: Mapping[str, Noise]
+
+    @cached_property
+    def splits(self) -> list[Split]:
+        """Its splits.
+
+        Raises:
+            BadCorpus: if there cannot be any, or a speaker would be on both sides.
+        """
+        return make_splits(self.corpus)
+
+    def noise(self, condition: Condition) -> Noise | None:
+        """Give the noise of a condition; None for clean speech."""
+        return None if condition.noise is None else self.noises[condition.noise]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A grid whose corpora are open.
+
+    Attributes:
+        cells: Every cell, those that cannot exist included.
+        corpora: By the label of the cell's corpus.
+    """
+
+    cells: Sequence[Cell]
+    corpora: Mapping[str, Opened]
+
+
+def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
+    """Look everything up that can be looked up without decoding speech or weights.
+
+    Raises:
+        NserbenchError: if anything asked for is not there, or contradicts itself.
+    """
+    upstreams = read_names(request.upstreams, plugins.upstreams)
+    downstreams = read_names(request.downstreams, plugins.downstreams)
+    places = read_places(request.corpora, request.noises, plugins)
+    protocols = {
+        place.corpus.label: _protocol(place.corpus, request) for place in places
+    }
+    fields = [
+        Field(place.corpus, condition, protocols[place.corpus.label])
+        for place in places
+        for condition in conditions(place.noise, request.snrs)
+    ]
+    cells = make_grid(upstreams, downstreams, fields, request.seeds)
+    opened = open_corpora(places, request.limit, plugins, settings)
+    for corpus in opened.values():
+        corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
+    return Study(cells, opened)
+
+
+def open_corpora(
+    places: Sequence[Place], limit: int | None, plugins: Plugins, settings: Settings
+) -> dict[str, Opened]:
+    """Read each corpus once, with the noises wanted for it, by its label.
+
+    Raises:
+        CorpusMissing: if a corpus or noise is not on this machine.
+        BadCorpus: if a corpus contradicts itself.
+        UnknownName: if a noise is not known.
+    """
+    opened = {}
+    for label, bound in {one.corpus.label: one.corpus for one in places}.items():
+        corpus = read_corpus(bound, limit, settings)
+        names = {one.noise for one in places if one.corpus.label == label}
+        noises = {
+            name: read_noise(name, noise_file(name, corpus, plugins, settings))
+            for name in names
+            if name is not None
+        }
+        opened[label] = Opened(corpus, noises)
+    return opened
+
+
+def read_corpus(
+    bound: Bound[CorpusCard], limit: int | None, settings: Settings
+) -> Corpus:
+    """Read a corpus, without what the user leaves out.
+
+    Raises:
+        CorpusMissing: if it is not on this machine.
+        BadCorpus: if it contradicts itself, or an id to leave out is not in it.
+    """
+    corpus = bound.card.read(bound.options, settings)
+    kept = list(corpus.utterances)
+    if file := bound.options["exclude"]:
+        excluded = _ids(file, {one.id for one in kept})
+        kept = [one for one in kept if one.id not in excluded]
+    return Corpus(
+        classes=corpus.classes,
+        utterances=limited(kept, limit),
+        tested=corpus.tested,
+        noises=corpus.noises,
+    )
+
+
+def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) -> Path:
+    """Find a noise: the corpus's own, the user's, then those that plugins offer.
+
+    Raises:
+        UnknownName: if there is none of that name.
+        CorpusMissing: if its file is not on this machine.
+    """
+    own = {**settings.noises, **corpus.noises}
+    if name in own:
+        if not own[name].is_file():
+            raise CorpusMissing(
+                f"the noise {name!r} is set to {own[name]}, which is not a file\n"
+                "  correct it under [noises] in nserbench.toml"
+            )
+        return own[name]
+    if name not in plugins.noises:
+        raise UnknownName(
+            "noise",
+            name,
+            [*own, *plugins.noises.names],
+            f'write {name} = "FILE" under [noises] in nserbench.toml to add it',
+        )
+    return plugins.noises[name].file(settings)
+
+
+def _protocol(corpus: Bound[CorpusCard], request: Request) -> Protocol:
+    found = protocol_named(request.protocol or corpus.card.protocol)
+    return found.changed(epochs=request.epochs, limit=request.limit)
+
+
+def _ids(file: Path, known: set[str]) -> set[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BadCorpus(f"exclude={file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadCorpus(f"exclude={file} is not UTF-8: save it as UTF-8") from error
+    ids = {line.strip() for line in lines if line.strip()}
+    if unknown := sorted(ids - known):
+        raise BadCorpus(
+            f"{file} leaves out {unknown[0]!r}, which is not in the corpus"
+            + (f", and {len(unknown) - 1} more" if len(unknown) > 1 else "")
+        )
+    return ids

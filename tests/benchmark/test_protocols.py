@@ -1,0 +1,97 @@
+import dataclasses
+from typing import Any
+
+import pytest
+
+from nserbench.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
+from nserbench.benchmark.splits import Split
+from nserbench.downstreams.base import DownstreamCard, Recipe
+from nserbench.errors import UnknownName
+
+HEAD = DownstreamCard(
+    name="head",
+    summary="",
+    source="",
+    licence="",
+    load="nowhere:head",
+    recipe=Recipe(epochs=7, batch_size=3, learning_rate=0.5),
+)
+SPLITS = [Split("1", train=(2, 3), test=(0, 1)), Split("2", train=(0, 1), test=(2, 3))]
+PROTOCOL = Protocol(name="ours", version=1, summary="", recipe={"learning_rate": 0.25})
+
+
+def test_the_command_line_wins_over_the_protocol_and_that_over_the_head() -> None:
+    protocol = dataclasses.replace(PROTOCOL, recipe={"epochs": 9, "learning_rate": 1.0})
+
+    plain = protocol.recipe_for(HEAD)
+    said = protocol.changed(epochs=2, limit=None).recipe_for(HEAD)
+
+    assert plain == Recipe(epochs=9, batch_size=3, learning_rate=1.0)
+    assert said == Recipe(epochs=2, batch_size=3, learning_rate=1.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ({"epochs": None, "limit": None}, "paper"),
+        ({"epochs": 5, "limit": None}, "paper+epochs=5"),
+        ({"epochs": None, "limit": 24}, "paper+limit=24"),
+        ({"epochs": 5, "limit": 24}, "paper+epochs=5+limit=24"),
+    ],
+)
+def test_the_label_says_what_the_command_line_changed(
+    said: dict[str, int | None], label: str
+) -> None:
+    assert protocol_named("paper").changed(**said).label == label
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "theirs"},
+        {"version": 2},
+        {"recipe": {"learning_rate": 0.125}},
+        {"recipe": {"learning_rate": 0.25, "standardise": True}},
+        {"overrides": {"epochs": 3}},
+        {"limit": 3},
+        {"mix_seed": 1},
+    ],
+)
+def test_details_change_with_all_that_fixes_the_number(change: dict[str, Any]) -> None:
+    other = dataclasses.replace(PROTOCOL, **change)
+
+    assert other.details(HEAD, SPLITS) != PROTOCOL.details(HEAD, SPLITS)
+
+
+def test_details_change_with_the_heads_recipe_and_the_folds() -> None:
+    head = dataclasses.replace(HEAD, recipe=Recipe(epochs=8))
+    plain = PROTOCOL.details(HEAD, SPLITS)
+
+    assert PROTOCOL.details(head, SPLITS) != plain
+    assert PROTOCOL.details(HEAD, SPLITS[:1]) != plain
+
+
+def test_the_summary_is_not_part_of_the_details() -> None:
+    other = dataclasses.replace(PROTOCOL, summary="said in other words")
+
+    assert other.details(HEAD, SPLITS) == PROTOCOL.details(HEAD, SPLITS)
+
+
+def test_paper_leaves_every_recipe_as_it_is_printed() -> None:
+    assert protocol_named("paper").recipe_for(HEAD) == HEAD.recipe
+    assert Recipe() == Recipe(
+        epochs=50, batch_size=32, learning_rate=1e-4, standardise=False
+    )
+
+
+def test_probe_differs_from_paper_in_two_fields() -> None:
+    assert protocol_named("probe").recipe == {
+        "learning_rate": 1e-3,
+        "standardise": True,
+    }
+
+
+def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'probe'"):
+        protocol_named("prob")
+    assert len({one.name for one in PROTOCOLS}) == len(PROTOCOLS)
