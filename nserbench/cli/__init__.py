@@ -1,0 +1,34 @@
+"""The command line: one module for each command."""
+
+from __future__ import annotations
+
+import click
+
+from nserbench.cli.group import Commands
+from nserbench.cli.leaderboard import leaderboard
+from nserbench.cli.list import list_
+from nserbench.cli.mix import mix
+from nserbench.cli.plan import plan
+from nserbench.cli.run import run
+from nserbench.cli.show import show
+from nserbench.cli.status import status
+from nserbench.cli.store import store
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nserbench")
+def main() -> None:
+    """Benchmark speech emotion recognition in noise.
+
+    A cell is one number: an upstream (a speech representation) under a head (a way to
+    fuse its layers) on a corpus, clean or with a noise under it.
+
+    \b
+    nserbench list
+    nserbench run -u mel -d mean,bigru -c demo,demo-park --snr 0,5
+    nserbench leaderboard
+    """
+
+
+for command in (list_, plan, run, status, show, leaderboard, mix, store):
+    main.add_command(command)

@@ -1,0 +1,56 @@
+"""``nserbench mix``: noisy speech as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nserbench.cli.options import corpus_options, limit_option
+from nserbench.cli.session import Session, with_session
+
+
+@click.command()
+@corpus_options
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FOLDER",
+    help="Where to write; each corpus and condition gets a folder in it.",
+)
+@limit_option
+@with_session
+def mix(
+    session: Session,
+    corpora: tuple[str, ...],
+    noises: tuple[str, ...],
+    snrs: list[float],
+    out: Path,
+    limit: int | None,
+) -> None:
+    """Write noisy speech as wav files, for other toolkits.
+
+    A manifest names source, noise, offset, gain, measured SNR and sha256 of every
+    file. The same utterance always gets the same stretch of noise.
+
+    \b
+    nserbench mix -c demo-park --snr 0,-5 -o noisy
+    """
+    from nserbench.benchmark.export import export
+    from nserbench.benchmark.names import conditions, read_places
+    from nserbench.benchmark.study import open_corpora
+    from nserbench.cli.live import showing
+
+    places = read_places(corpora, noises, session.plugins)
+    opened = open_corpora(places, limit, session.plugins, session.settings)
+    written = []
+    with showing() as progress:
+        for place in places:
+            for condition in conditions(place.noise, snrs):
+                folder = out / place.corpus.label.replace(":", "-") / str(condition)
+                found = opened[place.corpus.label]
+                written.append(export(found, condition, folder, 0, progress))
+    for manifest in written:
+        click.echo(manifest)

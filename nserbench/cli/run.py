@@ -1,0 +1,120 @@
+"""``nserbench run``: evaluate a grid."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nserbench.cli.options import (
+    device_option,
+    grid_options,
+    json_option,
+    out_option,
+    store_option,
+)
+from nserbench.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from nserbench.benchmark.runner import Report
+    from nserbench.benchmark.study import Request, Study
+
+OUTCOMES = ("done", "already there", "failed", "not applicable")
+
+
+@click.command()
+@grid_options
+@device_option
+@out_option
+@store_option
+@click.option("--dry-run", is_flag=True, help="Print the cells and stop.")
+@json_option
+@with_session
+def run(
+    session: Session,
+    request: Request,
+    out: Path | None,
+    store_folder: Path | None,
+    device: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate the cells of a grid that have no result yet.
+
+    The grid is every upstream under every head on every corpus. `nserbench list` has
+    the names. A name may take options, as in single:layer=3. Put commas between
+    several names, or give the option again.
+
+    Every name, option and file is looked up before the first model is loaded. After an
+    interruption the same command does only what is missing. The exit code is 1 if a
+    cell failed.
+
+    \b
+    nserbench run -u mel -d mean,bigru -c demo,demo-human --snr 0,5
+    """
+    from nserbench.benchmark.study import make_study
+
+    settings = session.settings.using(results=out, store=store_folder)
+    study = make_study(request, session.plugins, settings)
+    if dry_run:
+        _print_cells(study, as_json)
+        return
+    report = _evaluate(study, Session(settings, session.plugins), device)
+    _print_report(report, settings.results, as_json)
+    if report.outcomes["failed"]:
+        raise SystemExit(1)
+
+
+def _evaluate(study: Study, session: Session, device: str) -> Report:
+    from nserbench.benchmark.environment import choose_device
+    from nserbench.benchmark.runner import Runner
+    from nserbench.benchmark.store import Store
+    from nserbench.cli.live import showing
+    from nserbench.cli.words import refusals
+
+    settings = session.settings
+    _try_writing(settings.results)
+    with showing() as progress:
+        for line in refusals(study.cells):
+            progress.note(line)
+        return Runner(
+            Store(settings.store),
+            settings.results,
+            session.plugins,
+            choose_device(device),
+            progress,
+        ).run(study)
+
+
+def _try_writing(results: Path) -> None:
+    """Meet an unwritable folder now, and not when the first cell is done."""
+    results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=results):
+        pass
+
+
+def _print_cells(study: Study, as_json: bool) -> None:
+    if as_json:
+        rows = [{"cell": str(c), "not applicable": c.refused} for c in study.cells]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for cell in study.cells:
+        reason = f": not applicable, {cell.refused}" if cell.refused else ""
+        click.echo(f"{cell}{reason}")
+
+
+def _print_report(report: Report, results: Path, as_json: bool) -> None:
+    outcomes = {name: n for name in OUTCOMES if (n := report.outcomes[name])}
+    if as_json:
+        folders = [str(folder) for folder in report.folders]
+        click.echo(json.dumps({"outcomes": outcomes, "results": folders}, indent=1))
+        return
+    told = ", ".join(f"{count} {name}" for name, count in outcomes.items())
+    idle = not {"done", "failed"} & set(outcomes)
+    click.echo(f"nothing is missing: {told}" if idle else f"cells: {told}")
+    if "failed" in outcomes:
+        click.echo("the same command tries those that failed again")
+    click.echo(f"results are in {results}: `nserbench leaderboard {results}`")

@@ -1,0 +1,180 @@
+"""Every mistake of a user is answered by one message and no traceback."""
+
+import re
+import resource
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+Refused = Callable[[str], str]
+Process = Callable[..., subprocess.CompletedProcess[str]]
+
+GRID = "run -u mel -d mean -c"
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("run -u mle -d mean -c demo", "unknown upstream 'mle'\n  did you mean 'mel'?"),
+        ("run -u mel -d men -c demo", "unknown downstream 'men'\n  did you mean 'mean"),
+        (f"{GRID} emodbb", "unknown corpus 'emodbb'\n  did you mean 'emodb'?"),
+        (
+            f"{GRID} manifest-prak:notes.csv",
+            "unknown noise 'prak'\n  did you mean 'park'?",
+        ),
+        (
+            f"{GRID} {{notes}} --noise prak",
+            "unknown noise 'prak'\n  did you mean 'park'?",
+        ),
+        (f"{GRID} demo --protocol prob", "unknown protocol 'prob'\n  did you mean"),
+        ("run -u mel:group=x -d mean -c demo", "unknown option 'group' of upstream 'm"),
+        (f"{GRID} emodb:class=all", "unknown option 'class' of corpus 'emodb'\n  did"),
+        (f"{GRID} demo --epoch 3", "No such option '--epoch'. Did you mean '--epochs'"),
+        ("lst", "No such command 'lst'. Did you mean 'list'?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(
+    refused: Refused, notes: str, line: str, wanted: str
+) -> None:
+    told = refused(line.format(notes=notes))
+
+    assert told.startswith(wanted)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("run -u mel: -d mean -c demo", "nothing follows the colon in 'mel:'"),
+        ("run -u mel -d mean:dropout=2 -c demo", "mean:dropout=2: a number from 0 up"),
+        (f"{GRID} demo --snr loud", "Invalid value for '--snr': 'loud' is not a num"),
+        (f"{GRID} demo --snr nan", "Invalid value for '--snr': 'nan' does not lie in"),
+        (f"{GRID} demo --snr 1e9", "Invalid value for '--snr': '1e9' does not lie in"),
+        (f"{GRID} demo --epochs 0", "Invalid value for '--epochs': 0 is not in the r"),
+        (f"{GRID} manifest", "manifest is given no file: manifest:path=FILE"),
+        ("run -d mean -c demo", "Missing option '-u' / '--upstream'."),
+        ("store prune", "say what: --frames, --fits, --upstream or --all"),
+    ],
+)
+def test_a_bad_value_says_what_is_wanted(
+    refused: Refused, line: str, wanted: str
+) -> None:
+    assert refused(line).startswith(wanted)
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("[paths", "nserbench.toml is not TOML: "),
+        ("[path]\nemodb = 'x'", "nserbench.toml has the unknown table 'path'\n  known"),
+        ("[paths]\nemodb = 3", "nserbench.toml: 'emodb' in [paths] must be a path"),
+        ("paths = 3", "nserbench.toml: 'paths' must be a table, headed [paths]"),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "status", "store ls", "leaderboard"])
+def test_broken_settings_are_named_by_every_command(
+    refused: Refused, command: str, content: str, wanted: str
+) -> None:
+    Path("nserbench.toml").write_text(content)
+
+    assert refused(command).startswith(wanted)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{GRID} demo --store hiss.wav/x",
+        "{grid} --store hiss.wav/x",
+        "{grid} --out hiss.wav/x",
+        "mix -c {notes} -o hiss.wav/x",
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    nserbench: Command, notes: str, line: str
+) -> None:
+    result = nserbench(line.format(grid=f"{GRID} {notes}", notes=notes))
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: hiss.wav/x")
+    assert ": Not a directory\n  put it right, or make room" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "line", [f"{GRID} demo", "mix -c {notes} -o noisy", f"{GRID} {{notes}}"]
+)
+def test_a_full_disk_is_one_message(process: Process, notes: str, line: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files fails a write where a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    try:
+        answer = process(line.format(notes=notes))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr
+    assert len(re.findall("^Error: ", answer.stderr, flags=re.MULTILINE)) == 1
+    assert "make room; everything finished is intact" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_mod"),
+        ("def f(:", "SyntaxError: invalid syntax"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        (
+            "import nserbench\n@nserbench.hookimpl\ndef nserbench_upstream(): ...",
+            "PluginValidationError: unknown hook 'nserbench_upstream'",
+        ),
+    ],
+)
+def test_a_plugin_that_fails_is_named(
+    refused: Refused, content: str, wanted: str
+) -> None:
+    Path("mine.py").write_text(content)
+
+    told = refused("list --plugin mine.py")
+
+    assert told.startswith(f"plugin mine.py cannot be used: {wanted}")
+
+
+def test_a_plugin_that_is_not_there_is_named(refused: Refused) -> None:
+    told = refused("list --plugin mine.py")
+
+    assert told.startswith("plugin mine.py cannot be used: FileNotFoundError: mine.py")
+
+
+def test_a_device_that_is_none_is_named(refused: Refused, notes: str) -> None:
+    told = refused(f"{GRID} {notes} --device abacus")
+
+    assert told.startswith("device 'abacus' cannot be used: ")
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_grid_in_which_no_cell_can_exist_says_why(
+    refused: Refused, notes: str, command: str
+) -> None:
+    told = refused(f"{command} -u mel -d ladapter,attention -c {notes}")
+
+    assert told == (
+        "no cell can exist\n"
+        "  mel x ladapter: mel has one layer: nothing to fuse\n"
+        "  mel x attention: mel has one layer: nothing to fuse\n"
+    )
+
+
+def test_an_error_of_the_program_keeps_its_traceback(
+    nserbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr("nserbench.benchmark.plugins.Plugins", fail)
+
+    result = nserbench("list")
+
+    assert isinstance(result.exception, ValueError)

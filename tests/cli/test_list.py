@@ -1,0 +1,120 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+KINDS = ["upstreams", "downstreams", "corpora", "noises", "protocols"]
+PLUGIN = """
+import nserbench as nb
+
+@nb.hookimpl
+def nserbench_upstreams():
+    return [
+        nb.UpstreamCard(
+            name="mine",
+            summary="an example",
+            source="our paper, Sec. 3",
+            licence="MIT",
+            load="mine_models:load",
+            extra="all",
+            groups={"x": nb.GroupSpec(range(1, 2), 3, None)},
+        )
+    ]
+"""
+
+
+@pytest.fixture
+def plugin() -> str:
+    Path("mine.py").write_text(PLUGIN)
+    return "--plugin mine.py"
+
+
+def test_every_kind_is_listed_and_each_alone(nserbench: Command) -> None:
+    whole = json.loads(nserbench("list --json").stdout)
+
+    each = [json.loads(nserbench(f"list {kind} --json").stdout) for kind in KINDS]
+
+    assert list(whole) == KINDS
+    assert [{kind: whole[kind]} for kind in KINDS] == each
+
+
+def test_json_says_where_a_name_comes_from_and_what_it_takes(
+    nserbench: Command, plugin: str
+) -> None:
+    rows = json.loads(nserbench(f"list upstreams --json {plugin}").stdout)["upstreams"]
+
+    assert {row["name"]: row["origin"] for row in rows} == {
+        "mel": "built in",
+        "whisper": "built in",
+        "whisper-enc": "built in",
+        "whisper-dec": "built in",
+        "mine": "mine.py",
+    }
+    assert rows[-1] == {
+        "name": "mine",
+        "summary": "an example",
+        "options": {
+            "groups": {
+                "help": "groups to hand to the head, joined by +; all unless given",
+                "default": None,
+            }
+        },
+        "licence": "MIT",
+        "extra": "all",
+        "origin": "mine.py",
+        "source": "our paper, Sec. 3",
+    }
+
+
+def test_the_table_of_a_kind_shows_options_and_sources_in_80_columns(
+    nserbench: Command, plugin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    told = nserbench(f"list upstreams {plugin}").stdout
+
+    lines = told.splitlines()
+    words = [" ".join(line.split()) for line in lines]
+    assert max(map(len, lines)) == 80
+    assert words[:3] == ["upstreams", "name summary licence extra origin", "─" * 80]
+    assert "mine an example MIT all mine.py" in words
+    assert words.count("option meaning [default] of") == 1
+    assert "language= code such as de; each whisper, whisper-enc," in words
+    assert words[-1] == "our paper, Sec. 3 mine"
+
+
+def test_an_option_that_all_names_have_stands_once(nserbench: Command) -> None:
+    told = nserbench("list downstreams").stdout
+
+    (line,) = [line for line in told.splitlines() if line.startswith("dropout=")]
+    assert line.split()[-1] == "all"
+    assert "[0.5]" in told
+
+
+def test_the_whole_list_says_how_to_see_options(nserbench: Command) -> None:
+    told = nserbench("list").stdout
+
+    assert [line for line in told.splitlines() if line in KINDS] == KINDS
+    assert told.endswith("\noptions and sources: nserbench list KIND\n")
+
+
+def test_the_noises_of_the_settings_are_listed_and_win(nserbench: Command) -> None:
+    Path("nserbench.toml").write_text('[noises]\nbus = "bus.wav"\npark = "park.wav"\n')
+
+    rows = json.loads(nserbench("list noises --json").stdout)["noises"]
+
+    own = {row["name"]: row["source"] for row in rows if row["origin"] == "settings"}
+    assert own == {"bus": "bus.wav", "park": "park.wav"}
+    assert len({row["name"] for row in rows}) == len(rows)
+
+
+def test_brackets_of_a_plugin_are_printed_as_they_are(nserbench: Command) -> None:
+    Path("mine.py").write_text(PLUGIN.replace("an example", "[bold]big[/bold] [x]"))
+
+    told = nserbench("list upstreams --plugin mine.py").stdout
+
+    assert "[bold]big[/bold] [x]" in told

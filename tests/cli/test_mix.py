@@ -1,0 +1,79 @@
+import csv
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+
+def manifest(file: str) -> list[dict[str, str]]:
+    with Path(file).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_condition_gets_a_folder_with_a_manifest(
+    nserbench: Command, notes: str
+) -> None:
+    result = nserbench(
+        f"mix -c {notes} --noise clean --noise hiss --snr 0,-5 -o noisy --limit 4"
+    )
+
+    assert result.exit_code == 0, result.output
+    files = result.stdout.splitlines()
+    assert files == [
+        f"noisy/manifest-path=notes/{condition}/manifest.csv"
+        for condition in ("clean", "hiss@0", "hiss@-5")
+    ]
+    assert [len(manifest(file)) for file in files] == [4, 4, 4]
+
+
+def test_the_manifest_tells_how_each_file_was_made(
+    nserbench: Command, notes: str
+) -> None:
+    nserbench("mix -c manifest-hiss:notes.csv --snr -5 -o noisy --limit 4")
+
+    row = manifest("noisy/manifest-path=notes/hiss@-5/manifest.csv")[0]
+
+    file = Path("noisy/manifest-path=notes/hiss@-5", row["path"])
+    noise, _ = soundfile.read("hiss.wav", dtype="float32")
+    speech, _ = soundfile.read(row["source"], dtype="float32")
+    mixed, rate = soundfile.read(file, dtype="float32")
+    start = int(row["offset"])
+    part = noise[start : start + len(speech)]
+    again = speech + float(row["gain"]) * (part - part.mean(dtype=np.float64))
+    assert rate == 16_000
+    assert mixed == pytest.approx(again, abs=1e-6)
+    assert float(row["measured_snr"]) == pytest.approx(-5.0, abs=0.01)
+    assert row["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (row["noise"], row["noise_file"]) == ("hiss", "hiss.wav")
+
+
+def test_what_it_writes_can_be_run_as_a_corpus(nserbench: Command, notes: str) -> None:
+    nserbench("mix -c manifest-hiss:notes.csv -o noisy")
+
+    result = nserbench(
+        "run --dry-run -u mel -d mean "
+        "-c manifest:noisy/manifest-path=notes/hiss@0/manifest.csv"
+    )
+
+    assert (
+        result.stdout == "mel x mean x manifest:path=manifest clean (probe, seed 0)\n"
+    )
+
+
+def test_a_second_call_writes_the_same_bytes(nserbench: Command, notes: str) -> None:
+    for folder in ("one", "two"):
+        nserbench(f"mix -c manifest-hiss:notes.csv -o {folder} --limit 4")
+
+    one, two = (
+        {file.name: file.read_bytes() for file in Path(folder).rglob("*.wav")}
+        for folder in ("one", "two")
+    )
+
+    assert len(one) == 4
+    assert one == two

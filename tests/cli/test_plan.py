@@ -1,0 +1,69 @@
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+GRID = "-u mel -d mean,bigru,weighted-sum --noise clean --noise hiss --epochs 2"
+
+
+def test_it_prints_cells_passes_size_and_time(nserbench: Command, notes: str) -> None:
+    result = nserbench(f"plan {GRID} -c {notes}")
+
+    assert result.exit_code == 0, result.output
+    told = re.sub(r"\d+(\.\d)? (s|min|h)\b", "TIME", result.stdout)
+    words = [" ".join(line.split()) for line in told.splitlines()]
+    assert words[3].strip("─") == ""
+    refused = "mel x weighted-sum, 2 cells: mel has one layer: nothing to fuse"
+    assert words[:3] + words[4:] == [
+        f"not applicable: {refused}",
+        "upstream passes",
+        "upstream corpus condition clips tiers size time",
+        "mel manifest:path=notes clean 24 pooled + frames 0.1 MB TIME",
+        "mel manifest:path=notes hiss@0 24 pooled + frames 0.1 MB TIME",
+        "",
+        "cells: 4 to run, 0 there already, 2 not applicable",
+        "upstream passes: 2, 0.2 MB, TIME",
+        "training: TIME",
+        "together: about TIME",
+    ]
+
+
+def test_json_has_the_passes_and_a_reason_for_every_refused_cell(
+    nserbench: Command, notes: str
+) -> None:
+    told = json.loads(nserbench(f"plan --json {GRID} -c {notes}").stdout)
+
+    assert (told["missing"], told["there"], len(told["refused"])) == (4, 0, 2)
+    assert told["training"] > 0
+    assert [one["condition"] for one in told["passes"]] == ["clean", "hiss@0"]
+    frames = 23  # windows of 25 ms every 10 ms in 0.25 s
+    assert told["passes"][0]["size"] == 24 * 80 * (4 + 2 * frames)
+
+
+def test_nothing_is_extracted_or_trained(
+    nserbench: Command, notes: str, tmp_path: Path
+) -> None:
+    nserbench(f"plan {GRID} -c {notes}")
+
+    assert [one.name for one in (tmp_path / "store").iterdir()] == ["ledger.sqlite"]
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_is_there_costs_nothing(
+    nserbench: Command, finished: Path, notes: str
+) -> None:
+    result = nserbench(
+        f"plan -u mel -d mean,bigru -c manifest:{finished}/notes.csv --epochs 1 "
+        f"--store {finished}/store --out {finished}/results"
+    )
+
+    assert result.stdout == (
+        "cells: 0 to run, 2 there already, 0 not applicable\n"
+        "upstream passes: 0, 0.0 MB, 0 s\n"
+        "training: 0 s\n"
+        "together: about 0 s\n"
+    )

@@ -1,0 +1,198 @@
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+Process = Callable[..., subprocess.CompletedProcess[str]]
+
+BROKEN = """
+import nserbench as nb
+
+def load(options, device):
+    raise nb.NserbenchError("out of order")
+
+@nb.hookimpl
+def nserbench_upstreams():
+    groups = {"x": nb.GroupSpec(range(1, 2), 3, None)}
+    return [
+        nb.UpstreamCard(
+            name="broken", summary="", source="", licence="", load="broken:load",
+            groups=groups,
+        )
+    ]
+"""
+
+
+def lines(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return [line.rstrip() for line in result.stdout.splitlines()]
+
+
+def test_a_dry_run_prints_every_cell_of_the_product(
+    nserbench: Command, notes: str
+) -> None:
+    result = nserbench(
+        f"run --dry-run -u mel -d mean,weighted-sum -d last -c {notes} "
+        "-c manifest-hiss:notes.csv --snr 0,-5"
+    )
+
+    one = "manifest:path=notes"
+    no = "not applicable, mel has one layer: nothing to fuse"
+    assert lines(result) == [
+        f"mel x mean x {one} clean (probe, seed 0)",
+        f"mel x weighted-sum x {one} clean (probe, seed 0): {no}",
+        f"mel x last x {one} clean (probe, seed 0)",
+        f"mel x mean x {one} hiss@0 (probe, seed 0)",
+        f"mel x weighted-sum x {one} hiss@0 (probe, seed 0): {no}",
+        f"mel x last x {one} hiss@0 (probe, seed 0)",
+        f"mel x mean x {one} hiss@-5 (probe, seed 0)",
+        f"mel x weighted-sum x {one} hiss@-5 (probe, seed 0): {no}",
+        f"mel x last x {one} hiss@-5 (probe, seed 0)",
+    ]
+
+
+def test_what_the_command_line_changes_stands_in_the_protocol(
+    nserbench: Command, notes: str
+) -> None:
+    result = nserbench(
+        f"run --dry-run -u mel -d mean -c {notes} --noise clean --noise hiss "
+        "--snr -5 --snr -0 --seeds 2 --epochs 3 --limit 12 --protocol paper"
+    )
+
+    how = "(paper+epochs=3+limit=12, seed"
+    assert lines(result) == [
+        f"mel x mean x manifest:path=notes {condition} {how} {seed})"
+        for condition in ("clean", "hiss@-5", "hiss@0")
+        for seed in (0, 1)
+    ]
+
+
+def test_a_dry_run_as_json_says_why_a_cell_cannot_exist(
+    nserbench: Command, notes: str
+) -> None:
+    result = nserbench(f"run --dry-run --json -u mel -d mean,ladapter -c {notes}")
+
+    assert json.loads(result.stdout) == [
+        {
+            "cell": "mel x mean x manifest:path=notes clean (probe, seed 0)",
+            "not applicable": None,
+        },
+        {
+            "cell": "mel x ladapter x manifest:path=notes clean (probe, seed 0)",
+            "not applicable": "mel has one layer: nothing to fuse",
+        },
+    ]
+
+
+def test_a_dry_run_leaves_nothing_behind(
+    nserbench: Command, notes: str, tmp_path: Path
+) -> None:
+    nserbench(f"run --dry-run -u mel -d mean -c {notes}")
+
+    assert not (tmp_path / "store").exists()
+    assert not (tmp_path / "results").exists()
+
+
+def test_standard_output_is_json_alone_and_progress_goes_to_standard_error(
+    process: Process, notes: str, tmp_path: Path
+) -> None:
+    answer = process(f"run --json -u mel -d mean,weighted-sum -c {notes} --epochs 1")
+
+    told = json.loads(answer.stdout)
+    assert told["outcomes"] == {"done": 1, "not applicable": 1}
+    assert [Path(one).parent for one in told["results"]] == [tmp_path / "results"]
+    first, *rest = answer.stderr.splitlines()
+    assert first == (
+        "not applicable: mel x weighted-sum, 1 cell: mel has one layer: nothing to fuse"
+    )
+    assert rest[0] == "reading audio: 24 clips"
+    assert rest[-1] == (
+        "[1/1] mel x mean x manifest:path=notes clean (probe+epochs=1, seed 0): done"
+    )
+
+
+def test_the_second_run_says_that_nothing_is_missing(
+    nserbench: Command, notes: str, tmp_path: Path
+) -> None:
+    line = f"run -u mel -d mean -c {notes} --epochs 1"
+
+    first, second = nserbench(line), nserbench(line)
+
+    where = f"results are in {tmp_path}/results: `nserbench leaderboard {tmp_path}/re"
+    assert lines(first) == ["cells: 1 done", f"{where}sults`"]
+    assert lines(second) == ["nothing is missing: 1 already there", f"{where}sults`"]
+    assert second.stderr == "1 cell, 1 there already\n"
+
+
+def test_a_failed_cell_is_told_and_tried_again_while_the_others_go_on(
+    nserbench: Command, notes: str
+) -> None:
+    Path("broken.py").write_text(BROKEN)
+    line = f"run --plugin broken.py -u broken,mel -d mean -c {notes} --epochs 1"
+
+    first, second = nserbench(line), nserbench(line)
+
+    assert (first.exit_code, second.exit_code) == (1, 1)
+    assert "out of order" in first.stderr
+    assert first.stdout.startswith("cells: 1 done, 1 failed\nthe same command tries")
+    assert second.stdout.startswith("cells: 1 already there, 1 failed\n")
+
+
+def test_a_plugin_whose_model_cannot_be_imported_is_a_failed_cell(
+    nserbench: Command, notes: str
+) -> None:
+    Path("absent.py").write_text(BROKEN.replace("broken:load", "no_such:load"))
+
+    result = nserbench(f"run --plugin absent.py -u broken -d mean -c {notes}")
+
+    assert result.exit_code == 1
+    assert (
+        "upstream 'broken' cannot be loaded: No module named 'no_such'\n"
+        "  its plugin says that it is no_such:load" in result.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["results", "store"])
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    nserbench: Command,
+    notes: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write(f'[paths]\n{name} = "of-the-file"\n')
+    line = f"run -u mel -d mean -c {notes} --epochs 1"
+    option = {"results": "--out", "store": "--store"}[name]
+
+    monkeypatch.delenv(f"NSERBENCH_{name.upper()}")
+    nserbench(line)
+    by_file = Path("of-the-file").exists(), (tmp_path / "typed").exists()
+    monkeypatch.setenv(f"NSERBENCH_{name.upper()}", str(tmp_path / "of-environment"))
+    nserbench(line)
+    nserbench(f"{line} {option} {tmp_path}/typed")
+
+    assert by_file == (True, False)
+    folders = [Path("of-the-file"), tmp_path / "of-environment", tmp_path / "typed"]
+    assert all(any(folder.iterdir()) for folder in folders)
+
+
+def test_an_interruption_says_how_to_go_on(
+    nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nserbench.benchmark.study.make_study", interrupt)
+
+    result = nserbench(f"run -u mel -d mean -c {notes}")
+
+    assert result.exit_code == 130
+    assert result.stderr == (
+        "\nstopped; everything finished is intact: run the same command again to go "
+        "on\n"
+    )

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+
+import pytest
+
+Process = Callable[..., subprocess.CompletedProcess[str]]
+
+HEAVY = {"numpy", "pandas", "scipy", "torch", "transformers"}
+
+
+def imported(process: Process, line: str) -> set[str]:
+    """Give the top-level packages that a command imports."""
+    answer = process(line, "-X", "importtime")
+    assert answer.returncode == 0, answer.stderr
+    names = (row.rpartition("|")[2].strip() for row in answer.stderr.splitlines())
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("line", ["--help", "run --help", "list", "list --json"])
+def test_help_and_list_import_nothing_heavy(process: Process, line: str) -> None:
+    assert imported(process, line) & HEAVY == set()
+
+
+def test_a_dry_run_imports_no_torch(process: Process, notes: str) -> None:
+    found = imported(process, f"run --dry-run -u mel -d mean,bigru -c {notes}")
+
+    assert found & HEAVY == {"numpy"}
+
+
+def test_the_version_is_that_of_the_package(process: Process) -> None:
+    answer = process("--version")
+
+    assert answer.stdout == f"nserbench, version {version('nserbench')}\n"
+
+
+def test_every_command_is_in_the_help_in_the_order_of_use(process: Process) -> None:
+    answer = process("-h")
+
+    told = answer.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in told] == [
+        "list",
+        "plan",
+        "run",
+        "status",
+        "show",
+        "leaderboard",
+        "mix",
+        "store",
+    ]
+    assert not [line for line in told if line.endswith("...")]
+
+
+def test_a_closed_pipe_ends_it_without_a_word() -> None:
+    command = [sys.executable, "-m", "nserbench", "list", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+    with subprocess.Popen(command, text=True, **pipes) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        told = running.stderr.read()
+
+    assert told == ""

@@ -1,0 +1,111 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def store(finished: Path, tmp_path: Path) -> Path:
+    """Give a store to change."""
+    return shutil.copytree(finished / "store", tmp_path / "store")
+
+
+def files(store: Path, pattern: str) -> set[str]:
+    return {file.name for file in store.glob(pattern)}
+
+
+def test_ls_names_upstream_condition_and_tiers(nserbench: Command, store: Path) -> None:
+    rows = json.loads(nserbench("store ls --json").stdout)
+
+    assert {(row["condition"], row["upstream"]) for row in rows} == {
+        ("clean", "mel"),
+        ("hiss@0", "mel"),
+    }
+    for row in rows:
+        shards = list((store / "features" / row["digest"]).glob("*.safetensors"))
+        assert (row["pooled"], row["frames"]) == (24, 24)
+        assert row["bytes"] == sum(shard.stat().st_size for shard in shards)
+
+
+def test_the_table_fits_and_tells_where_the_store_is(
+    nserbench: Command, store: Path
+) -> None:
+    lines = nserbench("store ls").stdout.splitlines()
+
+    assert lines[0] == "features"
+    header = " ".join(lines[1].split())
+    assert header == "digest upstream condition pooled frames size"
+    assert {tuple(line.split()[1:5]) for line in lines[3:5]} == {
+        ("mel", "clean", "24", "24"),
+        ("mel", "hiss@0", "24", "24"),
+    }
+    assert lines[-1] == f"in {store}"
+
+
+@pytest.mark.parametrize(
+    ("what", "gone"),
+    [
+        ("--frames", {"features/*/frames-*"}),
+        ("--fits", {"fits/*"}),
+        ("--upstream mel", {"features/*/*"}),
+        ("--frames --fits", {"features/*/frames-*", "fits/*"}),
+        ("--all", {"features/*/*", "fits/*"}),
+    ],
+)
+def test_prune_deletes_what_was_named_and_only_with_yes(
+    nserbench: Command, store: Path, what: str, gone: set[str]
+) -> None:
+    before = files(store, "**/*")
+    named = set().union(*(files(store, pattern) for pattern in gone))
+
+    asked = nserbench(f"store prune {what}").stdout
+    after_asking = files(store, "**/*")
+    done = nserbench(f"store prune {what} --yes").stdout
+
+    assert asked.endswith(": add --yes to delete them\n")
+    assert done == f"deleted {asked.partition(': add')[0]}\n"
+    assert after_asking == before
+    assert files(store, "**/*") == before - named
+
+
+def test_results_are_never_touched_and_pruned_features_come_back(
+    nserbench: Command, finished: Path, store: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished / "results", tmp_path / "results")
+    before = files(tmp_path, "results/**/*")
+    shards = files(store, "features/*/pooled-*")
+    grid = f"-u mel -d mean -c manifest:{finished}/notes.csv"
+
+    nserbench("store prune --all --yes")
+    after = files(tmp_path, "results/**/*")
+    nserbench(f"run {grid} --epochs 1")
+    idle = files(store, "features/*/pooled-*")
+    nserbench(f"run {grid} --epochs 2")
+
+    assert after == before
+    assert idle == set()
+    assert len(files(store, "features/*/pooled-*")) == len(shards) / 2
+
+
+def test_an_upstream_that_is_not_in_the_store_is_a_users_error(
+    nserbench: Command, store: Path
+) -> None:
+    result = nserbench("store prune --upstream mle --yes")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "Error: unknown upstream 'mle'\n  did you mean 'mel'?"
+    )
+
+
+def test_a_store_that_is_not_there_is_not_made(nserbench: Command) -> None:
+    result = nserbench("store ls --store none")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: there is no store in none\n")
+    assert not Path("none").exists()
