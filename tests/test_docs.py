@@ -1,0 +1,64 @@
+"""The pages say what the code does, and their links lead somewhere."""
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+HOOKSPECS = ast.parse((ROOT / "nserbench/hookspecs.py").read_text())
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+def signatures() -> list[str]:
+    """Give the hooks as the source spells them."""
+    return [
+        f"{node.name}({ast.unparse(node.args)}) -> {ast.unparse(node.returns)}"
+        for node in HOOKSPECS.body
+        if isinstance(node, ast.FunctionDef) and node.returns
+    ]
+
+
+@pytest.mark.parametrize("signature", signatures())
+def test_every_hook_has_a_heading_with_its_signature(signature: str) -> None:
+    headings = (ROOT / "docs/plugins.md").read_text().splitlines()
+
+    assert f"### `{signature}`" in headings
+
+
+def test_a_page_that_lags_behind_the_code_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    generate = runpy.run_path(str(ROOT / "docs/generate.py"))
+    blocks = {"cli.md": ("cli",), "plugins.md": ("plugin", "hooks")}
+    for name, wanted in {**blocks, "README.md": ("plugin",)}.items():
+        marks = (f"<!-- generated: {one} -->\n<!-- end: {one} -->" for one in wanted)
+        (tmp_path / name).write_text("\n".join(["before", *marks, "after"]))
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    generate["main"].__globals__.update(DOCS=tmp_path, ROOT=tmp_path)
+
+    stale = generate["main"](["--check"])
+    generate["main"]([])
+    fresh = generate["main"](["--check"])
+
+    assert (stale, fresh) == (1, 0)
+    assert f"{tmp_path / 'cli.md'} is out of date" in capsys.readouterr().err
+    assert (tmp_path / "plugins.md").read_text().startswith("before\n")
+
+
+def test_every_page_is_in_the_menu() -> None:
+    menu = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+
+    named = {page for entry in menu for page in entry.values()}
+
+    assert named == {page.name for page in ROOT.glob("docs/*.md")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+
+    assert [name for name in targets if not (page.parent / name).exists()] == []

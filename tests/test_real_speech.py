@@ -1,0 +1,95 @@
+"""The main job on real speech, real noise and real weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nserbench.benchmark.metrics import summarise
+from nserbench.benchmark.results import read_results
+from nserbench.cli import main
+
+NOISES = {
+    "human": "human_coffeeshop",
+    "park": "park_birds",
+    "traffic": "traffic_cars",
+}
+PLACES = "emodb,emodb-human,emodb-park,emodb-traffic"
+POOLED = "mean,weighted-sum,scalar-mix,attention,last,single:layer=3"
+
+
+def settings(test_data: Path, emodb: Path) -> Path:
+    """Write a settings file with the test noises."""
+    file = Path("lab.toml")
+    noises = [
+        f'{name} = "{test_data}/noise/{stem}.flac"' for name, stem in NOISES.items()
+    ]
+    file.write_text("\n".join(["[paths]", f'emodb = "{emodb}"', "[noises]", *noises]))
+    return file
+
+
+def run(config: Path, test_data: Path, heads: str, *words: str) -> dict[str, int]:
+    """Run both upstreams under some heads; give how many cells had which outcome."""
+    whisper = f"whisper:checkpoint={test_data}/models/whisper-tiny.en"
+    grid = ["-u", f"mel,{whisper}", "-d", heads, "-c", PLACES]
+    done = CliRunner().invoke(
+        main, ["run", *grid, "--config", str(config), "--json", *words]
+    )
+    assert done.exit_code == 0, done.output
+    outcomes: dict[str, int] = json.loads(done.stdout)["outcomes"]
+    return outcomes
+
+
+@pytest.fixture
+def two_folds(test_data: Path, tmp_path: Path) -> Path:
+    """Give a folder of 24 EmoDB clips: two folds of two speakers, four emotions."""
+    folder = tmp_path / "emodb"
+    folder.mkdir()
+    for speaker in ("03", "08", "10", "09"):
+        for letter, count in (("W", 2), ("F", 1), ("N", 2), ("T", 1)):
+            wavs = sorted(
+                (test_data / "corpus/emodb/wav").glob(f"{speaker}*{letter}?.*")
+            )
+            for wav in wavs[:count]:
+                (folder / wav.name).symlink_to(wav)
+    return folder
+
+
+def test_every_head_runs_on_real_speech_in_every_noise(
+    test_data: Path, two_folds: Path
+) -> None:
+    config = settings(test_data, two_folds)
+
+    pooled = run(config, test_data, POOLED, "--epochs", "2")
+    frames = run(config, test_data, "bigru,ladapter", "--epochs", "2")
+
+    # One layer is too few for single:layer=3, three fusions and the L-adapter.
+    assert pooled == {"done": 4 * 8, "not applicable": 4 * 4}
+    assert frames == {"done": 4 * 3, "not applicable": 4}
+    found = [one for one in read_results(Path("../results")) if one.predictions]
+    assert len(found) == 4 * 11
+    assert all(
+        len(one.predictions.utterances) == 24 for one in found if one.predictions
+    )
+
+
+@pytest.mark.slow
+def test_whispers_middle_and_late_layers_beat_mel_in_every_noise(
+    test_data: Path,
+) -> None:
+    config = settings(test_data, test_data / "corpus/emodb")
+
+    run(config, test_data, "last,single:layer=2,single:layer=3")
+
+    uar = {
+        (one.upstream.partition(":")[0], one.downstream, one.condition): summarise(
+            one.predictions
+        )["uar"].mean
+        for one in read_results(Path("../results"))
+        if one.predictions
+    }
+    for condition in ("clean", *(f"{name}@0" for name in NOISES)):
+        mel = uar["mel", "last", condition]
+        for head in ("single:layer=2", "single:layer=3", "last"):
+            assert uar["whisper", head, condition] > mel + 0.05
