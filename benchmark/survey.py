@@ -47,11 +47,16 @@ def survey(
         path: json.loads(fact) for path, fact in ledger.known("audio", there).items()
     }
     new = [one for one in utterances if _part(one) not in known.get(one.path, {})]
-    found = _read_all(new, progress)
-    for one, fact in zip(new, found, strict=True):
-        known.setdefault(one.path, {})[_part(one)] = fact
-    changed = {one.path for one in new}
+    problems, changed = [], set()
+    for one, found in zip(new, _read_all(new, progress), strict=True):
+        if isinstance(found, BadAudio):
+            problems.append(str(found))
+        else:
+            known.setdefault(one.path, {})[_part(one)] = found
+            changed.add(one.path)
     ledger.note(Entry("audio", path, json.dumps(known[path])) for path in changed)
+    if problems:
+        _refuse(list(dict.fromkeys(problems)))
     return [Clip(one, *known[one.path][_part(one)]) for one in utterances]
 
 
@@ -61,22 +66,17 @@ def _part(one: Utterance) -> str:
 
 def _read_all(
     utterances: Sequence[Utterance], progress: Progress
-) -> list[tuple[str, int]]:
-    """Give digest and samples of each, or refuse with all that is wrong."""
+) -> list[tuple[str, int] | BadAudio]:
+    """Give digest and samples of each, or what is wrong with it."""
     if not utterances:
         return []
     progress.stage("reading audio", len(utterances), "clips")
-    facts, problems = [], []
+    found = []
     with ThreadPoolExecutor() as pool:
-        for fact in pool.map(_read, utterances):
-            if isinstance(fact, BadAudio):
-                problems.append(str(fact))
-            else:
-                facts.append(fact)
+        for one in pool.map(_read, utterances):
+            found.append(one)
             progress.advance()
-    if problems:
-        _refuse(list(dict.fromkeys(problems)))
-    return facts
+    return found
 
 
 def _read(one: Utterance) -> tuple[str, int] | BadAudio:

@@ -165,3 +165,17 @@ def test_parts_of_one_file_are_clips_of_their_own(
     assert again[:2] == first
     assert len({clip.digest for clip in again}) == 3
     assert decoded == ["a.wav"] * 3  # the parts known before are not read again
+
+
+def test_good_files_beside_a_bad_one_are_not_read_again(
+    hear: Callable[..., list[Clip]], decoded: list[str], tmp_path: Path
+) -> None:
+    good = tone(tmp_path / "good.wav")
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no audio")
+    with pytest.raises(BadAudio):
+        hear(utterance(good), utterance(bad))
+
+    hear(utterance(good))
+
+    assert sorted(decoded) == ["bad.wav", "good.wav"]
