@@ -198,7 +198,9 @@ def _load(text: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    # A card's load string names this module, so it must be found by its name.
+    # A card's load string names this module, or one beside it. Last on the path, they
+    # hide nothing that is installed.
     sys.modules[path.stem] = module
+    sys.path.append(str(path.parent.resolve()))
     spec.loader.exec_module(module)
     return module

@@ -37,6 +37,18 @@ def test_a_file_that_is_not_installed_can_be_named(tmp_path: Path) -> None:
     assert found.downstreams.origin("mine") == str(file)
 
 
+def test_what_lies_beside_a_named_file_can_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "mine.py").write_text(CARD.format(name="mine"))
+    (tmp_path / "nowhere.py").write_text("load = 'loaded'")
+
+    card = Plugins([str(tmp_path / "mine.py")], installed=False).downstreams["mine"]
+
+    assert card.resolve(card.load) == "loaded"
+
+
 def test_two_plugins_with_one_name_are_an_error_that_names_both(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(CARD.format(name="mean"))
