@@ -1,5 +1,6 @@
 """The same surroundings for every test: offline, plain output, folders of its own."""
 
+import importlib
 import os
 from pathlib import Path
 
@@ -18,6 +19,8 @@ os.environ |= {
     "HF_HUB_OFFLINE": "1",
     "NO_COLOR": "1",
 }
+importlib.import_module("nserbench")  # before any test imports transformers
+
 if DATA in os.environ:  # a relative path would not outlive the change of folder below
     os.environ[DATA] = str(Path(os.environ[DATA]).resolve())
 

@@ -1,0 +1,110 @@
+"""Makes torchaudio importable beside any torch, for those who import it for a helper.
+
+The wheels of torchaudio hold native code for one build of torch: beside a CPU build the
+import fails, and with it that of transformers, s3prl and speechbrain, which need no
+more than its Python part. s3prl also touches names that torchaudio no longer has. An
+import hook, set when nserbench is imported, puts both right whoever comes first.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any, NoReturn
+
+NATIVE = "torchaudio._extension"
+GONE = "torchaudio.sox_effects"
+
+
+class _Finder(MetaPathFinder):
+    """Stands before the import system's own for torchaudio and two of its modules."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        if fullname not in _MENDED:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None and fullname == GONE and path is not None:
+            return importlib.machinery.ModuleSpec(fullname, _Gone())
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Mended(spec.loader, _MENDED[fullname])
+        return spec
+
+
+class _Mended(Loader):
+    """Runs a module as its own loader does, then puts it right."""
+
+    def __init__(self, own: Loader, mend: Callable[[ModuleType, bool], None]) -> None:
+        self._own = own
+        self._mend = mend
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._own.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        works = True
+        try:
+            self._own.exec_module(module)
+        except OSError:
+            if module.__name__ != NATIVE:
+                raise
+            works = False
+        self._mend(module, works)
+
+
+class _Gone(Loader):
+    """Makes the module that torchaudio no longer has; its functions raise."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module).update(apply_effects_file=_no_sox, apply_effects_tensor=_no_sox)
+
+
+def install() -> None:
+    """Set the hook, once in a process. It imports nothing."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+def _mend_native(module: ModuleType, works: bool) -> None:
+    if not works:
+        vars(module).update(
+            _IS_TORCHAUDIO_EXT_AVAILABLE=False,
+            _IS_ALIGN_AVAILABLE=False,
+            _check_cuda_version=lambda: None,
+            fail_if_no_align=lambda function: _no_native,
+        )
+
+
+def _mend_package(module: ModuleType, works: bool) -> None:
+    if not hasattr(module, "set_audio_backend"):
+        vars(module)["set_audio_backend"] = lambda backend: None
+
+
+def _leave(module: ModuleType, works: bool) -> None:
+    pass
+
+
+def _no_native(*args: Any, **options: Any) -> NoReturn:
+    raise RuntimeError("torchaudio's native code does not fit this build of torch")
+
+
+def _no_sox(*args: Any, **options: Any) -> NoReturn:
+    raise RuntimeError("torchaudio has no sox_effects any more")
+
+
+_MENDED: dict[str, Callable[[ModuleType, bool], None]] = {
+    "torchaudio": _mend_package,
+    NATIVE: _mend_native,
+    GONE: _leave,
+}
