@@ -1,4 +1,4 @@
-"""Which utterances train and which test, with the check that no speaker does both."""
+"""Which utterances train and which test, and that no speaker does both."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def make_splits(corpus: Corpus) -> list[Split]:
     """Test each of the corpus's tested folds against all its other folds.
 
     Raises:
-        BadCorpus: if there is one fold only, if a speaker stands on both sides, or if
+        BadCorpus: if there is one fold only, if a speaker (or another unit of
+            independence) stands on both sides, or if
             a training part lacks a class.
     """
     if len(corpus.folds) < 2:
@@ -45,7 +46,7 @@ def make_splits(corpus: Corpus) -> list[Split]:
         )
     splits = [_split(corpus, fold) for fold in corpus.tested or corpus.folds]
     for split in splits:
-        _refuse_shared_speakers(corpus, split)
+        _refuse_shared_units(corpus, split)
         _refuse_untrained_classes(corpus, split)
     return splits
 
@@ -59,16 +60,18 @@ def _split(corpus: Corpus, fold: str) -> Split:
     )
 
 
-def _refuse_shared_speakers(corpus: Corpus, split: Split) -> None:
+def _refuse_shared_units(corpus: Corpus, split: Split) -> None:
     train, test = (
-        {corpus.utterances[place].speaker for place in part}
+        {corpus.utterances[place].independent for place in part}
         for part in (split.train, split.test)
     )
     if shared := sorted(train & test):
+        more = f" and {len(shared) - 8} more" if len(shared) > 8 else ""
         raise BadCorpus(
-            f"fold {split.fold!r} tests speakers that it also trains on: "
-            f"{', '.join(shared)}\n"
-            "  every speaker must be in one fold only, or the numbers would flatter"
+            f"fold {split.fold!r} tests {corpus.unit}s that it also trains on: "
+            f"{', '.join(shared[:8])}{more}\n"
+            f"  every {corpus.unit} must be in one fold only, or the numbers would "
+            "flatter"
         )
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from nserbench.benchmark.cell import Cell, Condition
-from nserbench.benchmark.grid import Field, make_grid
-from nserbench.benchmark.names import Place, conditions, read_names, read_places
+from nserbench.benchmark.grid import Field, make_grid, refuse_all_refused
+from nserbench.benchmark.names import (
+    Place,
+    conditions,
+    read_names,
+    read_places,
+    read_upstreams,
+    written_by,
+)
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.protocols import Protocol, protocol_named
 from nserbench.benchmark.splits import Split, limited, make_splits
@@ -92,7 +99,7 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
     Raises:
         NserbenchError: if anything asked for is not there, or contradicts itself.
     """
-    upstreams = read_names(request.upstreams, plugins.upstreams)
+    upstreams = read_upstreams(request.upstreams, plugins)
     downstreams = read_names(request.downstreams, plugins.downstreams)
     places = read_places(request.corpora, request.noises, plugins)
     protocols = {
@@ -107,7 +114,21 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
     opened = open_corpora(places, request.limit, plugins, settings)
     for corpus in opened.values():
         corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
+    cells = [_without_texts(cell, opened[cell.corpus.label].corpus) for cell in cells]
+    refuse_all_refused(cells)
     return Study(cells, opened)
+
+
+def _without_texts(cell: Cell, corpus: Corpus) -> Cell:
+    """Refuse a cell that is to read texts where the corpus has none."""
+    card = cell.upstream.card
+    if "texts" not in card.reads or written_by(cell.upstream) is not None:
+        return cell
+    untold = sum(one.text is None for one in corpus.utterances)
+    if cell.refused is not None or not untold:
+        return cell
+    why = f"{cell.corpus.label} has no text for {untold} of its utterances"
+    return replace(cell, groups={}, refused=why)
 
 
 def open_corpora(
@@ -147,12 +168,7 @@ def read_corpus(
     if file := bound.options["exclude"]:
         excluded = _ids(file, {one.id for one in kept})
         kept = [one for one in kept if one.id not in excluded]
-    return Corpus(
-        classes=corpus.classes,
-        utterances=limited(kept, limit),
-        tested=corpus.tested,
-        noises=corpus.noises,
-    )
+    return replace(corpus, utterances=limited(kept, limit))
 
 
 def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) -> Path:

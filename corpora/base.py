@@ -28,6 +28,10 @@ class Utterance:
         end: Seconds into the file; its end if None.
         text: What is said.
         language: ISO 639-1, such as ``"de"``.
+        unit: What it shares with the utterances that it is not independent of, such as
+            its dialogue, where that is not the speaker.
+        channel: Which channel of the file to read, ``"centre"``, or ``"downmix"`` for
+            the mean of all; the mean if None.
     """
 
     id: str
@@ -39,6 +43,13 @@ class Utterance:
     end: float | None = None
     text: str | None = None
     language: str | None = None
+    unit: str | None = None
+    channel: str | None = None
+
+    @property
+    def independent(self) -> str:
+        """The unit of independence: utterances of two are independent of each other."""
+        return self.speaker if self.unit is None else self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,9 @@ class Corpus:
             all of them (cross-validation).
         noises: Audio files of noises that belong to this corpus, by name. They win
             over noises of the same name from elsewhere.
+        unit: What the unit of independence is called.
+        left_out: Why an utterance that the corpus lists does not take part, by id.
+        edition: Which of several published editions was found; empty if there is one.
 
     Raises:
         BadCorpus: if there are no utterances, two have one id, a label is not a
@@ -62,6 +76,9 @@ class Corpus:
     utterances: Sequence[Utterance]
     tested: tuple[str, ...] = ()
     noises: Mapping[str, Path] = field(default_factory=dict)
+    unit: str = "speaker"
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    edition: str = ""
 
     def __post_init__(self) -> None:
         if not self.utterances:
@@ -99,6 +116,8 @@ class CorpusCard(Card):
     Attributes:
         protocol: The protocol to use where none is asked for.
         obtain: How to get the data, for the message when it is missing.
+        expects: ``"package.module:function"`` that takes the options and gives the
+            published counts of each edition, as `Expected`; None where there are none.
     """
 
     kind: ClassVar[str] = "corpus"
@@ -114,6 +133,7 @@ class CorpusCard(Card):
 
     protocol: str = "probe"
     obtain: str = ""
+    expects: str | None = None
 
     def read(self, options: Options, settings: Settings) -> Corpus:
         """Read the corpus.

@@ -1,10 +1,16 @@
-"""The built-in corpora and noises."""
+"""The built-in corpora."""
 
 from pathlib import Path
 
 from nserbench.cards import Option, one_of, several, several_label
-from nserbench.corpora.base import CorpusCard, NoiseCard
+from nserbench.corpora.base import CorpusCard
 from nserbench.hookspecs import hookimpl
+
+_CLASSES = Option(
+    help="paper (anger, happiness, neutral, sadness) or all (7 emotions)",
+    default="paper",
+    parse=one_of("paper", "all"),
+)
 
 DEMO = CorpusCard(
     name="demo",
@@ -22,14 +28,67 @@ EMODB = CorpusCard(
     source="Burkhardt et al., A database of German emotional speech, Interspeech 2005",
     licence="CC0-1.0",
     load="nserbench.corpora.emodb:load",
+    options={"classes": _CLASSES},
+    obtain="download EmoDB from http://emodb.bilderbar.info and unpack it",
+)
+
+IEMOCAP = CorpusCard(
+    name="iemocap",
+    summary="IEMOCAP: ten actors in five sessions of English dialogue, 5531 turns",
+    source="Busso et al., IEMOCAP: interactive emotional dyadic motion capture "
+    "database, Language Resources and Evaluation 42, 2008",
+    licence="USC's data release form",
+    load="nserbench.corpora.iemocap:load",
     options={
-        "classes": Option(
-            help="paper (anger, happiness, neutral, sadness) or all (7 emotions)",
-            default="paper",
-            parse=one_of("paper", "all"),
+        "folds": Option(
+            help="sessions (leave one of 5 out) or speakers (leave one of 10 out)",
+            default="sessions",
+            parse=one_of("sessions", "speakers"),
         )
     },
-    obtain="download EmoDB from http://emodb.bilderbar.info and unpack it",
+    protocol="paper",
+    expects="nserbench.corpora.iemocap:expected",
+    obtain="ask for the release at https://sail.usc.edu/iemocap and unpack it",
+)
+
+CASIA = CorpusCard(
+    name="casia",
+    summary="CASIA: four Mandarin speakers, six emotions, 1200 to 9600 utterances",
+    source="Institute of Automation, Chinese Academy of Sciences, CASIA Chinese "
+    "emotional corpus, 2005",
+    licence="by agreement with the Chinese Linguistic Data Consortium",
+    load="nserbench.corpora.casia:load",
+    options={
+        "classes": Option(
+            help="6 emotions, or the 4 that iemocap has",
+            default="6",
+            parse=one_of("4", "6"),
+        )
+    },
+    protocol="paper",
+    expects="nserbench.corpora.casia:expected",
+    obtain="get it from http://www.chineseldc.org (resource 76) and unpack it",
+)
+
+MELD = CorpusCard(
+    name="meld",
+    summary="MELD: dialogues of the series Friends, train + dev / test",
+    source="Poria et al., MELD: A multimodal multi-party dataset for emotion "
+    "recognition in conversations, ACL 2019",
+    licence="GPL-3.0",
+    load="nserbench.corpora.meld:load",
+    protocol="paper",
+    options={
+        "classes": _CLASSES,
+        "channel": Option(
+            help="of 5.1 sound: centre, where the dialogue is, or downmix, the mean "
+            "of all channels",
+            default="centre",
+            parse=one_of("centre", "downmix"),
+        ),
+    },
+    obtain="download MELD.Raw.tar.gz from https://affective-meld.github.io and unpack "
+    "it and the three archives in it",
 )
 
 
@@ -65,48 +124,4 @@ MANIFEST = CorpusCard(
 @hookimpl
 def nserbench_corpora() -> list[CorpusCard]:
     """Offer the corpora that nserbench can read."""
-    return [DEMO, EMODB, MANIFEST]
-
-
-PAPER_NOISES = {
-    "human": "people in a meeting room (DEMAND's OMEETING)",
-    "park": "a well-visited city park (DEMAND's NPARK)",
-    "traffic": "a busy traffic intersection (DEMAND's STRAFFIC)",
-}
-
-DEMAND_NOISES = {
-    "dkitchen": "a kitchen while food is prepared",
-    "dliving": "a living room",
-    "dwashing": "a washroom with a washing machine running",
-    "nfield": "a sports field",
-    "npark": "a well-visited city park",
-    "nriver": "a creek",
-    "ohallway": "a hallway in an office building",
-    "omeeting": "people in a meeting room",
-    "ooffice": "a small office with people at computers",
-    "pcafeter": "a busy office cafeteria",
-    "presto": "a university restaurant at lunchtime",
-    "pstation": "the transfer area of a busy subway station",
-    "scafe": "the terrace of a cafe; DEMAND has it at 48 kHz only",
-    "spsquare": "a public town square",
-    "straffic": "a busy traffic intersection",
-    "tbus": "a public bus",
-    "tcar": "a private car",
-    "tmetro": "a subway train",
-}
-
-
-@hookimpl
-def nserbench_noises() -> list[NoiseCard]:
-    """Offer the three noises of the paper, and all of DEMAND by its own names."""
-    return [
-        NoiseCard(
-            name=name,
-            summary=summary,
-            source="Thiemann, Ito and Vincent, DEMAND, Proc. Meetings on Acoustics "
-            "19, 2013; Zenodo record 1227121, channel 1",
-            licence="CC-BY-4.0",
-            load="nserbench.corpora.demand:load",
-        )
-        for name, summary in (PAPER_NOISES | DEMAND_NOISES).items()
-    ]
+    return [IEMOCAP, MELD, CASIA, EMODB, DEMO, MANIFEST]

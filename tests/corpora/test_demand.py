@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nserbench.corpora.base import NoiseCard
-from nserbench.corpora.cards import nserbench_noises
+from nserbench.corpora.noise_cards import nserbench_noises
 from nserbench.errors import CorpusMissing
 from nserbench.settings import Settings
 
