@@ -61,7 +61,7 @@ def _write(
     one: Utterance, noise: Noise | None, condition: Condition, folder: Path, seed: int
 ) -> dict[str, object]:
     """Write one utterance and give its row of the manifest."""
-    wave = read_audio(one.path, one.start, one.end)
+    wave = read_audio(one.path, one.start, one.end, one.channel)
     how: dict[str, object] = dict.fromkeys(
         ("noise", "snr", "noise_file", "offset", "gain", "measured_snr"), ""
     )

@@ -43,13 +43,22 @@ def make_grid(
             described, fields, downstreams, seeds
         )
     ]
+    refuse_all_refused(cells)
+    return cells
+
+
+def refuse_all_refused(cells: Sequence[Cell]) -> None:
+    """Raise where nothing is left to run.
+
+    Raises:
+        NothingToRun: if no cell can exist.
+    """
     if all(cell.refused for cell in cells):
         reasons = dict.fromkeys(
             f"{cell.upstream.label} x {cell.downstream.label}: {cell.refused}"
             for cell in cells
         )
         raise NothingToRun("no cell can exist\n  " + "\n  ".join(reasons))
-    return cells
 
 
 def _cell(

@@ -34,19 +34,19 @@ def confusion(
 
 
 def answers_by(predictions: Predictions) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Count the answers to each speaker in each fold.
+    """Count the answers to each unit of independence in each fold.
 
     Returns:
-        The folds in sorted order, and ``(speakers, folds, classes, classes)``.
+        The folds in sorted order, and ``(units, folds, classes, classes)``.
     """
-    speakers, folds = sorted(set(predictions.speakers)), sorted(set(predictions.folds))
-    who = {name: place for place, name in enumerate(speakers)}
+    units, folds = sorted(set(predictions.independent)), sorted(set(predictions.folds))
+    who = {name: place for place, name in enumerate(units)}
     where = {name: place for place, name in enumerate(folds)}
     classes = len(predictions.classes)
-    shape = len(speakers), len(folds), classes, classes
+    shape = len(units), len(folds), classes, classes
     cells = np.ravel_multi_index(
         (
-            [who[name] for name in predictions.speakers],
+            [who[name] for name in predictions.independent],
             [where[name] for name in predictions.folds],
             predictions.labels,
             predictions.predicted,
@@ -135,7 +135,7 @@ class Summary:
     Attributes:
         mean: Of the folds; the headline.
         pooled: Over the predictions of all folds together.
-        low: Where the 95 % interval of ``mean`` begins. None with one speaker.
+        low: Where the 95 % interval of ``mean`` begins. None with one unit.
         high: Where it ends.
         folds: The value of each fold.
     """
@@ -176,33 +176,35 @@ def summarise(
 
 
 def resample(answers: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Floats:
-    """Draw as many speakers as there are, with replacement, each with its fold.
+    """Draw as many units of independence as there are, with replacement, each with its fold.
 
-    Utterances of one speaker stand or fall together, so the speaker is what is drawn
+    Utterances of one unit, mostly a speaker, stand or fall together, so it is drawn
     (a bootstrap over utterances would give intervals that are too narrow).
 
     Args:
-        answers: ``(speakers, folds, classes, classes)``, at least two speakers.
+        answers: ``(units, folds, classes, classes)``, at least two units.
         draws: How often.
-        seed: Who is drawn depends on it and on the number of speakers alone, so that
+        seed: Who is drawn depends on it and on the number of units alone, so that
             two cells on the same utterances can be compared draw by draw.
 
     Returns:
         ``(draws, folds, classes, classes)``.
 
     Raises:
-        ValueError: if there is one speaker only, whose variance nobody can know.
+        ValueError: if there is one unit only, whose variance nobody can know.
     """
     count, *shape = answers.shape
     if count < 2:
-        raise ValueError(f"an interval over speakers needs at least 2, got {count}")
+        raise ValueError(
+            f"an interval over speakers (or other units) needs at least 2, got {count}"
+        )
     drawn = _times(count, draws, seed) @ answers.reshape(count, -1)
     return drawn.reshape(draws, *shape)
 
 
 @lru_cache(maxsize=16)
 def _times(count: int, draws: int, seed: int) -> Floats:
-    """Give how often each speaker is drawn, ``(draws, count)``."""
+    """Give how often each unit is drawn, ``(draws, count)``."""
     generator = np.random.default_rng(seed)
     times = generator.multinomial(count, np.full(count, 1 / count), size=draws)
     return times.astype(np.float64)  # numpy multiplies matrices fast only in floats

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from nserbench.benchmark.cell import Condition
 from nserbench.benchmark.plugins import Plugins, Registry
-from nserbench.cards import Bound, C, bind
+from nserbench.cards import Bind, Bound, C, bind, no_names
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
 from nserbench.spec import Spec, parse_specs
+from nserbench.upstreams.base import UpstreamCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,69 @@ class Place:
     noise: str | None
 
 
-def read_names(texts: Iterable[str], registry: Registry[C]) -> list[Bound[C]]:
+def read_names(
+    texts: Iterable[str], registry: Registry[C], nested: Bind = no_names
+) -> list[Bound[C]]:
     """Read names of one kind, each text holding one or more, leaving out repeats.
+
+    Args:
+        texts: What was typed.
+        registry: Where the names are.
+        nested: Binds the names that stand in options.
 
     Raises:
         UnknownName: if a name or option is not known.
         BadSpec: if a text cannot be read, or two names differ in a path only.
     """
-    found = [registry.bind(spec) for text in texts for spec in parse_specs(text)]
+    found = [
+        registry.bind(spec, nested) for text in texts for spec in parse_specs(text)
+    ]
     _refuse_namesakes(found)
     return list({bound.label: bound for bound in found}.values())
+
+
+def read_upstreams(texts: Iterable[str], plugins: Plugins) -> list[Bound[UpstreamCard]]:
+    """Read names of upstreams, with the enhancers and upstreams that they name.
+
+    Raises:
+        UnknownName: if a name or option is not known.
+        BadSpec: if a text cannot be read, two names differ in a path only, or one is
+            to read the transcripts of an upstream that writes none.
+    """
+    found = read_names(texts, plugins.upstreams, plugins.bind)
+    for upstream in found:
+        if (writer := written_by(upstream)) is not None:
+            _refuse_mute(writer, upstream.label)
+    return found
+
+
+def written_by(upstream: Bound[UpstreamCard]) -> Bound[UpstreamCard] | None:
+    """Give the upstream whose transcripts another reads; None if there is none."""
+    writer = upstream.options.get("text")
+    return writer if isinstance(writer, Bound) else None
+
+
+def read_transcribers(
+    texts: Iterable[str], plugins: Plugins
+) -> list[Bound[UpstreamCard]]:
+    """Read names of upstreams that transcribe.
+
+    Raises:
+        UnknownName: if a name or option is not known.
+        BadSpec: if a text cannot be read, or one of them writes no transcripts.
+    """
+    found = read_upstreams(texts, plugins)
+    for upstream in found:
+        _refuse_mute(upstream)
+    return found
+
+
+def _refuse_mute(writer: Bound[UpstreamCard], reader: str = "") -> None:
+    if not writer.card.can_transcribe(writer.options):
+        needed = f"\n  {reader} needs an upstream that does" if reader else ""
+        raise BadSpec(
+            f"{writer.label} writes no transcripts{needed}\n  one that does: whisper"
+        )
 
 
 def read_places(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,12 @@ from nserbench.benchmark.cell import Cell
 from nserbench.benchmark.digests import digest
 from nserbench.benchmark.environment import environment, peak_memory
 from nserbench.benchmark.fits import Fitted, class_numbers
+from nserbench.benchmark.hearing import said
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.prepare import Job
 from nserbench.benchmark.results import Result, Status, folder_name
 from nserbench.benchmark.store import Store
+from nserbench.benchmark.transcription import recognised
 from nserbench.upstreams.base import SAMPLE_RATE
 
 
@@ -55,6 +58,7 @@ def done(
         protocol_details={**job.protocol, "digest": digest(job.protocol)},
         classes=job.opened.corpus.classes,
         predictions=_predictions(job, fitted),
+        recognition=_recognition(job, store),
         costs=_costs(job, fitted, store, seconds),
         provenance=_provenance(job, device),
         notes={**_heard(job), "losses": _losses(job, fitted)},
@@ -89,6 +93,7 @@ def _predictions(job: Job, fitted: Sequence[Fitted]) -> Predictions:
     return Predictions(
         utterances=tuple(one.id for one in tested),
         speakers=tuple(one.speaker for one in tested),
+        units=tuple(one.independent for one in tested),
         folds=tuple(one.fold for one in tested),
         classes=job.opened.corpus.classes,
         labels=class_numbers(job)[rows].numpy(),
@@ -112,12 +117,26 @@ def _costs(
     }
 
 
+def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
+    """Compare the transcripts with what was said, where both are known."""
+    if (words := job.extraction.words) is None:
+        return {}
+    ones = [clip.utterance for clip in job.clips]
+    found = recognised(
+        [one.text for one in ones],
+        said(words, job.clips, store),
+        [one.language for one in ones],
+    )
+    return {} if found is None else asdict(found)
+
+
 def _provenance(job: Job, device: str) -> dict[str, object]:
     extraction = job.extraction
     return {
         **environment(device),
         "finished": _now(),
-        "weights": extraction.weights or None,
+        "weights": extraction.upstream.weights or None,
+        "enhancer": extraction.enhancer and extraction.enhancer.weights,
         "noise": extraction.noise.digest if extraction.noise else None,
         "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
     }
@@ -130,9 +149,11 @@ def _losses(job: Job, fitted: Sequence[Fitted]) -> Mapping[str, list[float]]:
 
 def _heard(job: Job) -> dict[str, object]:
     """Count the speech, and list the clips that were not heard as they are."""
-    card = job.cell.upstream.card
+    card, corpus = job.cell.upstream.card, job.opened.corpus
     most = card.max_samples
     return {
+        "edition": corpus.edition,
+        "left_out": dict(corpus.left_out),
         "utterances": len(job.clips),
         "hours": round(sum(one.samples for one in job.clips) / SAMPLE_RATE / 3600, 4),
         "padded": [

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,18 +12,18 @@ from torch.nn import functional as F
 
 from nserbench.benchmark.catalogue import is_done
 from nserbench.benchmark.digests import digest
-from nserbench.benchmark.extraction import lacking
+from nserbench.benchmark.extraction import Extraction
+from nserbench.benchmark.hearing import Models, lacking, written
 from nserbench.benchmark.outcome import job_folder
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.prepare import Job, needed, prepare
 from nserbench.benchmark.progress import Progress
-from nserbench.benchmark.store import Store
+from nserbench.benchmark.store import Form, Store
 from nserbench.benchmark.study import Study
 from nserbench.benchmark.survey import Clip
-from nserbench.cards import Bound
-from nserbench.downstreams.base import Recipe, Tier
-from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, UpstreamCard
+from nserbench.downstreams.base import Recipe
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
-_BYTES = {"pooled": 4, "frames": 2}
+_BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Pass:
         corpus: Its label.
         condition: As in tables.
         utterances: That are missing.
-        tiers: That are missing.
+        forms: That are missing.
         size: Bytes that it will add to the store.
         seconds: That it will take.
     """
@@ -45,7 +44,7 @@ class Pass:
     corpus: str
     condition: str
     utterances: int
-    tiers: tuple[Tier, ...]
+    forms: tuple[Form, ...]
     size: float
     seconds: float
 
@@ -62,13 +61,15 @@ class Sample:
     features: LayeredFeatures
     seconds: float
 
-    def size(self, tier: Tier) -> int:
-        """Give the bytes that the clip takes in the store."""
+    def size(self, form: Form) -> int:
+        """Give the bytes that the clip takes in the store; next to none for text."""
+        if form == "transcripts":
+            return 0
         values = sum(
-            group.states.numel() // (group.states.shape[2] if tier == "pooled" else 1)
+            group.states.numel() // (group.states.shape[2] if form == "pooled" else 1)
             for group in self.features.values()
         )
-        return values * _BYTES[tier]
+        return values * _BYTES[form]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,41 +105,48 @@ def estimate(
     """
     jobs = prepare(study, store, progress)
     todo = [job for job in jobs if not is_done(results / job_folder(job))]
-    samples: dict[str, Sample] = {}
-    for job in todo:
-        label = job.cell.upstream.label
-        if label not in samples:
-            progress.note(f"timing {label}")
-            samples[label] = take_sample(job.cell.upstream, job, device)
+    needs = all_needs(todo)
+    models, samples = Models(device), dict[str, Sample]()
+    for need in needs:
+        name = need.extraction.models
+        if name not in samples:
+            progress.note(f"timing {need.extraction.upstream.bound.label}")
+            samples[name] = take_sample(need.extraction, need.clips, models)
     steps: dict[tuple[str, str], float] = {}
     training = 0.0
     for job in todo:
         pair = job.cell.upstream.label, job.cell.downstream.label
         if pair not in steps:
-            steps[pair] = step_seconds(job, samples[pair[0]], device)
+            sample = samples[job.extraction.models]
+            steps[pair] = step_seconds(job, sample, device)
         training += steps[pair] * step_count(job)
     return Estimate(
         missing=len(todo),
         there=len(jobs) - len(todo),
         refused=[f"{one}: {one.refused}" for one in study.cells if one.refused],
-        passes=passes(todo, store, samples),
+        passes=passes(needs, store, samples),
         training=training,
     )
 
 
-def take_sample(upstream: Bound[UpstreamCard], job: Job, device: str) -> Sample:
-    """Load an upstream and let it hear a clip of middle length, twice.
+def take_sample(
+    extraction: Extraction, clips: Sequence[Clip], models: Models
+) -> Sample:
+    """Let an upstream hear a clip of middle length, twice, and time the second.
 
     Raises:
         NserbenchError: if it cannot be loaded.
     """
-    loaded = upstream.card.open(upstream.options, device)
-    clip = middle(job.clips)
-    one = clip.utterance
-    batch = Batch([one.id], [job.extraction.wave(clip)], [one.text], [one.language])
-    loaded.extract(batch)  # the first pass warms up
-    began = time.perf_counter()
-    features = loaded.extract(batch)
+    loaded, clip = models.open(extraction), middle(clips)
+    texts: Sequence[str | None] = [clip.utterance.text]
+    if (writer := extraction.transcripts) is not None:
+        transcriber = models.open(writer)
+        batch = writer.batch([clip], [None], transcriber.enhancer)
+        texts = written(transcriber.upstream, batch)
+    for _ in range(2):  # the first pass warms up
+        began = time.perf_counter()
+        batch = extraction.batch([clip], texts, loaded.enhancer)
+        features = loaded.upstream.extract(batch)
     return Sample(features, time.perf_counter() - began)
 
 
@@ -148,32 +156,60 @@ def middle(clips: Sequence[Clip]) -> Clip:
     return min(clips, key=lambda clip: abs(clip.samples - mean))
 
 
-def passes(jobs: Sequence[Job], store: Store, samples: dict[str, Sample]) -> list[Pass]:
-    """Give the upstream passes that the jobs need.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Features of a corpus in a condition, and the forms that some job wants."""
+
+    corpus: str
+    extraction: Extraction
+    clips: Sequence[Clip]
+    forms: list[Form]
+
+
+def all_needs(jobs: Sequence[Job]) -> list[Need]:
+    """Give what jobs need, each once, transcripts before those who read them."""
+    found: dict[tuple[str, str], Need] = {}
+
+    def want(job: Job, extraction: Extraction, forms: Sequence[Form]) -> None:
+        if extraction.transcripts is not None:
+            want(job, extraction.transcripts, ["transcripts"])
+        # Not the upstream's label: whisper-enc and whisper-dec share their features.
+        name = job.cell.corpus.label, digest(extraction.identity)
+        need = Need(job.cell.corpus.label, extraction, job.clips, [])
+        held = found.setdefault(name, need).forms
+        held += [form for form in forms if form not in held]
+
+    for job in jobs:
+        want(job, job.extraction, needed([job]))
+    return list(found.values())
+
+
+def passes(
+    needs: Sequence[Need], store: Store, samples: Mapping[str, Sample]
+) -> list[Pass]:
+    """Give the upstream passes for what the store lacks.
 
     Args:
-        jobs: Cells that are to be run.
+        needs: What is needed.
         store: What is there already.
-        samples: By the upstream's label.
+        samples: By `Extraction.models`.
     """
     found = []
-    for here in _by_pass(jobs):
-        wanted: list[Tier] = ["pooled"]
-        if any(job.cell.downstream.card.tier == "frames" for job in here):
-            wanted.append("frames")
-        job = here[0]
-        upstream, corpus = job.cell.upstream.label, job.cell.corpus.label
-        sample = samples[upstream]
-        clips, tiers = lacking(job.features(store), job.keyed, wanted)
+    for need in needs:
+        one = need.extraction
+        keyed = dict(zip(one.keys(need.clips), need.clips, strict=True))
+        clips, forms = lacking(store.features(one.identity), keyed, need.forms)
         if clips:
+            sample = samples[one.models]
+            size = sum(sample.size(form) for form in forms)
             found.append(
                 Pass(
-                    upstream,
-                    corpus,
-                    str(job.cell.condition),
+                    one.upstream.bound.label,
+                    need.corpus,
+                    one.condition,
                     len(clips),
-                    tuple(tiers),
-                    len(clips) * sum(sample.size(tier) for tier in tiers),
+                    tuple(forms),
+                    len(clips) * size,
                     len(clips) * sample.seconds,
                 )
             )
@@ -219,13 +255,3 @@ def _batch(job: Job, sample: Sample, size: int, device: str) -> LayeredFeatures:
         lengths = torch.full((size,), states.shape[2], device=device)
         found[name] = LayerGroup(copies, lengths)
     return found
-
-
-def _by_pass(jobs: Sequence[Job]) -> Iterable[list[Job]]:
-    """Put jobs together whose features come from one pass over one corpus."""
-    found: dict[tuple[str, str], list[Job]] = defaultdict(list)
-    for job in jobs:
-        # Not the upstream's label: whisper-enc and whisper-dec share their features.
-        name = job.cell.corpus.label, digest(job.extraction.identity)
-        found[name].append(job)
-    return found.values()

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pluggy
 
 from nserbench import hookspecs
-from nserbench.cards import Bound, Card, bind
+from nserbench.cards import Bind, Bound, Card, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadSpec, DuplicateName, UnknownName
 from nserbench.spec import Spec
 from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.enhancement import EnhancerCard
 
 if TYPE_CHECKING:
     from nserbench.benchmark.results import Result
@@ -28,6 +29,7 @@ BUILT_IN = (
     "nserbench.upstreams.cards",
     "nserbench.downstreams.cards",
     "nserbench.corpora.cards",
+    "nserbench.corpora.noise_cards",
 )
 
 C = TypeVar("C", bound=Card)
@@ -84,9 +86,14 @@ class Registry(Generic[C]):
             )
         return self._cards[name][0]
 
-    def bind(self, spec: Spec) -> Bound[C]:
-        """Look a card up and check the options typed after its name."""
-        return bind(self[spec.name], spec)
+    def bind(self, spec: Spec, nested: Bind = no_names) -> Bound[C]:
+        """Look a card up and check the options typed after its name.
+
+        Args:
+            spec: What was typed.
+            nested: Binds the names that stand in options.
+        """
+        return bind(self[spec.name], spec, nested)
 
     @property
     def names(self) -> list[str]:
@@ -119,6 +126,7 @@ class Plugins:
         self.downstreams = Registry(DownstreamCard)
         self.corpora = Registry(CorpusCard)
         self.noises = Registry(NoiseCard)
+        self.enhancers = Registry(EnhancerCard)
         self.broken: dict[str, BaseException] = {}
 
         self._manager = pluggy.PluginManager("nserbench")
@@ -130,6 +138,21 @@ class Plugins:
                 self._register_installed(entry)
         for text in named:
             self._register_named(text)
+
+    def bind(self, kind: str, spec: Spec) -> Bound[Any]:
+        """Look a card of some kind up, and those that its options name.
+
+        Args:
+            kind: Such as ``upstream``.
+            spec: What was typed.
+
+        Raises:
+            UnknownName: if a name or option is not known.
+            BadSpec: if a value is not one that its option takes.
+        """
+        registries: tuple[Registry[Any], ...] = (self.upstreams, self.enhancers)
+        by_kind = {one.kind: one for one in registries}
+        return by_kind[kind].bind(spec, self.bind)
 
     def cell_finished(self, result: Result) -> None:
         """Tell every plugin that asked of a cell's result."""
@@ -146,6 +169,7 @@ class Plugins:
             downstreams = _offer(hooks.nserbench_downstreams, name, self.downstreams)
             corpora = _offer(hooks.nserbench_corpora, name, self.corpora)
             noises = _offer(hooks.nserbench_noises, name, self.noises)
+            enhancers = _offer(hooks.nserbench_enhancers, name, self.enhancers)
         except BaseException:
             self._manager.unregister(name=name)
             raise
@@ -153,6 +177,7 @@ class Plugins:
         self.downstreams.add_all(downstreams, origin)
         self.corpora.add_all(corpora, origin)
         self.noises.add_all(noises, origin)
+        self.enhancers.add_all(enhancers, origin)
 
     def _register_installed(self, entry: EntryPoint) -> None:
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""

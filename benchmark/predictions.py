@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nserbench.errors import BadResult
 
-COLUMNS = ("utterance", "speaker", "fold", "label", "predicted")
+COLUMNS = ("utterance", "speaker", "unit", "fold", "label", "predicted")
 PROBABILITY = "p_"
 """What stands before a class in the name of its column of probabilities."""
 
@@ -32,6 +32,8 @@ class Predictions:
         labels: ``(utterances,)``, the number of the true class.
         predicted: ``(utterances,)``, the number of the class answered.
         probabilities: ``(utterances, classes)``, each row with the sum 1.
+        units: The unit of independence of each utterance, where it is not the speaker;
+            empty where it is.
 
     Raises:
         ValueError: if there is no utterance, the lengths do not agree, an utterance
@@ -46,6 +48,12 @@ class Predictions:
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    units: tuple[str, ...] = ()
+
+    @property
+    def independent(self) -> tuple[str, ...]:
+        """The unit of independence of each utterance."""
+        return self.units or self.speakers
 
     def __post_init__(self) -> None:
         if not self.utterances:
@@ -67,6 +75,7 @@ class Predictions:
         count = len(self.utterances)
         shapes = {
             "speakers": ((len(self.speakers),), (count,)),
+            "units": ((len(self.independent),), (count,)),
             "folds": ((len(self.folds),), (count,)),
             "labels": (self.labels.shape, (count,)),
             "predicted": (self.predicted.shape, (count,)),
@@ -103,16 +112,18 @@ class Predictions:
         answers = zip(
             self.utterances,
             self.speakers,
+            self.independent,
             self.folds,
             self.labels.tolist(),
             self.predicted.tolist(),
             self.probabilities.tolist(),
             strict=True,
         )
-        for utterance, speaker, fold, label, predicted, probabilities in answers:
+        for utterance, speaker, unit, fold, label, predicted, probabilities in answers:
             yield [
                 utterance,
                 speaker,
+                unit,
                 fold,
                 self.classes[label],
                 self.classes[predicted],
@@ -149,7 +160,7 @@ def _read(lines: Iterator[str], path: Path) -> Predictions:
 
     # Column by column, which takes half the time of row by row.
     columns = list(zip(*rows, strict=True)) or [()] * len(header)
-    utterances, speakers, folds, label, predicted, *probabilities = columns
+    utterances, speakers, units, folds, label, predicted, *probabilities = columns
     values = [_converted(column, float, path) for column in probabilities]
     return Predictions(
         utterances=utterances,
@@ -159,6 +170,7 @@ def _read(lines: Iterator[str], path: Path) -> Predictions:
         labels=np.array(_converted(label, class_number, path), np.int64),
         predicted=np.array(_converted(predicted, class_number, path), np.int64),
         probabilities=np.array(values, np.float32).T.astype(np.float64),
+        units=units if units != speakers else (),
     )
 
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nserbench.benchmark.cell import Cell
+from nserbench.benchmark.cell import Cell, Condition
 from nserbench.benchmark.digests import digest
-from nserbench.benchmark.extraction import Extraction
+from nserbench.benchmark.extraction import Extraction, M, Model
+from nserbench.benchmark.names import written_by
 from nserbench.benchmark.progress import Progress
-from nserbench.benchmark.store import Features, Store
+from nserbench.benchmark.store import Features, Form, Store
 from nserbench.benchmark.study import Opened, Study
 from nserbench.benchmark.survey import Clip, survey
 from nserbench.cards import Bound
 from nserbench.upstreams.base import Groups, UpstreamCard
+from nserbench.upstreams.enhancement import EnhancerCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,17 @@ class Job:
                     [clip.utterance.id, key, clip.utterance.label]
                     for clip, key in zip(self.clips, self.keys, strict=True)
                 ],
-                "speakers": [clip.utterance.speaker for clip in self.clips],
+                "units": [
+                    [clip.utterance.speaker, clip.utterance.independent]
+                    for clip in self.clips
+                ],
                 "folds": [clip.utterance.fold for clip in self.clips],
                 "head": self.head_identity,
-                "names": [self.cell.upstream.label, head.label],
+                "names": [
+                    self.cell.upstream.label,
+                    head.label,
+                    str(self.cell.condition),
+                ],
                 "protocol": self.protocol,
                 "seed": self.cell.seed,
             }
@@ -106,7 +115,7 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     """
     cells = [cell for cell in study.cells if cell.refused is None]
     upstreams = {cell.upstream.label: cell.upstream for cell in cells}
-    weights = {label: _weights(one, store) for label, one in upstreams.items()}
+    models = {label: identify(one, store) for label, one in upstreams.items()}
     stored = {label: one.card.describe(one.options) for label, one in upstreams.items()}
     clips = {
         label: survey(opened.corpus.utterances, store.ledger, progress)
@@ -116,13 +125,8 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     jobs = []
     for cell in cells:
         opened = study.corpora[cell.corpus.label]
-        extraction = Extraction(
-            cell.upstream,
-            weights[cell.upstream.label],
-            opened.noise(cell.condition),
-            cell.condition.snr,
-            cell.protocol.mix_seed,
-        )
+        upstream = models[cell.upstream.label]
+        extraction = upstream.over(opened, cell.condition, cell.protocol.mix_seed)
         heard = clips[cell.corpus.label]
         name = f"{cell.upstream.label} {cell.corpus.label} {cell.condition}"
         if name not in keys:
@@ -135,16 +139,72 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
                 heard,
                 keys[name],
                 stored[cell.upstream.label],
-                cell.protocol.details(cell.downstream.card, opened.splits),
+                cell.protocol.details(
+                    cell.downstream.card, opened.splits, opened.corpus.unit
+                ),
             )
         )
     return jobs
 
 
-def _weights(upstream: Bound[UpstreamCard], store: Store) -> str:
+def needed(jobs: Sequence[Job]) -> list[Form]:
+    """Give the forms that jobs of one extraction need.
+
+    Pooled features cost nothing beside frames, and transcripts nothing beside either.
+    """
+    forms: list[Form] = ["pooled"]
+    if any(job.cell.downstream.card.tier == "frames" for job in jobs):
+        forms.append("frames")
+    if jobs[0].extraction.transcribes:
+        forms.append("transcripts")
+    return forms
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """An upstream, with the models that its options name, all digested.
+
+    Attributes:
+        upstream: The upstream.
+        enhancer: What cleans its audio.
+        transcriber: Who writes down what it reads.
+    """
+
+    upstream: Model[UpstreamCard]
+    enhancer: Model[EnhancerCard] | None
+    transcriber: Identified | None
+
+    def over(self, opened: Opened, condition: Condition, mix_seed: int) -> Extraction:
+        """Give its extraction over a corpus in a condition."""
+        writer = self.transcriber
+        return Extraction(
+            self.upstream,
+            self.enhancer,
+            writer.over(opened, condition, mix_seed) if writer else None,
+            opened.noise(condition),
+            condition.snr,
+            mix_seed,
+        )
+
+
+def identify(upstream: Bound[UpstreamCard], store: Store) -> Identified:
+    """Digest the checkpoint of an upstream, and of the models that its options name.
+
+    Raises:
+        CheckpointMissing: if weights are neither here nor to be had.
+    """
+    enhancer, writer = upstream.options.get("enhance"), written_by(upstream)
+    return Identified(
+        _model(upstream, store),
+        _model(enhancer, store) if enhancer is not None else None,
+        identify(writer, store) if writer is not None else None,
+    )
+
+
+def _model(bound: Bound[M], store: Store) -> Model[M]:
     """Digest a checkpoint by its files' names and contents, wherever they lie."""
-    files = upstream.card.checkpoint_files(upstream.options)
+    files = bound.card.checkpoint_files(bound.options)
     if not files:
-        return ""
+        return Model(bound, "")
     found = store.ledger.digests(files)
-    return digest(sorted([path.name, found[path]] for path in files))
+    return Model(bound, digest(sorted([path.name, found[path]] for path in files)))

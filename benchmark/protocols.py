@@ -56,8 +56,16 @@ class Protocol:
             overrides["epochs"] = epochs
         return dataclasses.replace(self, overrides=overrides, limit=limit)
 
-    def details(self, head: DownstreamCard, splits: Sequence[Split]) -> dict[str, Any]:
-        """Give all that fixes a number, as JSON can hold it; its digest is the hash."""
+    def details(
+        self, head: DownstreamCard, splits: Sequence[Split], unit: str = "speaker"
+    ) -> dict[str, Any]:
+        """Give all that fixes a number, as JSON can hold it; its digest is the hash.
+
+        Args:
+            head: Whose recipe it is.
+            splits: Of the corpus.
+            unit: What the corpus's unit of independence is called.
+        """
         return {
             "name": self.label,
             "version": self.version,
@@ -66,6 +74,7 @@ class Protocol:
             "selection": "last epoch",
             "noise": "matched: trained and tested in the same condition",
             "mix_seed": self.mix_seed,
+            "unit": unit,
             "folds": {split.fold: split.sizes for split in splits},
         }
 

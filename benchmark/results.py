@@ -17,7 +17,7 @@ from nserbench.benchmark.metrics import confusion, summarise
 from nserbench.benchmark.predictions import Predictions, read_csv
 from nserbench.errors import BadResult
 
-SCHEMA = 1
+SCHEMA = 2
 RESULT = "result.json"
 PREDICTIONS = "predictions.csv"
 LONGEST_NAME = 150
@@ -47,6 +47,9 @@ class Result:
             else the protocol settles.
         classes: In the order of the confusion matrix.
         predictions: None unless the cell is done.
+        recognition: How well the transcripts that come with the features, or that they
+            come from, match what was said: ``measure`` (WER or CER), ``rate``,
+            ``mean``, ``hallucinations``, ``utterances``. Empty where there are none.
         costs: Seconds, bytes and counts by name; None for what cannot be measured.
         provenance: ``finished`` (ISO 8601) and what the numbers came from: versions,
             digests, device.
@@ -69,6 +72,7 @@ class Result:
     protocol_details: Mapping[str, object]
     classes: tuple[str, ...]
     predictions: Predictions | None = None
+    recognition: Mapping[str, str | float | int] = field(default_factory=dict)
     costs: Mapping[str, float | int | None] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
     notes: Mapping[str, object] = field(default_factory=dict)
@@ -195,6 +199,7 @@ def _as_json(result: Result) -> dict[str, object]:
         "cell": {key: getattr(result, key) for key in _CELL},
         "protocol": result.protocol_details,
         "classes": result.classes,
+        "recognition": result.recognition,
         "costs": result.costs,
         "provenance": result.provenance,
         "notes": result.notes,
@@ -238,6 +243,7 @@ def read_result(folder: Path) -> Result:
             protocol_details=_take(content, "protocol", dict, file),
             classes=tuple(_take(content, "classes", list, file)),
             predictions=read_csv(folder / PREDICTIONS) if status == "done" else None,
+            recognition=_take(content, "recognition", dict, file),
             costs=_take(content, "costs", dict, file),
             provenance=_take(content, "provenance", dict, file),
             notes=_take(content, "notes", dict, file),
@@ -291,9 +297,13 @@ _AGAIN = "\n  delete its folder and run the cell again"
 def _status(content: Mapping[str, object], file: Path) -> Status:
     schema = _take(content, "schema", int, file)
     if schema != SCHEMA:
+        remedy = (
+            "a newer nserbench wrote it: update, or leave it out"
+            if schema > SCHEMA
+            else "an older nserbench wrote it: run the cell again"
+        )
         raise BadResult(
-            f"{file} has the schema {schema}, this nserbench reads {SCHEMA}\n"
-            "  a newer nserbench wrote it: update, or leave it out"
+            f"{file} has the schema {schema}, this nserbench reads {SCHEMA}\n  {remedy}"
         )
     status = _take(content, "status", str, file)
     if status not in STATUSES:

@@ -12,18 +12,16 @@ from itertools import groupby
 from pathlib import Path
 
 from nserbench.benchmark.catalogue import is_done
-from nserbench.benchmark.extraction import extract, lacking
 from nserbench.benchmark.fits import fit_fold, open_source
+from nserbench.benchmark.hearing import Models, provide
 from nserbench.benchmark.outcome import done, job_folder, undone
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.prepare import Job, needed, prepare
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.results import Result, write_result
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Study
-from nserbench.downstreams.base import Tier
 from nserbench.errors import NserbenchError
-from nserbench.upstreams.base import Upstream
 
 _OF_THE_MACHINE = (OSError, sqlite3.Error)
 
@@ -92,11 +90,11 @@ class Runner:
 
     def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[str]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
-        loaded: Upstream | None = None
+        models = Models(self.device)
         for _, same in groupby(jobs, key=_condition):
             here = list(same)
             try:
-                loaded = self._extract(here, loaded)
+                self._extract(here, models)
             except Exception as error:
                 if _concerns_all(error):
                     raise
@@ -104,29 +102,11 @@ class Runner:
             else:
                 yield from map(self._run_job, here)
 
-    def _extract(self, jobs: Sequence[Job], loaded: Upstream | None) -> Upstream | None:
+    def _extract(self, jobs: Sequence[Job], models: Models) -> None:
         """Make the features that jobs of one condition lack."""
         job = jobs[0]
-        clips, tiers = lacking(job.features(self.store), job.keyed, _tiers(jobs))
-        if not clips:
-            return loaded
-        cell, bound = job.cell, job.cell.upstream
-        self.progress.stage(
-            f"{bound.label} on {cell.corpus.label} {cell.condition}",
-            len(clips),
-            "clips",
-        )
-        loaded = loaded or bound.card.open(bound.options, self.device)
-        extract(
-            job.extraction,
-            loaded,
-            clips,
-            tiers,
-            self.store,
-            self.device,
-            self.progress,
-        )
-        return loaded
+        forms = needed(jobs)
+        provide(job.extraction, job.clips, forms, self.store, models, self.progress)
 
     def _run_job(self, job: Job) -> str:
         began = time.perf_counter()
@@ -176,9 +156,3 @@ def _reason(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}, line {place.lineno}"
     return f"{type(error).__name__}: {error} ({where})"
-
-
-def _tiers(jobs: Sequence[Job]) -> list[Tier]:
-    """Give the forms that some head needs; pooled ones cost nothing beside frames."""
-    frames = any(job.cell.downstream.card.tier == "frames" for job in jobs)
-    return ["pooled", "frames"] if frames else ["pooled"]

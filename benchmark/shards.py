@@ -17,7 +17,11 @@ from nserbench.benchmark.digests import bytes_digest
 from nserbench.errors import StoreDamaged
 
 SUFFIX = ".safetensors"
-_TYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+    "U8": np.dtype("u1"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def write_shard(
     Args:
         folder: Where to write, made if need be.
         prefix: What the name begins with.
-        arrays: float16 or float32.
+        arrays: float16, float32 or uint8.
         facts: Metadata for the header.
 
     Returns:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ from nserbench.downstreams.base import Tier
 
 ABOUT = "about.json"
 
+Form = Tier | Literal["transcripts"]
+"""What is stored of an utterance: a tier of features, or its transcript."""
+
+FORMS: tuple[Form, ...] = ("pooled", "frames", "transcripts")
+
 
 class Features:
     """The features of one extraction: every utterance under one key.
@@ -37,11 +42,11 @@ class Features:
     def __init__(self, folder: Path, ledger: Ledger) -> None:
         self.folder = folder
         self._ledger = ledger
-        self._tiers: dict[Tier, dict[str, Stored]] = {}
+        self._forms: dict[Form, dict[str, Stored]] = {}
 
-    def keys(self, tier: Tier) -> set[str]:
-        """Give the keys of the utterances that the tier holds."""
-        return {name.partition("/")[0] for name in self._stored(tier)}
+    def keys(self, form: Form) -> set[str]:
+        """Give the keys of the utterances that are held in a form."""
+        return {name.partition("/")[0] for name in self._stored(form)}
 
     def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance.
@@ -68,22 +73,29 @@ class Features:
         """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
         return np.stack([self.read("pooled", key, group, layers) for key in keys], 1)
 
+    def read_transcript(self, key: str) -> str:
+        """Read what the upstream took an utterance to say."""
+        stored = self._stored("transcripts")[f"{key}/text"]
+        letters = stored.read(0, stored.shape[0]) if stored.shape[0] else b""
+        return bytes(letters).decode()
+
     def write(
         self,
-        tier: Tier,
+        form: Form,
         states: Mapping[str, Mapping[str, NDArray[Any]]],
         facts: Mapping[str, str],
     ) -> None:
         """Add utterances as one shard.
 
         Args:
-            tier: Which form.
-            states: Arrays as `read` gives them with all layers, by key and group.
+            form: Which one.
+            states: Arrays as `read` gives them with all layers, by key and group; of
+                a transcript its UTF-8 letters, as the group ``text``.
             facts: What stands in the shard's header.
         """
         file = write_shard(
             self.folder,
-            tier,
+            form,
             {
                 f"{key}/{group}": array
                 for key, groups in states.items()
@@ -91,13 +103,13 @@ class Features:
             },
             facts,
         )
-        stored = self._stored(tier)
+        stored = self._stored(form)
         self._ledger.fill("checked", [file], lambda _: "ok")
         stored.update(read_header(file)[0])
 
-    def shards(self, tier: Tier) -> list[Path]:
-        """Give the tier's files."""
-        return sorted(self.folder.glob(f"{tier}-*{SUFFIX}"))
+    def shards(self, form: Form) -> list[Path]:
+        """Give the files of a form."""
+        return sorted(self.folder.glob(f"{form}-*{SUFFIX}"))
 
     @property
     def seconds(self) -> float:
@@ -109,7 +121,7 @@ class Features:
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        files = [*self.shards("pooled"), *self.shards("frames")]
+        files = (file for form in FORMS for file in self.shards(form))
         return sum(file.stat().st_size for file in files)
 
     @cached_property
@@ -118,16 +130,16 @@ class Features:
         found: dict[str, Any] = json.loads((self.folder / ABOUT).read_text("utf-8"))
         return found
 
-    def _stored(self, tier: Tier) -> dict[str, Stored]:
-        if tier not in self._tiers:
-            files = self.shards(tier)
+    def _stored(self, form: Form) -> dict[str, Stored]:
+        if form not in self._forms:
+            files = self.shards(form)
             self._ledger.fill("checked", files, _checked)
-            self._tiers[tier] = {
+            self._forms[form] = {
                 name: stored
                 for file in files
                 for name, stored in read_header(file)[0].items()
             }
-        return self._tiers[tier]
+        return self._forms[form]
 
 
 def _checked(file: Path) -> str:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from nserbench.benchmark.ledger import Entry, Ledger
 from nserbench.benchmark.progress import Progress
@@ -61,7 +60,7 @@ def survey(
 
 
 def _part(one: Utterance) -> str:
-    return f"{one.start}-{one.end}"
+    return f"{one.start}-{one.end}-{one.channel}"
 
 
 def _read_all(
@@ -81,7 +80,7 @@ def _read_all(
 
 def _read(one: Utterance) -> tuple[str, int] | BadAudio:
     try:
-        wave = read_audio(Path(one.path), one.start, one.end)
+        wave = read_audio(one.path, one.start, one.end, one.channel)
     except BadAudio as error:
         return error  # so that all of them are named, not the first alone
     return audio_digest(wave), len(wave)

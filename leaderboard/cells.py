@@ -24,8 +24,8 @@ class Counts:
     Attributes:
         utterances: How many were tested.
         tested: Equal for two cells of this process that were tested on the same
-            utterances, with the same labels, speakers and folds.
-        answers: ``(speakers, folds, classes, classes)``, confusion matrices.
+            utterances, with the same labels, units of independence and folds.
+        answers: ``(units, folds, classes, classes)``, confusion matrices.
     """
 
     utterances: int
@@ -38,7 +38,7 @@ class Counts:
         facts = zip(
             predictions.utterances,
             predictions.labels.tolist(),
-            predictions.speakers,
+            predictions.independent,
             predictions.folds,
             strict=True,
         )

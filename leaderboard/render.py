@@ -27,7 +27,7 @@ TITLES = {
     "accuracy": "accuracy",
 }
 NO_INTERVAL = "-"
-"""What stands in the brackets where there is one speaker."""
+"""What stands in the brackets where there is one unit of independence."""
 
 
 class Record(TypedDict):
@@ -125,9 +125,10 @@ def _lines(table: SummaryTable) -> Iterator[str]:
     """Give the lines below the table."""
     titles = [TITLES[metric] for metric in table.metrics]
     named = " and ".join([", ".join(titles[:-1]), titles[-1]] if titles[1:] else titles)
-    yield (
-        f"{named}: mean of folds, percent; in brackets 95 %, bootstrap over speakers"
-    )
+    units = "speakers"
+    if any(re.search("; unit (?!speaker)", line) for line in table.protocols):
+        units = "speakers, or the unit that a protocol names"
+    yield f"{named}: mean of folds, percent; in brackets 95 %, bootstrap over {units}"
     scores = [one for entry in table.entries.values() for one in entry.scores.values()]
     if any(score.low is None for score in scores):
         yield f"[{NO_INTERVAL}]: one speaker, so no interval"

@@ -11,18 +11,23 @@ from nserbench.hookspecs import hookimpl
 from nserbench.upstreams.base import (
     Batch,
     GroupSpec,
+    Heard,
     LayerGroup,
     Transcriber,
     Upstream,
     UpstreamCard,
 )
+from nserbench.upstreams.enhancement import Enhancer, EnhancerCard
 
 __all__ = [
     "Batch",
     "Corpus",
     "CorpusCard",
     "DownstreamCard",
+    "Enhancer",
+    "EnhancerCard",
     "GroupSpec",
+    "Heard",
     "LayerGroup",
     "NoiseCard",
     "NserbenchError",

@@ -30,6 +30,9 @@ class Option:
         keyed: Whether the value is part of what identifies outputs in the store. Not
             if it only chooses among stored features, and not for a checkpoint, whose
             content identifies them wherever it lies.
+        required: Whether it must be typed.
+        kind: The kind of card that the value names, such as ``"enhancer"``. ``parse``
+            then gives a `Spec`, which is bound to its card, or a word of its own.
     """
 
     help: str
@@ -37,6 +40,8 @@ class Option:
     parse: Callable[[str], Any] = str
     label: Callable[[Any], str] = str
     keyed: bool = True
+    required: bool = False
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +117,15 @@ class Bound(Generic[C]):
         said = ",".join(
             f"{key}={known[key].label(value)}"
             for key, value in sorted(self.options.items())
-            if value != known[key].default
+            if not self._is_default(key, value)
         )
         return f"{self.card.name}:{said}" if said else self.card.name
+
+    def _is_default(self, key: str, value: Any) -> bool:
+        option = self.card.all_options()[key]
+        if value is None or option.default is None:
+            return value is option.default
+        return option.label(value) == option.label(option.default)
 
     def key_options(self) -> dict[str, str | None]:
         """Give the labels of all options that are part of the features' key."""
@@ -126,12 +137,26 @@ class Bound(Generic[C]):
         }
 
 
-def bind(card: C, spec: Spec) -> Bound[C]:
+Bind: TypeAlias = Callable[[str, Spec], "Bound[Any]"]
+"""Looks up the card of a kind that a nested name stands for, and binds it."""
+
+
+def no_names(kind: str, spec: Spec) -> Bound[Any]:
+    """Refuse any nested name."""
+    raise BadSpec(f"no {kind} can be named here, such as {spec.name!r}")
+
+
+def bind(card: C, spec: Spec, nested: Bind = no_names) -> Bound[C]:
     """Check what was typed against a card.
 
+    Args:
+        card: The card.
+        spec: What was typed.
+        nested: Binds the names that stand in options, as in ``enhance=dccrn``.
+
     Raises:
-        UnknownName: if the card has no such option.
-        BadSpec: if a value is not one that the option takes.
+        UnknownName: if the card has no such option, or no card a nested name.
+        BadSpec: if a value is not one that the option takes, or one is missing.
     """
     known = card.all_options()
     typed = dict(spec.options)
@@ -148,8 +173,15 @@ def bind(card: C, spec: Spec) -> Bound[C]:
             raise UnknownName("option", key, known, of=f"{card.kind} {card.name!r}")
         try:
             values[key] = known[key].parse(text)
+        except BadSpec:
+            raise
         except ValueError as error:
             raise BadSpec(f"{card.name}:{key}={text}: {error}") from error
+    for key, option in known.items():
+        if option.required and values[key] is None:
+            raise BadSpec(f"{card.name} needs {key}=: {option.help}")
+        if option.kind is not None and isinstance(values[key], Spec):
+            values[key] = nested(option.kind, values[key])
     return Bound(card, values)
 
 
@@ -207,6 +239,14 @@ def several(text: str) -> tuple[str, ...]:
 def several_label(values: tuple[str, ...]) -> str:
     """Write values as `several` reads them."""
     return "+".join(values)
+
+
+def nested_label(value: Bound[Any] | Spec | str) -> str:
+    """Write a nested name as it is typed, in braces where it has options."""
+    if isinstance(value, str):
+        return value
+    label = value.label if isinstance(value, Bound) else value.name
+    return f"{{{label}}}" if ":" in label else label
 
 
 def path_label(value: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""The hooks by which a plugin adds upstreams, heads, corpora, noises and trackers.
+"""The hooks by which a plugin adds upstreams, enhancers, heads, corpora and trackers.
 
 A plugin is a module with one or more of these functions, each marked with
 ``@nserbench.hookimpl``. It is found through the ``nserbench`` entry point group of its
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nserbench.corpora.base import CorpusCard, NoiseCard
     from nserbench.downstreams.base import DownstreamCard
     from nserbench.upstreams.base import UpstreamCard
+    from nserbench.upstreams.enhancement import EnhancerCard
 
 hookspec = pluggy.HookspecMarker("nserbench")
 hookimpl = pluggy.HookimplMarker("nserbench")
@@ -63,6 +64,17 @@ def nserbench_noises() -> Iterable[NoiseCard]:
     Returns:
         One card for each noise. Its name is the part after the corpus's in
         ``iemocap-park``.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def nserbench_enhancers() -> Iterable[EnhancerCard]:
+    """Offer enhancers: models that take noise out of audio before an upstream hears it.
+
+    Returns:
+        One card for each enhancer. Its name is what the option ``enhance`` of every
+        upstream that reads audio takes, as in ``whisper:enhance=dccrn``.
     """
     raise NotImplementedError
 

@@ -9,12 +9,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from nserbench.cards import Card, Option, Options, several, several_label
+from nserbench.cards import (
+    Card,
+    Option,
+    Options,
+    nested_label,
+    several,
+    several_label,
+)
+from nserbench.spec import parse_spec
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+    from torch import nn
 
 SAMPLE_RATE = 16_000
 """Hz. Every corpus is resampled to this before an upstream sees it."""
@@ -94,7 +103,7 @@ class Batch:
     Attributes:
         ids: The utterances.
         waves: ``(samples,)`` float32 for each utterance, mono at `SAMPLE_RATE`, full
-            scale at 1.0.
+            scale at 1.0. Empty for an upstream that reads none.
         texts: A transcript for each, or None where there is none.
         languages: An ISO 639-1 code such as ``"de"`` for each, or None if unknown.
     """
@@ -117,7 +126,12 @@ class Upstream(abc.ABC):
     Args:
         options: Of the card.
         device: Such as ``"cuda:0"``.
+
+    Attributes:
+        model: The module that holds the weights; None for an upstream without any.
     """
+
+    model: nn.Module | None = None
 
     def __init__(self, options: Options, device: str) -> None:
         self.options = options
@@ -143,19 +157,85 @@ class Upstream(abc.ABC):
 
     def parameter_count(self) -> int:
         """Give the number of weights; 0 for an upstream that has none."""
-        return 0
+        if self.model is None:
+            return 0
+        return sum(weights.numel() for weights in self.model.parameters())
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an upstream heard, and what it took the words to be.
+
+    Attributes:
+        features: The layered features.
+        texts: The transcript of each utterance.
+    """
+
+    features: LayeredFeatures
+    texts: Sequence[str]
 
 
 class Transcriber(Upstream):
     """An upstream that can also write down what it hears."""
 
     @abc.abstractmethod
+    def listen(self, batch: Batch) -> Heard:
+        """Give the layered features, as `forward`, and the transcripts they come with.
+
+        What it gives for an utterance does not depend on the others in the batch.
+        """
+
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        """Give the layered features."""
+        return self.listen(batch).features
+
     def transcribe(self, batch: Batch) -> list[str]:
-        """Give the transcript of each utterance."""
+        """Give the transcript of each utterance alone."""
+        import torch
+
+        with torch.no_grad():
+            return list(self.listen(batch).texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamCard(Card):
+class ModelCard(Card):
+    """What is known of something with weights before it is loaded.
+
+    ``load`` names a callable that takes the options and a device such as ``"cuda:0"``.
+
+    Attributes:
+        files: ``"package.module:function"`` that takes the options and gives the
+            checkpoint's files on this machine, fetching them where need be. Their
+            digest identifies the outputs. None where there are no weights.
+    """
+
+    files: str | None = None
+
+    def checkpoint_files(self, options: Options) -> Sequence[Path]:
+        """Give the files whose content decides the outputs."""
+        if self.files is None:
+            return ()
+        found: Sequence[Path] = self.resolve(self.files)(options)
+        return found
+
+
+_GROUPS = Option(
+    help="groups to hand to the head, joined by +; all unless given",
+    parse=several,
+    label=several_label,
+    keyed=False,
+)
+_ENHANCE = Option(
+    help="enhancer to clean the audio with first, such as dccrn",
+    parse=parse_spec,
+    label=nested_label,
+    keyed=False,
+    kind="enhancer",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamCard(ModelCard):
     """What is known of an upstream before it is loaded.
 
     ``load`` names a callable that takes the options and a device such as ``"cuda:0"``
@@ -164,46 +244,52 @@ class UpstreamCard(Card):
     Attributes:
         groups: What it gives, or a function from options to that. The function may
             read a checkpoint's configuration, but neither weights nor torch.
-        files: ``"package.module:function"`` that takes the options and gives the
-            checkpoint's files on this machine, fetching them where need be. Their
-            digest identifies the features. None where there are no weights.
-        reads: Which fields of a `Batch` change the features.
+        reads: Which fields of a `Batch` change the features. One that reads ``waves``
+            has the option ``enhance``; one that reads ``texts`` may have an option
+            ``text``, whose value is ``reference`` or an upstream that transcribes.
         min_samples: Shorter clips are zero-padded to this.
         max_samples: Longer clips are cut to this; None for no limit.
-        transcribes: Whether it is a `Transcriber`.
+        transcribes: Whether it is a `Transcriber`, or a function from options to that,
+            as ``groups``.
+        tunable: Whether it can be trained under a head.
+        frozen: What the names of parameters begin with that stay as they are then,
+            such as ``feature_extractor.``.
+        batch: Utterances at once on a CPU. More than 1 only where they are worked on
+            apart, so that features are the same to the bit in any batch.
     """
 
     kind: ClassVar[str] = "upstream"
-    common: ClassVar[Mapping[str, Option]] = MappingProxyType(
-        {
-            "groups": Option(
-                help="groups to hand to the head, joined by +; all unless given",
-                parse=several,
-                label=several_label,
-                keyed=False,
-            )
-        }
-    )
+    common: ClassVar[Mapping[str, Option]] = MappingProxyType({"groups": _GROUPS})
 
     groups: Groups | Callable[[Options], Groups]
-    files: str | None = None
     reads: frozenset[str] = field(default=frozenset({"waves"}))
     min_samples: int = 1
     max_samples: int | None = None
-    transcribes: bool = False
+    transcribes: bool | Callable[[Options], bool] = False
+    tunable: bool = False
+    frozen: Sequence[str] = ()
+    batch: int = 1
+
+    @property
+    def hears(self) -> bool:
+        """Whether audio changes the features."""
+        return "waves" in self.reads
+
+    def all_options(self) -> dict[str, Option]:
+        """Give the options of this card and of all upstreams of its sort."""
+        heard = {"enhance": _ENHANCE} if self.hears else {}
+        return {**self.common, **heard, **self.options}
 
     def describe(self, options: Options) -> Groups:
         """Give the groups for some options, before anything is loaded."""
         return self.groups(options) if callable(self.groups) else self.groups
 
+    def can_transcribe(self, options: Options) -> bool:
+        """Tell whether the upstream with these options is a `Transcriber`."""
+        said = self.transcribes
+        return said(options) if callable(said) else said
+
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
         return upstream
-
-    def checkpoint_files(self, options: Options) -> Sequence[Path]:
-        """Give the files whose content decides the features."""
-        if self.files is None:
-            return ()
-        found: Sequence[Path] = self.resolve(self.files)(options)
-        return found

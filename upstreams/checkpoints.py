@@ -10,8 +10,16 @@ from typing import Any
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
 
-PINNED = {"openai/whisper-small": "973afd24965f72e36ca33b3055d56a652f456b4d"}
-"""The commit that is used where none is asked for: a branch would let results move."""
+PINNED = {
+    "facebook/hubert-base-ls960": "dba3bb02fda4248b6e082697eee756de8fe8aa8a",
+    "facebook/wav2vec2-base": "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8",
+    "google-bert/bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
+    "microsoft/wavlm-base": "efa81aae7ff777e464159e0f877d54eac5b84f81",
+    "openai/whisper-small": "973afd24965f72e36ca33b3055d56a652f456b4d",
+    "openai/whisper-small.en": "e8727524f962ee844a7319d92be39ac1bd25655a",
+}
+"""The commit that is used where none is asked for: a branch would let results move.
+Of a checkpoint that is not listed, the head of its main branch is used."""
 
 PATIENCE = 2.0
 """Seconds for each address of the hub. It has about four, and a hub that cannot be
@@ -50,7 +58,7 @@ def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
         CheckpointMissing: if it is neither here nor to be had, or cannot be read.
         BadSpec: if a local folder is given a revision.
     """
-    file = _find(checkpoint, revision, ("config.json",)) / "config.json"
+    file = find_folder(checkpoint, revision, ("config.json",)) / "config.json"
     try:
         config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -72,7 +80,7 @@ def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
         BadSpec: if a local folder is given a revision.
     """
     for weights in (_SAFE, _PICKLED):
-        folder = _find(checkpoint, revision, (*_SMALL, weights))
+        folder = find_folder(checkpoint, revision, (*_SMALL, weights))
         if any(folder.glob(weights)):
             return folder
     raise CheckpointMissing(
@@ -99,17 +107,34 @@ def checkpoint_files(options: Options) -> list[Path]:
     )
 
 
-def _find(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) -> Path:
+def find_folder(
+    checkpoint: str,
+    revision: str | None,
+    wanted: tuple[str, ...],
+    mark: str = "config.json",
+) -> Path:
+    """Give a local folder, or that of a hub id with some of its files fetched.
+
+    Args:
+        checkpoint: As for `read_config`.
+        revision: As for `read_config`.
+        wanted: Patterns of the files to fetch, such as ``*.json``.
+        mark: The file without which it is no checkpoint of its kind.
+
+    Raises:
+        CheckpointMissing: if it is neither here nor to be had, or lacks ``mark``.
+        BadSpec: if a local folder is given a revision.
+    """
     folder = Path(checkpoint).expanduser()
     if not folder.is_dir():
         folder = _from_hub(checkpoint, revision or PINNED.get(checkpoint), wanted)
     elif revision is not None:
         raise BadSpec(f"{checkpoint} is a folder and has no revision {revision!r}")
-    if not (folder / "config.json").is_file():
+    if not (folder / mark).is_file():
         raise CheckpointMissing(
-            f"{checkpoint} is no checkpoint: it has no config.json\n"
+            f"{checkpoint} is no checkpoint of this kind: it has no {mark}\n"
             f"  it holds: {_listing(folder)}\n"
-            "  wanted: a folder as save_pretrained of transformers writes it"
+            f"  wanted: the folder as its authors publish it"
         )
     return folder
 

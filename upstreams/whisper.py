@@ -21,7 +21,7 @@ from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
-    LayeredFeatures,
+    Heard,
     LayerGroup,
     Transcriber,
 )
@@ -80,7 +80,7 @@ class Whisper(Transcriber):
         describe_whisper(options)  # says so if it is no Whisper
         folder = checkpoint_folder(options["checkpoint"], options["revision"])
         self.tokenizer = _tokenizer(folder)
-        self.model = _model(folder).to(device)
+        self.model: WhisperForConditionalGeneration = _model(folder).to(device)
         self.extractor = WhisperFeatureExtractor(
             feature_size=self.model.config.num_mel_bins
         )
@@ -93,12 +93,8 @@ class Whisper(Transcriber):
                 f"{options['checkpoint']} does not know language={self.language}"
             )
 
-    def parameter_count(self) -> int:
-        """Give the number of weights, those of both halves."""
-        return int(self.model.num_parameters())
-
-    def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the groups ``encoder`` and ``decoder``.
+    def listen(self, batch: Batch) -> Heard:
+        """Give the groups ``encoder`` and ``decoder``, and the greedy transcripts.
 
         Raises:
             ValueError: if a wave is empty or longer than 30 s.
@@ -113,20 +109,24 @@ class Whisper(Transcriber):
             use_cache=False,
         )
         frames = [-(-len(wave) // FRAME) for wave in batch.waves]
-        return {
+        features = {
             "encoder": _group(heard.hidden_states, 0, torch.tensor(frames).to(steps)),
             "decoder": _group(read.hidden_states, prompts.shape[1] - 1, steps),
         }
+        return Heard(features, self._read_out(said))
 
     @torch.no_grad()
     def transcribe(self, batch: Batch) -> list[str]:
-        """Give the greedy transcript of each utterance, as `forward` reads it.
+        """Give the greedy transcript of each utterance, as `listen` does.
 
         Raises:
             ValueError: if a wave is empty or longer than 30 s.
         """
         heard = self._hear(batch.waves)
         said, _ = self._say(heard.last_hidden_state, self._prompts(batch.languages))
+        return self._read_out(said)
+
+    def _read_out(self, said: Tensor) -> list[str]:
         texts = self.tokenizer.batch_decode(said, skip_special_tokens=True)
         return [text.strip() for text in texts]
 

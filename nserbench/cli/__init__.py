@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from nserbench.cli.check import check
 from nserbench.cli.group import Commands
 from nserbench.cli.leaderboard import leaderboard
 from nserbench.cli.list import list_
@@ -13,6 +14,7 @@ from nserbench.cli.run import run
 from nserbench.cli.show import show
 from nserbench.cli.status import status
 from nserbench.cli.store import store
+from nserbench.cli.transcribe import transcribe
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,5 +32,16 @@ def main() -> None:
     """
 
 
-for command in (list_, plan, run, status, show, leaderboard, mix, store):
+for command in (
+    list_,
+    plan,
+    run,
+    status,
+    show,
+    leaderboard,
+    mix,
+    transcribe,
+    check,
+    store,
+):
     main.add_command(command)

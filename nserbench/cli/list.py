@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nserbench.cards import Card, Option
 
-KINDS = ("upstreams", "downstreams", "corpora", "noises", "protocols")
+KINDS = ("upstreams", "enhancers", "downstreams", "corpora", "noises", "protocols")
 
 Row: TypeAlias = Mapping[str, Any]
 """What is told of a name, as JSON has it."""
@@ -29,8 +29,8 @@ Row: TypeAlias = Mapping[str, Any]
 def list_(session: Session, kind: str | None, as_json: bool) -> None:
     """List what can be asked for, and the plugin it comes from.
 
-    KIND is upstreams, downstreams, corpora, noises or protocols, and also shows their
-    options and sources. An option follows a name, as in single:layer=3.
+    KIND is upstreams, enhancers, downstreams, corpora, noises or protocols, and also
+    shows their options and sources. An option follows a name, as in single:layer=3.
     """
     rows = {name: _rows(session, name) for name in ([kind] if kind else KINDS)}
     if as_json:

@@ -98,14 +98,14 @@ def _table(passes: Sequence[Pass]) -> Table:
     from nserbench.cli.tables import table
     from nserbench.cli.words import duration, size
 
-    found = table("upstream", "corpus", "condition", "clips", "tiers", "size", "time")
+    found = table("upstream", "corpus", "condition", "clips", "forms", "size", "time")
     for one in passes:
         found.add_row(
             Text(one.upstream),
             Text(one.corpus),
             Text(one.condition),
             str(one.utterances),
-            " + ".join(one.tiers),
+            " + ".join(one.forms),
             size(one.size),
             duration(one.seconds),
         )

@@ -76,9 +76,9 @@ def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
 
 def _files(features: Features, frames: bool, whole: bool) -> list[Path]:
     """Give what is to be deleted, so that what names the rest goes last."""
-    from nserbench.benchmark.store import ABOUT
+    from nserbench.benchmark.store import ABOUT, FORMS
 
-    found = features.shards("frames") if frames or whole else []
-    if whole:
-        found += [*features.shards("pooled"), features.folder / ABOUT]
-    return found
+    if not whole:
+        return features.shards("frames") if frames else []
+    files = [file for form in FORMS for file in features.shards(form)]
+    return [*files, features.folder / ABOUT]

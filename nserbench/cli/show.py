@@ -54,7 +54,7 @@ def _tables(result: Result) -> Iterator[tuple[str, Table]]:
     if result.predictions is not None:
         yield "scores in percent", _scores(result.predictions)
         yield "confusions", _confusions(result.predictions)
-    for name in ("protocol_details", "costs", "provenance", "notes"):
+    for name in ("recognition", "protocol_details", "costs", "provenance", "notes"):
         if facts := getattr(result, name):
             yield name.replace("_", " "), _facts(facts)
 

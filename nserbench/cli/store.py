@@ -61,6 +61,7 @@ def _row(features: Features) -> dict[str, Any]:
         "condition": features.about["condition"],
         "pooled": len(features.keys("pooled")),
         "frames": len(features.keys("frames")),
+        "transcripts": len(features.keys("transcripts")),
         "bytes": features.size,
     }
 
@@ -70,7 +71,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
 
     from nserbench.cli.tables import table
 
-    found = table("digest", "upstream", "condition", "pooled", "frames", "size")
+    found = table(*list(rows[0])[:-1], "size")
     for row in rows:
         digest, *names, count = row.values()
         found.add_row(digest[:DIGITS], *map(Text, map(str, names)), size(count))

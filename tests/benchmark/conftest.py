@@ -13,13 +13,13 @@ import soundfile
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from nserbench.benchmark.extraction import extract, lacking
+from nserbench.benchmark.hearing import Models, provide
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import Job, prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.results import Result, read_results
 from nserbench.benchmark.runner import Runner
-from nserbench.benchmark.store import Features, Store
+from nserbench.benchmark.store import Features, Form, Store
 from nserbench.benchmark.study import Request, Study, make_study
 from nserbench.corpora.manifest import OPTIONAL
 from nserbench.settings import Settings
@@ -193,12 +193,9 @@ def fill() -> Callable[[Job, Store], Features]:
     """Give a function that extracts what a job lacks, pooled and frames."""
 
     def go(job: Job, store: Store) -> Features:
-        features = job.features(store)
-        clips, tiers = lacking(features, job.keyed, ("pooled", "frames"))
-        bound = job.cell.upstream
-        loaded = bound.card.open(bound.options, "cpu")
-        extract(job.extraction, loaded, clips, tiers, store, "cpu", Silent())
-        return features
+        forms: list[Form] = ["pooled", "frames"]
+        provide(job.extraction, job.clips, forms, store, Models("cpu"), Silent())
+        return job.features(store)
 
     return go
 

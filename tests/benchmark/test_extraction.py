@@ -7,22 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from nserbench.benchmark.extraction import extract
+from nserbench.benchmark.hearing import Loaded, extract
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import Job, prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.runner import Runner
-from nserbench.benchmark.store import Features, Store
+from nserbench.benchmark.store import Features, Form, Store
 from nserbench.benchmark.study import Study
 from nserbench.benchmark.survey import Clip
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.base import Utterance
-from nserbench.downstreams.base import Tier
 from nserbench.errors import NserbenchError
-from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup
+from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
 
 Ask = Callable[..., Study]
-BOTH: Sequence[Tier] = ("pooled", "frames")
+BOTH: Sequence[Form] = ("pooled", "frames")
 
 
 @pytest.mark.parametrize("size", [1, 16])
@@ -32,12 +31,14 @@ def test_pooled_is_the_mean_of_the_valid_frames_and_frames_are_rounded_to_half(
     fill: Callable[[Job, Store], Features],
     store: Store,
     levels: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    plugins: Plugins,
     condition: dict[str, Any],
     size: int,
 ) -> None:
-    monkeypatch.setattr("nserbench.benchmark.extraction._BATCH", {"cpu": size})
-    (job,) = prepared(upstreams=["levels"], **condition)
+    plugins.upstreams.add(
+        dataclasses.replace(levels.card, name="batched", batch=size), "the test"
+    )
+    (job,) = prepared(upstreams=["batched"], **condition)
     features = fill(job, store)
 
     loaded = job.cell.upstream.card.open(job.cell.upstream.options, "cpu")
@@ -128,22 +129,20 @@ def test_only_new_utterances_are_heard_when_a_corpus_grows(
     assert not few & set(levels.heard)
 
 
-class Sick:
+class Sick(Upstream):
     """An upstream whose states something is wrong with."""
 
     def __init__(self, spoil: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__({}, "cpu")
         self.spoil = spoil
 
-    def extract(self, batch: Batch) -> LayeredFeatures:
+    def forward(self, batch: Batch) -> LayeredFeatures:
         (wave,) = batch.waves
         states = torch.zeros(1, 1, len(wave), 80)
         lengths = torch.tensor([len(wave)])
         if batch.ids == ["s2_high_1"]:
             states = self.spoil(states)
         return {"mel": LayerGroup(states, lengths)}
-
-    def parameter_count(self) -> int:
-        return 0
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,9 @@ def test_what_cannot_be_stored_is_refused_by_name_and_nothing_is_written(
     (job,) = prepared()
 
     with pytest.raises(NserbenchError, match=reason):
-        extract(job.extraction, Sick(spoil), job.keyed, BOTH, store, "cpu", Silent())
+        extract(
+            job.extraction, Loaded(Sick(spoil), None), job.keyed, BOTH, store, Silent()
+        )
 
     assert job.features(store).keys("pooled") == set()
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nserbench.benchmark.extraction import Extraction, lacking
+from nserbench.benchmark.extraction import Extraction
+from nserbench.benchmark.hearing import lacking
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import Job
-from nserbench.benchmark.store import Features, Store
+from nserbench.benchmark.store import Features, Form, Store
 from nserbench.corpora.noise import Noise
-from nserbench.downstreams.base import Tier
 
 Fill = Callable[[Job, Store], Features]
-BOTH: Sequence[Tier] = ("pooled", "frames")
+BOTH: Sequence[Form] = ("pooled", "frames")
 
 
 def missing(job: Job, root: Path) -> int:
@@ -151,7 +151,8 @@ def test_level_weights_version_options_and_noise_change_the_identity(
     noisy: Extraction, plugins: Plugins
 ) -> None:
     mel = noisy.upstream
-    newer = dataclasses.replace(mel, card=dataclasses.replace(mel.card, version=2))
+    card = dataclasses.replace(noisy.card, version=2)
+    newer = dataclasses.replace(mel, bound=dataclasses.replace(mel.bound, card=card))
     other = dataclasses.replace(noisy.noise, digest="other")
 
     found = [
@@ -159,7 +160,9 @@ def test_level_weights_version_options_and_noise_change_the_identity(
         for change in (
             {},
             {"snr": 5.0},
-            {"weights": "other"},
+            {"upstream": dataclasses.replace(mel, weights="other")},
+            {"enhancer": mel},
+            {"transcripts": noisy},
             {"upstream": newer},
             {"noise": other},
             {"noise": None, "snr": None},
@@ -188,9 +191,10 @@ def test_the_seed_of_the_mix_and_the_name_of_the_noise_change_the_keys(
 def test_text_counts_only_where_the_upstream_reads_it(
     noisy: Extraction, prepared: Callable[..., list[Job]], reads: str, same: bool
 ) -> None:
-    card = dataclasses.replace(noisy.upstream.card, reads=frozenset({"waves", reads}))
-    bound = dataclasses.replace(noisy.upstream, card=card)
-    extraction = dataclasses.replace(noisy, upstream=bound)
+    card = dataclasses.replace(noisy.card, reads=frozenset({"waves", reads}))
+    bound = dataclasses.replace(noisy.upstream.bound, card=card)
+    model = dataclasses.replace(noisy.upstream, bound=bound)
+    extraction = dataclasses.replace(noisy, upstream=model)
     clip = prepared()[0].clips[0]
     spoken = dataclasses.replace(
         clip, utterance=dataclasses.replace(clip.utterance, text="do re mi")

@@ -37,7 +37,7 @@ def test_a_plan_counts_cells_and_passes(plan: Callable[..., Estimate]) -> None:
     assert (found.missing, found.there, len(found.refused)) == (12, 0, 6)
     assert "weighted-sum" in found.refused[0]
     assert "nothing to fuse" in found.refused[0]
-    assert [(one.condition, one.utterances, one.tiers) for one in found.passes] == [
+    assert [(one.condition, one.utterances, one.forms) for one in found.passes] == [
         (condition, 24, ("pooled", "frames"))
         for condition in ("clean", "hiss@0", "hiss@5")
     ]
@@ -71,7 +71,7 @@ def test_what_is_there_is_not_planned_again(
     seeds = plan(seeds=[0, 1])
 
     assert (there.missing, there.there, there.passes, there.training) == (0, 1, [], 0)
-    assert [one.tiers for one in frames.passes] == [("frames",)]
+    assert [one.forms for one in frames.passes] == [("frames",)]
     assert (seeds.missing, seeds.there, seeds.passes) == (1, 1, [])
 
 
@@ -87,8 +87,8 @@ def test_the_planned_size_is_that_of_the_store(
     (features,) = runner.store.all_features()
     content = sum(
         stored.dtype.itemsize * math.prod(stored.shape)
-        for tier in planned.tiers
-        for stored in features._stored(tier).values()
+        for form in planned.forms
+        for stored in features._stored(form).values()
     )
     assert planned.size == pytest.approx(content, rel=0.1)
 
@@ -119,7 +119,7 @@ def test_a_plan_can_be_written_as_json(plan: Callable[..., Estimate]) -> None:
     content = json.loads(json.dumps(plan().as_json()))
 
     assert content["missing"] == 1
-    assert content["passes"][0]["tiers"] == ["pooled"]
+    assert content["passes"][0]["forms"] == ["pooled"]
 
 
 def test_broken_audio_is_refused_when_planning(

@@ -18,10 +18,10 @@ PREDICTIONS = Predictions(
     probabilities=np.array([[1.0, 0.0], [0.75, 0.25], [0.125, 0.875]]),
 )
 TEXT = """\
-utterance,speaker,fold,label,predicted,p_anger,p_neutral
-a1,ann,1,anger,anger,1,0
-a2,ann,1,neutral,anger,0.75,0.25
-b1,bob,2,neutral,neutral,0.125,0.875
+utterance,speaker,unit,fold,label,predicted,p_anger,p_neutral
+a1,ann,ann,1,anger,anger,1,0
+a2,ann,ann,1,neutral,anger,0.75,0.25
+b1,bob,bob,2,neutral,neutral,0.125,0.875
 """
 
 
@@ -57,6 +57,19 @@ def test_reading_gives_float32_probabilities_back_to_the_bit(tmp_path: Path) -> 
     assert_same(read_csv(tmp_path / "p.csv"), written)
 
 
+def test_the_unit_of_independence_is_kept_where_it_is_not_the_speaker(
+    tmp_path: Path,
+) -> None:
+    written = dataclasses.replace(PREDICTIONS, units=("d1", "d2", "d2"))
+
+    written.write_csv(tmp_path / "p.csv")
+
+    read = read_csv(tmp_path / "p.csv")
+    assert read.independent == ("d1", "d2", "d2")
+    assert PREDICTIONS.independent == ("ann", "ann", "bob")
+    assert_same(read, written)
+
+
 @pytest.mark.parametrize(
     "name", ["a,b", 'a"b', "a\nb", "a\rb", " a ", "ä 憤怒", "=1+1"]
 )
@@ -76,17 +89,17 @@ def test_any_name_survives(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("b1,bob,2,neutral", "b1,bob,2,joy", ", line 4: 'joy' is not one of anger"),
-        ("a2,ann,1,", "a2,ann,", ", line 3: 6 fields instead of 7"),
+        ("bob,2,neutral", "bob,2,joy", ", line 4: 'joy' is not one of anger"),
+        ("a2,ann,", "a2,", ", line 3: 7 fields instead of 8"),
         ("0.75", "much", ", line 3: could not convert string to float: 'much'"),
-        ("speaker", "person", ", line 1: the columns utterance, speaker, fold"),
+        ("speaker", "person", ", line 1: the columns utterance, speaker, unit"),
         ("b1,bob", '"b1,bob', ", line 4: unexpected end of data"),
         ("0.875", "0.8", ": the probabilities of 'b1' are no distribution"),
         ("0.875", "nan", ": the probabilities of 'b1' are no distribution"),
-        ("b1", "a1", ": the utterance 'a1' stands more than once"),
+        ("b1,", "a1,", ": the utterance 'a1' stands more than once"),
         ("p_neutral", "p_anger", ", line 3: 'neutral' is not one of anger, anger"),
         (TEXT.partition("\n")[2], "", ": there are no predictions"),
-        (TEXT, "", ", line 1: the columns utterance, speaker, fold"),
+        (TEXT, "", ", line 1: the columns utterance, speaker, unit"),
     ],
 )
 def test_a_damaged_file_is_named_with_its_line(

@@ -43,6 +43,7 @@ DONE = Result(
     protocol_details=MappingProxyType({"name": "probe", "recipe": {"epochs": 50}}),
     classes=("anger", "neutral"),
     predictions=PREDICTIONS,
+    recognition={"measure": "WER", "rate": 0.25},
     costs={"seconds": 1.5, "bytes": None},
     provenance={"finished": "2026-11-22T10:00:00+00:00"},
     notes={"padded": ["a1"]},
@@ -73,7 +74,7 @@ def test_a_result_is_written_as_its_page_says(root: Path) -> None:
     assert f1 == f1_weighted
     assert f1["folds"] == pytest.approx({"1": 1.0, "2": 1 / 3})
     assert content == {
-        "schema": 1,
+        "schema": 2,
         "status": "done",
         "reason": None,
         "digest": "0123456789abcdef",
@@ -87,6 +88,7 @@ def test_a_result_is_written_as_its_page_says(root: Path) -> None:
         },
         "protocol": {"name": "probe", "recipe": {"epochs": 50}},
         "classes": ["anger", "neutral"],
+        "recognition": {"measure": "WER", "rate": 0.25},
         "costs": {"seconds": 1.5, "bytes": None},
         "provenance": {"finished": "2026-11-22T10:00:00+00:00"},
         "notes": {"padded": ["a1"]},
@@ -181,8 +183,9 @@ def test_a_number_that_json_cannot_hold_is_refused(root: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('"schema": 1', '"schema": 2', "has the schema 2, this nserbench reads 1"),
-        ('"schema": 1,', "", "the field 'schema' is missing"),
+        ('"schema": 2', '"schema": 3', r"this nserbench reads 2\n  a newer"),
+        ('"schema": 2', '"schema": 1', r"this nserbench reads 2\n  an older"),
+        ('"schema": 2,', "", "the field 'schema' is missing"),
         ('"seed": 0', '"seed": "0"', "the field 'seed' is no int"),
         ('"upstream": "mel",', "", "the field 'upstream' is missing"),
         ('"classes": [', '"classes_": [', "the field 'classes' is missing"),

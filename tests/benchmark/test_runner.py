@@ -11,7 +11,7 @@ from torch import nn
 
 import nserbench
 from nserbench.benchmark import fits
-from nserbench.benchmark import runner as module
+from nserbench.benchmark import hearing as module
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.results import (
     PREDICTIONS,

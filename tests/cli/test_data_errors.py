@@ -69,7 +69,7 @@ def test_a_noise_of_the_settings_whose_file_is_gone_is_named(
     ("checkpoint", "wanted"),
     [
         ("/no/such/folder", "/no/such/folder is neither a folder on this machine nor"),
-        ("store", "store is no checkpoint: it has no config.json"),
+        ("store", "store is no checkpoint of this kind: it has no config.json"),
     ],
 )
 def test_a_checkpoint_that_is_none_is_named(

@@ -21,7 +21,7 @@ def test_it_prints_cells_passes_size_and_time(nserbench: Command, notes: str) ->
     assert words[:3] + words[4:] == [
         f"not applicable: {refused}",
         "upstream passes",
-        "upstream corpus condition clips tiers size time",
+        "upstream corpus condition clips forms size time",
         "mel manifest:path=notes clean 24 pooled + frames 0.1 MB TIME",
         "mel manifest:path=notes hiss@0 24 pooled + frames 0.1 MB TIME",
         "",

@@ -47,6 +47,8 @@ def test_every_command_is_in_the_help_in_the_order_of_use(process: Process) -> N
         "show",
         "leaderboard",
         "mix",
+        "transcribe",
+        "check",
         "store",
     ]
     assert not [line for line in told if line.endswith("...")]

@@ -39,7 +39,7 @@ def test_the_table_fits_and_tells_where_the_store_is(
 
     assert lines[0] == "features"
     header = " ".join(lines[1].split())
-    assert header == "digest upstream condition pooled frames size"
+    assert header == "digest upstream condition pooled frames transcripts size"
     assert {tuple(line.split()[1:5]) for line in lines[3:5]} == {
         ("mel", "clean", "24", "24"),
         ("mel", "hiss@0", "24", "24"),

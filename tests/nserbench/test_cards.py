@@ -1,8 +1,19 @@
+from dataclasses import replace
+
 import pytest
 
-from nserbench.cards import Bound, Card, Option, at_least, bind, several, several_label
+from nserbench.cards import (
+    Bound,
+    Card,
+    Option,
+    at_least,
+    bind,
+    nested_label,
+    several,
+    several_label,
+)
 from nserbench.errors import BadSpec, MissingExtra, UnknownName
-from nserbench.spec import parse_spec
+from nserbench.spec import Spec, parse_spec
 
 CARD = Card(
     name="thing",
@@ -60,3 +71,45 @@ def test_a_value_out_of_range_says_what_is_wanted() -> None:
 def test_a_missing_package_names_the_pip_command() -> None:
     with pytest.raises(MissingExtra, match=r"pip install 'nserbench\[things\]'"):
         CARD.resolve(CARD.load)
+
+
+INNER = Card(name="inner", summary="", source="", licence="", load="", options={})
+OUTER = replace(
+    CARD,
+    name="outer",
+    options={
+        "by": Option(
+            help="",
+            default=Spec("inner"),
+            parse=parse_spec,
+            label=nested_label,
+            kind="card",
+        ),
+        "id": Option(help="which one", required=True),
+    },
+)
+
+
+def nested(kind: str, spec: Spec) -> Bound[Card]:
+    assert kind == "card"
+    inner = replace(INNER, options={"layer": Option(help="", default=1)})
+    return bind(inner, spec)
+
+
+def test_a_name_in_an_option_is_bound_to_its_card_default_or_not() -> None:
+    plain = bind(OUTER, parse_spec("outer:x"), nested)
+    typed = bind(OUTER, parse_spec("outer:x,by={inner:layer=3}"), nested)
+
+    assert (plain.label, plain.options["by"].card.name) == ("outer:id=x", "inner")
+    assert typed.label == "outer:by={inner:layer=3},id=x"
+    assert bind(OUTER, parse_spec(typed.label), nested).label == typed.label
+
+
+def test_a_required_option_that_is_not_typed_says_what_it_is() -> None:
+    with pytest.raises(BadSpec, match="outer needs id=: which one"):
+        bind(OUTER, parse_spec("outer"), nested)
+
+
+def test_where_no_name_can_stand_one_is_refused() -> None:
+    with pytest.raises(BadSpec, match="no card can be named here, such as 'inner'"):
+        bind(OUTER, parse_spec("outer:x"))

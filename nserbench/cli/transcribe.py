@@ -1,0 +1,155 @@
+"""``nserbench transcribe``: what recognisers understand in noise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nserbench.cli.options import (
+    corpus_options,
+    device_option,
+    json_option,
+    limit_option,
+    store_option,
+)
+from nserbench.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nserbench.benchmark.transcription import Against, Transcripts
+
+
+@click.command()
+@click.option(
+    "-u",
+    "--upstream",
+    "upstreams",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="Upstreams that transcribe, such as whisper.",
+)
+@corpus_options
+@click.option(
+    "--against",
+    type=click.Choice(["reference", "clean"]),
+    default="reference",
+    show_default=True,
+    help="Compare with the corpus's texts, or with the transcript of clean speech.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.csv",
+    help="Write the transcripts as well.",
+)
+@limit_option
+@device_option
+@store_option
+@json_option
+@with_session
+def transcribe(
+    session: Session,
+    upstreams: tuple[str, ...],
+    corpora: tuple[str, ...],
+    noises: tuple[str, ...],
+    snrs: list[float],
+    against: Against,
+    out: Path | None,
+    limit: int | None,
+    device: str,
+    store_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Write speech down, and tell the word error rate.
+
+    Both sides go through Whisper's normaliser. In languages without spaces, such as
+    Mandarin, characters are counted. A transcript is hallucinated if it is longer than
+    twice its reference, loops, or is empty where something was said.
+
+    \b
+    nserbench transcribe -u whisper -c iemocap-park --snr 10,0,-10
+    """
+    from nserbench.benchmark.environment import choose_device
+    from nserbench.benchmark.hearing import Models
+    from nserbench.benchmark.names import conditions, read_places, read_transcribers
+    from nserbench.benchmark.store import Store
+    from nserbench.benchmark.study import open_corpora
+    from nserbench.benchmark.transcription import transcribe as transcribe_corpora
+    from nserbench.benchmark.transcription import write_transcripts
+    from nserbench.cli.live import showing
+
+    known = read_transcribers(upstreams, session.plugins)
+    places = read_places(corpora, noises, session.plugins)
+    asked = [
+        (place.corpus.label, condition)
+        for place in places
+        for condition in conditions(place.noise, snrs)
+    ]
+    opened = open_corpora(places, limit, session.plugins, session.settings)
+
+    store = Store(session.settings.using(store=store_folder).store)
+    with showing() as progress:
+        found = [
+            each
+            for upstream in known
+            for each in transcribe_corpora(
+                upstream,
+                opened,
+                asked,
+                against,
+                store,
+                Models(choose_device(device)),
+                progress,
+            )
+        ]
+    if out is not None:
+        write_transcripts(out, found)
+    if as_json:
+        click.echo(json.dumps([_row(each) for each in found], indent=1))
+        return
+    from nserbench.cli.tables import print_tables
+
+    print_tables(_tables(found, against))
+
+
+def _row(found: Transcripts) -> dict[str, Any]:
+    match = found.recognition
+    return {
+        "upstream": found.upstream,
+        "corpus": found.corpus,
+        "condition": str(found.condition),
+        "utterances": len(found.clips),
+        **(asdict(match) if match else {}),
+    }
+
+
+def _tables(
+    found: Sequence[Transcripts], against: Against
+) -> Iterator[tuple[str, Table]]:
+    """Lay the rates out, a table for each upstream on each corpus."""
+    from nserbench.cli.tables import table
+
+    for (upstream, corpus), each in groupby(
+        found, lambda one: (one.upstream, one.corpus)
+    ):
+        rows = list(each)
+        known = [one.recognition for one in rows if one.recognition is not None]
+        rate = known[0].measure if known else "WER"
+        of_all, of_each = f"{rate} %", "mean of clips %"
+        laid = table("condition", "clips", of_all, of_each, "hallucinated %")
+        for one in rows:
+            match = one.recognition
+            rates = (match.rate, match.mean, match.hallucinations) if match else ()
+            shown = [f"{100 * value:.1f}" for value in rates]
+            laid.add_row(str(one.condition), str(len(one.clips)), *shown)
+        compared = "the texts" if against == "reference" else "clean speech"
+        yield f"{upstream} on {corpus}, against {compared}", laid

@@ -1,0 +1,305 @@
+import csv
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from nserbench.benchmark.extraction import Extraction
+from nserbench.benchmark.hearing import Models, provide, said
+from nserbench.benchmark.plan import estimate
+from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.progress import Silent
+from nserbench.benchmark.results import read_results
+from nserbench.benchmark.runner import Runner
+from nserbench.benchmark.store import Store
+from nserbench.benchmark.study import Study
+from nserbench.cards import Option, nested_label
+from nserbench.errors import BadSpec, NothingToRun
+from nserbench.spec import Spec, parse_spec
+from nserbench.upstreams.base import (
+    Batch,
+    GroupSpec,
+    Heard,
+    LayeredFeatures,
+    LayerGroup,
+    Transcriber,
+    Upstream,
+    UpstreamCard,
+)
+from nserbench.upstreams.enhancement import Enhancer, EnhancerCard
+
+Ask = Callable[..., Study]
+Wave = NDArray[np.float32]
+FACTS: Any = {"summary": "", "source": "", "licence": ""}
+calls: Counter[str] = Counter()
+
+
+def words(wave: Wave) -> str:
+    """Spell the loudness of a wave; an empty text where it is even."""
+    level = round(1e4 * float(np.abs(wave).mean()))
+    return " ".join(str(level)) if level % 2 else ""
+
+
+class Flip(Enhancer):
+    """Turns the wave round, ten times as loud."""
+
+    def separate(self, wave: Wave) -> Wave:
+        """Turn it round."""
+        return -10 * wave
+
+
+class Scribe(Transcriber):
+    """Writes `words` down, and gives the loudness as features."""
+
+    def listen(self, batch: Batch) -> Heard:
+        """Write it down."""
+        calls["listen"] += len(batch.waves)
+        level = torch.tensor([[float(np.mean(wave))] for wave in batch.waves])
+        group = LayerGroup(level[None, :, None], torch.ones(len(level), dtype=int))
+        return Heard({"level": group}, [words(wave) for wave in batch.waves])
+
+    def transcribe(self, batch: Batch) -> list[str]:
+        """Write it down without features."""
+        calls["transcribe"] += len(batch.waves)
+        return [words(wave) for wave in batch.waves]
+
+
+class Reader(Upstream):
+    """Gives the length of each text, and remembers the texts."""
+
+    read: ClassVar[list[str | None]] = []
+
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        """Read the texts."""
+        assert not batch.waves
+        Reader.read += batch.texts
+        lengths = torch.tensor([[float(len(text or ""))] for text in batch.texts])
+        ones = torch.ones(len(lengths), dtype=torch.int64)
+        return {"text": LayerGroup(lengths[None, :, None], ones)}
+
+
+def reference_or_name(text: str) -> str | Spec:
+    return text if text == "reference" else parse_spec(text)
+
+
+@pytest.fixture(autouse=True)
+def offered(plugins: Plugins, offer: Callable[[str, object], str]) -> None:
+    """Offer ``flip``, ``scribe`` and ``reader``."""
+    calls.clear()
+    Reader.read.clear()
+    plugins.enhancers.add(
+        EnhancerCard(name="flip", load=offer("Flip", Flip), **FACTS), "the test"
+    )
+    plugins.upstreams.add(
+        UpstreamCard(
+            name="scribe",
+            load=offer("Scribe", Scribe),
+            groups={"level": GroupSpec(range(1, 2), 1, None)},
+            transcribes=True,
+            **FACTS,
+        ),
+        "the test",
+    )
+    text = Option(
+        help="",
+        default="reference",
+        parse=reference_or_name,
+        label=nested_label,
+        keyed=False,
+        kind="upstream",
+    )
+    plugins.upstreams.add(
+        UpstreamCard(
+            name="reader",
+            load=offer("Reader", Reader),
+            groups={"text": GroupSpec(range(1, 2), 1, None)},
+            reads=frozenset({"texts"}),
+            options={"text": text},
+            **FACTS,
+        ),
+        "the test",
+    )
+
+
+@pytest.fixture
+def told(notes: Path) -> str:
+    """Give the notes as a corpus that knows what is said."""
+    with notes.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with notes.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, [*rows[0], "text", "language"])
+        table.writeheader()
+        for place, row in enumerate(rows):
+            table.writerow(row | {"text": f"{place} {place}", "language": "en"})
+    return f"manifest:path={notes}"
+
+
+def provided(job: Job, store: Store) -> list[str]:
+    source: Extraction | None = job.extraction.words
+    assert source is not None
+    return said(source, job.clips, store)
+
+
+def test_an_enhancer_hears_the_mixture_and_its_level_is_put_right(
+    prepared: Callable[..., list[Job]],
+) -> None:
+    plain, cleaned = prepared(
+        upstreams=["mel,mel:enhance=flip"], noises=["hiss"], snrs=[0.0]
+    )
+
+    loaded = Models("cpu").open(cleaned.extraction)
+
+    assert cleaned.cell.upstream.label == "mel:enhance=flip"
+    assert plain.extraction.identity != cleaned.extraction.identity
+    for clip in cleaned.clips:
+        noisy = plain.extraction.wave(clip)
+        heard = cleaned.extraction.wave(clip, loaded.enhancer)
+        np.testing.assert_allclose(heard, -noisy, rtol=1e-5, atol=1e-7)
+
+
+def test_what_an_enhancer_leaves_silent_stays_silent() -> None:
+    class Mute(Enhancer):
+        def separate(self, wave: Wave) -> Wave:
+            return np.zeros_like(wave)
+
+    assert not Mute({}, "cpu").enhance(np.ones(9, np.float32)).any()
+
+
+def test_an_enhancer_that_changes_the_length_is_refused() -> None:
+    class Cut(Enhancer):
+        def separate(self, wave: Wave) -> Wave:
+            return wave[1:]
+
+    with pytest.raises(ValueError, match=r"Cut makes \(8,\) out of \(9,\)"):
+        Cut({}, "cpu").enhance(np.ones(9, np.float32))
+
+
+def test_transcripts_come_with_the_features_from_one_pass(
+    ask: Ask, runner: Runner
+) -> None:
+    study = ask(upstreams=["scribe"])
+
+    runner.run(study)
+
+    assert calls == {"listen": 24}
+    (job,) = prepare(study, runner.store, Silent())
+    texts = provided(job, Store(runner.store.root))
+    assert texts == [words(job.extraction.wave(clip)) for clip in job.clips]
+    assert "" in texts
+
+
+def test_a_reader_is_given_the_transcripts_of_its_own_condition(
+    ask: Ask, runner: Runner
+) -> None:
+    study = ask(
+        upstreams=["reader:text=scribe"], noises=["clean", "hiss"], snrs=[0.0, -10.0]
+    )
+
+    report = runner.run(study)
+
+    assert report.outcomes["done"] == 3
+    assert calls == {"transcribe": 3 * 24}
+    jobs = prepare(study, runner.store, Silent())
+    assert [str(job.extraction.condition) for job in jobs] == [
+        "clean",
+        "hiss@0",
+        "hiss@-10",
+    ]
+    heard = [
+        words(job.extraction.transcripts.wave(clip))
+        for job in jobs
+        if job.extraction.transcripts is not None
+        for clip in job.clips
+    ]
+    assert Reader.read == heard
+    assert [provided(job, runner.store) for job in jobs] == [
+        heard[:24],
+        heard[24:48],
+        heard[48:],
+    ]
+
+
+def test_transcripts_that_are_there_are_not_written_down_again(
+    ask: Ask, runner: Runner
+) -> None:
+    runner.run(ask(upstreams=["scribe"]))
+
+    runner.run(ask(upstreams=["scribe,reader:text=scribe"]))
+
+    assert calls == {"listen": 24}
+    assert len(Reader.read) == 24
+
+
+def test_the_corpus_own_texts_are_read_once_for_all_conditions(
+    ask: Ask, runner: Runner, told: str
+) -> None:
+    study = ask(
+        upstreams=["reader"], corpora=[told], noises=["clean", "hiss"], snrs=[0.0, 5.0]
+    )
+
+    report = runner.run(study)
+
+    assert report.outcomes["done"] == 3
+    assert len(set(report.folders)) == 3
+    assert Reader.read == [f"{place} {place}" for place in range(24)]
+    results = read_results(runner.results)
+    assert len({result.predictions.probabilities.tobytes() for result in results}) == 1  # type: ignore[union-attr]
+
+
+def test_a_corpus_without_texts_cannot_be_read(ask: Ask, notes: Path) -> None:
+    study = ask(upstreams=["mel,reader"])
+
+    assert [cell.refused for cell in study.cells] == [
+        None,
+        f"manifest:path={notes.stem} has no text for 24 of its utterances",
+    ]
+    with pytest.raises(NothingToRun, match="has no text"):
+        ask(upstreams=["reader"])
+
+
+def test_who_writes_nothing_cannot_be_read(ask: Ask) -> None:
+    with pytest.raises(BadSpec, match=r"mel writes no transcripts\n  reader:text=mel"):
+        ask(upstreams=["reader:text=mel"])
+
+
+def test_the_result_says_how_well_the_words_were_understood(
+    ask: Ask, runner: Runner, told: str
+) -> None:
+    runner.run(ask(upstreams=["mel,scribe,reader:text=scribe"], corpora=[told]))
+
+    found = {one.upstream: one.recognition for one in read_results(runner.results)}
+    assert found["mel"] == {}
+    assert found["scribe"] == found["reader:text=scribe"]
+    assert (found["scribe"]["measure"], found["scribe"]["utterances"]) == ("WER", 24)
+
+
+def test_a_plan_prices_transcripts_once_whoever_reads_them(
+    ask: Ask, runner: Runner
+) -> None:
+    study = ask(upstreams=["reader:text=scribe,scribe"])
+
+    found = estimate(study, runner.store, runner.results, "cpu", Silent())
+
+    assert [(one.upstream, one.forms) for one in found.passes] == [
+        ("scribe", ("transcripts", "pooled")),
+        ("reader:text=scribe", ("pooled",)),
+    ]
+
+
+def test_a_kill_between_transcripts_and_features_loses_neither(
+    ask: Ask, runner: Runner
+) -> None:
+    (job,) = prepare(ask(upstreams=["reader:text=scribe"]), runner.store, Silent())
+    source = job.extraction.transcripts
+    assert source is not None
+    provide(source, job.clips, ["transcripts"], runner.store, Models("cpu"), Silent())
+
+    runner.run(ask(upstreams=["reader:text=scribe"]))
+
+    assert calls == {"transcribe": 24}

@@ -1,0 +1,63 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+BAD = """
+import nserbench as nb
+
+@nb.hookimpl
+def nserbench_upstreams():
+    groups = {"rms": nb.GroupSpec(range(1, 2), 3, 100.0)}
+    facts = {"summary": "", "source": "", "licence": ""}
+    return [nb.UpstreamCard(name="bad", load="bad:Bad", groups=groups, **facts)]
+
+class Bad(nb.Upstream):
+    def forward(self, batch):
+        import torch
+
+        rows = [torch.tensor(wave[::160]) for wave in batch.waves]
+        states = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)[..., None]
+        return {"rms": nb.LayerGroup(states[None], torch.tensor(list(map(len, rows))))}
+"""
+
+
+def test_an_upstream_that_keeps_its_contract_is_told_with_its_speed(
+    nserbench: Command,
+) -> None:
+    answer = nserbench("check upstream mel")
+
+    lines = answer.stdout.splitlines()
+    assert lines[0] == "mel"
+    assert lines[1].split() == ["check", "holds", "seen"]
+    assert "mel 1 x 80" in answer.stdout
+    assert "real-time factor: 0.0" in answer.stdout
+    assert "parameters: 0" in answer.stdout
+
+
+def test_one_that_breaks_it_ends_with_1_and_says_what_was_seen(
+    nserbench: Command,
+) -> None:
+    Path("bad.py").write_text(BAD)
+
+    answer = nserbench("check upstream bad --plugin bad.py --json")
+
+    assert answer.exit_code == 1
+    report = json.loads(answer.stdout)
+    broken = [one for one in report["findings"] if one["passed"] is False]
+    assert [one["check"] for one in broken] == ["gives what its card says"]
+    assert broken[0]["detail"] == "gives layers and dim {'rms': (1, 1)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("mle", "did you mean 'mel'?"), ("mel,whisper", "one upstream is checked at a")],
+)
+def test_a_name_that_is_not_one_upstream_is_refused(
+    refused: Callable[[str], str], name: str, told: str
+) -> None:
+    assert told in refused(f"check upstream {name}")

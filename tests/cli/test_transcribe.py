@@ -1,0 +1,107 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+SCRIBE = """
+import nserbench as nb
+
+@nb.hookimpl
+def nserbench_upstreams():
+    groups = {"one": nb.GroupSpec(range(1, 2), 1, None)}
+    facts = {"summary": "", "source": "", "licence": "", "transcribes": True}
+    return [
+        nb.UpstreamCard(name="scribe", load="scribe:Scribe", groups=groups, **facts)
+    ]
+
+class Scribe(nb.Transcriber):
+    def listen(self, batch):
+        import torch
+
+        ones = torch.ones(len(batch.ids), dtype=torch.int64)
+        loud = [abs(wave).mean() > 0.2 for wave in batch.waves]
+        group = nb.LayerGroup(torch.zeros(1, len(ones), 1, 1), ones)
+        return nb.Heard({"one": group}, ["low low" if it else "low" for it in loud])
+"""
+
+
+@pytest.fixture
+def scribe() -> str:
+    Path("scribe.py").write_text(SCRIBE)
+    return "-u scribe --plugin scribe.py"
+
+
+@pytest.fixture
+def told(notes: str) -> str:
+    """Give the notes as a corpus in which every utterance says `low`."""
+    file = Path(notes.removeprefix("manifest:"))
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with file.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, [*rows[0], "text"])
+        table.writeheader()
+        table.writerows(row | {"text": "Low!"} for row in rows)
+    return notes
+
+
+def test_the_error_rate_of_each_condition_is_told(
+    nserbench: Command, told: str, scribe: str
+) -> None:
+    noises = "--noise clean --noise hiss --snr 0,-40"
+
+    answer = nserbench(f"transcribe {scribe} -c {told} {noises} --json")
+
+    rows = json.loads(answer.stdout)
+    assert [(row["condition"], row["measure"], row["rate"]) for row in rows] == [
+        ("clean", "WER", 0.0),
+        ("hiss@0", "WER", 1.0),
+        ("hiss@-40", "WER", 1.0),
+    ]
+    assert {row["utterances"] for row in rows} == {24}
+
+
+def test_against_clean_needs_no_reference(
+    nserbench: Command, notes: str, scribe: str
+) -> None:
+    noisy = f"transcribe {scribe} -c {notes} --noise hiss"
+
+    unknown = json.loads(nserbench(f"{noisy} --json").stdout)
+    known = json.loads(nserbench(f"{noisy} --against clean --json").stdout)
+
+    assert "rate" not in unknown[0]
+    assert known[0]["rate"] == 1.0
+
+
+def test_the_table_leaves_unknown_rates_empty_and_says_what_it_compares_with(
+    nserbench: Command, notes: str, scribe: str
+) -> None:
+    lines = nserbench(f"transcribe {scribe} -c {notes}").stdout.splitlines()
+
+    assert lines[0] == "scribe on manifest:path=notes, against the texts"
+    assert lines[3].split() == ["clean", "24"]
+
+
+def test_transcripts_are_written_beside_what_they_are_compared_with(
+    nserbench: Command, told: str, scribe: str
+) -> None:
+    nserbench(f"transcribe {scribe} -c {told} --noise hiss --snr 0 -o out.csv")
+
+    with Path("out.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 24
+    assert {(row["reference"], row["transcript"]) for row in rows} == {
+        ("Low!", "low low")
+    }
+
+
+def test_an_upstream_that_cannot_transcribe_is_refused(
+    refused: Callable[[str], str], notes: str
+) -> None:
+    assert refused(f"transcribe -u mel -c {notes}").startswith(
+        "mel writes no transcripts\n  one that does: whisper"
+    )
