@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BUILT_IN = (
     "nserbench.upstreams.cards",
+    "nserbench.upstreams.enhancer_cards",
     "nserbench.downstreams.cards",
     "nserbench.corpora.cards",
     "nserbench.corpora.noise_cards",

@@ -5,11 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from nserbench.cards import Option
+from nserbench.cards import Option, nested_label, one_of, path_label
 from nserbench.hookspecs import hookimpl
+from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import UpstreamCard
-from nserbench.upstreams.checkpoints import checkpoint_label
-from nserbench.upstreams.describe import describe_mel, describe_whisper
+from nserbench.upstreams.checkpoints import checkpoint_label, checkpoint_options
+from nserbench.upstreams.conformer_config import describe_conformer
+from nserbench.upstreams.describe import (
+    describe_bert,
+    describe_mel,
+    describe_s3prl,
+    describe_whisper,
+)
+from nserbench.upstreams.functional_cards import FUNCTIONALS
+from nserbench.upstreams.huggingface_config import (
+    describe_hf,
+    describe_hubert,
+    describe_wav2vec2,
+    describe_wavlm,
+    hf_transcribes,
+)
+from nserbench.upstreams.speechlm_config import HOME, describe_speechlm
 
 
 def language_code(text: str) -> str:
@@ -17,6 +33,11 @@ def language_code(text: str) -> str:
     if not re.fullmatch("[a-z]{2,3}", text):
         raise ValueError("a code such as en, de or zh is wanted")
     return text
+
+
+def transcript(text: str) -> Spec | str:
+    """Read where transcripts come from: the corpus, or an upstream that transcribes."""
+    return text if text == "reference" else parse_spec(text)
 
 
 MEL = UpstreamCard(
@@ -36,15 +57,8 @@ WHISPER = UpstreamCard(
     licence="MIT",
     load="nserbench.upstreams.whisper:Whisper",
     options={
-        "checkpoint": Option(
-            help="hub id or local folder of any Whisper",
-            default="openai/whisper-small",
-            label=checkpoint_label,
-            keyed=False,
-        ),
-        "revision": Option(
-            help="commit of the hub id; pinned for the default checkpoint",
-            keyed=False,
+        **checkpoint_options(
+            "openai/whisper-small", "hub id or local folder of any Whisper"
         ),
         "language": Option(
             help="code such as de; each utterance's own, else English, unless given",
@@ -59,6 +73,12 @@ WHISPER = UpstreamCard(
 )
 
 
+def _at(card: UpstreamCard, checkpoint: str) -> dict[str, Option]:
+    """Give the options of a card with another checkpoint for its default."""
+    default = replace(card.options["checkpoint"], default=checkpoint)
+    return {**card.options, "checkpoint": default}
+
+
 def _only(group: str) -> UpstreamCard:
     """Make the card that hands one group of Whisper to the head."""
     groups = replace(WHISPER.common["groups"], default=(group,))
@@ -70,7 +90,234 @@ def _only(group: str) -> UpstreamCard:
     )
 
 
+WHISPER_EN = replace(
+    WHISPER,
+    name="whisper-en",
+    summary="Whisper trained on English alone",
+    source="Radford et al., arXiv:2212.04356; for Experiment 7 (Table VII)",
+    options=_at(WHISPER, "openai/whisper-small.en"),
+)
+
+WHISPER_CN = replace(
+    WHISPER,
+    name="whisper-cn",
+    summary="multilingual Whisper, fine-tuned on Mandarin",
+    source="a fine-tuning on FLEURS cmn_hans_cn; for Experiment 7 (Table VII)",
+    licence="Apache-2.0",
+    options={
+        **_at(WHISPER, "Jingmiao/whisper-small-chinese_base"),
+        "language": replace(
+            WHISPER.options["language"],
+            help="code of the language that every utterance is taken to be in",
+            default="zh",
+        ),
+    },
+)
+
+WAV2VEC2 = UpstreamCard(
+    name="wav2vec2",
+    summary="wav2vec 2.0: all encoder layers",
+    source="Baevski et al., arXiv:2006.11477; base, as in Sec. IV-B",
+    licence="Apache-2.0",
+    load="nserbench.upstreams.huggingface:SpeechEncoder",
+    options=checkpoint_options(
+        "facebook/wav2vec2-base", "hub id or local folder of any of this type"
+    ),
+    groups=describe_wav2vec2,
+    files="nserbench.upstreams.checkpoints:checkpoint_files",
+    min_samples=400,
+    max_samples=480_000,
+    tunable=True,
+    frozen=("feature_extractor.",),
+)
+
+HUBERT = replace(
+    WAV2VEC2,
+    name="hubert",
+    summary="HuBERT: all encoder layers",
+    source="Hsu et al., arXiv:2106.07447; base, as in Sec. IV-B",
+    options=_at(WAV2VEC2, "facebook/hubert-base-ls960"),
+    groups=describe_hubert,
+)
+
+WAVLM = replace(
+    WAV2VEC2,
+    name="wavlm",
+    summary="WavLM: all encoder layers",
+    source="Chen et al., arXiv:2110.13900; base, as in Sec. IV-B",
+    licence="MIT",
+    options=_at(WAV2VEC2, "microsoft/wavlm-base"),
+    groups=describe_wavlm,
+)
+
+HF = UpstreamCard(
+    name="hf",
+    summary="any speech encoder of Hugging Face, or encoder and decoder: hf:ORG/NAME",
+    source="the checkpoint's own",
+    licence="the checkpoint's own",
+    load="nserbench.upstreams.huggingface:load",
+    options={
+        "id": Option(
+            help="hub id or local folder",
+            label=checkpoint_label,
+            keyed=False,
+            required=True,
+        ),
+        "revision": Option(help="commit of the hub id", keyed=False),
+    },
+    bare="id",
+    groups=describe_hf,
+    files="nserbench.upstreams.huggingface_config:hf_files",
+    reads=frozenset({"waves", "languages"}),  # a Whisper is told the language
+    min_samples=1_600,
+    max_samples=480_000,
+    transcribes=hf_transcribes,
+)
+
+
+CONFORMER = UpstreamCard(
+    name="conformer",
+    summary="Conformer ASR of speechbrain: 12 encoder and 6 decoder layers",
+    source="Gulati et al., arXiv:2005.08100; the checkpoint that Sec. IV-C links",
+    licence="Apache-2.0",
+    load="nserbench.upstreams.conformer:Conformer",
+    extra="speechbrain",
+    options={
+        **checkpoint_options(
+            "speechbrain/asr-conformer-transformerlm-librispeech",
+            "hub id or local folder of any such ASR",
+        ),
+        "search": Option(
+            help="greedy, or beam with the checkpoint's language model (slow)",
+            default="greedy",
+            parse=one_of("greedy", "beam"),
+        ),
+    },
+    groups=describe_conformer,
+    files="nserbench.upstreams.conformer_config:conformer_files",
+    min_samples=400,
+    max_samples=480_000,
+    transcribes=True,
+)
+
+CONFORMER_SMALL = replace(
+    CONFORMER,
+    name="conformer-small",
+    summary="the small one: 12 encoder and 4 decoder layers, 144 wide",
+    source="Gulati et al., arXiv:2005.08100; the size that Sec. IV-C names",
+    options=_at(CONFORMER, "speechbrain/asr-conformersmall-transformerlm-librispeech"),
+)
+
+SPEECHLM = UpstreamCard(
+    name="speechlm",
+    summary="SpeechLM: all layers of its speech and of its unit transformer",
+    source="Zhang et al., arXiv:2209.15329; Base, as in Sec. IV-C",
+    licence="MIT",
+    load="nserbench.upstreams.speechlm:SpeechLM",
+    options={
+        "checkpoint": Option(
+            help=f"a .pt file of its authors, of any size: {HOME}",
+            label=path_label,
+            keyed=False,
+            required=True,
+        )
+    },
+    groups=describe_speechlm,
+    files="nserbench.upstreams.speechlm_config:speechlm_files",
+    min_samples=400,
+    tunable=True,
+    frozen=("feature_extractor.",),
+)
+
+BERT = UpstreamCard(
+    name="bert",
+    summary="BERT over transcripts: the corpus's own, or those of an upstream",
+    source="Devlin et al., arXiv:1810.04805; base, as in Sec. IV-C",
+    licence="Apache-2.0",
+    load="nserbench.upstreams.bert:Bert",
+    options={
+        **checkpoint_options(
+            "google-bert/bert-base-uncased", "hub id or local folder of any BERT"
+        ),
+        "text": Option(
+            help="reference, or an upstream that transcribes, such as whisper",
+            default="reference",
+            parse=transcript,
+            label=nested_label,
+            keyed=False,
+            kind="upstream",
+        ),
+        "pool": Option(
+            help="mean to hand on all tokens, cls only the first",
+            default="mean",
+            parse=one_of("mean", "cls"),
+        ),
+    },
+    groups=describe_bert,
+    files="nserbench.upstreams.checkpoints:checkpoint_files",
+    reads=frozenset({"texts"}),
+    tunable=True,
+)
+
+S3PRL = UpstreamCard(
+    name="s3prl",
+    summary="any upstream of S3PRL, by its name there: all hidden states",
+    source="Yang et al., SUPERB, arXiv:2105.01051; github.com/s3prl/s3prl",
+    licence="Apache-2.0 for S3PRL; that of the weights differs by name",
+    load="nserbench.upstreams.s3prl_bridge:S3prl",
+    extra="s3prl",
+    options={
+        "name": Option(
+            help="S3PRL's name, such as hubert_large_ll60k or wavlm_local",
+            required=True,
+        ),
+        "checkpoint": Option(
+            help="file of yours for names ending in _local; hub id or folder for hf_",
+            label=checkpoint_label,
+            keyed=False,
+        ),
+    },
+    bare="name",
+    groups=describe_s3prl,
+    files="nserbench.upstreams.s3prl_bridge:files",
+    min_samples=1_040,
+    tunable=True,
+)
+
+
+def _enhanced_mel(enhancer: str) -> UpstreamCard:
+    """Make the card of mel over the speech that an enhancer leaves."""
+    enhance = replace(MEL.all_options()["enhance"], default=Spec(enhancer))
+    return replace(
+        MEL,
+        name=f"{enhancer}-mel",
+        summary=f"mel with enhance={enhancer}",
+        source="the denoising baselines of Sec. IV-B and Table I",
+        extra="asteroid",
+        options={"enhance": enhance},
+    )
+
+
 @hookimpl
 def nserbench_upstreams() -> list[UpstreamCard]:
     """Offer the built-in upstreams."""
-    return [MEL, WHISPER, _only("encoder"), _only("decoder")]
+    return [
+        MEL,
+        _enhanced_mel("convtasnet"),
+        _enhanced_mel("dccrn"),
+        *FUNCTIONALS,
+        WAV2VEC2,
+        HUBERT,
+        WAVLM,
+        CONFORMER,
+        CONFORMER_SMALL,
+        SPEECHLM,
+        WHISPER,
+        _only("encoder"),
+        _only("decoder"),
+        WHISPER_EN,
+        WHISPER_CN,
+        BERT,
+        HF,
+        S3PRL,
+    ]

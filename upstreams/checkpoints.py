@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nserbench.cards import Options
+from nserbench.cards import Option, Options
 from nserbench.errors import BadSpec, CheckpointMissing
 
 PINNED = {
+    "JorisCos/ConvTasNet_Libri1Mix_enhsingle_16k": (
+        "bb8a876bc157b5cf3c405994accb798c49146016"
+    ),
     "facebook/hubert-base-ls960": "dba3bb02fda4248b6e082697eee756de8fe8aa8a",
     "facebook/wav2vec2-base": "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8",
     "google-bert/bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594",
@@ -41,9 +44,26 @@ def checkpoint_label(checkpoint: str) -> str:
         'whisper-tiny'
     """
     folder = Path(checkpoint).expanduser()
-    if folder.is_absolute() or folder.is_dir() or checkpoint.startswith("."):
+    if folder.is_absolute() or folder.exists() or checkpoint.startswith("."):
         return folder.resolve().name
     return checkpoint
+
+
+def checkpoint_options(default: str, what: str) -> dict[str, Option]:
+    """Give the two options by which a checkpoint is named.
+
+    Args:
+        default: A hub id.
+        what: What else it may be, for the help.
+    """
+    return {
+        "checkpoint": Option(
+            help=what, default=default, label=checkpoint_label, keyed=False
+        ),
+        "revision": Option(
+            help="commit of the hub id; pinned for most defaults", keyed=False
+        ),
+    }
 
 
 def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:

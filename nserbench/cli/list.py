@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     from nserbench.cards import Card, Option
 
+BUILT_IN = "built in"
+"""Where most names come from; a column that says only this is left out."""
+
 KINDS = ("upstreams", "enhancers", "downstreams", "corpora", "noises", "protocols")
+
+BRIEF = ("name", "summary", "version", "extra", "origin")
+DETAILED = ("name", "summary", "version", "licence", "extra", "origin")
+_PLAIN = (None, "", BUILT_IN)
 
 Row: TypeAlias = Mapping[str, Any]
 """What is told of a name, as JSON has it."""
@@ -38,7 +45,8 @@ def list_(session: Session, kind: str | None, as_json: bool) -> None:
         return
     from nserbench.cli.tables import print_tables
 
-    named = [(name, _names(entries)) for name, entries in rows.items()]
+    shown = DETAILED if kind else BRIEF
+    named = [(name, _names(entries, shown)) for name, entries in rows.items()]
     print_tables([*named, *_details(rows[kind])] if kind else named)
     if kind is None:
         click.echo("\noptions and sources: nserbench list KIND")
@@ -94,18 +102,17 @@ def _default(option: Option) -> str | None:
     return None if option.default is None else option.label(option.default)
 
 
-def _names(rows: Sequence[Row]) -> Table:
+def _names(rows: Sequence[Row], shown: Sequence[str]) -> Table:
     """Lay names out; a column that says nothing is left out."""
     from rich.text import Text
 
     from nserbench.cli.tables import table
 
-    columns = [key for key in rows[0] if key not in ("options", "source")]
-    columns = [key for key in columns if any(row[key] for row in rows)]
+    columns = [key for key in shown if any(row.get(key) not in _PLAIN for row in rows)]
     found = table(*columns)
     found.columns[0].no_wrap = True
     for row in rows:
-        found.add_row(*(Text(str(row[key] or "")) for key in columns))
+        found.add_row(*(Text(str(row.get(key) or "")) for key in columns))
     return found
 
 

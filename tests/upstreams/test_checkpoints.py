@@ -169,7 +169,8 @@ import threading
 from nserbench.upstreams.cards import nserbench_upstreams
 options = dict(checkpoint={str(multilingual)!r}, revision=None)
 for card in nserbench_upstreams():
-    assert card.describe(options)
+    if card.name == "mel" or card.name.startswith("whisper"):
+        assert card.describe(options)
 heavy = {{"numpy", "pandas", "torch", "transformers"}} & set(sys.modules)
 assert not heavy, heavy
 """
