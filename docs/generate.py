@@ -1,4 +1,4 @@
-"""Write the parts of pages that come from the code: help, hooks, the example plugin.
+"""Write the parts of pages that come from the code: help, hooks, cards, the example.
 
 ``python docs/generate.py`` writes them; ``--check`` only says whether they are right.
 """
@@ -8,17 +8,33 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from nserbench import hookspecs
+from nserbench.benchmark.plugins import Plugins
+from nserbench.cards import Card
 from nserbench.cli import main as cli
+from nserbench.corpora.base import CorpusCard
+from nserbench.upstreams.checkpoints import PINNED
+from nserbench.upstreams.functional_cards import FUNCTIONALS
 
 DOCS = Path(__file__).parent
 WIDTH = 88  # characters, so that a page reads the same whatever the terminal
 ROOT = DOCS.parent
+UNPINNED = "no commit is pinned: the head of its main branch"
+PAGES = {
+    "conformer": ("conformer-small",),
+    "enhancers": ("convtasnet", "convtasnet-mel", "dccrn", "dccrn-mel"),
+    "functionals": tuple(card.name for card in FUNCTIONALS),
+    "whisper": ("whisper-enc", "whisper-dec", "whisper-en", "whisper-cn"),
+}
+"""Pages that tell of other names than their own."""
+
+SHARED = {name: page for page, names in PAGES.items() for name in names}
 
 
 def commands(context: click.Context) -> Iterator[click.Context]:
@@ -62,6 +78,45 @@ def example() -> str:
     )
 
 
+def card_facts(cards: Iterable[Card]) -> str:
+    """Give a heading, the facts and the options of each card."""
+    return "\n\n".join("\n".join(_card(card)) for card in cards)
+
+
+def _card(card: Card) -> Iterator[str]:
+    yield f"**`{card.name}`**: {card.summary}\n"
+    options = card.all_options()
+    facts = {"source": card.source, "licence": card.licence}
+    if "checkpoint" in options and (default := options["checkpoint"].default):
+        commit = f"commit `{PINNED[default]}`" if default in PINNED else UNPINNED
+        facts["checkpoint"] = f"`{default}`, {commit}"
+    if card.extra:
+        facts["needs"] = f"`pip install 'nserbench[{card.extra}]'`"
+    if isinstance(card, CorpusCard):
+        facts |= {"to get it": card.obtain, "protocol": f"`{card.protocol}`"}
+    yield "| | |\n|---|---|"
+    yield from (f"| {name} | {fact} |" for name, fact in facts.items())
+    yield "\n| option | meaning | default |\n|---|---|---|"
+    for key, option in options.items():
+        default = "" if option.default is None else f"`{option.label(option.default)}`"
+        yield f"| `{key}=` | {option.help} | {default} |"
+
+
+def card_pages() -> dict[Path, dict[str, str]]:
+    """Give the page of each upstream, enhancer and corpus, with its facts."""
+    plugins = Plugins(installed=False)
+    found: dict[Path, list[Card]] = defaultdict(list)
+    for folder, registry in (
+        ("upstreams", plugins.upstreams),
+        ("upstreams", plugins.enhancers),
+        ("corpora", plugins.corpora),
+    ):
+        for card in registry:
+            name = SHARED.get(card.name, card.name)
+            found[DOCS / folder / f"{name}.md"].append(card)
+    return {page: {"card": card_facts(cards)} for page, cards in found.items()}
+
+
 def filled(file: Path, blocks: Mapping[str, str]) -> str:
     """Give a page's text with new content between the marks of each block.
 
@@ -81,6 +136,7 @@ def filled(file: Path, blocks: Mapping[str, str]) -> str:
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` name those that are out of date."""
     pages = {
+        **card_pages(),
         DOCS / "cli.md": {"cli": cli_reference()},
         DOCS / "plugins.md": {"plugin": example(), "hooks": hook_reference()},
         ROOT / "README.md": {"plugin": example()},

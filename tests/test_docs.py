@@ -3,14 +3,16 @@
 import ast
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
 HOOKSPECS = ast.parse((ROOT / "nserbench/hookspecs.py").read_text())
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
 def signatures() -> list[str]:
@@ -38,7 +40,9 @@ def test_a_page_that_lags_behind_the_code_is_named(
         marks = (f"<!-- generated: {one} -->\n<!-- end: {one} -->" for one in wanted)
         (tmp_path / name).write_text("\n".join(["before", *marks, "after"]))
     (tmp_path / "tests").symlink_to(ROOT / "tests")
-    generate["main"].__globals__.update(DOCS=tmp_path, ROOT=tmp_path)
+    generate["main"].__globals__.update(
+        DOCS=tmp_path, ROOT=tmp_path, card_pages=dict
+    )
 
     stale = generate["main"](["--check"])
     generate["main"]([])
@@ -49,12 +53,24 @@ def test_a_page_that_lags_behind_the_code_is_named(
     assert (tmp_path / "plugins.md").read_text().startswith("before\n")
 
 
+def named(menu: list[dict[str, Any]]) -> Iterator[str]:
+    """Give the pages of a menu and of those below it."""
+    for entry in menu:
+        for page in entry.values():
+            yield from [page] if isinstance(page, str) else named(page)
+
+
 def test_every_page_is_in_the_menu() -> None:
     menu = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
 
-    named = {page for entry in menu for page in entry.values()}
+    there = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
+    assert sorted(named(menu)) == sorted(there)
 
-    assert named == {page.name for page in ROOT.glob("docs/*.md")}
+
+def test_every_upstream_and_corpus_has_a_page() -> None:
+    pages = runpy.run_path(str(ROOT / "docs/generate.py"))["card_pages"]()
+
+    assert [page for page in pages if not page.is_file()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
