@@ -27,6 +27,9 @@ class Recognition:
         measure: ``CER`` where all are in languages without spaces, else ``WER``.
         rate: Errors of all utterances, divided by the words of all references.
         mean: The mean of the rates of the utterances whose reference has words.
+        match_error: The mean of the utterances' match error rates: errors divided by
+            errors and hits (Morris, Maier and Green, Interspeech 2004). Within 0 and 1,
+            so that no single loop outweighs all else, as it does in the other two.
         hallucinations: Share of utterances that are longer than twice their
             reference, loop, or are empty where something was said.
         utterances: How many there are.
@@ -35,6 +38,7 @@ class Recognition:
     measure: Literal["WER", "CER"]
     rate: float
     mean: float
+    match_error: float
     hallucinations: float
     utterances: int
 
@@ -46,13 +50,20 @@ class Match:
     Attributes:
         errors: Substitutions, deletions and insertions.
         words: Of the reference; characters where the language has no spaces.
+        hits: Words that are in both.
         hallucinated: Whether it is longer than twice its reference, loops, or is
             empty where something was said.
     """
 
     errors: int
     words: int
+    hits: int
     hallucinated: bool
+
+    @property
+    def match_error(self) -> float:
+        """Errors divided by errors and hits; 0 where nothing was said nor heard."""
+        return self.errors / max(1, self.errors + self.hits)
 
 
 def recognition(
@@ -83,6 +94,7 @@ def recognition(
         measure="CER" if all(one in UNSPACED for one in languages) else "WER",
         rate=sum(one.errors for one in matches) / sum(one.words for one in told),
         mean=sum(one.errors / one.words for one in told) / len(told),
+        match_error=sum(one.match_error for one in matches) / len(matches),
         hallucinations=sum(one.hallucinated for one in matches) / len(matches),
         utterances=len(matches),
     )
@@ -97,6 +109,7 @@ def match(reference: str, transcript: str, language: str | None) -> Match:
     return Match(
         errors=compared.substitutions + compared.deletions + compared.insertions,
         words=len(wanted),
+        hits=compared.hits,
         hallucinated=len(found) > 2 * len(wanted)
         or (not found and bool(wanted))
         or loops(transcript),

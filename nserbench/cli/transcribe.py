@@ -72,8 +72,9 @@ def transcribe(
     """Write speech down, and tell the word error rate.
 
     Both sides go through Whisper's normaliser. In languages without spaces, such as
-    Mandarin, characters are counted. A transcript is hallucinated if it is longer than
-    twice its reference, loops, or is empty where something was said.
+    Mandarin, characters are counted. Match error is errors divided by errors and hits,
+    the mean of clips: it cannot pass 100. A transcript is hallucinated if it is longer
+    than twice its reference, loops, or is empty where something was said.
 
     \b
     nserbench transcribe -u whisper -c iemocap-park --snr 10,0,-10
@@ -145,10 +146,16 @@ def _tables(
         known = [one.recognition for one in rows if one.recognition is not None]
         rate = known[0].measure if known else "WER"
         of_all, of_each = f"{rate} %", "mean of clips %"
-        laid = table("condition", "clips", of_all, of_each, "hallucinated %")
+        laid = table(
+            "condition", "clips", of_all, of_each, "match error %", "hallucinated %"
+        )
         for one in rows:
             match = one.recognition
-            rates = (match.rate, match.mean, match.hallucinations) if match else ()
+            rates = (
+                (match.rate, match.mean, match.match_error, match.hallucinations)
+                if match
+                else ()
+            )
             shown = [f"{100 * value:.1f}" for value in rates]
             laid.add_row(str(one.condition), str(len(one.clips)), *shown)
         compared = "the texts" if against == "reference" else "clean speech"

@@ -18,6 +18,8 @@ def test_the_error_rate_is_that_of_jiwer_on_normalised_text() -> None:
     assert found.rate == pytest.approx(jiwer.wer(*sides))
     each = [jiwer.wer(*pair) for pair in zip(*sides, strict=True)]
     assert found.mean == pytest.approx(sum(each) / 3)
+    bounded = [jiwer.mer(*pair) for pair in zip(*sides, strict=True)]
+    assert found.match_error == pytest.approx(sum(bounded) / 3)
 
 
 def test_mandarin_is_counted_in_characters() -> None:
@@ -60,6 +62,11 @@ def test_words_heard_in_silence_count_as_errors_but_have_no_rate_of_their_own() 
 
     assert found is not None
     assert (found.rate, found.mean, found.hallucinations) == (1.0, 0.0, 0.5)
+    assert found.match_error == 0.5
+
+
+def test_what_is_silent_on_both_sides_matches() -> None:
+    assert match("", "", "en").match_error == 0.0
 
 
 def test_without_any_words_there_is_no_error_rate() -> None:
