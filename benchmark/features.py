@@ -58,6 +58,11 @@ class PooledSource:
             for name, spec in wanted.items()
         }
 
+    @property
+    def states(self) -> Mapping[str, Tensor]:
+        """The means, ``(layers, rows, dim)`` of each group."""
+        return self._states
+
     def batch(self, rows: Tensor) -> LayeredFeatures:
         """Give the features of some rows, one frame each."""
         ones = torch.ones(len(rows), dtype=torch.int64)

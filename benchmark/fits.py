@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,14 +14,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from nserbench.benchmark.features import FrameSource, PooledSource, Source
+from nserbench.benchmark.features import FrameSource, PooledSource, Source, places
 from nserbench.benchmark.prepare import Job
+from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.shards import write_whole
 from nserbench.benchmark.splits import Split
+from nserbench.benchmark.stacking import Run, can_stack, fit_together
 from nserbench.benchmark.store import Store
-from nserbench.benchmark.training import Chance, Standardised, fit, predict, seeded
+from nserbench.benchmark.training import (
+    Chance,
+    Epochs,
+    Standardised,
+    fit,
+    predict,
+    seeded,
+)
 from nserbench.downstreams.base import Recipe
-from nserbench.errors import StoreDamaged
+from nserbench.errors import NserbenchError, StoreDamaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +38,12 @@ class FitLog:
     """How a fit went.
 
     Attributes:
-        losses: Mean training loss of each epoch.
-        seconds: That it took.
+        epochs: What was seen of the training.
+        seconds: That it took; its share where heads were trained together.
         parameters: Trainable ones of the head.
     """
 
-    losses: list[float]
+    epochs: Epochs
     seconds: float
     parameters: int
 
@@ -66,22 +77,150 @@ def fit_fold(
     Raises:
         NserbenchError: if the training diverges.
     """
-    recipe = Recipe(**job.protocol["recipe"])
     chance = Chance(job.cell.seed, split.fold)
     train, test = torch.tensor(split.train), torch.tensor(split.test)
-    head = _fresh(job, source, train, recipe, chance).to(device)
-    file = store.fit_file(job.fit_identity(split.train, split.fold))
+    head = _fresh(job, source, train, chance).to(device)
+    file = _file(job, split, store)
     if file.exists():
         log = _load(file, head)
     else:
         began = time.perf_counter()
-        labels = class_numbers(job)
-        losses = fit(head, source, train, labels, recipe, chance, device)
-        log = FitLog(losses, time.perf_counter() - began, _count(head))
-        state = {name: value.contiguous() for name, value in head.state_dict().items()}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, save(state, {"log": json.dumps(asdict(log))}))
+        epochs = _fit_alone(job, head, source, train, chance, device)
+        log = _log(head, epochs, time.perf_counter() - began)
+        _refuse_diverged(log, _recipe(job))
+        _save(file, head, log)
     return Fitted(test, predict(head, source, test, device), log)
+
+
+def fit_stacks(
+    jobs: Sequence[Job], store: Store, device: str, progress: Progress
+) -> None:
+    """Fit what is missing of heads that can be trained together, and keep it.
+
+    A fit that diverges is not kept, so that its own cell meets it again, and says so.
+
+    Args:
+        jobs: Of one extraction.
+        store: Where the features are and the fits go.
+        device: Where to train.
+        progress: Hears of every stack.
+    """
+    stacks: dict[tuple[object, ...], list[_Missing]] = defaultdict(list)
+    for job in jobs:
+        missing = [
+            one for one in job.opened.splits if not _file(job, one, store).exists()
+        ]
+        if missing and job.cell.downstream.card.tier == "pooled":
+            source = open_source(job, store)
+            for split in missing:
+                one = _Missing.of(job, split, source)
+                if can_stack(one.run.head):
+                    stacks[one.shape].append(one)
+    several = [stack for stack in stacks.values() if len(stack) > 1]
+    if several:
+        progress.stage("training heads together", sum(map(len, several)), "fits")
+    for stack in several:
+        _fit_stack(stack, store, device)
+        progress.advance(len(stack))
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """A fit of a pooled head that the store lacks."""
+
+    job: Job
+    split: Split
+    run: Run
+
+    @classmethod
+    def of(cls, job: Job, split: Split, source: Source) -> _Missing:
+        train = torch.tensor(split.train)
+        chance = Chance(job.cell.seed, split.fold)
+        head = _fresh(job, source, train, chance)
+        layers = {
+            name: places(job.stored[name], spec.layers)
+            for name, spec in job.cell.groups.items()
+        }
+        return cls(job, split, Run(head, layers, train, _recipe(job).epochs, chance))
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Equal for heads that are one function of weights and features."""
+        head = self.job.cell.downstream
+        options = {**head.key_options(), "layer": None}
+        sizes = [(name, one.shape) for name, one in self.run.head.state_dict().items()]
+        recipe = replace(_recipe(self.job), epochs=0)
+        return head.card.load, str(options), str(sizes), recipe
+
+
+def _fit_stack(stack: Sequence[_Missing], store: Store, device: str) -> None:
+    began = time.perf_counter()
+    job = stack[0].job
+    groups = {
+        name: replace(
+            spec,
+            layers=range(
+                spec.layers.start + min(one.run.layers[name].start for one in stack),
+                spec.layers.start + max(one.run.layers[name].stop for one in stack),
+            ),
+        )
+        for name, spec in job.stored.items()
+        if name in job.cell.groups
+    }
+    source = PooledSource(job.features(store), job.keys, job.stored, groups)
+    lowest = {
+        name: places(job.stored[name], one.layers).start for name, one in groups.items()
+    }
+    runs = [one.run.lowered(lowest) for one in stack]
+    seen = fit_together(runs, source.states, class_numbers(job), _recipe(job), device)
+    seconds = (time.perf_counter() - began) / len(stack)
+    for one, epochs in zip(stack, seen, strict=True):
+        if epochs.diverged is None:
+            head = one.run.head
+            _save(_file(one.job, one.split, store), head, _log(head, epochs, seconds))
+
+
+def _fit_alone(
+    job: Job,
+    head: nn.Module,
+    source: Source,
+    train: Tensor,
+    chance: Chance,
+    device: str,
+) -> Epochs:
+    recipe, labels = _recipe(job), class_numbers(job)
+    if can_stack(head) and isinstance(source, PooledSource):
+        layers = {name: range(len(one)) for name, one in source.states.items()}
+        run = Run(head, layers, train, recipe.epochs, chance)
+        return fit_together([run], source.states, labels, recipe, device)[0]
+    return fit(head, source, train, labels, recipe, chance, device)
+
+
+def _recipe(job: Job) -> Recipe:
+    return Recipe(**job.protocol["recipe"])
+
+
+def _file(job: Job, split: Split, store: Store) -> Path:
+    return store.fit_file(job.fit_identity(split.train, split.fold))
+
+
+def _log(head: nn.Module, epochs: Epochs, seconds: float) -> FitLog:
+    count = sum(one.numel() for one in head.parameters() if one.requires_grad)
+    return FitLog(epochs, seconds, count)
+
+
+def _refuse_diverged(log: FitLog, recipe: Recipe) -> None:
+    if (epoch := log.epochs.diverged) is not None:
+        raise NserbenchError(
+            f"training diverged: the loss of epoch {epoch} is "
+            f"{log.epochs.losses[epoch - 1]} (learning rate {recipe.learning_rate:g})"
+        )
+
+
+def _save(file: Path, head: nn.Module, log: FitLog) -> None:
+    state = {name: value.contiguous() for name, value in head.state_dict().items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, save(state, {"log": json.dumps(asdict(log))}))
 
 
 def class_numbers(job: Job) -> Tensor:
@@ -90,27 +229,22 @@ def class_numbers(job: Job) -> Tensor:
     return torch.tensor([order[clip.utterance.label] for clip in job.clips])
 
 
-def _fresh(
-    job: Job, source: Source, train: Tensor, recipe: Recipe, chance: Chance
-) -> nn.Module:
+def _fresh(job: Job, source: Source, train: Tensor, chance: Chance) -> nn.Module:
     head = job.cell.downstream
     with seeded(chance.start("weights")):
         built = head.card.build(
             job.cell.groups, len(job.opened.corpus.classes), head.options
         )
-    return (
-        Standardised(built, source.statistics(train)) if recipe.standardise else built
-    )
+    if _recipe(job).standardise:
+        return Standardised(built, source.statistics(train))
+    return built
 
 
 def _load(file: Path, head: nn.Module) -> FitLog:
     try:
         head.load_state_dict(load_file(file))
         with safe_open(file, framework="pt") as stored:
-            return FitLog(**json.loads(stored.metadata()["log"]))
+            log = json.loads(stored.metadata()["log"])
+            return FitLog(**{**log, "epochs": Epochs(**log["epochs"])})
     except SafetensorError as error:
         raise StoreDamaged(f"{file} cannot be read: delete it") from error
-
-
-def _count(head: nn.Module) -> int:
-    return sum(one.numel() for one in head.parameters() if one.requires_grad)

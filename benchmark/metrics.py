@@ -176,7 +176,7 @@ def summarise(
 
 
 def resample(answers: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Floats:
-    """Draw as many units of independence as there are, with replacement, each with its fold.
+    """Draw as many units as there are, with replacement, each with its fold.
 
     Utterances of one unit, mostly a speaker, stand or fall together, so it is drawn
     (a bootstrap over utterances would give intervals that are too narrow).

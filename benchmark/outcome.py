@@ -61,7 +61,7 @@ def done(
         recognition=_recognition(job, store),
         costs=_costs(job, fitted, store, seconds),
         provenance=_provenance(job, device),
-        notes={**_heard(job), "losses": _losses(job, fitted)},
+        notes={**_heard(job), "training": _training(job, fitted)},
     )
 
 
@@ -142,9 +142,10 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
     }
 
 
-def _losses(job: Job, fitted: Sequence[Fitted]) -> Mapping[str, list[float]]:
+def _training(job: Job, fitted: Sequence[Fitted]) -> Mapping[str, dict[str, Any]]:
     folds = [split.fold for split in job.opened.splits]
-    return {fold: one.log.losses for fold, one in zip(folds, fitted, strict=True)}
+    seen = [asdict(one.log.epochs) for one in fitted]
+    return dict(zip(folds, seen, strict=True))
 
 
 def _heard(job: Job) -> dict[str, object]:

@@ -18,6 +18,9 @@ from nserbench.cards import Bound
 from nserbench.upstreams.base import Groups, UpstreamCard
 from nserbench.upstreams.enhancement import EnhancerCard
 
+TRAINER = 2
+"""Raised whenever the same head would be trained to other weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -99,6 +102,7 @@ class Job:
             "recipe": self.protocol["recipe"],
             "seed": self.cell.seed,
             "fold": fold,
+            "trainer": TRAINER,
         }
 
     def features(self, store: Store) -> Features:

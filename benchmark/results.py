@@ -49,7 +49,8 @@ class Result:
         predictions: None unless the cell is done.
         recognition: How well the transcripts that come with the features, or that they
             come from, match what was said: ``measure`` (WER or CER), ``rate``,
-            ``mean``, ``match_error``, ``hallucinations``, ``utterances``. Empty where there are none.
+            ``mean``, ``match_error``, ``hallucinations``, ``utterances``. Empty where
+            there are none.
         costs: Seconds, bytes and counts by name; None for what cannot be measured.
         provenance: ``finished`` (ISO 8601) and what the numbers came from: versions,
             digests, device.

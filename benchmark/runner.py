@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from nserbench.benchmark.catalogue import is_done
-from nserbench.benchmark.fits import fit_fold, open_source
+from nserbench.benchmark.fits import fit_fold, fit_stacks, open_source
 from nserbench.benchmark.hearing import Models, provide
 from nserbench.benchmark.outcome import done, job_folder, undone
 from nserbench.benchmark.plugins import Plugins
@@ -100,6 +100,7 @@ class Runner:
                     raise
                 yield from [self._failed(job, error) for job in here]
             else:
+                fit_stacks(here, self.store, self.device, self.progress)
                 yield from map(self._run_job, here)
 
     def _extract(self, jobs: Sequence[Job], models: Models) -> None:

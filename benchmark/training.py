@@ -15,7 +15,6 @@ from nserbench.benchmark.batches import by_length, shuffled
 from nserbench.benchmark.digests import derived_seed
 from nserbench.benchmark.features import Source, Statistics
 from nserbench.downstreams.base import Recipe
-from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 _READ = 64  # utterances in a batch of predictions
@@ -43,9 +42,24 @@ class Standardised(nn.Module):
         )
         return logits
 
+    def fuse(self, pooled: Mapping[str, Tensor]) -> Tensor:
+        """Give the head's logits of means over time; see `PooledHead.fuse`."""
+        logits: Tensor = self.head.fuse(  # type: ignore[operator]
+            {
+                name: (states - self._of("mean", name)[:, None])
+                / self._of("deviation", name)[:, None]
+                for name, states in pooled.items()
+            }
+        )
+        return logits
+
+    def _of(self, kind: str, name: str) -> Tensor:
+        found: Tensor = getattr(self, _buffer(kind, name))
+        return found
+
     def _standardise(self, name: str, group: LayerGroup) -> LayerGroup:
-        mean = getattr(self, _buffer("mean", name))[:, None, None]
-        deviation = getattr(self, _buffer("deviation", name))[:, None, None]
+        mean = self._of("mean", name)[:, None, None]
+        deviation = self._of("deviation", name)[:, None, None]
         return LayerGroup((group.states - mean) / deviation, group.lengths)
 
 
@@ -71,6 +85,27 @@ class Chance:
         return derived_seed(self.seed, self.fold, purpose)
 
 
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """What was seen while a head was trained, epoch by epoch.
+
+    Attributes:
+        losses: Mean cross-entropy over the training part, dropout on.
+        accuracies: Share of the training part answered right, dropout on.
+    """
+
+    losses: list[float]
+    accuracies: list[float]
+
+    @property
+    def diverged(self) -> int | None:
+        """The first epoch, from 1, whose loss is not finite; None if there is none."""
+        for epoch, loss in enumerate(self.losses, start=1):
+            if not math.isfinite(loss):
+                return epoch
+        return None
+
+
 def fit(
     head: nn.Module,
     source: Source,
@@ -79,7 +114,7 @@ def fit(
     recipe: Recipe,
     chance: Chance,
     device: str,
-) -> list[float]:
+) -> Epochs:
     """Train a head in place: Adam on the cross-entropy (Eq. 9), last epoch.
 
     Args:
@@ -92,32 +127,29 @@ def fit(
         device: Where to train.
 
     Returns:
-        The mean loss of each epoch.
-
-    Raises:
-        NserbenchError: if the loss is no longer finite.
+        What was seen. It ends with the epoch in which the loss was no longer finite.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
     order = torch.Generator().manual_seed(chance.start("order"))
-    losses = []
+    seen = Epochs([], [])
     head.train()
     with seeded(chance.start("dropout")):
-        for epoch in range(recipe.epochs):
-            total = 0.0
+        for _ in range(recipe.epochs):
+            total, right = 0.0, 0
             for batch in shuffled(rows, source.lengths, recipe.batch_size, order):
                 logits = head(to_device(source.batch(batch), device))
-                loss = F.cross_entropy(logits, labels[batch].to(device))
+                wanted = labels[batch].to(device)
+                loss = F.cross_entropy(logits, wanted)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()
                 total += loss.item() * len(batch)
-            losses.append(total / len(rows))
-            if not math.isfinite(losses[-1]):
-                raise NserbenchError(
-                    f"training diverged: the loss of epoch {epoch + 1} is "
-                    f"{losses[-1]} (learning rate {recipe.learning_rate:g})"
-                )
-    return losses
+                right += int((logits.argmax(dim=1) == wanted).sum())
+            seen.losses.append(total / len(rows))
+            seen.accuracies.append(right / len(rows))
+            if seen.diverged:
+                break
+    return seen
 
 
 def predict(head: nn.Module, source: Source, rows: Tensor, device: str) -> Tensor:

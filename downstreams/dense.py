@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from nserbench.cards import Options
+from nserbench.downstreams.dropout import Dropout
 from nserbench.downstreams.fusion import Mean, PooledHead
 from nserbench.downstreams.layers import last_layer
 from nserbench.upstreams.base import Groups
@@ -22,7 +23,7 @@ def fc(groups: Groups, classes: int, options: Options) -> PooledHead:
     classify = nn.Sequential(
         nn.Linear(width, UNITS),
         nn.ReLU(),
-        nn.Dropout(options["dropout"]),
+        Dropout(options["dropout"], UNITS),
         nn.Linear(UNITS, classes),
     )
     layers = {group: last_layer(spec, options) for group, spec in groups.items()}

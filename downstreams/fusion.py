@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.cards import Options
+from nserbench.downstreams.dropout import Dropout
 from nserbench.downstreams.layers import chosen_layer, fused_layers, last_layer, take
 from nserbench.downstreams.pooling import mean_over_time
 from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
@@ -87,6 +88,8 @@ class Attention(nn.Module):
 class PooledHead(nn.Module):
     """Mean over valid frames, fusion within each group, groups side by side, logits.
 
+    Many of one shape can be trained together, if whatever drops values is a `Dropout`.
+
     Args:
         groups: The groups to read.
         layers: Numbers of the layers to read of each group.
@@ -111,8 +114,17 @@ class PooledHead(nn.Module):
 
     def forward(self, features: LayeredFeatures) -> Tensor:
         """Give logits, ``(batch, classes)``."""
+        pooled = {group: self._pooled(features[group], group) for group in self.groups}
+        return self.fuse(pooled)
+
+    def fuse(self, pooled: Mapping[str, Tensor]) -> Tensor:
+        """Give logits, ``(batch, classes)``, of means over time.
+
+        Args:
+            pooled: The layers to read of each group, ``(layers, batch, dim)``.
+        """
         fused = [
-            fusion(self._pooled(features[group], group))
+            fusion(pooled[group])
             for group, fusion in zip(self.groups, self.fusions, strict=True)
         ]
         logits: Tensor = self.classify(torch.cat(fused, dim=-1))
@@ -185,4 +197,4 @@ def _fused(groups: Groups, options: Options) -> dict[str, range]:
 
 def _linear(groups: Groups, classes: int, options: Options) -> nn.Module:
     width = sum(spec.dim for spec in groups.values())
-    return nn.Sequential(nn.Dropout(options["dropout"]), nn.Linear(width, classes))
+    return nn.Sequential(Dropout(options["dropout"], width), nn.Linear(width, classes))

@@ -232,5 +232,7 @@ def test_a_result_says_what_it_was_made_from(
     }
     assert found.costs["trainable_parameters"] == 80 * 2 + 2
     assert found.costs["frozen_parameters"] == 0
-    assert set(found.notes["losses"]) == {"0", "1"}
-    assert [len(each) for each in found.notes["losses"].values()] == [2, 2]
+    training = found.notes["training"]
+    assert set(training) == {"0", "1"}
+    for seen in training.values():
+        assert (len(seen["losses"]), len(seen["accuracies"])) == (2, 2)

@@ -41,7 +41,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return call
 
     monkeypatch.setattr(module, "extract", counted("passes", module.extract))
-    monkeypatch.setattr(fits, "fit", counted("trainings", fits.fit))
+    monkeypatch.setattr(fits, "_save", counted("trainings", fits._save))
     return counts
 
 
@@ -323,6 +323,7 @@ def test_progress_hears_of_every_step(ask: Ask, runner: Runner) -> None:
     assert [(unit, total) for _, unit, total, _ in heard.stages] == [
         ("clips", 24),
         ("clips", 24),
+        ("fits", 2),
         ("folds", 2),
         ("folds", 2),
     ]

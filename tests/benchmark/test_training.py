@@ -16,6 +16,9 @@ from nserbench.benchmark.fits import Fitted, fit_fold, open_source
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import Job, prepare
 from nserbench.benchmark.progress import Silent
+from nserbench.benchmark.results import read_results
+from nserbench.benchmark.runner import Runner
+from nserbench.benchmark.stacking import fit_together
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Study
 from nserbench.benchmark.training import Chance, Standardised, fit, predict
@@ -97,13 +100,14 @@ def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
     ours, plain = line(), line().line
     chance = Chance(seed=5, fold="1")
 
-    losses = fit(ours, pooled, TRAIN, LABELS, RECIPE, chance, "cpu")
+    seen = fit(ours, pooled, TRAIN, LABELS, RECIPE, chance, "cpu")
 
     inputs = pooled.batch(torch.arange(ROWS))["wide"].states[-1, :, 0]
     order = torch.Generator().manual_seed(chance.start("order"))
     adam = torch.optim.Adam(plain.parameters(), lr=RECIPE.learning_rate)
-    for loss in losses:
-        each = []
+    assert len(seen.losses) == RECIPE.epochs
+    for loss, accuracy in zip(seen.losses, seen.accuracies, strict=True):
+        each, right = [], 0
         for batch in TRAIN[torch.randperm(20, generator=order)].split(8):
             adam.zero_grad()
             scores = F.log_softmax(plain(inputs[batch]), dim=1)
@@ -111,7 +115,9 @@ def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
             nats.mean().backward()
             adam.step()
             each += nats.tolist()
+            right += int((scores.argmax(dim=1) == LABELS[batch]).sum())
         assert loss == pytest.approx(np.mean(each), rel=1e-6)
+        assert accuracy == pytest.approx(right / len(TRAIN))
     torch.testing.assert_close(ours.line.weight, plain.weight)
     torch.testing.assert_close(
         predict(ours, pooled, torch.tensor([4, 2]), "cpu"),
@@ -222,15 +228,13 @@ def test_only_the_wanted_layers_are_read(tmp_path: Path) -> None:
         assert torch.equal(some["wide"].states, whole["wide"].states[1:2])
 
 
-def test_a_training_that_diverges_is_an_error_that_says_when(
-    pooled: PooledSource,
-) -> None:
+def test_a_training_that_diverges_stops_and_says_when(pooled: PooledSource) -> None:
     wild = Recipe(epochs=9, batch_size=8, learning_rate=3e37)
 
-    with pytest.raises(
-        NserbenchError, match=r"loss of epoch [12] is .*learning rate 3e\+37"
-    ):
-        fit(line(), pooled, TRAIN, LABELS, wild, Chance(0, "1"), "cpu")
+    seen = fit(line(), pooled, TRAIN, LABELS, wild, Chance(0, "1"), "cpu")
+
+    assert seen.diverged in (1, 2)
+    assert len(seen.losses) == seen.diverged
 
 
 Fit = Callable[..., Fitted]
@@ -271,7 +275,7 @@ def test_a_seed_fixes_weights_and_answers_to_the_bit_whatever_ran_before(
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert torch.equal(first.probabilities, second.probabilities)
-    assert first.log.losses == second.log.losses
+    assert first.log.epochs == second.log.epochs
 
 
 @pytest.mark.parametrize("head", ["fc", "bigru"])
@@ -326,6 +330,68 @@ def test_a_fitted_head_is_read_back_and_not_trained_again(
 
     assert torch.equal(again.probabilities, first.probabilities)
     assert again.log == first.log
+
+
+@pytest.mark.parametrize("head", ["mean", "bigru"])
+def test_a_fit_that_diverges_is_an_error_that_says_when(
+    fit_in: Fit, tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "nserbench.benchmark.fits._recipe",
+        lambda job: Recipe(epochs=9, batch_size=8, learning_rate=3e37),
+    )
+
+    with pytest.raises(
+        NserbenchError, match=r"loss of epoch [12] is .*learning rate 3e\+37"
+    ):
+        fit_in("wild", downstreams=[head])
+    assert Store(tmp_path / "wild").fits() == []
+
+
+def fitted(runner: Runner) -> list[dict[str, Tensor]]:
+    return [load_file(file) for file in runner.store.fits()]
+
+
+def test_a_study_trains_its_heads_together_and_ends_as_one_by_one(
+    ask: Callable[..., Study],
+    levels: Any,
+    runner_in: Callable[[Path], Runner],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = {
+        "upstreams": ["levels:groups=wide"],
+        "downstreams": ["single:layer=1,single:layer=2,weighted-sum,mean", "bigru"],
+        "seeds": [0, 1],
+    }
+    together, alone = runner_in(tmp_path / "together"), runner_in(tmp_path / "alone")
+    stacks: list[int] = []
+
+    def counted(runs: Any, *rest: Any) -> Any:
+        stacks.append(len(runs))
+        return fit_together(runs, *rest)
+
+    monkeypatch.setattr("nserbench.benchmark.fits.fit_together", counted)
+    together.run(ask(**said))
+    # two layers x two seeds x two folds, then the two other heads
+    assert stacks == [8, 4, 4]
+    monkeypatch.setattr("nserbench.benchmark.runner.fit_stacks", lambda *all: None)
+    alone.run(ask(**said))
+
+    assert stacks[3:] == [1] * 16
+    ours, theirs = fitted(together), fitted(alone)
+    assert len(ours) == len(theirs) == 20
+    for one, other in zip(ours, theirs, strict=True):
+        for name in one:
+            assert (one[name] - other[name]).abs().max() < 1e-6
+    for one, other in zip(
+        read_results(together.results), read_results(alone.results), strict=True
+    ):
+        assert one.predictions is not None
+        assert other.predictions is not None
+        np.testing.assert_allclose(
+            one.predictions.probabilities, other.predictions.probabilities, atol=1e-5
+        )
 
 
 def test_a_damaged_head_is_named(fit_in: Fit, tmp_path: Path) -> None:

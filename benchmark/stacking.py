@@ -1,0 +1,309 @@
+"""Training many pooled heads of one shape as one stacked problem.
+
+A step of one such head is a product of a few thousand numbers, less than what torch
+spends on the call. A stack does the step of all heads in one call: on two cores 13
+layers in 5 folds train more than ten times as fast as one after another. Each run keeps
+its own order of batches, its own dropout and its own number of steps, and ends with the
+weights that it would have alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from nserbench.benchmark.batches import shuffled
+from nserbench.benchmark.training import Chance, Epochs, Standardised
+from nserbench.downstreams.base import Recipe
+from nserbench.downstreams.dropout import Dropout, draw_masks
+from nserbench.downstreams.fusion import PooledHead
+
+STEPS = 16
+"""Steps whose batches and masks are drawn at once."""
+
+STACKED = 2**27
+"""Bytes of features that one step of a stack may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A head to be trained.
+
+    Attributes:
+        head: With fresh weights; trained in place. It has ``fuse``.
+        layers: The layers it reads of each group, as places on the layer axis.
+        rows: ``(n,)`` its training part.
+        epochs: Passes over it.
+        chance: Decides its batches and its dropout.
+    """
+
+    head: nn.Module
+    layers: Mapping[str, range]
+    rows: Tensor
+    epochs: int
+    chance: Chance
+
+    def lowered(self, first: Mapping[str, int]) -> Run:
+        """Count the layers of each group from another first place."""
+        layers = {
+            name: range(one.start - first[name], one.stop - first[name])
+            for name, one in self.layers.items()
+        }
+        return replace(self, layers=layers)
+
+    def steps(self, size: int) -> int:
+        """Give the steps of all epochs, with batches of ``size``."""
+        return self.epochs * -(-len(self.rows) // size)
+
+
+def can_stack(head: nn.Module) -> bool:
+    """Tell whether a head can be trained beside others.
+
+    It has to fuse means over time, and draw its chance from a `Dropout` alone.
+    """
+    inner = head.head if isinstance(head, Standardised) else head
+    drawn = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+    return isinstance(inner, PooledHead) and not any(
+        isinstance(one, drawn) for one in inner.modules()
+    )
+
+
+def fit_together(
+    runs: Sequence[Run],
+    states: Mapping[str, Tensor],
+    labels: Tensor,
+    recipe: Recipe,
+    device: str,
+) -> list[Epochs]:
+    """Train heads of one shape: Adam on the cross-entropy (Eq. 9), last epoch.
+
+    Args:
+        runs: Heads whose parameters have the same names and shapes, reading as many
+            layers of each group.
+        states: ``(layers, all rows, dim)`` of each group.
+        labels: ``(all rows,)`` class numbers.
+        recipe: How; each run has its own number of epochs.
+        device: Where to train.
+
+    Returns:
+        What was seen of each run, in the order given. A run that diverges has losses
+        that are not finite.
+    """
+    flat = {name: one.to(device).flatten(0, 1) for name, one in states.items()}
+    counts = {name: one.shape[1] for name, one in states.items()}
+    found: dict[int, Epochs] = {}
+    order = sorted(range(len(runs)), key=lambda at: -runs[at].steps(recipe.batch_size))
+    for part in _parts(order, runs, flat, recipe.batch_size):
+        stack = _Stack([runs[at] for at in part], flat, counts, labels, recipe, device)
+        found |= zip(part, stack.train(), strict=True)
+    return [found[at] for at in range(len(runs))]
+
+
+def _parts(
+    order: Sequence[int], runs: Sequence[Run], flat: Mapping[str, Tensor], size: int
+) -> list[Sequence[int]]:
+    """Cut the runs so that a step of each part reads no more than `STACKED` bytes."""
+    step = sum(
+        len(layers) * size * flat[name].shape[-1] * flat[name].element_size()
+        for name, layers in runs[0].layers.items()
+    )
+    most = max(1, STACKED // step)
+    return [order[start : start + most] for start in range(0, len(order), most)]
+
+
+class _Fused(nn.Module):
+    """A head whose forward pass is on means over time, as torch.func wants it."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, pooled: Mapping[str, Tensor]) -> Tensor:
+        logits: Tensor = self.head.fuse(pooled)  # type: ignore[operator]
+        return logits
+
+
+class _Stream:
+    """The batches of a run, all epochs in a row, and its masks.
+
+    Args:
+        run: The run.
+        size: Rows in a batch.
+    """
+
+    def __init__(self, run: Run, size: int) -> None:
+        self.run = run
+        self.size = size
+        self.masks = torch.Generator().manual_seed(run.chance.start("dropout"))
+        self._order = torch.Generator().manual_seed(run.chance.start("order"))
+        self._waiting: list[Tensor] = []
+
+    def draw(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Give the rows and their weights in the loss, each ``(steps, size)``.
+
+        A batch that is short is filled up with rows of weight 0.
+        """
+        while len(self._waiting) < steps:
+            self._waiting += shuffled(self.run.rows, None, self.size, self._order)
+        batches, self._waiting = self._waiting[:steps], self._waiting[steps:]
+        rows = pad_sequence(batches, batch_first=True)
+        sizes = torch.tensor([[len(batch)] for batch in batches])
+        rows = F.pad(rows, (0, self.size - rows.shape[1]))
+        return rows, (torch.arange(self.size) < sizes) / sizes
+
+
+class _Stack:
+    """Runs in the order of their steps, the longest first, as one problem.
+
+    Args:
+        runs: The runs.
+        flat: ``(layers * rows, dim)`` of each group.
+        counts: Rows of each group.
+        labels: ``(all rows,)`` class numbers.
+        recipe: How to train.
+        device: Where to train.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        flat: Mapping[str, Tensor],
+        counts: Mapping[str, int],
+        labels: Tensor,
+        recipe: Recipe,
+        device: str,
+    ) -> None:
+        self.runs, self.labels, self.recipe, self.device = runs, labels, recipe, device
+        self.flat = {name: flat[name] for name in runs[0].layers}
+        self.offsets = {
+            name: torch.tensor(
+                [[place * counts[name] for place in run.layers[name]] for run in runs]
+            )[:, :, None]
+            for name in self.flat
+        }
+        heads = [_Fused(run.head).train() for run in runs]
+        self.like = heads[0]
+        weights, buffers = stack_module_state(heads)
+        self.buffers = {name: one.to(device) for name, one in buffers.items()}
+        self._optimise(weights)
+        self.drops = {
+            f"{name}.mask": (one.p, one.width)
+            for name, one in self.like.named_modules()
+            if isinstance(one, Dropout)
+        }
+
+    def train(self) -> list[Epochs]:
+        """Take every step, and put the weights back into the heads."""
+        size = self.recipe.batch_size
+        ends = [run.steps(size) for run in self.runs]
+        streams = [_Stream(run, size) for run in self.runs]
+        seen: list[list[Tensor]] = [[] for _ in self.runs]
+        done, active = 0, len(self.runs)
+        while active:
+            steps = min(STEPS, ends[active - 1] - done)
+            for place, told in enumerate(self._steps(streams[:active], steps)):
+                seen[place].append(told)
+            done += steps
+            left = sum(end > done for end in ends)
+            if left < active:
+                self._leave(left, active)
+                active = left
+        return [
+            _epochs(torch.cat(told), run, size)
+            for told, run in zip(seen, self.runs, strict=True)
+        ]
+
+    def _steps(self, streams: Sequence[_Stream], steps: int) -> Iterable[Tensor]:
+        """Take some steps; give loss and right answers, ``(steps, 2)`` for each run."""
+        drawn = [stream.draw(steps) for stream in streams]
+        rows, weights = (torch.stack(each, 1) for each in zip(*drawn, strict=True))
+        masks = {
+            name: torch.stack(
+                [
+                    draw_masks(p, steps, (self.recipe.batch_size, width), one.masks)
+                    for one in streams
+                ],
+                1,
+            )
+            for name, (p, width) in self.drops.items()
+        }
+        told = [
+            self._step(
+                rows[at],
+                weights[at].to(self.device),
+                {name: one[at].to(self.device) for name, one in masks.items()},
+            )
+            for at in range(steps)
+        ]
+        return torch.stack(told).cpu().unbind(-1)
+
+    def _step(
+        self, rows: Tensor, weights: Tensor, masks: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Take one step; give loss and right answers, summed, ``(2, runs)``."""
+        state = {**self.weights, **self.buffers, **masks}
+        logits = vmap(self._logits)(state, self._pooled(rows))
+        wanted = self.labels[rows].to(self.device)
+        losses = F.cross_entropy(
+            logits.flatten(0, 1), wanted.flatten(), reduction="none"
+        ).view(wanted.shape)
+        self.optimiser.zero_grad(set_to_none=True)
+        # No weight is shared, so each run's gradient is that of its own mean.
+        (losses * weights).sum().backward()
+        self.optimiser.step()
+        counted = weights > 0
+        right = (logits.argmax(-1) == wanted) & counted
+        return torch.stack([(losses.detach() * counted).sum(1), right.sum(1)])
+
+    def _logits(self, state: dict[str, Tensor], pooled: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = functional_call(self.like, state, (pooled,))
+        return logits
+
+    def _pooled(self, rows: Tensor) -> dict[str, Tensor]:
+        """Gather the features of ``(runs, batch)`` rows, a batch for each run."""
+        runs, batch = rows.shape
+        return {
+            name: one.index_select(
+                0, (self.offsets[name][:runs] + rows[:, None]).flatten().to(self.device)
+            ).view(runs, -1, batch, one.shape[-1])
+            for name, one in self.flat.items()
+        }
+
+    def _optimise(self, weights: Mapping[str, Tensor]) -> None:
+        """Make the weights those to train."""
+        self.weights = {
+            name: one.detach().to(self.device).clone().requires_grad_()
+            for name, one in weights.items()
+        }
+        self.optimiser = torch.optim.Adam(
+            self.weights.values(), lr=self.recipe.learning_rate, fused=True
+        )
+
+    def _leave(self, left: int, active: int) -> None:
+        """Put the weights of finished runs into their heads, and go on without them."""
+        for place in range(left, active):
+            own = dict(_Fused(self.runs[place].head).named_parameters())
+            with torch.no_grad():
+                for name, one in self.weights.items():
+                    own[name].copy_(one[place])
+        before = {name: self.optimiser.state[one] for name, one in self.weights.items()}
+        self._optimise({name: one[:left] for name, one in self.weights.items()})
+        self.buffers = {name: one[:left] for name, one in self.buffers.items()}
+        for name, one in self.weights.items():
+            self.optimiser.state[one] = {
+                key: value[:left].clone() if value.ndim else value
+                for key, value in before[name].items()
+            }
+
+
+def _epochs(told: Tensor, run: Run, size: int) -> Epochs:
+    """Turn sums by step, ``(steps, 2)``, into means by epoch."""
+    sums = told.view(run.epochs, -1, 2).sum(1) / len(run.rows)
+    losses, accuracies = sums.T.tolist()
+    return Epochs(losses, accuracies)
