@@ -71,7 +71,7 @@ def _write(
         how = {
             "noise": noise.name,
             "snr": condition.snr,
-            "noise_file": noise.path,
+            "noise_file": mixture.path,
             "offset": mixture.offset,
             "gain": repr(float(mixture.gain)),
             "measured_snr": f"{mixture.snr:.4f}",

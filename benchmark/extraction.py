@@ -120,7 +120,7 @@ class Extraction:
         return digest(
             {
                 "audio": clip.digest if heard else None,
-                "offset": self._offset(clip) if heard else None,
+                "offset": self._part(clip) if heard else None,
                 "text": one.text if told else None,
                 "transcript": self.transcripts and self.transcripts.key(clip),
                 "language": one.language if "languages" in reads else None,
@@ -171,7 +171,7 @@ class Extraction:
             [clip.utterance.language for clip in clips],
         )
 
-    def _offset(self, clip: Clip) -> int | None:
+    def _part(self, clip: Clip) -> int | str | None:
         if self.noise is None:
             return None
-        return self.noise.offset(clip.utterance.id, clip.samples, self.mix_seed)
+        return self.noise.key(clip.utterance.id, clip.samples, self.mix_seed)

@@ -22,7 +22,8 @@ from nserbench.benchmark.protocols import Protocol, protocol_named
 from nserbench.benchmark.splits import Split, limited, make_splits
 from nserbench.cards import Bound
 from nserbench.corpora.base import Corpus, CorpusCard
-from nserbench.corpora.noise import Noise, read_noise
+from nserbench.corpora.noise import Noise
+from nserbench.corpora.noise_sets import audio_files, open_noise
 from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
 from nserbench.settings import Settings
 
@@ -146,7 +147,7 @@ def open_corpora(
         corpus = read_corpus(bound, limit, settings)
         names = {one.noise for one in places if one.corpus.label == label}
         noises = {
-            name: read_noise(name, noise_file(name, corpus, plugins, settings))
+            name: open_noise(name, noise_file(name, corpus, plugins, settings))
             for name in names
             if name is not None
         }
@@ -174,24 +175,28 @@ def read_corpus(
 def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) -> Path:
     """Find a noise: the corpus's own, the user's, then those that plugins offer.
 
+    Returns:
+        A file, a folder of files, or a pattern for them; see `open_noise`.
+
     Raises:
         UnknownName: if there is none of that name.
-        CorpusMissing: if its file is not on this machine.
+        CorpusMissing: if its files are not on this machine.
     """
     own = {**settings.noises, **corpus.noises}
     if name in own:
-        if not own[name].is_file():
+        if not audio_files(own[name]):
+            what = "holds no audio files" if own[name].is_dir() else "is not a file"
             raise CorpusMissing(
-                f"the noise {name!r} is set to {own[name]}, which is not a file\n"
-                "  correct it under [noises] in nserbench.toml"
+                f"the noise {name!r} is set to {own[name]}, which {what}\n"
+                "  correct it under [noises] in nserbench.toml: a file, or a folder"
             )
         return own[name]
     if name not in plugins.noises:
         raise UnknownName(
             "noise",
             name,
-            [*own, *plugins.noises.names],
-            f'write {name} = "FILE" under [noises] in nserbench.toml to add it',
+            {*own, *plugins.noises.names},
+            f'write "{name}" = "FILE" under [noises] in nserbench.toml to add it',
         )
     return plugins.noises[name].file(settings)
 

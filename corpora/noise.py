@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,55 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Noise:
-    """A recording to lay under speech.
+class Part:
+    """A stretch of noise for one utterance.
+
+    Attributes:
+        path: The file it is from.
+        offset: Where it starts in the file, in samples at 16 kHz.
+        wave: ``(samples,)``, 16 kHz mono.
+    """
+
+    path: Path
+    offset: int
+    wave: NDArray[np.float32]
+
+
+class Noise(ABC):
+    """What can be laid under speech.
 
     Attributes:
         name: As in ``iemocap-park``. It decides, with the utterance and the seed,
             which part is laid under.
+        digest: Identifies what parts are drawn from.
+    """
+
+    name: str
+    digest: str
+
+    @abstractmethod
+    def part(self, utterance_id: str, samples: int, seed: int) -> Part:
+        """Give the part of a length in samples that belongs to an utterance.
+
+        Raises:
+            BadAudio: if a file cannot be used, or is silent there.
+        """
+
+    @abstractmethod
+    def key(self, utterance_id: str, samples: int, seed: int) -> int | str:
+        """Give what decides the samples of a part besides `digest` and its length.
+
+        Raises:
+            BadAudio: if a file has to be read for it and cannot be used.
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording(Noise):
+    """A noise that is one file.
+
+    Attributes:
+        name: See `Noise`.
         path: Where it was read from.
         wave: ``(samples,)``, 16 kHz mono.
         digest: Of ``wave``.
@@ -39,6 +83,15 @@ class Noise:
     wave: NDArray[np.float32]
     digest: str
 
+    def part(self, utterance_id: str, samples: int, seed: int) -> Part:
+        """Cut out the part for an utterance; see `Noise.part`."""
+        offset = self.offset(utterance_id, samples, seed)
+        return Part(self.path, offset, self.segment(offset, samples))
+
+    def key(self, utterance_id: str, samples: int, seed: int) -> int:
+        """Give the offset; see `Noise.key`."""
+        return self.offset(utterance_id, samples, seed)
+
     def offset(self, utterance_id: str, samples: int, seed: int) -> int:
         """Choose where the part for an utterance starts, in samples.
 
@@ -48,10 +101,8 @@ class Noise:
         every order and process. A noise shorter than the clip may start anywhere,
         since it is looped.
         """
-        key = json.dumps([utterance_id, self.name, seed]).encode("ascii")
-        drawn = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
-        spare = len(self.wave) - samples
-        return drawn % (spare + 1 if spare >= 0 else len(self.wave))
+        number = drawn(utterance_id, self.name, seed)
+        return number % places(len(self.wave), samples)
 
     def segment(self, offset: int, samples: int) -> NDArray[np.float32]:
         """Cut out a part, ``(samples,)``, looping where the end is reached.
@@ -61,9 +112,7 @@ class Noise:
         """
         if samples > len(self.wave):
             _warn_of_loop(self.name, self.path, len(self.wave) / SAMPLE_RATE)
-        part: NDArray[np.float32] = self.wave.take(
-            np.arange(offset, offset + samples), mode="wrap"
-        )
+        part = looped(self.wave, offset, samples)
         if part.min() == part.max():
             raise BadAudio(
                 f"{self.path} is silent for {samples / SAMPLE_RATE:.3f} s from "
@@ -79,25 +128,46 @@ class Mixture:
 
     Attributes:
         wave: ``(samples,)``, beyond 1.0 where the sum is.
-        offset: Where the noise starts in its file, in samples.
+        path: The file that the noise is from.
+        offset: Where the noise starts in its file, in samples at 16 kHz.
         gain: What the noise was multiplied with.
         snr: dB, measured on ``wave``.
     """
 
     wave: NDArray[np.float32]
+    path: Path
     offset: int
     gain: float
     snr: float
 
 
-def read_noise(name: str, path: Path) -> Noise:
+def read_noise(name: str, path: Path) -> Recording:
     """Read a noise from any audio file.
 
     Raises:
         BadAudio: if the file cannot be used.
     """
     wave = read_audio(path, remedy=f"give noise {name!r} another file")
-    return Noise(name, path, wave, audio_digest(wave))
+    return Recording(name, path, wave, audio_digest(wave))
+
+
+def drawn(*key: str | int) -> int:
+    """Draw a whole number in ``[0, 2 ** 64)`` that depends on a key alone."""
+    text = json.dumps(key).encode("ascii")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+
+def places(length: int, samples: int) -> int:
+    """Count where a part can start in a noise of a length, both in samples."""
+    return length - samples + 1 if length >= samples else length
+
+
+def looped(wave: NDArray[np.float32], offset: int, samples: int) -> NDArray[np.float32]:
+    """Give ``(samples,)`` of a wave from an offset on, starting over at its end."""
+    part: NDArray[np.float32] = wave.take(
+        np.arange(offset, offset + samples), mode="wrap"
+    )
+    return part
 
 
 def lay_under(
@@ -118,12 +188,12 @@ def lay_under(
 
     Raises:
         ValueError: if the speech is silent.
-        BadAudio: if the part of the noise is silent.
+        BadAudio: if the part of the noise is silent, or cannot be read.
     """
-    offset = noise.offset(utterance_id, len(speech), seed)
-    wave, gain = mix(speech, noise.segment(offset, len(speech)), snr)
+    part = noise.part(utterance_id, len(speech), seed)
+    wave, gain = mix(speech, part.wave, snr)
     added = wave.astype(np.float64) - speech
-    return Mixture(wave, offset, gain, measured_snr(speech, added))
+    return Mixture(wave, part.path, part.offset, gain, measured_snr(speech, added))
 
 
 def mix(

@@ -1,12 +1,14 @@
-import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nserbench.corpora.base import NoiseCard
-from nserbench.corpora.noise_cards import nserbench_noises
+from nserbench.corpora.noise import read_noise
+from nserbench.corpora.noise_cards import DEMAND_NOISES, nserbench_noises
 from nserbench.errors import CorpusMissing
 from nserbench.settings import Settings
 
@@ -46,10 +48,26 @@ def test_name_leads_to_channel_1_of_its_recording(
 
 
 def test_all_of_demand_is_offered_beside_the_papers_three() -> None:
-    assert " ".join(sorted(CARDS)) == (
+    demand = [name for name, card in CARDS.items() if "DEMAND" in card.source]
+
+    assert " ".join(sorted(demand)) == (
         "dkitchen dliving dwashing human nfield npark nriver ohallway omeeting ooffice "
         "park pcafeter presto pstation scafe spsquare straffic tbus tcar tmetro traffic"
     )
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_both_editions_are_read(
+    write_audio: Callable[..., Path], tmp_path: Path, rate: int
+) -> None:
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+    write_audio("DEMAND/SCAFE/ch01.wav", tone, rate)
+
+    noise = read_noise("scafe", CARDS["scafe"].file(settings(tmp_path / "DEMAND")))
+
+    expected = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    assert len(noise.wave) == 16_000
+    np.testing.assert_allclose(noise.wave[500:-500], expected[500:-500], atol=1e-3)
 
 
 def missing(card: NoiseCard, folder: Path | None) -> str:
@@ -61,43 +79,46 @@ def missing(card: NoiseCard, folder: Path | None) -> str:
 def test_unset_folder_is_answered_with_every_way_to_get_the_noise() -> None:
     assert missing(CARDS["human"], None) == (
         "demand is not on this machine: NSERBENCH_DEMAND is not set\n"
-        '  write human = "FILE" under [noises] in nserbench.toml, or unpack OMEETING\n'
-        "  of DEMAND (Zenodo record 1227121, CC BY 4.0) into a folder, then\n"
+        '  write "human" = "FILE" under [noises] in nserbench.toml, or\n'
+        "  unpack OMEETING of DEMAND (Zenodo record 1227121, CC BY 4.0) into a folder, "
+        "then\n"
         "    export NSERBENCH_DEMAND=/path/to/demand\n"
         '  or write demand = "/path/to/demand" under [paths] in nserbench.toml'
     )
 
 
 def test_missing_recording_is_named(tmp_path: Path) -> None:
-    folder = with_recordings(tmp_path, "NPARK")
+    folder = with_recordings(tmp_path / "DEMAND", "NPARK")
 
     assert missing(CARDS["human"], folder) == (
         "noise 'human' is not on this machine: "
-        f"there is no {tmp_path}/OMEETING/ch01.wav\n"
-        '  write human = "FILE" under [noises] in nserbench.toml, or unpack OMEETING\n'
-        "  of DEMAND (Zenodo record 1227121, CC BY 4.0) into a folder"
+        f"there is no {folder}/OMEETING/ch01.wav\n"
+        '  write "human" = "FILE" under [noises] in nserbench.toml, or\n'
+        "  unpack OMEETING of DEMAND (Zenodo record 1227121, CC BY 4.0) into a folder"
     )
 
 
-def test_the_folder_above_is_recognised(tmp_path: Path) -> None:
-    inner = with_recordings(tmp_path / "DEMAND", "NPARK")
+@pytest.mark.parametrize("name", DEMAND_NOISES)
+def test_the_folder_above_is_recognised(tmp_path: Path, name: str) -> None:
+    inner = with_recordings(tmp_path / "DEMAND", name.upper())
 
-    said = missing(CARDS["park"], tmp_path)
+    said = missing(CARDS[name], tmp_path)
 
-    assert said.endswith(f"it is a level deeper: set NSERBENCH_DEMAND to {inner}")
+    assert said.endswith(f"it is at another level: set NSERBENCH_DEMAND to {inner}")
 
 
-def test_the_folder_of_one_recording_is_recognised(tmp_path: Path) -> None:
-    folder = with_recordings(tmp_path, "NPARK", "OMEETING")
+@pytest.mark.parametrize("name", DEMAND_NOISES)
+def test_the_folder_of_one_recording_is_recognised(tmp_path: Path, name: str) -> None:
+    folder = with_recordings(tmp_path, name.upper())
 
-    said = missing(CARDS["park"], folder / "NPARK")
+    said = missing(CARDS[name], folder / name.upper())
 
-    assert re.search(rf"is one recording: set NSERBENCH_DEMAND to {tmp_path}$", said)
+    assert said.endswith(f"it is at another level: set NSERBENCH_DEMAND to {tmp_path}")
 
 
 def test_cards_import_nothing_heavy() -> None:
     script = (
-        "import sys, nserbench.corpora.cards\n"
+        "import sys, nserbench.corpora.cards, nserbench.corpora.noise_cards\n"
         "heavy = {'torch', 'transformers', 'pandas', 'numpy', 'soundfile', 'soxr'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -9,7 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from nserbench.corpora.audio import audio_digest, read_audio
-from nserbench.corpora.noise import Noise, lay_under, measured_snr, mix, read_noise
+from nserbench.corpora.noise import (
+    Recording,
+    lay_under,
+    measured_snr,
+    mix,
+    read_noise,
+)
 from nserbench.errors import BadAudio
 
 WriteAudio = Callable[..., Path]
@@ -20,9 +26,9 @@ def drawn(samples: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
 
 
-def made_noise(samples: int = 8000, name: str = "park", seed: int = 1) -> Noise:
+def made_noise(samples: int = 8000, name: str = "park", seed: int = 1) -> Recording:
     wave = drawn(samples, seed)
-    return Noise(name, Path(f"{name}.wav"), wave, audio_digest(wave))
+    return Recording(name, Path(f"{name}.wav"), wave, audio_digest(wave))
 
 
 def snr_by_hand(speech: NDArray[np.float32], mixed: NDArray[np.float32]) -> float:
@@ -119,6 +125,7 @@ def test_mixture_says_what_was_done() -> None:
 
     part = noise.wave[mixture.offset :][:1000]
     assert mixture.offset == noise.offset("u1", 1000, seed=3)
+    assert mixture.path == noise.path
     np.testing.assert_allclose(
         mixture.wave, speech + mixture.gain * (part - part.mean()), atol=1e-6
     )
@@ -238,7 +245,7 @@ def test_long_noise_is_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_gap_in_the_noise_is_named_with_its_seconds() -> None:
     wave = drawn(32_000)
     wave[16_000:20_000] = 0
-    noise = Noise("gappy", Path("gappy.wav"), wave, audio_digest(wave))
+    noise = Recording("gappy", Path("gappy.wav"), wave, audio_digest(wave))
 
     with pytest.raises(BadAudio) as caught:
         noise.segment(16_800, 1600)
