@@ -59,9 +59,7 @@ def read_header(path: Path) -> Header:
 def _of_file(path: Path) -> Header:
     with soundfile.SoundFile(path) as sound:
         _refuse_cut_off(sound.extra_info)
-        return Header(
-            sound.samplerate, sound.channels, sound.frames / sound.samplerate
-        )
+        return Header(sound.samplerate, sound.channels, sound.frames / sound.samplerate)
 
 
 def _of_container(path: Path) -> Header:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import click
 
 from nserbench.cli.check import check
+from nserbench.cli.corpus import corpus
+from nserbench.cli.doctor import doctor
+from nserbench.cli.download import download
 from nserbench.cli.group import Commands
 from nserbench.cli.leaderboard import leaderboard
 from nserbench.cli.list import list_
@@ -40,6 +43,9 @@ for command in (
     show,
     leaderboard,
     mix,
+    doctor,
+    corpus,
+    download,
     transcribe,
     check,
     store,

@@ -1,0 +1,89 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+GREEN = """\
+manifest:path=notes: yellow
+check      state    seen
+reading    green    24 utterances in 2 classes
+counts     green    nothing published to compare with
+left out   green    none
+folds      green    2 splits, no speaker on both sides
+texts      yellow   the corpus has none: no text=reference
+files      green    24 are there, and none is cut off
+rate       green    all 16 kHz
+channels   green    all mono
+length     green    none under 50 ms or over 30 s
+"""
+
+
+def plain(table: str) -> str:
+    """Leave out the rule and the spaces at the ends of lines."""
+    lines = [line.rstrip() for line in table.splitlines()]
+    return "".join(f"{line}\n" for line in lines if line.strip("─"))
+
+
+def test_the_table_says_the_colours_in_words(nserbench: Command, notes: str) -> None:
+    answer = nserbench(f"doctor {notes}")
+
+    assert plain(answer.stdout) == GREEN
+
+
+def test_yellow_ends_with_0_and_red_with_1(nserbench: Command, notes: str) -> None:
+    yellow = nserbench(f"doctor {notes}")
+    next(Path().glob("s0*.wav")).unlink()
+    red = nserbench(f"doctor {notes}")
+
+    assert (yellow.exit_code, red.exit_code) == (0, 1)
+    assert "files      red      cannot be used: 1" in red.stdout
+
+
+def test_a_few_names_are_printed_and_json_has_all(
+    nserbench: Command, notes: str
+) -> None:
+    for file in Path().glob("s0*.wav"):
+        file.unlink()
+
+    table = nserbench(f"doctor {notes}").stdout
+    rows = json.loads(nserbench(f"doctor {notes} --json").stdout)
+
+    assert "and 1 more (--json has them)" in table
+    (row,) = rows
+    assert (row["name"], row["severity"]) == ("manifest:path=notes", "red")
+    (files,) = [one for one in row["findings"] if one["check"] == "files"]
+    assert (files["severity"], len(files["names"])) == ("red", 6)
+
+
+def test_deep_adds_what_only_samples_tell(nserbench: Command, notes: str) -> None:
+    checks = {
+        one["check"]
+        for one in json.loads(nserbench(f"doctor {notes} --deep --json").stdout)[0][
+            "findings"
+        ]
+    }
+
+    assert checks >= {"sound", "clipping", "copies across folds", "copies"}
+
+
+def test_without_anything_to_look_at_it_says_what_to_set(
+    refused: Callable[[str], str],
+) -> None:
+    assert "under [paths] in nserbench.toml" in refused("doctor")
+
+
+def test_nothing_is_written(nserbench: Command, notes: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+
+    nserbench(f"doctor {notes} --deep")
+
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["emodbb", "emodb:class=all"])
+def test_a_typo_is_a_users_error(refused: Callable[[str], str], name: str) -> None:
+    assert "did you mean" in refused(f"doctor {name}")
