@@ -147,6 +147,21 @@ def test_each_check_fails_for_what_it_is_there_for(
     assert check in failed(report)
 
 
+class Fragile(Good):
+    def transcribe(self, batch: Batch) -> list[str]:
+        raise IndexError("no such token")
+
+
+def test_a_check_that_breaks_is_a_finding_and_hides_no_other(examined: Any) -> None:
+    report = examined(Fragile)
+
+    (broken,) = [one for one in report.findings if one.passed is False]
+    assert (broken.check, broken.detail) == (
+        "transcripts",
+        "IndexError: no such token",
+    )
+
+
 def test_a_frozen_part_that_does_not_exist_is_found(examined: Any) -> None:
     assert failed(examined(Good, frozen=("cnn.",))) == {"gradients"}
 

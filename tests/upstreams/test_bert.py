@@ -1,4 +1,3 @@
-import json
 import logging
 import re
 import shutil
@@ -7,21 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from layers import valid
 from safetensors.torch import load_file, save_file
+from tiny_bert import VOCABULARY, save_bert
 from torch import Tensor
-from transformers import BertConfig, BertForPreTraining, BertModel
+from transformers import BertForPreTraining, BertModel
 
 from nserbench.errors import BadSpec, CheckpointMissing
-from nserbench.upstreams.base import Batch, GroupSpec, LayerGroup
+from nserbench.upstreams.base import Batch, GroupSpec
 from nserbench.upstreams.bert import Bert
 from nserbench.upstreams.describe import describe_bert
 
-LETTERS = "abcdefghijklmnopqrstuvwxyzäöüß!?.,'"
-VOCABULARY = [
-    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
-    *LETTERS,
-    *(f"##{letter}" for letter in LETTERS),
-]
 POSITIONS = 24
 TEXTS = ("a longer text, yes", "", "Äh … “no”!")
 
@@ -29,22 +24,7 @@ TEXTS = ("a longer text, yes", "", "Äh … “no”!")
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a BERT with random weights, and heads as in the published ones."""
-    folder = tmp_path_factory.mktemp("bert")
-    config = BertConfig(
-        vocab_size=len(VOCABULARY) + 2,
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=POSITIONS,
-        initializer_range=0.5,
-    )
-    torch.manual_seed(40)
-    BertForPreTraining(config).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
-    limits = {"tokenizer_class": "BertTokenizer", "model_max_length": POSITIONS}
-    (folder / "tokenizer_config.json").write_text(json.dumps(limits))
-    return folder
+    return save_bert(tmp_path_factory.mktemp("bert"), POSITIONS)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +46,6 @@ def options(checkpoint: Path | str, pool: str = "mean") -> dict[str, str | None]
 def read(*texts: str | None) -> Batch:
     ids = [f"utterance{place}" for place in range(len(texts))]
     return Batch(ids, [], texts, [None] * len(texts))
-
-
-def valid(group: LayerGroup, place: int = 0) -> Tensor:
-    """Give ``(layers, frames, dim)`` of an utterance, without padding."""
-    return group.states[:, place, : int(group.lengths[place])]
 
 
 def by_transformers(bert: Bert, checkpoint: Path, text: str) -> Tensor:

@@ -1,8 +1,6 @@
 import io
-import json
 import sys
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,82 +8,31 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from asteroid import ConvTasNet, DCCRNet
 from asteroid.masknn import recurrent
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from tiny_enhancers import (
+    SAFE,
+    TINY,
+    content,
+    save_file_alone,
+    save_hub,
+    save_safe,
+    tiny_convtasnet,
+    tiny_dccrn,
+)
 
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise import lay_under, read_noise
 from nserbench.errors import BadSpec, CheckpointMissing, MissingExtra
 from nserbench.upstreams import asteroid_enhancers as module
 from nserbench.upstreams.asteroid_enhancers import enhancer_files
-from nserbench.upstreams.enhancer_cards import nserbench_enhancers
 from nserbench.upstreams.enhancement import Enhancer
+from nserbench.upstreams.enhancer_cards import nserbench_enhancers
 
 Wave = NDArray[np.float32]
 MakeSound = Callable[..., Wave]
 CARDS = {card.name: card for card in nserbench_enhancers()}
 NOISES = ("domestic_dishes", "human_coffeeshop", "park_birds", "traffic_cars")
-SAFE = "model.safetensors"
-OWN_RNN = recurrent.SingleRNN.__init__
-
-
-def tiny_convtasnet(**changed: Any) -> Any:
-    """Make a Conv-TasNet with random weights."""
-    torch.manual_seed(3)
-    sizes = {"n_filters": 16, "bn_chan": 8, "hid_chan": 16, "skip_chan": 8}
-    shape = {"n_blocks": 2, "n_repeats": 2, "kernel_size": 32, "stride": 16}
-    said = {"n_src": 1, "sample_rate": 16_000.0, **sizes, **shape, **changed}
-    return ConvTasNet(**said).eval()
-
-
-def tiny_dccrn(**changed: Any) -> Any:
-    """Make a DCCRN with random weights."""
-    torch.manual_seed(4)
-    sizes = {"stft_n_filters": 64, "stft_kernel_size": 50, "stft_stride": 16}
-    said = {"architecture": "mini", **sizes, **changed}
-
-    def whole(self: Any, input_size: Any, **others: Any) -> None:
-        OWN_RNN(self, input_size=int(input_size), **others)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recurrent.SingleRNN, "__init__", whole)
-        return DCCRNet(**said).eval()
-
-
-TINY = {"convtasnet": tiny_convtasnet, "dccrn": tiny_dccrn}
-
-
-def content(model: Any) -> dict[str, Any]:
-    """Give what asteroid's own ``serialize`` would."""
-    return {
-        "model_name": type(model).__name__,
-        "model_args": model.get_model_args(),
-        "state_dict": OrderedDict(model.state_dict()),
-        "infos": {"final_metrics": {"si_sdr": np.float64(14.7)}},
-    }
-
-
-def save_file_alone(model: Any, folder: Path) -> Path:
-    """Write one pickled file."""
-    torch.save(content(model), folder / "model.pth")
-    return folder / "model.pth"
-
-
-def save_hub(model: Any, folder: Path) -> Path:
-    """Write a folder as on the hub."""
-    torch.save(content(model), folder / "pytorch_model.bin")
-    return folder
-
-
-def save_safe(model: Any, folder: Path) -> Path:
-    """Write a folder with a configuration and safetensors."""
-    said = {"model": type(model).__name__, "naming": "asteroid", "gLN_eps": 1e-8}
-    (folder / "config.json").write_text(json.dumps(said | model.get_model_args()))
-    weights = {key: it.contiguous() for key, it in model.state_dict().items()}
-    save_file(weights, folder / SAFE)
-    return folder
 
 
 def load(name: str, place: Path) -> Enhancer:
@@ -101,11 +48,11 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("save", [save_hub, save_safe, save_file_alone])
 def test_every_form_gives_what_asteroid_gives(
-    name: str, save: Callable[[Any, Path], Path], tmp_path: Path, sound: MakeSound
+    name: str, save: Callable[[Path, Any], Path], tmp_path: Path, sound: MakeSound
 ) -> None:
     model, wave = TINY[name](), sound(4_001)
 
-    given = load(name, save(model, tmp_path)).separate(wave)
+    given = load(name, save(tmp_path, model)).separate(wave)
 
     with torch.no_grad():
         wanted = model(torch.from_numpy(wave)).squeeze().numpy()
@@ -117,7 +64,7 @@ def test_every_form_gives_what_asteroid_gives(
 def test_any_length_is_kept(
     name: str, samples: int, tmp_path: Path, sound: MakeSound
 ) -> None:
-    enhancer = load(name, save_hub(TINY[name](), tmp_path))
+    enhancer = load(name, save_hub(tmp_path, TINY[name]()))
 
     given = enhancer.enhance(sound(samples) + np.float32(0.01))
 
@@ -130,7 +77,7 @@ def test_one_sample_suffices_for_the_dccrn_of_the_hub(tmp_path: Path) -> None:
     sizes = {"stft_n_filters": 512, "stft_kernel_size": 400, "stft_stride": 100}
     model = tiny_dccrn(architecture="DCCRN-CL", **sizes)
 
-    given = load("dccrn", save_hub(model, tmp_path)).enhance(np.ones(1, np.float32))
+    given = load("dccrn", save_hub(tmp_path, model)).enhance(np.ones(1, np.float32))
 
     assert given.shape == (1,)
     assert np.isfinite(given).all()
@@ -139,7 +86,7 @@ def test_one_sample_suffices_for_the_dccrn_of_the_hub(tmp_path: Path) -> None:
 def test_the_level_is_kept_whatever_that_of_the_model(
     name: str, tmp_path: Path, sound: MakeSound
 ) -> None:
-    enhancer, wave = load(name, save_hub(TINY[name](), tmp_path)), 3 * sound(4_000)
+    enhancer, wave = load(name, save_hub(tmp_path, TINY[name]())), 3 * sound(4_000)
 
     quiet, given = enhancer.separate(wave), enhancer.enhance(wave)
 
@@ -148,7 +95,7 @@ def test_the_level_is_kept_whatever_that_of_the_model(
 
 
 def test_silence_stays_finite(name: str, tmp_path: Path) -> None:
-    enhancer = load(name, save_hub(TINY[name](), tmp_path))
+    enhancer = load(name, save_hub(tmp_path, TINY[name]()))
 
     given = enhancer.enhance(np.zeros(2_000, np.float32))
 
@@ -158,7 +105,7 @@ def test_silence_stays_finite(name: str, tmp_path: Path) -> None:
 def test_an_utterance_comes_out_the_same_again(
     name: str, tmp_path: Path, sound: MakeSound
 ) -> None:
-    enhancer = load(name, save_hub(TINY[name](), tmp_path))
+    enhancer = load(name, save_hub(tmp_path, TINY[name]()))
     wave = sound(3_000)
     wave.setflags(write=False)
 
@@ -195,7 +142,7 @@ def test_a_file_that_could_run_code_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_refused(name: str, tmp_path: Path) -> None:
     for save, file in ((save_hub, "pytorch_model.bin"), (save_safe, SAFE)):
-        save(TINY[name](), tmp_path)
+        save(tmp_path, TINY[name]())
         whole = (tmp_path / file).read_bytes()
         (tmp_path / file).write_bytes(whole[:-1_000])
 
@@ -223,7 +170,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_model_for_something_else_is_refused(
     wanted: str, model: Any, complaint: str, tmp_path: Path
 ) -> None:
-    folder = save_hub(model, tmp_path)
+    folder = save_hub(tmp_path, model)
 
     with pytest.raises(BadSpec, match=complaint):
         load(wanted, folder)
@@ -232,7 +179,7 @@ def test_a_model_for_something_else_is_refused(
 def test_whether_a_dccrn_can_be_made_or_not_asteroid_stays_as_it_was(
     tmp_path: Path,
 ) -> None:
-    own, folder = recurrent.DCCRMaskNetRNN, save_safe(tiny_dccrn(), tmp_path)
+    own, folder = recurrent.DCCRMaskNetRNN, save_safe(tmp_path, tiny_dccrn())
 
     load("dccrn", folder)
     file = folder / "config.json"
@@ -244,7 +191,7 @@ def test_whether_a_dccrn_can_be_made_or_not_asteroid_stays_as_it_was(
 
 
 def test_a_configuration_that_asteroid_cannot_follow_is_refused(tmp_path: Path) -> None:
-    folder = save_safe(tiny_convtasnet(), tmp_path)
+    folder = save_safe(tmp_path, tiny_convtasnet())
     file = folder / "config.json"
     file.write_text(file.read_text().replace("1e-08", "1e-05"))
 
@@ -277,7 +224,7 @@ def test_what_decides_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return tmp_path
 
     monkeypatch.setattr(module, "find_folder", find)
-    save_safe(tiny_convtasnet(), tmp_path)
+    save_safe(tmp_path, tiny_convtasnet())
 
     local = enhancer_files({"checkpoint": str(tmp_path), "revision": None})
     hub = enhancer_files({"checkpoint": "org/name", "revision": "abc"})
@@ -288,7 +235,7 @@ def test_what_decides_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_local_file_has_no_revision(tmp_path: Path) -> None:
-    file = save_file_alone(tiny_convtasnet(), tmp_path)
+    file = save_file_alone(tmp_path, tiny_convtasnet())
 
     with pytest.raises(BadSpec, match="is a file and has no revision 'main'"):
         enhancer_files({"checkpoint": str(file), "revision": "main"})

@@ -1,37 +1,26 @@
-import dataclasses
-import enum
 import functools
 import math
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from layers import valid
 from numpy.typing import NDArray
+from tiny_s3prl import SAVE, save_s3prl
 from torch import Tensor
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from nserbench.upstreams import s3prl_bridge as module
-from nserbench.upstreams.base import Batch, GroupSpec, LayerGroup
+from nserbench.upstreams.base import Batch, GroupSpec
 from nserbench.upstreams.describe import describe_s3prl
 from nserbench.upstreams.s3prl_bridge import S3prl, S3PRLUpstream
 
 Checkpoint = Callable[[str], str | None]
 Opened = Callable[[str], S3prl]
 
-SMALL = {
-    "encoder_layers": 3,
-    "encoder_embed_dim": 32,
-    "encoder_ffn_embed_dim": 64,
-    "encoder_attention_heads": 4,
-    "conv_feature_layers": "[(16,10,5)] + [(16,3,2)]*4 + [(16,2,2)]*2",
-    "conv_pos": 16,
-    "conv_pos_groups": 4,
-    "final_dim": 16,
-}
 DESCRIBED = {
     "wav2vec2_local": GroupSpec(range(4), 32, 50.0),
     "hubert_local": GroupSpec(range(4), 32, 50.0),
@@ -47,103 +36,6 @@ SLOW = {"decoar_local": pytest.mark.slow}  # comes in one size only, 270 MB
 NAMES = [pytest.param(name, marks=SLOW.get(name, ())) for name in DESCRIBED]
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """Turn a configuration into what is saved without pickling a class."""
-    values = dataclasses.asdict(config).items()
-    return {k: v.value if isinstance(v, enum.Enum) else v for k, v in values}
-
-
-def save_wav2vec2(file: Path) -> None:
-    from s3prl.upstream.wav2vec2 import wav2vec2_model as family
-
-    config = family.Wav2Vec2Config(**SMALL)
-    saved = {
-        "task_cfg": plain(family.AudioPretrainingConfig(normalize=True)),
-        "model_cfg": plain(config),
-        "model_weight": family.Wav2Vec2Model(config).state_dict(),
-    }
-    torch.save(saved, file)
-
-
-def save_hubert(file: Path) -> None:
-    from s3prl.upstream.hubert import hubert_model as family
-
-    config, task = (
-        family.HubertConfig(label_rate=50.0, **SMALL),
-        family.HubertPretrainingConfig(),
-    )
-    units = [[str(unit) for unit in range(20)]]
-    saved = {
-        "task_cfg": plain(task),
-        "model_cfg": plain(config),
-        "model_weight": family.HubertModel(config, task, units).state_dict(),
-        "dictionaries_symbols": units,
-    }
-    torch.save(saved, file)
-
-
-def save_wavlm(file: Path) -> None:
-    from s3prl.upstream.wavlm.WavLM import WavLM, WavLMConfig
-
-    config = WavLMConfig(
-        {
-            **SMALL,
-            "relative_position_embedding": True,
-            "num_buckets": 32,
-            "max_distance": 80,
-            "gru_rel_pos": True,
-        }
-    )
-    torch.save({"cfg": vars(config), "model": WavLM(config).state_dict()}, file)
-
-
-def save_apc(file: Path) -> None:
-    from s3prl.upstream.apc.apc import APC
-
-    size = {"num_layers": 3, "hidden_size": 32, "dropout": 0.1, "residual": True}
-    audio = {"feat_type": "fbank", "feat_dim": 80, "frame_length": 25}
-    config = {
-        "data": {"audio": {**audio, "frame_shift": 10, "cmvn": True}},
-        "model": {"paras": {**size, "vq": None}},
-    }
-    weights = APC(80, **config["model"]["paras"]).state_dict()
-    torch.save({"config": config, "model": weights}, file)
-
-
-def save_decoar(file: Path) -> None:
-    from s3prl.upstream.decoar.decoar import Decoar
-
-    torch.save({"model": Decoar().state_dict()}, file)
-
-
-def save_prenorm(folder: Path) -> None:
-    config = Wav2Vec2Config(
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=64,
-        conv_dim=(16,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
-        do_stable_layer_norm=True,
-        feat_extract_norm="layer",
-        layerdrop=0.9,
-        apply_spec_augment=False,
-    )
-    Wav2Vec2Model(config).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor().save_pretrained(folder)
-
-
-SAVE: dict[str, Callable[[Path], None]] = {
-    "wav2vec2_local": save_wav2vec2,
-    "hubert_local": save_hubert,
-    "wavlm_local": save_wavlm,
-    "apc_local": save_apc,
-    "decoar_local": save_decoar,
-    "hf_wav2vec2_custom": save_prenorm,
-}
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     """Give a function that saves random weights in a family's own format, once."""
@@ -151,13 +43,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
     @functools.cache
     def saved(name: str) -> str | None:
-        if name not in SAVE:
-            return None
-        torch.manual_seed(40)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what s3prl uses of torch
-            SAVE[name](folder / name)
-        return str(folder / name)
+        return str(save_s3prl(folder, name)) if name in SAVE else None
 
     return saved
 
@@ -178,11 +64,6 @@ def waves() -> list[NDArray[np.float32]]:
 
 def options(name: str, checkpoint: str | None = None) -> dict[str, str | None]:
     return {"name": name, "checkpoint": checkpoint}
-
-
-def valid(group: LayerGroup, place: int = 0) -> Tensor:
-    """Give ``(layers, frames, dim)`` of an utterance, without padding."""
-    return group.states[:, place, : int(group.lengths[place])]
 
 
 def by_s3prl(

@@ -1,7 +1,6 @@
 import importlib
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from tiny_s3prl import save_s3prl
 from torch import Tensor, nn
 
 import nserbench.upstreams
@@ -35,19 +35,7 @@ SOUND = Batch.of(np.random.default_rng(5).normal(0.0, 0.1, 1_040).astype("f"))
 @pytest.fixture
 def apc(tmp_path: Path) -> Path:
     """Give a small checkpoint in the format of S3PRL's APC."""
-    size = {"num_layers": 3, "hidden_size": 32, "dropout": 0.1, "residual": True}
-    audio = {"feat_type": "fbank", "feat_dim": 80, "frame_length": 25}
-    config = {
-        "data": {"audio": {**audio, "frame_shift": 10, "cmvn": True}},
-        "model": {"paras": {**size, "vq": None}},
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what s3prl uses of torch
-        family = importlib.import_module("s3prl.upstream.apc.apc")
-        weights = family.APC(80, **config["model"]["paras"]).state_dict()
-    file = tmp_path / "apc.ckpt"
-    torch.save({"config": config, "model": weights}, file)
-    return file
+    return save_s3prl(tmp_path, "apc_local")
 
 
 class Fake(nn.Module):

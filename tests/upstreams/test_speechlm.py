@@ -1,20 +1,19 @@
 """SpeechLM, compared with what its authors' own code gave for the same weights."""
 
 import argparse
-import importlib.util
 import pickle
 import subprocess
 import sys
 import types
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+import speechlm_oracle as oracle
 import torch
 from numpy.typing import NDArray
+from tiny_speechlm import Content, reference, speechlm
 from torch import Tensor
 
 from nserbench.errors import BadSpec, CheckpointMissing
@@ -26,41 +25,13 @@ from nserbench.upstreams.speechlm_config import (
     speechlm_files,
 )
 
-_spec = importlib.util.spec_from_file_location(
-    "speechlm_oracle", Path(__file__).with_name("speechlm_oracle.py")
-)
-assert _spec is not None
-assert _spec.loader is not None
-oracle: Any = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(oracle)
-
-Content = dict[str, Any]
 Save = Callable[[Content], Path]
 
 
-@pytest.fixture(scope="session")
-def reference() -> dict[str, NDArray[Any]]:
-    """Give what the authors' code gave."""
-    with np.load(oracle.REFERENCE) as stored:
-        return dict(stored)
-
-
-@pytest.fixture(scope="session")
-def cleaned(reference: dict[str, NDArray[Any]]) -> Callable[[str], Content]:
-    """Give a function that makes what a cleaned checkpoint of a size holds."""
-
-    def make(size: str) -> Content:
-        lines = [str(it).split(" ") for it in reference[f"{size} parameters"]]
-        shapes = {name: [int(it) for it in text.split("x")] for name, text in lines}
-        return {"cfg": deepcopy(oracle.SMALL[size]), "model": oracle.weights(shapes)}
-
-    return make
-
-
 @pytest.fixture
-def base(cleaned: Callable[[str], Content]) -> Content:
+def base() -> Content:
     """Give what a cleaned Base checkpoint holds, to be changed."""
-    return cleaned("base")
+    return speechlm("base")
 
 
 @pytest.fixture
@@ -86,20 +57,15 @@ def layers(upstream: SpeechLM, *waves: NDArray[np.float32]) -> Tensor:
 
 
 @pytest.mark.parametrize("size", ["base", "large"])
-def test_every_layer_is_that_of_the_authors_code(
-    size: str,
-    reference: dict[str, NDArray[Any]],
-    cleaned: Callable[[str], Content],
-    save: Save,
-) -> None:
-    upstream = load(save(cleaned(size)))
+def test_every_layer_is_that_of_the_authors_code(size: str, save: Save) -> None:
+    upstream = load(save(speechlm(size)))
 
     for wave in oracle.waves():
         found = upstream.extract(Batch.of(wave))
 
         assert list(found) == ["speech", "unit"]
         for group, it in found.items():
-            expected = torch.from_numpy(reference[f"{size} {group} {len(wave)}"])
+            expected = torch.from_numpy(reference()[f"{size} {group} {len(wave)}"])
             states = it.states[:, 0, :: oracle.STRIDE]
             assert states.shape == expected.shape
             assert (states - expected).abs().max() < 1e-5
@@ -123,10 +89,8 @@ def test_batch_mates_change_nothing_and_padding_is_zero(
 
 
 @pytest.mark.parametrize("size", ["base", "large"])
-def test_the_description_says_what_comes_out(
-    size: str, cleaned: Callable[[str], Content], save: Save
-) -> None:
-    file = save(cleaned(size))
+def test_the_description_says_what_comes_out(size: str, save: Save) -> None:
+    file = save(speechlm(size))
 
     groups = describe_speechlm({"checkpoint": str(file)})
 

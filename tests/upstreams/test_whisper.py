@@ -1,10 +1,11 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from layers import difference, each, only, valid
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import (
@@ -15,28 +16,13 @@ from transformers import (
 from transformers.generation import GenerationMixin
 
 from nserbench.upstreams import whisper as module
-from nserbench.upstreams.base import Batch, LayerGroup
+from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import WHISPER
 from nserbench.upstreams.whisper import Whisper
 
 Wave = NDArray[np.float32]
 MakeSound = Callable[..., Wave]
 OpenWhisper = Callable[..., Whisper]
-
-
-def only(batch: Batch, place: int) -> Batch:
-    """Give one utterance of a batch."""
-    return Batch(
-        batch.ids[place : place + 1],
-        batch.waves[place : place + 1],
-        batch.texts[place : place + 1],
-        batch.languages[place : place + 1],
-    )
-
-
-def each(batch: Batch) -> Iterator[Batch]:
-    """Give the utterances of a batch one by one."""
-    return (only(batch, place) for place in range(len(batch.waves)))
 
 
 def mel(wave: Wave) -> Tensor:
@@ -46,18 +32,6 @@ def mel(wave: Wave) -> Tensor:
         wave, sampling_rate=16_000, return_tensors="pt"
     ).input_features
     return features
-
-
-def valid(group: LayerGroup, place: int = 0) -> Tensor:
-    """Give the layers of one utterance without padding."""
-    return group.states[:, place, : int(group.lengths[place])]
-
-
-def difference(ours: Tensor, theirs: Tensor) -> float:
-    """Give the largest difference in units of the largest state of each layer."""
-    assert ours.shape == theirs.shape
-    largest = theirs.abs().amax(dim=(1, 2), keepdim=True)
-    return float(((ours - theirs) / largest).abs().max())
 
 
 def greedy(

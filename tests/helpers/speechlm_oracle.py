@@ -1,7 +1,7 @@
 """Runs the authors' own SpeechLM, and writes down what it gives for drawn weights.
 
-    python tests/upstreams/speechlm_oracle.py CHECKOUT
-    python tests/upstreams/speechlm_oracle.py CHECKOUT --sizes
+    python tests/helpers/speechlm_oracle.py CHECKOUT
+    python tests/helpers/speechlm_oracle.py CHECKOUT --sizes
 
 CHECKOUT is a copy of microsoft/SpeechT5 at `COMMIT`. The first form writes
 ``speechlm_reference.npz`` beside this file. The second compares both codes at the

@@ -1,0 +1,62 @@
+"""What the tests of Hugging Face checkpoints share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tiny_hf import PRENORM, extractor_of
+from torch import Tensor
+
+from nserbench.cards import bind
+from nserbench.spec import Spec
+from nserbench.upstreams.base import Groups, LayeredFeatures
+from nserbench.upstreams.cards import HF
+
+Wave: TypeAlias = NDArray[np.float32]
+Checkpoint: TypeAlias = Callable[[str], Path]
+"""Gives the folder of a checkpoint of `tiny_hf` by its name."""
+
+
+def hf(folder: Path) -> Any:
+    """Load a checkpoint by the generic card, as the benchmark does."""
+    one = bind(HF, Spec("hf", bare=str(folder)))
+    return one.card.open(one.options, "cpu")
+
+
+def described(folder: Path) -> Groups:
+    """Give what the generic card says of a checkpoint."""
+    one = bind(HF, Spec("hf", bare=str(folder)))
+    return one.card.describe(one.options)
+
+
+def assert_described(groups: LayeredFeatures, folder: Path) -> None:
+    """Compare groups of three utterances with what the card says of them."""
+    specs = described(folder)
+    assert list(groups) == list(specs)
+    for name, spec in specs.items():
+        layers, utterances, _, dim = groups[name].states.shape
+        assert (layers, utterances, dim) == (len(spec.layers), 3, spec.dim)
+        assert groups[name].states.dtype == torch.float32
+
+
+def library_inputs(name: str, wave: Wave) -> Any:
+    """Prepare a wave as transformers does for a checkpoint."""
+    return extractor_of(name)(wave, sampling_rate=16_000, return_tensors="pt")
+
+
+@torch.no_grad()
+def library_encoder(encoder: Any, name: str, wave: Wave) -> Tensor:
+    """Give ``(layers, frames, dim)`` as transformers computes them for one wave."""
+    inputs = library_inputs(name, wave)
+    states = list(encoder(**inputs, output_hidden_states=True).hidden_states)
+    if name.startswith(PRENORM):
+        states[-1] = encoder.encoder.layer_norm(states[-1])
+    frames = states[0].shape[1]
+    if name.startswith("wav2vec2-bert"):
+        frames = int(inputs["attention_mask"].sum())
+    return torch.stack(states)[:, 0, :frames]

@@ -1,0 +1,73 @@
+"""Every built-in upstream keeps the contract, whatever its weights."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+from tiny_hf import EVERY
+from tiny_models import save_tiny
+
+from nserbench.benchmark.conformance import check_upstream
+from nserbench.benchmark.plugins import Plugins
+from nserbench.spec import parse_spec
+from nserbench.upstreams.cards import nserbench_upstreams
+
+Typed = Callable[[str], str]
+
+CASES = (
+    "mel",
+    "mel:enhance={dccrn:checkpoint=<dccrn>}",
+    "convtasnet-mel:enhance={convtasnet:checkpoint=<convtasnet>}",
+    "dccrn-mel:enhance={dccrn:checkpoint=<dccrn>}",
+    *("is09", "is10", "is11", "is12", "is13", "egemaps", "compare"),
+    "wav2vec2:checkpoint=<wav2vec2>",
+    "wav2vec2:checkpoint=<wav2vec2-large>",
+    "hubert:checkpoint=<hubert>",
+    "hubert:checkpoint=<hubert-large>",
+    "wavlm:checkpoint=<wavlm>",
+    "wavlm:checkpoint=<wavlm-large>",
+    "conformer:checkpoint=<asr>",
+    "conformer-small:checkpoint=<asr>",
+    "speechlm:checkpoint=<speechlm>",
+    "whisper:checkpoint=<whisper>",
+    "whisper-enc:checkpoint=<whisper>",
+    "whisper-dec:checkpoint=<whisper>",
+    "whisper-en:checkpoint=<whisper.en>",
+    "whisper-cn:checkpoint=<whisper>",
+    "bert:checkpoint=<bert>",
+    "bert:checkpoint=<bert>,pool=cls",
+    "hf:<whisper>",
+    *(f"hf:<{name}>" for name in EVERY),
+    "s3prl:wav2vec2_local,checkpoint=<wav2vec2_local>",
+    "s3prl:hubert_local,checkpoint=<hubert_local>",
+    "s3prl:wavlm_local,checkpoint=<wavlm_local>",
+    "s3prl:apc_local,checkpoint=<apc_local>",
+    "s3prl:hf_wav2vec2_custom,checkpoint=<hf_wav2vec2_custom>",
+    "s3prl:fbank",
+)
+"""What is typed. ``<NAME>`` stands for the tiny checkpoint of that name."""
+
+
+@pytest.fixture(scope="session")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
+    """Give a function that puts tiny checkpoints, each written once, into a text."""
+    place = cache(lambda name: save_tiny(tmp_path_factory.mktemp("tiny"), name))
+    return lambda text: re.sub("<(.+?)>", lambda name: str(place(name[1])), text)
+
+
+def test_no_built_in_is_left_out() -> None:
+    names = {parse_spec(text).name for text in CASES}
+
+    assert names == {card.name for card in nserbench_upstreams()}
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_a_built_in_keeps_the_contract(text: str, typed: Typed) -> None:
+    plugins = Plugins(installed=False)
+    bound = plugins.bind("upstream", parse_spec(typed(text)))
+
+    report = check_upstream(bound, "cpu")
+
+    assert [one for one in report.findings if one.passed is False] == []
+    assert report.passed

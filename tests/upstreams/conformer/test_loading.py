@@ -1,0 +1,175 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conformer_checks import (
+    BATCH,
+    options,
+)
+from tiny_conformer import HYPERPARAMS
+
+from nserbench.cards import bind
+from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.spec import parse_spec
+from nserbench.upstreams.cards import CONFORMER, CONFORMER_SMALL
+from nserbench.upstreams.conformer_config import conformer_files
+
+pytest.importorskip("nserbench.upstreams.conformer", exc_type=ImportError)
+
+from nserbench.upstreams.conformer import Conformer
+
+
+def test_nothing_is_written_beside_the_checkpoint_or_in_the_working_folder(
+    folder: Path,
+) -> None:
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+
+    Conformer(options(folder), "cpu")
+
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_the_files_that_decide_leave_out_the_language_model_unless_it_is_read(
+    folder: Path,
+) -> None:
+    (folder / "README.md").touch()
+
+    greedy, beam = (
+        [file.name for file in conformer_files(options(folder, search))]
+        for search in ("greedy", "beam")
+    )
+
+    files = ["hyperparams.yaml", "model.ckpt", "normalizer.ckpt", "tokenizer.ckpt"]
+    assert greedy == files
+    assert beam == sorted([*files, "lm.ckpt"])
+
+
+def test_a_greedy_search_needs_no_language_model(
+    copy: Path, conformer: Conformer
+) -> None:
+    (copy / "lm.ckpt").unlink()
+
+    texts = Conformer(options(copy), "cpu").transcribe(BATCH)
+
+    assert texts == conformer.transcribe(BATCH)
+
+
+@pytest.mark.parametrize("file", ["model.ckpt", "normalizer.ckpt", "tokenizer.ckpt"])
+def test_a_missing_file_is_named(copy: Path, file: str) -> None:
+    (copy / file).unlink()
+
+    with pytest.raises(CheckpointMissing, match=rf"not whole: .* wants {file}"):
+        Conformer(options(copy), "cpu")
+
+
+@pytest.mark.parametrize("file", ["model.ckpt", "normalizer.ckpt", "tokenizer.ckpt"])
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_truncated_file_is_refused(copy: Path, file: str, kept: int) -> None:
+    (copy / file).write_bytes((copy / file).read_bytes()[:kept])
+
+    with pytest.raises(CheckpointMissing, match="copy cannot be read"):
+        Conformer(options(copy), "cpu")
+
+
+def test_weights_that_are_not_all_there_are_refused(copy: Path) -> None:
+    weights = torch.load(copy / "model.ckpt")
+    del weights["1.encoder.norm.norm.weight"]
+    torch.save(weights, copy / "model.ckpt")
+
+    with pytest.raises(CheckpointMissing, match=r"1 tensors .* 1\.encoder\.norm"):
+        Conformer(options(copy), "cpu")
+
+
+class Bomb:
+    """Runs a command when it is unpickled as Python would."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (self.command,)
+
+
+def test_weights_that_are_code_do_not_run(copy: Path, tmp_path: Path) -> None:
+    torch.save({"x": Bomb(f"touch {tmp_path / 'ran'}")}, copy / "model.ckpt")
+
+    with pytest.raises(CheckpointMissing, match="copy cannot be read"):
+        Conformer(options(copy), "cpu")
+
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_without_hyperparams_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointMissing, match=r"has no hyperparams\.yaml"):
+        Conformer(options(tmp_path), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("said", "instead", "reason"),
+    [
+        ("TransformerASR.TransformerASR", "RNN", "no TransformerASR"),
+        ("d_model: !ref <d_model>", "d_model: !ref <no>", "how large the model is"),
+        ("d_model: 16", "d_model: !ref <d_model>", "how large the model is"),
+        ("sample_rate: 16000", "sample_rate: 8000", "hears 8000 Hz"),
+    ],
+)
+def test_what_is_no_such_asr_is_refused(
+    copy: Path, said: str, instead: str, reason: str
+) -> None:
+    (copy / "hyperparams.yaml").write_text(HYPERPARAMS.replace(said, instead))
+
+    with pytest.raises(BadSpec, match=reason):
+        Conformer(options(copy), "cpu")
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- a\n", "a: &b [*b]\n"])
+def test_hyperparams_that_cannot_be_read_are_refused(copy: Path, text: str) -> None:
+    (copy / "hyperparams.yaml").write_text(text)
+
+    with pytest.raises((BadSpec, CheckpointMissing), match="hyperparams"):
+        Conformer(options(copy), "cpu")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "evil: !apply:os.system ['touch RAN']",
+        "a: {b: [!applyref:os.system ['touch RAN']]}",
+        "evil: !new:speechbrain.utils.superpowers.subprocess.Popen [[touch, RAN]]",
+    ],
+)
+def test_hyperparams_that_name_code_are_refused_before_it_runs(
+    copy: Path, line: str
+) -> None:
+    (copy / "hyperparams.yaml").write_text(f"{line}\n{HYPERPARAMS}")
+
+    with pytest.raises(BadSpec, match="runs no code of a checkpoint"):
+        Conformer(options(copy), "cpu")
+
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_the_cards_differ_in_their_checkpoint() -> None:
+    large, small = (
+        bind(card, parse_spec(card.name)) for card in (CONFORMER, CONFORMER_SMALL)
+    )
+
+    assert large.label == "conformer"
+    assert small.options["checkpoint"].startswith("speechbrain/asr-conformersmall")
+    assert large.key_options().keys() & {"checkpoint", "search"} == {"search"}
+
+
+def test_a_card_opens_its_checkpoint(folder: Path) -> None:
+    bound = bind(CONFORMER, parse_spec(f"conformer:checkpoint={folder}"))
+
+    conformer = CONFORMER.open(bound.options, "cpu")
+
+    assert CONFORMER.describe(bound.options).keys() == conformer.extract(BATCH).keys()
+    assert len(CONFORMER.checkpoint_files(bound.options)) == 4
+
+
+def test_precision_on_a_gpu_stays_as_it_is() -> None:
+    assert not torch.backends.cuda.matmul.allow_tf32  # speechbrain would allow it

@@ -1,0 +1,162 @@
+import json
+
+import pytest
+import torch
+import transformers as lib
+from hf_checks import (
+    Checkpoint,
+    described,
+    hf,
+)
+from safetensors.torch import load_file, save_file
+from tiny_hf import save_tokenizer
+
+from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.upstreams.base import Batch
+from nserbench.upstreams.cards import nserbench_upstreams
+
+CARDS = {card.name: card for card in nserbench_upstreams()}
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "hubert", "wavlm"])
+def test_a_checkpoint_of_another_type_is_refused(
+    name: str, checkpoint: Checkpoint
+) -> None:
+    other = checkpoint("conformer")
+
+    with pytest.raises(BadSpec, match=rf"no {name}: .*'wav2vec2-conformer'\n.* hf:/"):
+        CARDS[name].describe({"checkpoint": str(other), "revision": None})
+
+
+@pytest.mark.parametrize(
+    ("name", "lost", "message"),
+    [
+        ("wav2vec2", "hidden_size", "encoder: it has none of d_model, hidden_size"),
+        ("wav2vec2", "num_hidden_layers", "encoder: it has none of encoder_layers"),
+        ("hubert+gpt2", "encoder", "encoder: it has none of encoder_layers"),
+    ],
+)
+def test_a_configuration_that_does_not_say_enough_is_refused(
+    name: str, lost: str, message: str, copied: Checkpoint
+) -> None:
+    file = copied(name) / "config.json"
+    config = json.loads(file.read_text())
+    del config[lost]
+    file.write_text(json.dumps(config))
+
+    with pytest.raises(BadSpec, match=message):
+        described(file.parent)
+
+
+def test_code_of_the_hub_is_never_run(copied: Checkpoint) -> None:
+    file = copied("wav2vec2") / "config.json"
+    config = json.loads(file.read_text())
+    config["auto_map"] = {"AutoModel": "modeling_mine.Mine"}
+    file.write_text(json.dumps(config))
+
+    with pytest.raises(BadSpec, match="never run"):
+        described(file.parent)
+
+
+def test_a_type_that_the_library_does_not_know_is_refused(copied: Checkpoint) -> None:
+    file = copied("wav2vec2") / "config.json"
+    file.write_text(file.read_text().replace('"wav2vec2"', '"wav3vec"'))
+
+    with pytest.raises(BadSpec, match="wav3vec"):
+        hf(file.parent)
+
+
+def test_layers_that_the_configuration_did_not_announce_are_refused(
+    checkpoint: Checkpoint, batch: Batch
+) -> None:
+    upstream = hf(checkpoint("hubert"))
+    upstream.model.encoder.layers = upstream.model.encoder.layers[:2]
+
+    with pytest.raises(BadSpec, match=r"gives 3 layers of 16, .* speaks of 4 of 16"):
+        upstream.extract(batch)
+
+
+def test_a_checkpoint_that_does_not_say_how_it_wants_audio_is_refused(
+    copied: Checkpoint,
+) -> None:
+    folder = copied("wavlm")
+    (folder / "preprocessor_config.json").unlink()
+
+    with pytest.raises(CheckpointMissing, match=r"wanted: preprocessor_config\.json"):
+        hf(folder)
+
+
+def test_audio_at_another_rate_is_refused(copied: Checkpoint) -> None:
+    folder = copied("wavlm")
+    lib.Wav2Vec2FeatureExtractor(sampling_rate=24_000).save_pretrained(folder)
+
+    with pytest.raises(BadSpec, match="24000 Hz, not at 16000"):
+        hf(folder)
+
+
+def test_a_decoder_without_a_tokenizer_is_refused(copied: Checkpoint) -> None:
+    folder = copied("moonshine")
+    for file in folder.glob("*token*"):
+        file.unlink()
+
+    with pytest.raises(CheckpointMissing, match="no tokenizer that can be loaded"):
+        hf(folder)
+
+
+def test_a_decoder_with_the_tokenizer_of_another_is_refused(
+    copied: Checkpoint,
+) -> None:
+    folder = copied("moonshine")
+    save_tokenizer(folder, tokens=10)
+
+    with pytest.raises(CheckpointMissing, match="has 10 tokens, they have 40"):
+        hf(folder)
+
+
+def test_weights_that_are_not_whole_are_refused(copied: Checkpoint) -> None:
+    file = copied("hubert") / "model.safetensors"
+    weights = load_file(file)
+    del weights["encoder.layers.2.attention.k_proj.weight"]
+    save_file(weights, file, {"format": "pt"})
+
+    with pytest.raises(CheckpointMissing, match=r"1 tensors are missing.*k_proj"):
+        hf(file.parent)
+
+
+def test_weights_that_end_too_soon_are_refused(copied: Checkpoint) -> None:
+    file = copied("hubert") / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+    with pytest.raises(CheckpointMissing, match="cannot be read"):
+        hf(file.parent)
+
+
+def test_weights_as_the_hub_has_them_are_read(copied: Checkpoint, batch: Batch) -> None:
+    folder = copied("wav2vec2")
+    theirs = hf(folder).extract(batch)["encoder"].states
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    old = {
+        "wav2vec2."
+        + name.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): weight
+        for name, weight in weights.items()
+        if name != "masked_spec_embed"  # some lack it, and it is not used
+    }
+    torch.save(old | {"lm_head.weight": torch.ones(3)}, folder / "pytorch_model.bin")
+
+    states = hf(folder).extract(batch)["encoder"].states
+
+    assert "wav2vec2.encoder.pos_conv_embed.conv.weight_g" in old
+    torch.testing.assert_close(states, theirs)
+
+
+def test_half_precision_weights_are_used_in_single(copied: Checkpoint) -> None:
+    folder = copied("wav2vec2")
+    lib.AutoModel.from_pretrained(folder).half().save_pretrained(folder)
+
+    model = hf(folder).model
+
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert not model.training

@@ -1,0 +1,103 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+import transformers as lib
+from hf_checks import (
+    Checkpoint,
+    Wave,
+    assert_described,
+    hf,
+    library_encoder,
+    library_inputs,
+)
+from layers import difference, valid
+from tiny_hf import WRITERS
+
+from nserbench.cards import bind
+from nserbench.spec import Spec
+from nserbench.upstreams.base import Batch
+from nserbench.upstreams.cards import nserbench_upstreams
+from nserbench.upstreams.huggingface import SpeechEncoder, SpeechEncoderDecoder
+
+CARDS = {card.name: card for card in nserbench_upstreams()}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_layers_of_both_halves_are_those_of_the_library_step_by_step(
+    name: str, checkpoint: Checkpoint, sound: Callable[..., Wave]
+) -> None:
+    library = lib.AutoModelForSpeechSeq2Seq.from_pretrained(checkpoint(name)).eval()
+    waves = [sound(length, length) for length in (16_161, 1_600, 150_000)]
+
+    with torch.no_grad():
+        heard = hf(checkpoint(name)).listen(Batch.of(*waves))
+
+    assert_described(heard.features, checkpoint(name))
+    for place, wave in enumerate(waves):
+        encoder = library_encoder(library.get_encoder(), name, wave)
+        found = torch.no_grad()(library.generate)(
+            **library_inputs(name, wave),
+            do_sample=False,
+            max_new_tokens=6,
+            use_cache=False,
+            return_dict_in_generate=True,
+            output_hidden_states=True,
+        )
+        steps = [torch.stack(one)[:, 0, -1:] for one in found.decoder_hidden_states]
+        words = [f"w{token}" for token in found.sequences[0].tolist() if token > 2]
+        ours = {name: valid(one, place) for name, one in heard.features.items()}
+        assert difference(ours["encoder"], encoder) < 1e-5
+        assert difference(ours["decoder"], torch.cat(steps, dim=1)) < 1e-5
+        assert heard.texts[place].split() == words
+
+
+def test_a_transcript_that_ends_has_a_frame_for_its_end(
+    checkpoint: Checkpoint, batch: Batch
+) -> None:
+    upstream = hf(checkpoint("hubert+gpt2"))
+    upstream.model.generation_config.suppress_tokens = [0, 1, *range(3, 40)]
+
+    heard = upstream.listen(batch)
+
+    assert heard.texts == ("", "", "")
+    assert heard.features["decoder"].lengths.tolist() == [1, 1, 1]
+
+
+def test_a_transcript_fits_into_the_positions_of_the_decoder(
+    checkpoint: Checkpoint, batch: Batch
+) -> None:
+    upstream = hf(checkpoint("wav2vec2+bert"))
+    upstream.model.config.decoder.max_position_embeddings = 5
+    upstream.model.generation_config.suppress_tokens = [0, 1, 2, *range(8, 40)]
+
+    decoder = upstream.extract(batch)["decoder"]
+
+    assert decoder.lengths.tolist() == [5, 5, 5]
+
+
+def test_gradients_reach_both_halves(checkpoint: Checkpoint, batch: Batch) -> None:
+    upstream = hf(checkpoint("wav2vec2+bert"))
+
+    groups = upstream.forward(batch)
+    sum(group.states.square().mean() for group in groups.values()).backward()
+
+    model = upstream.model
+    first = (
+        model.encoder.feature_extractor.conv_layers[0].conv.weight,
+        model.decoder.bert.encoder.layer[0].output.dense.weight,
+    )
+    assert all(weight.grad.any() for weight in first)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "writes"),
+    [("conformer", SpeechEncoder, False), ("moonshine", SpeechEncoderDecoder, True)],
+)
+def test_only_a_checkpoint_with_a_decoder_transcribes(
+    name: str, kind: type, writes: bool, checkpoint: Checkpoint
+) -> None:
+    one = bind(CARDS["hf"], Spec("hf", bare=str(checkpoint(name))))
+
+    assert one.card.can_transcribe(one.options) is writes
+    assert isinstance(one.card.open(one.options, "cpu"), kind)
