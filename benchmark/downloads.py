@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.sources import Archive, Source
-from nserbench.errors import MissingExtra, NserbenchError
+from nserbench.errors import DownloadFailed, MissingExtra
 
 if TYPE_CHECKING:
     import requests
@@ -22,10 +22,6 @@ PATIENCE = 60.0  # seconds without a byte
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
 
 Downloader = Callable[[str, str, Any], None]
-
-
-class DownloadFailed(NserbenchError, OSError):
-    """A file that could not be fetched, or is not the one that was published."""
 
 
 def download(source: Source, into: Path, progress: Progress) -> Path:

@@ -10,8 +10,8 @@ import soundfile
 
 from nserbench.corpora.audio import (
     CONTAINERS,
-    _refuse_cut_off,
-    _refuse_lost_packets,
+    refuse_cut_off,
+    refuse_lost_packets,
 )
 from nserbench.errors import BadAudio
 
@@ -58,7 +58,7 @@ def read_header(path: Path) -> Header:
 
 def _of_file(path: Path) -> Header:
     with soundfile.SoundFile(path) as sound:
-        _refuse_cut_off(sound.extra_info)
+        refuse_cut_off(sound.extra_info)
         return Header(sound.samplerate, sound.channels, sound.frames / sound.samplerate)
 
 
@@ -66,7 +66,7 @@ def _of_container(path: Path) -> Header:
     with av.open(path) as container:
         if not container.streams.audio:
             raise BadAudio("has no sound: none of its streams is audio")
-        _refuse_lost_packets(path, container)
+        refuse_lost_packets(path, container)
         sound = container.streams.audio[0]
         if sound.duration is not None and sound.time_base is not None:
             seconds = float(sound.duration * sound.time_base)

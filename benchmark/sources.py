@@ -55,7 +55,7 @@ class Source:
         return sum(one.bytes for one in self.archives)
 
 
-# Sizes and MD5s as Zenodo lists them for each file of the record.
+# Sizes and MD5s of the record's files, as public code that fetches them quotes Zenodo.
 _DEMAND = {
     "DKITCHEN": (110_501_049, "7ffbf52d7f4699f96927846103dc8788"),
     "DLIVING": (80_170_627, "46741384d9e434a0bd8b3ec1830b6052"),

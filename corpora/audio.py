@@ -109,7 +109,7 @@ def _from_file(
     path: Path, start: float | None, end: float | None, channel: str | None
 ) -> tuple[NDArray[np.float32], int]:
     with soundfile.SoundFile(path) as sound:
-        _refuse_cut_off(sound.extra_info)
+        refuse_cut_off(sound.extra_info)
         rate: int = sound.samplerate
         first, last = _span(sound.frames, rate, start, end)
         sound.seek(first)
@@ -126,7 +126,7 @@ def _from_container(
     with av.open(path) as container:
         if not container.streams.audio:
             raise BadAudio("has no sound: none of its streams is audio")
-        _refuse_lost_packets(path, container)
+        refuse_lost_packets(path, container)
         waves = [np.empty(0, np.float32)]
         for frame in _decoded(container):
             names = [one.name for one in frame.layout.channels]
@@ -157,8 +157,12 @@ def _decoded(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
             raise BadAudio(f"is cut off: {reached:.3f} of {said:.3f} s are there")
 
 
-def _refuse_lost_packets(path: Path, container: av.container.InputContainer) -> None:
-    # FFmpeg takes the end of the file for the end of the sound.
+def refuse_lost_packets(path: Path, container: av.container.InputContainer) -> None:
+    """Refuse a container that lost its end, which FFmpeg takes for that of the sound.
+
+    Raises:
+        BadAudio: if it says that it is longer than its file.
+    """
     if container.format.name == "avi":
         with path.open("rb") as file:
             said = 8 + int.from_bytes(file.read(8)[4:], "little")
@@ -180,8 +184,15 @@ def _mono(
     return mono
 
 
-def _refuse_cut_off(log: str) -> None:
-    # libsndfile reads what is left of a cut-off WAV and only writes it into its log.
+def refuse_cut_off(log: str) -> None:
+    """Refuse a WAV that lost its end, which libsndfile only writes into its log.
+
+    Args:
+        log: What it wrote there.
+
+    Raises:
+        BadAudio: if the file is shorter than its header says.
+    """
     if size := _DATA_SIZE.search(log):
         said, found = int(size["said"]), int(size["found"])
         if found < said < _UNKNOWN_SIZE:

@@ -61,8 +61,8 @@ class Corpus:
         utterances: At least one for each fold.
         tested: The folds that are tested in turn, each against all others; empty for
             all of them (cross-validation).
-        noises: Audio files of noises that belong to this corpus, by name. They win
-            over noises of the same name from elsewhere.
+        noises: Audio files, folders or patterns of noises that belong to this corpus,
+            by name. They win over noises of the same name from elsewhere.
         unit: What the unit of independence is called.
         left_out: Why an utterance that the corpus lists does not take part, by id.
         edition: Which of several published editions was found; empty if there is one.
@@ -150,8 +150,9 @@ class CorpusCard(Card):
 class NoiseCard(Card):
     """What is known of a noise before it is read.
 
-    ``load`` names a function ``(card, settings) -> Path`` that gives its audio file,
-    or raises `CorpusMissing`.
+    ``load`` names a function ``(card, settings) -> Path`` that gives its audio file, a
+    folder of them, or a pattern such as ``FOLDER/*-rain.wav``; or raises
+    `CorpusMissing`.
     """
 
     kind: ClassVar[str] = "noise"

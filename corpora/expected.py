@@ -21,13 +21,13 @@ class Expected:
         edition: What `Corpus.edition` then is.
         classes: Utterances of each class.
         folds: Utterances of each fold.
-        speakers: Utterances of each speaker.
+        speakers: Utterances of each speaker; None where nobody published them.
     """
 
     edition: str = ""
     classes: Mapping[str, int]
     folds: Mapping[str, int]
-    speakers: Mapping[str, int]
+    speakers: Mapping[str, int] | None
 
     @property
     def total(self) -> int:
@@ -44,8 +44,9 @@ class Expected:
         found = {
             "class": (Counter(one.label for one in ones), self.classes),
             "fold": (Counter(one.fold for one in ones), self.folds),
-            "speaker": (Counter(one.speaker for one in ones), self.speakers),
         }
+        if self.speakers is not None:
+            found["speaker"] = Counter(one.speaker for one in ones), self.speakers
         return [
             f"{kind} {name}: {counts[name]} utterances, {wanted.get(name, 0)} expected"
             for kind, (counts, wanted) in found.items()

@@ -12,6 +12,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import MELD
+from nserbench.corpora.expected import Expected
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
@@ -45,6 +46,13 @@ FOLDERS = {  # the archives are unpacked in place, or one level up or down
         "test",
     ),
 }
+COUNTS = {
+    "train": (1109, 271, 268, 1743, 4710, 683, 1205),
+    "dev": (153, 22, 40, 163, 470, 111, 150),
+    "test": (345, 68, 50, 402, 1256, 208, 281),
+}
+"""Rows of each of the seven classes in the three tables (declare-lab/MELD)."""
+
 KINDS = ("mp4", "wav")
 """Endings of clips; the first that a part has is read."""
 LEFT_OUT = {
@@ -55,6 +63,29 @@ LEFT_OUT = {
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,5}")
 _SHOWN = 20  # missing clips named in one message
+
+
+def expected(options: Options) -> tuple[Expected, ...]:
+    """Give the counts without the two clips left out; `load` says the options."""
+    rows = {
+        part: dict(zip(CLASSES["all"], COUNTS[part], strict=True)) for part in COUNTS
+    }
+    for name in LEFT_OUT:  # both are neutral
+        rows[name.partition("_")[0]]["neutral"] -= 1
+    classes = CLASSES[options["classes"]]
+    return tuple(
+        Expected(
+            edition=kind,
+            classes={
+                name: sum(each[name] for each in rows.values()) for name in classes
+            },
+            folds={
+                part: sum(each[name] for name in classes) for part, each in rows.items()
+            },
+            speakers=None,
+        )
+        for kind in KINDS
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,3 +96,7 @@ class StoreDamaged(NserbenchError, OSError):
 
 class BadResult(NserbenchError, ValueError):
     """A result folder that cannot be read."""
+
+
+class DownloadFailed(NserbenchError, OSError):
+    """A file that could not be fetched, or is not the one that was published."""

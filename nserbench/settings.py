@@ -19,8 +19,10 @@ class Settings:
     """The user's folders and noises; the environment wins over the file.
 
     Attributes:
-        paths: The ``[paths]`` table: corpora, ``demand``, ``results``, ``store``.
-        noises: The ``[noises]`` table: an audio file for each name.
+        paths: The ``[paths]`` table: corpora, collections of noises such as
+            ``demand``, ``results``, ``store``.
+        noises: The ``[noises]`` table: an audio file, a folder of them or a pattern
+            for each name.
         environment: Where ``NSERBENCH_...`` is looked up.
     """
 

@@ -16,6 +16,7 @@ from nserbench.cards import bind
 from nserbench.corpora.audio import SAMPLE_RATE, read_audio
 from nserbench.corpora.base import Corpus
 from nserbench.corpora.cards import MELD
+from nserbench.corpora.meld import expected
 from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
 from nserbench.settings import Settings
 from nserbench.spec import parse_spec
@@ -180,6 +181,23 @@ def playable(classes: Sequence[str]) -> Counter[tuple[str, str]]:
     )
     counts.subtract({(name.split("_")[0], "neutral"): 1 for name in GONE})
     return counts
+
+
+@pytest.mark.parametrize("classes", ["paper", "all"])
+def test_what_doctor_expects_is_what_the_tables_hold(classes: str) -> None:
+    names = PAPER if classes == "paper" else tuple(COUNTS["train"])
+
+    (mp4, wav) = expected({"classes": classes})
+
+    counts = playable(names)
+    assert (mp4.edition, wav.edition) == ("mp4", "wav")
+    assert mp4.total == wav.total == (11_351 if classes == "paper" else 13_706)
+    assert mp4.classes == {
+        name: sum(counts[part, name] for part in COUNTS) for name in names
+    }
+    assert mp4.folds == {
+        part: sum(counts[part, name] for name in names) for part in COUNTS
+    }
 
 
 def test_a_row_says_all_of_an_utterance(tmp_path: Path) -> None:
