@@ -6,11 +6,16 @@ from nserbench.cards import Option, one_of, several, several_label
 from nserbench.corpora.base import CorpusCard
 from nserbench.hookspecs import hookimpl
 
-_CLASSES = Option(
-    help="paper (anger, happiness, neutral, sadness) or all (7 emotions)",
-    default="paper",
-    parse=one_of("paper", "all"),
-)
+
+def _classes(others: str) -> Option:
+    return Option(
+        help=f"paper (anger, happiness, neutral, sadness) or {others}",
+        default="paper",
+        parse=one_of("paper", "all"),
+    )
+
+
+_CLASSES = _classes("all (7 emotions)")
 
 DEMO = CorpusCard(
     name="demo",
@@ -29,6 +34,7 @@ EMODB = CorpusCard(
     licence="CC0-1.0",
     load="nserbench.corpora.emodb:load",
     options={"classes": _CLASSES},
+    expects="nserbench.corpora.emodb:expected",
     obtain="download EmoDB from http://emodb.bilderbar.info and unpack it",
 )
 
@@ -87,8 +93,136 @@ MELD = CorpusCard(
             parse=one_of("centre", "downmix"),
         ),
     },
+    expects="nserbench.corpora.meld:expected",
     obtain="download MELD.Raw.tar.gz from https://affective-meld.github.io and unpack "
     "it and the three archives in it",
+)
+
+
+RAVDESS = CorpusCard(
+    name="ravdess",
+    summary="RAVDESS, speech: 24 North American actors, 2 sentences, 6 folds",
+    source="Livingstone and Russo, The Ryerson audio-visual database of emotional "
+    "speech and song (RAVDESS), PLOS ONE 13(5), 2018",
+    licence="CC-BY-NC-SA-4.0",
+    load="nserbench.corpora.ravdess:load",
+    options={"classes": _classes("all (8 emotions)")},
+    expects="nserbench.corpora.ravdess:expected",
+    obtain="download Audio_Speech_Actors_01-24.zip from "
+    "https://zenodo.org/record/1188976 and unpack it",
+)
+
+CREMAD = CorpusCard(
+    name="crema-d",
+    summary="CREMA-D: 91 American actors, 12 sentences, 5 folds",
+    source="Cao et al., CREMA-D: Crowd-sourced emotional multimodal actors dataset, "
+    "IEEE Transactions on Affective Computing 5(4), 2014",
+    licence="ODbL-1.0",
+    load="nserbench.corpora.cremad:load",
+    options={"classes": _classes("all (6 emotions)")},
+    expects="nserbench.corpora.cremad:expected",
+    obtain="clone https://github.com/CheyneyComputerScience/CREMA-D with git-lfs",
+)
+
+TESS = CorpusCard(
+    name="tess",
+    summary="TESS: two Canadian actresses, 200 words, 2 folds",
+    source="Pichora-Fuller and Dupuis, Toronto emotional speech set (TESS), "
+    "doi:10.5683/SP2/E8H2MF",
+    licence="CC-BY-NC-ND-4.0",
+    load="nserbench.corpora.tess:load",
+    options={"classes": _classes("all (7 emotions)")},
+    expects="nserbench.corpora.tess:expected",
+    obtain="download it from https://doi.org/10.5683/SP2/E8H2MF and unpack it",
+)
+
+SAVEE = CorpusCard(
+    name="savee",
+    summary="SAVEE: four British men, 4 folds",
+    source="Haq and Jackson, Speaker-dependent audio-visual emotion recognition, AVSP "
+    "2009",
+    licence="free for research, after registration",
+    load="nserbench.corpora.savee:load",
+    options={"classes": _classes("all (7 emotions)")},
+    expects="nserbench.corpora.savee:expected",
+    obtain="register at http://kahlan.eps.surrey.ac.uk/savee, download AudioData.zip "
+    "and unpack it",
+)
+
+ESD = CorpusCard(
+    name="esd",
+    summary="ESD: ten English or ten Mandarin speakers, 350 sentences, 5 folds",
+    source="Zhou et al., Emotional voice conversion: Theory, databases and ESD, "
+    "Speech Communication 137, 2022",
+    licence="research only, by a signed form",
+    load="nserbench.corpora.esd:load",
+    options={
+        "classes": _classes("all (5 emotions)"),
+        "language": Option(
+            help="en (English) or zh (Mandarin)",
+            default="en",
+            parse=one_of("en", "zh"),
+        ),
+    },
+    expects="nserbench.corpora.esd:expected",
+    obtain="follow https://github.com/HLTSingapore/Emotional-Speech-Data and unpack "
+    "the archive",
+)
+
+NEMO = CorpusCard(
+    name="nemo",
+    summary="nEMO: nine Polish actors, 90 sentences, 9 folds",
+    source="Christop, nEMO: Dataset of emotional speech in Polish, LREC-COLING 2024",
+    licence="CC-BY-NC-SA-4.0",
+    load="nserbench.corpora.nemo:load",
+    options={"classes": _classes("all (6 emotions)")},
+    expects="nserbench.corpora.nemo:expected",
+    obtain="clone https://github.com/amu-cai/nEMO",
+)
+
+URDU = CorpusCard(
+    name="urdu",
+    summary="URDU: 29 speakers in Urdu talk shows, 400 clips, 3 folds",
+    source="Latif et al., Cross lingual speech emotion recognition: Urdu vs. Western "
+    "languages, FIT 2018",
+    licence="research only",
+    load="nserbench.corpora.urdu:load",
+    expects="nserbench.corpora.urdu:expected",
+    obtain="clone https://github.com/siddiquelatif/URDU-Dataset",
+)
+
+EMOBOX = CorpusCard(
+    name="emobox",
+    summary="any of EmoBox's 32 corpora, by EmoBox's lists of files and folds",
+    source="Ma et al., EmoBox: Multilingual multi-corpus speech emotion recognition "
+    "toolkit and benchmark, Interspeech 2024",
+    licence="the lists MIT, the audio each its own",
+    load="nserbench.corpora.emobox:load",
+    options={
+        "name": Option(
+            help="the corpus, a folder of EmoBox's data such as casia", required=True
+        ),
+        "classes": Option(
+            help="all of the corpus's emotions, or paper (anger, happiness, neutral, "
+            "sadness)",
+            default="all",
+            parse=one_of("all", "paper"),
+        ),
+        "folds": Option(
+            help="published (EmoBox's) or speakers (ours: speakers dealt out)",
+            default="published",
+            parse=one_of("published", "speakers"),
+        ),
+        "unit": Option(
+            help="what must not be on both sides of a fold: speaker, or utterance, "
+            "which lets EmoBox's folds share their speakers and flatters",
+            default="speaker",
+            parse=one_of("speaker", "utterance"),
+        ),
+    },
+    bare="name",
+    obtain="clone https://github.com/emo-box/EmoBox and put the corpora where its "
+    "lists expect them, below downloads",
 )
 
 
@@ -124,4 +258,19 @@ MANIFEST = CorpusCard(
 @hookimpl
 def nserbench_corpora() -> list[CorpusCard]:
     """Offer the corpora that nserbench can read."""
-    return [IEMOCAP, MELD, CASIA, EMODB, DEMO, MANIFEST]
+    return [
+        IEMOCAP,
+        MELD,
+        CASIA,
+        EMODB,
+        RAVDESS,
+        CREMAD,
+        TESS,
+        SAVEE,
+        ESD,
+        NEMO,
+        URDU,
+        EMOBOX,
+        DEMO,
+        MANIFEST,
+    ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import EMODB
+from nserbench.corpora.expected import Expected
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
@@ -45,6 +47,20 @@ FOLDS = {  # one man and one woman each
     "15": "5",
     "16": "5",
 }
+COUNTS = {
+    "03": (14, 5, 1, 4, 7, 11, 7),
+    "08": (12, 10, 0, 6, 11, 10, 9),
+    "09": (13, 4, 8, 1, 4, 9, 4),
+    "10": (10, 8, 1, 8, 4, 4, 3),
+    "11": (11, 8, 2, 10, 8, 9, 7),
+    "12": (12, 5, 2, 6, 2, 4, 4),
+    "13": (12, 10, 8, 7, 10, 9, 5),
+    "14": (16, 8, 8, 12, 8, 7, 10),
+    "15": (13, 9, 5, 8, 6, 11, 4),
+    "16": (14, 14, 11, 7, 11, 5, 9),
+}
+"""Utterances of each of the seven classes by each speaker (EmoBox's list)."""
+
 TEXTS = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
     "a02": "Das will sie am Mittwoch abgeben.",
@@ -83,6 +99,27 @@ def load(options: Options, settings: Settings) -> Corpus:
         classes=classes,
         utterances=[utterance for utterance in found if utterance.label in classes],
     )
+
+
+def expected(options: Options) -> tuple[Expected, ...]:
+    """Give the counts of the published 535 files; `load` says the options."""
+    classes = CLASSES[options["classes"]]
+    counts = {
+        who: dict(zip(CLASSES["all"], each, strict=True))
+        for who, each in COUNTS.items()
+    }
+    speakers = {
+        who: sum(each[name] for name in classes) for who, each in counts.items()
+    }
+    folds: Counter[str] = Counter()
+    for who, count in speakers.items():
+        folds[FOLDS[who]] += count
+    found = Expected(
+        classes={name: sum(each[name] for each in counts.values()) for name in classes},
+        folds=folds,
+        speakers=speakers,
+    )
+    return (found,)
 
 
 def _files(settings: Settings) -> Sequence[Path]:

@@ -40,9 +40,7 @@ def test_a_page_that_lags_behind_the_code_is_named(
         marks = (f"<!-- generated: {one} -->\n<!-- end: {one} -->" for one in wanted)
         (tmp_path / name).write_text("\n".join(["before", *marks, "after"]))
     (tmp_path / "tests").symlink_to(ROOT / "tests")
-    generate["main"].__globals__.update(
-        DOCS=tmp_path, ROOT=tmp_path, card_pages=dict
-    )
+    generate["main"].__globals__.update(DOCS=tmp_path, ROOT=tmp_path, card_pages=dict)
 
     stale = generate["main"](["--check"])
     generate["main"]([])

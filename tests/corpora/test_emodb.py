@@ -8,6 +8,7 @@ import pytest
 from nserbench.cards import bind
 from nserbench.corpora.base import Corpus
 from nserbench.corpora.cards import EMODB
+from nserbench.corpora.emodb import expected, load
 from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
 from nserbench.settings import Settings
 from nserbench.spec import parse_spec
@@ -182,3 +183,21 @@ def test_each_fold_has_one_man_and_one_woman(test_data: Path) -> None:
             "f",
             "m",
         ]
+
+
+def test_the_real_corpus_has_the_published_counts(test_data: Path) -> None:
+    settings = Settings({"emodb": test_data / "corpus/emodb"}, environment={})
+
+    corpus = load({"classes": "paper", "exclude": None}, settings)
+
+    (published,) = expected({"classes": "paper"})
+    assert published.total == 339
+    assert published.differences(corpus) == []
+
+
+def test_all_that_was_published_is_535() -> None:
+    (published,) = expected({"classes": "all"})
+
+    assert published.total == 535
+    assert published.speakers is not None
+    assert sum(published.speakers.values()) == sum(published.folds.values()) == 535
