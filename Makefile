@@ -42,7 +42,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(READY)
+types: $(WHOLE)
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generate.py
 

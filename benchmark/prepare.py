@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from nserbench.benchmark.store import Features, Form, Store
 from nserbench.benchmark.study import Opened, Study
 from nserbench.benchmark.survey import Clip, survey
 from nserbench.cards import Bound
+from nserbench.corpora.base import Corpus
 from nserbench.upstreams.base import Groups, UpstreamCard
 from nserbench.upstreams.enhancement import EnhancerCard
 
@@ -121,6 +122,9 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     upstreams = {cell.upstream.label: cell.upstream for cell in cells}
     models = {label: identify(one, store) for label, one in upstreams.items()}
     stored = {label: one.card.describe(one.options) for label, one in upstreams.items()}
+    for label, opened in study.corpora.items():
+        for line in _remarks(label, opened.corpus):
+            progress.note(line)
     clips = {
         label: survey(opened.corpus.utterances, store.ledger, progress)
         for label, opened in study.corpora.items()
@@ -162,6 +166,14 @@ def needed(jobs: Sequence[Job]) -> list[Form]:
     if jobs[0].extraction.transcribes:
         forms.append("transcripts")
     return forms
+
+
+def _remarks(label: str, corpus: Corpus) -> Iterator[str]:
+    """Say what a user should know of a corpus before it is used."""
+    if corpus.edition:
+        yield f"{label}: {corpus.edition}"
+    for name, why in corpus.left_out.items():
+        yield f"{label}: {name} is left out: {why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import nserbench
 from nserbench.benchmark import fits
 from nserbench.benchmark import hearing as module
 from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.results import (
     PREDICTIONS,
     RESULT,
@@ -290,6 +291,32 @@ def test_each_finished_cell_is_told_of_once(
         ("last", "done", True),
     ]
     assert heard[3:] == [("faulty", "failed", True)]
+
+
+def test_what_is_special_about_a_corpus_is_told_before_it_is_used(
+    ask: Ask, runner: Runner, result_of: Callable[[Runner], Result]
+) -> None:
+    study = ask()
+    ((label, opened),) = study.corpora.items()
+    special = dataclasses.replace(
+        opened.corpus, edition="half", left_out={"s9_low_0": "it is broken"}
+    )
+    told: list[str] = []
+
+    class Heard(Silent):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+    runner.progress = Heard()
+    runner.run(
+        dataclasses.replace(
+            study, corpora={label: dataclasses.replace(opened, corpus=special)}
+        )
+    )
+
+    assert told == [f"{label}: half", f"{label}: s9_low_0 is left out: it is broken"]
+    notes = result_of(runner).notes
+    assert (notes["edition"], notes["left_out"]) == ("half", special.left_out)
 
 
 def test_progress_hears_of_every_step(ask: Ask, runner: Runner) -> None:
