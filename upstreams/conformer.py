@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import pickle
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,13 @@ os.environ.setdefault("SB_DISABLE_QUIRKS", "allow_tf32,disable_jit_profiling")
 from speechbrain.inference.ASR import EncoderDecoderASR
 from speechbrain.utils.checkpoints import torch_patched_state_dict_load
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy
+from speechbrain.utils.importutils import DeprecatedModuleRedirect
+
+# They stand for modules that have moved, and import them, or fail to, as soon as a tool
+# looks through all that is loaded. Nothing here needs the old names.
+for _name, _module in list(sys.modules.items()):
+    if isinstance(_module, DeprecatedModuleRedirect):
+        del sys.modules[_name]
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,16 @@ def test_a_card_opens_its_checkpoint(folder: Path) -> None:
 
 def test_precision_on_a_gpu_stays_as_it_is() -> None:
     assert not torch.backends.cuda.matmul.allow_tf32  # speechbrain would allow it
+
+
+def test_a_tool_may_look_through_everything_that_is_loaded() -> None:
+    script = """
+import sys, warnings
+import nserbench.upstreams.conformer
+warnings.simplefilter("error")
+for module in list(sys.modules.values()):
+    if "speechbrain" in repr(type(module)):
+        getattr(module, "__file__", None)
+"""
+
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
