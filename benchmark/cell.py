@@ -38,6 +38,7 @@ class Cell:
     Attributes:
         groups: What the head reads, with the layers it needs; empty if refused.
         refused: Why the cell cannot exist; None if it can.
+        candidates: Of a head that chooses among heads, a cell for each of them.
     """
 
     upstream: Bound[UpstreamCard]
@@ -48,6 +49,7 @@ class Cell:
     seed: int
     groups: Groups
     refused: str | None
+    candidates: tuple[Cell, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.corpus.label} {self.condition}"

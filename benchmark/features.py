@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nserbench.benchmark.store import Features
+from nserbench.benchmark.store import Reader
 from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
 
 _CONSTANT = 1e-5
@@ -49,7 +49,7 @@ class PooledSource:
     lengths = None
 
     def __init__(
-        self, features: Features, keys: Sequence[str], stored: Groups, wanted: Groups
+        self, features: Reader, keys: Sequence[str], stored: Groups, wanted: Groups
     ) -> None:
         self._states = {
             name: torch.from_numpy(
@@ -90,10 +90,11 @@ class FrameSource:
     """
 
     def __init__(
-        self, features: Features, keys: Sequence[str], stored: Groups, wanted: Groups
+        self, features: Reader, keys: Sequence[str], stored: Groups, wanted: Groups
     ) -> None:
         self._features = features
         self._keys = keys
+        self._wanted = wanted
         self._places = {
             name: places(stored[name], spec.layers) for name, spec in wanted.items()
         }
@@ -104,25 +105,53 @@ class FrameSource:
         }
         self.lengths: Tensor | None = torch.stack(list(self._frames.values())).sum(0)
 
-    def batch(self, rows: Tensor) -> LayeredFeatures:
-        """Give the features of some rows, padded with zeros to the longest."""
-        return {name: self._group(name, rows) for name in self._places}
+    def batch(self, rows: Tensor, buffers: Buffers | None = None) -> LayeredFeatures:
+        """Give the features of some rows, padded with zeros to the longest.
+
+        Args:
+            rows: ``(n,)`` row numbers.
+            buffers: Where to put them; new ones unless given.
+        """
+        into = buffers or Buffers()
+        return {name: self._group(name, rows, into) for name in self._wanted}
 
     def statistics(self, rows: Tensor) -> Statistics:
         """Give mean and deviation over some rows of the means over time."""
         return self._pooled.statistics(rows)
 
-    def _group(self, name: str, rows: Tensor) -> LayerGroup:
-        found = [
-            self._features.read("frames", self._keys[row], name, self._places[name])
-            for row in rows.tolist()
-        ]
-        lengths = self._frames[name][rows]
-        layers, _, dim = found[0].shape
-        states = np.zeros((layers, len(found), int(lengths.max()), dim), np.float32)
-        for place, one in enumerate(found):
-            states[:, place, : one.shape[1]] = one
-        return LayerGroup(torch.from_numpy(states), lengths)
+    def _group(self, name: str, rows: Tensor, buffers: Buffers) -> LayerGroup:
+        spec, lengths = self._wanted[name], self._frames[name][rows]
+        shape = len(spec.layers), len(rows), int(lengths.max()), spec.dim
+        states = buffers.take(name, shape)
+        for place, row in enumerate(rows.tolist()):
+            found = self._features.read(
+                "frames", self._keys[row], name, self._places[name]
+            )
+            states[:, place, : found.shape[1]] = torch.from_numpy(found)
+            states[:, place, found.shape[1] :] = 0
+        return LayerGroup(states, lengths)
+
+
+class Buffers:
+    """Memory for a batch, to be used for the next one again.
+
+    Fresh memory costs more than what is written into it: its pages come one by one.
+    """
+
+    def __init__(self) -> None:
+        self._whole: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Give a float32 tensor that holds anything, and overwrites the one before.
+
+        Args:
+            name: Whose it is.
+            shape: Its shape.
+        """
+        size = math.prod(shape)
+        if name not in self._whole or len(self._whole[name]) < size:
+            self._whole[name] = torch.empty(size)
+        return self._whole[name][:size].view(shape)
 
 
 def places(stored: GroupSpec, layers: range) -> range:

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -15,15 +16,16 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from nserbench.benchmark.features import FrameSource, PooledSource, Source, places
+from nserbench.benchmark.joined import Joined
+from nserbench.benchmark.objective import Epochs
 from nserbench.benchmark.prepare import Job
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.shards import write_whole
 from nserbench.benchmark.splits import Split
 from nserbench.benchmark.stacking import Run, can_stack, fit_together
-from nserbench.benchmark.store import Store
+from nserbench.benchmark.store import Reader, Store
 from nserbench.benchmark.training import (
     Chance,
-    Epochs,
     Standardised,
     fit,
     predict,
@@ -31,6 +33,7 @@ from nserbench.benchmark.training import (
 )
 from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError, StoreDamaged
+from nserbench.upstreams.base import GroupSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +66,49 @@ class Fitted:
     log: FitLog
 
 
-def open_source(job: Job, store: Store) -> Source:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The features that a job's head reads.
+
+    Attributes:
+        test: In the cell's condition, a row for each utterance.
+        training: In the conditions that it is trained on, one after another.
+    """
+
+    test: Source
+    training: Source
+
+
+def open_sources(job: Job, store: Store) -> Sources:
     """Open the features that a job's head reads."""
     kind = PooledSource if job.cell.downstream.card.tier == "pooled" else FrameSource
-    return kind(job.features(store), job.keys, job.stored, job.cell.groups)
+    groups = job.cell.groups
+    test = kind(job.features(store), job.keys, job.stored, groups)
+    if job.matched:
+        return Sources(test, test)
+    return Sources(test, kind(*_trained(job, store), job.stored, groups))
 
 
 def fit_fold(
-    job: Job, split: Split, source: Source, store: Store, device: str
+    job: Job, split: Split, sources: Sources, store: Store, device: str
 ) -> Fitted:
     """Fit a head on one fold's training part, or read it back, and test it.
 
     Raises:
         NserbenchError: if the training diverges.
     """
-    chance = Chance(job.cell.seed, split.fold)
-    train, test = torch.tensor(split.train), torch.tensor(split.test)
-    head = _fresh(job, source, train, chance).to(device)
+    head = _fresh(job, split, sources.training).to(device)
     file = _file(job, split, store)
     if file.exists():
         log = _load(file, head)
     else:
         began = time.perf_counter()
-        epochs = _fit_alone(job, head, source, train, chance, device)
+        epochs = _fit_alone(job, split, head, sources.training, device)
         log = _log(head, epochs, time.perf_counter() - began)
         _refuse_diverged(log, _recipe(job))
         _save(file, head, log)
-    return Fitted(test, predict(head, source, test, device), log)
+    test = torch.tensor(split.test)
+    return Fitted(test, predict(head, sources.test, test, device), log)
 
 
 def fit_stacks(
@@ -106,14 +125,14 @@ def fit_stacks(
         progress: Hears of every stack.
     """
     stacks: dict[tuple[object, ...], list[_Missing]] = defaultdict(list)
-    for job in jobs:
+    for job in chain.from_iterable(one.candidates or [one] for one in jobs):
         missing = [
             one for one in job.opened.splits if not _file(job, one, store).exists()
         ]
         if missing and job.cell.downstream.card.tier == "pooled":
-            source = open_source(job, store)
+            source = open_sources(job, store).training
             for split in missing:
-                one = _Missing.of(job, split, source)
+                one = _Missing(job, split, _run(job, split, source))
                 if can_stack(one.run.head):
                     stacks[one.shape].append(one)
     several = [stack for stack in stacks.values() if len(stack) > 1]
@@ -132,47 +151,29 @@ class _Missing:
     split: Split
     run: Run
 
-    @classmethod
-    def of(cls, job: Job, split: Split, source: Source) -> _Missing:
-        train = torch.tensor(split.train)
-        chance = Chance(job.cell.seed, split.fold)
-        head = _fresh(job, source, train, chance)
-        layers = {
-            name: places(job.stored[name], spec.layers)
-            for name, spec in job.cell.groups.items()
-        }
-        return cls(job, split, Run(head, layers, train, _recipe(job).epochs, chance))
-
     @property
     def shape(self) -> tuple[object, ...]:
-        """Equal for heads that are one function of weights and features."""
-        head = self.job.cell.downstream
+        """Equal for heads that are one function of weights and the same features."""
+        job, head = self.job, self.job.cell.downstream
         options = {**head.key_options(), "layer": None}
         sizes = [(name, one.shape) for name, one in self.run.head.state_dict().items()]
-        recipe = replace(_recipe(self.job), epochs=0)
-        return head.card.load, str(options), str(sizes), recipe
+        features = str([part.extraction.identity for part in job.training])
+        recipe = replace(_recipe(job), epochs=0)
+        return head.card.load, str(options), str(sizes), features, recipe
 
 
 def _fit_stack(stack: Sequence[_Missing], store: Store, device: str) -> None:
     began = time.perf_counter()
     job = stack[0].job
     groups = {
-        name: replace(
-            spec,
-            layers=range(
-                spec.layers.start + min(one.run.layers[name].start for one in stack),
-                spec.layers.start + max(one.run.layers[name].stop for one in stack),
-            ),
-        )
-        for name, spec in job.stored.items()
-        if name in job.cell.groups
+        name: _spanned(name, spec, stack) for name, spec in job.cell.groups.items()
     }
-    source = PooledSource(job.features(store), job.keys, job.stored, groups)
+    source = PooledSource(*_trained(job, store), job.stored, groups)
     lowest = {
         name: places(job.stored[name], one.layers).start for name, one in groups.items()
     }
     runs = [one.run.lowered(lowest) for one in stack]
-    seen = fit_together(runs, source.states, class_numbers(job), _recipe(job), device)
+    seen = _together(job, runs, source, device)
     seconds = (time.perf_counter() - began) / len(stack)
     for one, epochs in zip(stack, seen, strict=True):
         if epochs.diverged is None:
@@ -180,20 +181,75 @@ def _fit_stack(stack: Sequence[_Missing], store: Store, device: str) -> None:
             _save(_file(one.job, one.split, store), head, _log(head, epochs, seconds))
 
 
+def _spanned(name: str, spec: GroupSpec, stack: Sequence[_Missing]) -> GroupSpec:
+    """Give a group with the layers from the first to the last that a stack reads."""
+    read = [one.job.cell.groups[name].layers for one in stack]
+    return replace(
+        spec,
+        layers=range(min(one.start for one in read), max(one.stop for one in read)),
+    )
+
+
+def _trained(job: Job, store: Store) -> tuple[Reader, Sequence[str]]:
+    """Give the features that a head is trained on, and the key of each row."""
+    if len(job.training) == 1:
+        (part,) = job.training
+        return store.features(part.extraction.identity), part.keys
+    features = [store.features(part.extraction.identity) for part in job.training]
+    return Joined(features), Joined.keys([part.keys for part in job.training])
+
+
+def _rows(job: Job, rows: Sequence[int]) -> Tensor:
+    """Give utterances as rows of what is trained on, in every condition of it."""
+    starts = torch.arange(len(job.training)) * len(job.clips)
+    return (starts[:, None] + torch.tensor(rows)).flatten()
+
+
+def _run(job: Job, split: Split, source: Source) -> Run:
+    layers = {
+        name: places(job.stored[name], spec.layers)
+        for name, spec in job.cell.groups.items()
+    }
+    return Run(
+        _fresh(job, split, source),
+        layers,
+        _rows(job, split.train),
+        _recipe(job).epochs,
+        _chance(job, split),
+        _rows(job, split.dev) if split.dev else None,
+    )
+
+
+def _together(
+    job: Job, runs: Sequence[Run], source: PooledSource, device: str
+) -> list[Epochs]:
+    labels = class_numbers(job).repeat(len(job.training))
+    classes = len(job.opened.corpus.classes)
+    return fit_together(runs, source.states, labels, classes, _recipe(job), device)
+
+
 def _fit_alone(
-    job: Job,
-    head: nn.Module,
-    source: Source,
-    train: Tensor,
-    chance: Chance,
-    device: str,
+    job: Job, split: Split, head: nn.Module, source: Source, device: str
 ) -> Epochs:
-    recipe, labels = _recipe(job), class_numbers(job)
     if can_stack(head) and isinstance(source, PooledSource):
         layers = {name: range(len(one)) for name, one in source.states.items()}
-        run = Run(head, layers, train, recipe.epochs, chance)
-        return fit_together([run], source.states, labels, recipe, device)[0]
-    return fit(head, source, train, labels, recipe, chance, device)
+        run = replace(_run(job, split, source), head=head, layers=layers)
+        return _together(job, [run], source, device)[0]
+    return fit(
+        head,
+        source,
+        _rows(job, split.train),
+        class_numbers(job).repeat(len(job.training)),
+        len(job.opened.corpus.classes),
+        _recipe(job),
+        _chance(job, split),
+        device,
+        _rows(job, split.dev) if split.dev else None,
+    )
+
+
+def _chance(job: Job, split: Split) -> Chance:
+    return Chance(job.cell.seed, split.fold)
 
 
 def _recipe(job: Job) -> Recipe:
@@ -201,7 +257,7 @@ def _recipe(job: Job) -> Recipe:
 
 
 def _file(job: Job, split: Split, store: Store) -> Path:
-    return store.fit_file(job.fit_identity(split.train, split.fold))
+    return store.fit_file(job.fit_identity(split))
 
 
 def _log(head: nn.Module, epochs: Epochs, seconds: float) -> FitLog:
@@ -229,14 +285,14 @@ def class_numbers(job: Job) -> Tensor:
     return torch.tensor([order[clip.utterance.label] for clip in job.clips])
 
 
-def _fresh(job: Job, source: Source, train: Tensor, chance: Chance) -> nn.Module:
+def _fresh(job: Job, split: Split, source: Source) -> nn.Module:
     head = job.cell.downstream
-    with seeded(chance.start("weights")):
+    with seeded(_chance(job, split).start("weights")):
         built = head.card.build(
             job.cell.groups, len(job.opened.corpus.classes), head.options
         )
     if _recipe(job).standardise:
-        return Standardised(built, source.statistics(train))
+        return Standardised(built, source.statistics(_rows(job, split.train)))
     return built
 
 

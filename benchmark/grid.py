@@ -38,10 +38,11 @@ def make_grid(
     """
     described = [(one, one.card.describe(one.options)) for one in upstreams]
     cells = [
-        _cell(upstream, groups, downstream, field, seed)
+        _cell(upstream, groups, head, field, seed)
         for (upstream, groups), field, downstream, seed in product(
             described, fields, downstreams, seeds
         )
+        for head in _expanded(upstream, groups, downstream)
     ]
     refuse_all_refused(cells)
     return cells
@@ -61,6 +62,17 @@ def refuse_all_refused(cells: Sequence[Cell]) -> None:
         raise NothingToRun("no cell can exist\n  " + "\n  ".join(reasons))
 
 
+def _expanded(
+    upstream: Bound[UpstreamCard], groups: Groups, head: Bound[DownstreamCard]
+) -> list[Bound[DownstreamCard]]:
+    """Give a head for each cell that it stands for."""
+    chosen = _chosen(upstream, head, groups)
+    if head.card.chooses is not None or not chosen:
+        return [head]
+    several = head.card.expands(chosen, head.options)
+    return [replace(head, options=options) for options in several]
+
+
 def _cell(
     upstream: Bound[UpstreamCard],
     groups: Groups,
@@ -70,10 +82,17 @@ def _cell(
 ) -> Cell:
     refused = _missing(upstream, downstream, groups)
     chosen: Groups = {}
+    candidates: list[Cell] = []
     if refused is None:
         chosen = _chosen(upstream, downstream, groups)
         refused = downstream.card.refuses(chosen, downstream.options)
-    if refused is None:
+    if refused is None and (inner := downstream.card.chooses) is not None:
+        candidates = [
+            _cell(upstream, groups, Bound(inner, options), field, seed)
+            for options in downstream.card.expands(chosen, downstream.options)
+        ]
+        refused = _nothing_to_choose(candidates, field)
+    elif refused is None:
         chosen = {
             name: replace(spec, layers=downstream.card.layers(spec, downstream.options))
             for name, spec in chosen.items()
@@ -87,7 +106,17 @@ def _cell(
         seed,
         {} if refused else chosen,
         refused,
+        () if refused else tuple(candidates),
     )
+
+
+def _nothing_to_choose(candidates: Sequence[Cell], field: Field) -> str | None:
+    """Say why a head cannot choose among others."""
+    if field.protocol.rule.dev == "none":
+        return "it chooses on a part that selects: say --protocol dev"
+    if len(candidates) < 2:
+        return "there is no other layer to choose"
+    return next((one.refused for one in candidates if one.refused), None)
 
 
 def _missing(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from nserbench.benchmark.cell import Cell
+from nserbench.benchmark.choosing import Choice
 from nserbench.benchmark.digests import digest
 from nserbench.benchmark.environment import environment, peak_memory
 from nserbench.benchmark.fits import Fitted, class_numbers
@@ -40,13 +41,19 @@ def job_folder(job: Job) -> str:
 
 
 def done(
-    job: Job, fitted: Sequence[Fitted], store: Store, device: str, seconds: float
+    job: Job,
+    fitted: Sequence[Fitted],
+    choices: Mapping[str, Choice],
+    store: Store,
+    device: str,
+    seconds: float,
 ) -> Result:
     """Make the result of a cell whose folds have all been tested.
 
     Args:
         job: The cell.
         fitted: Each fold's answers, in the order of the splits.
+        choices: What was chosen in each fold; empty unless the head chooses.
         store: Where the features are.
         device: Where it was computed.
         seconds: That the cell took, features apart.
@@ -61,7 +68,11 @@ def done(
         recognition=_recognition(job, store),
         costs=_costs(job, fitted, store, seconds),
         provenance=_provenance(job, device),
-        notes={**_heard(job), "training": _training(job, fitted)},
+        notes={
+            **_heard(job),
+            "training": _training(job, fitted),
+            **({"choices": _plain(choices)} if choices else {}),
+        },
     )
 
 
@@ -94,7 +105,11 @@ def _predictions(job: Job, fitted: Sequence[Fitted]) -> Predictions:
         utterances=tuple(one.id for one in tested),
         speakers=tuple(one.speaker for one in tested),
         units=tuple(one.independent for one in tested),
-        folds=tuple(one.fold for one in tested),
+        folds=tuple(
+            split.fold
+            for split, one in zip(job.opened.splits, fitted, strict=True)
+            for _ in one.rows
+        ),
         classes=job.opened.corpus.classes,
         labels=class_numbers(job)[rows].numpy(),
         predicted=probabilities.argmax(dim=1).numpy(),
@@ -140,6 +155,10 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
         "noise": extraction.noise.digest if extraction.noise else None,
         "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
     }
+
+
+def _plain(choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
+    return {fold: asdict(choice) for fold, choice in choices.items()}
 
 
 def _training(job: Job, fitted: Sequence[Fitted]) -> Mapping[str, dict[str, Any]]:

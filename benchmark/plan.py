@@ -180,6 +180,8 @@ def all_needs(jobs: Sequence[Job]) -> list[Need]:
         held += [form for form in forms if form not in held]
 
     for job in jobs:
+        for part in job.training:
+            want(job, part.extraction, needed([job]))
         want(job, job.extraction, needed([job]))
     return list(found.values())
 

@@ -11,6 +11,7 @@ from nserbench.benchmark.digests import digest
 from nserbench.benchmark.extraction import Extraction, M, Model
 from nserbench.benchmark.names import written_by
 from nserbench.benchmark.progress import Progress
+from nserbench.benchmark.splits import Split
 from nserbench.benchmark.store import Features, Form, Store
 from nserbench.benchmark.study import Opened, Study
 from nserbench.benchmark.survey import Clip, survey
@@ -21,6 +22,19 @@ from nserbench.upstreams.enhancement import EnhancerCard
 
 TRAINER = 2
 """Raised whenever the same head would be trained to other weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A corpus in one of the conditions that a head is trained on.
+
+    Attributes:
+        extraction: Its features.
+        keys: Of the features of each utterance.
+    """
+
+    extraction: Extraction
+    keys: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,9 @@ class Job:
         keys: Of the features of each.
         stored: All groups of the upstream with all their layers.
         protocol: All that fixes the number, as JSON can hold it.
+        training: What the head is trained on; the cell's own features where that is
+            matched.
+        candidates: Of a head that chooses among heads, a job for each of them.
     """
 
     cell: Cell
@@ -44,11 +61,14 @@ class Job:
     keys: Sequence[str]
     stored: Groups
     protocol: Mapping[str, Any]
+    training: Sequence[Part]
+    candidates: Sequence[Job] = ()
 
     @property
-    def keyed(self) -> dict[str, Clip]:
-        """The utterances by key; two of the same audio share one."""
-        return dict(zip(self.keys, self.clips, strict=True))
+    def matched(self) -> bool:
+        """Whether the head is trained in the cell's own condition alone."""
+        (first, *others) = self.training
+        return not others and first.extraction.identity == self.extraction.identity
 
     @property
     def digest(self) -> str:
@@ -57,6 +77,7 @@ class Job:
         return digest(
             {
                 "features": self.extraction.identity,
+                "training": [part.extraction.identity for part in self.training],
                 "utterances": [
                     [clip.utterance.id, key, clip.utterance.label]
                     for clip, key in zip(self.clips, self.keys, strict=True)
@@ -92,17 +113,26 @@ class Job:
             "classes": list(self.opened.corpus.classes),
         }
 
-    def fit_identity(self, train: Sequence[int], fold: str) -> dict[str, object]:
+    def fit_identity(self, split: Split) -> dict[str, object]:
         """All that decides the weights of a fitted head."""
+
+        def told(rows: Sequence[int]) -> list[list[str]]:
+            return [
+                [
+                    *(part.keys[row] for part in self.training),
+                    self.clips[row].utterance.label,
+                ]
+                for row in rows
+            ]
+
         return {
-            "features": self.extraction.identity,
-            "train": [
-                [self.keys[row], self.clips[row].utterance.label] for row in train
-            ],
+            "features": [part.extraction.identity for part in self.training],
+            "train": told(split.train),
+            "dev": told(split.dev),
             "head": self.head_identity,
             "recipe": self.protocol["recipe"],
             "seed": self.cell.seed,
-            "fold": fold,
+            "fold": split.fold,
             "trainer": TRAINER,
         }
 
@@ -129,30 +159,56 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
         label: survey(opened.corpus.utterances, store.ledger, progress)
         for label, opened in study.corpora.items()
     }
-    keys: dict[str, list[str]] = {}
-    jobs = []
-    for cell in cells:
-        opened = study.corpora[cell.corpus.label]
-        upstream = models[cell.upstream.label]
-        extraction = upstream.over(opened, cell.condition, cell.protocol.mix_seed)
-        heard = clips[cell.corpus.label]
-        name = f"{cell.upstream.label} {cell.corpus.label} {cell.condition}"
-        if name not in keys:
-            keys[name] = extraction.keys(heard)
-        jobs.append(
-            Job(
-                cell,
-                extraction,
-                opened,
-                heard,
-                keys[name],
-                stored[cell.upstream.label],
-                cell.protocol.details(
-                    cell.downstream.card, opened.splits, opened.corpus.unit
-                ),
-            )
+    parts: dict[str, Part] = {}
+
+    def part(cell: Cell, condition: Condition) -> Part:
+        name = f"{cell.upstream.label} {cell.corpus.label} {condition}"
+        if name not in parts:
+            opened = study.corpora[cell.corpus.label]
+            upstream = models[cell.upstream.label]
+            extraction = upstream.over(opened, condition, cell.protocol.mix_seed)
+            keys = extraction.keys(clips[cell.corpus.label])
+            parts[name] = Part(extraction, keys)
+        return parts[name]
+
+    def job(cell: Cell) -> Job:
+        opened, own = study.corpora[cell.corpus.label], part(cell, cell.condition)
+        trained = trained_on(cell, cells)
+        return Job(
+            cell,
+            own.extraction,
+            opened,
+            clips[cell.corpus.label],
+            own.keys,
+            stored[cell.upstream.label],
+            cell.protocol.details(
+                cell.downstream.card,
+                opened.splits,
+                opened.corpus.unit,
+                [str(one) for one in trained],
+            ),
+            [part(cell, one) for one in trained],
+            [job(candidate) for candidate in cell.candidates],
         )
-    return jobs
+
+    return [job(cell) for cell in cells]
+
+
+def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
+    """Give the conditions that the head of a cell is trained on.
+
+    Args:
+        cell: The cell.
+        cells: All of the study, whose conditions ``multi`` joins.
+    """
+    match cell.protocol.training:
+        case "matched":
+            return [cell.condition]
+        case "clean":
+            return [Condition()]
+        case "multi":
+            same = [one for one in cells if one.corpus.label == cell.corpus.label]
+            return list(dict.fromkeys(one.condition for one in same))
 
 
 def needed(jobs: Sequence[Job]) -> list[Form]:

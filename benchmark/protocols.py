@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from nserbench.benchmark.splits import Split
+from nserbench.benchmark.splits import PLAIN, Rule, Split
+from nserbench.cards import at_least, fraction, one_of, yes_no
 from nserbench.downstreams.base import DownstreamCard, Recipe
-from nserbench.errors import UnknownName
+from nserbench.errors import BadSpec, UnknownName
+
+Training = Literal["matched", "clean", "multi"]
+"""What is trained on: the condition that is tested, clean speech, or every condition of
+the study at once."""
+
+SELECTION = {
+    "none": "last epoch",
+    "units": "epoch with the best UAR on a held-out part of the training part",
+    "utterances": "epoch with the best UAR on a random fifth of the training part, "
+    "whose speakers are trained on as well",
+    "test": "epoch with the best UAR on the test part itself: an upper bound",
+}
+NOISE = {
+    "matched": "matched: trained and tested in the same condition",
+    "clean": "trained on clean speech, tested in the condition",
+    "multi": "trained on all of {}, tested in one",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +42,9 @@ class Protocol:
         version: Raised whenever its numbers would change.
         summary: One line for people.
         recipe: The fields of `Recipe` that it sets.
+        rule: How the corpus is cut, and who selects.
+        training: What is trained on.
+        variants: Names of the variants applied, as in ``probe+dev``.
         overrides: What the command line set on top.
         limit: Most utterances of the corpus to use; None for all.
         mix_seed: Of the noise offsets.
@@ -33,17 +54,21 @@ class Protocol:
     version: int
     summary: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    rule: Rule = PLAIN
+    training: Training = "matched"
+    variants: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     mix_seed: int = 0
 
     @property
     def label(self) -> str:
-        """The name, and what the command line changed, as in ``paper+epochs=5``."""
-        said = dict(self.overrides)
+        """Name, variants, and what the command line changed: ``paper+dev+epochs=5``."""
+        said = {key: _said(value) for key, value in self.overrides.items()}
         if self.limit is not None:
-            said["limit"] = self.limit
-        return "+".join([self.name, *(f"{key}={said[key]}" for key in sorted(said))])
+            said["limit"] = str(self.limit)
+        changes = [f"{key}={said[key]}" for key in sorted(said)]
+        return "+".join([self.name, *self.variants, *changes])
 
     def recipe_for(self, head: DownstreamCard) -> Recipe:
         """Give the recipe by which a head is trained."""
@@ -57,7 +82,11 @@ class Protocol:
         return dataclasses.replace(self, overrides=overrides, limit=limit)
 
     def details(
-        self, head: DownstreamCard, splits: Sequence[Split], unit: str = "speaker"
+        self,
+        head: DownstreamCard,
+        splits: Sequence[Split],
+        unit: str = "speaker",
+        trained: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Give all that fixes a number, as JSON can hold it; its digest is the hash.
 
@@ -65,14 +94,16 @@ class Protocol:
             head: Whose recipe it is.
             splits: Of the corpus.
             unit: What the corpus's unit of independence is called.
+            trained: The conditions that it is trained on, where those are several.
         """
+        noise = NOISE[self.training].format(", ".join(trained))
         return {
             "name": self.label,
             "version": self.version,
             "recipe": dataclasses.asdict(self.recipe_for(head)),
-            "optimiser": "Adam, constant learning rate, cross-entropy",
-            "selection": "last epoch",
-            "noise": "matched: trained and tested in the same condition",
+            "optimiser": "Adam, cross-entropy",
+            "selection": SELECTION[self.rule.dev],
+            "noise": noise,
             "mix_seed": self.mix_seed,
             "unit": unit,
             "folds": {split.fold: split.sizes for split in splits},
@@ -100,13 +131,154 @@ PROTOCOLS = (
 )
 
 
-def protocol_named(name: str) -> Protocol:
-    """Look a protocol up.
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A change to a protocol, named after it: ``probe+dev``.
+
+    Attributes:
+        name: What follows the plus.
+        summary: One line for people.
+        dev: Who selects; None to leave that.
+        units: Whether each unit of independence is tested alone; None to leave that.
+        training: What is trained on; None to leave that.
+    """
+
+    name: str
+    summary: str
+    dev: Literal["units", "utterances", "test"] | None = None
+    units: bool | None = None
+    training: Training | None = None
+
+    def applied(self, protocol: Protocol) -> Protocol:
+        """Give a protocol with this change.
+
+        Raises:
+            BadSpec: if it was changed in the same respect before.
+        """
+        rule = protocol.rule
+        if self.dev is not None:
+            _refuse_second(self, protocol, rule.dev == "none")
+            rule = dataclasses.replace(rule, dev=self.dev)
+        if self.units is not None:
+            rule = dataclasses.replace(rule, units=self.units)
+        training = protocol.training
+        if self.training is not None:
+            _refuse_second(self, protocol, training == "matched")
+            training = self.training
+        if rule.dev == "test" and training != "matched":
+            raise BadSpec(
+                f"{protocol.label}+{self.name} cannot be: oracle selects on the test "
+                "part, which then is in another condition than the training part"
+            )
+        return dataclasses.replace(
+            protocol,
+            rule=rule,
+            training=training,
+            variants=(*protocol.variants, self.name),
+        )
+
+
+def _refuse_second(variant: Variant, protocol: Protocol, fresh: bool) -> None:
+    if not fresh:
+        raise BadSpec(
+            f"{protocol.label}+{variant.name} cannot be: "
+            f"{variant.name} would undo what stands before it"
+        )
+
+
+VARIANTS = (
+    Variant(
+        "dev",
+        "a held-out session, or speakers, of the training part selects the epoch",
+        dev="units",
+    ),
+    Variant(
+        "superb",
+        "a random fifth of the training part selects, as SUPERB does: speakers leak",
+        dev="utterances",
+    ),
+    Variant(
+        "oracle",
+        "the test part itself selects: an upper bound, no result",
+        dev="test",
+    ),
+    Variant("loso", "each speaker is left out in turn, whatever the folds", units=True),
+    Variant(
+        "clean-train", "trained on clean speech, tested in noise", training="clean"
+    ),
+    Variant("multi", "trained on all conditions that are asked for", training="multi"),
+)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise ValueError("a number above 0 is wanted")
+    return value
+
+
+RECIPE: Mapping[str, Callable[[str], Any]] = {
+    "epochs": at_least(1),
+    "batch_size": at_least(1),
+    "learning_rate": _number,
+    "standardise": yes_no,
+    "class_weights": yes_no,
+    "label_smoothing": fraction,
+    "schedule": one_of("constant", "cosine"),
+}
+"""What may be overridden, as in ``paper+learning_rate=0.001``."""
+
+
+def read_protocol(text: str | None, default: str) -> Protocol:
+    """Read a protocol: ``[NAME][+VARIANT...][+key=value...]``.
+
+    Args:
+        text: What was typed; None for the default alone.
+        default: The name of the corpus's own protocol, where none is typed.
 
     Raises:
-        UnknownName: if there is none of that name.
+        UnknownName: if a name is not known.
+        BadSpec: if variants contradict each other, or a value is out of range.
     """
-    known = {protocol.name: protocol for protocol in PROTOCOLS}
-    if name not in known:
-        raise UnknownName("protocol", name, known)
-    return known[name]
+    pieces = (text or default).split("+")
+    if pieces[0] not in {protocol.name for protocol in PROTOCOLS}:
+        if pieces[0] not in _variants() and "=" not in pieces[0]:
+            raise UnknownName("protocol", pieces[0], [*_protocols(), *_variants()])
+        pieces.insert(0, default)
+    found = _protocols()[pieces[0]]
+    for piece in pieces[1:]:
+        found = _changed(found, piece)
+    return found
+
+
+def _changed(protocol: Protocol, piece: str) -> Protocol:
+    key, equals, value = piece.partition("=")
+    if not equals:
+        if key not in _variants():
+            raise UnknownName("variant", key, _variants(), of=protocol.name)
+        return _variants()[key].applied(protocol)
+    if key not in RECIPE:
+        raise UnknownName("setting", key, RECIPE, of=f"protocol {protocol.name!r}")
+    try:
+        parsed = RECIPE[key](value)
+    except ValueError as error:
+        raise BadSpec(f"{protocol.name}+{piece}: {error}") from error
+    overrides = {**protocol.overrides, key: parsed}
+    return dataclasses.replace(protocol, overrides=overrides)
+
+
+def _said(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+    return str(value)
+
+
+def _protocols() -> dict[str, Protocol]:
+    return {protocol.name: protocol for protocol in PROTOCOLS}
+
+
+def _variants() -> dict[str, Variant]:
+    return {variant.name: variant for variant in VARIANTS}

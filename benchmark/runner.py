@@ -12,7 +12,9 @@ from itertools import groupby
 from pathlib import Path
 
 from nserbench.benchmark.catalogue import is_done
-from nserbench.benchmark.fits import fit_fold, fit_stacks, open_source
+from nserbench.benchmark.choosing import Choice, choose
+from nserbench.benchmark.digests import digest
+from nserbench.benchmark.fits import Fitted, fit_fold, fit_stacks, open_sources
 from nserbench.benchmark.hearing import Models, provide
 from nserbench.benchmark.outcome import done, job_folder, undone
 from nserbench.benchmark.plugins import Plugins
@@ -104,27 +106,35 @@ class Runner:
                 yield from map(self._run_job, here)
 
     def _extract(self, jobs: Sequence[Job], models: Models) -> None:
-        """Make the features that jobs of one condition lack."""
-        job = jobs[0]
-        forms = needed(jobs)
-        provide(job.extraction, job.clips, forms, self.store, models, self.progress)
+        """Make the features that jobs of one condition lack, to train and to test."""
+        forms, clips = needed(jobs), jobs[0].clips
+        wanted = [jobs[0].extraction, *(p.extraction for j in jobs for p in j.training)]
+        unique = {digest(one.identity): one for one in wanted}
+        for one in unique.values():
+            provide(one, clips, forms, self.store, models, self.progress)
 
     def _run_job(self, job: Job) -> str:
         began = time.perf_counter()
         splits = job.opened.splits
         self.progress.stage(str(job.cell), len(splits), "folds")
-        fitted = []
+        fitted, choices = list[Fitted](), dict[str, Choice]()
         try:
-            source = open_source(job, self.store)
+            sources = None if job.candidates else open_sources(job, self.store)
             for split in splits:
-                fitted.append(fit_fold(job, split, source, self.store, self.device))
+                if sources is not None:
+                    one = fit_fold(job, split, sources, self.store, self.device)
+                else:
+                    one, choice = choose(job, split, self.store, self.device)
+                    choices[split.fold] = choice
+                fitted.append(one)
                 self.progress.advance()
         except Exception as error:
             if _concerns_all(error):
                 raise
             return self._failed(job, error)
         seconds = time.perf_counter() - began
-        return self._finish(job, done(job, fitted, self.store, self.device, seconds))
+        result = done(job, fitted, choices, self.store, self.device, seconds)
+        return self._finish(job, result)
 
     def _failed(self, job: Job, error: Exception) -> str:
         result = undone(job.cell, "failed", _reason(error), job.digest)

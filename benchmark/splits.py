@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import Literal
 
+from nserbench.benchmark.digests import derived_seed
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.errors import BadCorpus
+
+Dev = Literal["none", "units", "utterances", "test"]
+"""Who selects: nobody; utterances of others than those trained on and tested; a random
+fifth of the training part, whoever speaks; or the test part itself."""
+
+SHARE = 5
+"""One in so many is held out: utterances, or units where one fold is trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a protocol cuts a corpus.
+
+    Attributes:
+        dev: Which part selects.
+        units: Whether each unit of independence is tested alone, and not each fold.
+    """
+
+    dev: Dev = "none"
+    units: bool = False
+
+
+PLAIN = Rule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,32 +44,45 @@ class Split:
         fold: Its name.
         train: Places in the corpus's utterances.
         test: Places in the corpus's utterances.
+        dev: Those held out of the training part to select; the test part where that
+            selects; empty where nothing is selected.
     """
 
     fold: str
     train: tuple[int, ...]
     test: tuple[int, ...]
+    dev: tuple[int, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
         """How many utterances each part has."""
-        return {"train": len(self.train), "test": len(self.test)}
+        held = {"dev": len(self.dev)} if self.dev else {}
+        return {"train": len(self.train), **held, "test": len(self.test)}
 
 
-def make_splits(corpus: Corpus) -> list[Split]:
+def make_splits(corpus: Corpus, rule: Rule = PLAIN) -> list[Split]:
     """Test each of the corpus's tested folds against all its other folds.
+
+    Args:
+        corpus: The corpus.
+        rule: How to cut it otherwise.
 
     Raises:
         BadCorpus: if there is one fold only, if a speaker (or another unit of
             independence) stands on both sides, or if
             a training part lacks a class.
     """
+    if rule.units:
+        corpus = _by_unit(corpus)
     if len(corpus.folds) < 2:
         raise BadCorpus(
             f"all utterances are in the fold {corpus.folds[0]!r}: "
             "nothing is left to train on"
         )
-    splits = [_split(corpus, fold) for fold in corpus.tested or corpus.folds]
+    splits = [
+        _held_out(corpus, _split(corpus, fold), rule.dev)
+        for fold in corpus.tested or corpus.folds
+    ]
     for split in splits:
         _refuse_shared_units(corpus, split)
         _refuse_untrained_classes(corpus, split)
@@ -58,6 +96,65 @@ def _split(corpus: Corpus, fold: str) -> Split:
         train=tuple(place for place, one in numbered if one.fold != fold),
         test=tuple(place for place, one in numbered if one.fold == fold),
     )
+
+
+def _by_unit(corpus: Corpus) -> Corpus:
+    """Make a fold of each unit of independence.
+
+    Raises:
+        BadCorpus: if the corpus has a test part of its own.
+    """
+    if corpus.tested:
+        raise BadCorpus(
+            f"the corpus has a test part of its own, {', '.join(corpus.tested)}: "
+            f"no {corpus.unit} is left out in turn"
+        )
+    ones = [replace(one, fold=one.independent) for one in corpus.utterances]
+    return replace(corpus, utterances=ones)
+
+
+def _held_out(corpus: Corpus, split: Split, dev: Dev) -> Split:
+    """Take the part that selects out of the training part.
+
+    Where several folds are trained on, it is the next one in their order, or the one
+    that the corpus names. Of a single fold it is one in `SHARE` units, at least one.
+
+    Raises:
+        BadCorpus: if there is a single unit to train on.
+    """
+    ones = corpus.utterances
+    match dev:
+        case "none":
+            return split
+        case "test":
+            return replace(split, dev=split.test)
+        case "utterances":
+            held = set(_drawn([ones[place].id for place in split.train]))
+            chosen = [place for place in split.train if ones[place].id in held]
+        case "units":
+            folds = sorted({ones[place].fold for place in split.train})
+            if len(folds) > 1:
+                after = [fold for fold in folds if fold > split.fold] or folds
+                fold = corpus.dev if corpus.dev in folds else after[0]
+                chosen = [place for place in split.train if ones[place].fold == fold]
+            else:
+                units = sorted({ones[place].independent for place in split.train})
+                if len(units) < 2:
+                    raise BadCorpus(
+                        f"fold {split.fold!r} trains on one {corpus.unit} only: "
+                        "none can be held out to select"
+                    )
+                held = set(_drawn(units))
+                chosen = [p for p in split.train if ones[p].independent in held]
+    kept = set(split.train) - set(chosen)
+    train = tuple(place for place in split.train if place in kept)
+    return replace(split, train=train, dev=tuple(chosen))
+
+
+def _drawn(names: Sequence[str]) -> list[str]:
+    """Draw one in `SHARE` names, at least one, the same ones every time."""
+    order = sorted(names, key=lambda name: derived_seed("dev", name))
+    return order[: max(1, len(names) // SHARE)]
 
 
 def _refuse_shared_units(corpus: Corpus, split: Split) -> None:

@@ -19,7 +19,15 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.benchmark.batches import shuffled
-from nserbench.benchmark.training import Chance, Epochs, Standardised
+from nserbench.benchmark.objective import (
+    Best,
+    Epochs,
+    class_weights,
+    cross_entropy,
+    pace,
+    uar_of,
+)
+from nserbench.benchmark.training import Chance, Standardised
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dropout import Dropout, draw_masks
 from nserbench.downstreams.fusion import PooledHead
@@ -41,6 +49,7 @@ class Run:
         rows: ``(n,)`` its training part.
         epochs: Passes over it.
         chance: Decides its batches and its dropout.
+        dev: ``(m,)`` the part that selects the epoch; None to take the last.
     """
 
     head: nn.Module
@@ -48,6 +57,7 @@ class Run:
     rows: Tensor
     epochs: int
     chance: Chance
+    dev: Tensor | None = None
 
     def lowered(self, first: Mapping[str, int]) -> Run:
         """Count the layers of each group from another first place."""
@@ -78,6 +88,7 @@ def fit_together(
     runs: Sequence[Run],
     states: Mapping[str, Tensor],
     labels: Tensor,
+    classes: int,
     recipe: Recipe,
     device: str,
 ) -> list[Epochs]:
@@ -88,6 +99,7 @@ def fit_together(
             layers of each group.
         states: ``(layers, all rows, dim)`` of each group.
         labels: ``(all rows,)`` class numbers.
+        classes: How many there are.
         recipe: How; each run has its own number of epochs.
         device: Where to train.
 
@@ -100,7 +112,11 @@ def fit_together(
     found: dict[int, Epochs] = {}
     order = sorted(range(len(runs)), key=lambda at: -runs[at].steps(recipe.batch_size))
     for part in _parts(order, runs, flat, recipe.batch_size):
-        stack = _Stack([runs[at] for at in part], flat, counts, labels, recipe, device)
+        chosen = [runs[at] for at in part]
+        weights = torch.stack(
+            [class_weights(labels[run.rows], classes, recipe) for run in chosen]
+        )
+        stack = _Stack(chosen, flat, counts, labels, weights, recipe, device)
         found |= zip(part, stack.train(), strict=True)
     return [found[at] for at in range(len(runs))]
 
@@ -145,9 +161,9 @@ class _Stream:
         self._waiting: list[Tensor] = []
 
     def draw(self, steps: int) -> tuple[Tensor, Tensor]:
-        """Give the rows and their weights in the loss, each ``(steps, size)``.
+        """Give the rows and whether each counts, 1 or 0, both ``(steps, size)``.
 
-        A batch that is short is filled up with rows of weight 0.
+        A batch that is short is filled up with rows that do not.
         """
         while len(self._waiting) < steps:
             self._waiting += shuffled(self.run.rows, None, self.size, self._order)
@@ -155,7 +171,7 @@ class _Stream:
         rows = pad_sequence(batches, batch_first=True)
         sizes = torch.tensor([[len(batch)] for batch in batches])
         rows = F.pad(rows, (0, self.size - rows.shape[1]))
-        return rows, (torch.arange(self.size) < sizes) / sizes
+        return rows, (torch.arange(self.size) < sizes).float()
 
 
 class _Stack:
@@ -166,6 +182,7 @@ class _Stack:
         flat: ``(layers * rows, dim)`` of each group.
         counts: Rows of each group.
         labels: ``(all rows,)`` class numbers.
+        counted: ``(runs, classes)`` what each class counts.
         recipe: How to train.
         device: Where to train.
     """
@@ -176,10 +193,15 @@ class _Stack:
         flat: Mapping[str, Tensor],
         counts: Mapping[str, int],
         labels: Tensor,
+        counted: Tensor,
         recipe: Recipe,
         device: str,
     ) -> None:
         self.runs, self.labels, self.recipe, self.device = runs, labels, recipe, device
+        self.counted = counted[:, None].to(device)
+        self.ends = [run.steps(recipe.batch_size) for run in runs]
+        self.best = [Best() for _ in runs]
+        self.done = 0
         self.flat = {name: flat[name] for name in runs[0].layers}
         self.offsets = {
             name: torch.tensor(
@@ -200,24 +222,52 @@ class _Stack:
 
     def train(self) -> list[Epochs]:
         """Take every step, and put the weights back into the heads."""
-        size = self.recipe.batch_size
-        ends = [run.steps(size) for run in self.runs]
-        streams = [_Stream(run, size) for run in self.runs]
+        streams = [_Stream(run, self.recipe.batch_size) for run in self.runs]
         seen: list[list[Tensor]] = [[] for _ in self.runs]
-        done, active = 0, len(self.runs)
+        scores: list[list[float]] = [[] for _ in self.runs]
+        active = len(self.runs)
         while active:
-            steps = min(STEPS, ends[active - 1] - done)
+            steps = min(STEPS, self.ends[active - 1] - self.done, *self._to_dev(active))
             for place, told in enumerate(self._steps(streams[:active], steps)):
                 seen[place].append(told)
-            done += steps
-            left = sum(end > done for end in ends)
+            for place, left in enumerate(self._to_dev(active)):
+                if left == self._epoch(place):
+                    scores[place].append(self._select(place))
+            left = sum(end > self.done for end in self.ends)
             if left < active:
                 self._leave(left, active)
                 active = left
         return [
-            _epochs(torch.cat(told), run, size)
-            for told, run in zip(seen, self.runs, strict=True)
+            _epochs(torch.cat(told), run, dev)
+            for told, run, dev in zip(seen, self.runs, scores, strict=True)
         ]
+
+    def _epoch(self, place: int) -> int:
+        """Give the steps of an epoch of a run."""
+        return self.ends[place] // self.runs[place].epochs
+
+    def _to_dev(self, active: int) -> list[int]:
+        """Give the steps until each run ends its epoch, if runs select."""
+        if self.runs[0].dev is None:  # and then none has one
+            return []
+        epochs = [self._epoch(place) for place in range(active)]
+        return [steps - self.done % steps for steps in epochs]
+
+    def _select(self, place: int) -> float:
+        """Try a run on the part that selects, and keep its weights if they are best."""
+        run = self.runs[place]
+        assert run.dev is not None  # noqa: S101 - only those that select get here
+        self._hand_over(place)
+        pooled = {
+            name: one[0] for name, one in self._pooled(run.dev[None], place).items()
+        }
+        run.head.eval()
+        with torch.no_grad():
+            logits = run.head.to(self.device).fuse(pooled)  # type: ignore[operator]
+        run.head.train()
+        score = uar_of(logits, self.labels[run.dev])
+        self.best[place].offer(score, run.head.state_dict())
+        return score
 
     def _steps(self, streams: Sequence[_Stream], steps: int) -> Iterable[Tensor]:
         """Take some steps; give loss and right answers, ``(steps, 2)`` for each run."""
@@ -250,30 +300,50 @@ class _Stack:
         state = {**self.weights, **self.buffers, **masks}
         logits = vmap(self._logits)(state, self._pooled(rows))
         wanted = self.labels[rows].to(self.device)
-        losses = F.cross_entropy(
-            logits.flatten(0, 1), wanted.flatten(), reduction="none"
-        ).view(wanted.shape)
+        terms, own = cross_entropy(
+            logits, wanted, self.counted[: len(rows)], self.recipe.label_smoothing
+        )
+        means = (terms * weights).sum(1) / (own * weights).sum(1)
         self.optimiser.zero_grad(set_to_none=True)
         # No weight is shared, so each run's gradient is that of its own mean.
-        (losses * weights).sum().backward()
+        means.sum().backward()
+        self._move(len(rows))
+        right = ((logits.argmax(-1) == wanted) & (weights > 0)).sum(1)
+        sizes = (weights > 0).sum(1)
+        return torch.stack([means.detach() * sizes, right])
+
+    def _move(self, active: int) -> None:
+        """Let Adam take a step, each run at its own pace."""
+        self.done += 1
+        if self.recipe.schedule == "constant":
+            self.optimiser.step()
+            return
+        before = [one.detach().clone() for one in self.weights.values()]
         self.optimiser.step()
-        counted = weights > 0
-        right = (logits.argmax(-1) == wanted) & counted
-        return torch.stack([(losses.detach() * counted).sum(1), right.sum(1)])
+        paces = [pace(self.recipe, self.done - 1, end) for end in self.ends[:active]]
+        part = torch.tensor(paces, device=self.device)
+        with torch.no_grad():
+            for one, start in zip(self.weights.values(), before, strict=True):
+                one.copy_(start + part.view(-1, *[1] * (one.ndim - 1)) * (one - start))
 
     def _logits(self, state: dict[str, Tensor], pooled: dict[str, Tensor]) -> Tensor:
         logits: Tensor = functional_call(self.like, state, (pooled,))
         return logits
 
-    def _pooled(self, rows: Tensor) -> dict[str, Tensor]:
-        """Gather the features of ``(runs, batch)`` rows, a batch for each run."""
+    def _pooled(self, rows: Tensor, first: int = 0) -> dict[str, Tensor]:
+        """Gather features, a batch for each run.
+
+        Args:
+            rows: ``(runs, batch)``.
+            first: The first of these runs.
+        """
         runs, batch = rows.shape
-        return {
-            name: one.index_select(
-                0, (self.offsets[name][:runs] + rows[:, None]).flatten().to(self.device)
-            ).view(runs, -1, batch, one.shape[-1])
-            for name, one in self.flat.items()
-        }
+        found = {}
+        for name, one in self.flat.items():
+            at = self.offsets[name][first : first + runs] + rows[:, None]
+            states = one.index_select(0, at.flatten().to(self.device))
+            found[name] = states.view(runs, -1, batch, one.shape[-1])
+        return found
 
     def _optimise(self, weights: Mapping[str, Tensor]) -> None:
         """Make the weights those to train."""
@@ -288,10 +358,8 @@ class _Stack:
     def _leave(self, left: int, active: int) -> None:
         """Put the weights of finished runs into their heads, and go on without them."""
         for place in range(left, active):
-            own = dict(_Fused(self.runs[place].head).named_parameters())
-            with torch.no_grad():
-                for name, one in self.weights.items():
-                    own[name].copy_(one[place])
+            self._hand_over(place)
+            self.best[place].restore(self.runs[place].head)
         before = {name: self.optimiser.state[one] for name, one in self.weights.items()}
         self._optimise({name: one[:left] for name, one in self.weights.items()})
         self.buffers = {name: one[:left] for name, one in self.buffers.items()}
@@ -301,9 +369,16 @@ class _Stack:
                 for key, value in before[name].items()
             }
 
+    def _hand_over(self, place: int) -> None:
+        """Put the weights of a run, as they stand, into its head."""
+        own = dict(_Fused(self.runs[place].head).named_parameters())
+        with torch.no_grad():
+            for name, one in self.weights.items():
+                own[name].copy_(one[place])
 
-def _epochs(told: Tensor, run: Run, size: int) -> Epochs:
+
+def _epochs(told: Tensor, run: Run, dev: list[float]) -> Epochs:
     """Turn sums by step, ``(steps, 2)``, into means by epoch."""
     sums = told.view(run.epochs, -1, 2).sum(1) / len(run.rows)
     losses, accuracies = sums.T.tolist()
-    return Epochs(losses, accuracies)
+    return Epochs(losses, accuracies, dev)

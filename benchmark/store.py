@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,21 @@ Form = Tier | Literal["transcripts"]
 """What is stored of an utterance: a tier of features, or its transcript."""
 
 FORMS: tuple[Form, ...] = ("pooled", "frames", "transcripts")
+
+
+class Reader(Protocol):
+    """What gives stored features by key."""
+
+    def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
+        """Read some layers of a group of an utterance."""
+
+    def frames(self, key: str, group: str) -> int:
+        """Give the valid frames of an utterance's group."""
+
+    def read_pooled(
+        self, keys: Sequence[str], group: str, layers: range
+    ) -> NDArray[np.float32]:
+        """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
 
 
 class Features:

@@ -18,8 +18,8 @@ from nserbench.benchmark.names import (
     written_by,
 )
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.protocols import Protocol, protocol_named
-from nserbench.benchmark.splits import Split, limited, make_splits
+from nserbench.benchmark.protocols import Protocol, read_protocol
+from nserbench.benchmark.splits import PLAIN, Rule, Split, limited, make_splits
 from nserbench.cards import Bound
 from nserbench.corpora.base import Corpus, CorpusCard
 from nserbench.corpora.noise import Noise
@@ -62,10 +62,12 @@ class Opened:
     Attributes:
         corpus: Its utterances that take part.
         noises: By name.
+        rule: How a protocol cuts it.
     """
 
     corpus: Corpus
     noises: Mapping[str, Noise]
+    rule: Rule = PLAIN
 
     @cached_property
     def splits(self) -> list[Split]:
@@ -74,7 +76,7 @@ class Opened:
         Raises:
             BadCorpus: if there cannot be any, or a speaker would be on both sides.
         """
-        return make_splits(self.corpus)
+        return make_splits(self.corpus, self.rule)
 
     def noise(self, condition: Condition) -> Noise | None:
         """Give the noise of a condition; None for clean speech."""
@@ -112,7 +114,10 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
         for condition in conditions(place.noise, request.snrs)
     ]
     cells = make_grid(upstreams, downstreams, fields, request.seeds)
-    opened = open_corpora(places, request.limit, plugins, settings)
+    opened = {
+        label: replace(one, rule=protocols[label].rule)
+        for label, one in open_corpora(places, request.limit, plugins, settings).items()
+    }
     for corpus in opened.values():
         corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
     cells = [_without_texts(cell, opened[cell.corpus.label].corpus) for cell in cells]
@@ -202,7 +207,7 @@ def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) 
 
 
 def _protocol(corpus: Bound[CorpusCard], request: Request) -> Protocol:
-    found = protocol_named(request.protocol or corpus.card.protocol)
+    found = read_protocol(request.protocol, corpus.card.protocol)
     return found.changed(epochs=request.epochs, limit=request.limit)
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nserbench.benchmark.batches import by_length, shuffled
 from nserbench.benchmark.digests import derived_seed
 from nserbench.benchmark.features import Source, Statistics
+from nserbench.benchmark.objective import (
+    Best,
+    Epochs,
+    class_weights,
+    cross_entropy,
+    pace,
+    uar_of,
+)
+from nserbench.benchmark.prefetch import Prefetch
 from nserbench.downstreams.base import Recipe
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
-_READ = 64  # utterances in a batch of predictions
+_READ = 32  # utterances in a batch of predictions
 
 
 class Standardised(nn.Module):
@@ -85,70 +93,73 @@ class Chance:
         return derived_seed(self.seed, self.fold, purpose)
 
 
-@dataclass(frozen=True, slots=True)
-class Epochs:
-    """What was seen while a head was trained, epoch by epoch.
-
-    Attributes:
-        losses: Mean cross-entropy over the training part, dropout on.
-        accuracies: Share of the training part answered right, dropout on.
-    """
-
-    losses: list[float]
-    accuracies: list[float]
-
-    @property
-    def diverged(self) -> int | None:
-        """The first epoch, from 1, whose loss is not finite; None if there is none."""
-        for epoch, loss in enumerate(self.losses, start=1):
-            if not math.isfinite(loss):
-                return epoch
-        return None
-
-
 def fit(
     head: nn.Module,
     source: Source,
     rows: Tensor,
     labels: Tensor,
+    classes: int,
     recipe: Recipe,
     chance: Chance,
     device: str,
+    dev: Tensor | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
 ) -> Epochs:
-    """Train a head in place: Adam on the cross-entropy (Eq. 9), last epoch.
+    """Train a head in place: Adam on the cross-entropy (Eq. 9).
 
     Args:
         head: On ``device``.
         source: The features.
         rows: ``(n,)`` the training part.
         labels: ``(all rows,)`` class numbers.
+        classes: How many there are.
         recipe: How.
         chance: Decides batches and dropout.
         device: Where to train.
+        dev: ``(m,)`` the part that selects the epoch; None to take the last.
+        precision: ``bf16`` lets ``torch.autocast`` round what goes into the large
+            products. Weights, and all predictions, stay in float32.
 
     Returns:
         What was seen. It ends with the epoch in which the loss was no longer finite.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
     order = torch.Generator().manual_seed(chance.start("order"))
-    seen = Epochs([], [])
-    head.train()
-    with seeded(chance.start("dropout")):
+    weights = class_weights(labels[rows], classes, recipe).to(device)
+    steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
+    rounded = torch.autocast(
+        torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"
+    )
+    seen, best, step = Epochs(), Best(), 0
+    with seeded(chance.start("dropout")), Prefetch(source) as prefetch:
         for _ in range(recipe.epochs):
+            head.train()
             total, right = 0.0, 0
-            for batch in shuffled(rows, source.lengths, recipe.batch_size, order):
-                logits = head(to_device(source.batch(batch), device))
+            dealt = shuffled(rows, source.lengths, recipe.batch_size, order)
+            for batch, features in prefetch.batches(dealt):
+                with rounded:
+                    logits = head(to_device(features, device)).float()
                 wanted = labels[batch].to(device)
-                loss = F.cross_entropy(logits, wanted)
+                terms, own = cross_entropy(
+                    logits, wanted, weights, recipe.label_smoothing
+                )
+                loss = terms.sum() / own.sum()
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
+                for group in optimiser.param_groups:
+                    group["lr"] = recipe.learning_rate * pace(recipe, step, steps)
                 optimiser.step()
+                step += 1
                 total += loss.item() * len(batch)
                 right += int((logits.argmax(dim=1) == wanted).sum())
             seen.losses.append(total / len(rows))
             seen.accuracies.append(right / len(rows))
             if seen.diverged:
                 break
+            if dev is not None:
+                seen.dev.append(uar_of(predict(head, source, dev, device), labels[dev]))
+                best.offer(seen.dev[-1], head.state_dict())
+    best.restore(head)
     return seen
 
 
@@ -159,9 +170,9 @@ def predict(head: nn.Module, source: Source, rows: Tensor, device: str) -> Tenso
     if source.lengths is not None:
         order = by_length(order, source.lengths[rows])
     parts = []
-    with torch.no_grad():
-        for batch in rows[order].split(_READ):
-            logits = head(to_device(source.batch(batch), device))
+    with torch.no_grad(), Prefetch(source) as prefetch:
+        for _, features in prefetch.batches(rows[order].split(_READ)):
+            logits = head(to_device(features, device))
             parts.append(logits.double().softmax(dim=1).cpu())
     found = torch.cat(parts)
     return torch.empty_like(found).index_copy_(0, order, found)

@@ -64,6 +64,7 @@ class Corpus:
         noises: Audio files, folders or patterns of noises that belong to this corpus,
             by name. They win over noises of the same name from elsewhere.
         unit: What the unit of independence is called.
+        dev: The fold that selects where something is selected, if the corpus has one.
         left_out: Why an utterance that the corpus lists does not take part, by id.
         edition: Which of several published editions was found; empty if there is one.
 
@@ -77,6 +78,7 @@ class Corpus:
     tested: tuple[str, ...] = ()
     noises: Mapping[str, Path] = field(default_factory=dict)
     unit: str = "speaker"
+    dev: str | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     edition: str = ""
 

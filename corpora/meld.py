@@ -133,6 +133,7 @@ def load(options: Options, settings: Settings) -> Corpus:
         classes=classes,
         utterances=_utterances(wanted, clips, options["channel"]),
         tested=("test",),
+        dev="dev",
         unit="dialogue",
         left_out={row.id: LEFT_OUT[row.id] for row in wanted if row.id in LEFT_OUT},
         edition=_kind(clips),

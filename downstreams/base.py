@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -19,20 +19,28 @@ Tier = Literal["pooled", "frames"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a head is trained: Adam on the cross-entropy, nothing else.
+    """How a head is trained: Adam on the cross-entropy.
 
     Attributes:
         epochs: Passes over the training part.
         batch_size: Utterances in a step.
-        learning_rate: Of Adam, constant.
+        learning_rate: Of Adam, at the start.
         standardise: Whether features are z-scored with the mean and the standard
             deviation, over the training part's utterances, of their means over time.
+        class_weights: Whether a class counts by the inverse of its share of the
+            training part.
+        label_smoothing: Share of the target that is spread over all classes.
+        schedule: Of the learning rate: ``constant``, or ``cosine`` from its start to 0
+            over all steps.
     """
 
     epochs: int = 50
     batch_size: int = 32
     learning_rate: float = 1e-4
     standardise: bool = False
+    class_weights: bool = False
+    label_smoothing: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
 
 
 def anything(groups: Groups, options: Options) -> str | None:
@@ -43,6 +51,11 @@ def anything(groups: Groups, options: Options) -> str | None:
 def every_layer(spec: GroupSpec, options: Options) -> range:
     """Read all layers of a group, layer 0 included."""
     return spec.layers
+
+
+def as_it_is(groups: Groups, options: Options) -> Sequence[Options]:
+    """Stand for one cell."""
+    return [options]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +74,10 @@ class DownstreamCard(Card):
         refuses: Says why the head cannot exist on these groups, or None if it can.
         layers: The layers of a group that it reads. The module is built for, and
             given, these only, so that a head on one layer does not read thirteen.
+        expands: Turns its options, for the groups it is to read, into those of one or
+            more cells, as ``layer=all`` into a cell for each layer.
+        chooses: The card of the heads among which it chooses one on the part that
+            selects; ``expands`` then gives their options. None for a head of its own.
     """
 
     kind: ClassVar[str] = "downstream"
@@ -78,6 +95,8 @@ class DownstreamCard(Card):
     recipe: Recipe = Recipe()
     refuses: Callable[[Groups, Options], str | None] = anything
     layers: Callable[[GroupSpec, Options], range] = every_layer
+    expands: Callable[[Groups, Options], Sequence[Options]] = as_it_is
+    chooses: DownstreamCard | None = None
 
     def build(self, groups: Groups, classes: int, options: Options) -> nn.Module:
         """Build the head with fresh weights from torch's global generator."""

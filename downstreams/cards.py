@@ -7,7 +7,10 @@ from typing import Final
 from nserbench.cards import Option, at_least, fraction, one_of, yes_no, yes_no_label
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.downstreams.layers import (
+    EVERY,
+    candidates,
     chosen_layer,
+    each_layer,
     fused_layers,
     last_layer,
     needs,
@@ -26,7 +29,17 @@ STATE0 = Option(
     parse=yes_no,
     label=yes_no_label,
 )
-LAYER = Option(help="number of the layer to read; has to be given", parse=at_least(0))
+
+
+def layer_number(text: str) -> int | str:
+    """Read a layer's number, or ``all``."""
+    return text if text == EVERY else at_least(0)(text)
+
+
+LAYER = Option(
+    help="number of the layer to read, or all for a cell of each; has to be given",
+    parse=layer_number,
+)
 WEIGHTS = Option(
     help="free, as in Eq. 7, or softmax: through a softmax over each group",
     default="free",
@@ -51,6 +64,17 @@ SINGLE = DownstreamCard(
     options={"layer": LAYER, "dropout": DROPOUT},
     refuses=needs_the_layer,
     layers=chosen_layer,
+    expands=each_layer,
+)
+BEST = DownstreamCard(
+    name="best",
+    summary="the one layer that does best on the part that selects: mean over time, FC",
+    source="Sec. IV-B, Experiment 2: the best-performing layer",
+    licence=LICENCE,
+    load="nserbench.downstreams.fusion:single",
+    options={"dropout": DROPOUT},
+    expands=candidates,
+    chooses=SINGLE,
 )
 MEAN = DownstreamCard(
     name="mean",
@@ -131,6 +155,7 @@ def nserbench_downstreams() -> list[DownstreamCard]:
     return [
         LAST,
         SINGLE,
+        BEST,
         MEAN,
         WEIGHTED_SUM,
         SCALAR_MIX,

@@ -11,6 +11,9 @@ from nserbench.upstreams.base import Groups, GroupSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+EVERY = "all"
+"""In place of a layer's number."""
+
 
 def last_layer(spec: GroupSpec, options: Options) -> range:
     """Give the number of a group's last layer, as a range of one."""
@@ -20,6 +23,17 @@ def last_layer(spec: GroupSpec, options: Options) -> range:
 def chosen_layer(spec: GroupSpec, options: Options) -> range:
     """Give the number of the layer that was asked for, as a range of one."""
     return range(options["layer"], options["layer"] + 1)
+
+
+def each_layer(groups: Groups, options: Options) -> list[Options]:
+    """Give the options of a cell for each layer, where all are asked for."""
+    return candidates(groups, options) if options["layer"] == EVERY else [options]
+
+
+def candidates(groups: Groups, options: Options) -> list[Options]:
+    """Give the options of ``single`` for each layer that every group has."""
+    common = set.intersection(*(set(spec.layers) for spec in groups.values()))
+    return [{**options, "layer": layer} for layer in sorted(common)]
 
 
 def fused_layers(spec: GroupSpec, options: Options) -> range:

@@ -54,12 +54,14 @@ def list_(session: Session, kind: str | None, as_json: bool) -> None:
 
 def _rows(session: Session, kind: str) -> list[Row]:
     if kind == "protocols":
-        from nserbench.benchmark.protocols import PROTOCOLS
+        from nserbench.benchmark.protocols import PROTOCOLS, VARIANTS
 
-        return [
+        whole = [
             {"name": one.name, "summary": one.summary, "version": one.version}
             for one in PROTOCOLS
         ]
+        changes = [{"name": f"+{one.name}", "summary": one.summary} for one in VARIANTS]
+        return [*whole, *changes]
     registry = getattr(session.plugins, kind)
     rows = {card.name: _row(card, registry.origin(card.name)) for card in registry}
     if kind == "noises":

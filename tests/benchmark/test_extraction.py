@@ -167,10 +167,10 @@ def test_what_cannot_be_stored_is_refused_by_name_and_nothing_is_written(
 ) -> None:
     (job,) = prepared()
 
+    keyed, sick = dict(zip(job.keys, job.clips, strict=True)), Loaded(Sick(spoil), None)
+
     with pytest.raises(NserbenchError, match=reason):
-        extract(
-            job.extraction, Loaded(Sick(spoil), None), job.keyed, BOTH, store, Silent()
-        )
+        extract(job.extraction, sick, keyed, BOTH, store, Silent())
 
     assert job.features(store).keys("pooled") == set()
 

@@ -7,7 +7,7 @@ import pytest
 from nserbench.benchmark.grid import Field, make_grid
 from nserbench.benchmark.names import conditions, read_names, read_places
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.protocols import protocol_named
+from nserbench.benchmark.protocols import read_protocol
 from nserbench.benchmark.study import Study
 from nserbench.errors import NothingToRun, UnknownName
 from nserbench.upstreams.base import GroupSpec, UpstreamCard
@@ -143,7 +143,7 @@ def test_an_upstream_is_described_once_and_never_loaded(
     plugins.upstreams.add(card, "the test")
     (place,) = read_places(["demo"], (), plugins)
     fields = [
-        Field(place.corpus, one, protocol_named("demo"))
+        Field(place.corpus, one, read_protocol("demo", "demo"))
         for one in conditions("park", [0.0, 5.0])
     ]
 

@@ -229,6 +229,9 @@ def test_a_result_says_what_it_was_made_from(
         "batch_size": 32,
         "learning_rate": 1e-3,
         "standardise": True,
+        "class_weights": False,
+        "label_smoothing": 0.0,
+        "schedule": "constant",
     }
     assert found.costs["trainable_parameters"] == 80 * 2 + 2
     assert found.costs["frozen_parameters"] == 0

@@ -3,10 +3,15 @@ from typing import Any
 
 import pytest
 
-from nserbench.benchmark.protocols import PROTOCOLS, Protocol, protocol_named
-from nserbench.benchmark.splits import Split
+from nserbench.benchmark.protocols import (
+    PROTOCOLS,
+    VARIANTS,
+    Protocol,
+    read_protocol,
+)
+from nserbench.benchmark.splits import Rule, Split
 from nserbench.downstreams.base import DownstreamCard, Recipe
-from nserbench.errors import UnknownName
+from nserbench.errors import BadSpec, UnknownName
 
 HEAD = DownstreamCard(
     name="head",
@@ -42,7 +47,7 @@ def test_the_command_line_wins_over_the_protocol_and_that_over_the_head() -> Non
 def test_the_label_says_what_the_command_line_changed(
     said: dict[str, int | None], label: str
 ) -> None:
-    assert protocol_named("paper").changed(**said).label == label
+    assert read_protocol("paper", "probe").changed(**said).label == label
 
 
 @pytest.mark.parametrize(
@@ -55,6 +60,8 @@ def test_the_label_says_what_the_command_line_changed(
         {"overrides": {"epochs": 3}},
         {"limit": 3},
         {"mix_seed": 1},
+        {"rule": Rule(dev="units")},
+        {"training": "clean"},
     ],
 )
 def test_details_change_with_all_that_fixes_the_number(change: dict[str, Any]) -> None:
@@ -78,14 +85,14 @@ def test_the_summary_is_not_part_of_the_details() -> None:
 
 
 def test_paper_leaves_every_recipe_as_it_is_printed() -> None:
-    assert protocol_named("paper").recipe_for(HEAD) == HEAD.recipe
+    assert read_protocol("paper", "probe").recipe_for(HEAD) == HEAD.recipe
     assert Recipe() == Recipe(
         epochs=50, batch_size=32, learning_rate=1e-4, standardise=False
     )
 
 
 def test_probe_differs_from_paper_in_two_fields() -> None:
-    assert protocol_named("probe").recipe == {
+    assert read_protocol("probe", "paper").recipe == {
         "learning_rate": 1e-3,
         "standardise": True,
     }
@@ -93,5 +100,64 @@ def test_probe_differs_from_paper_in_two_fields() -> None:
 
 def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownName, match="did you mean 'probe'"):
-        protocol_named("prob")
-    assert len({one.name for one in PROTOCOLS}) == len(PROTOCOLS)
+        read_protocol("prob", "paper")
+    names = [one.name for one in (*PROTOCOLS, *VARIANTS)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("typed", "label"),
+    [
+        (None, "probe"),
+        ("dev", "probe+dev"),
+        ("paper+dev", "paper+dev"),
+        ("loso+clean-train+dev", "probe+loso+clean-train+dev"),
+        ("paper+learning_rate=0.001+epochs=5", "paper+epochs=5+learning_rate=0.001"),
+        ("class_weights=yes", "probe+class_weights=yes"),
+        ("demo+label_smoothing=0.1", "demo+label_smoothing=0.1"),
+    ],
+)
+def test_variants_and_settings_follow_a_protocol_or_the_corpus_own(
+    typed: str | None, label: str
+) -> None:
+    found = read_protocol(typed, "probe")
+
+    assert found.label == label
+    assert read_protocol(label, "paper") == found
+
+
+def test_a_setting_reaches_the_recipe() -> None:
+    found = read_protocol("probe+schedule=cosine+standardise=no", "paper")
+
+    recipe = found.recipe_for(HEAD)
+    assert (recipe.schedule, recipe.standardise) == ("cosine", False)
+    assert recipe.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("paper+deb", "unknown variant 'deb' of paper\n  did you mean 'dev'"),
+        ("paper+epoch=5", "unknown setting 'epoch' of protocol 'paper'"),
+        ("paper+epochs=0", r"paper\+epochs=0: a whole number from 1 up"),
+        ("paper+learning_rate=-1", "a number above 0"),
+        ("dev+oracle", "oracle would undo what stands before it"),
+        ("multi+clean-train", "clean-train would undo"),
+        ("clean-train+oracle", "oracle selects on the test part"),
+        ("oracle+multi", "oracle selects on the test part"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(typed: str, problem: str) -> None:
+    with pytest.raises((BadSpec, UnknownName), match=problem):
+        read_protocol(typed, "probe")
+
+
+def test_selection_and_training_are_told_in_the_details() -> None:
+    plain, oracle, clean = (
+        read_protocol(text, "probe").details(HEAD, SPLITS)
+        for text in ("paper", "paper+oracle", "paper+clean-train")
+    )
+
+    assert plain["selection"] == "last epoch"
+    assert oracle["selection"].endswith("the test part itself: an upper bound")
+    assert clean["noise"] == "trained on clean speech, tested in the condition"

@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ from torch.nn import functional as F
 
 from nserbench.benchmark import stacking
 from nserbench.benchmark.batches import shuffled
+from nserbench.benchmark.objective import Epochs, class_weights, uar_of
 from nserbench.benchmark.stacking import Run, fit_together
-from nserbench.benchmark.training import Chance, Epochs
+from nserbench.benchmark.training import Chance
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dropout import Dropout, draw_masks
 from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum
@@ -108,7 +110,7 @@ def test_a_stack_ends_where_ordinary_loops_end(
     start = weights(runs)
     alone = copy.deepcopy(runs)
 
-    told = fit_together(runs, states, labels, RECIPE, "cpu")
+    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
 
     wanted = [plainly(run, states, labels) for run in alone]
     for one, other, begun in zip(weights(runs), weights(alone), start, strict=True):
@@ -122,9 +124,9 @@ def test_a_stack_ends_where_ordinary_loops_end(
 def test_together_is_as_alone(states: dict[str, Tensor], labels: Tensor) -> None:
     runs, alone = singles(), singles()
 
-    fit_together(runs, states, labels, RECIPE, "cpu")
+    fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
     for run in alone:
-        fit_together([run], states, labels, RECIPE, "cpu")
+        fit_together([run], states, labels, CLASSES, RECIPE, "cpu")
 
     for one, other in zip(weights(runs), weights(alone), strict=True):
         assert (one - other).abs().max() < 1e-6
@@ -135,7 +137,7 @@ def test_a_run_that_is_done_leaves_and_moves_no_more(
 ) -> None:
     runs, alone = singles([1, 7, 3, 3]), singles([1, 7, 3, 3])
 
-    told = fit_together(runs, states, labels, RECIPE, "cpu")
+    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
 
     for run in alone:
         plainly(run, states, labels)
@@ -148,11 +150,11 @@ def test_how_many_stand_in_a_stack_changes_nothing(
     states: dict[str, Tensor], labels: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs, cut = singles(), singles()
-    fit_together(runs, states, labels, RECIPE, "cpu")
+    fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
 
     monkeypatch.setattr(stacking, "STACKED", 2 * RECIPE.batch_size * DIM * 4)
     monkeypatch.setattr(stacking, "STEPS", 5)
-    told = fit_together(cut, states, labels, RECIPE, "cpu")
+    told = fit_together(cut, states, labels, CLASSES, RECIPE, "cpu")
 
     assert [len(one.losses) for one in told] == [5] * 6
     for one, other in zip(weights(runs), weights(cut), strict=True):
@@ -167,9 +169,9 @@ def test_a_run_that_diverges_leaves_the_others_alone(
         for one in runs[2].head.parameters():
             one.fill_(torch.inf)
 
-    told = fit_together(runs, states, labels, RECIPE, "cpu")
+    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
 
-    fit_together(alone, states, labels, RECIPE, "cpu")
+    fit_together(alone, states, labels, CLASSES, RECIPE, "cpu")
     finite = [
         all(map(torch.tensor, one.losses)) and one.losses[-1] == one.losses[-1]
         for one in told
@@ -177,6 +179,62 @@ def test_a_run_that_diverges_leaves_the_others_alone(
     assert finite == [True, True, False, True, True, True]
     for place in (0, 1, 3, 4, 5):
         assert (weights(runs)[place] - weights(alone)[place]).abs().max() < 1e-6
+
+
+def test_the_best_epoch_on_the_part_that_selects_is_kept(
+    states: dict[str, Tensor], labels: Tensor
+) -> None:
+    recipe = replace(
+        RECIPE, class_weights=True, label_smoothing=0.1, schedule="cosine", epochs=5
+    )
+    dev = torch.arange(0, ROWS, 5)
+    runs = [replace(run, dev=dev) for run in singles()]
+    alone = copy.deepcopy(runs)
+
+    told = fit_together(runs, states, labels, CLASSES, recipe, "cpu")
+
+    for run, other, seen in zip(runs, alone, told, strict=True):
+        one = fit_together([other], states, labels, CLASSES, recipe, "cpu")[0]
+        assert seen.dev == pytest.approx(one.dev)
+        assert seen.chosen == one.chosen
+        layers = list(run.layers["encoder"])
+        with torch.no_grad():
+            logits = run.head.eval().fuse(
+                {"encoder": states["encoder"][layers][:, dev]}
+            )  # type: ignore[operator]
+        assert uar_of(logits, labels[dev]) == pytest.approx(max(seen.dev))
+    for one, other in zip(weights(runs), weights(alone), strict=True):
+        assert (one - other).abs().max() < 1e-6
+
+
+def test_weights_schedule_and_smoothing_end_where_an_ordinary_loop_ends(
+    states: dict[str, Tensor], labels: Tensor
+) -> None:
+    recipe = replace(RECIPE, class_weights=True, label_smoothing=0.1, schedule="cosine")
+    (run,) = singles([5])[:1]
+    alone = copy.deepcopy(run)
+
+    fit_together([run], states, labels, CLASSES, recipe, "cpu")
+
+    head = alone.head.train()
+    counted = class_weights(labels[alone.rows], CLASSES, recipe)
+    optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
+    steps = alone.steps(recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+    order = torch.Generator().manual_seed(alone.chance.start("order"))
+    drawn = torch.Generator().manual_seed(alone.chance.start("dropout"))
+    (drop,) = [one for one in head.modules() if isinstance(one, Dropout)]
+    for _ in range(recipe.epochs):
+        for batch in shuffled(alone.rows, None, recipe.batch_size, order):
+            shape = recipe.batch_size, drop.width
+            drop.mask = draw_masks(drop.p, 1, shape, drawn)[0, : len(batch)]
+            logits = head.fuse({"encoder": states["encoder"][:1][:, batch]})  # type: ignore[operator]
+            loss = F.cross_entropy(logits, labels[batch], counted, label_smoothing=0.1)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    assert (weights([run])[0] - weights([alone])[0]).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("p", [0.5, 0.3])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nserbench.benchmark import fits
 from nserbench.benchmark.features import FrameSource, PooledSource, Source
-from nserbench.benchmark.fits import Fitted, fit_fold, open_source
+from nserbench.benchmark.fits import Fitted, fit_fold, open_sources
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import Job, prepare
 from nserbench.benchmark.progress import Silent
@@ -100,7 +100,7 @@ def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
     ours, plain = line(), line().line
     chance = Chance(seed=5, fold="1")
 
-    seen = fit(ours, pooled, TRAIN, LABELS, RECIPE, chance, "cpu")
+    seen = fit(ours, pooled, TRAIN, LABELS, 3, RECIPE, chance, "cpu")
 
     inputs = pooled.batch(torch.arange(ROWS))["wide"].states[-1, :, 0]
     order = torch.Generator().manual_seed(chance.start("order"))
@@ -231,7 +231,7 @@ def test_only_the_wanted_layers_are_read(tmp_path: Path) -> None:
 def test_a_training_that_diverges_stops_and_says_when(pooled: PooledSource) -> None:
     wild = Recipe(epochs=9, batch_size=8, learning_rate=3e37)
 
-    seen = fit(line(), pooled, TRAIN, LABELS, wild, Chance(0, "1"), "cpu")
+    seen = fit(line(), pooled, TRAIN, LABELS, 3, wild, Chance(0, "1"), "cpu")
 
     assert seen.diverged in (1, 2)
     assert len(seen.losses) == seen.diverged
@@ -250,8 +250,8 @@ def fit_in(
         store = Store(tmp_path / name)
         (job,) = prepare(ask(**{"protocol": "demo"} | said), store, Silent())
         fill(job, store)
-        source = open_source(job, store)
-        return fit_fold(job, job.opened.splits[0], source, store, "cpu")
+        sources = open_sources(job, store)
+        return fit_fold(job, job.opened.splits[0], sources, store, "cpu")
 
     return go
 

@@ -92,4 +92,5 @@ def test_long_lists_are_cut_and_counted(
 
     told = nserbench(f"show {folder}").stdout
 
-    assert told.count(" ... (9 in all)") == 2
+    # losses and accuracies of two folds
+    assert told.count(" ... (9 in all)") == 4

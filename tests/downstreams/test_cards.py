@@ -34,6 +34,7 @@ def test_offers_the_heads_of_the_paper_each_on_its_tier() -> None:
     assert tiers == {
         "last": "pooled",
         "single": "pooled",
+        "best": "pooled",
         "mean": "pooled",
         "weighted-sum": "pooled",
         "scalar-mix": "pooled",

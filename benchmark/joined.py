@@ -1,0 +1,48 @@
+"""Features of several conditions as if they were one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.benchmark.store import Features
+from nserbench.downstreams.base import Tier
+
+
+class Joined:
+    """Features of several extractions, read by keys that say of which.
+
+    Args:
+        parts: The extractions.
+    """
+
+    def __init__(self, parts: Sequence[Features]) -> None:
+        self._parts = parts
+
+    @staticmethod
+    def keys(parts: Sequence[Sequence[str]]) -> list[str]:
+        """Give the keys of all parts, one after another."""
+        return [f"{place}/{key}" for place, keys in enumerate(parts) for key in keys]
+
+    def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
+        """Read some layers of a group of an utterance; see `Features.read`."""
+        part, own = self._find(key)
+        return part.read(tier, own, group, layers)
+
+    def frames(self, key: str, group: str) -> int:
+        """Give the valid frames of an utterance's group."""
+        part, own = self._find(key)
+        return part.frames(own, group)
+
+    def read_pooled(
+        self, keys: Sequence[str], group: str, layers: range
+    ) -> NDArray[np.float32]:
+        """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
+        return np.stack([self.read("pooled", key, group, layers) for key in keys], 1)
+
+    def _find(self, key: str) -> tuple[Features, str]:
+        place, _, own = key.partition("/")
+        return self._parts[int(place)], own
