@@ -30,6 +30,12 @@ from nserbench.leaderboard.notes import (
     seed_lines,
 )
 
+FLATTERING = {
+    "oracle": "chosen on test",
+    "superb": "chosen on known speakers",
+}
+"""Variants of a protocol whose choice flatters, and what is said of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -85,10 +91,16 @@ class SummaryTable:
     notes: Sequence[str]
 
     def head(self, column: Column) -> tuple[str, ...]:
-        """Give the lines above a column; its protocol where that tells two apart."""
+        """Give the lines above a column; its protocol where that tells two apart.
+
+        A choice that flatters is named above every number that it made.
+        """
         place = (column.corpus, column.condition)
         split = [one for one in self.columns if (one.corpus, one.condition) == place]
-        return (*place, column.protocol) if len(split) > 1 else place
+        name = (column.protocol,) if len(split) > 1 else ()
+        variants = column.protocol.partition(" ")[0].split("+")
+        marks = [mark for variant, mark in FLATTERING.items() if variant in variants]
+        return (*place, *name, *marks)
 
     def best(self, column: Column, metric: str) -> float | None:
         """Give the best value in a column; None if nothing there is done."""

@@ -143,6 +143,24 @@ def test_two_protocols_never_share_a_column(root: Path, add: Add) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("protocol", "mark"),
+    [
+        ("probe+oracle+epochs=6", "chosen on test"),
+        ("probe+superb", "chosen on known speakers"),
+    ],
+)
+def test_a_choice_that_flatters_is_named_above_every_number_it_made(
+    root: Path, add: Add, protocol: str, mark: str
+) -> None:
+    add(protocol=protocol)
+
+    table = summary_table(root, ["uar"])
+
+    (column,) = table.columns
+    assert table.head(column) == ("emodb", "clean", mark)
+
+
 def test_heads_with_recipes_of_their_own_are_named_beside_them(
     root: Path, add: Add
 ) -> None:
