@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
+    PreTrainedModel,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
     WhisperTokenizer,
 )
-from transformers.utils.logging import disable_progress_bar
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
@@ -27,6 +26,7 @@ from nserbench.upstreams.base import (
 )
 from nserbench.upstreams.checkpoints import checkpoint_folder
 from nserbench.upstreams.describe import describe_whisper
+from nserbench.upstreams.pretrained import load_pretrained
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,8 @@ class Whisper(Transcriber):
         describe_whisper(options)  # says so if it is no Whisper
         folder = checkpoint_folder(options["checkpoint"], options["revision"])
         self.tokenizer = _tokenizer(folder)
-        self.model: WhisperForConditionalGeneration = _model(folder).to(device)
+        model = load_pretrained(WhisperForConditionalGeneration, folder)
+        self.model: PreTrainedModel = model.to(device)
         self.extractor = WhisperFeatureExtractor(
             feature_size=self.model.config.num_mel_bins
         )
@@ -216,27 +217,6 @@ class Whisper(Transcriber):
         return barred, first
 
 
-def _model(folder: Path) -> WhisperForConditionalGeneration:
-    disable_progress_bar()  # it would cut through the one that shows the run
-    try:
-        model, found = WhisperForConditionalGeneration.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, SafetensorError) as error:
-        raise CheckpointMissing(
-            f"the weights in {folder} cannot be read: {error}"
-        ) from error
-    if missing := sorted(found["missing_keys"]):
-        raise CheckpointMissing(
-            f"the weights in {folder} are not whole\n"
-            f"  {len(missing)} tensors are missing, such as {missing[0]}"
-        )
-    return model.eval()
-
-
 def _tokenizer(folder: Path) -> WhisperTokenizer:
     # Without its files, from_pretrained gives a tokenizer of one token and no error.
     tokenizer = WhisperTokenizer.from_pretrained(folder, local_files_only=True)
@@ -249,7 +229,7 @@ def _tokenizer(folder: Path) -> WhisperTokenizer:
     return tokenizer
 
 
-def _is_multilingual(model: WhisperForConditionalGeneration) -> bool:
+def _is_multilingual(model: PreTrainedModel) -> bool:
     said = getattr(model.generation_config, "is_multilingual", None)
     if said is None:  # older checkpoints leave it to the vocabulary
         return bool(model.config.vocab_size >= MULTILINGUAL_VOCABULARY)
