@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, MissingExtra
 from nserbench.upstreams.base import Groups, GroupSpec
@@ -25,14 +29,7 @@ def describe_whisper(options: Options) -> Groups:
         CheckpointMissing: if its configuration is neither here nor to be had.
         BadSpec: if it is not the configuration of a Whisper.
     """
-    checkpoint = options["checkpoint"]
-    config = read_config(checkpoint, options["revision"])
-    if config.get("model_type") != "whisper":
-        raise BadSpec(
-            f"{checkpoint} is no Whisper: "
-            f"its config.json says model_type {config.get('model_type')!r}"
-        )
-    try:
+    with typed_config(options, "whisper", "Whisper") as config:
         return {
             "encoder": GroupSpec(
                 range(config["encoder_layers"] + 1), config["d_model"], rate=50.0
@@ -41,8 +38,6 @@ def describe_whisper(options: Options) -> Groups:
                 range(config["decoder_layers"] + 1), config["d_model"], rate=None
             ),
         }
-    except KeyError as error:
-        raise BadSpec(f"config.json of {checkpoint} does not say {error}") from error
 
 
 def describe_bert(options: Options) -> Groups:
@@ -55,16 +50,36 @@ def describe_bert(options: Options) -> Groups:
         CheckpointMissing: if its configuration is neither here nor to be had.
         BadSpec: if it is not the configuration of a BERT.
     """
-    checkpoint = options["checkpoint"]
-    config = read_config(checkpoint, options["revision"])
-    if config.get("model_type") != "bert":
-        raise BadSpec(
-            f"{checkpoint} is no BERT: "
-            f"its config.json says model_type {config.get('model_type')!r}"
-        )
-    try:
+    with typed_config(options, "bert", "BERT") as config:
         layers = range(config["num_hidden_layers"] + 1)
         return {"text": GroupSpec(layers, config["hidden_size"], rate=None)}
+
+
+@contextmanager
+def typed_config(
+    options: Options, model_type: str, called: str, hint: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Read the configuration of a checkpoint of one type.
+
+    Args:
+        options: ``checkpoint`` and ``revision``.
+        model_type: What it has to call itself.
+        called: What people call it.
+        hint: What else would help where it is of another type.
+
+    Raises:
+        CheckpointMissing: if its configuration is neither here nor to be had.
+        BadSpec: if it is of another type, or a key that is read is not there.
+    """
+    checkpoint = options["checkpoint"]
+    config = read_config(checkpoint, options["revision"])
+    if config.get("model_type") != model_type:
+        raise BadSpec(
+            f"{checkpoint} is no {called}: "
+            f"its config.json says model_type {config.get('model_type')!r}{hint}"
+        )
+    try:
+        yield config
     except KeyError as error:
         raise BadSpec(f"config.json of {checkpoint} does not say {error}") from error
 

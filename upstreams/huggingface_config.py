@@ -11,7 +11,7 @@ from nserbench.cards import Options
 from nserbench.errors import BadSpec
 from nserbench.upstreams.base import SAMPLE_RATE, Groups, GroupSpec
 from nserbench.upstreams.checkpoints import checkpoint_files, read_config
-from nserbench.upstreams.describe import describe_whisper
+from nserbench.upstreams.describe import describe_whisper, typed_config
 
 ENCODER_LAYERS = ("encoder_layers", "encoder_num_hidden_layers", "num_hidden_layers")
 DECODER_LAYERS = ("decoder_layers", "decoder_num_hidden_layers")
@@ -47,15 +47,9 @@ def describe_encoder(model_type: str, options: Options) -> Groups:
         CheckpointMissing: if its configuration is neither here nor to be had.
         BadSpec: if it is of another type, or does not say what is asked for.
     """
-    checkpoint = options["checkpoint"]
-    config = read_config(checkpoint, options["revision"])
-    if config.get("model_type") != model_type:
-        raise BadSpec(
-            f"{checkpoint} is no {model_type}: "
-            f"its config.json says model_type {config.get('model_type')!r}\n"
-            f"  an encoder of any type: hf:{checkpoint}"
-        )
-    return describe_checkpoint(options)
+    hint = f"\n  an encoder of any type: hf:{options['checkpoint']}"
+    with typed_config(options, model_type, model_type, hint):
+        return describe_checkpoint(options)
 
 
 def describe_hf(options: Options) -> Groups:

@@ -1,6 +1,5 @@
 """The command line in this process and in its own, and a small corpus to use it on."""
 
-import csv
 import os
 import re
 import shlex
@@ -10,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
 import pytest
-import soundfile
 from click.testing import CliRunner, Result
+from notes import write_corpus, write_noise
 
 from nserbench.cli import main
 
@@ -21,7 +19,9 @@ Command: TypeAlias = Callable[..., Result]
 Refused: TypeAlias = Callable[[str], str]
 Process: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
-RATE = 16_000
+
+SECONDS = 0.25, 0.25
+"""How long each note of the corpus is."""
 
 
 def call(line: str) -> Result:
@@ -74,38 +74,6 @@ def process() -> Process:
     return run
 
 
-def write_corpus(folder: Path) -> Path:
-    """Write three low and three high notes of four speakers in two folds.
-
-    Returns:
-        Their manifest.
-    """
-    rng = np.random.default_rng(0)
-    rows = []
-    for speaker in range(4):
-        for label, pitch in (("low", 200.0), ("high", 900.0)):
-            for take in range(3):
-                name = f"s{speaker}_{label}_{take}"
-                time = np.arange(RATE // 4) / RATE
-                wave = 0.3 * np.sin(2 * np.pi * pitch * rng.uniform(0.9, 1.1) * time)
-                wave += 0.01 * rng.standard_normal(len(time))
-                soundfile.write(folder / f"{name}.wav", wave, RATE, subtype="FLOAT")
-                rows.append([f"{name}.wav", name, label, f"s{speaker}", speaker % 2])
-    file = folder / "notes.csv"
-    with file.open("w", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["path", "id", "label", "speaker", "fold"])
-        table.writerows(rows)
-    return file
-
-
-def write_noise(file: Path) -> Path:
-    """Write three seconds of white noise."""
-    noise = 0.1 * np.random.default_rng(1).standard_normal(3 * RATE)
-    soundfile.write(file, noise, RATE, subtype="FLOAT")
-    return file
-
-
 @pytest.fixture
 def notes() -> str:
     """Put a corpus, and the noise ``hiss`` in its settings, into the working folder.
@@ -113,7 +81,7 @@ def notes() -> str:
     Returns:
         What names the corpus.
     """
-    write_corpus(Path())
+    write_corpus(Path(), seconds=SECONDS)
     write_noise(Path("hiss.wav"))
     Path("nserbench.toml").write_text('[noises]\nhiss = "hiss.wav"\n')
     return "manifest:notes.csv"
@@ -127,7 +95,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clean notes and with hiss at 0 dB.
     """
     folder = tmp_path_factory.mktemp("finished")
-    manifest = write_corpus(folder)
+    manifest = write_corpus(folder, seconds=SECONDS)
     write_noise(folder / "hiss.wav")
     (folder / "lab.toml").write_text('[noises]\nhiss = "hiss.wav"\n')
     result = call(
