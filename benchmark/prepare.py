@@ -275,6 +275,8 @@ def identify(upstream: Bound[UpstreamCard], store: Store) -> Identified:
 
 def _model(bound: Bound[M], store: Store) -> Model[M]:
     """Digest a checkpoint by its files' names and contents, wherever they lie."""
+    if bound.card.extra is not None:
+        bound.card.resolve(bound.card.load)  # so that a missing package is met now
     files = bound.card.checkpoint_files(bound.options)
     if not files:
         return Model(bound, "")

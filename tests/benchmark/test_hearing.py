@@ -20,7 +20,7 @@ from nserbench.benchmark.runner import Runner
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Study
 from nserbench.cards import Option, nested_label
-from nserbench.errors import BadSpec, NothingToRun
+from nserbench.errors import BadSpec, MissingExtra, NothingToRun
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import (
     Batch,
@@ -261,6 +261,31 @@ def test_a_corpus_without_texts_cannot_be_read(ask: Ask, notes: Path) -> None:
     ]
     with pytest.raises(NothingToRun, match="has no text"):
         ask(upstreams=["reader"])
+
+
+def test_a_missing_package_is_met_before_any_audio_is_read(
+    ask: Ask, runner: Runner, plugins: Plugins
+) -> None:
+    card = UpstreamCard(
+        name="lacking",
+        load="no_such_package.models:Model",
+        groups={"x": GroupSpec(range(1, 2), 1, None)},
+        extra="things",
+        **FACTS,
+    )
+    plugins.upstreams.add(card, "the test")
+    study = ask(upstreams=["lacking"])
+    stages: list[str] = []
+
+    class Heard(Silent):
+        def stage(self, name: str, total: int, unit: str) -> None:
+            stages.append(name)
+
+    runner.progress = Heard()
+    with pytest.raises(MissingExtra, match=r"pip install 'nserbench\[things\]'"):
+        runner.run(study)
+
+    assert stages == []
 
 
 def test_who_writes_nothing_cannot_be_read(ask: Ask) -> None:
