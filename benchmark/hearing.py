@@ -144,6 +144,8 @@ def extract(
             "parameters": upstream.parameter_count(),
         },
     )
+    bound = extraction.upstream.bound
+    described = bound.card.describe(bound.options)
     on_cpu = upstream.device == "cpu"
     size = extraction.card.batch if on_cpu else _BATCH_ELSEWHERE
     for shard in chunks(list(clips.items()), SHARD):
@@ -152,7 +154,11 @@ def extract(
             form: {} for form in forms
         }
         for batch in chunks(shard, size):
-            _hear(extraction, loaded, batch, states, store)
+            ones = [clip for _, clip in batch]
+            heard = _hear(extraction, loaded, ones, forms, store)
+            if heard.features:
+                _refuse_undescribed(extraction, heard.features, described)
+            _keep(extraction, batch, heard, states)
             progress.advance(len(batch))
         seconds = time.perf_counter() - began
         for form in forms:
@@ -177,20 +183,23 @@ def read_texts(
 def _hear(
     extraction: Extraction,
     loaded: Loaded,
-    keyed: Sequence[tuple[str, Clip]],
-    states: Mapping[Form, dict[str, dict[str, NDArray[Any]]]],
+    clips: Sequence[Clip],
+    forms: Sequence[Form],
     store: Store,
+) -> Heard:
+    """Run one batch."""
+    texts = read_texts(extraction, clips, store)
+    batch = extraction.batch(clips, texts, loaded.enhancer)
+    return _run(loaded.upstream, batch, set(forms))
+
+
+def _keep(
+    extraction: Extraction,
+    keyed: Sequence[tuple[str, Clip]],
+    heard: Heard,
+    states: Mapping[Form, dict[str, dict[str, NDArray[Any]]]],
 ) -> None:
-    """Run one batch, and put what is to be stored of it into ``states``."""
-    clips = [clip for _, clip in keyed]
-    batch = extraction.batch(
-        clips, read_texts(extraction, clips, store), loaded.enhancer
-    )
-    heard = _run(loaded.upstream, batch, set(states))
-    if heard.features:
-        bound = extraction.upstream.bound
-        described = bound.card.describe(bound.options)
-        _refuse_undescribed(extraction, heard.features, described)
+    """Put what is to be stored of a batch into ``states``, by form and key."""
     for place, (key, clip) in enumerate(keyed):
         for form, found in states.items():
             if form == "transcripts":

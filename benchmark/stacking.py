@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.benchmark.batches import shuffled
 from nserbench.benchmark.objective import (
@@ -29,10 +28,10 @@ from nserbench.benchmark.objective import (
 )
 from nserbench.benchmark.training import Chance, Standardised
 from nserbench.downstreams.base import Recipe
-from nserbench.downstreams.dropout import Dropout, draw_masks
+from nserbench.downstreams.dropout import Dropout, draw, to_masks
 from nserbench.downstreams.fusion import PooledHead
 
-STEPS = 16
+STEPS = 64
 """Steps whose batches and masks are drawn at once."""
 
 STACKED = 2**27
@@ -158,20 +157,25 @@ class _Stream:
         self.size = size
         self.masks = torch.Generator().manual_seed(run.chance.start("dropout"))
         self._order = torch.Generator().manual_seed(run.chance.start("order"))
-        self._waiting: list[Tensor] = []
+        self._waiting = run.rows.new_empty(0, size)
+        self._done = 0
+        counts = F.pad(torch.ones(len(run.rows)), (0, -len(run.rows) % size))
+        self._counts = counts.view(-1, size)
 
     def draw(self, steps: int) -> tuple[Tensor, Tensor]:
         """Give the rows and whether each counts, 1 or 0, both ``(steps, size)``.
 
         A batch that is short is filled up with rows that do not.
         """
+        epoch = len(self._counts)
         while len(self._waiting) < steps:
-            self._waiting += shuffled(self.run.rows, None, self.size, self._order)
-        batches, self._waiting = self._waiting[:steps], self._waiting[steps:]
-        rows = pad_sequence(batches, batch_first=True)
-        sizes = torch.tensor([[len(batch)] for batch in batches])
-        rows = F.pad(rows, (0, self.size - rows.shape[1]))
-        return rows, (torch.arange(self.size) < sizes).float()
+            dealt = torch.cat(shuffled(self.run.rows, None, self.size, self._order))
+            dealt = F.pad(dealt, (0, epoch * self.size - len(dealt)))
+            self._waiting = torch.cat([self._waiting, dealt.view(epoch, self.size)])
+        rows, self._waiting = self._waiting[:steps], self._waiting[steps:]
+        places = torch.arange(self._done, self._done + steps) % epoch
+        self._done += steps
+        return rows, self._counts[places]
 
 
 class _Stack:
@@ -273,30 +277,29 @@ class _Stack:
         """Take some steps; give loss and right answers, ``(steps, 2)`` for each run."""
         drawn = [stream.draw(steps) for stream in streams]
         rows, weights = (torch.stack(each, 1) for each in zip(*drawn, strict=True))
-        masks = {
+        size = self.recipe.batch_size
+        bits = {
             name: torch.stack(
-                [
-                    draw_masks(p, steps, (self.recipe.batch_size, width), one.masks)
-                    for one in streams
-                ],
-                1,
+                [draw(p, steps, (size, width), one.masks) for one in streams], 1
             )
             for name, (p, width) in self.drops.items()
         }
-        told = [
-            self._step(
-                rows[at],
-                weights[at].to(self.device),
-                {name: one[at].to(self.device) for name, one in masks.items()},
-            )
-            for at in range(steps)
-        ]
-        return torch.stack(told).cpu().unbind(-1)
+        told = []
+        for at in range(steps):
+            masks = {
+                name: to_masks(bits[name][at].to(self.device), p, (size, width))
+                for name, (p, width) in self.drops.items()
+            }
+            told.append(self._step(rows[at], weights[at].to(self.device), masks))
+        means, answers = (torch.stack(each) for each in zip(*told, strict=True))
+        wanted, counts = self.labels[rows].to(self.device), weights.to(self.device)
+        right = ((answers.argmax(-1) == wanted) * counts).sum(-1)
+        return torch.stack([means * counts.sum(-1), right], 1).cpu().unbind(-1)
 
     def _step(
         self, rows: Tensor, weights: Tensor, masks: Mapping[str, Tensor]
-    ) -> Tensor:
-        """Take one step; give loss and right answers, summed, ``(2, runs)``."""
+    ) -> tuple[Tensor, Tensor]:
+        """Take one step; give the loss of each run, and its logits."""
         state = {**self.weights, **self.buffers, **masks}
         logits = vmap(self._logits)(state, self._pooled(rows))
         wanted = self.labels[rows].to(self.device)
@@ -308,9 +311,7 @@ class _Stack:
         # No weight is shared, so each run's gradient is that of its own mean.
         means.sum().backward()
         self._move(len(rows))
-        right = ((logits.argmax(-1) == wanted) & (weights > 0)).sum(1)
-        sizes = (weights > 0).sum(1)
-        return torch.stack([means.detach() * sizes, right])
+        return means.detach(), logits.detach()
 
     def _move(self, active: int) -> None:
         """Let Adam take a step, each run at its own pace."""

@@ -108,6 +108,7 @@ class Features:
                 a transcript its UTF-8 letters, as the group ``text``.
             facts: What stands in the shard's header.
         """
+        stored = self._stored(form)  # before, or the new shard would be checked as well
         file = write_shard(
             self.folder,
             form,
@@ -118,7 +119,6 @@ class Features:
             },
             facts,
         )
-        stored = self._stored(form)
         self._ledger.fill("checked", [file], lambda _: "ok")
         stored.update(read_header(file)[0])
 

@@ -21,7 +21,7 @@ class Mean(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Fuse ``(layers, batch, dim)`` to ``(batch, dim)``."""
-        return states.mean(dim=0)
+        return states[0] if len(states) == 1 else states.mean(dim=0)
 
 
 class WeightedSum(nn.Module):
@@ -85,6 +85,14 @@ class Attention(nn.Module):
         return torch.einsum("lb,lbd->bd", scores.softmax(dim=0), states)
 
 
+class Linear(nn.Linear):
+    """`torch.nn.Linear`, in the order of factors whose gradient is quick in a stack."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map ``(batch, inputs)`` to ``(batch, outputs)``."""
+        return (self.weight @ values.mT).mT + self.bias
+
+
 class PooledHead(nn.Module):
     """Mean over valid frames, fusion within each group, groups side by side, logits.
 
@@ -127,7 +135,8 @@ class PooledHead(nn.Module):
             fusion(pooled[group])
             for group, fusion in zip(self.groups, self.fusions, strict=True)
         ]
-        logits: Tensor = self.classify(torch.cat(fused, dim=-1))
+        whole = torch.cat(fused, dim=-1) if len(fused) > 1 else fused[0]
+        logits: Tensor = self.classify(whole)
         return logits
 
     def _pooled(self, features: LayerGroup, group: str) -> Tensor:
@@ -197,4 +206,4 @@ def _fused(groups: Groups, options: Options) -> dict[str, range]:
 
 def _linear(groups: Groups, classes: int, options: Options) -> nn.Module:
     width = sum(spec.dim for spec in groups.values())
-    return nn.Sequential(Dropout(options["dropout"], width), nn.Linear(width, classes))
+    return nn.Sequential(Dropout(options["dropout"], width), Linear(width, classes))
