@@ -20,7 +20,7 @@ from nserbench.corpora.base import Corpus
 from nserbench.upstreams.base import Groups, UpstreamCard
 from nserbench.upstreams.enhancement import EnhancerCard
 
-TRAINER = 2
+TRAINER = 3
 """Raised whenever the same head would be trained to other weights."""
 
 

@@ -225,6 +225,7 @@ RECIPE: Mapping[str, Callable[[str], Any]] = {
     "class_weights": yes_no,
     "label_smoothing": fraction,
     "schedule": one_of("constant", "cosine"),
+    "precision": one_of("fp32", "bf16"),
 }
 """What may be overridden, as in ``paper+learning_rate=0.001``."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +102,6 @@ def fit(
     chance: Chance,
     device: str,
     dev: Tensor | None = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
 ) -> Epochs:
     """Train a head in place: Adam on the cross-entropy (Eq. 9).
 
@@ -117,8 +115,6 @@ def fit(
         chance: Decides batches and dropout.
         device: Where to train.
         dev: ``(m,)`` the part that selects the epoch; None to take the last.
-        precision: ``bf16`` lets ``torch.autocast`` round what goes into the large
-            products. Weights, and all predictions, stay in float32.
 
     Returns:
         What was seen. It ends with the epoch in which the loss was no longer finite.
@@ -128,7 +124,7 @@ def fit(
     weights = class_weights(labels[rows], classes, recipe).to(device)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
     rounded = torch.autocast(
-        torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"
+        torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bf16"
     )
     seen, best, step = Epochs(), Best(), 0
     with seeded(chance.start("dropout")), Prefetch(source) as prefetch:

@@ -32,6 +32,9 @@ class Recipe:
         label_smoothing: Share of the target that is spread over all classes.
         schedule: Of the learning rate: ``constant``, or ``cosine`` from its start to 0
             over all steps.
+        precision: Of the large products of heads on frames in training: ``bf16`` lets
+            ``torch.autocast`` round what goes into them. Weights, predictions and
+            pooled heads stay in float32.
     """
 
     epochs: int = 50
@@ -41,6 +44,7 @@ class Recipe:
     class_weights: bool = False
     label_smoothing: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
+    precision: Literal["fp32", "bf16"] = "fp32"
 
 
 def anything(groups: Groups, options: Options) -> str | None:

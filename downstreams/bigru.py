@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from nserbench.cards import Options
 from nserbench.downstreams.layers import take
-from nserbench.downstreams.pooling import mean_over_time
 from nserbench.downstreams.recurrent import BiGRU
 from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
 
@@ -47,7 +46,9 @@ class BiGRUHead(nn.Module):
         """Turn the last layer of a group into ``(batch, 2 * UNITS)``."""
         spec, lengths = self.groups[group], features.lengths
         (states,) = take(features.states, spec, spec.layers[-1:])
-        return mean_over_time(self.dropout(gru(states, lengths)), lengths)
+        # The BiGRU gives 0 in padding, and dropout leaves it.
+        summed: Tensor = self.dropout(gru(states, lengths)).sum(dim=1)
+        return summed / lengths[:, None]
 
 
 def bigru(groups: Groups, classes: int, options: Options) -> BiGRUHead:

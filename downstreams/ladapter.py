@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.autograd.function import Function, once_differentiable
 
 from nserbench.cards import Options
+from nserbench.downstreams.dropout import draw_masks
 from nserbench.downstreams.layers import fused_layers, take
-from nserbench.downstreams.pooling import max_over_time
 from nserbench.downstreams.recurrent import BiGRU
 from nserbench.upstreams.base import Groups, LayeredFeatures
+
+T = TypeVar("T")
 
 UNITS = 256
 """For each direction, so that an adapter gives 512 (Sec. IV-C)."""
@@ -32,14 +37,44 @@ class Adapter(nn.Module):
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
         self.gru = BiGRU(dim, UNITS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.norm = nn.LayerNorm(2 * UNITS)
 
-    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """Adapt one layer, ``(batch, frames, dim)``, to ``(batch, 2 * UNITS)``."""
-        peak = max_over_time(self.dropout(self.gru(states, lengths)), lengths)
+    def forward(self, states: Tensor, lengths: Tensor, seed: int) -> Tensor:
+        """Adapt one layer, ``(batch, frames, dim)``, to ``(batch, 2 * UNITS)``.
+
+        Args:
+            states: The layer.
+            lengths: ``(batch,)`` frames.
+            seed: Of the dropout, so that layers may be adapted in any order.
+        """
+        over_time = self.gru(states, lengths)
+        if self.training and self.dropout > 0:
+            peak = _dropped_peak(over_time, _mask(over_time, self.dropout, seed))
+        else:
+            peak = over_time.amax(dim=1)
+        # The BiGRU gives 0 in padding, which the ReLU makes as good as no frame.
         adapted: Tensor = self.norm(peak.relu())
         return adapted
+
+
+def _mask(over_time: Tensor, dropout: float, seed: int) -> Tensor:
+    """Draw 0 or ``1 / (1 - dropout)`` for each value."""
+    chance = Generator(over_time.device).manual_seed(seed)
+    if over_time.device.type != "cpu":
+        shape = over_time.shape
+        drawn = torch.rand(shape, device=over_time.device, generator=chance)
+        return (drawn >= dropout) / (1 - dropout)
+    batch, frames, units = over_time.shape
+    return draw_masks(dropout, frames, (batch, units), chance).transpose(0, 1)
+
+
+def _dropped_peak(over_time: Tensor, mask: Tensor) -> Tensor:
+    """Give the maximum over time of ``over_time * mask``, ``(batch, units)``."""
+    with torch.no_grad():
+        place = (over_time * mask).max(dim=1, keepdim=True).indices
+    # Only what is gathered is kept for the gradient, instead of every frame.
+    return (over_time.gather(1, place) * mask.gather(1, place)).squeeze(dim=1)
 
 
 class GroupAdapter(nn.Module):
@@ -67,13 +102,96 @@ class GroupAdapter(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Fuse ``(layers, batch, frames, dim)`` to ``(batch, 2 * UNITS)``."""
-        adapted = torch.stack(
-            [
-                adapter(layer, lengths)
-                for adapter, layer in zip(self.adapters, states, strict=True)
-            ]
-        )
+        seeds = [0] * len(states)
+        if self.training:
+            seeds = torch.randint(2**63 - 1, (len(states),)).tolist()
+        if states.device.type == "cpu":
+            adapted = adapt_apart(self.adapters, states, lengths, seeds)
+        else:
+            adapted = adapt_in_turn(self.adapters, states, lengths, seeds)
         return torch.einsum("l,lbu->bu", self.weights(), adapted)
+
+
+def adapt_in_turn(
+    adapters: Iterable[nn.Module], states: Tensor, lengths: Tensor, seeds: list[int]
+) -> Tensor:
+    """Adapt layers, ``(layers, batch, frames, dim)``, each with its own adapter.
+
+    Returns:
+        ``(layers, batch, 2 * UNITS)``.
+    """
+    each = zip(adapters, states, seeds, strict=True)
+    return torch.stack([adapt(layer, lengths, seed) for adapt, layer, seed in each])
+
+
+def adapt_apart(
+    adapters: nn.ModuleList, states: Tensor, lengths: Tensor, seeds: list[int]
+) -> Tensor:
+    """Do the same with a core for each layer, in both directions of the gradient.
+
+    Layers need nothing of each other, while the cores wait for each other at every
+    step of a recurrence that is spread over them.
+    """
+    adapted: Tensor = _Apart.apply(  # type: ignore[no-untyped-call] # torch's
+        adapters, states, lengths, seeds, *adapters.parameters()
+    )
+    return adapted
+
+
+class _Apart(Function):
+    """Adapters in threads, each with a graph of its own."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        adapters: nn.ModuleList,
+        states: Tensor,
+        lengths: Tensor,
+        seeds: list[int],
+        *parameters: Tensor,
+    ) -> Tensor:
+        learns, below = any(ctx.needs_input_grad), ctx.needs_input_grad[1]
+        narrow = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+
+        def adapt(adapter: nn.Module, layer: Tensor, seed: int) -> tuple[Tensor, ...]:
+            layer = layer.detach().requires_grad_(below)
+            # A thread starts with torch's defaults, not with its maker's.
+            with (
+                torch.set_grad_enabled(learns),
+                torch.autocast("cpu", narrow[1], enabled=narrow[0]),
+            ):
+                adapted = adapter(layer, lengths, seed)
+            learned = [layer] if below else []
+            return adapted, *learned, *adapter.parameters()
+
+        ctx.graphs = on_every_core(adapt, adapters, states, seeds)
+        return torch.stack([adapted.detach() for adapted, *_ in ctx.graphs])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+        def back(graph: tuple[Tensor, ...], above: Tensor) -> tuple[Tensor, ...]:
+            adapted, *learned = graph
+            return torch.autograd.grad(adapted, learned, above)
+
+        found = on_every_core(back, ctx.graphs, above)
+        below = None
+        if ctx.needs_input_grad[1]:
+            below = torch.stack([gradients[0] for gradients in found])
+            found = [gradients[1:] for gradients in found]
+        return None, below, None, None, *(one for part in found for one in part)
+
+
+def on_every_core(work: Callable[..., T], *items: Iterable[Any]) -> list[T]:
+    """Map a function over items in as many threads as torch has, one core for each."""
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, "layer", torch.set_num_threads, (1,))
+    try:
+        with pool:
+            return list(pool.map(work, *items))
+    finally:
+        # A thread's own setting is also what later threads start with.
+        torch.set_num_threads(threads)
 
 
 class LAdapter(nn.Module):

@@ -1,4 +1,4 @@
-"""Mean and maximum over the frames of an utterance that are not padding."""
+"""The mean over the frames of an utterance that are not padding."""
 
 from __future__ import annotations
 
@@ -34,16 +34,3 @@ def mean_over_time(states: Tensor, lengths: Tensor) -> Tensor:
         ``(..., batch, dim)``.
     """
     return without_padding(states, lengths).sum(dim=-2) / lengths[:, None]
-
-
-def max_over_time(states: Tensor, lengths: Tensor) -> Tensor:
-    """Take the maximum over valid frames.
-
-    Args:
-        states: ``(..., batch, frames, dim)``.
-        lengths: ``(batch,)`` frames, at least 1.
-
-    Returns:
-        ``(..., batch, dim)``.
-    """
-    return without_padding(states, lengths, -torch.inf).amax(dim=-2)

@@ -1,6 +1,8 @@
 """Reading frames ahead into used memory, and training a recurrent head on them."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from threading import enumerate as enumerate_threads
@@ -65,9 +67,13 @@ def source(tmp_path: Path) -> FrameSource:
 @pytest.fixture(autouse=True)
 def no_thread_is_left_and_none_is_lost() -> Iterator[None]:
     threads, cores = set(enumerate_threads()), torch.get_num_threads()
+    torch.set_num_threads(2)
     yield
     assert set(enumerate_threads()) <= threads
-    assert torch.get_num_threads() == cores
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == 2
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(cores)
 
 
 def equal(given: LayeredFeatures, wanted: LayeredFeatures) -> bool:
@@ -173,10 +179,8 @@ def head_of(plugins: Plugins, name: str = "ladapter") -> nn.Module:
 
 
 def train(head: nn.Module, source: FrameSource, **said: Any) -> list[float]:
-    rows, chance = torch.arange(20), Chance(0, "1")
-    return fit(
-        head, source, rows, LABELS, CLASSES, RECIPE, chance, "cpu", **said
-    ).losses
+    rows, chance, recipe = torch.arange(20), Chance(0, "1"), replace(RECIPE, **said)
+    return fit(head, source, rows, LABELS, CLASSES, recipe, chance, "cpu").losses
 
 
 class InTurn(Prefetch):

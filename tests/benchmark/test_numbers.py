@@ -232,6 +232,7 @@ def test_a_result_says_what_it_was_made_from(
         "class_weights": False,
         "label_smoothing": 0.0,
         "schedule": "constant",
+        "precision": "fp32",
     }
     assert found.costs["trainable_parameters"] == 80 * 2 + 2
     assert found.costs["frozen_parameters"] == 0

@@ -16,12 +16,10 @@ Build = Callable[..., nn.Module]
 Make = Callable[..., dict[str, LayerGroup]]
 
 NEEDED = {"single": "single:layer=1"}
-HEADS = [NEEDED.get(card.name, card.name) for card in nserbench_downstreams()]
-POOLED = [
-    NEEDED.get(card.name, card.name)
-    for card in nserbench_downstreams()
-    if card.tier == "pooled"
-]
+# One that chooses among others has no module of its own.
+CARDS = [card for card in nserbench_downstreams() if card.chooses is None]
+HEADS = [NEEDED.get(card.name, card.name) for card in CARDS]
+POOLED = [NEEDED.get(card.name, card.name) for card in CARDS if card.tier == "pooled"]
 LABELS = torch.tensor([0, 3, 1])
 
 

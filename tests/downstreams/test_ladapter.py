@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import enumerate as enumerate_threads
 
+import pytest
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nserbench.downstreams.dropout import draw_masks
+from nserbench.downstreams.ladapter import adapt_apart, adapt_in_turn
 from nserbench.upstreams.base import Groups, GroupSpec, LayerGroup
 
+LENGTHS = {"encoder": (7, 3, 5), "decoder": (2, 4, 1)}
 Build = Callable[..., nn.Module]
 Make = Callable[..., dict[str, LayerGroup]]
 
@@ -150,16 +156,119 @@ def test_layer_0_has_an_adapter_only_where_it_is_asked_for(
     assert [len(fusion.adapters) for fusion in with_it.sums] == [4, 3]
 
 
+@pytest.mark.parametrize("dropout", [0.5, 0.3])
 def test_drops_before_each_maximum_and_before_the_classifier(
+    dropout: float,
+    build: Build,
+    groups: Groups,
+    make_features: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    head, features = build(f"ladapter:dropout={dropout}", groups), make_features(groups)
+    masks: dict[int, Tensor] = {}
+    last: list[Tensor] = []
+
+    def seen(p: float, count: int, shape: tuple[int, int], chance: Generator) -> Tensor:
+        mask = draw_masks(p, count, shape, chance)
+        masks[chance.initial_seed()] = mask.transpose(0, 1)
+        return mask
+
+    monkeypatch.setattr("nserbench.downstreams.ladapter.draw_masks", seen)
+    head.classify[0].register_forward_hook(lambda *call: last.extend(call[1]))
+    torch.manual_seed(7)
+    head(features)
+
+    torch.manual_seed(7)
+    fused = torch.zeros(3, 512)
+    for sums, (name, group) in zip(head.sums, features.items(), strict=True):
+        seeds = torch.randint(2**63 - 1, (len(sums.adapters),)).tolist()
+        for number, (adapter, seed) in enumerate(
+            zip(sums.adapters, seeds, strict=True)
+        ):
+            over_time = adapter.gru(group.states[1 + number], group.lengths)
+            peak = (over_time * masks[seed]).amax(dim=1).relu()
+            fused += sums.scores[number] * adapter.norm(peak)
+            assert masks[seed].shape == (3, max(LENGTHS[name]), 512)
+            assert (masks[seed] == 0).float().mean() == pytest.approx(dropout, abs=0.02)
+    torch.testing.assert_close(last[0], fused)
+
+
+@pytest.mark.parametrize("typed", ["ladapter", "ladapter:dropout=0"])
+def test_gradients_with_dropout_are_those_of_the_frames_that_were_the_maximum(
+    typed: str, build: Build, groups: Groups, make_features: Make
+) -> None:
+    adapter, group = build(typed, groups).sums[0].adapters[0], make_features(groups)
+    states, lengths = group["encoder"].states[1], group["encoder"].lengths
+    mask = torch.ones(3, 7, 512)
+    if adapter.dropout:
+        chance = Generator().manual_seed(5)
+        mask = draw_masks(0.5, 7, (3, 512), chance).transpose(0, 1)
+
+    adapter(states, lengths, seed=5).square().sum().backward()
+    given = [one.grad.clone() for one in adapter.parameters()]
+    adapter.zero_grad()
+    peak = (adapter.gru(states, lengths) * mask).amax(dim=1)
+    adapter.norm(peak.relu()).square().sum().backward()
+
+    for one, parameter in zip(given, adapter.parameters(), strict=True):
+        torch.testing.assert_close(one, parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture(params=[1, 2])
+def cores(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_layers_apart_give_what_layers_in_turn_give(
+    cores: int, build: Build, groups: Groups, make_features: Make
+) -> None:
+    adapters = build("ladapter", groups).sums[0].adapters
+    group = make_features(groups)["encoder"]
+    outcomes = []
+
+    for adapt in (adapt_in_turn, adapt_apart):
+        adapters.zero_grad()
+        states = group.states[1:].clone().requires_grad_()
+        adapted = adapt(adapters, states, group.lengths, [3, 1, 2])
+        (adapted * torch.arange(512)).sum().backward()
+        gradients = [one.grad.clone() for one in adapters.parameters()]
+        outcomes.append([adapted, states.grad, *gradients])
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == cores
+        assert torch.get_num_threads() == cores
+
+    for one, other in zip(*outcomes, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_no_thread_is_left_when_a_layer_fails(build: Build, groups: Groups) -> None:
+    adapters, before = (
+        build("ladapter", groups).sums[0].adapters,
+        set(enumerate_threads()),
+    )
+    states = torch.zeros(3, 2, 4, 99)
+
+    with pytest.raises(RuntimeError, match="99"):
+        adapt_apart(adapters, states, torch.tensor([4, 1]), [0, 0, 0])
+
+    assert set(enumerate_threads()) == before
+    assert torch.get_num_threads() == 1
+
+
+def test_autocast_reaches_every_layer(
     build: Build, groups: Groups, make_features: Make
 ) -> None:
-    head, seen = build("ladapter:dropout=0.9", groups), []
-    for module in head.modules():
-        if isinstance(module, nn.Dropout):
-            module.register_forward_hook(lambda *call: seen.append(call[2]))
+    head, features = build("ladapter", groups).eval(), make_features(groups)
+    group = features["encoder"]
+    adapters = head.sums[0].adapters
 
-    head(make_features(groups))
+    with torch.autocast("cpu", torch.bfloat16):
+        given = adapt_apart(adapters, group.states[1:], group.lengths, [0, 0, 0])
+        wanted = adapt_in_turn(adapters, group.states[1:], group.lengths, [0, 0, 0])
+    exact = adapt_in_turn(adapters, group.states[1:], group.lengths, [0, 0, 0])
 
-    shapes = [tuple(output.shape) for output in seen]
-    assert shapes == [(3, 7, 512)] * 3 + [(3, 4, 512)] * 2 + [(3, 512)]
-    assert all((output == 0).float().mean() > 0.8 for output in seen)
+    assert torch.equal(given, wanted)
+    assert not torch.equal(given, exact)
