@@ -1,0 +1,172 @@
+"""A whole cell, against running the upstream again in every step, as S3PRL does.
+
+Both sides use the same Whisper, of the size of tiny, and the same head on its encoder.
+The Whisper says nothing, so that neither side spends time on finding words.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from _clips import CLASSES, FOLDS, study_of, write_clips
+from _measure import at_least, medians, seconds
+from torch.nn import functional as F
+
+from nserbench.benchmark.features import places
+from nserbench.benchmark.hearing import Models, provide
+from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.progress import Silent
+from nserbench.benchmark.runner import Runner
+from nserbench.benchmark.store import FORMS, Store
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
+
+HELPERS = Path(__file__).parents[1] / "tests/helpers"
+SIZE = {
+    "d_model": 384,
+    "encoder_layers": 4,
+    "decoder_layers": 4,
+    "encoder_attention_heads": 6,
+    "decoder_attention_heads": 6,
+    "encoder_ffn_dim": 1536,
+    "decoder_ffn_dim": 1536,
+}
+CLIPS, LENGTHS = 40, (1.0, 5.0)  # seconds; a fold trains on 32 of them, one batch
+EPOCHS = 50
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head to be compared.
+
+    Attributes:
+        name: On the command line.
+        epochs: Of the training that is timed; the rest costs as much again.
+        bar: How many times cheaper the cell has to be.
+    """
+
+    name: str
+    epochs: int
+    bar: float
+
+
+HEADS = (Head("weighted-sum", EPOCHS, 100), Head("ladapter", 2, 8))
+
+
+def save_model(folder: Path, **size: int) -> Path:
+    """Write a Whisper with weights drawn at random, which may only end its text."""
+    sys.path.append(str(HELPERS))
+    helper = importlib.import_module("tiny_whisper")
+    import transformers as lib
+
+    lib.utils.logging.disable_progress_bar()
+    helper.save_whisper(folder, allowed=(helper.END,))
+    config = lib.WhisperConfig.from_pretrained(folder, init_std=0.02, **size)
+    model = lib.WhisperForConditionalGeneration(config)
+    model.generation_config = lib.GenerationConfig.from_pretrained(folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+class Bench:
+    """The clips, the Whisper and what is asked of them.
+
+    Args:
+        folder: An empty one, for everything.
+        clips: How many.
+        size: Settings of the Whisper that are not those of a tiny one.
+    """
+
+    def __init__(self, folder: Path, clips: int, **size: int) -> None:
+        self.folder = folder
+        self.upstream = f"whisper:checkpoint={save_model(folder / 'model', **size)}"
+        self.table = write_clips(folder / "clips", clips, LENGTHS)
+        self.store = Store(folder / "store")
+        self.models = Models("cpu")
+        self._runs = 0
+
+    def job(self, head: Head, store: Store) -> Job:
+        """Prepare the cell of a head."""
+        names = [f"{head.name}:groups=encoder"]
+        study = study_of(self.upstream, names, self.table, head.epochs)
+        return prepare(study, store, Silent())[0]
+
+    def extract(self) -> float:
+        """Make the features in a new store; give the seconds."""
+        self._runs += 1
+        self.store = Store(self.folder / f"store-{self._runs}")
+        job = self.job(HEADS[0], self.store)
+        self.models.open(job.extraction)
+        return seconds(
+            lambda: provide(
+                job.extraction, job.clips, FORMS, self.store, self.models, Silent()
+            )
+        )
+
+    def train(self, head: Head) -> float:
+        """Run the cell on stored features; give the seconds at `EPOCHS` epochs."""
+        self._runs += 1
+        names = [f"{head.name}:groups=encoder"]
+        study = study_of(self.upstream, names, self.table, head.epochs, self._runs)
+        results = self.folder / "results"
+        plugins = Plugins(installed=False)
+        runner = Runner(self.store, results, plugins, "cpu", Silent())
+        outcomes: Counter[str] = Counter()
+        spent = seconds(lambda: outcomes.update(runner.run(study).outcomes))
+        if not outcomes["done"]:
+            raise RuntimeError(f"{head.name} did not train: {dict(outcomes)}")
+        return spent * EPOCHS / head.epochs
+
+    def steps(self, head: Head) -> float:
+        """Take the steps of one epoch and fold S3PRL's way; give the cell's seconds."""
+        job = self.job(head, self.store)
+        upstream = self.models.open(job.extraction).upstream
+        clips = job.clips[len(job.clips) // FOLDS :]
+        batch = job.extraction.batch(clips, [None] * len(clips))
+        bound = job.cell.downstream
+        built = bound.card.build(job.cell.groups, len(CLASSES), bound.options).train()
+        optimiser = torch.optim.Adam(built.parameters(), lr=1e-4)
+        labels = torch.tensor([CLASSES.index(one.utterance.label) for one in clips])
+
+        def step() -> None:
+            logits = built(_read(job, upstream.extract(batch)))
+            optimiser.zero_grad()
+            F.cross_entropy(logits, labels).backward()
+            optimiser.step()
+
+        return seconds(step) * EPOCHS * FOLDS
+
+
+def _read(job: Job, features: LayeredFeatures) -> LayeredFeatures:
+    """Give the layers that a head reads."""
+    found = {}
+    for name, spec in job.cell.groups.items():
+        at, group = places(job.stored[name], spec.layers), features[name]
+        found[name] = LayerGroup(group.states[at.start : at.stop], group.lengths)
+    return found
+
+
+def report(bench: Bench, rounds: int) -> list[str]:
+    """Measure every head."""
+    measures: list[Callable[[], float]] = [bench.extract]
+    for head in HEADS:
+        measures += [partial(bench.train, head), partial(bench.steps, head)]
+    once, *spent = medians(*measures, rounds=rounds)
+    return [
+        at_least(f"cell-{head.name}", theirs / (once + ours), head.bar)
+        for head, ours, theirs in zip(HEADS, spent[::2], spent[1::2], strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        print(*report(Bench(Path(place), CLIPS, **SIZE), ROUNDS), sep="\n")

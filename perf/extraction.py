@@ -1,0 +1,144 @@
+"""Extraction into the store, against a plain loop of transformers, and its memory.
+
+Both read the same files, run the same wav2vec 2.0 on one after another and keep the
+mean over time of every layer.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from _clips import RATE, study_of, write_clips
+from _measure import at_least, at_most, medians, seconds
+from numpy.typing import NDArray
+
+from nserbench.benchmark.environment import peak_memory
+from nserbench.benchmark.hearing import Models, provide
+from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.progress import Silent
+from nserbench.benchmark.store import Store
+
+SIZE = {
+    "hidden_size": 192,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 768,
+    "conv_dim": (96,) * 7,
+}
+"""Far below wav2vec 2.0 base: the quicker the model, the more the rest weighs."""
+
+CLIPS, LENGTHS = 64, (2.0, 6.0)  # seconds
+FEW, MANY, SHORT = 200, 2000, (0.5, 1.0)
+ROUNDS = 7
+
+FEW_KEPT = {**os.environ, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32"}
+"""oneDNN keeps what it compiled for each new length of a wave, 1024 times unless told.
+That is up to 100 MB for the first thousand lengths, whoever calls it."""
+
+
+def save_model(folder: Path) -> Path:
+    """Write a small wav2vec 2.0 with weights drawn at random."""
+    import transformers as lib  # after nserbench, which gets it past torchaudio
+
+    lib.utils.logging.disable_progress_bar()
+    torch.manual_seed(0)
+    lib.Wav2Vec2Model(lib.Wav2Vec2Config(**SIZE)).save_pretrained(folder)
+    lib.Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def make_job(model: Path, table: Path, store: Store) -> Job:
+    """Prepare what nserbench extracts from the clips of a manifest."""
+    study = study_of(f"wav2vec2:checkpoint={model}", ["mean"], table, epochs=1)
+    return prepare(study, store, Silent())[0]
+
+
+def fill(job: Job, store: Store, models: Models) -> None:
+    """Extract what a store lacks."""
+    provide(job.extraction, job.clips, ["pooled"], store, models, Silent())
+
+
+class PlainLoop:
+    """What one would write with transformers alone.
+
+    Args:
+        model: The checkpoint's folder.
+    """
+
+    def __init__(self, model: Path) -> None:
+        import transformers as lib
+
+        self.extractor = lib.Wav2Vec2FeatureExtractor.from_pretrained(model)
+        self.model = lib.Wav2Vec2Model.from_pretrained(model).eval()
+
+    @torch.no_grad()
+    def hear(self, file: Path) -> NDArray[np.float32]:
+        """Give the mean over time of every layer of a file, ``(layers, dim)``."""
+        wave, _ = soundfile.read(file, dtype="float32")
+        inputs = self.extractor(wave, sampling_rate=RATE, return_tensors="pt")
+        states = self.model(**inputs, output_hidden_states=True).hidden_states
+        pooled: NDArray[np.float32] = torch.cat(states).mean(dim=1).numpy()
+        return pooled
+
+
+def report_rate(folder: Path, model: Path, table: Path, rounds: int) -> str:
+    """Measure the rate."""
+    models, loop = Models("cpu"), PlainLoop(model)
+    job = make_job(model, table, Store(folder / "first"))
+    models.open(job.extraction)
+    files = [clip.utterance.path for clip in job.clips]
+    stores = (Store(folder / str(number)) for number in range(rounds))
+
+    def ours() -> float:
+        store = next(stores)
+        return seconds(lambda: fill(job, store, models))
+
+    def plain() -> float:
+        return seconds(lambda: [loop.hear(file) for file in files])
+
+    plain()
+    spent, wanted = medians(ours, plain, rounds=rounds)
+    return at_least("extraction", wanted / spent, 0.95)
+
+
+def report_memory(folder: Path, model: Path, few: int, many: int) -> str:
+    """Measure the peak memory of two processes, with few clips and with many."""
+    peaks = []
+    for count in (few, many):
+        store = folder / f"store-{count}"
+        table = write_clips(folder / f"clips-{count}", count, SHORT)
+        command = [sys.executable, __file__, *map(str, (model, table, store))]
+        told = subprocess.run(command, env=FEW_KEPT, check=True, stdout=subprocess.PIPE)
+        peaks.append(int(told.stdout))
+    return at_most("extraction-memory", peaks[1] / peaks[0], 1.1)
+
+
+def peak_of(model: Path, table: Path, place: Path) -> int:
+    """Extract the clips of a manifest; give the most bytes this process has held."""
+    store = Store(place)
+    fill(make_job(model, table, store), store, Models("cpu"))
+    return peak_memory()
+
+
+def report(folder: Path) -> list[str]:
+    """Measure both."""
+    model = save_model(folder / "model")
+    # First: a new process counts its parent's peak as its own.
+    memory = report_memory(folder, model, FEW, MANY)
+    table = write_clips(folder / "clips", CLIPS, LENGTHS)
+    return [report_rate(folder, model, table, ROUNDS), memory]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(peak_of(*map(Path, sys.argv[1:])))
+    else:
+        with tempfile.TemporaryDirectory() as own:
+            print(*report(Path(own)), sep="\n")

@@ -1,0 +1,223 @@
+"""The L-adapter's training step, and its wait for data, on the cores of this machine.
+
+Prints a line ``NAME RATIO (bar N) ok|short`` for each figure: medians of one run, in
+which the variants take turns. To be read off a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from nserbench.benchmark.batches import WINDOW, shuffled
+from nserbench.benchmark.features import FrameSource
+from nserbench.benchmark.prefetch import Prefetch
+from nserbench.benchmark.store import Store
+from nserbench.downstreams.ladapter import UNITS, LAdapter
+from nserbench.upstreams.base import GroupSpec, LayeredFeatures, LayerGroup
+
+LAYERS, DIM, BATCH, CLASSES = 2, 768, 32, 4
+GROUPS = {"encoder": GroupSpec(range(1, 1 + LAYERS), DIM, rate=50.0)}
+OPTIONS = {"dropout": 0.5, "state0": False, "weights": "free"}
+EPOCHS = 3  # of reading
+TRIES = 3  # of each batch
+ENOUGH = 100.0  # seconds, after which no further batch of the window is begun
+
+Step = Callable[[LayeredFeatures], None]
+
+
+class Ordinary(nn.Module):
+    """The same head as one would write it, on torch's own bidirectional GRU.
+
+    Args:
+        packed: Whether over packed sequences. Over padded ones it is not the same
+            function: the backward direction starts in the padding.
+    """
+
+    def __init__(self, *, packed: bool) -> None:
+        super().__init__()
+        self.packed = packed
+        self.grus = nn.ModuleList(
+            nn.GRU(DIM, UNITS, batch_first=True, bidirectional=True)
+            for _ in range(LAYERS)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(2 * UNITS) for _ in range(LAYERS))
+        self.dropout = nn.Dropout(0.5)
+        self.weights = nn.Parameter(torch.full((LAYERS,), 1 / LAYERS))
+        self.classify = nn.Linear(2 * UNITS, CLASSES)
+
+    def forward(self, features: LayeredFeatures) -> Tensor:
+        """Give logits, ``(batch, classes)``."""
+        group = features["encoder"]
+        adapted = [
+            norm(self._peak(gru, states, group.lengths).relu())
+            for gru, norm, states in zip(
+                self.grus, self.norms, group.states, strict=True
+            )
+        ]
+        fused = torch.einsum("l,lbu->bu", self.weights, torch.stack(adapted))
+        logits: Tensor = self.classify(self.dropout(fused))
+        return logits
+
+    def _peak(self, gru: nn.Module, states: Tensor, lengths: Tensor) -> Tensor:
+        if self.packed:
+            sequence = pack_padded_sequence(
+                states, lengths, batch_first=True, enforce_sorted=False
+            )
+            over_time, _ = pad_packed_sequence(gru(sequence)[0], batch_first=True)
+        else:
+            over_time, _ = gru(states)
+            padding = torch.arange(states.shape[1]) >= lengths[:, None]
+            over_time = over_time.masked_fill(padding[..., None], 0.0)
+        peak: Tensor = self.dropout(over_time).amax(dim=1)
+        return peak
+
+
+def stepper(head: nn.Module, *, rounded: bool = False) -> Step:
+    """Make a training step: forward, backward, Adam."""
+    adam = torch.optim.Adam(head.parameters(), lr=1e-4)
+
+    def step(features: LayeredFeatures) -> None:
+        labels = torch.arange(BATCH) % CLASSES
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            logits = head(features).float()
+        adam.zero_grad(set_to_none=True)
+        F.cross_entropy(logits, labels).backward()
+        adam.step()
+
+    return step
+
+
+def drawn_lengths(count: int) -> Tensor:
+    """Draw frames of utterances: about 200, some three times as long."""
+    normal = torch.randn(count, generator=torch.Generator().manual_seed(0))
+    return (200 * (normal / 2).exp()).clamp(50, 700).long()
+
+
+def random_batch(lengths: Tensor) -> LayeredFeatures:
+    """Make random features, padded with zeros."""
+    states = torch.randn(LAYERS, len(lengths), int(lengths.max()), DIM)
+    for place, length in enumerate(lengths.tolist()):
+        states[:, place, length:] = 0
+    return {"encoder": LayerGroup(states, lengths)}
+
+
+def seconds_of(step: Step, features: LayeredFeatures) -> float:
+    """Give the seconds of one step."""
+    began = time.perf_counter()
+    step(features)
+    return time.perf_counter() - began
+
+
+def seconds_per_frame() -> dict[str, float]:
+    """Give each variant's median seconds of a step for each valid frame.
+
+    Each batch counts with the best of its tries: cores that wait for each other at
+    every frame, as torch's own GRU makes them, stall by far the most under other load,
+    and a ratio with such a stall in it would flatter us.
+    """
+    lengths = drawn_lengths(BATCH * WINDOW)
+    everyone, chance = torch.arange(len(lengths)), torch.Generator().manual_seed(0)
+    bucketed = shuffled(everyone, lengths, BATCH, chance)
+    random = shuffled(everyone, None, BATCH, chance)
+    ours = {"ladapter": stepper(LAdapter(GROUPS, CLASSES, OPTIONS))}
+    if torch.cpu._is_amx_tile_supported():
+        ours["bf16"] = stepper(LAdapter(GROUPS, CLASSES, OPTIONS), rounded=True)
+    theirs = {
+        name: stepper(Ordinary(packed=name == "packed"))
+        for name in ("padded", "packed")
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in (*ours, *theirs)}
+    start = time.perf_counter()
+    for short, mixed in zip(bucketed, random, strict=True):
+        inputs = [
+            (ours, random_batch(lengths[short])),
+            (theirs, random_batch(lengths[mixed])),
+        ]
+        best = dict.fromkeys(seconds, float("inf"))
+        for _ in range(TRIES):
+            for variants, features in inputs:
+                frames = int(features["encoder"].lengths.sum())
+                for name, step in variants.items():
+                    best[name] = min(best[name], seconds_of(step, features) / frames)
+        for name, spent in best.items():
+            seconds[name].append(spent)
+        if time.perf_counter() - start > ENOUGH:
+            break
+    return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def stored_frames(root: Path, lengths: Tensor) -> FrameSource:
+    """Store random frames, and open them."""
+    features, rng = Store(root).announce({}, {}), np.random.default_rng(0)
+    keys = [str(row) for row in range(len(lengths))]
+    for key, length in zip(keys, lengths.tolist(), strict=True):
+        frames = rng.standard_normal((LAYERS, length, DIM), np.float32)
+        mean = {key: {"encoder": frames.mean(axis=1)}}
+        features.write("pooled", mean, {"seconds": "0"})
+        half = {key: {"encoder": frames.astype(np.float16)}}
+        features.write("frames", half, {"seconds": "0"})
+    return FrameSource(features, keys, GROUPS, GROUPS)
+
+
+def data_wait() -> float:
+    """Give the share of an epoch that training waits for features, as a median."""
+    step = stepper(LAdapter(GROUPS, CLASSES, OPTIONS))
+    lengths, chance = drawn_lengths(BATCH * WINDOW // 2), torch.Generator()
+    shares = []
+    with tempfile.TemporaryDirectory() as folder:
+        source = stored_frames(Path(folder), lengths)
+        with Prefetch(source) as prefetch:
+            for _ in range(EPOCHS):
+                rows = torch.arange(len(lengths))
+                batches = prefetch.batches(shuffled(rows, lengths, BATCH, chance))
+                began, waited = time.perf_counter(), 0.0
+                for features, wait in timed(batches):
+                    waited += wait
+                    step(features)
+                shares.append(waited / (time.perf_counter() - began))
+    return statistics.median(shares)
+
+
+def timed(
+    batches: Iterator[tuple[Tensor, LayeredFeatures]],
+) -> Iterator[tuple[LayeredFeatures, float]]:
+    """Give features, and the seconds that they were waited for."""
+    while True:
+        began = time.perf_counter()
+        found = next(batches, None)
+        if found is None:
+            return
+        yield found[1], time.perf_counter() - began
+
+
+def report(name: str, figure: float, bar: float, *, good: bool) -> None:
+    """Print a line."""
+    verdict = "ok" if good else "short"
+    print(f"{name} {figure:.2f} (bar {bar:g}) {verdict}", flush=True)
+
+
+def main() -> None:
+    """Measure everything."""
+    took = seconds_per_frame()
+    bars = [("ladapter", "padded", 3.5), ("ladapter", "packed", 4.5)]
+    if "bf16" in took:
+        bars.append(("bf16", "padded", 5.0))
+    for ours, theirs, bar in bars:
+        ratio = took[theirs] / took[ours]
+        report(f"{ours}-against-{theirs}", ratio, bar, good=ratio >= bar)
+    share = data_wait()
+    report("data-wait", share, 0.05, good=share <= 0.05)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The benchmarks run, and say what they found in the form that `make bench` reads."""
+
+import importlib.util
+import re
+import resource
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+PERF = Path(__file__).parents[1] / "perf"
+SCRIPTS = sorted(PERF.glob("[!_]*.py"))
+LINE = r"[a-z-]+ \d+\.\d\d \(bar \d+\.\d\d\) (ok|short)"
+
+
+@pytest.fixture(autouse=True)
+def beside_its_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find the helpers of a script as Python does that runs it."""
+    monkeypatch.syspath_prepend(PERF)
+    monkeypatch.setenv("PYTHONPATH", str(PERF))
+
+
+def script(name: str) -> ModuleType:
+    """Import a script, under a name that no package has."""
+    spec = importlib.util.spec_from_file_location(f"perf_{name}", PERF / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look their annotations up
+    spec.loader.exec_module(module)
+    return module
+
+
+def names(lines: list[str]) -> list[str]:
+    """Give what was measured, if every line has its form."""
+    assert [line for line in lines if not re.fullmatch(LINE, line)] == []
+    return [line.split()[0] for line in lines]
+
+
+@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.stem)
+def test_a_script_measures_nothing_when_it_is_imported(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script(file.stem)
+
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ratio", "line"),
+    [
+        ("at_least", 15.0, "x 15.00 (bar 15.00) ok"),
+        ("at_least", 14.9, "x 14.90 (bar 15.00) short"),
+        ("at_most", 15.0, "x 15.00 (bar 15.00) ok"),
+        ("at_most", 15.1, "x 15.10 (bar 15.00) short"),
+    ],
+)
+def test_a_line_says_whether_the_bar_is_met(
+    verdict: str, ratio: float, line: str
+) -> None:
+    assert getattr(script("_measure"), verdict)("x", ratio, 15) == line
+
+
+def test_measures_take_turns_and_the_median_counts() -> None:
+    turns = []
+
+    def measure(name: str, found: list[float]) -> float:
+        turns.append(name)
+        return found.pop()
+
+    a, b = [9.0, 1.0, 2.0], [5.0, 4.0, 6.0]
+    found = script("_measure").medians(
+        lambda: measure("a", a), lambda: measure("b", b), rounds=3
+    )
+
+    assert (found, turns) == ([2.0, 5.0], ["a", "b"] * 3)
+
+
+def test_pooled_heads() -> None:
+    module = script("pooled")
+
+    lines = module.report(module.make_study((20, 30, 40), 2, 16), 1, 1)
+
+    assert names(lines) == ["pooled-study-dataloader", "pooled-study-index-tensors"]
+
+
+def test_the_store(tmp_path: Path) -> None:
+    module = script("store")
+
+    lines = module.report(tmp_path, module.make_states(3, 8), 1)
+
+    assert names(lines) == ["store-read", "store-write"]
+
+
+def test_both_readers_of_the_store_read_the_same_bytes(tmp_path: Path) -> None:
+    module = script("store")
+    states = module.make_states(2, 8)
+    features = module.fill(module.Store(tmp_path), states)
+
+    for key, (file, start, size) in module.where(features).items():
+        own = features.read("frames", key, "encoder", module.READ)
+        assert own.tobytes() == file.read_bytes()[start : start + size]
+        assert np.array_equal(own, states[key][1:])
+
+
+def test_extraction(tmp_path: Path) -> None:
+    module = script("extraction")
+    model = module.save_model(tmp_path / "model")
+    table = module.write_clips(tmp_path / "clips", 5, (0.1, 0.2))
+
+    assert names([module.report_rate(tmp_path, model, table, 1)]) == ["extraction"]
+    peak = module.peak_of(model, table, tmp_path / "store")
+    assert peak == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_the_plain_loop_gives_what_extraction_stores(tmp_path: Path) -> None:
+    module = script("extraction")
+    model = module.save_model(tmp_path / "model")
+    table = module.write_clips(tmp_path / "clips", 5, (0.1, 0.2))
+    store = module.Store(tmp_path / "store")
+    job = module.make_job(model, table, store)
+    module.fill(job, store, module.Models("cpu"))
+
+    loop = module.PlainLoop(model)
+
+    for key, clip in zip(job.keys, job.clips, strict=True):
+        own = job.features(store).read("pooled", key, "encoder", range(5))
+        np.testing.assert_allclose(own, loop.hear(clip.utterance.path), atol=1e-5)
+
+
+def test_the_command_line() -> None:
+    assert names(script("cli").report(1)) == ["cli-start"]
+
+
+def test_the_leaderboard(tmp_path: Path) -> None:
+    lines = script("leaderboard").report(tmp_path, 3, 5, 1)
+
+    assert names(lines) == ["leaderboard-csv", "leaderboard-growth"]
+
+
+def test_a_whole_cell(tmp_path: Path) -> None:
+    module = script("cell")
+
+    lines = module.report(module.Bench(tmp_path, 5), 1)
+
+    assert names(lines) == ["cell-weighted-sum", "cell-ladapter"]
