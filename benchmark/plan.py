@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -114,7 +115,7 @@ def estimate(
             samples[name] = take_sample(need.extraction, need.clips, models)
     steps: dict[tuple[str, str], float] = {}
     training = 0.0
-    for job in todo:
+    for job in chain.from_iterable(one.candidates or [one] for one in todo):
         pair = job.cell.upstream.label, job.cell.downstream.label
         if pair not in steps:
             sample = samples[job.extraction.models]

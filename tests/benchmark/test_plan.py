@@ -106,6 +106,24 @@ def test_training_time_grows_with_epochs_seeds_and_folds(
     assert found.training == 5 * 3 * 2
 
 
+def test_a_head_that_chooses_costs_the_training_of_all_that_it_chooses_from(
+    plan: Callable[..., Estimate], monkeypatch: pytest.MonkeyPatch, levels: Any
+) -> None:
+    monkeypatch.setattr(
+        "nserbench.benchmark.plan.step_seconds", lambda job, sample, device: 1.0
+    )
+
+    found = plan(
+        upstreams=["levels:groups=wide"],
+        downstreams=["best"],
+        protocol="dev",
+        epochs=5,
+    )
+
+    # three layers, five epochs of one batch, two folds
+    assert found.training == 3 * 5 * 2
+
+
 def test_the_sample_is_a_clip_of_middle_length(ask: Ask, runner: Runner) -> None:
     (job,) = prepare(ask(), runner.store, Silent())
 
