@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -125,22 +125,32 @@ def fit_stacks(
         progress: Hears of every stack.
     """
     stacks: dict[tuple[object, ...], list[_Missing]] = defaultdict(list)
-    for job in chain.from_iterable(one.candidates or [one] for one in jobs):
-        missing = [
-            one for one in job.opened.splits if not _file(job, one, store).exists()
-        ]
-        if missing and job.cell.downstream.card.tier == "pooled":
-            source = open_sources(job, store).training
-            for split in missing:
-                one = _Missing(job, split, _run(job, split, source))
-                if can_stack(one.run.head):
-                    stacks[one.shape].append(one)
+    for job, splits in _missing(jobs, store):
+        source = open_sources(job, store).training
+        for split in splits:
+            one = _Missing(job, split, _run(job, split, source))
+            if can_stack(one.run.head):
+                stacks[one.shape].append(one)
     several = [stack for stack in stacks.values() if len(stack) > 1]
     if several:
         progress.stage("training heads together", sum(map(len, several)), "fits")
     for stack in several:
         _fit_stack(stack, store, device)
         progress.advance(len(stack))
+
+
+def _missing(
+    jobs: Sequence[Job], store: Store
+) -> Iterator[tuple[Job, Sequence[Split]]]:
+    """Give pooled heads with the folds that lack a fit, each fit once."""
+    claimed: set[Path] = set()
+    for job in chain.from_iterable(one.candidates or [one] for one in jobs):
+        if job.cell.downstream.card.tier == "pooled":
+            files = {_file(job, one, store): one for one in job.opened.splits}
+            new = [file for file in files if file not in claimed and not file.exists()]
+            claimed.update(new)
+            if new:
+                yield job, [files[file] for file in new]
 
 
 @dataclass(frozen=True, slots=True)

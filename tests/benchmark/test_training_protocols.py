@@ -12,6 +12,7 @@ from nserbench.benchmark.prepare import Job, prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.results import Result, read_results
 from nserbench.benchmark.runner import Runner
+from nserbench.benchmark.stacking import fit_together
 from nserbench.benchmark.study import Study
 from nserbench.errors import NothingToRun
 
@@ -163,6 +164,25 @@ def test_best_takes_the_layer_that_the_part_that_selects_prefers(
         np.testing.assert_array_equal(
             best.predictions.probabilities[mine], probabilities(same)[mine]
         )
+
+
+def test_a_fit_that_two_cells_share_is_trained_once(
+    results: Callable[..., dict[str, Result]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks: list[int] = []
+
+    def counted(runs: Any, *rest: Any) -> Any:
+        stacks.append(len(runs))
+        return fit_together(runs, *rest)
+
+    monkeypatch.setattr("nserbench.benchmark.fits.fit_together", counted)
+    results(
+        upstreams=["levels:groups=wide"],
+        downstreams=["best,single:layer=all"],
+        protocol="dev",
+    )
+
+    assert stacks == [3 * 2]  # layers and folds
 
 
 def test_best_is_not_applicable_where_nothing_selects(ask: Ask, notes: Path) -> None:
