@@ -152,13 +152,7 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     upstreams = {cell.upstream.label: cell.upstream for cell in cells}
     models = {label: identify(one, store) for label, one in upstreams.items()}
     stored = {label: one.card.describe(one.options) for label, one in upstreams.items()}
-    for label, opened in study.corpora.items():
-        for line in _remarks(label, opened.corpus):
-            progress.note(line)
-    clips = {
-        label: survey(opened.corpus.utterances, store.ledger, progress)
-        for label, opened in study.corpora.items()
-    }
+    clips = _surveyed(study, store, progress)
     parts: dict[str, Part] = {}
 
     def part(cell: Cell, condition: Condition) -> Part:
@@ -192,6 +186,19 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
         )
 
     return [job(cell) for cell in cells]
+
+
+def _surveyed(
+    study: Study, store: Store, progress: Progress
+) -> dict[str, Sequence[Clip]]:
+    """Read the audio of every corpus once, and say what is special about it."""
+    for label, opened in study.corpora.items():
+        for line in _remarks(label, opened.corpus):
+            progress.note(line)
+    return {
+        label: survey(opened.corpus.utterances, store.ledger, progress)
+        for label, opened in study.corpora.items()
+    }
 
 
 def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:

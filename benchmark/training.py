@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -123,32 +123,16 @@ def fit(
     order = torch.Generator().manual_seed(chance.start("order"))
     weights = class_weights(labels[rows], classes, recipe).to(device)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
-    rounded = torch.autocast(
-        torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bf16"
-    )
-    seen, best, step = Epochs(), Best(), 0
+    paces = (pace(recipe, step, steps) for step in range(steps))
+    seen, best = Epochs(), Best()
     with seeded(chance.start("dropout")), Prefetch(source) as prefetch:
         for _ in range(recipe.epochs):
-            head.train()
-            total, right = 0.0, 0
             dealt = shuffled(rows, source.lengths, recipe.batch_size, order)
-            for batch, features in prefetch.batches(dealt):
-                with rounded:
-                    logits = head(to_device(features, device)).float()
-                wanted = labels[batch].to(device)
-                terms, own = cross_entropy(
-                    logits, wanted, weights, recipe.label_smoothing
-                )
-                loss = terms.sum() / own.sum()
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                for group in optimiser.param_groups:
-                    group["lr"] = recipe.learning_rate * pace(recipe, step, steps)
-                optimiser.step()
-                step += 1
-                total += loss.item() * len(batch)
-                right += int((logits.argmax(dim=1) == wanted).sum())
-            seen.losses.append(total / len(rows))
+            batches = prefetch.batches(dealt)
+            loss, right = _pass(
+                head, batches, labels, weights, optimiser, paces, recipe, device
+            )
+            seen.losses.append(loss / len(rows))
             seen.accuracies.append(right / len(rows))
             if seen.diverged:
                 break
@@ -157,6 +141,36 @@ def fit(
                 best.offer(seen.dev[-1], head.state_dict())
     best.restore(head)
     return seen
+
+
+def _pass(
+    head: nn.Module,
+    batches: Iterable[tuple[Tensor, LayeredFeatures]],
+    labels: Tensor,
+    weights: Tensor,
+    optimiser: torch.optim.Adam,
+    paces: Iterator[float],
+    recipe: Recipe,
+    device: str,
+) -> tuple[float, int]:
+    """Take the steps of one epoch; give loss and right answers, summed."""
+    kind, narrow = torch.device(device).type, recipe.precision == "bf16"
+    total, right = 0.0, 0
+    head.train()
+    for batch, features in batches:
+        with torch.autocast(kind, torch.bfloat16, enabled=narrow):
+            logits = head(to_device(features, device)).float()
+        wanted = labels[batch].to(device)
+        terms, own = cross_entropy(logits, wanted, weights, recipe.label_smoothing)
+        loss = terms.sum() / own.sum()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * next(paces)
+        optimiser.step()
+        total += loss.item() * len(batch)
+        right += int((logits.argmax(dim=1) == wanted).sum())
+    return total, right
 
 
 def predict(head: nn.Module, source: Source, rows: Tensor, device: str) -> Tensor:
