@@ -39,6 +39,8 @@ class Cell:
         groups: What the head reads, with the layers it needs; empty if refused.
         refused: Why the cell cannot exist; None if it can.
         candidates: Of a head that chooses among heads, a cell for each of them.
+        joint: Of an upstream that is tuned, the head that it is tuned under over the
+            upstream as it came; None where it stays as it came.
     """
 
     upstream: Bound[UpstreamCard]
@@ -50,6 +52,7 @@ class Cell:
     groups: Groups
     refused: str | None
     candidates: tuple[Cell, ...] = ()
+    joint: Cell | None = None
 
     def __str__(self) -> str:
         where = f"{self.corpus.label} {self.condition}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nserbench.benchmark.fits import Fitted, class_numbers, fit_fold, open_sources
+from nserbench.benchmark.fits import Fitted, fit_fold, open_sources
+from nserbench.benchmark.heads import class_numbers
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.objective import uar_of
-from nserbench.benchmark.prepare import Job
 from nserbench.benchmark.splits import Split
 from nserbench.benchmark.store import Store
 
@@ -40,8 +41,8 @@ def choose(job: Job, split: Split, store: Store, device: str) -> tuple[Fitted, C
     fitted: dict[str, Fitted] = {}
     dev, test = dict[str, float](), dict[str, float]()
     for candidate in job.candidates:
-        sources = open_sources(candidate, store)
-        one = fit_fold(candidate, split, sources, store, device)
+        fold = candidate.fold(split, store)
+        one = fit_fold(fold, split, open_sources(fold, store), store, device)
         name = candidate.cell.downstream.label
         fitted[name] = one
         dev[name] = max(one.log.epochs.dev)

@@ -23,6 +23,7 @@ from nserbench.upstreams.base import (
     Transcriber,
     Upstream,
     UpstreamCard,
+    stands_in,
 )
 from nserbench.upstreams.enhancement import EnhancerCard
 
@@ -233,7 +234,7 @@ def _valid(trial: _Trial) -> Iterator[tuple[str, Tensor]]:
 
 def _gradients(trial: _Trial) -> _Outcome:
     card, model = trial.bound.card, trial.upstream.model
-    if not card.tunable:
+    if not card.can_tune(trial.bound.options):
         return None, "not fine-tunable"
     if model is None:
         return False, "no model to train"
@@ -249,12 +250,13 @@ def _gradients(trial: _Trial) -> _Outcome:
         if weights.grad is not None and bool(weights.grad.any())
     }
     model.zero_grad()
-    if not any(not name.startswith(tuple(card.frozen)) for name in reached):
+    frozen = card.stays(trial.bound.options)
+    if all(stands_in(name, frozen) for name in reached):
         return False, "no gradient reaches the weights that are not frozen"
     names = [name for name, _ in model.named_parameters()]
-    for start in card.frozen:
-        if not any(name.startswith(start) for name in names):
-            return False, f"no parameter begins with {start!r}, which is to be frozen"
+    for module in frozen:
+        if not any(stands_in(name, [module]) for name in names):
+            return False, f"no parameter is in {module!r}, which is to be frozen"
     return True, f"{len(reached)} of {len(names)} parameters reached"
 
 

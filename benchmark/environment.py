@@ -14,6 +14,8 @@ import torch
 import nserbench.errors
 from nserbench.errors import BadSpec
 
+_FORGET = Path("/proc/self/clear_refs")  # Linux has these two
+_STATUS = Path("/proc/self/status")
 _PACKAGES = ("nserbench", "torch", "transformers", "numpy", "soundfile", "soxr")
 
 
@@ -36,6 +38,50 @@ def peak_memory() -> int:
     """Give the most memory this process has held so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
+
+
+class Peak:
+    """The most memory held since it was made: of the GPU, or of the whole process.
+
+    Args:
+        device: Where it is computed.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._known = self._forget()
+
+    def _forget(self) -> bool:
+        """Begin to measure anew; tell whether that can be done here."""
+        if self._device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return True
+        if not os.access(_FORGET, os.W_OK):
+            return False
+        _FORGET.write_text("5")
+        return True
+
+    @property
+    def bytes(self) -> int | None:
+        """How much; None where the system does not tell."""
+        if not self._known:
+            return None
+        if self._device.startswith("cuda"):
+            return torch.cuda.max_memory_allocated(self._device)
+        lines = _STATUS.read_text().splitlines()
+        (held,) = [line for line in lines if line.startswith("VmHWM:")]
+        return int(held.split()[1]) * 1024
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """Turn ``auto`` into ``bf16`` where the device computes in it, else ``fp32``."""
+    if wanted != "auto":
+        return wanted
+    if device.startswith("cuda"):
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_amx_tile_supported()
+    return "bf16" if native else "fp32"
 
 
 def choose_device(wanted: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -27,10 +28,12 @@ class Model(Generic[M]):
     Attributes:
         bound: The card and its options.
         weights: Digest of the checkpoint's files; empty where it has none.
+        tuned: Where weights that were tuned from it are; None where it is as it came.
     """
 
     bound: Bound[M]
     weights: str
+    tuned: Path | None = None
 
     @property
     def identity(self) -> dict[str, object]:
@@ -111,6 +114,17 @@ class Extraction:
             "mix": mixed,
             "precision": "float32",
         }
+
+    def tuned(self, file: Path) -> Extraction:
+        """Give the same with an upstream whose weights were tuned.
+
+        Args:
+            file: Where they are, or will be. Its name identifies them, since it is the
+                digest of all that decides them.
+        """
+        weights = digest([self.upstream.weights, file.stem])
+        model = replace(self.upstream, weights=weights, tuned=file)
+        return replace(self, upstream=model)
 
     def key(self, clip: Clip) -> str:
         """Give the digest of all that decides an utterance's features besides these."""

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from nserbench.benchmark.environment import Peak
 from nserbench.benchmark.features import FrameSource, PooledSource, Source, places
+from nserbench.benchmark.heads import (
+    FitLog,
+    chance_of,
+    class_numbers,
+    fresh_head,
+    head_file,
+    load_head,
+    log_of,
+    save_head,
+    statistics_of,
+    trained_rows,
+    weights_by_layer,
+)
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.joined import Joined
 from nserbench.benchmark.objective import Epochs
-from nserbench.benchmark.prepare import Job
 from nserbench.benchmark.progress import Progress
-from nserbench.benchmark.shards import write_whole
 from nserbench.benchmark.splits import Split
 from nserbench.benchmark.stacking import Run, can_stack, fit_together
 from nserbench.benchmark.store import Reader, Store
-from nserbench.benchmark.training import (
-    Chance,
-    Standardised,
-    fit,
-    predict,
-    seeded,
-)
+from nserbench.benchmark.training import fit, predict
 from nserbench.downstreams.base import Recipe
-from nserbench.errors import NserbenchError, StoreDamaged
+from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import GroupSpec
-
-
-@dataclass(frozen=True, slots=True)
-class FitLog:
-    """How a fit went.
-
-    Attributes:
-        epochs: What was seen of the training.
-        seconds: That it took; its share where heads were trained together.
-        parameters: Trainable ones of the head.
-    """
-
-    epochs: Epochs
-    seconds: float
-    parameters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +48,13 @@ class Fitted:
         rows: ``(n,)`` places in the corpus's utterances.
         probabilities: ``(n, classes)`` float64.
         log: How the head was fitted.
+        layers: What each layer counts in it, by group and number of the layer.
     """
 
     rows: Tensor
     probabilities: Tensor
     log: FitLog
+    layers: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +77,7 @@ def open_sources(job: Job, store: Store) -> Sources:
     test = kind(job.features(store), job.keys, job.stored, groups)
     if job.matched:
         return Sources(test, test)
-    return Sources(test, kind(*_trained(job, store), job.stored, groups))
+    return Sources(test, kind(*trained_features(job, store), job.stored, groups))
 
 
 def fit_fold(
@@ -94,21 +85,30 @@ def fit_fold(
 ) -> Fitted:
     """Fit a head on one fold's training part, or read it back, and test it.
 
+    Args:
+        job: The cell; where the upstream is tuned, its `Job.fold`.
+        split: The fold.
+        sources: What the head reads; see `open_sources`.
+        store: Where the fit goes.
+        device: Where to train.
+
     Raises:
         NserbenchError: if the training diverges.
     """
-    head = _fresh(job, split, sources.training).to(device)
-    file = _file(job, split, store)
+    statistics = statistics_of(job, split, sources.training)
+    head = fresh_head(job, split, statistics).to(device)
+    file = head_file(job, split, store)
     if file.exists():
-        log = _load(file, head)
+        log = load_head(file, head)
     else:
-        began = time.perf_counter()
+        began, peak = time.perf_counter(), Peak(device)
         epochs = _fit_alone(job, split, head, sources.training, device)
-        log = _log(head, epochs, time.perf_counter() - began)
-        _refuse_diverged(log, _recipe(job))
-        _save(file, head, log)
+        log = log_of(head, epochs, time.perf_counter() - began, peak.bytes)
+        _refuse_diverged(log, job.recipe)
+        save_head(file, head, log)
     test = torch.tensor(split.test)
-    return Fitted(test, predict(head, sources.test, test, device), log)
+    answers = predict(head, sources.test, test, device)
+    return Fitted(test, answers, log, weights_by_layer(job, head))
 
 
 def fit_stacks(
@@ -144,9 +144,10 @@ def _missing(
 ) -> Iterator[tuple[Job, Sequence[Split]]]:
     """Give pooled heads with the folds that lack a fit, each fit once."""
     claimed: set[Path] = set()
-    for job in chain.from_iterable(one.candidates or [one] for one in jobs):
+    shown = chain.from_iterable(one.candidates or [one] for one in jobs)
+    for job in chain.from_iterable(one.folds(store) for one in shown):
         if job.cell.downstream.card.tier == "pooled":
-            files = {_file(job, one, store): one for one in job.opened.splits}
+            files = {head_file(job, one, store): one for one in job.splits}
             new = [file for file in files if file not in claimed and not file.exists()]
             claimed.update(new)
             if new:
@@ -168,27 +169,29 @@ class _Missing:
         options = {**head.key_options(), "layer": None}
         sizes = [(name, one.shape) for name, one in self.run.head.state_dict().items()]
         features = str([part.extraction.identity for part in job.training])
-        recipe = replace(_recipe(job), epochs=0)
+        recipe = replace(job.recipe, epochs=0)
         return head.card.load, str(options), str(sizes), features, recipe
 
 
 def _fit_stack(stack: Sequence[_Missing], store: Store, device: str) -> None:
-    began = time.perf_counter()
+    began, peak = time.perf_counter(), Peak(device)
     job = stack[0].job
     groups = {
         name: _spanned(name, spec, stack) for name, spec in job.cell.groups.items()
     }
-    source = PooledSource(*_trained(job, store), job.stored, groups)
+    source = PooledSource(*trained_features(job, store), job.stored, groups)
     lowest = {
         name: places(job.stored[name], one.layers).start for name, one in groups.items()
     }
     runs = [one.run.lowered(lowest) for one in stack]
     seen = _together(job, runs, source, device)
     seconds = (time.perf_counter() - began) / len(stack)
+    held = peak.bytes
     for one, epochs in zip(stack, seen, strict=True):
         if epochs.diverged is None:
+            file = head_file(one.job, one.split, store)
             head = one.run.head
-            _save(_file(one.job, one.split, store), head, _log(head, epochs, seconds))
+            save_head(file, head, log_of(head, epochs, seconds, held))
 
 
 def _spanned(name: str, spec: GroupSpec, stack: Sequence[_Missing]) -> GroupSpec:
@@ -200,7 +203,7 @@ def _spanned(name: str, spec: GroupSpec, stack: Sequence[_Missing]) -> GroupSpec
     )
 
 
-def _trained(job: Job, store: Store) -> tuple[Reader, Sequence[str]]:
+def trained_features(job: Job, store: Store) -> tuple[Reader, Sequence[str]]:
     """Give the features that a head is trained on, and the key of each row."""
     if len(job.training) == 1:
         (part,) = job.training
@@ -209,24 +212,18 @@ def _trained(job: Job, store: Store) -> tuple[Reader, Sequence[str]]:
     return Joined(features), Joined.keys([part.keys for part in job.training])
 
 
-def _rows(job: Job, rows: Sequence[int]) -> Tensor:
-    """Give utterances as rows of what is trained on, in every condition of it."""
-    starts = torch.arange(len(job.training)) * len(job.clips)
-    return (starts[:, None] + torch.tensor(rows)).flatten()
-
-
 def _run(job: Job, split: Split, source: Source) -> Run:
     layers = {
         name: places(job.stored[name], spec.layers)
         for name, spec in job.cell.groups.items()
     }
     return Run(
-        _fresh(job, split, source),
+        fresh_head(job, split, statistics_of(job, split, source)),
         layers,
-        _rows(job, split.train),
-        _recipe(job).epochs,
-        _chance(job, split),
-        _rows(job, split.dev) if split.dev else None,
+        trained_rows(job, split.train),
+        job.recipe.epochs,
+        chance_of(job, split),
+        trained_rows(job, split.dev) if split.dev else None,
     )
 
 
@@ -235,7 +232,7 @@ def _together(
 ) -> list[Epochs]:
     labels = class_numbers(job).repeat(len(job.training))
     classes = len(job.opened.corpus.classes)
-    return fit_together(runs, source.states, labels, classes, _recipe(job), device)
+    return fit_together(runs, source.states, labels, classes, job.recipe, device)
 
 
 def _fit_alone(
@@ -248,31 +245,14 @@ def _fit_alone(
     return fit(
         head,
         source,
-        _rows(job, split.train),
+        trained_rows(job, split.train),
         class_numbers(job).repeat(len(job.training)),
         len(job.opened.corpus.classes),
-        _recipe(job),
-        _chance(job, split),
+        job.recipe,
+        chance_of(job, split),
         device,
-        _rows(job, split.dev) if split.dev else None,
+        trained_rows(job, split.dev) if split.dev else None,
     )
-
-
-def _chance(job: Job, split: Split) -> Chance:
-    return Chance(job.cell.seed, split.fold)
-
-
-def _recipe(job: Job) -> Recipe:
-    return Recipe(**job.protocol["recipe"])
-
-
-def _file(job: Job, split: Split, store: Store) -> Path:
-    return store.fit_file(job.fit_identity(split))
-
-
-def _log(head: nn.Module, epochs: Epochs, seconds: float) -> FitLog:
-    count = sum(one.numel() for one in head.parameters() if one.requires_grad)
-    return FitLog(epochs, seconds, count)
 
 
 def _refuse_diverged(log: FitLog, recipe: Recipe) -> None:
@@ -281,36 +261,3 @@ def _refuse_diverged(log: FitLog, recipe: Recipe) -> None:
             f"training diverged: the loss of epoch {epoch} is "
             f"{log.epochs.losses[epoch - 1]} (learning rate {recipe.learning_rate:g})"
         )
-
-
-def _save(file: Path, head: nn.Module, log: FitLog) -> None:
-    state = {name: value.contiguous() for name, value in head.state_dict().items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, save(state, {"log": json.dumps(asdict(log))}))
-
-
-def class_numbers(job: Job) -> Tensor:
-    """Give the class number of every utterance."""
-    order = {name: place for place, name in enumerate(job.opened.corpus.classes)}
-    return torch.tensor([order[clip.utterance.label] for clip in job.clips])
-
-
-def _fresh(job: Job, split: Split, source: Source) -> nn.Module:
-    head = job.cell.downstream
-    with seeded(_chance(job, split).start("weights")):
-        built = head.card.build(
-            job.cell.groups, len(job.opened.corpus.classes), head.options
-        )
-    if _recipe(job).standardise:
-        return Standardised(built, source.statistics(_rows(job, split.train)))
-    return built
-
-
-def _load(file: Path, head: nn.Module) -> FitLog:
-    try:
-        head.load_state_dict(load_file(file))
-        with safe_open(file, framework="pt") as stored:
-            log = json.loads(stored.metadata()["log"])
-            return FitLog(**{**log, "epochs": Epochs(**log["epochs"])})
-    except SafetensorError as error:
-        raise StoreDamaged(f"{file} cannot be read: delete it") from error

@@ -12,7 +12,7 @@ from nserbench.cards import Bound
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import NothingToRun
-from nserbench.upstreams.base import Groups, UpstreamCard
+from nserbench.upstreams.base import JOINT, Groups, UpstreamCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,10 @@ def make_grid(
         for head in _expanded(upstream, groups, downstream)
     ]
     refuse_all_refused(cells)
-    return cells
+    # One that is tuned under each cell's own head stands for several by now.
+    labels = dict.fromkeys(cell.upstream.label for cell in cells)
+    order = {label: place for place, label in enumerate(labels)}
+    return sorted(cells, key=lambda cell: order[cell.upstream.label])
 
 
 def refuse_all_refused(cells: Sequence[Cell]) -> None:
@@ -83,12 +86,19 @@ def _cell(
     refused = _missing(upstream, downstream, groups)
     chosen: Groups = {}
     candidates: list[Cell] = []
+    joint: Cell | None = None
+    given = upstream
+    if downstream.card.chooses is None:
+        upstream = _resolved(upstream, downstream)
+        joint = _joint(upstream, groups, field, seed)
+    if refused is None and joint is not None:
+        refused = joint.refused
     if refused is None:
         chosen = _chosen(upstream, downstream, groups)
         refused = downstream.card.refuses(chosen, downstream.options)
     if refused is None and (inner := downstream.card.chooses) is not None:
         candidates = [
-            _cell(upstream, groups, Bound(inner, options), field, seed)
+            _cell(given, groups, Bound(inner, options), field, seed)
             for options in downstream.card.expands(chosen, downstream.options)
         ]
         refused = _nothing_to_choose(candidates, field)
@@ -107,7 +117,41 @@ def _cell(
         {} if refused else chosen,
         refused,
         () if refused else tuple(candidates),
+        joint,
     )
+
+
+def _resolved(
+    upstream: Bound[UpstreamCard], head: Bound[DownstreamCard]
+) -> Bound[UpstreamCard]:
+    """Put a cell's own head where an upstream is to be tuned under that."""
+    if upstream.options.get("finetune") != JOINT:
+        return upstream
+    return replace(upstream, options={**upstream.options, "finetune": head})
+
+
+def _joint(
+    upstream: Bound[UpstreamCard], groups: Groups, field: Field, seed: int
+) -> Cell | None:
+    """Give the cell of the head that an upstream is tuned under; None if it is not."""
+    head = upstream.options.get("finetune")
+    if head is None:
+        return None
+    plain = {"finetune": None, "lr": upstream.card.learning_rate}
+    base = replace(upstream, options={**upstream.options, **plain})
+    cell = _cell(base, groups, head, field, seed)
+    why = _untunable(base, groups, head) or cell.refused
+    return cell if why is None else replace(cell, groups={}, refused=why)
+
+
+def _untunable(
+    upstream: Bound[UpstreamCard], groups: Groups, head: Bound[DownstreamCard]
+) -> str | None:
+    if not upstream.card.can_tune(upstream.options):
+        return f"{upstream.label} has no weights that can be tuned"
+    if head.card.chooses is not None or len(_expanded(upstream, groups, head)) > 1:
+        return f"it is tuned under one head, and {head.label} stands for several"
+    return None
 
 
 def _nothing_to_choose(candidates: Sequence[Cell], field: Field) -> str | None:

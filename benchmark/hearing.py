@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.batches import chunks
+from nserbench.benchmark.environment import Peak
 from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.store import Features, Form, Store
@@ -62,6 +64,8 @@ class Models:
                 bound = cleaner.bound
                 enhancer = bound.card.open(bound.options, self.device)
             opened = upstream.card.open(upstream.options, self.device)
+            if (file := extraction.upstream.tuned) is not None:
+                _load_tuned(file, opened)
             self._kept[name] = Loaded(opened, enhancer)
         return self._kept[name]
 
@@ -142,11 +146,12 @@ def extract(
             "upstream": extraction.upstream.bound.label,
             "condition": extraction.condition,
             "parameters": upstream.parameter_count(),
+            **_tuned(extraction),
         },
     )
     bound = extraction.upstream.bound
     described = bound.card.describe(bound.options)
-    on_cpu = upstream.device == "cpu"
+    on_cpu, peak = upstream.device == "cpu", Peak(upstream.device)
     size = extraction.card.batch if on_cpu else _BATCH_ELSEWHERE
     for shard in chunks(list(clips.items()), SHARD):
         began = time.perf_counter()
@@ -160,9 +165,28 @@ def extract(
                 _refuse_undescribed(extraction, heard.features, described)
             _keep(extraction, batch, heard, states)
             progress.advance(len(batch))
-        seconds = time.perf_counter() - began
+        facts = {"seconds": f"{time.perf_counter() - began:.3f}"}
+        if (held := peak.bytes) is not None:
+            facts["peak"] = str(held)
         for form in forms:
-            features.write(form, states[form], {"seconds": f"{seconds:.3f}"})
+            features.write(form, states[form], facts)
+
+
+def _load_tuned(file: Path, upstream: Upstream) -> None:
+    from nserbench.benchmark.tuned import load_tuned
+
+    assert upstream.model is not None  # noqa: S101 - or it could not have been tuned
+    load_tuned(file, upstream.model)
+
+
+def _tuned(extraction: Extraction) -> dict[str, float]:
+    """Give what the tuning of an upstream cost, if it was tuned."""
+    if (file := extraction.upstream.tuned) is None:
+        return {}
+    from nserbench.benchmark.tuned import tuned_facts
+
+    count, seconds = tuned_facts(file)
+    return {"tuned_parameters": count, "tuning_seconds": seconds}
 
 
 def said(extraction: Extraction, clips: Sequence[Clip], store: Store) -> list[str]:

@@ -11,7 +11,7 @@ from nserbench.cards import Bind, Bound, C, bind, no_names
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
 from nserbench.spec import Spec, parse_specs
-from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.base import UpstreamCard, tuned_under
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,61 @@ def read_names(
     return list({bound.label: bound for bound in found}.values())
 
 
-def read_upstreams(texts: Iterable[str], plugins: Plugins) -> list[Bound[UpstreamCard]]:
-    """Read names of upstreams, with the enhancers and upstreams that they name.
+def read_upstreams(
+    texts: Iterable[str], plugins: Plugins, finetune: str | None = None
+) -> list[Bound[UpstreamCard]]:
+    """Read names of upstreams, with the enhancers, upstreams and heads that they name.
+
+    Args:
+        texts: What was typed, each text holding one or more.
+        plugins: Where the names are.
+        finetune: The head to tune them under where they do not say; None for none.
 
     Raises:
         UnknownName: if a name or option is not known.
-        BadSpec: if a text cannot be read, two names differ in a path only, or one is
-            to read the transcripts of an upstream that writes none.
+        BadSpec: if a text cannot be read, two names differ in a path only, one is to
+            read the transcripts of an upstream that writes none, or one that has no
+            weights is to be tuned.
     """
     found = read_names(texts, plugins.upstreams, plugins.bind)
+    if finetune is not None:
+        found = [_tuned(one, finetune, plugins) for one in found]
     for upstream in found:
+        _refuse_idle_rate(upstream)
         if (writer := written_by(upstream)) is not None:
             _refuse_mute(writer, upstream.label)
     return found
+
+
+def _tuned(
+    upstream: Bound[UpstreamCard], head: str, plugins: Plugins
+) -> Bound[UpstreamCard]:
+    """Let an upstream be tuned under a head, unless it names another itself."""
+    if "finetune" not in upstream.options:
+        raise BadSpec(
+            f"--finetune: {upstream.label} has no weights that can be tuned\n"
+            "  leave it out, or name those to tune: wav2vec2:finetune=joint"
+        )
+    if upstream.options["finetune"] is not None:
+        return upstream
+    under = tuned_under(head)
+    if isinstance(under, Spec):
+        return _with(upstream, finetune=plugins.bind("downstream", under))
+    return _with(upstream, finetune=under)
+
+
+def _with(upstream: Bound[UpstreamCard], **options: object) -> Bound[UpstreamCard]:
+    return replace(upstream, options={**upstream.options, **options})
+
+
+def _refuse_idle_rate(upstream: Bound[UpstreamCard]) -> None:
+    options, card = upstream.options, upstream.card
+    tuned = options.get("finetune") is not None
+    if not tuned and options.get("lr", card.learning_rate) != card.learning_rate:
+        raise BadSpec(
+            f"{upstream.label}: lr= is of tuning, which is not asked for\n"
+            f"  say so: {card.name}:finetune=joint,lr={options['lr']:g}"
+        )
 
 
 def written_by(upstream: Bound[UpstreamCard]) -> Bound[UpstreamCard] | None:
@@ -89,6 +131,11 @@ def _refuse_mute(writer: Bound[UpstreamCard], reader: str = "") -> None:
         needed = f"\n  {reader} needs an upstream that does" if reader else ""
         raise BadSpec(
             f"{writer.label} writes no transcripts{needed}\n  one that does: whisper"
+        )
+    if writer.options.get("finetune") is not None:
+        raise BadSpec(
+            f"{writer.label}: transcripts are written by an upstream as it came\n"
+            "  leave finetune= out"
         )
 
 

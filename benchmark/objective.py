@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -21,11 +21,13 @@ class Epochs:
         losses: Mean cross-entropy over the training part, dropout on.
         accuracies: Share of the training part answered right, dropout on.
         dev: UAR on the part that selects; empty where nothing is selected.
+        gradients: Norm of the gradient at the epoch's last step.
     """
 
     losses: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
     dev: list[float] = field(default_factory=list)
+    gradients: list[float] = field(default_factory=list)
 
     @property
     def diverged(self) -> int | None:
@@ -109,6 +111,12 @@ def pace(recipe: Recipe, step: int, steps: int) -> float:
     if recipe.schedule == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def slope(weights: Iterable[Tensor]) -> float:
+    """Give the norm of the gradient of some weights, all together."""
+    given = [one.grad for one in weights if one.grad is not None]
+    return float(nn.utils.get_total_norm(given))
 
 
 def uar_of(scores: Tensor, wanted: Tensor) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -13,12 +14,14 @@ from nserbench.benchmark.cell import Cell
 from nserbench.benchmark.choosing import Choice
 from nserbench.benchmark.digests import digest
 from nserbench.benchmark.environment import environment, peak_memory
-from nserbench.benchmark.fits import Fitted, class_numbers
+from nserbench.benchmark.fits import Fitted
+from nserbench.benchmark.heads import class_numbers
 from nserbench.benchmark.hearing import said
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.predictions import Predictions
-from nserbench.benchmark.prepare import Job
 from nserbench.benchmark.results import Result, Status, folder_name
 from nserbench.benchmark.store import Store
+from nserbench.benchmark.survey import Clip
 from nserbench.benchmark.transcription import recognised
 from nserbench.upstreams.base import SAMPLE_RATE
 
@@ -71,7 +74,10 @@ def done(
         notes={
             **_heard(job),
             "training": _training(job, fitted),
+            **_told("flags", job, map(_flags, fitted, repeat(job))),
+            **_told("layer_weights", job, (one.layers for one in fitted)),
             **({"choices": _plain(choices)} if choices else {}),
+            **_tuning(job),
         },
     )
 
@@ -120,29 +126,61 @@ def _predictions(job: Job, fitted: Sequence[Fitted]) -> Predictions:
 def _costs(
     job: Job, fitted: Sequence[Fitted], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
-    features = job.features(store)
+    heard = [one.features(store) for one in _heard_by(job, store)]
+    tuned = heard[0].about.get("tuned_parameters", 0)
+    tuning = sum(one.about.get("tuning_seconds", 0.0) for one in heard)
+    trained = max((one.log.peak or 0 for one in fitted), default=0) or None
+    extracted = max((one.peak or 0 for one in heard), default=0) or None
+    known = [one for one in (trained, extracted) if one is not None]
     return {
         "seconds": round(seconds, 3),
         "training_seconds": round(sum(one.log.seconds for one in fitted), 3),
-        "extraction_seconds": round(features.seconds, 3),
-        "peak_memory_bytes": peak_memory(),
-        "trainable_parameters": fitted[0].log.parameters,
-        "frozen_parameters": features.about["parameters"],
-        "store_bytes": features.size,
+        **({"tuning_seconds": round(tuning, 3)} if tuned else {}),
+        "extraction_seconds": round(sum(one.seconds for one in heard), 3),
+        "peak_memory_bytes": max(known) if known else peak_memory(),
+        "training_peak_bytes": trained,
+        "extraction_peak_bytes": extracted,
+        "trainable_parameters": fitted[0].log.parameters + tuned,
+        "frozen_parameters": heard[0].about["parameters"] - tuned,
+        "store_bytes": sum(one.size for one in heard),
     }
+
+
+def _heard_by(job: Job, store: Store) -> list[Job]:
+    """Give the job, or those of its folds where each hears with an upstream of its own.
+
+    A head that chooses hears what its candidates hear; the first stands for all.
+    """
+    first = job.candidates[0] if job.candidates else job
+    return first.folds(store)
 
 
 def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
     """Compare the transcripts with what was said, where both are known."""
-    if (words := job.extraction.words) is None:
+    if job.extraction.words is None:
         return {}
-    ones = [clip.utterance for clip in job.clips]
+    pairs = list(_words(job, store))
+    ones = [clip.utterance for clip, _ in pairs]
     found = recognised(
         [one.text for one in ones],
-        said(words, job.clips, store),
+        [text for _, text in pairs],
         [one.language for one in ones],
     )
     return {} if found is None else asdict(found)
+
+
+def _words(job: Job, store: Store) -> Iterator[tuple[Clip, str]]:
+    """Give utterances with their transcripts.
+
+    Those of upstreams that were tuned are of the fold that they are tested in.
+    """
+    for one in _heard_by(job, store):
+        words = one.extraction.words
+        assert words is not None  # noqa: S101 - as of the job itself
+        tuned = one.extraction.upstream.tuned is not None
+        places = one.splits[0].test if tuned else range(len(one.clips))
+        clips = [one.clips[place] for place in places]
+        yield from zip(clips, said(words, clips, store), strict=True)
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:
@@ -157,6 +195,19 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
     }
 
 
+def _tuning(job: Job) -> dict[str, object]:
+    """Say how the upstream was tuned, if it was."""
+    tuning = (job.candidates[0] if job.candidates else job).tuning
+    if tuning is None:
+        return {}
+    own = {
+        "learning_rate": tuning.learning_rate,
+        "frozen": list(tuning.frozen),
+        "recipe": tuning.joint.protocol["recipe"],
+    }
+    return {"tuning": own}
+
+
 def _plain(choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
     return {fold: asdict(choice) for fold, choice in choices.items()}
 
@@ -165,6 +216,30 @@ def _training(job: Job, fitted: Sequence[Fitted]) -> Mapping[str, dict[str, Any]
     folds = [split.fold for split in job.opened.splits]
     seen = [asdict(one.log.epochs) for one in fitted]
     return dict(zip(folds, seen, strict=True))
+
+
+def _told(
+    name: str, job: Job, each: Iterable[Collection[object]]
+) -> dict[str, dict[str, object]]:
+    """Give what there is to say of each fold under one name; nothing if of none."""
+    folds = zip([split.fold for split in job.splits], each, strict=True)
+    found = {fold: one for fold, one in folds if one}
+    return {name: dict(found)} if found else {}
+
+
+def _flags(one: Fitted, job: Job) -> list[str]:
+    """Say what makes a fold's head suspect."""
+    answers = one.probabilities.argmax(dim=1)
+    said = []
+    if len(one.rows) > 1 and bool((answers == answers[0]).all()):
+        name = job.opened.corpus.classes[int(answers[0])]
+        said.append(f"dead head: it answers {name} to all {len(one.rows)} utterances")
+    losses = one.log.epochs.losses
+    if losses[-1] > losses[0]:
+        said.append(
+            f"training loss rose from {losses[0]:.3g} in epoch 1 to {losses[-1]:.3g}"
+        )
+    return said
 
 
 def _heard(job: Job) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from torch.nn import functional as F
 
 from nserbench.benchmark.catalogue import is_done
 from nserbench.benchmark.digests import digest
-from nserbench.benchmark.extraction import Extraction
+from nserbench.benchmark.extraction import Extraction, Model
 from nserbench.benchmark.hearing import Models, lacking, written
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.outcome import job_folder
-from nserbench.benchmark.prepare import Job, needed, prepare
+from nserbench.benchmark.prepare import needed, prepare
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.store import Form, Store
 from nserbench.benchmark.study import Study
@@ -82,6 +83,7 @@ class Estimate:
         there: Cells that have a result.
         refused: Cells that cannot exist, with the reason.
         passes: Over upstreams.
+        tuning: Seconds for all upstreams that are tuned.
         training: Seconds for all heads.
     """
 
@@ -89,6 +91,7 @@ class Estimate:
     there: int
     refused: Sequence[str]
     passes: Sequence[Pass]
+    tuning: float
     training: float
 
     def as_json(self) -> dict[str, object]:
@@ -106,19 +109,19 @@ def estimate(
     """
     jobs = prepare(study, store, progress)
     todo = [job for job in jobs if not is_done(results / job_folder(job))]
-    needs = all_needs(todo)
+    needs = all_needs(todo, store)
     models, samples = Models(device), dict[str, Sample]()
     for need in needs:
-        name = need.extraction.models
-        if name not in samples:
+        timed = as_it_came(need.extraction)
+        if timed.models not in samples:
             progress.note(f"timing {need.extraction.upstream.bound.label}")
-            samples[name] = take_sample(need.extraction, need.clips, models)
+            samples[timed.models] = take_sample(timed, need.clips, models)
     steps: dict[tuple[str, str], float] = {}
     training = 0.0
     for job in chain.from_iterable(one.candidates or [one] for one in todo):
         pair = job.cell.upstream.label, job.cell.downstream.label
         if pair not in steps:
-            sample = samples[job.extraction.models]
+            sample = samples[as_it_came(job.extraction).models]
             steps[pair] = step_seconds(job, sample, device)
         training += steps[pair] * step_count(job)
     return Estimate(
@@ -126,8 +129,38 @@ def estimate(
         there=len(jobs) - len(todo),
         refused=[f"{one}: {one.refused}" for one in study.cells if one.refused],
         passes=passes(needs, store, samples),
+        tuning=tuning_seconds(todo, store, samples),
         training=training,
     )
+
+
+def as_it_came(extraction: Extraction) -> Extraction:
+    """Give an extraction whose models take as long: tuned or not, they are as large."""
+    upstream = Model(extraction.upstream.bound, "")
+    return replace(extraction, upstream=upstream)
+
+
+def tuning_seconds(
+    jobs: Sequence[Job], store: Store, samples: Mapping[str, Sample]
+) -> float:
+    """Tell how long the tunings that are missing would take.
+
+    A step with gradients is taken as three passes: one forward, two backward.
+
+    Args:
+        jobs: Those to run.
+        store: Where tuned weights are.
+        samples: By `Extraction.models`.
+    """
+    found: dict[Path, float] = {}
+    for job in chain.from_iterable(one.candidates or [one] for one in jobs):
+        if (tuning := job.tuning) is None:
+            continue
+        heard = samples[as_it_came(job.extraction).models].seconds
+        epochs = len(job.training) * tuning.joint.recipe.epochs
+        for split in job.splits:
+            found[tuning.file(split, store)] = 3 * heard * epochs * len(split.train)
+    return sum(seconds for file, seconds in found.items() if not file.exists())
 
 
 def take_sample(
@@ -167,7 +200,7 @@ class Need:
     forms: list[Form]
 
 
-def all_needs(jobs: Sequence[Job]) -> list[Need]:
+def all_needs(jobs: Sequence[Job], store: Store) -> list[Need]:
     """Give what jobs need, each once, transcripts before those who read them."""
     found: dict[tuple[str, str], Need] = {}
 
@@ -180,7 +213,8 @@ def all_needs(jobs: Sequence[Job]) -> list[Need]:
         held = found.setdefault(name, need).forms
         held += [form for form in forms if form not in held]
 
-    for job in jobs:
+    shown = chain.from_iterable(one.candidates or [one] for one in jobs)
+    for job in chain.from_iterable(one.folds(store) for one in shown):
         for part in job.training:
             want(job, part.extraction, needed([job]))
         want(job, job.extraction, needed([job]))
@@ -203,7 +237,7 @@ def passes(
         keyed = dict(zip(one.keys(need.clips), need.clips, strict=True))
         clips, forms = lacking(store.features(one.identity), keyed, need.forms)
         if clips:
-            sample = samples[one.models]
+            sample = samples[as_it_came(one).models]
             size = sum(sample.size(form) for form in forms)
             found.append(
                 Pass(

@@ -151,7 +151,11 @@ class Plugins:
             UnknownName: if a name or option is not known.
             BadSpec: if a value is not one that its option takes.
         """
-        registries: tuple[Registry[Any], ...] = (self.upstreams, self.enhancers)
+        registries: tuple[Registry[Any], ...] = (
+            self.upstreams,
+            self.downstreams,
+            self.enhancers,
+        )
         by_kind = {one.kind: one for one in registries}
         return by_kind[kind].bind(spec, self.bind)
 

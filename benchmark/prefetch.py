@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from nserbench.benchmark.features import Buffers, FrameSource, Source
 from nserbench.upstreams.base import LayeredFeatures
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def ahead(read: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """Give what reading each item gives; a thread reads one item ahead.
+
+    Args:
+        read: Reads an item.
+        items: At least one.
+    """
+    with ThreadPoolExecutor(1, "prefetch") as thread:
+        coming = thread.submit(read, items[0])
+        for later in items[1:]:
+            found, coming = coming.result(), thread.submit(read, later)
+            yield found
+        yield coming.result()
 
 
 class Prefetch:

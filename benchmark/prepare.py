@@ -3,142 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from itertools import chain
 
 from nserbench.benchmark.cell import Cell, Condition
-from nserbench.benchmark.digests import digest
-from nserbench.benchmark.extraction import Extraction, M, Model
-from nserbench.benchmark.names import written_by
+from nserbench.benchmark.identify import Identified, identify
+from nserbench.benchmark.job import Job, Part, Tuning
 from nserbench.benchmark.progress import Progress
-from nserbench.benchmark.splits import Split
-from nserbench.benchmark.store import Features, Form, Store
-from nserbench.benchmark.study import Opened, Study
+from nserbench.benchmark.store import Form, Store
+from nserbench.benchmark.study import Study
 from nserbench.benchmark.survey import Clip, survey
 from nserbench.cards import Bound
 from nserbench.corpora.base import Corpus
 from nserbench.upstreams.base import Groups, UpstreamCard
-from nserbench.upstreams.enhancement import EnhancerCard
-
-TRAINER = 3
-"""Raised whenever the same head would be trained to other weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A corpus in one of the conditions that a head is trained on.
-
-    Attributes:
-        extraction: Its features.
-        keys: Of the features of each utterance.
-    """
-
-    extraction: Extraction
-    keys: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A cell with all that it needs.
-
-    Attributes:
-        cell: The cell.
-        extraction: Its features.
-        opened: Its corpus.
-        clips: Its utterances, in the corpus's order.
-        keys: Of the features of each.
-        stored: All groups of the upstream with all their layers.
-        protocol: All that fixes the number, as JSON can hold it.
-        training: What the head is trained on; the cell's own features where that is
-            matched.
-        candidates: Of a head that chooses among heads, a job for each of them.
-    """
-
-    cell: Cell
-    extraction: Extraction
-    opened: Opened
-    clips: Sequence[Clip]
-    keys: Sequence[str]
-    stored: Groups
-    protocol: Mapping[str, Any]
-    training: Sequence[Part]
-    candidates: Sequence[Job] = ()
-
-    @property
-    def matched(self) -> bool:
-        """Whether the head is trained in the cell's own condition alone."""
-        (first, *others) = self.training
-        return not others and first.extraction.identity == self.extraction.identity
-
-    @property
-    def digest(self) -> str:
-        """The identity of the cell: equal only where the number must be equal."""
-        head = self.cell.downstream
-        return digest(
-            {
-                "features": self.extraction.identity,
-                "training": [part.extraction.identity for part in self.training],
-                "utterances": [
-                    [clip.utterance.id, key, clip.utterance.label]
-                    for clip, key in zip(self.clips, self.keys, strict=True)
-                ],
-                "units": [
-                    [clip.utterance.speaker, clip.utterance.independent]
-                    for clip in self.clips
-                ],
-                "folds": [clip.utterance.fold for clip in self.clips],
-                "head": self.head_identity,
-                "names": [
-                    self.cell.upstream.label,
-                    head.label,
-                    str(self.cell.condition),
-                ],
-                "protocol": self.protocol,
-                "seed": self.cell.seed,
-            }
-        )
-
-    @property
-    def head_identity(self) -> dict[str, object]:
-        """All that decides the untrained head besides its seed."""
-        head = self.cell.downstream
-        return {
-            "load": head.card.load,
-            "version": head.card.version,
-            "options": head.key_options(),
-            "groups": {
-                name: [spec.layers.start, spec.layers.stop, spec.dim]
-                for name, spec in self.cell.groups.items()
-            },
-            "classes": list(self.opened.corpus.classes),
-        }
-
-    def fit_identity(self, split: Split) -> dict[str, object]:
-        """All that decides the weights of a fitted head."""
-
-        def told(rows: Sequence[int]) -> list[list[str]]:
-            return [
-                [
-                    *(part.keys[row] for part in self.training),
-                    self.clips[row].utterance.label,
-                ]
-                for row in rows
-            ]
-
-        return {
-            "features": [part.extraction.identity for part in self.training],
-            "train": told(split.train),
-            "dev": told(split.dev),
-            "head": self.head_identity,
-            "recipe": self.protocol["recipe"],
-            "seed": self.cell.seed,
-            "fold": split.fold,
-            "trainer": TRAINER,
-        }
-
-    def features(self, store: Store) -> Features:
-        """Open its features."""
-        return store.features(self.extraction.identity)
 
 
 def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
@@ -149,43 +26,80 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
         CheckpointMissing: if weights are neither here nor to be had.
     """
     cells = [cell for cell in study.cells if cell.refused is None]
-    upstreams = {cell.upstream.label: cell.upstream for cell in cells}
-    models = {label: identify(one, store) for label, one in upstreams.items()}
-    stored = {label: one.card.describe(one.options) for label, one in upstreams.items()}
-    clips = _surveyed(study, store, progress)
-    parts: dict[str, Part] = {}
+    upstreams = _upstreams(cells)
+    desk = _Desk(
+        study,
+        cells,
+        {label: identify(one, store) for label, one in upstreams.items()},
+        {label: one.card.describe(one.options) for label, one in upstreams.items()},
+        _surveyed(study, store, progress),
+    )
+    return [desk.job(cell) for cell in cells]
 
-    def part(cell: Cell, condition: Condition) -> Part:
-        name = f"{cell.upstream.label} {cell.corpus.label} {condition}"
-        if name not in parts:
-            opened = study.corpora[cell.corpus.label]
-            upstream = models[cell.upstream.label]
-            extraction = upstream.over(opened, condition, cell.protocol.mix_seed)
-            keys = extraction.keys(clips[cell.corpus.label])
-            parts[name] = Part(extraction, keys)
-        return parts[name]
 
-    def job(cell: Cell) -> Job:
-        opened, own = study.corpora[cell.corpus.label], part(cell, cell.condition)
-        trained = trained_on(cell, cells)
+def _upstreams(cells: Sequence[Cell]) -> dict[str, Bound[UpstreamCard]]:
+    """Give the upstreams of cells, and of the cells behind them, by label."""
+    shown = chain.from_iterable((cell, *cell.candidates) for cell in cells)
+    every = chain.from_iterable((one, one.joint) for one in shown)
+    return {one.upstream.label: one.upstream for one in every if one is not None}
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Makes jobs of cells.
+
+    Attributes:
+        study: That they are of.
+        cells: All that can exist.
+        models: By the label of the upstream.
+        stored: Likewise, all groups that it gives.
+        clips: By the label of the corpus.
+    """
+
+    study: Study
+    cells: Sequence[Cell]
+    models: Mapping[str, Identified]
+    stored: Mapping[str, Groups]
+    clips: Mapping[str, Sequence[Clip]]
+    _parts: dict[str, Part] = field(default_factory=dict)
+
+    def job(self, cell: Cell) -> Job:
+        """Make the job of a cell."""
+        opened, own = self.study.corpora[cell.corpus.label], self._part(cell)
+        trained = trained_on(cell, self.cells)
+        tuning = None
+        if cell.joint is not None:
+            tuning = Tuning(self.job(cell.joint), cell.upstream.options["lr"])
         return Job(
             cell,
             own.extraction,
             opened,
-            clips[cell.corpus.label],
+            self.clips[cell.corpus.label],
             own.keys,
-            stored[cell.upstream.label],
+            self.stored[cell.upstream.label],
+            opened.splits,
             cell.protocol.details(
                 cell.downstream.card,
                 opened.splits,
                 opened.corpus.unit,
                 [str(one) for one in trained],
             ),
-            [part(cell, one) for one in trained],
-            [job(candidate) for candidate in cell.candidates],
+            [self._part(cell, one) for one in trained],
+            [self.job(candidate) for candidate in cell.candidates],
+            tuning,
         )
 
-    return [job(cell) for cell in cells]
+    def _part(self, cell: Cell, condition: Condition | None = None) -> Part:
+        """Give a cell's corpus in its condition, or in another."""
+        under = condition or cell.condition
+        name = f"{cell.upstream.label} {cell.corpus.label} {under}"
+        if name not in self._parts:
+            opened = self.study.corpora[cell.corpus.label]
+            upstream = self.models[cell.upstream.label]
+            extraction = upstream.over(opened, under, cell.protocol.mix_seed)
+            keys = extraction.keys(self.clips[cell.corpus.label])
+            self._parts[name] = Part(extraction, keys)
+        return self._parts[name]
 
 
 def _surveyed(
@@ -237,55 +151,3 @@ def _remarks(label: str, corpus: Corpus) -> Iterator[str]:
         yield f"{label}: {corpus.edition}"
     for name, why in corpus.left_out.items():
         yield f"{label}: {name} is left out: {why}"
-
-
-@dataclass(frozen=True, slots=True)
-class Identified:
-    """An upstream, with the models that its options name, all digested.
-
-    Attributes:
-        upstream: The upstream.
-        enhancer: What cleans its audio.
-        transcriber: Who writes down what it reads.
-    """
-
-    upstream: Model[UpstreamCard]
-    enhancer: Model[EnhancerCard] | None
-    transcriber: Identified | None
-
-    def over(self, opened: Opened, condition: Condition, mix_seed: int) -> Extraction:
-        """Give its extraction over a corpus in a condition."""
-        writer = self.transcriber
-        return Extraction(
-            self.upstream,
-            self.enhancer,
-            writer.over(opened, condition, mix_seed) if writer else None,
-            opened.noise(condition),
-            condition.snr,
-            mix_seed,
-        )
-
-
-def identify(upstream: Bound[UpstreamCard], store: Store) -> Identified:
-    """Digest the checkpoint of an upstream, and of the models that its options name.
-
-    Raises:
-        CheckpointMissing: if weights are neither here nor to be had.
-    """
-    enhancer, writer = upstream.options.get("enhance"), written_by(upstream)
-    return Identified(
-        _model(upstream, store),
-        _model(enhancer, store) if enhancer is not None else None,
-        identify(writer, store) if writer is not None else None,
-    )
-
-
-def _model(bound: Bound[M], store: Store) -> Model[M]:
-    """Digest a checkpoint by its files' names and contents, wherever they lie."""
-    if bound.card.extra is not None:
-        bound.card.resolve(bound.card.load)  # so that a missing package is met now
-    files = bound.card.checkpoint_files(bound.options)
-    if not files:
-        return Model(bound, "")
-    found = store.ledger.digests(files)
-    return Model(bound, digest(sorted([path.name, found[path]] for path in files)))

@@ -74,11 +74,17 @@ class Protocol:
         """Give the recipe by which a head is trained."""
         return dataclasses.replace(head.recipe, **{**self.recipe, **self.overrides})
 
-    def changed(self, *, epochs: int | None, limit: int | None) -> Protocol:
+    def changed(
+        self,
+        *,
+        epochs: int | None,
+        limit: int | None,
+        precision: str | None = None,
+    ) -> Protocol:
         """Give this protocol with what the command line sets."""
-        overrides = dict(self.overrides)
-        if epochs is not None:
-            overrides["epochs"] = epochs
+        said = {"epochs": epochs, "precision": precision}
+        new = {key: value for key, value in said.items() if value is not None}
+        overrides = {**self.overrides, **new}
         return dataclasses.replace(self, overrides=overrides, limit=limit)
 
     def details(

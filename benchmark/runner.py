@@ -13,13 +13,14 @@ from pathlib import Path
 
 from nserbench.benchmark.catalogue import is_done
 from nserbench.benchmark.choosing import Choice, choose
-from nserbench.benchmark.digests import digest
 from nserbench.benchmark.fits import Fitted, fit_fold, fit_stacks, open_sources
-from nserbench.benchmark.hearing import Models, provide
+from nserbench.benchmark.hearing import Models
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.outcome import done, job_folder, undone
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job, needed, prepare
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Progress
+from nserbench.benchmark.provision import provide_all
 from nserbench.benchmark.results import Result, write_result
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Study
@@ -96,7 +97,7 @@ class Runner:
         for _, same in groupby(jobs, key=_condition):
             here = list(same)
             try:
-                self._extract(here, models)
+                provide_all(here, self.store, models, self.progress)
             except Exception as error:
                 if _concerns_all(error):
                     raise
@@ -105,29 +106,21 @@ class Runner:
                 fit_stacks(here, self.store, self.device, self.progress)
                 yield from map(self._run_job, here)
 
-    def _extract(self, jobs: Sequence[Job], models: Models) -> None:
-        """Make the features that jobs of one condition lack, to train and to test."""
-        forms, clips = needed(jobs), jobs[0].clips
-        wanted = [jobs[0].extraction, *(p.extraction for j in jobs for p in j.training)]
-        unique = {digest(one.identity): one for one in wanted}
-        for one in unique.values():
-            provide(one, clips, forms, self.store, models, self.progress)
-
     def _run_job(self, job: Job) -> str:
         began = time.perf_counter()
-        splits = job.opened.splits
-        self.progress.stage(str(job.cell), len(splits), "folds")
+        self.progress.stage(str(job.cell), len(job.splits), "folds")
         fitted, choices = list[Fitted](), dict[str, Choice]()
         try:
-            sources = None if job.candidates else open_sources(job, self.store)
-            for split in splits:
-                if sources is not None:
-                    one = fit_fold(job, split, sources, self.store, self.device)
-                else:
-                    one, choice = choose(job, split, self.store, self.device)
-                    choices[split.fold] = choice
-                fitted.append(one)
-                self.progress.advance()
+            for fold in job.folds(self.store):
+                sources = None if job.candidates else open_sources(fold, self.store)
+                for split in fold.splits:
+                    if sources is not None:
+                        one = fit_fold(fold, split, sources, self.store, self.device)
+                    else:
+                        one, choice = choose(job, split, self.store, self.device)
+                        choices[split.fold] = choice
+                    fitted.append(one)
+                    self.progress.advance()
         except Exception as error:
             if _concerns_all(error):
                 raise

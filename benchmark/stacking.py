@@ -205,6 +205,8 @@ class _Stack:
         self.counted = counted[:, None].to(device)
         self.ends = [run.steps(recipe.batch_size) for run in runs]
         self.best = [Best() for _ in runs]
+        self.slopes: list[list[Tensor]] = [[] for _ in runs]
+        self.lengths = {self._epoch(place) for place in range(len(runs))}
         self.done = 0
         self.flat = {name: flat[name] for name in runs[0].layers}
         self.offsets = {
@@ -241,9 +243,10 @@ class _Stack:
             if left < active:
                 self._leave(left, active)
                 active = left
+        each = zip(seen, self.runs, scores, self.slopes, strict=True)
         return [
-            _epochs(torch.cat(told), run, dev)
-            for told, run, dev in zip(seen, self.runs, scores, strict=True)
+            _epochs(torch.cat(told), run, dev, slopes)
+            for told, run, dev, slopes in each
         ]
 
     def _epoch(self, place: int) -> int:
@@ -310,8 +313,23 @@ class _Stack:
         self.optimiser.zero_grad(set_to_none=True)
         # No weight is shared, so each run's gradient is that of its own mean.
         means.sum().backward()
+        self._note_slopes(len(rows))
         self._move(len(rows))
         return means.detach(), logits.detach()
+
+    def _note_slopes(self, active: int) -> None:
+        """Note the norm of the gradient of each run whose epoch ends with this step."""
+        step = self.done + 1
+        if any(step % length == 0 for length in self.lengths):
+            squares = [
+                one.grad.reshape(active, -1).square().sum(1)
+                for one in self.weights.values()
+                if one.grad is not None
+            ]
+            norms = torch.stack(squares).sum(0).sqrt()
+            for place in range(active):
+                if step % self._epoch(place) == 0:
+                    self.slopes[place].append(norms[place])
 
     def _move(self, active: int) -> None:
         """Let Adam take a step, each run at its own pace."""
@@ -378,8 +396,10 @@ class _Stack:
                 own[name].copy_(one[place])
 
 
-def _epochs(told: Tensor, run: Run, dev: list[float]) -> Epochs:
+def _epochs(
+    told: Tensor, run: Run, dev: list[float], slopes: Sequence[Tensor]
+) -> Epochs:
     """Turn sums by step, ``(steps, 2)``, into means by epoch."""
     sums = told.view(run.epochs, -1, 2).sum(1) / len(run.rows)
     losses, accuracies = sums.T.tolist()
-    return Epochs(losses, accuracies, dev)
+    return Epochs(losses, accuracies, dev, torch.stack([*slopes]).tolist())

@@ -134,6 +134,12 @@ class Features:
         )
 
     @property
+    def peak(self) -> int | None:
+        """The most memory that was held for it, in bytes; None where nobody knows."""
+        facts = (read_header(file)[1] for file in self.shards("pooled"))
+        return max((int(one["peak"]) for one in facts if "peak" in one), default=None)
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         files = (file for form in FORMS for file in self.shards(form))
@@ -200,6 +206,14 @@ class Store:
     def fit_file(self, identity: Mapping[str, object]) -> Path:
         """Give where the weights of a fitted head are, there or not."""
         return self.root / "fits" / f"{digest(identity)}{SUFFIX}"
+
+    def tuned_file(self, identity: Mapping[str, object]) -> Path:
+        """Give where the weights of a tuned upstream are, there or not."""
+        return self.root / "tuned" / f"{digest(identity)}{SUFFIX}"
+
+    def tuned(self) -> list[Path]:
+        """Give the files of all tuned upstreams, those half way included."""
+        return sorted((self.root / "tuned").glob("*"))
 
     def fits(self) -> list[Path]:
         """Give the files of all fitted heads."""

@@ -42,6 +42,9 @@ class Request:
         epochs: In place of the protocol's; None to leave it.
         limit: Most utterances of each corpus; None for all.
         seeds: One cell for each.
+        finetune: The head to tune the upstreams under, or ``joint`` for each cell's
+            own; None to leave them as they came.
+        precision: In place of the protocol's; None to leave it.
     """
 
     upstreams: Sequence[str]
@@ -53,6 +56,8 @@ class Request:
     epochs: int | None = None
     limit: int | None = None
     seeds: Sequence[int] = (0,)
+    finetune: str | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
     Raises:
         NserbenchError: if anything asked for is not there, or contradicts itself.
     """
-    upstreams = read_upstreams(request.upstreams, plugins)
+    upstreams = read_upstreams(request.upstreams, plugins, request.finetune)
     downstreams = read_names(request.downstreams, plugins.downstreams)
     places = read_places(request.corpora, request.noises, plugins)
     protocols = {
@@ -208,7 +213,9 @@ def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) 
 
 def _protocol(corpus: Bound[CorpusCard], request: Request) -> Protocol:
     found = read_protocol(request.protocol, corpus.card.protocol)
-    return found.changed(epochs=request.epochs, limit=request.limit)
+    return found.changed(
+        epochs=request.epochs, limit=request.limit, precision=request.precision
+    )
 
 
 def _ids(file: Path, known: set[str]) -> set[str]:

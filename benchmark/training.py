@@ -18,6 +18,7 @@ from nserbench.benchmark.objective import (
     class_weights,
     cross_entropy,
     pace,
+    slope,
     uar_of,
 )
 from nserbench.benchmark.prefetch import Prefetch
@@ -134,6 +135,7 @@ def fit(
             )
             seen.losses.append(loss / len(rows))
             seen.accuracies.append(right / len(rows))
+            seen.gradients.append(slope(head.parameters()))
             if seen.diverged:
                 break
             if dev is not None:

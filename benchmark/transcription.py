@@ -10,7 +10,7 @@ from typing import Literal
 
 from nserbench.benchmark.cell import Condition
 from nserbench.benchmark.hearing import Models, provide, said
-from nserbench.benchmark.prepare import identify
+from nserbench.benchmark.identify import identify
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.recognition import Recognition, recognition
 from nserbench.benchmark.store import Store

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 from nserbench.cards import Card, Option, Options, several, several_label
 from nserbench.upstreams.base import Groups, GroupSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Tier = Literal["pooled", "frames"]
 """``pooled``: means over valid frames, as groups of one frame; ``frames``: all."""
@@ -106,3 +106,20 @@ class DownstreamCard(Card):
         """Build the head with fresh weights from torch's global generator."""
         head: nn.Module = self.resolve(self.load)(groups, classes, options)
         return head
+
+
+@runtime_checkable
+class WeighsLayers(Protocol):
+    """A head with one weight for each layer of a group, which results then keep.
+
+    Heads need not have any. One that weighs the layers of each utterance anew, such as
+    attention, has none.
+    """
+
+    def layer_weights(self) -> Mapping[str, Tensor]:
+        """Give the weights of each group, ``(layers,)`` and detached, as they are used.
+
+        They are in the order of the card's ``layers``. Those that pass a softmax have
+        passed it; free ones may have any sign.
+        """
+        ...

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.environment import peak_memory
 from nserbench.benchmark.hearing import Models, provide
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.job import Job
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.store import Store
 

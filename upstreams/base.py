@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
@@ -17,7 +18,7 @@ from nserbench.cards import (
     several,
     several_label,
 )
-from nserbench.spec import parse_spec
+from nserbench.spec import Spec, parse_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +91,18 @@ class LayerGroup:
             raise ValueError(
                 f"lengths must lie in 1..{frames} frames, got {self.lengths.tolist()}"
             )
+
+
+def stands_in(name: str, modules: Sequence[str]) -> bool:
+    """Tell whether a parameter or module stands in one of some modules.
+
+    Examples:
+        >>> stands_in("model.encoder.conv1.weight", ["encoder.conv1"])
+        True
+        >>> stands_in("encoder.layers.0.weight", ["encoder.conv1", "layer"])
+        False
+    """
+    return any(f".{one}." in f".{name}." for one in modules)
 
 
 LayeredFeatures: TypeAlias = Mapping[str, LayerGroup]
@@ -175,6 +188,21 @@ class Heard:
     texts: Sequence[str]
 
 
+@contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Put a model in evaluation mode for a while, whatever mode its parts are in.
+
+    What is written down while a model is trained is not left to dropout.
+    """
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
 class Transcriber(Upstream):
     """An upstream that can also write down what it hears."""
 
@@ -219,10 +247,43 @@ class ModelCard(Card):
         return found
 
 
+JOINT = "joint"
+"""In place of a head to tune under: each cell's own."""
+
+
+def tuned_under(text: str) -> Spec | str:
+    """Read the head that an upstream is tuned under, or the word `JOINT`."""
+    return text if text == JOINT else parse_spec(text)
+
+
+def rate(text: str) -> float:
+    """Read a learning rate."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise ValueError("a number between 0 and 1 is wanted, such as 1e-5")
+    return value
+
+
 _GROUPS = Option(
     help="groups to hand to the head, joined by +; all unless given",
     parse=several,
     label=several_label,
+    keyed=False,
+)
+_FINETUNE = Option(
+    help="head under which it is tuned, such as last; joint for each cell's own",
+    parse=tuned_under,
+    label=nested_label,
+    keyed=False,
+    kind="downstream",
+)
+_RATE = Option(
+    help="learning rate of the upstream's weights where they are tuned",
+    parse=rate,
+    label=lambda value: f"{value:g}",
     keyed=False,
 )
 _ENHANCE = Option(
@@ -251,9 +312,14 @@ class UpstreamCard(ModelCard):
         max_samples: Longer clips are cut to this; None for no limit.
         transcribes: Whether it is a `Transcriber`, or a function from options to that,
             as ``groups``.
-        tunable: Whether it can be trained under a head.
-        frozen: What the names of parameters begin with that stay as they are then,
-            such as ``feature_extractor.``.
+        tunable: Whether it can be trained under a head, or a function from options
+            to that. One that can has the options ``finetune`` and ``lr``.
+        frozen: Names of modules that stay as they are then, such as
+            ``feature_extractor``, wherever they stand in the model; or a function
+            from options to them.
+        learning_rate: Of its weights then, unless ``lr`` is typed.
+        window: Samples that a clip is padded to inside the model, as Whisper does; 0
+            where it is none.
         batch: Utterances at once on a CPU. More than 1 only where they are worked on
             apart, so that features are the same to the bit in any batch.
     """
@@ -266,8 +332,10 @@ class UpstreamCard(ModelCard):
     min_samples: int = 1
     max_samples: int | None = None
     transcribes: bool | Callable[[Options], bool] = False
-    tunable: bool = False
-    frozen: Sequence[str] = ()
+    tunable: bool | Callable[[Options], bool] = False
+    frozen: Sequence[str] | Callable[[Options], Sequence[str]] = ()
+    learning_rate: float = 1e-4
+    window: int = 0
     batch: int = 1
 
     @property
@@ -277,8 +345,13 @@ class UpstreamCard(ModelCard):
 
     def all_options(self) -> dict[str, Option]:
         """Give the options of this card and of all upstreams of its sort."""
-        heard = {"enhance": _ENHANCE} if self.hears else {}
-        return {**self.common, **heard, **self.options}
+        found = {**self.common}
+        if self.hears:
+            found["enhance"] = _ENHANCE
+        if self.tunable:
+            found["finetune"] = _FINETUNE
+            found["lr"] = replace(_RATE, default=self.learning_rate)
+        return {**found, **self.options}
 
     def describe(self, options: Options) -> Groups:
         """Give the groups for some options, before anything is loaded."""
@@ -287,6 +360,16 @@ class UpstreamCard(ModelCard):
     def can_transcribe(self, options: Options) -> bool:
         """Tell whether the upstream with these options is a `Transcriber`."""
         said = self.transcribes
+        return said(options) if callable(said) else said
+
+    def can_tune(self, options: Options) -> bool:
+        """Tell whether the upstream with these options has weights to tune."""
+        said = self.tunable
+        return said(options) if callable(said) else said
+
+    def stays(self, options: Options) -> Sequence[str]:
+        """Give the names of the modules that a tuning leaves as they are."""
+        said = self.frozen
         return said(options) if callable(said) else said
 
     def open(self, options: Options, device: str) -> Upstream:

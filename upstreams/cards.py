@@ -10,12 +10,14 @@ from nserbench.hookspecs import hookimpl
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.checkpoints import checkpoint_label, checkpoint_options
-from nserbench.upstreams.conformer_config import describe_conformer
+from nserbench.upstreams.conformer_config import conformer_tunes, describe_conformer
 from nserbench.upstreams.describe import (
     describe_bert,
     describe_mel,
     describe_s3prl,
     describe_whisper,
+    s3prl_front,
+    s3prl_tunes,
 )
 from nserbench.upstreams.functional_cards import FUNCTIONALS
 from nserbench.upstreams.huggingface_config import (
@@ -23,6 +25,7 @@ from nserbench.upstreams.huggingface_config import (
     describe_hubert,
     describe_wav2vec2,
     describe_wavlm,
+    hf_front,
     hf_transcribes,
 )
 from nserbench.upstreams.speechlm_config import HOME, describe_speechlm
@@ -70,6 +73,9 @@ WHISPER = UpstreamCard(
     reads=frozenset({"waves", "languages"}),
     max_samples=480_000,
     transcribes=True,
+    tunable=True,
+    frozen=("encoder.conv1", "encoder.conv2"),
+    window=480_000,
 )
 
 
@@ -128,7 +134,7 @@ WAV2VEC2 = UpstreamCard(
     min_samples=400,
     max_samples=480_000,
     tunable=True,
-    frozen=("feature_extractor.",),
+    frozen=("feature_extractor",),
 )
 
 HUBERT = replace(
@@ -172,6 +178,8 @@ HF = UpstreamCard(
     min_samples=1_600,
     max_samples=480_000,
     transcribes=hf_transcribes,
+    tunable=True,
+    frozen=hf_front,
 )
 
 
@@ -198,6 +206,8 @@ CONFORMER = UpstreamCard(
     min_samples=400,
     max_samples=480_000,
     transcribes=True,
+    tunable=conformer_tunes,
+    frozen=("front",),
 )
 
 CONFORMER_SMALL = replace(
@@ -226,7 +236,7 @@ SPEECHLM = UpstreamCard(
     files="nserbench.upstreams.speechlm_config:speechlm_files",
     min_samples=400,
     tunable=True,
-    frozen=("feature_extractor.",),
+    frozen=("feature_extractor",),
 )
 
 BERT = UpstreamCard(
@@ -257,6 +267,7 @@ BERT = UpstreamCard(
     files="nserbench.upstreams.checkpoints:checkpoint_files",
     reads=frozenset({"texts"}),
     tunable=True,
+    learning_rate=2e-5,
 )
 
 S3PRL = UpstreamCard(
@@ -281,7 +292,8 @@ S3PRL = UpstreamCard(
     groups=describe_s3prl,
     files="nserbench.upstreams.s3prl_bridge:files",
     min_samples=1_040,
-    tunable=True,
+    tunable=s3prl_tunes,
+    frozen=s3prl_front,
 )
 
 

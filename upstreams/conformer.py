@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.cards import Options
 from nserbench.errors import CheckpointMissing
-from nserbench.upstreams.base import Batch, Heard, LayerGroup, Transcriber
+from nserbench.upstreams.base import Batch, Heard, LayerGroup, Transcriber, at_rest
 from nserbench.upstreams.conformer_config import (
     FILE,
     LANGUAGE_MODEL,
@@ -89,8 +89,16 @@ class Conformer(Transcriber):
         self.tokens_per_frame: float = searcher.max_decode_ratio
         self.hear, self.transformer = asr.mods.encoder, searcher.model
         self.output = searcher.fc
+        # In training, a dropped layer's state would be missing.
+        self.transformer.encoder.layerdrop_prob = 0.0
         # Without a beam, the language model is left behind here.
-        parts = nn.ModuleList([self.hear, self.transformer, self.output])
+        parts = nn.ModuleDict(
+            {
+                "front": nn.ModuleList(_in_front(self.hear, self.transformer)),
+                "transformer": self.transformer,
+                "output": self.output,
+            }
+        )
         self.model: nn.Module = asr.mods if self.beam else parts
         self.model.eval()
 
@@ -101,7 +109,8 @@ class Conformer(Transcriber):
             ValueError: if a wave is empty.
         """
         heard = [self._hear(wave) for wave in batch.waves]
-        said = [self._say(states[-1]) for states in heard]
+        with at_rest(self.model):
+            said = [self._say(states[-1]) for states in heard]
         read = [
             self._read(tokens, states[-1])
             for tokens, states in zip(said, heard, strict=True)
@@ -196,6 +205,11 @@ def _check_whole(parts: dict[str, Any], weights: dict[str, Path]) -> None:
                 f"the weights in {file} are not whole\n"
                 f"  {len(missing)} tensors are missing, such as {missing[0]}"
             )
+
+
+def _in_front(encoder: nn.Module, transformer: nn.Module) -> list[nn.Module]:
+    """Give the parts of an encoder that stand before the transformer in it."""
+    return [part for part in encoder.children() if transformer not in part.modules()]
 
 
 @contextmanager

@@ -29,6 +29,11 @@ Content: TypeAlias = dict[str, Any]
 that a mapping stands for is under `_CLASS`."""
 
 
+def conformer_tunes(options: Options) -> bool:
+    """Tell whether it can be tuned: not with the language model of a beam search."""
+    return bool(options["search"] == "greedy")
+
+
 def describe_conformer(options: Options) -> Groups:
     """Give both halves of a checkpoint, the input of each first block included.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 from nserbench.cards import Options
@@ -94,8 +95,25 @@ def describe_s3prl(options: Options) -> Groups:
         MissingExtra: if S3PRL is not installed.
         NserbenchError: if the upstream cannot be loaded, with what would help.
     """
+    found: Groups = _s3prl().describe(options)
+    return found
+
+
+def s3prl_tunes(options: Options) -> bool:
+    """Tell whether an S3PRL upstream has weights; see `describe_s3prl`."""
+    found: bool = _s3prl().tunes(options)
+    return found
+
+
+def s3prl_front(options: Options) -> Sequence[str]:
+    """Give the name of the convolutions in front, if any; see `describe_s3prl`."""
+    found: Sequence[str] = _s3prl().front(options)
+    return found
+
+
+def _s3prl() -> ModuleType:
     try:
         from nserbench.upstreams import s3prl_bridge
     except ImportError as error:
         raise MissingExtra("upstream 's3prl'", "s3prl") from error
-    return s3prl_bridge.describe(options)
+    return s3prl_bridge

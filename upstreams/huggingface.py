@@ -28,6 +28,7 @@ from nserbench.upstreams.base import (
     LayerGroup,
     Transcriber,
     Upstream,
+    at_rest,
 )
 from nserbench.upstreams.checkpoints import checkpoint_folder, read_config
 from nserbench.upstreams.huggingface_config import (
@@ -171,7 +172,8 @@ class SpeechEncoderDecoder(Transcriber):
         heard, layers = _hear(self.model.get_encoder(), inputs)
         mask = inputs.get("attention_mask")
         given = {"encoder_outputs": heard, "attention_mask": mask}
-        said = self._say(given)
+        with at_rest(self.model):
+            said = self._say(given)
         read = self.model(
             **given,
             decoder_input_ids=said[:, :-1],

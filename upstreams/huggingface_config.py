@@ -18,6 +18,13 @@ DECODER_LAYERS = ("decoder_layers", "decoder_num_hidden_layers")
 NESTED_DECODER_LAYERS = (*DECODER_LAYERS, "num_hidden_layers", "n_layer")
 """Of a decoder that has a configuration to itself within that of the whole."""
 
+FRONTS: Mapping[str, Sequence[str]] = {
+    "moonshine": ("encoder.conv1", "encoder.conv2", "encoder.conv3"),
+    "speech_to_text": ("encoder.conv",),
+    "whisper": ("encoder.conv1", "encoder.conv2"),
+}
+"""Modules of convolutions in front, of types whose configuration does not list them."""
+
 WIDTH = ("d_model", "hidden_size", "n_embd")
 
 
@@ -67,6 +74,18 @@ def describe_hf(options: Options) -> Groups:
 def hf_transcribes(options: Options) -> bool:
     """Tell whether a checkpoint of transformers has a decoder; see `describe_hf`."""
     return "decoder" in describe_hf(options)
+
+
+def hf_front(options: Options) -> Sequence[str]:
+    """Give the names of the convolutions in front, which a tuning leaves as they are.
+
+    None where a checkpoint begins with a spectrogram and goes straight to its blocks.
+    """
+    config = read_config(options["id"], options["revision"])
+    encoder = config["encoder"] if isinstance(config.get("encoder"), dict) else config
+    if "conv_stride" in encoder:
+        return ("feature_extractor",)
+    return FRONTS.get(str(encoder.get("model_type")), ())
 
 
 def hf_files(options: Options) -> list[Path]:

@@ -11,7 +11,7 @@ import pickle
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.request import urlopen
 
 import torch
@@ -60,6 +60,7 @@ with _dated():
 
 _FROM_FILE = ("_local", "_custom")
 _FROM_ADDRESS = ("_url", "_gdriveid")
+_FRONT = "feature_extractor"
 _LIST = "https://s3prl.github.io/s3prl/tutorial/upstream_collection.html"
 
 
@@ -128,7 +129,7 @@ def describe(options: Options) -> Groups:
     Raises:
         NserbenchError: as `S3prl`.
     """
-    return _facts(options["name"], options["checkpoint"])[0]
+    return _facts(options["name"], options["checkpoint"]).groups
 
 
 def files(options: Options) -> tuple[Path, ...]:
@@ -140,7 +141,17 @@ def files(options: Options) -> tuple[Path, ...]:
     Raises:
         NserbenchError: as `S3prl`.
     """
-    return _facts(options["name"], options["checkpoint"])[1]
+    return _facts(options["name"], options["checkpoint"]).files
+
+
+def tunes(options: Options) -> bool:
+    """Tell whether an upstream has weights, by loading it, once in a process."""
+    return _facts(options["name"], options["checkpoint"]).weighs
+
+
+def front(options: Options) -> tuple[str, ...]:
+    """Give the name of an upstream's convolutions in front, if it has such."""
+    return _facts(options["name"], options["checkpoint"]).front
 
 
 def known_names() -> list[str]:
@@ -155,13 +166,29 @@ def known_names() -> list[str]:
     )
 
 
+class _Facts(NamedTuple):
+    """What there is to say of an upstream that was loaded."""
+
+    groups: Groups
+    files: tuple[Path, ...]
+    weighs: bool
+    front: tuple[str, ...]
+
+
 @functools.cache
-def _facts(name: str, checkpoint: str | None) -> tuple[Groups, tuple[Path, ...]]:
+def _facts(name: str, checkpoint: str | None) -> _Facts:
     model, files = _load(name, checkpoint)
     many = model.num_layers > 1
     layers = range(model.num_layers) if many else range(1, 2)
     rate = SAMPLE_RATE / model.downsample_rates[0]
-    return {"hidden": GroupSpec(layers, model.hidden_sizes[0], rate)}, tuple(files)
+    names = [one for one, _ in model.named_parameters()]
+    convolved = any(f".{_FRONT}." in one for one in names)
+    return _Facts(
+        {"hidden": GroupSpec(layers, model.hidden_sizes[0], rate)},
+        tuple(files),
+        bool(names),
+        (_FRONT,) if convolved else (),
+    )
 
 
 def _load(name: str, checkpoint: str | None) -> tuple[Any, list[Path]]:

@@ -23,6 +23,7 @@ from nserbench.upstreams.base import (
     Heard,
     LayerGroup,
     Transcriber,
+    at_rest,
 )
 from nserbench.upstreams.checkpoints import checkpoint_folder
 from nserbench.upstreams.describe import describe_whisper
@@ -102,7 +103,8 @@ class Whisper(Transcriber):
         """
         heard = self._hear(batch.waves)
         prompts = self._prompts(batch.languages)
-        said, steps = self._say(heard.last_hidden_state, prompts)
+        with at_rest(self.model):
+            said, steps = self._say(heard.last_hidden_state, prompts)
         read = self.model.model.decoder(
             input_ids=torch.cat([prompts, said[:, :-1]], dim=1),
             encoder_hidden_states=heard.last_hidden_state,

@@ -146,11 +146,32 @@ def grid_options(command: Command) -> Command:
         help="How many: a cell for each of 0 to N-1.",
     )
     @limit_option
+    @click.option(
+        "--finetune",
+        is_flag=False,
+        flag_value="joint",
+        metavar="[HEAD]",
+        help="Tune the upstreams' weights, under each cell's own head or this one.",
+    )
+    @click.option(
+        "--precision",
+        type=click.Choice(["fp32", "bf16", "auto"]),
+        help="Of training on frames and of tuning; auto is bf16 where the device has "
+        "it. fp32 unless the protocol says otherwise.",
+    )
     @functools.wraps(command)
     def wrapped(**rest: Any) -> object:
         return command(request=_request(rest), **rest)
 
     return wrapped
+
+
+def _precision(wanted: str | None, device: str) -> str | None:
+    if wanted != "auto":
+        return wanted
+    from nserbench.benchmark.environment import choose_device, choose_precision
+
+    return choose_precision(wanted, choose_device(device))
 
 
 def _request(rest: dict[str, Any]) -> Request:
@@ -166,4 +187,6 @@ def _request(rest: dict[str, Any]) -> Request:
         epochs=rest.pop("epochs"),
         limit=rest.pop("limit"),
         seeds=range(rest.pop("seeds")),
+        finetune=rest.pop("finetune"),
+        precision=_precision(rest.pop("precision"), rest["device"]),
     )

@@ -87,8 +87,9 @@ def _print(found: Estimate) -> None:
         f"{len(found.refused)} not applicable\n"
         f"upstream passes: {len(found.passes)}, "
         f"{size(sum(one.size for one in found.passes))}, {duration(extraction)}\n"
-        f"training: {duration(found.training)}\n"
-        f"together: about {duration(extraction + found.training)}"
+        + (f"tuning: {duration(found.tuning)}\n" if found.tuning else "")
+        + f"training: {duration(found.training)}\n"
+        f"together: about {duration(extraction + found.tuning + found.training)}"
     )
 
 

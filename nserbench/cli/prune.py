@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--frames", is_flag=True, help="Frames; pooled features stay.")
 @click.option("--fits", is_flag=True, help="Weights of fitted heads.")
+@click.option("--tuned", is_flag=True, help="Weights of tuned upstreams.")
 @click.option(
     "--upstream",
     metavar="LABEL",
@@ -33,19 +34,22 @@ def prune(
     store_folder: Path | None,
     frames: bool,
     fits: bool,
+    tuned: bool,
     upstream: str | None,
     everything: bool,
     yes: bool,
 ) -> None:
-    """Delete features or fitted heads. Results are never touched.
+    """Delete features, fitted heads or tuned upstreams. Results are never touched.
 
     What is deleted is made again when a run needs it.
 
     \b
     nserbench store prune --frames --fits
     """
-    if not (frames or fits or upstream or everything):
-        raise click.UsageError("say what: --frames, --fits, --upstream or --all")
+    if not (frames or fits or tuned or upstream or everything):
+        raise click.UsageError(
+            "say what: --frames, --fits, --tuned, --upstream or --all"
+        )
     opened = open_store(settings, store_folder)
     labels = {str(one.about["upstream"]) for one in opened.all_features()}
     whole = labels if everything else _known(upstream, labels, opened.root)
@@ -55,6 +59,7 @@ def prune(
         for file in _files(one, frames, one.about["upstream"] in whole)
     ]
     files += opened.fits() if fits or everything else []
+    files += opened.tuned() if tuned or everything else []
     told = f"{counted(len(files), 'file')}, {size(bytes_of(files))}"
     if not yes:
         click.echo(f"{told}: add --yes to delete them")

@@ -50,7 +50,8 @@ def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
         click.echo()
     click.echo(
         f"features: {size(sum(row['bytes'] for row in rows))}, "
-        f"fitted heads: {size(bytes_of(opened.fits()))}\nin {opened.root}"
+        f"fitted heads: {size(bytes_of(opened.fits()))}, "
+        f"tuned upstreams: {size(bytes_of(opened.tuned()))}\nin {opened.root}"
     )
 
 

@@ -13,8 +13,9 @@ from notes import HOP, write_corpus, write_noise
 from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.benchmark.hearing import Models, provide
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.results import Result, read_results
 from nserbench.benchmark.runner import Runner

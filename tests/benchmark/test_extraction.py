@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from nserbench.benchmark.hearing import Loaded, extract
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.runner import Runner
 from nserbench.benchmark.store import Features, Form, Store

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.hearing import Models, provide, said
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.plan import estimate
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.results import read_results
 from nserbench.benchmark.runner import Runner

@@ -10,8 +10,8 @@ import pytest
 
 from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.hearing import lacking
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job
 from nserbench.benchmark.store import Features, Form, Store
 from nserbench.corpora.noise import Noise
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.metrics import summarise
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.predictions import Predictions
-from nserbench.benchmark.prepare import Job
 from nserbench.benchmark.results import (
     PREDICTIONS,
     Result,

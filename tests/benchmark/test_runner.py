@@ -42,7 +42,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return call
 
     monkeypatch.setattr(module, "extract", counted("passes", module.extract))
-    monkeypatch.setattr(fits, "_save", counted("trainings", fits._save))
+    monkeypatch.setattr(fits, "save_head", counted("trainings", fits.save_head))
     return counts
 
 
@@ -219,7 +219,7 @@ def test_an_upstream_that_fails_in_one_condition_leaves_the_others(
     assert [str(one).startswith(told) for one in reasons] == [0, 0, 1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("place", ["os.fsync", "nserbench.benchmark.fits.write_whole"])
+@pytest.mark.parametrize("place", ["os.fsync", "nserbench.benchmark.heads.write_whole"])
 def test_a_full_disk_ends_the_run_with_everything_finished_intact(
     ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

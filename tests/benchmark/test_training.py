@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from nserbench.benchmark import fits
 from nserbench.benchmark.features import FrameSource, PooledSource, Source
 from nserbench.benchmark.fits import Fitted, fit_fold, open_sources
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.results import read_results
 from nserbench.benchmark.runner import Runner
@@ -337,8 +338,8 @@ def test_a_fit_that_diverges_is_an_error_that_says_when(
     fit_in: Fit, tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "nserbench.benchmark.fits._recipe",
-        lambda job: Recipe(epochs=9, batch_size=8, learning_rate=3e37),
+        "nserbench.benchmark.job.Job.recipe",
+        Recipe(epochs=9, batch_size=8, learning_rate=3e37),
     )
 
     with pytest.raises(

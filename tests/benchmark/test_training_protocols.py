@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.fits import open_sources
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.job import Job
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.results import Result, read_results
 from nserbench.benchmark.runner import Runner

@@ -9,7 +9,8 @@ import soundfile
 from nserbench.benchmark.export import export
 from nserbench.benchmark.names import conditions, read_places
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import Job, prepare
+from nserbench.benchmark.job import Job
+from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Request, make_study, open_corpora
