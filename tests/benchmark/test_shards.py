@@ -1,10 +1,12 @@
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
+from nserbench.benchmark.digests import bytes_digest
 from nserbench.benchmark.ledger import Ledger
 from nserbench.benchmark.shards import check_shard, read_header, write_shard
 from nserbench.benchmark.store import Store
@@ -26,6 +28,40 @@ def test_a_shard_is_a_safetensors_file_that_anyone_can_open(tmp_path: Path) -> N
     assert found.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_shard_holds_the_bytes_that_safetensors_itself_would_write(
+    tmp_path: Path,
+) -> None:
+    arrays = {**ARRAYS, "c/text": np.array([], np.uint8), "ä/text": np.ones(3, "u1")}
+    facts = {"seconds": "1.5"}
+
+    file = write_shard(tmp_path, "frames", arrays, facts)
+
+    assert file.read_bytes() == save(arrays, facts)
+
+
+def test_arrays_are_written_from_where_they_lie(tmp_path: Path) -> None:
+    array = np.ones((13, 200, 768), np.float16)
+    tracemalloc.start()
+
+    write_shard(tmp_path, "frames", {"k/encoder": array}, {})
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < array.nbytes / 4
+
+
+def test_arrays_that_are_strided_or_foreign_are_written_as_they_read(
+    tmp_path: Path,
+) -> None:
+    turned = ARRAYS["a/encoder"].T
+    foreign = ARRAYS["b/decoder"].astype(">f4")
+
+    stored, _ = read_header(write_shard(tmp_path, "x", {"t": turned, "f": foreign}, {}))
+
+    np.testing.assert_array_equal(stored["t"].read(0, 3), turned)
+    np.testing.assert_array_equal(stored["f"].read(0, 4), foreign)
 
 
 def test_some_layers_can_be_read_alone(tmp_path: Path) -> None:
@@ -61,14 +97,58 @@ def test_nothing_is_left_of_a_write_that_failed(
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_a_changed_byte_is_found(tmp_path: Path) -> None:
+def test_writing_works_where_the_system_cannot_be_asked_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    large = np.ones((2, 1 << 19), np.float32)
+
+    file = write_shard(tmp_path, "x", {"k": large}, {})
+
+    np.testing.assert_array_equal(load_file(file)["k"], large)
+
+
+def test_a_shard_as_it_was_written_passes_the_check(tmp_path: Path) -> None:
+    check_shard(write_shard(tmp_path, "x", ARRAYS, {"seconds": "1"}))
+
+
+def test_the_shards_of_older_stores_pass_the_check(tmp_path: Path) -> None:
+    content = save(ARRAYS, {"seconds": "1"})
+    file = tmp_path / f"frames-{bytes_digest(content)}.safetensors"
+    file.write_bytes(content)
+
+    check_shard(file)
+
+
+@pytest.mark.parametrize("place", [0, 7, 12, -1, -400])
+def test_a_changed_byte_is_found(tmp_path: Path, place: int) -> None:
     file = write_shard(tmp_path, "x", ARRAYS, {})
     content = bytearray(file.read_bytes())
-    content[-1] ^= 1
+    content[place] ^= 1
     file.write_bytes(content)
 
     with pytest.raises(StoreDamaged, match="is not what was written"):
         check_shard(file)
+
+
+@pytest.mark.parametrize("size", [0, 5, 100, -1])
+def test_a_shard_that_was_cut_is_found(tmp_path: Path, size: int) -> None:
+    file = write_shard(tmp_path, "x", ARRAYS, {})
+    file.write_bytes(file.read_bytes()[:size])
+
+    with pytest.raises(StoreDamaged, match="is not what was written"):
+        check_shard(file)
+
+
+def test_shards_of_the_same_numbers_under_other_keys_have_other_names(
+    tmp_path: Path,
+) -> None:
+    array = ARRAYS["b/decoder"]
+
+    one = write_shard(tmp_path, "x", {"a": array}, {})
+    other = write_shard(tmp_path, "x", {"b": array}, {})
+
+    assert one != other
 
 
 def test_a_shard_is_checked_when_it_is_new_to_the_machine_and_then_remembered(
