@@ -23,6 +23,7 @@ from nserbench.benchmark.results import Result, Status, folder_name
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.survey import Clip
 from nserbench.benchmark.transcription import recognised
+from nserbench.corpora.noise import MIX_VERSION
 from nserbench.upstreams.base import SAMPLE_RATE
 
 
@@ -119,7 +120,7 @@ def _predictions(job: Job, fitted: Sequence[Fitted]) -> Predictions:
         classes=job.opened.corpus.classes,
         labels=class_numbers(job)[rows].numpy(),
         predicted=probabilities.argmax(dim=1).numpy(),
-        probabilities=probabilities.numpy(),
+        probabilities=probabilities.float().double().numpy(),  # as they are written
     )
 
 
@@ -184,14 +185,20 @@ def _words(job: Job, store: Store) -> Iterator[tuple[Clip, str]]:
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:
-    extraction = job.extraction
+    extraction, ones = job.extraction, [clip.utterance for clip in job.clips]
+    writer = extraction.transcripts
     return {
         **environment(device),
         "finished": _now(),
         "weights": extraction.upstream.weights or None,
         "enhancer": extraction.enhancer and extraction.enhancer.weights,
+        "transcriber": writer and writer.upstream.weights,
         "noise": extraction.noise.digest if extraction.noise else None,
+        "mix_version": MIX_VERSION if extraction.noise else None,
         "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
+        "labels": digest(
+            [[one.id, one.label, one.independent, one.fold] for one in ones]
+        ),
     }
 
 

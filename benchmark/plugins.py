@@ -159,9 +159,18 @@ class Plugins:
         by_kind = {one.kind: one for one in registries}
         return by_kind[kind].bind(spec, self.bind)
 
-    def cell_finished(self, result: Result) -> None:
-        """Tell every plugin that asked of a cell's result."""
-        self._manager.hook.nserbench_cell_finished(result=result)
+    def cell_finished(self, result: Result) -> list[Exception]:
+        """Tell every plugin that asked of a cell's result; give what went wrong.
+
+        One that fails keeps none of the others from it.
+        """
+        errors: list[Exception] = []
+        for one in self._manager.hook.nserbench_cell_finished.get_hookimpls():
+            try:
+                one.function(*[result][: len(one.argnames)])
+            except Exception as error:  # noqa: BLE001 - it is another's code
+                errors.append(error)
+        return errors
 
     def _register(self, module: ModuleType, name: str, origin: str) -> None:
         """Take a plugin in with all that it offers, or leave all of it out."""

@@ -137,9 +137,7 @@ class Runner:
         write_result(self.results, result)
         outcome = f"failed: {result.reason}" if result.reason else result.status
         self.progress.cell(job.cell, outcome)
-        try:
-            self.plugins.cell_finished(result)
-        except Exception as error:  # noqa: BLE001 - a tracker must not stop a study
+        for error in self.plugins.cell_finished(result):
             self.progress.note(f"a tracker failed: {_reason(error)}")
         return result.status
 
