@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.metrics import answers_by
+from nserbench.benchmark.metrics import answers_by, bootstrap
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.results import Result, Status, read_result, result_folders
 from nserbench.errors import BadResult
@@ -23,14 +26,17 @@ class Counts:
 
     Attributes:
         utterances: How many were tested.
-        tested: Equal for two cells of this process that were tested on the same
-            utterances, with the same labels, units of independence and folds.
+        tested: Equal for two cells that were tested on the same utterances, with the
+            same labels, units of independence and folds.
         answers: ``(units, folds, classes, classes)``, confusion matrices.
+        drawn: The mean of folds in each draw of units, ``(draws,)``, by metric. Empty
+            until `resampled`, and with one unit.
     """
 
     utterances: int
     tested: int
     answers: NDArray[np.int64]
+    drawn: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, predictions: Predictions) -> Counts:
@@ -42,11 +48,19 @@ class Counts:
             predictions.folds,
             strict=True,
         )
+        text = json.dumps([predictions.classes, sorted(facts)])
+        digest = hashlib.sha256(text.encode()).digest()
         return cls(
             utterances=len(predictions.utterances),
-            tested=hash((predictions.classes, frozenset(facts))),
+            tested=int.from_bytes(digest[:8], "big"),
             answers=answers_by(predictions)[1],
         )
+
+    def resampled(self) -> Counts:
+        """Add the bootstrap draws, unless they are there or there is one unit."""
+        if self.drawn or len(self.answers) < 2:
+            return self
+        return dataclasses.replace(self, drawn=bootstrap(self.answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,15 @@ def read_tallies(root: Path) -> list[Tally]:
     Raises:
         BadResult: if there is none, or one cannot be read.
     """
+    return [read_tally(folder) for folder in folders_of(root)]
+
+
+def folders_of(root: Path) -> list[Path]:
+    """Find the results in a folder, by name.
+
+    Raises:
+        BadResult: if there is none.
+    """
     folders = result_folders(root)
     if not folders:
         problem = "holds no results" if root.is_dir() else "is not a folder"
@@ -122,7 +145,16 @@ def read_tallies(root: Path) -> list[Tally]:
             "    nserbench run --upstream mel --downstream mean --corpus demo "
             f"--out {root}"
         )
-    return [_tally(read_result(folder), folder) for folder in folders]
+    return folders
+
+
+def read_tally(folder: Path) -> Tally:
+    """Read the result in one folder.
+
+    Raises:
+        BadResult: if it cannot be read.
+    """
+    return _tally(read_result(folder), folder)
 
 
 def _tally(result: Result, folder: Path) -> Tally:

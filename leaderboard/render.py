@@ -1,13 +1,10 @@
-"""A summary table as text for a terminal, Markdown, CSV and JSON."""
+"""Tables as text for a terminal and as Markdown; the other forms beside them."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,52 +12,38 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from nserbench.benchmark.results import Status
-from nserbench.leaderboard.cells import Column, Row
-from nserbench.leaderboard.notes import SHORT
-from nserbench.leaderboard.table import Score, SummaryTable
+from nserbench.leaderboard.latex import to_latex
+from nserbench.leaderboard.records import to_csv, to_json
+from nserbench.leaderboard.sheet import (
+    TIED,
+    Cell,
+    Sheet,
+    plain,
+)
+from nserbench.leaderboard.summary_sheet import as_sheet
+from nserbench.leaderboard.table import SummaryTable
 
-TITLES = {
-    "uar": "UAR",
-    "f1_macro": "F1",
-    "f1_weighted": "weighted F1",
-    "accuracy": "accuracy",
-}
-NO_INTERVAL = "-"
-"""What stands in the brackets where there is one unit of independence."""
+Shown: TypeAlias = tuple[str, Sequence[Text]]
+"""The head of a column, and its cells."""
 
-
-class Record(TypedDict):
-    """A line of the CSV form; numbers are fractions of 1, None where not done."""
-
-    upstream: str
-    head: str
-    corpus: str
-    condition: str
-    protocol: str
-    metric: str
-    status: Status
-    value: float | None
-    low: float | None
-    high: float | None
-    seeds: list[int]
-    utterances: int
+__all__ = ["print_table", "to_csv", "to_json", "to_latex", "to_markdown"]
 
 
-def print_table(table: SummaryTable, console: Console) -> None:
-    """Print the table, in as many parts as the width of the console asks for."""
-    for columns in _parts(table, console):
-        console.print(_part(table, columns), "")
-    for line in _lines(table):
+def print_table(table: SummaryTable | Sheet, console: Console) -> None:
+    """Print a table, in as many parts as the width of the console asks for."""
+    sheet = as_sheet(table)
+    for columns in _parts(sheet, console):
+        console.print(_part(sheet, columns), "")
+    for line in sheet.lines():
         console.print(Text(line))
 
 
-def _parts(table: SummaryTable, console: Console) -> Iterator[list[Column]]:
+def _parts(sheet: Sheet, console: Console) -> Iterator[list[Shown]]:
     """Share out the columns, each part with as many as fit."""
     unlimited = console.options.update(max_width=10_000)
-    part: list[Column] = []
-    for column in table.columns:
-        wider = _part(table, [*part, column])
+    part: list[Shown] = []
+    for column in _columns(sheet):
+        wider = _part(sheet, [*part, column])
         needed = Measurement.get(console, unlimited, wider).maximum
         if part and needed > console.width:
             yield part
@@ -69,150 +52,82 @@ def _parts(table: SummaryTable, console: Console) -> Iterator[list[Column]]:
     yield part
 
 
-def _part(table: SummaryTable, columns: Sequence[Column]) -> Table:
-    part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+def _columns(sheet: Sheet) -> Iterator[Shown]:
+    for number, head in enumerate(sheet.heads):
+        cells = [_lines(row[number]) for row in sheet.cells]
+        yield "\n".join(map(plain, head)), cells
+    if sheet.ranks:
+        yield "rank", [Text(rank) for rank in sheet.ranks]
+
+
+def _part(sheet: Sheet, columns: Sequence[Shown]) -> Table:
+    part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     part.add_column("upstream", overflow="fold", max_width=24)
     part.add_column("head", overflow="fold", max_width=16)
     part.add_column("")
-    for column in columns:
-        head = "\n".join(_plain(line) for line in table.head(column))
+    for head, _ in columns:
         part.add_column(Text(head), no_wrap=True)
-    for row in table.rows:
+    for number, row in enumerate(sheet.rows):
         part.add_row(
-            Text(_plain(row.upstream)),
-            Text(_plain(row.head)),
-            "\n".join(TITLES[metric] for metric in table.metrics),
-            *(_cell(table, row, column) for column in columns),
+            Text(plain(row.upstream)),
+            Text(plain(row.head)),
+            "\n".join(sheet.titles),
+            *(cells[number] for _, cells in columns),
         )
     return part
 
 
-def _cell(table: SummaryTable, row: Row, column: Column) -> Text:
+def _lines(cells: Sequence[Cell]) -> Text:
     lines = (
-        Text(text, style="bold" if best else "")
-        for text, best in _shown(table, row, column)
+        Text(_shown(cell), style="bold" if cell.place == 1 else "") for cell in cells
     )
     return Text("\n").join(lines)
 
 
-def _shown(table: SummaryTable, row: Row, column: Column) -> Iterator[tuple[str, bool]]:
-    """Give the text for each metric, and whether nothing in the column is better."""
-    entry = table.entries.get((row, column))
-    for metric in table.metrics:
-        if entry is None:
-            yield "", False
-        elif not entry.scores:
-            yield SHORT[entry.status], False
-        else:
-            score = entry.scores[metric]
-            best = table.best(column, metric)
-            # Equal to a reader means equal as shown.
-            is_best = best is not None and _percent(score.value) == _percent(best)
-            yield _score(score), is_best
+def _shown(cell: Cell, written: Callable[[str], str] = plain) -> str:
+    """Write a number with what belongs to it; names as ``written`` has them."""
+    interval = f"[{cell.interval}]" if cell.interval else ""
+    parts = (cell.value, interval + TIED * cell.tied, written(cell.word))
+    return " ".join(filter(None, parts))
 
 
-def _score(score: Score) -> str:
-    if score.low is None or score.high is None:
-        return f"{_percent(score.value)} [{NO_INTERVAL}]"
-    return f"{_percent(score.value)} [{_percent(score.low)}, {_percent(score.high)}]"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def _lines(table: SummaryTable) -> Iterator[str]:
-    """Give the lines below the table."""
-    titles = [TITLES[metric] for metric in table.metrics]
-    named = " and ".join([", ".join(titles[:-1]), titles[-1]] if titles[1:] else titles)
-    units = "speakers"
-    if any(re.search("; unit (?!speaker)", line) for line in table.protocols):
-        units = "speakers, or the unit that a protocol names"
-    yield f"{named}: mean of folds, percent; in brackets 95 %, bootstrap over {units}"
-    scores = [one for entry in table.entries.values() for one in entry.scores.values()]
-    if any(score.low is None for score in scores):
-        yield f"[{NO_INTERVAL}]: one speaker, so no interval"
-    for protocol in table.protocols:
-        yield f"protocol {_plain(protocol)}"
-    for note in table.notes:
-        yield _plain(note)
-
-
-def _plain(text: str) -> str:
-    """Make one line of a text, and control codes visible."""
-    line = " ".join(text.split())
-    return "".join(
-        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line
-    )
-
-
-def to_markdown(table: SummaryTable) -> str:
+def to_markdown(table: SummaryTable | Sheet) -> str:
     """Give a table in GitHub's dialect, a line for each row and metric."""
-    heads = (" ".join(table.head(column)) for column in table.columns)
+    sheet = as_sheet(table)
+    ranks = ["rank"] if sheet.ranks else []
+    heads = [*(" ".join(head) for head in sheet.heads), *ranks]
     lines = [
-        _markdown_row(map(_escaped, ("upstream", "head", "metric", *heads))),
-        _markdown_row(["---"] * 3 + ["---:"] * len(table.columns)),
+        _markdown_row(map(escaped, ("upstream", "head", "metric", *heads))),
+        _markdown_row(["---"] * 3 + ["---:"] * len(heads)),
+        *_markdown_lines(sheet),
     ]
-    for row in table.rows:
-        cells = [list(_shown(table, row, column)) for column in table.columns]
-        names = [_escaped(row.upstream), _escaped(row.head)]
-        for place, metric in enumerate(table.metrics):
-            shown = (
-                f"**{text}**" if best else text
-                for text, best in (cell[place] for cell in cells)
-            )
-            lines.append(_markdown_row([*names, TITLES[metric], *shown]))
-    notes = (f"- {_escaped(line)}" for line in _lines(table))
+    notes = (f"- {escaped(line)}" for line in sheet.lines())
     return "\n".join([*lines, "", *notes, ""])
+
+
+def _markdown_lines(sheet: Sheet) -> Iterator[str]:
+    for number, row in enumerate(sheet.rows):
+        names = [escaped(row.upstream), escaped(row.head)]
+        for place, title in enumerate(sheet.titles):
+            cells = (_markdown_cell(found[place]) for found in sheet.cells[number])
+            ranks = sheet.ranks[number : number + 1]
+            yield _markdown_row([*names, title, *cells, *ranks])
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = _shown(cell, escaped)
+    return f"**{text}**" if cell.place == 1 else text
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Keep Markdown and HTML from reading anything into a name."""
     entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    marked = re.sub(r"([\\`*_\[\]|~])", r"\\\1", _plain(text))
+    marked = re.sub(r"([\\`*_\[\]|~])", r"\\\1", plain(text))
     return re.sub("[&<>]", lambda found: entities[found[0]], marked)
 
 
-def to_csv(table: SummaryTable) -> str:
-    """Give a line for each row, column and metric; see `Record`."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(Record.__annotations__), lineterminator="\n")
-    writer.writeheader()
-    for record in _records(table):
-        writer.writerow({**record, "seeds": " ".join(map(str, record["seeds"]))})
-    return text.getvalue()
-
-
-def to_json(table: SummaryTable) -> str:
-    """Give the rows of the CSV form as objects, with the protocols and notes."""
-    content = {
-        "unit": "fraction of 1",
-        "rows": list(_records(table)),
-        "protocols": table.protocols,
-        "notes": table.notes,
-    }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _records(table: SummaryTable) -> Iterator[Record]:
-    for (row, column), entry in table.entries.items():
-        for metric in table.metrics:
-            score = entry.scores.get(metric)
-            yield Record(
-                upstream=row.upstream,
-                head=row.head,
-                corpus=column.corpus,
-                condition=column.condition,
-                protocol=column.protocol,
-                metric=metric,
-                status=entry.status,
-                value=score.value if score else None,
-                low=score.low if score else None,
-                high=score.high if score else None,
-                seeds=list(entry.seeds),
-                utterances=entry.utterances,
-            )
+_escaped = escaped

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
-
-from nserbench.benchmark.metrics import METRICS, interval, mean_of_folds, resample
+from nserbench.benchmark.metrics import METRICS
 from nserbench.benchmark.results import Status
 from nserbench.errors import UnknownName
+from nserbench.leaderboard.cache import remembered_tallies
 from nserbench.leaderboard.cells import (
     Column,
-    Counts,
     Row,
     Tally,
     comparable,
     condition_order,
     newest,
-    read_tallies,
 )
 from nserbench.leaderboard.notes import (
+    Places,
     denominator_lines,
     protocol_lines,
     reason_lines,
     seed_lines,
 )
+from nserbench.leaderboard.statistics import (
+    Difference,
+    Ranks,
+    Sample,
+    differences,
+    ranks,
+    tied_with_best,
+)
+
+Samples: TypeAlias = dict[Column, dict[str, dict[Row, Sample]]]
+"""What is measured, by column, metric and row."""
 
 FLATTERING = {
     "oracle": "chosen on test",
@@ -43,14 +53,19 @@ class Score:
 
     Attributes:
         value: The mean over seeds of the mean over folds.
-        low: Where its 95 % interval begins, from draws of speakers that all seeds
-            share. None with one speaker.
+        low: Where its 95 % interval begins; sampling and seeds are both in it. None
+            with one speaker.
         high: Where it ends.
+        tied: Whether it is not significantly below the best of its column; the best
+            is tied too. False in a column of one row.
+        difference: To the reference row, if there is one.
     """
 
     value: float
     low: float | None
     high: float | None
+    tied: bool = False
+    difference: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +77,14 @@ class Entry:
         scores: By metric; empty unless it is done.
         seeds: Those that are averaged.
         utterances: Tested with each seed.
+        units: Of independence, behind the intervals.
     """
 
     status: Status
     scores: Mapping[str, Score]
     seeds: Sequence[int]
     utterances: int
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,9 @@ class SummaryTable:
         entries: Where there is a result.
         protocols: A line for each way to train and test that took part.
         notes: What was averaged, chosen or left out, and why cells are empty.
+        reference: The row that the others are compared with.
+        ranks: By the first metric. None where fewer than two rows are done together
+            in at least two columns.
     """
 
     rows: Sequence[Row]
@@ -89,6 +109,8 @@ class SummaryTable:
     entries: Mapping[tuple[Row, Column], Entry]
     protocols: Sequence[str]
     notes: Sequence[str]
+    reference: Row | None = None
+    ranks: Ranks | None = None
 
     def head(self, column: Column) -> tuple[str, ...]:
         """Give the lines above a column; its protocol where that tells two apart.
@@ -123,25 +145,38 @@ def read_metrics(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known[name] for name in names))
 
 
-def summary_table(root: Path, metrics: Sequence[str]) -> SummaryTable:
-    """Make the table of a folder of results.
+def summary_table(
+    roots: Path | Sequence[Path],
+    metrics: Sequence[str],
+    *,
+    reference: Row | None = None,
+) -> SummaryTable:
+    """Make the table of one or more folders of results.
 
     Args:
-        root: The folder.
+        roots: The folders.
         metrics: Names in `METRICS`.
+        reference: The row that the others are compared with.
 
     Raises:
-        BadResult: if there are no results, or one cannot be read.
+        BadResult: if a folder has no results, or one cannot be read.
+        UnknownName: if the reference has no result.
     """
-    tallies, older = newest(read_tallies(root))
+    folders = [roots] if isinstance(roots, Path) else roots
+    read = (one for root in folders for one in remembered_tallies(root))
+    tallies, older = newest(read)
     places: dict[tuple[Row, Column], list[Tally]] = defaultdict(list)
     for tally in sorted(tallies, key=_order):
         places[tally.row, tally.column].append(tally)
+    rows = sorted({row for row, _ in places}, key=_row_order)
+    if reference is not None and reference not in rows:
+        raise UnknownName("row", str(reference), list(map(str, rows)))
+    samples = _samples(places, metrics)
     return SummaryTable(
-        rows=sorted({row for row, _ in places}, key=_row_order),
-        columns=sorted({column for _, column in places}, key=_column_order),
+        rows=rows,
+        columns=list(samples),
         metrics=metrics,
-        entries={place: _entry(found, metrics) for place, found in places.items()},
+        entries=_entries(places, samples, reference),
         protocols=protocol_lines(places),
         notes=[
             *seed_lines(places),
@@ -149,7 +184,36 @@ def summary_table(root: Path, metrics: Sequence[str]) -> SummaryTable:
             *denominator_lines(places),
             *reason_lines(places),
         ],
+        reference=reference,
+        ranks=_ranks(found[metrics[0]] for found in samples.values()),
     )
+
+
+def _samples(places: Places, metrics: Sequence[str]) -> Samples:
+    """Measure what is done, by column, metric and row."""
+    columns = sorted({column for _, column in places}, key=_column_order)
+    samples: Samples = {column: {name: {} for name in metrics} for column in columns}
+    for (row, column), tallies in places.items():
+        counts = [one.resampled() for one in comparable(tallies).values()]
+        for name in metrics if counts else ():
+            samples[column][name][row] = Sample.of(counts, name)
+    return samples
+
+
+def _entries(
+    places: Places, samples: Samples, reference: Row | None
+) -> dict[tuple[Row, Column], Entry]:
+    scores = {
+        column: {name: _scores(each, reference) for name, each in found.items()}
+        for column, found in samples.items()
+    }
+    return {
+        (row, column): _entry(
+            tallies,
+            {name: each[row] for name, each in scores[column].items() if row in each},
+        )
+        for (row, column), tallies in places.items()
+    }
 
 
 def _order(tally: Tally) -> tuple[object, ...]:
@@ -172,25 +236,27 @@ def _natural(name: str) -> list[str | int]:
     return [int(one) if place % 2 else one for place, one in enumerate(pieces)]
 
 
-def _entry(tallies: Sequence[Tally], metrics: Sequence[str]) -> Entry:
+def _entry(tallies: Sequence[Tally], scores: Mapping[str, Score]) -> Entry:
     counts = comparable(tallies)
     if not counts:
         failed = any(tally.status == "failed" for tally in tallies)
         return Entry("failed" if failed else "not applicable", {}, (), 0)
-    scores = _scores(counts.values(), metrics)
-    utterances = next(iter(counts.values())).utterances
-    return Entry("done", scores, tuple(counts), utterances)
+    one = next(iter(counts.values()))
+    return Entry("done", scores, tuple(counts), one.utterances, len(one.answers))
 
 
-def _scores(seeds: Collection[Counts], metrics: Sequence[str]) -> dict[str, Score]:
-    alone = any(len(one.answers) < 2 for one in seeds)
-    drawn = [] if alone else [resample(one.answers) for one in seeds]
+def _scores(samples: Mapping[Row, Sample], reference: Row | None) -> dict[Row, Score]:
+    """Score the rows of one column in one metric."""
+    tied = tied_with_best(samples)
+    apart = differences(samples, reference) if reference else {}
     scores = {}
-    for name in metrics:
-        metric = METRICS[name]
-        each = [mean_of_folds(metric, one.answers.sum(axis=0)) for one in seeds]
-        value = float(np.mean(each))
-        draws = [mean_of_folds(metric, matrices) for matrices in drawn]
-        bounds = interval(np.mean(draws, axis=0)) if draws else (None, None)
-        scores[name] = Score(value, *bounds)
+    for row, sample in samples.items():
+        low, high = sample.interval() or (None, None)
+        scores[row] = Score(sample.value, low, high, row in tied, apart.get(row))
     return scores
+
+
+def _ranks(columns: Iterable[Mapping[Row, Sample]]) -> Ranks | None:
+    """Rank rows over the columns whose rows were tested on the same utterances."""
+    fair = (one for one in columns if len({each.tested for each in one.values()}) == 1)
+    return ranks([{row: each.value for row, each in one.items()} for one in fair])

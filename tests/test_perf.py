@@ -137,7 +137,11 @@ def test_the_command_line() -> None:
 def test_the_leaderboard(tmp_path: Path) -> None:
     lines = script("leaderboard").report(tmp_path, 3, 5, 1)
 
-    assert names(lines) == ["leaderboard-csv", "leaderboard-growth"]
+    assert names(lines) == [
+        "leaderboard-csv",
+        "leaderboard-growth",
+        "leaderboard-again",
+    ]
 
 
 def test_a_whole_cell(tmp_path: Path) -> None:

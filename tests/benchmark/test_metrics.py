@@ -3,13 +3,18 @@ import dataclasses
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import logit
 from sklearn import metrics as reference
 
 from nserbench.benchmark.metrics import (
     METRICS,
     answers_by,
+    bootstrap,
     confusion,
+    interval_of,
     resample,
+    standard_error,
     summarise,
 )
 from nserbench.benchmark.predictions import Predictions
@@ -101,7 +106,8 @@ def test_metrics_work_on_any_number_of_matrices_at_once() -> None:
         together = metric(matrices.reshape(2, 3, CLASSES, CLASSES))
 
         assert together.shape == (2, 3)
-        np.testing.assert_array_equal(together.ravel(), [metric(m) for m in matrices])
+        each = [metric(m) for m in matrices]
+        np.testing.assert_allclose(together.ravel(), each, rtol=1e-14)
 
 
 def test_the_headline_is_the_mean_of_folds_and_pooled_is_over_all() -> None:
@@ -135,33 +141,69 @@ def test_a_class_absent_from_a_fold_does_not_count_in_it() -> None:
     assert found["f1_macro"].mean == 1.0
 
 
-def test_intervals_are_those_of_a_plain_bootstrap_over_speakers() -> None:
+def test_errors_are_those_of_a_plain_bootstrap_over_speakers_and_their_folds() -> None:
     predictions = random_predictions(3)
     # One class belongs to one speaker, so that some draws lack it.
     own = np.array(predictions.speakers) == "s0"
     labels = np.where(own, 3, predictions.labels % 3)
     predicted = predictions.predicted
     predictions = dataclasses.replace(predictions, labels=labels)
-    times = np.random.default_rng(5).multinomial(6, [1 / 6] * 6, size=200)
+    times = np.random.default_rng(5).multinomial(6, [1 / 6] * 6, size=40)
 
-    found = summarise(predictions, draws=200, seed=5)
+    found = bootstrap(answers_by(predictions)[1], draws=40, seed=5)
 
     folds, speakers = np.array(predictions.folds), np.array(predictions.speakers)
-    drawn = []
-    for counts in times:
+    for draw, counts in enumerate(times):
         again = counts[[int(name[1:]) for name in speakers]]
+        # Fold f0 has the speakers 0 and 3, and so on; it counts as often as they do.
+        weights = [counts[fold] + counts[fold + 3] for fold in range(3)]
         each = [
             by_scikit_learn(
                 *(np.repeat(one[rows], again[rows]) for one in (labels, predicted))
             )
-            for fold in np.unique(folds)
-            if again[rows := folds == fold].any()
+            for fold in range(3)
+            if again[rows := folds == f"f{fold}"].any()
         ]
-        drawn.append({name: np.mean([one[name] for one in each]) for name in found})
-    for name, summary in found.items():
-        values = [one[name] for one in drawn]
-        assert summary.low == pytest.approx(np.percentile(values, 2.5))
-        assert summary.high == pytest.approx(np.percentile(values, 97.5))
+        for name, values in found.items():
+            mean = np.average(
+                [one[name] for one in each], weights=[one for one in weights if one]
+            )
+            assert values[draw] == pytest.approx(mean, rel=1e-5)
+
+
+def test_an_interval_is_students_on_the_log_odds_of_the_value() -> None:
+    predictions = random_predictions(3)
+    answers = answers_by(predictions)[1]
+
+    found = summarise(predictions)
+
+    for name, values in bootstrap(answers).items():
+        value, one = found[name].mean, found[name]
+        error = np.sqrt(np.mean((values - value) ** 2) * 6 / 5)
+        reach = stats.t.ppf(0.975, 5) * error / (value * (1 - value))
+        assert one.low is not None
+        assert one.high is not None
+        assert logit(one.low) == pytest.approx(logit(value) - reach, rel=1e-4)
+        assert logit(one.high) == pytest.approx(logit(value) + reach, rel=1e-4)
+
+
+def test_folds_of_one_unit_give_the_error_of_a_mean_over_units() -> None:
+    right = np.random.default_rng(0).binomial(40, 0.6, 20)
+    answers = np.zeros((20, 20, 2, 2), np.int64)
+    answers[range(20), range(20), 0, 0] = right
+    answers[range(20), range(20), 0, 1] = 40 - right
+
+    values = bootstrap(answers, ["accuracy"])["accuracy"]
+
+    error = standard_error(values, float(np.mean(right / 40)), 20)
+    assert error == pytest.approx(stats.sem(right / 40), rel=0.05)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_the_interval_of_a_value_that_no_draw_changes_is_the_value(
+    value: float,
+) -> None:
+    assert interval_of(value, 0.0, 3) == (value, value)
 
 
 def test_who_is_drawn_depends_on_the_seed_and_the_number_of_speakers_alone() -> None:

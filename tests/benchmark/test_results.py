@@ -67,7 +67,9 @@ def test_a_result_is_written_as_its_page_says(root: Path) -> None:
         "predictions.csv",
         "result.json",
     ]
-    half = {"mean": 0.75, "pooled": 0.75, "low": 0.5, "high": 1.0}
+    # One of two speakers is answered well: nobody can know where the mean lies.
+    ends = {"low": pytest.approx(0, abs=1e-6), "high": pytest.approx(1, abs=1e-6)}
+    half = {"mean": 0.75, "pooled": 0.75, **ends}
     content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     f1 = content["metrics"].pop("f1_macro")
     f1_weighted = content["metrics"].pop("f1_weighted")

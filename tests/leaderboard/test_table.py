@@ -1,19 +1,15 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nserbench.benchmark.metrics import (
-    accuracy,
-    answers_by,
-    mean_of_folds,
-    resample,
-    uar,
-)
+from nserbench.benchmark.metrics import accuracy, uar
 from nserbench.benchmark.results import read_result
 from nserbench.errors import UnknownName
-from nserbench.leaderboard.cells import Column, Row
+from nserbench.leaderboard.cells import Column, Counts, Row
+from nserbench.leaderboard.statistics import Sample
 from nserbench.leaderboard.table import read_metrics, summary_table
 
 Add = Callable[..., Path]
@@ -64,16 +60,83 @@ def test_a_score_is_the_mean_over_seeds_of_the_mean_of_folds(
     entry = summary_table(root, ["uar", "accuracy"]).entries[MEL, CLEAN]
 
     found = [read_result(folder).predictions for folder in folders]
-    answers = [answers_by(one)[1] for one in found if one]
+    counts = [Counts.of(one).resampled() for one in found if one]
     for name, metric in (("uar", uar), ("accuracy", accuracy)):
-        folds = [metric(one.sum(axis=0)).mean() for one in answers]
-        drawn = np.mean([mean_of_folds(metric, resample(one)) for one in answers], 0)
+        folds = [metric(one.answers.sum(axis=0)).mean() for one in counts]
         score = entry.scores[name]
         assert score.value == pytest.approx(np.mean(folds))
-        assert score.low == pytest.approx(np.percentile(drawn, 2.5))
-        assert score.high == pytest.approx(np.percentile(drawn, 97.5))
+        assert (score.low, score.high) == Sample.of(counts, name).interval()
     assert entry.seeds == (0, 1, 2)
     assert entry.utterances == 8
+    assert entry.units == 4
+
+
+def test_with_one_seed_the_interval_is_that_of_the_result_itself(
+    root: Path, add: Add
+) -> None:
+    file = add(right="11111010") / "result.json"
+    stored = json.loads(file.read_text("utf-8"))["metrics"]
+
+    scores = summary_table(root, ["uar", "f1_macro"]).entries[MEL, CLEAN].scores
+
+    for name, score in scores.items():
+        assert score.low == pytest.approx(stored[name]["low"])
+        assert score.high == pytest.approx(stored[name]["high"])
+
+
+def test_rows_are_compared_with_the_best_and_with_a_reference(
+    root: Path, add: Add
+) -> None:
+    add(right="11110000")
+    add("whisper")
+    add("wavlm", right="1111")
+
+    table = summary_table(root, ["uar"], reference=Row("whisper", "mean"))
+
+    found = {row.upstream: one.scores["uar"] for (row, _), one in table.entries.items()}
+    assert found["mel"].difference
+    assert found["mel"].difference.value == pytest.approx(-0.5)
+    assert found["whisper"].difference is None
+    assert found["wavlm"].difference is None  # other utterances
+    # Four speakers cannot tell half from all, and wavlm was not on the same test.
+    assert {name: one.tied for name, one in found.items()} == {
+        "mel": True,
+        "whisper": True,
+        "wavlm": False,
+    }
+
+
+def test_a_reference_that_has_no_result_is_named(root: Path, add: Add) -> None:
+    add()
+
+    with pytest.raises(UnknownName, match="unknown row 'mal x mean'"):
+        summary_table(root, ["uar"], reference=Row("mal", "mean"))
+
+
+def test_rows_are_ranked_by_the_first_metric_where_their_tests_are_the_same(
+    root: Path, add: Add
+) -> None:
+    for condition in ("clean", "park@0", "park@5"):
+        add(condition=condition, right="1111" if condition == "park@5" else "11110111")
+        add("whisper", condition=condition)
+
+    ranks = summary_table(root, ["uar", "accuracy"]).ranks
+
+    assert ranks
+    assert ranks.average == {Row("whisper", "mean"): 1.0, MEL: 2.0}
+    assert ranks.columns == 2
+
+
+def test_several_folders_make_one_table(root: Path, add: Add, tmp_path: Path) -> None:
+    add("whisper").rename(tmp_path / "moved")
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "moved").rename(other / "whisper")
+    add()
+
+    table = summary_table([root, other], ["uar"])
+
+    assert [row.upstream for row in table.rows] == ["mel", "whisper"]
 
 
 def test_a_seed_tested_on_other_utterances_is_left_out_and_named(

@@ -1,0 +1,201 @@
+"""How well rows stand up to a noise: numbers over all of its SNRs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.leaderboard.cells import Row
+from nserbench.leaderboard.statistics import Sample
+
+Floats: TypeAlias = NDArray[np.float64]
+
+KINDS = ("area", "slope", "loss", "relative")
+"""What is measured with each metric; see `Robustness`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where robustness is measured: a corpus under one noise, or several.
+
+    Attributes:
+        corpus: As in tables.
+        noises: One, or those that are averaged.
+        protocol: Name and version.
+        snrs: In dB, ascending. Rows with other SNRs do not share a column.
+    """
+
+    corpus: str
+    noises: tuple[str, ...]
+    protocol: str
+    snrs: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval.
+
+    Attributes:
+        value: As measured.
+        low: Where the interval begins. None where there is none.
+        high: Where it ends.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The class with the lowest recall.
+
+    Attributes:
+        name: Of the class.
+        recall: Over all folds, seeds and SNRs together, a fraction of 1.
+    """
+
+    name: str
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """What stands where a row and a place meet.
+
+    Attributes:
+        measured: By metric and kind. ``area``: under the curve over the SNR in dB, by
+            trapezoids, divided by the range, so that it is a mean of the metric.
+            ``slope``: what is lost per dB, by least squares. ``loss``: from clean
+            speech to the mean over the SNRs. ``relative``: the loss divided by that of
+            the reference row, which is ROBUSER's relative corruption error; the mean
+            over noises is its relative mCE. The last two are absent where they cannot
+            be told.
+        worst: The class that is found least often.
+        seeds: Of the answers.
+        utterances: Tested at each SNR with each seed.
+        units: Of independence, behind the intervals.
+    """
+
+    measured: Mapping[tuple[str, str], Estimate]
+    worst: Worst
+    seeds: Sequence[int]
+    utterances: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class RobustnessTable:
+    """Rows by places, ready to be shown.
+
+    Attributes:
+        rows: As in the summary table, those that have an entry.
+        places: By corpus and protocol; each noise, then the mean of several.
+        heads: The lines above each place.
+        metrics: By their names in `METRICS`.
+        entries: Where there is a result.
+        reference: The row whose loss the relative error is measured by.
+        protocols: A line for each way to train and test that took part.
+        notes: What was averaged or left out.
+    """
+
+    rows: Sequence[Row]
+    places: Sequence[Place]
+    heads: Mapping[Place, Sequence[str]]
+    metrics: Sequence[str]
+    entries: Mapping[tuple[Row, Place], Robustness]
+    reference: Row | None
+    protocols: Sequence[str]
+    notes: Sequence[str]
+
+
+def area(snrs: Sequence[float], values: Floats) -> Floats:
+    """Give the mean of a metric over the range of the SNR, by trapezoids.
+
+    Args:
+        snrs: In dB, ascending, at least two.
+        values: ``(..., snrs)``.
+
+    Returns:
+        ``(...)``
+
+    Examples:
+        >>> round(float(area([-10, 0, 5], np.array([0.2, 0.4, 0.6]))), 4)
+        0.3667
+    """
+    trapezoids = np.diff(snrs) * (values[..., 1:] + values[..., :-1]) / 2
+    return np.asarray(trapezoids.sum(axis=-1) / (snrs[-1] - snrs[0]))
+
+
+def slope(snrs: Sequence[float], values: Floats) -> Floats:
+    """Give what a metric loses for each dB that the noise comes up, by least squares.
+
+    Args:
+        snrs: In dB, at least two.
+        values: ``(..., snrs)``.
+
+    Returns:
+        ``(...)``, per dB.
+
+    Examples:
+        >>> round(float(slope([-5, 0, 5], np.array([0.2, 0.4, 0.6]))), 4)
+        0.04
+    """
+    centred = np.asarray(snrs) - np.mean(snrs)
+    return np.asarray(values @ centred / (centred @ centred))
+
+
+def loss(clean: Floats, values: Floats) -> Floats:
+    """Give what a metric loses from clean speech to the mean over the SNRs.
+
+    Args:
+        clean: ``(...)``
+        values: ``(..., snrs)``.
+
+    Returns:
+        ``(...)``
+    """
+    return np.asarray(clean - values.mean(axis=-1))
+
+
+def interval(sample: Sample) -> tuple[float, float] | None:
+    """Give the 95 % interval of what is no fraction, by Student's t.
+
+    None with one unit.
+    """
+    draws = None if sample.drawn is None else np.zeros_like(sample.drawn)
+    found = sample.minus(Sample(sample.tested, sample.units, np.zeros(1), draws))
+    return (found.low, found.high) if found else None
+
+
+def relative(own: Sample, reference: Sample) -> Sample | None:
+    """Give the relative corruption error: a loss by that of a reference.
+
+    The errors above that on clean speech, summed over the severities, for the row and
+    for the reference, as in ROBUSER, after ImageNet-C. The draws are those of the
+    ratio's linear approximation, as for ratios in surveys: a draw in which the
+    reference loses next to nothing would else decide the interval.
+
+    Args:
+        own: The loss of the row.
+        reference: That of the reference, with the same seeds.
+
+    Returns:
+        A sample without draws where the interval of the reference's loss begins
+        below 0, so that the approximation does not hold; None where the reference
+        loses nothing.
+    """
+    if reference.value <= 0:
+        return None
+    ratio = own.value / reference.value
+    bounds = interval(reference)
+    drawn = None
+    if own.drawn is not None and reference.drawn is not None:
+        drawn = ratio + (own.drawn - ratio * reference.drawn) / reference.value
+    seeds = ratio + (own.seeds - ratio * reference.seeds) / reference.value
+    holds = bounds is not None and bounds[0] > 0
+    return Sample(own.tested, own.units, seeds, drawn if holds else None)
