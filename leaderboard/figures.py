@@ -10,21 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nserbench.errors import NserbenchError
+from nserbench.leaderboard.colours import COLOURS
 
 KINDS = (".pdf", ".png", ".svg")
 ORDER = ("neutral", "happiness", "anger", "sadness")
 """The classes of the paper; others follow in the order of the corpora."""
-COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#D55E00",
-    "#56B4E9",
-    "#009E73",
-    "#CC79A7",
-    "#F0E442",
-    "#000000",
-)
-"""Okabe and Ito's, which colour-blind readers can tell apart."""
 WIDTH = 0.8
 """Of a corpus's bars together; corpora stand 1 apart."""
 DPI = 200

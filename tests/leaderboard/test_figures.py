@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 import pytest
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.figures import COLOURS, draw_classes
+from nserbench.leaderboard.colours import COLOURS
+from nserbench.leaderboard.figures import draw_classes
 
 FIG_2 = {
     "meld": {"anger": 1607, "happiness": 2308, "neutral": 6436, "sadness": 1002},

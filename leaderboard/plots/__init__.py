@@ -1,0 +1,1 @@
+"""Figures for papers, one module for each."""

@@ -1,0 +1,80 @@
+"""The part of a table that a figure is to show."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from nserbench.errors import BadSpec, UnknownName
+from nserbench.leaderboard.table import SummaryTable
+from nserbench.spec import Spec, parse_spec, parse_specs
+
+
+def choose(
+    table: SummaryTable,
+    *,
+    upstreams: Sequence[str] = (),
+    heads: Sequence[str] = (),
+    corpora: Sequence[str] = (),
+    noises: Sequence[str] = (),
+) -> SummaryTable:
+    """Keep some rows and columns of a table; all where nothing is named.
+
+    A name stands for all rows that have it: ``whisper`` for every checkpoint, and
+    ``single:groups=encoder`` for every layer of the encoder.
+
+    Args:
+        table: Where to choose from.
+        upstreams: Names, several with commas.
+        heads: Likewise.
+        corpora: Likewise.
+        noises: Likewise; ``clean`` is one.
+
+    Raises:
+        UnknownName: if nothing in the table has a name.
+        BadSpec: if a name cannot be read.
+    """
+    rows, columns = list(table.rows), list(table.columns)
+    kept = {row.upstream for row in rows}, {row.head for row in rows}
+    places = {one.corpus for one in columns}, {one.condition for one in columns}
+    upstream = _named("upstream", upstreams, kept[0])
+    head = _named("head", heads, kept[1])
+    corpus = _named("corpus", corpora, places[0])
+    noise = _named("noise", noises, {noise_of(one) for one in places[1]})
+    return dataclasses.replace(
+        table,
+        rows=[row for row in rows if row.upstream in upstream and row.head in head],
+        columns=[
+            column
+            for column in columns
+            if column.corpus in corpus and noise_of(column.condition) in noise
+        ],
+    )
+
+
+def noise_of(condition: str) -> str:
+    """Give the noise of a condition, without its level; ``clean`` is one."""
+    noise, at, _ = condition.rpartition("@")
+    return noise if at else condition
+
+
+def _named(kind: str, typed: Iterable[str], labels: set[str]) -> set[str]:
+    """Give the labels that names stand for."""
+    names = [name for text in typed for name in parse_specs(text)]
+    found = set() if names else labels
+    for name in names:
+        meant = {label for label in labels if _means(name, label)}
+        if not meant:
+            known = labels | {label.partition(":")[0] for label in labels}
+            raise UnknownName(kind, name.name, known, "the results have these")
+        found = found | meant
+    return found
+
+
+def _means(name: Spec, label: str) -> bool:
+    try:
+        whole = parse_spec(label)
+    except BadSpec:  # a label of others may be anything
+        return name == Spec(label)
+    same = whole.name == name.name
+    return same and name.options.items() <= whole.options.items()

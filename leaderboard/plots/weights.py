@@ -1,0 +1,50 @@
+"""How much each layer counts in the heads that fuse layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from nserbench.leaderboard.cells import condition_order
+from nserbench.leaderboard.curves import Weights
+from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
+from nserbench.leaderboard.plots.names import told_apart
+from nserbench.leaderboard.plots.style import styled
+
+
+@styled
+def draw_weights(found: Sequence[Weights], width: float) -> Figure:
+    """Draw a panel for each upstream, head and group: layers by conditions.
+
+    Weights through a softmax sum to 1; free weights, those of the L-adapter, may be
+    negative, and the colours then say so.
+
+    Args:
+        found: At least one.
+        width: Of the figure, in inches.
+
+    Raises:
+        NserbenchError: if there are more panels than a figure holds.
+    """
+    found = sorted(found, key=lambda one: condition_order(one.column.condition))
+    titles = told_apart([(one.row.upstream, one.row.head, one.group) for one in found])
+    named = [
+        (one.column.corpus, one.column.condition, one.column.protocol) for one in found
+    ]
+    panels: dict[str, dict[str, Weights]] = {}
+    for title, name, one in zip(
+        titles, told_apart(named, always=(1,)), found, strict=True
+    ):
+        panels.setdefault(title, {})[name] = one
+    sheets = [_sheet(title, rows) for title, rows in panels.items()]
+    return draw_sheets(sheets, width, "weight", x="layer", form=".2f")
+
+
+def _sheet(title: str, rows: dict[str, Weights]) -> Sheet:
+    layers = sorted({layer for one in rows.values() for layer in one.by_layer})
+    values = [
+        [one.by_layer.get(layer, np.nan) for layer in layers] for one in rows.values()
+    ]
+    return Sheet(title, list(rows), [*map(str, layers)], np.array(values))

@@ -1,0 +1,89 @@
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nserbench.cli.group import Commands
+from nserbench.cli.plot import FIGURES, plot
+from nserbench.leaderboard.plots.make import KINDS
+
+Command = Callable[[str], Result]
+
+
+@pytest.fixture
+def nserbench() -> Command:
+    """Give a function that runs a command line whose one command is plot."""
+    group = Commands(commands=[plot])
+
+    def call(line: str) -> Result:
+        return CliRunner().invoke(group, shlex.split(line), prog_name="nserbench")
+
+    return call
+
+
+def test_its_figures_are_those_there_are() -> None:
+    assert tuple(KINDS) == FIGURES
+
+
+def test_a_figure_is_written_and_its_protocol_told(
+    nserbench: Command, finished: Path
+) -> None:
+    told = nserbench(f"plot confusion {finished}/results -u mel -d mean -o a.svg")
+
+    assert told.exit_code == 0, told.output
+    *protocols, last = told.stdout.splitlines()
+    assert last == "confusion is in a.svg"
+    assert [one.partition(" on ")[0] for one in protocols] == [
+        "protocol probe+epochs=1 v1"
+    ]
+    drawn = Path("a.svg").read_text()
+    for word in ("low", "high", "true class", "hiss@0", "clean"):
+        assert f">{word}<" in drawn or word in drawn
+
+
+def test_without_a_name_it_is_a_pdf_in_this_folder(
+    nserbench: Command, finished: Path
+) -> None:
+    told = nserbench(f"plot pareto {finished}/results --metric uar --width 7")
+
+    assert told.exit_code == 0, told.output
+    assert Path("pareto.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("plot snr {0}", "nothing to draw for snr: it takes two levels or more"),
+        ("plot snr {0} -u mell", "unknown upstream 'mell'\n  did you mean 'mel'?"),
+        ("plot snr {0} --metric uar,f1", "a figure shows one"),
+        ("plot snr {0} --metric ua", "unknown metric 'ua'"),
+        ("plot snr {0} -o a.doc", "endings: .pdf, .png, .svg"),
+        ("plot snr nowhere", "nowhere is not a folder"),
+        ("plot bars {0}", "'bars' is not one of"),
+        ("plot confusion {0} -o no/a.pdf", "no/a.pdf: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_message(
+    options: str, told: str, nserbench: Command, finished: Path
+) -> None:
+    result = nserbench(options.format(finished / "results"))
+
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit)
+    assert told in result.stderr
+
+
+def test_its_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; from nserbench.cli.plot import plot; "
+        "print([m for m in ('torch', 'numpy', 'matplotlib') if m in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout == "[]\n"
