@@ -1,0 +1,70 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nserbench.benchmark.results import read_results
+from nserbench.cli.merge import merge
+from nserbench.errors import NserbenchError
+
+
+@pytest.fixture
+def theirs(finished: Path, tmp_path: Path) -> Path:
+    """Give a copy of real results whose corpus had other audio."""
+    folder = tmp_path / "theirs"
+    shutil.copytree(finished / "results", folder)
+    for file in folder.glob("*/result.json"):
+        content = json.loads(file.read_text())
+        if content["status"] == "done":
+            content["provenance"]["corpus"] = "ab" * 16
+        file.write_text(json.dumps(content))
+    return folder
+
+
+def test_real_results_are_joined(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "joined"
+
+    result = CliRunner().invoke(merge, [str(finished / "results"), "-o", str(out)])
+
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        f"6 new results in {out}",
+        f"to compare: `nserbench leaderboard {out}`",
+    ]
+    assert len(read_results(out)) == 6
+
+
+def test_what_does_not_compare_is_refused_unless_separated(
+    finished: Path, theirs: Path, tmp_path: Path
+) -> None:
+    call = [str(finished / "results"), str(theirs), "-o", str(tmp_path / "joined")]
+
+    refused = CliRunner().invoke(merge, call)
+    apart = CliRunner().invoke(merge, [*call, "--separate"])
+
+    assert isinstance(refused.exception, NserbenchError)
+    assert apart.exit_code == 0, apart.output
+    first, *others = apart.output.splitlines()
+    assert first.startswith("apart: audio of the corpus of manifest:path=notes")
+    assert first.endswith(", and 3 more there")
+    assert others[:2] == [
+        f"6 new results in {tmp_path / 'joined'}",
+        f"4 new results in {tmp_path / 'joined' / 'apart-1'}",
+    ]
+
+
+def test_a_metric_that_was_edited_is_told(
+    finished: Path, theirs: Path, tmp_path: Path
+) -> None:
+    file = next(theirs.glob("mel_mean_*clean*/result.json"))
+    content = json.loads(file.read_text())
+    content["metrics"]["uar"]["mean"] = 2.0
+    file.write_text(json.dumps(content))
+
+    result = CliRunner().invoke(merge, [str(theirs), "-o", str(tmp_path / "joined")])
+
+    assert result.output.startswith(
+        f"computed again: {file.parent}: uar.mean is 2.0, and by its predictions"
+    )
