@@ -1,0 +1,1 @@
+"""The leaderboard as a static page: one folder that any browser opens."""

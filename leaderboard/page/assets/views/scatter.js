@@ -1,0 +1,184 @@
+// Two clouds of cells: words against emotions, and cost against what it buys.
+"use strict";
+
+(() => {
+  const { el, choices } = nserbench;
+
+  /** Give the cells that pass the filters and have a score and one measure more. */
+  function cells(key) {
+    const rows = new Set(choices.rowPlaces());
+    const columns = new Set(choices.columns());
+    return nserbench.index.cells.filter(
+      (cell) =>
+        cell.scores &&
+        cell.measured[key] &&
+        rows.has(cell.row) &&
+        columns.has(cell.column),
+    );
+  }
+
+  const score = (cell) => cell.scores[choices.metric];
+  const upstream = (cell) => nserbench.index.rows[cell.row][0];
+  const head = (cell) => nserbench.index.rows[cell.row][1];
+  const place = (cell) => nserbench.index.columns[cell.column].head.join(" ");
+
+  function series(found, measure) {
+    const names = [...new Set(found.map(upstream))];
+    return names.map((name, at) => {
+      const { colour, symbol } = nserbench.look(at);
+      return {
+        name,
+        type: "scatter",
+        symbol,
+        symbolSize: 11,
+        itemStyle: { color: colour, opacity: 0.85 },
+        data: found
+          .filter((cell) => upstream(cell) === name)
+          .map((cell) => ({ value: [measure(cell), 100 * score(cell)[0]], cell })),
+      };
+    });
+  }
+
+  const metric = () => nserbench.index.metrics[choices.metric].title;
+
+  function wordFigure(kind, found) {
+    const rate = (cell) => 100 * cell.measured.rate[1];
+    return nserbench.figure({
+      title: `${kind} against ${metric()}`,
+      detail: `${found.length} cells`,
+      names: new Set(found.map(upstream)).size,
+      heads: ["cell", `${kind}, %`, `${metric()}, %`],
+      lines: found.map((cell) => [
+        `${upstream(cell)} \u00d7 ${head(cell)}, ${place(cell)}`,
+        rate(cell).toFixed(1),
+        nserbench.percent(score(cell)[0]),
+      ]),
+      options: () => ({
+        tooltip: {
+          formatter: ({ data: { cell } }) =>
+            nserbench.hint(
+              upstream(cell),
+              head(cell),
+              place(cell),
+              `${kind} ${rate(cell).toFixed(1)} %, ${metric()} ${nserbench.percent(score(cell)[0])} %`,
+            ),
+        },
+        xAxis: { type: "value", name: `${kind}, %`, scale: true },
+        yAxis: { type: "value", name: `${metric()}, %`, scale: true },
+        series: series(found, rate),
+      }),
+    });
+  }
+
+  nserbench.views.words = {
+    title: "Words",
+    filters: true,
+    draw(main) {
+      const found = cells("rate");
+      if (!found.length) {
+        main.append(
+          el("p", {}, "No cell here has transcripts to compare with what was said."),
+        );
+        return;
+      }
+      const kinds = [...new Set(found.map((cell) => cell.measured.rate[0]))];
+      const figures = kinds.map((kind) =>
+        wordFigure(
+          kind,
+          found.filter((cell) => cell.measured.rate[0] === kind),
+        ),
+      );
+      main.append(
+        el(
+          "p",
+          { class: "soft" },
+          "Does a model that understands the words better hear the emotion better? Points of one upstream are not independent of each other.",
+        ),
+        el("div", { class: "figures" }, ...figures),
+      );
+    },
+  };
+
+  /** Keep the cells that no other beats: none is as cheap and better, or as good and cheaper. */
+  nserbench.front = (found) => {
+    const beats = (one, other) => {
+      const [dear, good] = [
+        one.measured.cost[0] - other.measured.cost[0],
+        score(one)[0] - score(other)[0],
+      ];
+      return dear <= 0 && good >= 0 && (dear < 0 || good > 0);
+    };
+    return found
+      .filter((cell) => !found.some((rival) => beats(rival, cell)))
+      .sort((one, other) => one.measured.cost[0] - other.measured.cost[0]);
+  };
+
+  function costFigure(found) {
+    const best = nserbench.front(found);
+    const seconds = (cell) => Math.max(cell.measured.cost[0], 0.001);
+    return nserbench.figure({
+      title: place(found[0]),
+      detail: `${best.length} of ${found.length} rows are beaten by none`,
+      names: new Set(found.map(upstream)).size + 1,
+      heads: ["row", "time", "trainable parameters", `${metric()}, %`, "beaten"],
+      lines: found.map((cell) => [
+        `${upstream(cell)} \u00d7 ${head(cell)}`,
+        nserbench.seconds(cell.measured.cost[0]),
+        cell.measured.cost[1] === null ? "" : nserbench.many(cell.measured.cost[1]),
+        nserbench.percent(score(cell)[0]),
+        best.includes(cell) ? "no" : "yes",
+      ]),
+      options: () => ({
+        tooltip: {
+          formatter: ({ data: { cell } }) =>
+            cell
+              ? nserbench.hint(
+                  upstream(cell),
+                  head(cell),
+                  `${nserbench.seconds(cell.measured.cost[0])}, ${metric()} ${nserbench.percent(score(cell)[0])} %`,
+                )
+              : "",
+        },
+        xAxis: { type: "log", name: "seconds for features and training" },
+        yAxis: { type: "value", name: `${metric()}, %`, scale: true },
+        series: [
+          ...series(found, seconds),
+          {
+            name: "beaten by none",
+            type: "line",
+            step: "end",
+            symbol: "none",
+            silent: true,
+            lineStyle: { color: "#888", width: 1.5, type: "dashed" },
+            color: "#888",
+            data: best.map((cell) => [seconds(cell), 100 * score(cell)[0]]),
+          },
+        ],
+      }),
+    });
+  }
+
+  nserbench.views.cost = {
+    title: "Cost",
+    filters: true,
+    draw(main) {
+      const found = cells("cost");
+      if (!found.length) {
+        main.append(el("p", {}, "No cell here says what it cost."));
+        return;
+      }
+      const places = [...new Set(found.map((cell) => cell.column))];
+      const figures = places.map((column) =>
+        costFigure(found.filter((cell) => cell.column === column)),
+      );
+      main.append(
+        el(
+          "p",
+          { class: "soft" },
+          "Seconds are those of the machine that ran the cell, features of all utterances and training of all folds; they compare within one machine.",
+        ),
+        el("div", { class: "figures" }, ...figures),
+      );
+    },
+  };
+})();

@@ -1,0 +1,250 @@
+"""What the page knows from the start: the table, and curves through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import TypeAlias, TypedDict
+
+import numpy as np
+from scipy.special import stdtrit
+
+from nserbench.benchmark.digests import digest
+from nserbench.leaderboard.cells import Column, Row
+from nserbench.leaderboard.colours import COLOURS
+from nserbench.leaderboard.curves import Curve, Point, layer_curves, snr_curves
+from nserbench.leaderboard.statistics import FEW_UNITS, Ranks
+from nserbench.leaderboard.table import Entry, Score, SummaryTable
+
+DIGITS = 5
+"""Of a fraction of 1; the page shows three."""
+
+METRIC_NAMES = {
+    "uar": ("UAR", "unweighted average recall"),
+    "f1_macro": ("F1", "mean F1 of the classes"),
+    "f1_weighted": ("weighted F1", "mean F1 of the utterances' classes"),
+    "accuracy": ("accuracy", "fraction of right answers"),
+}
+
+Bounds: TypeAlias = tuple[float, float | None, float | None]
+"""A value and its 95 % interval, fractions of 1."""
+
+
+class Metric(TypedDict):
+    """A number that the page can show."""
+
+    name: str
+    title: str
+    meaning: str
+
+
+class Place(TypedDict):
+    """A column of the table."""
+
+    corpus: str
+    condition: str
+    protocol: str
+    head: Sequence[str]
+
+
+class Measured(TypedDict, total=False):
+    """What is known of a cell besides its scores.
+
+    ``rate`` is of errors in the transcripts, with its measure; ``cost`` has seconds and
+    trainable parameters.
+    """
+
+    rate: tuple[str, float]
+    cost: tuple[float, int | None]
+
+
+class Cell(TypedDict, total=False):
+    """An entry of the table.
+
+    ``scores`` holds, for each metric, the value, its interval, and 1 if it is tied with
+    the best; ``differences`` the difference to the reference row, its interval and its
+    p.
+    """
+
+    id: str
+    row: int
+    column: int
+    status: str
+    seeds: Sequence[int]
+    utterances: int
+    units: int
+    scores: Sequence[tuple[float, float | None, float | None, int]]
+    differences: Sequence[tuple[float, float, float, float] | None]
+    measured: Measured
+
+
+class Line(TypedDict):
+    """A curve: for each metric, a value and its interval at every ``x``."""
+
+    upstream: str
+    head: str
+    group: str
+    corpus: str
+    condition: str
+    protocol: str
+    x: Sequence[float]
+    scores: Sequence[Sequence[Bounds]]
+
+
+class Ranking(TypedDict):
+    """Mean ranks, best first, and which of them are not told apart."""
+
+    rows: Sequence[tuple[int, float]]
+    columns: int
+    critical_difference: float | None
+    groups: Sequence[Sequence[int]]
+
+
+class Index(TypedDict):
+    """All of it; rows and columns are named by their places in the lists.
+
+    ``student`` is the logarithm of the 97.5th percentile of Student's t, at equal steps
+    of 1 / degrees of freedom from 0 to 1.
+    """
+
+    version: str
+    metrics: Sequence[Metric]
+    rows: Sequence[tuple[str, str]]
+    columns: Sequence[Place]
+    cells: Sequence[Cell]
+    snr: Sequence[Line]
+    layers: Sequence[Line]
+    reference: int | None
+    ranks: Ranking | None
+    protocols: Sequence[str]
+    notes: Sequence[str]
+    few_units: int
+    student: Sequence[float]
+    colours: Sequence[str]
+
+
+def cell_id(row: Row, column: Column) -> str:
+    """Name a cell in addresses and files."""
+    names = [row.upstream, row.head, column.corpus, column.condition, column.protocol]
+    return digest(names)[:16]
+
+
+def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
+    """Lay out the table for the page.
+
+    Args:
+        table: Where all numbers are taken from.
+        measured: ``rate`` and ``cost`` of the cells that have them, by id.
+    """
+    rows = {row: place for place, row in enumerate(table.rows)}
+    columns = {column: place for place, column in enumerate(table.columns)}
+    cells = []
+    for (row, column), entry in table.entries.items():
+        cell = _cell(table, row, column, entry)
+        cell["row"], cell["column"] = rows[row], columns[column]
+        cell["measured"] = measured.get(cell["id"], Measured())
+        cells.append(cell)
+    return Index(
+        version=version("nserbench"),
+        metrics=[_metric(one) for one in table.metrics],
+        rows=[(row.upstream, row.head) for row in rows],
+        columns=[_place(table, column) for column in columns],
+        cells=cells,
+        snr=_lines([snr_curves(table, metric) for metric in table.metrics]),
+        layers=_lines([layer_curves(table, metric) for metric in table.metrics]),
+        reference=rows[table.reference] if table.reference else None,
+        ranks=_ranking(table.ranks, rows) if table.ranks else None,
+        protocols=table.protocols,
+        notes=table.notes,
+        few_units=FEW_UNITS,
+        student=_student(),
+        colours=COLOURS,
+    )
+
+
+def _student() -> list[float]:
+    freedom = 1 / np.linspace(1e-9, 1, 401)
+    return [round(one, 7) for one in np.log(stdtrit(freedom, 0.975)).tolist()]
+
+
+def _metric(name: str) -> Metric:
+    title, meaning = METRIC_NAMES[name]
+    return Metric(name=name, title=title, meaning=meaning)
+
+
+def _place(table: SummaryTable, column: Column) -> Place:
+    return Place(
+        corpus=column.corpus,
+        condition=column.condition,
+        protocol=column.protocol,
+        head=table.head(column),
+    )
+
+
+def _cell(table: SummaryTable, row: Row, column: Column, entry: Entry) -> Cell:
+    cell = Cell(
+        id=cell_id(row, column),
+        status=entry.status,
+        seeds=list(entry.seeds),
+        utterances=entry.utterances,
+        units=entry.units,
+    )
+    if entry.scores:
+        scores = [entry.scores[metric] for metric in table.metrics]
+        cell["scores"] = [(*_bounds(one), int(one.tied)) for one in scores]
+        if table.reference is not None:
+            cell["differences"] = [_difference(one) for one in scores]
+    return cell
+
+
+def _difference(score: Score) -> tuple[float, float, float, float] | None:
+    if (found := score.difference) is None:
+        return None
+    value, low, high = map(short, (found.value, found.low, found.high))
+    return value, low, high, round(found.p, DIGITS)
+
+
+def _bounds(one: Score | Point) -> Bounds:
+    if one.low is None or one.high is None:
+        return short(one.value), None, None
+    return short(one.value), short(one.low), short(one.high)
+
+
+def short(fraction: float) -> float:
+    """Round a fraction of 1, unless a reader would then see another percentage.
+
+    Examples:
+        >>> short(1 / 3), short(0.812500001)
+        (0.33333, 0.812500001)
+    """
+    rounded = round(fraction, DIGITS)
+    same = f"{100 * rounded:.1f}" == f"{100 * fraction:.1f}"
+    return rounded if same else fraction
+
+
+def _lines(by_metric: Sequence[Sequence[Curve]]) -> list[Line]:
+    """Join the curves of the metrics, which run through the same cells."""
+    return [_line(curves) for curves in zip(*by_metric, strict=True)]
+
+
+def _line(curves: Sequence[Curve]) -> Line:
+    one = curves[0]
+    return Line(
+        upstream=one.row.upstream,
+        head=one.row.head,
+        group=one.group,
+        corpus=one.place.corpus,
+        condition=one.place.condition,
+        protocol=one.place.protocol,
+        x=[point.x for point in one.points],
+        scores=[[_bounds(point) for point in curve.points] for curve in curves],
+    )
+
+
+def _ranking(ranks: Ranks, rows: Mapping[Row, int]) -> Ranking:
+    return Ranking(
+        rows=[(rows[row], round(rank, 3)) for row, rank in ranks.average.items()],
+        columns=ranks.columns,
+        critical_difference=ranks.critical_difference,
+        groups=[[rows[row] for row in group] for group in ranks.groups],
+    )

@@ -1,0 +1,24 @@
+"""Data as scripts, since a page opened from a file may not fetch anything else."""
+
+from __future__ import annotations
+
+import json
+
+
+def as_script(target: str, content: object) -> str:
+    r"""Write the script that sets a variable of the page to some data.
+
+    Args:
+        target: What is set, a JavaScript expression such as ``nserbench.index``.
+        content: What JSON can hold.
+
+    Raises:
+        ValueError: if a number in it is infinite or NaN, which JSON cannot hold.
+
+    Examples:
+        >>> print(as_script("a.b", ["<i>"]), end="")
+        a.b = ["\u003ci>"];
+    """
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    # ASCII without "<": no reader of HTML can take any of it for a tag.
+    return f"{target} = {text.replace('<', chr(92) + 'u003c')};\n"
