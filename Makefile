@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WHOLE := .venv/.whole
-BENCHMARKS := $(filter-out perf/_%,$(wildcard perf/*.py))
+BENCHMARKS := $(filter-out perf/_% perf/coverage.py,$(wildcard perf/*.py))
 
 .PHONY: demo test test-slow lint types docs bench
 
@@ -27,8 +27,7 @@ demo: $(READY)
 	$(BIN)/nserbench run --upstream mel --downstream bigru,mean \
 	    --corpus demo,demo-human,demo-park,demo-traffic --out results/demo
 	$(BIN)/nserbench leaderboard results/demo
-	@$(BIN)/nserbench leaderboard results/demo --format markdown > results/demo/leaderboard.md
-	@echo "The same table in Markdown: results/demo/leaderboard.md"
+	@$(BIN)/nserbench leaderboard results/demo --format html -o results/demo/site
 
 # Two workers with a thread each: with more they fight over the cores.
 test: lint types $(WHOLE)

@@ -134,6 +134,22 @@ def estimate(
     )
 
 
+def together(estimates: Sequence[Estimate]) -> Estimate:
+    """Add up what several studies would cost, a pass that they share once."""
+    shared = {
+        (one.upstream, one.corpus, one.condition, one.forms): one
+        for one in chain.from_iterable(each.passes for each in estimates)
+    }
+    return Estimate(
+        missing=sum(one.missing for one in estimates),
+        there=sum(one.there for one in estimates),
+        refused=list(chain.from_iterable(one.refused for one in estimates)),
+        passes=list(shared.values()),
+        tuning=sum(one.tuning for one in estimates),
+        training=sum(one.training for one in estimates),
+    )
+
+
 def as_it_came(extraction: Extraction) -> Extraction:
     """Give an extraction whose models take as long: tuned or not, they are as large."""
     upstream = Model(extraction.upstream.bound, "")

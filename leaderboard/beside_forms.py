@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypedDict
@@ -20,6 +19,7 @@ from nserbench.benchmark.results import Status
 from nserbench.leaderboard.beside import Beside, Pair
 from nserbench.leaderboard.notes import SHORT
 from nserbench.leaderboard.published import NOT_SAID, NOTHING, PrintedTable
+from nserbench.leaderboard.render import escaped
 from nserbench.leaderboard.sheet import TITLES, percent, plain
 
 
@@ -151,25 +151,18 @@ def to_markdown(view: Beside) -> str:
     """Give the tables in which we have a result in GitHub's dialect."""
     text = []
     for title, grid, heads in _tables(view):
-        text += [f"**{_escaped(title)}**", ""]
+        text += [f"**{escaped(title)}**", ""]
         text.append(_markdown_row(["theirs", "ours", "metric", *map(" ".join, heads)]))
         text.append("|" + " --- |" * 3 + " ---: |" * len(heads))
         for line, cells in grid.items():
             text.append(_markdown_row([*line, *(cells.get(one, "") for one in heads)]))
         text.append("")
-    notes = (f"- {_escaped(line)}" for line in _lines(view))
+    notes = (f"- {escaped(line)}" for line in _lines(view))
     return "\n".join([*text, *notes, ""])
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(map(_escaped, cells))} |"
-
-
-def _escaped(text: str) -> str:
-    """Keep Markdown and HTML from reading anything into a name."""
-    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    marked = re.sub(r"([\\`*_\[\]|~])", r"\\\1", plain(text))
-    return re.sub("[&<>]", lambda found: entities[found[0]], marked)
+    return f"| {' | '.join(map(escaped, cells))} |"
 
 
 def to_csv(view: Beside) -> str:

@@ -26,7 +26,7 @@ from nserbench.leaderboard.table import SummaryTable
 Shown: TypeAlias = tuple[str, Sequence[Text]]
 """The head of a column, and its cells."""
 
-__all__ = ["print_table", "to_csv", "to_json", "to_latex", "to_markdown"]
+__all__ = ["escaped", "print_table", "to_csv", "to_json", "to_latex", "to_markdown"]
 
 
 def print_table(table: SummaryTable | Sheet, console: Console) -> None:
@@ -128,6 +128,3 @@ def escaped(text: str) -> str:
     entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
     marked = re.sub(r"([\\`*_\[\]|~])", r"\\\1", plain(text))
     return re.sub("[&<>]", lambda found: entities[found[0]], marked)
-
-
-_escaped = escaped

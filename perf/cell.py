@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from nserbench.benchmark.features import places
 from nserbench.benchmark.hearing import Models, provide
-from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.job import Job
+from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.runner import Runner

@@ -28,6 +28,16 @@ def modules() -> set[str]:
     return {file.as_posix() for file in face | rooms}
 
 
+def data() -> set[str]:
+    """Give every other file that a room needs, as the wheel should name it."""
+    return {
+        (Path("nserbench") / file.relative_to(ROOT)).as_posix()
+        for folder in FOLDERS
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
+    }
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Give the names in a wheel built from a copy of the tree."""
@@ -57,12 +67,12 @@ def test_link_points_at_the_folder(folder: str) -> None:
     assert link.resolve() == ROOT / SETUPTOOLS["package-dir"][f"nserbench.{folder}"]
 
 
-def test_the_wheel_holds_every_module_and_the_mark_of_being_typed(
+def test_the_wheel_holds_every_module_its_data_and_the_mark_of_being_typed(
     wheel: list[str],
 ) -> None:
     installed = {name for name in wheel if ".dist-info/" not in name}
 
-    assert installed == modules() | {"nserbench/py.typed"}
+    assert installed == modules() | data() | {"nserbench/py.typed"}
 
 
 def test_the_wheel_carries_the_licence_and_the_command(wheel: list[str]) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import click
 
 from nserbench.cli.check import check
+from nserbench.cli.compare import compare
 from nserbench.cli.corpus import corpus
 from nserbench.cli.doctor import doctor
 from nserbench.cli.download import download
+from nserbench.cli.experiment import experiment
 from nserbench.cli.group import Commands
 from nserbench.cli.leaderboard import leaderboard
 from nserbench.cli.list import list_
 from nserbench.cli.mix import mix
 from nserbench.cli.plan import plan
+from nserbench.cli.plot import plot
 from nserbench.cli.run import run
 from nserbench.cli.show import show
 from nserbench.cli.status import status
@@ -39,9 +42,12 @@ for command in (
     list_,
     plan,
     run,
+    experiment,
     status,
     show,
+    compare,
     leaderboard,
+    plot,
     mix,
     doctor,
     corpus,

@@ -37,6 +37,44 @@ class Commands(click.Group):
             ) from error
 
 
+class WithCommands(click.Group):
+    """A command that has others below it; their names win over its own argument."""
+
+    allow_extra_args = False
+    allow_interspersed_args = True
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Give the context of the command that is named first, or its own."""
+        if args and (below := self.commands.get(args[0])) is not None:
+            name = f"{info_name} {args[0]}"
+            return below.make_context(name, args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read options and arguments as any command does."""
+        return click.Command.parse_args(self, ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the context is of."""
+        if ctx.command is self:
+            return click.Command.invoke(self, ctx)
+        return ctx.command.invoke(ctx)
+
+
+class Unsaid(click.Argument):
+    """An argument that does not stand in the names of the commands below."""
+
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Give nothing."""
+        return []
+
+
 def _trouble(error: Exception) -> str | None:
     """Say what the file system refused, or None if the error is not about files."""
     if isinstance(error, OSError):

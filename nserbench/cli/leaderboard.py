@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.cli.group import Unsaid, WithCommands
+from nserbench.cli.merge import merge
 from nserbench.cli.session import with_settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nserbench.leaderboard.cells import Row
     from nserbench.settings import Settings
 
+FORMS = ("table", "markdown", "csv", "json", "latex", "html")
+SITE = Path("site")
 
-@click.command("leaderboard")
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+
+@click.group(
+    "leaderboard",
+    cls=WithCommands,
+    invoke_without_command=True,
+    subcommand_metavar="[FOLDER] | COMMAND ...",
+)
+@click.argument("folder", type=click.Path(path_type=Path), required=False, cls=Unsaid)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "markdown", "csv", "json"]),
+    type=click.Choice(FORMS),
     default="table",
     show_default=True,
-    help="Tables are in percent; csv and json hold fractions of 1.",
+    help="Tables are in percent; csv and json hold fractions of 1; html is a page.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where to: the page's folder, `site` unless set, or a file for the others.",
 )
 @click.option(
     "--metric",
@@ -30,28 +53,162 @@ if TYPE_CHECKING:
     metavar="NAME[,NAME...]",
     help="Of uar, f1 (macro), f1_weighted and accuracy.",
 )
+@click.option(
+    "--against",
+    metavar="ROW",
+    help="The row to compare the others with, such as 'mel x mean'.",
+)
+@click.option(
+    "--robustness",
+    is_flag=True,
+    help="Area under the SNR curve, loss per dB, corruption error, worst class.",
+)
+@click.option(
+    "--reference",
+    metavar="NAME",
+    help="Published numbers beside ours: paper, emobox, superb, or a file of yours.",
+)
 @with_settings
 def leaderboard(
-    settings: Settings, folder: Path | None, form: str, metric: str
+    settings: Settings,
+    folder: Path | None,
+    form: str,
+    out: Path | None,
+    metric: str,
+    against: str | None,
+    robustness: bool,
+    reference: str | None,
 ) -> None:
     """Compare the upstreams and heads that have results.
 
     FOLDER is `results` unless set. Every number is computed from predictions: mean of
     folds and seeds, with 95 % intervals by bootstrap over speakers. The best of each
-    column is in bold.
+    column is in bold, and = marks what is not told apart from it.
+
+    \b
+    nserbench leaderboard --against "mel x mean"
+    nserbench leaderboard --format html -o site
+    nserbench leaderboard merge mine theirs -o both
     """
+    from nserbench.leaderboard.table import read_metrics
+
+    if robustness and reference:
+        raise click.UsageError("--robustness and --reference are tables of their own")
+    root, metrics = folder or settings.results, read_metrics(metric)
+    row = _row(against)
+    if form == "html":
+        if robustness or reference:
+            raise click.UsageError("the page has no --robustness and no --reference")
+        _write_page(root, out or SITE, metrics, row)
+    elif robustness:
+        _show(_robustness(root, metrics, row), form, out)
+    elif reference:
+        _show(_beside(root, metrics, reference), form, out)
+    else:
+        _show(_summary(root, metrics, row), form, out)
+
+
+leaderboard.add_command(merge)
+
+
+def _row(text: str | None) -> Row | None:
+    from nserbench.leaderboard.cells import Row
+
+    if text is None:
+        return None
+    upstream, between, head = text.rpartition(" x ")
+    if not between:
+        raise click.UsageError(f"--against {text!r}: write it as 'UPSTREAM x HEAD'")
+    return Row(upstream.strip(), head.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A table in all its forms.
+
+    Attributes:
+        prints: Prints it on a terminal.
+        forms: Gives it as text, by the name of the form.
+    """
+
+    prints: Callable[[Console], None]
+    forms: Mapping[str, Callable[[], str]]
+
+
+def _show(view: _View, form: str, out: Path | None) -> None:
+    """Print a table in a form, or write it to a file."""
     from rich.console import Console
 
-    from nserbench.leaderboard import render
-    from nserbench.leaderboard.table import read_metrics, summary_table
-
-    metrics = read_metrics(metric)
-    table = summary_table(folder or settings.results, metrics)
-    if form == "table":
-        render.print_table(table, Console())
-    elif form == "markdown":
-        click.echo(render.to_markdown(table), nl=False)
-    elif form == "csv":
-        click.echo(render.to_csv(table), nl=False)
+    if form != "table" and form not in view.forms:
+        raise click.UsageError(f"there is no {form} of this: {', '.join(view.forms)}")
+    if out is None and form == "table":
+        view.prints(Console())
+    elif out is None:
+        click.echo(view.forms[form](), nl=False)
     else:
-        click.echo(render.to_json(table), nl=False)
+        with out.open("w", encoding="utf-8") as stream:
+            if form == "table":
+                view.prints(Console(file=stream))
+            else:
+                stream.write(view.forms[form]())
+        click.echo(f"written: {out}")
+
+
+def _write_page(
+    root: Path, out: Path, metrics: tuple[str, ...], row: Row | None
+) -> None:
+    from nserbench.leaderboard.page.write import write_page
+
+    click.echo(f"the page: {write_page(root, out, metrics, reference=row)}")
+
+
+def _summary(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
+    from nserbench.leaderboard import render
+    from nserbench.leaderboard.table import summary_table
+
+    table = summary_table(root, metrics, reference=row)
+    return _View(
+        partial(render.print_table, table),
+        {
+            "markdown": partial(render.to_markdown, table),
+            "csv": partial(render.to_csv, table),
+            "json": partial(render.to_json, table),
+            "latex": partial(render.to_latex, table),
+        },
+    )
+
+
+def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
+    from nserbench.leaderboard import render
+    from nserbench.leaderboard import robustness_sheet as forms
+    from nserbench.leaderboard.robustness_table import robustness_table
+
+    table = robustness_table(root, metrics, reference=row)
+    sheet = forms.robustness_sheet(table)
+    return _View(
+        partial(render.print_table, sheet),
+        {
+            "markdown": partial(render.to_markdown, sheet),
+            "csv": partial(forms.robustness_csv, table),
+            "json": partial(forms.robustness_json, table),
+            "latex": partial(render.to_latex, sheet),
+        },
+    )
+
+
+def _beside(root: Path, metrics: tuple[str, ...], name: str) -> _View:
+    from nserbench.leaderboard import beside_forms as forms
+    from nserbench.leaderboard.beside import beside
+    from nserbench.leaderboard.published import read_published
+    from nserbench.leaderboard.table import summary_table
+
+    published = read_published(name)
+    view = beside(summary_table(root, metrics), published)
+    return _View(
+        partial(forms.print_beside, view),
+        {
+            "markdown": partial(forms.to_markdown, view),
+            "csv": partial(forms.to_csv, view),
+            "json": partial(forms.to_json, view),
+        },
+    )

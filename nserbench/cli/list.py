@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 BUILT_IN = "built in"
 """Where most names come from; a column that says only this is left out."""
 
-KINDS = ("upstreams", "enhancers", "downstreams", "corpora", "noises", "protocols")
+KINDS = (
+    "upstreams",
+    "enhancers",
+    "downstreams",
+    "corpora",
+    "noises",
+    "protocols",
+    "experiments",
+)
 
 BRIEF = ("name", "summary", "version", "extra", "origin")
 DETAILED = ("name", "summary", "version", "licence", "extra", "origin")
@@ -36,8 +44,9 @@ Row: TypeAlias = Mapping[str, Any]
 def list_(session: Session, kind: str | None, as_json: bool) -> None:
     """List what can be asked for, and the plugin it comes from.
 
-    KIND is upstreams, enhancers, downstreams, corpora, noises or protocols, and also
-    shows their options and sources. An option follows a name, as in single:layer=3.
+    KIND is upstreams, enhancers, downstreams, corpora, noises, protocols or
+    experiments, and also shows their options and sources. An option follows a name, as
+    in single:layer=3.
     """
     rows = {name: _rows(session, name) for name in ([kind] if kind else KINDS)}
     if as_json:
@@ -62,6 +71,10 @@ def _rows(session: Session, kind: str) -> list[Row]:
         ]
         changes = [{"name": f"+{one.name}", "summary": one.summary} for one in VARIANTS]
         return [*whole, *changes]
+    if kind == "experiments":
+        from nserbench.benchmark.experiments.summaries import summaries
+
+        return list(summaries())
     registry = getattr(session.plugins, kind)
     rows = {card.name: _row(card, registry.origin(card.name)) for card in registry}
     if kind == "noises":

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nserbench.benchmark.levels import LOUDEST
+
 if TYPE_CHECKING:
-    from nserbench.benchmark.study import Request
+    from nserbench.benchmark.plugins import Plugins
+    from nserbench.benchmark.study import Study
+    from nserbench.settings import Settings
 
 Command = Callable[..., object]
-
-LOUDEST = 100.0
-"""dB either way, our bound: beyond it float32 holds speech and noise no longer both."""
 
 
 class Decibels(click.ParamType[tuple[float, ...]]):
@@ -73,7 +75,7 @@ device_option = click.option(
 )
 
 
-def corpus_options(command: Command) -> Command:
+def corpus_options(command: Command, required: bool = True) -> Command:
     """Add ``--corpus``, ``--noise`` and ``--snr``."""
 
     @click.option(
@@ -81,7 +83,7 @@ def corpus_options(command: Command) -> Command:
         "--corpus",
         "corpora",
         multiple=True,
-        required=True,
+        required=required,
         metavar="NAME[-NOISE]",
         help="Corpora, alone for clean speech or with a noise, as in emodb-park.",
     )
@@ -103,20 +105,20 @@ def corpus_options(command: Command) -> Command:
     @functools.wraps(command)
     def wrapped(*, snrs: tuple[tuple[float, ...], ...], **rest: Any) -> object:
         levels = [level for several in snrs for level in several]
-        return command(snrs=levels or [0.0], **rest)
+        return command(snrs=levels or default, **rest)
 
+    default = [0.0] if required else None
     return wrapped
 
 
 def grid_options(command: Command) -> Command:
-    """Add the options that say which grid; the command gets a ``request``."""
+    """Add the options that say which grid; the command gets ``asked``."""
 
     @click.option(
         "-u",
         "--upstream",
         "upstreams",
         multiple=True,
-        required=True,
         metavar="NAME",
         help="Speech representations.",
     )
@@ -125,11 +127,16 @@ def grid_options(command: Command) -> Command:
         "--downstream",
         "downstreams",
         multiple=True,
-        required=True,
         metavar="NAME",
         help="Heads, which fuse the layers and classify.",
     )
-    @corpus_options
+    @functools.partial(corpus_options, required=False)
+    @click.option(
+        "--grid",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A TOML file with blocks of these options, in place of -u and -d.",
+    )
     @click.option("--protocol", metavar="NAME", help="In place of the corpus's own.")
     @click.option(
         "--epochs",
@@ -140,10 +147,8 @@ def grid_options(command: Command) -> Command:
     @click.option(
         "--seeds",
         type=click.IntRange(min=1),
-        default=1,
-        show_default=True,
         metavar="N",
-        help="How many: a cell for each of 0 to N-1.",
+        help="How many: a cell for each of 0 to N-1; 1 unless given.",
     )
     @limit_option
     @click.option(
@@ -161,9 +166,70 @@ def grid_options(command: Command) -> Command:
     )
     @functools.wraps(command)
     def wrapped(**rest: Any) -> object:
-        return command(request=_request(rest), **rest)
+        return command(asked=_asked(rest), **rest)
 
     return wrapped
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The grid that was asked for.
+
+    Attributes:
+        grid: A file of blocks; None where the options say it all.
+        said: What was typed, by the names of `Request`; None where nothing was.
+    """
+
+    grid: Path | None
+    said: Mapping[str, Any]
+
+    def studies(self, plugins: Plugins, settings: Settings) -> list[Study]:
+        """Look everything up that was asked for.
+
+        Raises:
+            NserbenchError: if anything is not there, or contradicts itself.
+        """
+        from nserbench.benchmark.gridfile import Overrides, read_grid, studies
+        from nserbench.benchmark.study import Request, make_study
+
+        typed = {key: value for key, value in self.said.items() if value}
+        if self.grid is None:
+            return [make_study(Request(**typed), plugins, settings)]
+        overrides = Overrides(**typed)
+        found = studies(read_grid(self.grid), overrides, plugins, settings)
+        return [study for _, study in found]
+
+
+NEEDED = {
+    "upstreams": "'-u' / '--upstream'",
+    "downstreams": "'-d' / '--downstream'",
+    "corpora": "'-c' / '--corpus'",
+}
+OF_A_FILE = {
+    "upstreams": "--upstream",
+    "downstreams": "--downstream",
+    "noises": "--noise",
+    "finetune": "--finetune",
+    "precision": "--precision",
+}
+
+
+def _asked(rest: dict[str, Any]) -> Asked:
+    """Take what says which grid out of a command's options."""
+    grid, count = rest.pop("grid"), rest.pop("seeds")
+    names = ("upstreams", "downstreams", "corpora", "noises", "snrs", "protocol")
+    said = {name: rest.pop(name) for name in (*names, "epochs", "limit", "finetune")}
+    said["seeds"] = None if count is None else range(count)
+    said["precision"] = _precision(rest.pop("precision"), rest["device"])
+    if grid is None:
+        for name, option in NEEDED.items():
+            if not said[name]:
+                raise click.UsageError(f"Missing option {option}, or '--grid'.")
+    else:
+        for name, option in OF_A_FILE.items():
+            if said[name]:
+                raise click.UsageError(f"the file of --grid says {option} itself")
+    return Asked(grid, said)
 
 
 def _precision(wanted: str | None, device: str) -> str | None:
@@ -172,21 +238,3 @@ def _precision(wanted: str | None, device: str) -> str | None:
     from nserbench.benchmark.environment import choose_device, choose_precision
 
     return choose_precision(wanted, choose_device(device))
-
-
-def _request(rest: dict[str, Any]) -> Request:
-    from nserbench.benchmark.study import Request
-
-    return Request(
-        upstreams=rest.pop("upstreams"),
-        downstreams=rest.pop("downstreams"),
-        corpora=rest.pop("corpora"),
-        noises=rest.pop("noises"),
-        snrs=rest.pop("snrs"),
-        protocol=rest.pop("protocol"),
-        epochs=rest.pop("epochs"),
-        limit=rest.pop("limit"),
-        seeds=range(rest.pop("seeds")),
-        finetune=rest.pop("finetune"),
-        precision=_precision(rest.pop("precision"), rest["device"]),
-    )

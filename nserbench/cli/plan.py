@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.options import (
+    Asked,
     device_option,
     grid_options,
     json_option,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from nserbench.benchmark.plan import Estimate, Pass
-    from nserbench.benchmark.study import Request
 
 
 @click.command()
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @with_session
 def plan(
     session: Session,
-    request: Request,
+    asked: Asked,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -50,27 +50,27 @@ def plan(
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
     """
     from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.plan import estimate
+    from nserbench.benchmark.plan import estimate, together
     from nserbench.benchmark.store import Store
-    from nserbench.benchmark.study import make_study
     from nserbench.cli.live import showing
     from nserbench.cli.words import refusals
 
     settings = session.settings.using(results=out, store=store_folder)
-    study = make_study(request, session.plugins, settings)
+    studies, store = asked.studies(session.plugins, settings), Store(settings.store)
+    on = choose_device(device)
     with showing() as progress:
-        found = estimate(
-            study,
-            Store(settings.store),
-            settings.results,
-            choose_device(device),
-            progress,
+        found = together(
+            [
+                estimate(study, store, settings.results, on, progress)
+                for study in studies
+            ]
         )
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=1))
         return
-    for line in refusals(study.cells):
-        click.echo(line)
+    for study in studies:
+        for line in refusals(study.cells):
+            click.echo(line)
     _print(found)
 
 

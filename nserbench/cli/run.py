@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nserbench.cli.options import (
+    Asked,
     device_option,
     grid_options,
     json_option,
@@ -19,8 +21,9 @@ from nserbench.cli.options import (
 from nserbench.cli.session import Session, with_session
 
 if TYPE_CHECKING:
+    from nserbench.benchmark.cell import Cell
     from nserbench.benchmark.runner import Report
-    from nserbench.benchmark.study import Request, Study
+    from nserbench.benchmark.study import Study
 
 OUTCOMES = ("done", "already there", "failed", "not applicable")
 
@@ -35,7 +38,7 @@ OUTCOMES = ("done", "already there", "failed", "not applicable")
 @with_session
 def run(
     session: Session,
-    request: Request,
+    asked: Asked,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -46,7 +49,8 @@ def run(
 
     The grid is every upstream under every head on every corpus. `nserbench list` has
     the names. A name may take options, as in single:layer=3. Put commas between
-    several names, or give the option again.
+    several names, or give the option again. A file may say the same in blocks, with
+    --grid; then -c, --snr, --protocol, --epochs, --seeds and --limit replace its own.
 
     Every name, option and file is looked up before the first model is loaded. After an
     interruption the same command does only what is missing. The exit code is 1 if a
@@ -55,38 +59,42 @@ def run(
     \b
     nserbench run -u mel -d mean,bigru -c demo,demo-human --snr 0,5
     """
-    from nserbench.benchmark.study import make_study
-
     settings = session.settings.using(results=out, store=store_folder)
-    study = make_study(request, session.plugins, settings)
+    studies = asked.studies(session.plugins, settings)
     if dry_run:
-        _print_cells(study, as_json)
+        _print_cells([cell for study in studies for cell in study.cells], as_json)
         return
-    report = _evaluate(study, Session(settings, session.plugins), device)
+    report = _evaluate(studies, Session(settings, session.plugins), device)
     _print_report(report, settings.results, as_json)
     if report.outcomes["failed"]:
         raise SystemExit(1)
 
 
-def _evaluate(study: Study, session: Session, device: str) -> Report:
+def _evaluate(studies: Sequence[Study], session: Session, device: str) -> Report:
     from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.runner import Runner
+    from nserbench.benchmark.runner import Report, Runner
     from nserbench.benchmark.store import Store
     from nserbench.cli.live import showing
     from nserbench.cli.words import refusals
 
     settings = session.settings
     _try_writing(settings.results)
+    whole = Report()
     with showing() as progress:
-        for line in refusals(study.cells):
-            progress.note(line)
-        return Runner(
+        runner = Runner(
             Store(settings.store),
             settings.results,
             session.plugins,
             choose_device(device),
             progress,
-        ).run(study)
+        )
+        for study in studies:
+            for line in refusals(study.cells):
+                progress.note(line)
+            report = runner.run(study)
+            whole.folders += report.folders
+            whole.outcomes += report.outcomes
+    return whole
 
 
 def _try_writing(results: Path) -> None:
@@ -96,12 +104,12 @@ def _try_writing(results: Path) -> None:
         pass
 
 
-def _print_cells(study: Study, as_json: bool) -> None:
+def _print_cells(cells: Sequence[Cell], as_json: bool) -> None:
     if as_json:
-        rows = [{"cell": str(c), "not applicable": c.refused} for c in study.cells]
+        rows = [{"cell": str(c), "not applicable": c.refused} for c in cells]
         click.echo(json.dumps(rows, indent=1))
         return
-    for cell in study.cells:
+    for cell in cells:
         reason = f": not applicable, {cell.refused}" if cell.refused else ""
         click.echo(f"{cell}{reason}")
 

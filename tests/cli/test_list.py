@@ -7,7 +7,15 @@ from click.testing import Result
 
 Command = Callable[..., Result]
 
-KINDS = ["upstreams", "enhancers", "downstreams", "corpora", "noises", "protocols"]
+KINDS = [
+    "upstreams",
+    "enhancers",
+    "downstreams",
+    "corpora",
+    "noises",
+    "protocols",
+    "experiments",
+]
 PLUGIN = """
 import nserbench as nb
 

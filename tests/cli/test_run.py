@@ -196,3 +196,58 @@ def test_an_interruption_says_how_to_go_on(
         "\nstopped; everything finished is intact: run the same command again to go "
         "on\n"
     )
+
+
+GRID = """
+title = "two parts"
+[[block]]
+upstreams = ["mel"]
+downstreams = ["mean"]
+corpora = ["demo"]
+noises = ["clean", "park"]
+[[block]]
+upstreams = ["mel"]
+downstreams = ["last"]
+corpora = ["demo"]
+epochs = 3
+"""
+
+
+def test_a_grid_file_runs_block_by_block_and_only_what_is_missing(
+    nserbench: Command, tmp_path: Path
+) -> None:
+    Path("study.toml").write_text(GRID)
+    words = "run --grid study.toml --epochs 1 --limit 16 --store there --json"
+
+    first = json.loads(nserbench(words).stdout)
+    again = json.loads(nserbench(words).stdout)
+
+    assert first["outcomes"] == {"done": 3}
+    assert again["outcomes"] == {"already there": 3}
+    names = sorted(Path(folder).name for folder in first["results"])
+    assert [name.partition("_demo_")[0] for name in names] == [
+        "mel_last",
+        "mel_mean",
+        "mel_mean",
+    ]
+    assert all("epochs=1" in name for name in names)
+
+
+def test_a_plan_of_a_grid_file_counts_a_shared_pass_once(nserbench: Command) -> None:
+    Path("study.toml").write_text(GRID)
+
+    told = json.loads(nserbench("plan --grid study.toml --store there --json").stdout)
+
+    assert told["missing"] == 3
+    assert [one["condition"] for one in told["passes"]] == ["clean", "park@0"]
+
+
+def test_what_a_grid_file_says_itself_is_not_typed_as_well(
+    nserbench: Command,
+) -> None:
+    Path("study.toml").write_text(GRID)
+
+    answer = nserbench("run --grid study.toml -u mel")
+
+    assert answer.exit_code == 2
+    assert "the file of --grid says --upstream itself" in answer.output

@@ -92,5 +92,5 @@ def test_long_lists_are_cut_and_counted(
 
     told = nserbench(f"show {folder}").stdout
 
-    # losses and accuracies of two folds
-    assert told.count(" ... (9 in all)") == 4
+    # losses, accuracies and gradients of two folds
+    assert told.count(" ... (9 in all)") == 6

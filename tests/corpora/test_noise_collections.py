@@ -7,9 +7,9 @@ import pytest
 import soundfile
 
 from nserbench.benchmark.export import export
+from nserbench.benchmark.job import Job
 from nserbench.benchmark.names import conditions, read_places
 from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.job import Job
 from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
 from nserbench.benchmark.store import Store

@@ -18,11 +18,12 @@ def test_the_table_is_printed_by_default(root: Path, add: Add) -> None:
     assert result.exit_code == 0, result.output
     assert [line.rstrip() for line in result.output.splitlines()] == [
         "                    emodb",
-        "upstream  head      clean",
-        "─────────────────────────────────────────",
+        "upstream  head      clean†",
+        "────────────────────────────────────────",
         "mel       mean  F1  100.0 [100.0, 100.0]",
         "",
         "F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers",
+        "†: fewer than 10 speakers (or other units), so intervals and tests are rough",
         "protocol probe v1 on emodb: epochs 50, standardise yes",
         "seeds: 0",
     ]
@@ -46,7 +47,12 @@ def test_the_folder_is_that_of_the_settings_unless_given(
 
 @pytest.mark.parametrize(
     ("form", "beginning"),
-    [("markdown", "| upstream |"), ("csv", "upstream,head"), ("json", '{\n "unit"')],
+    [
+        ("markdown", "| upstream |"),
+        ("csv", "upstream,head"),
+        ("json", '{\n "unit"'),
+        ("latex", "% needs"),
+    ],
 )
 def test_every_form_can_be_asked_for(
     root: Path, add: Add, form: str, beginning: str
@@ -71,3 +77,88 @@ def test_an_empty_folder_is_a_users_error(tmp_path: Path) -> None:
     result = CliRunner().invoke(leaderboard, [str(tmp_path)])
 
     assert isinstance(result.exception, BadResult)
+
+
+def test_a_row_can_be_compared_with_the_others(root: Path, add: Add) -> None:
+    add(right="11110000")
+    add(head="last")
+
+    result = CliRunner().invoke(leaderboard, [str(root), "--against", "mel x mean"])
+
+    assert result.exit_code == 0, result.output
+    assert "ΔUAR" in result.output
+
+
+@pytest.mark.parametrize("row", ["mel", "mel x bigru"])
+def test_a_row_that_is_not_there_is_a_users_error(
+    root: Path, add: Add, row: str
+) -> None:
+    add()
+
+    result = CliRunner().invoke(leaderboard, [str(root), "--against", row])
+
+    assert result.exit_code
+    assert "mel" in str(result.exception) + result.output
+
+
+def test_robustness_is_a_table_of_its_own(root: Path, add: Add) -> None:
+    for condition in ("clean", "park@0", "park@10"):
+        add(condition=condition)
+
+    result = CliRunner().invoke(
+        leaderboard, [str(root), "--robustness", "--format", "csv"]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "area" in result.output
+
+
+def test_published_numbers_stand_beside_ours(root: Path, add: Add) -> None:
+    add(corpus="iemocap", condition="park@0")
+
+    result = CliRunner().invoke(leaderboard, [str(root), "--reference", "paper"])
+
+    assert result.exit_code == 0, result.output
+    assert "theirs" in result.output
+
+
+def test_a_table_can_be_written_to_a_file(root: Path, add: Add, tmp_path: Path) -> None:
+    add()
+    file = tmp_path / "table.tex"
+
+    result = CliRunner().invoke(
+        leaderboard, [str(root), "--format", "latex", "-o", str(file)]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "toprule" in file.read_text(encoding="utf-8")
+
+
+def test_the_page_is_written_to_a_folder(root: Path, add: Add, tmp_path: Path) -> None:
+    add()
+
+    result = CliRunner().invoke(
+        leaderboard, [str(root), "--format", "html", "-o", str(tmp_path / "site")]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "site" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--robustness", "--reference", "paper"],
+        ["--format", "html", "--robustness"],
+        ["--format", "latex", "--reference", "paper"],
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    root: Path, add: Add, options: list[str]
+) -> None:
+    add(corpus="iemocap")
+
+    result = CliRunner().invoke(leaderboard, [str(root), *options])
+
+    assert result.exit_code == 2
+    assert "Error" in result.output

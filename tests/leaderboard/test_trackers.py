@@ -8,7 +8,7 @@ import pytest
 from nserbench.benchmark.metrics import METRICS, summarise
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.results import Result, read_result
-from nserbench.errors import MissingExtra, NserbenchError
+from nserbench.errors import MissingExtra
 from nserbench.leaderboard.trackers import curves, hyperparameters, mlflow, tensorboard
 
 Add = Callable[..., Path]

@@ -1,0 +1,1 @@
+"""The seven experiments of the paper, each a grid file with its report's layout."""

@@ -1,0 +1,342 @@
+"""``nserbench experiment``: the experiments of the paper, run and reported."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nserbench.cli.options import (
+    Decibels,
+    device_option,
+    limit_option,
+    out_option,
+    store_option,
+)
+from nserbench.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nserbench.benchmark.experiments.catalogue import Experiment
+    from nserbench.benchmark.experiments.running import Trouble
+    from nserbench.benchmark.gridfile import Overrides
+    from nserbench.benchmark.plan import Estimate
+    from nserbench.benchmark.study import Request, Study
+    from nserbench.leaderboard.report_source import Source
+
+T = TypeVar("T")
+Command = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for.
+
+    Attributes:
+        whole: The experiment.
+        chosen: The part of it to run.
+        overrides: What the command line sets.
+        session: The settings and plugins.
+        device: Where to compute.
+    """
+
+    whole: Experiment
+    chosen: Experiment
+    overrides: Overrides
+    session: Session
+    device: str
+
+    def each_block(
+        self, act: Callable[[Request], T]
+    ) -> tuple[list[tuple[str, T]], list[Trouble]]:
+        """Act on each block; what is missing for one part stops no other."""
+        from nserbench.benchmark.experiments.running import run_apart
+
+        done, troubles = [], []
+        plugins = self.session.plugins
+        for name, request in self.chosen.grid.requests(self.overrides, plugins):
+            found, missing = run_apart(name, request, act)
+            done += [(name, one) for one in found]
+            troubles += missing
+        return done, troubles
+
+    def study(self, request: Request) -> Study:
+        """Look everything up that a block names."""
+        from nserbench.benchmark.study import make_study
+
+        return make_study(request, self.session.plugins, self.session.settings)
+
+
+def override_options(command: Command) -> Command:
+    """Add what replaces the settings of every block; the command gets ``overrides``."""
+
+    @click.option(
+        "-c",
+        "--corpus",
+        "corpora",
+        multiple=True,
+        metavar="NAME",
+        help="Corpora in place of the file's; its noises are kept.",
+    )
+    @click.option(
+        "--snr",
+        "snrs",
+        type=Decibels(),
+        metavar="DB",
+        help="Levels in place of the file's, such as 0,-5.",
+    )
+    @click.option("--protocol", metavar="NAME", help="In place of the corpus's own.")
+    @click.option(
+        "--epochs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="In place of the protocol's.",
+    )
+    @click.option(
+        "--seeds",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many: a cell for each of 0 to N-1.",
+    )
+    @limit_option
+    @click.option(
+        "--checkpoint",
+        "checkpoints",
+        multiple=True,
+        metavar="NAME=WHERE",
+        help="Other weights for an upstream or enhancer, wherever they are loaded.",
+    )
+    @functools.wraps(command)
+    def wrapped(**rest: Any) -> object:
+        return command(overrides=_overrides(rest), **rest)
+
+    return wrapped
+
+
+def _overrides(rest: dict[str, Any]) -> Overrides:
+    from nserbench.benchmark.gridfile import Overrides
+
+    seeds = rest.pop("seeds")
+    return Overrides(
+        corpora=rest.pop("corpora") or None,
+        snrs=rest.pop("snrs"),
+        protocol=rest.pop("protocol"),
+        epochs=rest.pop("epochs"),
+        limit=rest.pop("limit"),
+        seeds=None if seeds is None else range(seeds),
+        checkpoints=dict(map(_checkpoint, rest.pop("checkpoints"))),
+    )
+
+
+def _checkpoint(text: str) -> tuple[str, str]:
+    name, equals, where = text.partition("=")
+    if not (name and equals and where):
+        raise click.BadParameter(
+            f"{text!r} is not NAME=WHERE, such as whisper=openai/whisper-tiny",
+            param_hint="--checkpoint",
+        )
+    return name, where
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="A block or row of it, such as HSF or 'SSL: WavLM (FT)'.",
+)
+@override_options
+@device_option
+@out_option
+@store_option
+@click.option("--dry-run", is_flag=True, help="Print the cells and stop.")
+@click.option("--plan", is_flag=True, help="Tell what it would cost and stop.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown"]),
+    default="table",
+    show_default=True,
+    help="Of the report.",
+)
+@click.option(
+    "-o",
+    "figures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Draw the figures into a folder, too.",
+)
+@with_session
+def experiment(
+    session: Session,
+    number: int,
+    only: tuple[str, ...],
+    overrides: Overrides,
+    device: str,
+    out: Path | None,
+    store_folder: Path | None,
+    dry_run: bool,
+    plan: bool,
+    form: str,
+    figures: Path | None,
+) -> None:
+    """Run one of the paper's seven experiments, and report it.
+
+    `nserbench list experiments` has them. What has a result already is not run again.
+    The report has the rows and columns of the paper's table, our numbers with their
+    intervals, the paper's beside them, and for what is not there the reason.
+
+    What is missing for a row, such as a corpus or a package, stops no other row. The
+    exit code is 1 if anything was missing or failed, and 0 if some cells only cannot
+    exist.
+
+    \b
+    nserbench experiment 2 -c emodb --checkpoint whisper=openai/whisper-tiny --plan
+    """
+    from nserbench.benchmark.experiments.catalogue import read_experiment
+    from nserbench.leaderboard.report_source import Source
+
+    settings = session.settings.using(results=out, store=store_folder)
+    whole = read_experiment(number)
+    own = Session(settings, session.plugins)
+    wanted = Wanted(whole, whole.only(only), overrides, own, device)
+    Source(whole, overrides, session.plugins, settings.results).check()
+    if dry_run or plan:
+        _finish((_print_cells if dry_run else _print_costs)(wanted))
+        return
+    outcomes, troubles = _run(wanted)
+    source = Source(whole, overrides, session.plugins, settings.results, troubles)
+    _print_report(source, form, figures)
+    _finish(troubles, outcomes["failed"])
+
+
+def _run(wanted: Wanted) -> tuple[Counter[str], list[Trouble]]:
+    """Run what is missing, block by block."""
+    from nserbench.benchmark.environment import choose_device
+    from nserbench.benchmark.runner import Runner
+    from nserbench.benchmark.store import Store
+    from nserbench.cli.live import showing
+    from nserbench.cli.words import refusals
+
+    session = wanted.session
+    with showing() as progress:
+        runner = Runner(
+            Store(session.settings.store),
+            session.settings.results,
+            session.plugins,
+            choose_device(wanted.device),
+            progress,
+        )
+
+        def act(request: Request) -> Counter[str]:
+            study = wanted.study(request)
+            for line in refusals(study.cells):
+                progress.note(line)
+            return runner.run(study).outcomes
+
+        done, troubles = wanted.each_block(act)
+    return sum((outcomes for _, outcomes in done), Counter()), troubles
+
+
+def _print_cells(wanted: Wanted) -> list[Trouble]:
+    done, troubles = wanted.each_block(wanted.study)
+    for _, study in done:
+        for cell in study.cells:
+            reason = f": not applicable, {cell.refused}" if cell.refused else ""
+            click.echo(f"{cell}{reason}")
+    return troubles
+
+
+def _print_costs(wanted: Wanted) -> list[Trouble]:
+    """Print what each block would cost.
+
+    Features that two blocks share are counted in both, until one of them has run.
+    """
+    from nserbench.benchmark.environment import choose_device
+    from nserbench.benchmark.plan import estimate
+    from nserbench.benchmark.store import Store
+    from nserbench.cli.live import showing
+    from nserbench.cli.tables import print_tables
+
+    settings = wanted.session.settings
+    with showing() as progress:
+
+        def act(request: Request) -> Estimate:
+            study = wanted.study(request)
+            store, device = Store(settings.store), choose_device(wanted.device)
+            return estimate(study, store, settings.results, device, progress)
+
+        done, troubles = wanted.each_block(act)
+    print_tables([("blocks", _costs(done))])
+    click.echo("features that two blocks share are counted in both")
+    return troubles
+
+
+def _costs(done: Sequence[tuple[str, Estimate]]) -> Table:
+    from nserbench.cli.tables import table
+    from nserbench.cli.words import duration, size
+
+    found = table(
+        "block", "to run", "there", "n/a", "size", "extraction", "tuning", "training"
+    )
+    rows = [(name, _sums(one)) for name, one in done]
+    together = [sum(each) for each in zip(*(sums for _, sums in rows), strict=True)]
+    for name, sums in [*rows, *([("together", together)] if together else [])]:
+        counts, seconds = sums[:3], sums[4:]
+        found.add_row(
+            name,
+            *(f"{count:.0f}" for count in counts),
+            size(sums[3]),
+            *map(duration, seconds),
+        )
+    return found
+
+
+def _sums(found: Estimate) -> Sequence[float]:
+    """Give counts of cells, bytes, and seconds, as columns."""
+    return (
+        found.missing,
+        found.there,
+        len(found.refused),
+        sum(one.size for one in found.passes),
+        sum(one.seconds for one in found.passes),
+        found.tuning,
+        found.training,
+    )
+
+
+def _print_report(source: Source, form: str, figures: Path | None) -> None:
+    from rich.console import Console
+
+    from nserbench.leaderboard.report import make_report
+    from nserbench.leaderboard.report_render import print_report, to_markdown
+
+    report = make_report(source)
+    if form == "markdown":
+        click.echo(to_markdown(report), nl=False)
+    else:
+        print_report(report, Console())
+    if figures is not None:
+        from nserbench.leaderboard.report_drawings import draw_report
+
+        for file, problem in draw_report(source, figures):
+            click.echo(f"{file}: {problem or 'drawn'}", err=True)
+
+
+def _finish(troubles: Sequence[Trouble], failed: int = 0) -> None:
+    """Say what could not be run, and end with 1 if something was missing or failed."""
+    reasons: dict[tuple[bool, str], list[str]] = {}
+    for one in troubles:
+        reasons.setdefault((one.impossible, one.reason), []).append(str(one))
+    for (impossible, reason), parts in reasons.items():
+        what = "not applicable" if impossible else "missing"
+        click.echo(f"{what}: {'; '.join(dict.fromkeys(parts))}: {reason}", err=True)
+    if failed or not all(one.impossible for one in troubles):
+        raise SystemExit(1)

@@ -1,0 +1,123 @@
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nserbench.benchmark.experiments import catalogue
+from nserbench.cli.experiment import experiment
+
+Command: TypeAlias = Callable[..., Result]
+
+DEMO = "-c demo --limit 16 --epochs 1 --device cpu"
+
+
+def call(line: str) -> Result:
+    return CliRunner().invoke(experiment, shlex.split(line))
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """Give the folder and the output of a run of one row on the demonstration."""
+    folder = tmp_path_factory.mktemp("ran")
+    into = f"--out {folder}/results --store {folder}/store"
+    return folder, call(f"7 --only BiGRU {DEMO} {into}")
+
+
+def test_a_row_is_run_and_reported(ran: tuple[Path, Result]) -> None:
+    folder, result = ran
+
+    assert result.exit_code == 0, result.output
+    assert [one.name[:20] for one in (folder / "results").iterdir()] == [
+        "mel_bigru_demo_clean"
+    ]
+    assert re.search(r"BiGRU +UAR +\d+\.\d \[", result.stdout)
+    assert "Wav2Vec 2.0 (FZ)          UAR  not run" in result.stdout
+
+
+def test_what_has_a_result_is_not_run_again(ran: tuple[Path, Result]) -> None:
+    folder, first = ran
+    into = f"--out {folder}/results --store {folder}/store"
+
+    second = call(f"7 --only mel {DEMO} {into}")
+
+    assert second.stderr == "1 cell, 1 there already\n"
+    assert second.stdout == first.stdout
+
+
+def test_markdown_has_the_same_numbers(ran: tuple[Path, Result]) -> None:
+    folder, first = ran
+    into = f"--out {folder}/results --store {folder}/store"
+    (said,) = re.findall(r"BiGRU +UAR +(\d+\.\d) ", first.stdout)
+
+    markdown = call(f"7 --only mel {DEMO} {into} --format markdown").stdout
+
+    assert f"| Mel-Spectrogram | BiGRU | UAR | {said} " in markdown
+
+
+def test_a_figure_without_results_is_told_not_drawn(tmp_path: Path) -> None:
+    result = call(f"4 --only Proposed {DEMO} -o {tmp_path}/drawn")
+
+    assert "drawn/table-v.svg: there is nothing to draw for snr" in result.stderr
+    assert list((tmp_path / "drawn").iterdir()) == []
+
+
+def test_a_dry_run_prints_the_cells_and_runs_none(tmp_path: Path) -> None:
+    result = call(f"1 --only Mel-Spectrogram {DEMO} --snr 0,5 --dry-run --seeds 2")
+
+    noises = ("human", "park", "traffic")
+    places = ["clean", *(f"{noise}@{snr}" for noise in noises for snr in (0, 5))]
+    assert result.stdout.splitlines() == [
+        f"mel x bigru x demo {place} (demo+epochs=1+limit=16, seed {seed})"
+        for place in places
+        for seed in (0, 1)
+    ]
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_plan_prices_each_block_and_all_of_them(tmp_path: Path) -> None:
+    result = call(f"7 --only mel {DEMO} --plan")
+
+    assert result.exit_code == 0, result.output
+    words = [line.split() for line in result.stdout.splitlines()]
+    assert words[1][:2] == ["block", "to"]
+    assert [line[:4] for line in words[3:5]] == [
+        ["mel", "1", "0", "0"],
+        ["together", "1", "0", "0"],
+    ]
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_is_missing_is_told_and_the_rest_is_run(tmp_path: Path) -> None:
+    result = call(f"7 --only mel --only 'SSL (FZ)' {DEMO}")
+
+    assert result.exit_code == 1
+    assert re.search(r"BiGRU +UAR +\d+\.\d \[", result.stdout)
+    assert re.search(r"HuBERT \(FZ\) +UAR +missing", result.stdout)
+    assert "missing: SSL (FZ), hubert on demo: facebook/hubert-base" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_what_cannot_exist_is_told_and_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = Path(catalogue.FOLDER / "7.toml").read_text(encoding="utf-8")
+    ours = re.sub('"whisper-(en|cn)[^"]*"', '"mel"', grid)
+    (tmp_path / "7.toml").write_text(ours, encoding="utf-8")
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+
+    result = call(f"7 --only ASR {DEMO}")
+
+    assert result.exit_code == 0
+    assert "not applicable: ASR, mel on demo: no cell can exist" in result.stderr
+
+
+@pytest.mark.parametrize("typed", ["whisper", "=there", "whisper="])
+def test_a_checkpoint_needs_a_name_and_a_place(typed: str) -> None:
+    result = call(f"7 --checkpoint {typed}")
+
+    assert result.exit_code == 2
+    assert "is not NAME=WHERE" in result.stderr
