@@ -31,8 +31,9 @@ from nserbench.benchmark.job import Job
 from nserbench.benchmark.joined import Joined
 from nserbench.benchmark.objective import Epochs
 from nserbench.benchmark.progress import Progress
+from nserbench.benchmark.runs import Run
 from nserbench.benchmark.splits import Split
-from nserbench.benchmark.stacking import Run, can_stack, fit_together
+from nserbench.benchmark.stacking import can_stack, fit_together
 from nserbench.benchmark.store import Reader, Store
 from nserbench.benchmark.training import fit, predict
 from nserbench.downstreams.base import Recipe

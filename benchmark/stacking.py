@@ -10,14 +10,11 @@ weights that it would have alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
-from torch.nn import functional as F
 
-from nserbench.benchmark.batches import shuffled
 from nserbench.benchmark.objective import (
     Best,
     Epochs,
@@ -26,7 +23,9 @@ from nserbench.benchmark.objective import (
     pace,
     uar_of,
 )
-from nserbench.benchmark.training import Chance, Standardised
+from nserbench.benchmark.replay import Replay, recorder
+from nserbench.benchmark.runs import Run, Stream
+from nserbench.benchmark.training import Standardised
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dropout import Dropout, draw, to_masks
 from nserbench.downstreams.fusion import PooledHead
@@ -36,39 +35,6 @@ STEPS = 64
 
 STACKED = 2**27
 """Bytes of features that one step of a stack may read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A head to be trained.
-
-    Attributes:
-        head: With fresh weights; trained in place. It has ``fuse``.
-        layers: The layers it reads of each group, as places on the layer axis.
-        rows: ``(n,)`` its training part.
-        epochs: Passes over it.
-        chance: Decides its batches and its dropout.
-        dev: ``(m,)`` the part that selects the epoch; None to take the last.
-    """
-
-    head: nn.Module
-    layers: Mapping[str, range]
-    rows: Tensor
-    epochs: int
-    chance: Chance
-    dev: Tensor | None = None
-
-    def lowered(self, first: Mapping[str, int]) -> Run:
-        """Count the layers of each group from another first place."""
-        layers = {
-            name: range(one.start - first[name], one.stop - first[name])
-            for name, one in self.layers.items()
-        }
-        return replace(self, layers=layers)
-
-    def steps(self, size: int) -> int:
-        """Give the steps of all epochs, with batches of ``size``."""
-        return self.epochs * -(-len(self.rows) // size)
 
 
 def can_stack(head: nn.Module) -> bool:
@@ -144,40 +110,6 @@ class _Fused(nn.Module):
         return logits
 
 
-class _Stream:
-    """The batches of a run, all epochs in a row, and its masks.
-
-    Args:
-        run: The run.
-        size: Rows in a batch.
-    """
-
-    def __init__(self, run: Run, size: int) -> None:
-        self.run = run
-        self.size = size
-        self.masks = torch.Generator().manual_seed(run.chance.start("dropout"))
-        self._order = torch.Generator().manual_seed(run.chance.start("order"))
-        self._waiting = run.rows.new_empty(0, size)
-        self._done = 0
-        counts = F.pad(torch.ones(len(run.rows)), (0, -len(run.rows) % size))
-        self._counts = counts.view(-1, size)
-
-    def draw(self, steps: int) -> tuple[Tensor, Tensor]:
-        """Give the rows and whether each counts, 1 or 0, both ``(steps, size)``.
-
-        A batch that is short is filled up with rows that do not.
-        """
-        epoch = len(self._counts)
-        while len(self._waiting) < steps:
-            dealt = torch.cat(shuffled(self.run.rows, None, self.size, self._order))
-            dealt = F.pad(dealt, (0, epoch * self.size - len(dealt)))
-            self._waiting = torch.cat([self._waiting, dealt.view(epoch, self.size)])
-        rows, self._waiting = self._waiting[:steps], self._waiting[steps:]
-        places = torch.arange(self._done, self._done + steps) % epoch
-        self._done += steps
-        return rows, self._counts[places]
-
-
 class _Stack:
     """Runs in the order of their steps, the longest first, as one problem.
 
@@ -201,7 +133,8 @@ class _Stack:
         recipe: Recipe,
         device: str,
     ) -> None:
-        self.runs, self.labels, self.recipe, self.device = runs, labels, recipe, device
+        self.runs, self.recipe, self.device = runs, recipe, device
+        self.labels = labels.to(device)
         self.counted = counted[:, None].to(device)
         self.ends = [run.steps(recipe.batch_size) for run in runs]
         self.best = [Best() for _ in runs]
@@ -211,7 +144,8 @@ class _Stack:
         self.flat = {name: flat[name] for name in runs[0].layers}
         self.offsets = {
             name: torch.tensor(
-                [[place * counts[name] for place in run.layers[name]] for run in runs]
+                [[place * counts[name] for place in run.layers[name]] for run in runs],
+                device=device,
             )[:, :, None]
             for name in self.flat
         }
@@ -228,7 +162,7 @@ class _Stack:
 
     def train(self) -> list[Epochs]:
         """Take every step, and put the weights back into the heads."""
-        streams = [_Stream(run, self.recipe.batch_size) for run in self.runs]
+        streams = [Stream(run, self.recipe.batch_size) for run in self.runs]
         seen: list[list[Tensor]] = [[] for _ in self.runs]
         scores: list[list[float]] = [[] for _ in self.runs]
         active = len(self.runs)
@@ -265,18 +199,17 @@ class _Stack:
         run = self.runs[place]
         assert run.dev is not None  # noqa: S101 - only those that select get here
         self._hand_over(place)
-        pooled = {
-            name: one[0] for name, one in self._pooled(run.dev[None], place).items()
-        }
+        dev = run.dev.to(self.device)
+        pooled = {name: one[0] for name, one in self._pooled(dev[None], place).items()}
         run.head.eval()
         with torch.no_grad():
             logits = run.head.to(self.device).fuse(pooled)  # type: ignore[operator]
         run.head.train()
-        score = uar_of(logits, self.labels[run.dev])
+        score = uar_of(logits, self.labels[dev])
         self.best[place].offer(score, run.head.state_dict())
         return score
 
-    def _steps(self, streams: Sequence[_Stream], steps: int) -> Iterable[Tensor]:
+    def _steps(self, streams: Sequence[Stream], steps: int) -> Iterable[Tensor]:
         """Take some steps; give loss and right answers, ``(steps, 2)`` for each run."""
         drawn = [stream.draw(steps) for stream in streams]
         rows, weights = (torch.stack(each, 1) for each in zip(*drawn, strict=True))
@@ -287,34 +220,47 @@ class _Stack:
             )
             for name, (p, width) in self.drops.items()
         }
+        rows, weights = rows.to(self.device), weights.to(self.device)
+        paces = self._paces(len(streams), steps)
         told = []
         for at in range(steps):
-            masks = {
-                name: to_masks(bits[name][at].to(self.device), p, (size, width))
+            masks = [
+                to_masks(bits[name][at].to(self.device), p, (size, width))
                 for name, (p, width) in self.drops.items()
-            }
-            told.append(self._step(rows[at], weights[at].to(self.device), masks))
+            ]
+            told.append(self.replay(rows[at], weights[at], paces[at], *masks))
+            self._note_slopes(len(streams))
+            self.done += 1
         means, answers = (torch.stack(each) for each in zip(*told, strict=True))
-        wanted, counts = self.labels[rows].to(self.device), weights.to(self.device)
-        right = ((answers.argmax(-1) == wanted) * counts).sum(-1)
-        return torch.stack([means * counts.sum(-1), right], 1).cpu().unbind(-1)
+        right = ((answers.argmax(-1) == self.labels[rows]) * weights).sum(-1)
+        return torch.stack([means * weights.sum(-1), right], 1).cpu().unbind(-1)
+
+    def _paces(self, active: int, steps: int) -> Tensor:
+        """Give the learning rate of each run, of the first, ``(steps, active)``."""
+        shares = [
+            [pace(self.recipe, self.done + step, end) for end in self.ends[:active]]
+            for step in range(steps)
+        ]
+        return torch.tensor(shares, device=self.device)
 
     def _step(
-        self, rows: Tensor, weights: Tensor, masks: Mapping[str, Tensor]
+        self, rows: Tensor, weights: Tensor, paces: Tensor, *masks: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Take one step; give the loss of each run, and its logits."""
-        state = {**self.weights, **self.buffers, **masks}
+        drawn = dict(zip(self.drops, masks, strict=True))
+        state = {**self.weights, **self.buffers, **drawn}
         logits = vmap(self._logits)(state, self._pooled(rows))
-        wanted = self.labels[rows].to(self.device)
         terms, own = cross_entropy(
-            logits, wanted, self.counted[: len(rows)], self.recipe.label_smoothing
+            logits,
+            self.labels[rows],
+            self.counted[: len(rows)],
+            self.recipe.label_smoothing,
         )
         means = (terms * weights).sum(1) / (own * weights).sum(1)
         self.optimiser.zero_grad(set_to_none=True)
         # No weight is shared, so each run's gradient is that of its own mean.
         means.sum().backward()
-        self._note_slopes(len(rows))
-        self._move(len(rows))
+        self._move(paces)
         return means.detach(), logits.detach()
 
     def _note_slopes(self, active: int) -> None:
@@ -331,19 +277,17 @@ class _Stack:
                 if step % self._epoch(place) == 0:
                     self.slopes[place].append(norms[place])
 
-    def _move(self, active: int) -> None:
-        """Let Adam take a step, each run at its own pace."""
-        self.done += 1
+    def _move(self, paces: Tensor) -> None:
+        """Let Adam take a step, each run at its own pace, ``(active,)``."""
         if self.recipe.schedule == "constant":
             self.optimiser.step()
             return
         before = [one.detach().clone() for one in self.weights.values()]
         self.optimiser.step()
-        paces = [pace(self.recipe, self.done - 1, end) for end in self.ends[:active]]
-        part = torch.tensor(paces, device=self.device)
         with torch.no_grad():
             for one, start in zip(self.weights.values(), before, strict=True):
-                one.copy_(start + part.view(-1, *[1] * (one.ndim - 1)) * (one - start))
+                part = paces.view(-1, *[1] * (one.ndim - 1))
+                one.copy_(start + part * (one - start))
 
     def _logits(self, state: dict[str, Tensor], pooled: dict[str, Tensor]) -> Tensor:
         logits: Tensor = functional_call(self.like, state, (pooled,))
@@ -360,7 +304,7 @@ class _Stack:
         found = {}
         for name, one in self.flat.items():
             at = self.offsets[name][first : first + runs] + rows[:, None]
-            states = one.index_select(0, at.flatten().to(self.device))
+            states = one.index_select(0, at.flatten())
             found[name] = states.view(runs, -1, batch, one.shape[-1])
         return found
 
@@ -371,8 +315,12 @@ class _Stack:
             for name, one in weights.items()
         }
         self.optimiser = torch.optim.Adam(
-            self.weights.values(), lr=self.recipe.learning_rate, fused=True
+            self.weights.values(),
+            lr=self.recipe.learning_rate,
+            fused=True,
+            capturable=self.device.startswith("cuda"),
         )
+        self.replay = Replay(self._step, recorder(self.device))
 
     def _leave(self, left: int, active: int) -> None:
         """Put the weights of finished runs into their heads, and go on without them."""

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from nserbench.benchmark.stacking import Run, fit_together
+from nserbench.benchmark.runs import Run
+from nserbench.benchmark.stacking import fit_together
 from nserbench.benchmark.training import Chance
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import single

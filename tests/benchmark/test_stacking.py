@@ -1,5 +1,5 @@
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,8 +9,10 @@ from torch.nn import functional as F
 
 from nserbench.benchmark import stacking
 from nserbench.benchmark.batches import shuffled
-from nserbench.benchmark.objective import Epochs, class_weights, uar_of
-from nserbench.benchmark.stacking import Run, fit_together
+from nserbench.benchmark.objective import Epochs, class_weights, slope, uar_of
+from nserbench.benchmark.replay import WARM, Recorded
+from nserbench.benchmark.runs import Run
+from nserbench.benchmark.stacking import fit_together
 from nserbench.benchmark.training import Chance
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dropout import Dropout, draw_masks
@@ -79,7 +81,7 @@ def plainly(run: Run, states: dict[str, Tensor], labels: Tensor) -> Epochs:
     order = torch.Generator().manual_seed(run.chance.start("order"))
     drawn = torch.Generator().manual_seed(run.chance.start("dropout"))
     (drop,) = [one for one in head.modules() if isinstance(one, Dropout)]
-    losses, accuracies = [], []
+    losses, accuracies, slopes = [], [], []
     for _ in range(run.epochs):
         total, right = 0.0, 0
         for batch in shuffled(run.rows, None, RECIPE.batch_size, order):
@@ -95,7 +97,8 @@ def plainly(run: Run, states: dict[str, Tensor], labels: Tensor) -> Epochs:
             right += int((logits.argmax(1) == labels[batch]).sum())
         losses.append(total / len(run.rows))
         accuracies.append(right / len(run.rows))
-    return Epochs(losses, accuracies)
+        slopes.append(slope(head.parameters()))
+    return Epochs(losses, accuracies, [], slopes)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,56 @@ def test_a_stack_ends_where_ordinary_loops_end(
     for seen, other in zip(told, wanted, strict=True):
         assert seen.losses == pytest.approx(other.losses, abs=1e-5)
         assert seen.accuracies == pytest.approx(other.accuracies)
+        assert seen.gradients == pytest.approx(other.gradients, rel=1e-3)
+
+
+class Tape:
+    """Records on a processor as a GPU does: nothing runs until it is played."""
+
+    def __init__(self) -> None:
+        self.recorded = self.played = 0
+
+    def warm(self, function: Callable[[], Sequence[Tensor]]) -> Sequence[Tensor]:
+        return function()
+
+    def record(self, function: Callable[[], Sequence[Tensor]]) -> Recorded:
+        self.recorded += 1
+        found: list[Tensor] = []
+
+        def play() -> None:
+            self.played += 1
+            found[:] = function()
+
+        return play, found
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_recorded_step_trains_as_one_that_is_called(
+    states: dict[str, Tensor],
+    labels: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    schedule: str,
+) -> None:
+    recipe = replace(RECIPE, schedule=schedule)  # type: ignore[arg-type]
+    called, recorded = singles([2, 5, 5, 3]), singles([2, 5, 5, 3])
+    told = fit_together(called, states, labels, CLASSES, recipe, "cpu")
+    tapes = [Tape() for _ in range(4)]
+    left = iter(tapes)
+    monkeypatch.setattr(stacking, "recorder", lambda device: next(left))
+
+    again = fit_together(recorded, states, labels, CLASSES, recipe, "cpu")
+
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(weights(called), weights(recorded), strict=True)
+    )
+    assert again == told
+    # Anew for each number of runs that are left, after three steps that are called.
+    used = [tape for tape in tapes if tape.played]
+    assert [tape.recorded for tape in used] == [1] * len(used)
+    assert len(used) > 1
+    longest = max(run.steps(recipe.batch_size) for run in recorded)
+    assert sum(tape.played for tape in used) == longest - WARM * len(used)
 
 
 def test_together_is_as_alone(states: dict[str, Tensor], labels: Tensor) -> None:
