@@ -115,6 +115,11 @@ class Extraction:
             "precision": "float32",
         }
 
+    def without_noise(self) -> Extraction:
+        """Give the same over clean speech."""
+        writer = self.transcripts and self.transcripts.without_noise()
+        return replace(self, noise=None, snr=None, transcripts=writer)
+
     def tuned(self, file: Path) -> Extraction:
         """Give the same with an upstream whose weights were tuned.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any
@@ -160,17 +160,34 @@ def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
     """Compare the transcripts with what was said, where both are known."""
     if job.extraction.words is None:
         return {}
-    pairs = list(_words(job, store))
-    ones = [clip.utterance for clip, _ in pairs]
-    found = recognised(
-        [one.text for one in ones],
-        [text for _, text in pairs],
-        [one.language for one in ones],
-    )
-    return {} if found is None else asdict(found)
+    heard = list(_words(job, store))
+    ones, texts = [one.clip.utterance for one in heard], [one.text for one in heard]
+    languages = [one.language for one in ones]
+    found = recognised([one.text for one in ones], texts, languages)
+    from_clean = recognised([one.clean for one in heard], texts, languages)
+    told: dict[str, str | float | int] = {} if found is None else asdict(found)
+    if from_clean is not None:
+        told["clean_rate"] = from_clean.rate
+        told["clean_match_error"] = from_clean.match_error
+    return told
 
 
-def _words(job: Job, store: Store) -> Iterator[tuple[Clip, str]]:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What was taken to be said in an utterance.
+
+    Attributes:
+        clip: The utterance.
+        text: Its transcript.
+        clean: The transcript of the same without noise; None where the store has none.
+    """
+
+    clip: Clip
+    text: str
+    clean: str | None
+
+
+def _words(job: Job, store: Store) -> Iterator[_Heard]:
     """Give utterances with their transcripts.
 
     Those of upstreams that were tuned are of the fold that they are tested in.
@@ -181,7 +198,12 @@ def _words(job: Job, store: Store) -> Iterator[tuple[Clip, str]]:
         tuned = one.extraction.upstream.tuned is not None
         places = one.splits[0].test if tuned else range(len(one.clips))
         clips = [one.clips[place] for place in places]
-        yield from zip(clips, said(words, clips, store), strict=True)
+        quiet = words.without_noise()
+        held = store.features(quiet.identity).keys("transcripts")
+        clean: Sequence[str | None] = [None] * len(clips)
+        if words.noise is not None and held.issuperset(quiet.keys(clips)):
+            clean = said(quiet, clips, store)
+        yield from map(_Heard, clips, said(words, clips, store), clean)
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:

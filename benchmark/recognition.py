@@ -19,6 +19,11 @@ LOOPED = 2.4
 (Radford et al., arXiv:2212.04356, Sec. 4.5)."""
 
 
+Against = Literal["reference", "clean"]
+"""What transcripts are compared with: what was said, or the transcript of clean speech,
+which shows what the noise alone does, even in a language that the model cannot read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recognition:
     """How well the transcripts of some utterances match their references.

@@ -6,22 +6,17 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from nserbench.benchmark.cell import Condition
 from nserbench.benchmark.hearing import Models, provide, said
 from nserbench.benchmark.identify import identify
 from nserbench.benchmark.progress import Progress
-from nserbench.benchmark.recognition import Recognition, recognition
+from nserbench.benchmark.recognition import Against, Recognition, recognition
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Opened
 from nserbench.benchmark.survey import Clip, survey
 from nserbench.cards import Bound
 from nserbench.upstreams.base import UpstreamCard
-
-Against = Literal["reference", "clean"]
-"""What transcripts are compared with: what was said, or the transcript of clean speech,
-which shows what the noise alone does, even in a language that the model cannot read."""
 
 COLUMNS = ("upstream", "corpus", "condition", "utterance", "reference", "transcript")
 

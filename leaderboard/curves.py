@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.metrics import confusion
 from nserbench.benchmark.predictions import Predictions
+from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result
 from nserbench.errors import BadResult
 from nserbench.leaderboard.cells import Column, Row
@@ -20,6 +21,9 @@ from nserbench.leaderboard.shown import Place as Place
 from nserbench.leaderboard.shown import place as place
 from nserbench.leaderboard.shown import shown as shown
 from nserbench.leaderboard.table import Score, SummaryTable
+
+FROM_CLEAN = "match error from clean"
+"""What is said of transcripts that are compared with those of clean speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Understood:
         column: Where.
         rate: Errors in words or characters as a fraction of those said; may exceed 1.
         value: The metric, a fraction of 1.
-        measure: What ``rate`` is: ``WER`` or ``CER``.
+        measure: What ``rate`` is: ``WER``, ``CER`` or `FROM_CLEAN`.
         low: Where the 95 % interval of ``value`` begins; None with one speaker.
         high: Where it ends.
     """
@@ -217,7 +221,10 @@ def _matrix(result: Result) -> NDArray[np.int64]:
 
 
 def understood(
-    table: SummaryTable, results: Sequence[Result], metric: str
+    table: SummaryTable,
+    results: Sequence[Result],
+    metric: str,
+    against: Against = "reference",
 ) -> list[Understood]:
     """Set how well words were recognised beside how well emotions were.
 
@@ -226,13 +233,16 @@ def understood(
         results: Of the same folders; those count whose words were compared with what
             was said.
         metric: One of the table's.
+        against: ``clean`` takes the match error against the transcript of clean speech
+            in place of the error rate against what was said.
     """
     found, points = shown(results), []
+    key = "rate" if against == "reference" else "clean_match_error"
     for row, column, score in _scores(table, metric):
         heard = [one.recognition for one in found.get((row, column), ())]
-        if heard := [one for one in heard if one]:
-            rate = float(np.mean([float(one["rate"]) for one in heard]))
-            measure = str(heard[0]["measure"])
+        if heard := [one for one in heard if key in one]:
+            rate = float(np.mean([float(one[key]) for one in heard]))
+            measure = str(heard[0]["measure"]) if key == "rate" else FROM_CLEAN
             ends = score.low, score.high
             points.append(Understood(row, column, rate, score.value, measure, *ends))
     return points
@@ -245,6 +255,8 @@ def costs(table: SummaryTable, results: Sequence[Result], metric: str) -> list[C
         table: Where the metric is taken from.
         results: Of the same folders; those count that say their seconds.
         metric: One of the table's.
+        against: ``clean`` takes the match error against the transcript of clean speech
+            in place of the error rate against what was said.
     """
     found, points = shown(results), []
     for row, column, score in _scores(table, metric):

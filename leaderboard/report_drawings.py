@@ -34,7 +34,14 @@ def draw_report(source: Source, folder: Path) -> Iterator[tuple[Path, str]]:
         if kind is not None:
             for name, table in _tables(source, part):
                 metric = part.metrics[-1]
-                drawn = Drawn(source.root, table, metric, WIDTH, heatmap=True)
+                drawn = Drawn(
+                    source.root,
+                    table,
+                    metric,
+                    WIDTH,
+                    heatmap=True,
+                    against=source.against,
+                )
                 file = folder / f"{_file_name(name)}.svg"
                 yield file, _draw(kind, drawn, file)
 

@@ -74,7 +74,9 @@ def word_sections(source: Source, part: Part) -> Iterator[Section]:
     rows: list[tuple[Sequence[str], Sequence[Shown]]] = []
     every: list[Understood] = []
     for line in part.rows:
-        points = understood(source.part(part), source.results(line), metric)
+        points = understood(
+            source.part(part), source.results(line), metric, source.against
+        )
         found = {one.column: one for one in points}
         every += points
         for at, column in source.places(line).items():

@@ -22,6 +22,7 @@ from nserbench.benchmark.names import (
 )
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.protocols import read_protocol
+from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result, read_result, result_folders
 from nserbench.benchmark.study import Request
 from nserbench.errors import NserbenchError
@@ -47,6 +48,7 @@ class Source:
         plugins: Where names are looked up.
         root: The folder of results.
         troubles: What could not be run.
+        against: What transcripts are compared with.
     """
 
     experiment: Experiment
@@ -54,6 +56,7 @@ class Source:
     plugins: Plugins
     root: Path
     troubles: Sequence[Trouble] = field(default=())
+    against: Against = "reference"
 
     def check(self) -> None:
         """Look up what the command line set.

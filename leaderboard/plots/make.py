@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
+from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result, read_results
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.curves import confusions, costs, layer_weights, understood
@@ -33,6 +34,7 @@ class Source:
         metric: One of the table's.
         width: Of the figure, in inches.
         heatmap: Whether layers are drawn as colours.
+        against: What transcripts are compared with.
     """
 
     root: Path
@@ -40,6 +42,7 @@ class Source:
     metric: str
     width: float
     heatmap: bool = False
+    against: Against = "reference"
 
     @cached_property
     def results(self) -> list[Result]:
@@ -88,7 +91,7 @@ def _confusion(source: Source) -> Figure | None:
 
 
 def _wer(source: Source) -> Figure | None:
-    found = understood(source.table, source.results, source.metric)
+    found = understood(source.table, source.results, source.metric, source.against)
     return draw_wer(found, source.title, source.width) if found else None
 
 
@@ -160,7 +163,7 @@ def said_of(name: str, source: Source) -> list[str]:
         f"protocol {one}" for one in source.table.protocols if one.startswith(used)
     ]
     if name == "wer":
-        found = understood(source.table, source.results, source.metric)
+        found = understood(source.table, source.results, source.metric, source.against)
         return [*lines, *explained(found)]
     return lines
 

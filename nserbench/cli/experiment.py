@@ -17,6 +17,7 @@ from nserbench.cli.options import (
     limit_option,
     out_option,
     store_option,
+    words_option,
 )
 from nserbench.cli.session import Session, with_session
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nserbench.benchmark.experiments.running import Trouble
     from nserbench.benchmark.gridfile import Overrides
     from nserbench.benchmark.plan import Estimate
+    from nserbench.benchmark.recognition import Against
     from nserbench.benchmark.study import Request, Study
     from nserbench.leaderboard.report_source import Source
 
@@ -173,6 +175,7 @@ def _checkpoint(text: str) -> tuple[str, str]:
     metavar="FOLDER",
     help="Draw the figures into a folder, too.",
 )
+@words_option
 @with_session
 def experiment(
     session: Session,
@@ -186,6 +189,7 @@ def experiment(
     plan: bool,
     form: str,
     figures: Path | None,
+    against: Against,
 ) -> None:
     """Run one of the paper's seven experiments, and report it.
 
@@ -212,7 +216,9 @@ def experiment(
         _finish((_print_cells if dry_run else _print_costs)(wanted))
         return
     outcomes, troubles = _run(wanted)
-    source = Source(whole, overrides, session.plugins, settings.results, troubles)
+    source = Source(
+        whole, overrides, session.plugins, settings.results, troubles, against
+    )
     _print_report(source, form, figures)
     _finish(troubles, outcomes["failed"])
 

@@ -75,6 +75,16 @@ device_option = click.option(
 )
 
 
+words_option = click.option(
+    "--words",
+    "against",
+    type=click.Choice(["reference", "clean"]),
+    default="reference",
+    show_default=True,
+    help="Count errors against the corpus's texts, or the transcript of clean speech.",
+)
+
+
 def corpus_options(command: Command, required: bool = True) -> Command:
     """Add ``--corpus``, ``--noise`` and ``--snr``."""
 

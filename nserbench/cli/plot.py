@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.cli.options import words_option
 from nserbench.cli.session import with_settings
 
 if TYPE_CHECKING:
+    from nserbench.benchmark.recognition import Against
     from nserbench.settings import Settings
 
 FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
@@ -51,6 +53,7 @@ FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
     help="3.4 for one column of a paper, 7 for two.",
 )
 @click.option("--heatmap", is_flag=True, help="Draw layers as colours.")
+@words_option
 @with_settings
 def plot(
     settings: Settings,
@@ -64,6 +67,7 @@ def plot(
     metric: str,
     width: float,
     heatmap: bool,
+    against: Against,
 ) -> None:
     """Draw a figure for a paper.
 
@@ -102,7 +106,7 @@ def plot(
         corpora=corpora,
         noises=noises,
     )
-    source = Source(root, table, metrics[0], width, heatmap)
+    source = Source(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, source), file)
     for line in said_of(figure, source):
         click.echo(line)

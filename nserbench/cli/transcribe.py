@@ -23,7 +23,8 @@ from nserbench.cli.session import Session, with_session
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.transcription import Against, Transcripts
+    from nserbench.benchmark.recognition import Against
+    from nserbench.benchmark.transcription import Transcripts
 
 
 @click.command()

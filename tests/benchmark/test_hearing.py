@@ -16,6 +16,7 @@ from nserbench.benchmark.plan import estimate
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
+from nserbench.benchmark.recognition import recognition
 from nserbench.benchmark.results import read_results
 from nserbench.benchmark.runner import Runner
 from nserbench.benchmark.store import Store
@@ -303,6 +304,39 @@ def test_the_result_says_how_well_the_words_were_understood(
     assert found["mel"] == {}
     assert found["scribe"] == found["reader:text=scribe"]
     assert (found["scribe"]["measure"], found["scribe"]["utterances"]) == ("WER", 24)
+
+
+def test_words_in_noise_are_compared_with_those_in_clean_speech_if_they_are_there(
+    ask: Ask, runner: Runner, notes: Path
+) -> None:
+    said = {"upstreams": ["scribe"], "noises": ["hiss"], "snrs": [-10.0]}
+    runner.run(ask(**said))
+    (alone,) = read_results(runner.results)
+    runner.run(ask(upstreams=["scribe"]))
+    runner.run(ask(**said, seeds=[1]))
+
+    found = {(one.condition, one.seed): one for one in read_results(runner.results)}
+
+    # The corpus has no texts.
+    assert alone.recognition == {}
+    assert found["clean", 0].recognition == {}
+    noisy = found["hiss@-10", 1].recognition
+    clean, loud = (
+        said_in(runner, ask(upstreams=["scribe"], noises=[noise], snrs=[-10.0]))
+        for noise in ("clean", "hiss")
+    )
+    expected = recognition(clean, loud, [None] * len(clean))
+    assert expected is not None
+    assert noisy == {
+        "clean_rate": expected.rate,
+        "clean_match_error": expected.match_error,
+    }
+    assert expected.rate > 0
+
+
+def said_in(runner: Runner, study: Study) -> list[str]:
+    (job,) = prepare(study, runner.store, Silent())
+    return said(job.extraction, job.clips, runner.store)
 
 
 def test_a_plan_prices_transcripts_once_whoever_reads_them(

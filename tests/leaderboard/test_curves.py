@@ -184,6 +184,16 @@ def test_understanding_sets_the_error_rate_beside_the_metric(
     assert (found.value, found.low, found.high) == (score.value, score.low, score.high)
 
 
+def test_understanding_may_be_measured_from_clean_speech(root: Path, add: Add) -> None:
+    add(recognition={"measure": "WER", "rate": 2.0}, right="11111110")
+    add(condition="park@0", recognition={"clean_match_error": 0.4}, right="11111100")
+
+    (found,) = understood(table(root), read_results(root), "f1_macro", "clean")
+
+    assert found.column.condition == "park@0"
+    assert (found.rate, found.measure) == (0.4, "match error from clean")
+
+
 def test_a_cost_is_the_time_of_extraction_and_training_over_seeds(
     root: Path, add: Add
 ) -> None:
