@@ -139,17 +139,8 @@ def extract(
     Raises:
         NserbenchError: if a feature is not finite, or a group not as the card says.
     """
-    upstream = loaded.upstream
-    features = store.announce(
-        extraction.identity,
-        {
-            "upstream": extraction.upstream.bound.label,
-            "condition": extraction.condition,
-            "parameters": upstream.parameter_count(),
-            **_tuned(extraction),
-        },
-    )
-    bound = extraction.upstream.bound
+    upstream, bound = loaded.upstream, extraction.upstream.bound
+    features = _announced(extraction, upstream, store)
     described = bound.card.describe(bound.options)
     on_cpu, peak = upstream.device == "cpu", Peak(upstream.device)
     size = extraction.card.batch if on_cpu else _BATCH_ELSEWHERE
@@ -170,6 +161,16 @@ def extract(
             facts["peak"] = str(held)
         for form in forms:
             features.write(form, states[form], facts)
+
+
+def _announced(extraction: Extraction, upstream: Upstream, store: Store) -> Features:
+    about = {
+        "upstream": extraction.upstream.bound.label,
+        "condition": extraction.condition,
+        "parameters": upstream.parameter_count(),
+        **_tuned(extraction),
+    }
+    return store.announce(extraction.identity, about)
 
 
 def _load_tuned(file: Path, upstream: Upstream) -> None:

@@ -14,16 +14,15 @@ import pickle
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nserbench.benchmark.batches import shuffled
 from nserbench.benchmark.environment import Peak
-from nserbench.benchmark.features import PooledSource, Statistics, places
+from nserbench.benchmark.features import PooledSource, Statistics
 from nserbench.benchmark.fits import trained_features
 from nserbench.benchmark.heads import (
     chance_of,
@@ -43,9 +42,9 @@ from nserbench.benchmark.objective import (
     class_weights,
     cross_entropy,
     pace,
-    slope,
     uar_of,
 )
+from nserbench.benchmark.pair import Pair
 from nserbench.benchmark.prefetch import ahead
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.shards import write_whole
@@ -53,15 +52,12 @@ from nserbench.benchmark.splits import Split
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.training import seeded
 from nserbench.benchmark.tuned import (
-    changing,
-    make_ready,
     put_back,
     save_tuned,
-    trainable,
 )
 from nserbench.benchmark.waves import Waves
 from nserbench.errors import NserbenchError, StoreDamaged
-from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
+from nserbench.upstreams.base import Batch
 from nserbench.upstreams.enhancement import Enhancer
 
 
@@ -90,7 +86,7 @@ def tune(
     bound = job.cell.upstream
     upstream = bound.card.open(bound.options, models.device)
     head = fresh_head(job, split, statistics).to(models.device)
-    pair = _Pair(job, upstream, head, tuning)
+    pair = Pair(job, upstream, head, tuning)
     enhancer = _enhancer(job, models)
     lesson = _Lesson(job, split, pair, Waves(job, store, enhancer), progress)
     partial = file.with_suffix(".partial")
@@ -124,92 +120,6 @@ def _enhancer(job: Job, models: Models) -> Enhancer | None:
     return None if first.enhancer is None else models.open(first).enhancer
 
 
-class _Pair:
-    """An upstream and a head that are trained together.
-
-    Args:
-        job: Of the head.
-        upstream: Loaded afresh.
-        head: With fresh weights, on the device of the upstream.
-        tuning: How the upstream is tuned.
-    """
-
-    def __init__(
-        self, job: Job, upstream: Upstream, head: nn.Module, tuning: Tuning
-    ) -> None:
-        if upstream.model is None:
-            raise NserbenchError(
-                f"{job.cell.upstream.label} has no model, against what its card says"
-            )
-        self.job, self.upstream, self.head = job, upstream, head
-        self.model, self._frozen = upstream.model, tuning.frozen
-        self.train()
-        groups = [
-            (trainable(self.model), tuning.learning_rate),
-            (trainable(self.head), job.recipe.learning_rate),
-        ]
-        self.rates = [rate for _, rate in groups]
-        self.optimiser = torch.optim.Adam(
-            [{"params": list(own.values()), "lr": rate} for own, rate in groups],
-            fused=True,
-        )
-
-    def train(self) -> None:
-        """Put both in training mode."""
-        make_ready(self.model, self._frozen)
-        self.head.train()
-
-    def rest(self) -> None:
-        """Put both in evaluation mode."""
-        self.model.eval()
-        self.head.eval()
-
-    def logits(self, batch: Batch) -> Tensor:
-        """Give the logits of some utterances, ``(batch, classes)``, in float32."""
-        device, narrow = self.upstream.device, self.job.recipe.precision == "bf16"
-        kind = torch.device(device).type
-        with torch.autocast(
-            kind, torch.bfloat16, enabled=narrow and torch.is_grad_enabled()
-        ):
-            features = self._chosen(self.upstream.forward(batch))
-            logits: Tensor = self.head(features)
-        return logits.float()
-
-    def _chosen(self, features: LayeredFeatures) -> dict[str, LayerGroup]:
-        """Give the groups and layers that the head reads."""
-        stored, wanted = self.job.stored, self.job.cell.groups
-        found = {}
-        for name, spec in wanted.items():
-            at, group = places(stored[name], spec.layers), features[name]
-            states = group.states[at.start : at.stop].float()
-            found[name] = LayerGroup(states, group.lengths)
-        return found
-
-    def state(self) -> dict[str, Tensor]:
-        """Give all that training changes."""
-        both = {"upstream": changing(self.model), "head": changing(self.head)}
-        return {
-            f"{whose}.{name}": one
-            for whose in both
-            for name, one in both[whose].items()
-        }
-
-    def step(self, share: float) -> float:
-        """Let Adam take a step, and give the norm of the gradient.
-
-        Args:
-            share: Of the learning rates.
-        """
-        groups = self.optimiser.param_groups
-        norm = slope(chain.from_iterable(group["params"] for group in groups))
-        if math.isfinite(norm):
-            for group, rate in zip(groups, self.rates, strict=True):
-                group["lr"] = rate * share
-            self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        return norm
-
-
 @dataclass(slots=True)
 class _Lesson:
     """The epochs of a tuning.
@@ -227,7 +137,7 @@ class _Lesson:
 
     job: Job
     split: Split
-    pair: _Pair
+    pair: Pair
     material: Waves
     progress: Progress
     seen: Epochs = field(default_factory=Epochs)

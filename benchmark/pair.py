@@ -1,0 +1,102 @@
+"""An upstream and a head that are trained together."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from nserbench.benchmark.features import places
+from nserbench.benchmark.job import Job, Tuning
+from nserbench.benchmark.objective import slope
+from nserbench.benchmark.tuned import changing, make_ready, trainable
+from nserbench.errors import NserbenchError
+from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
+
+
+class Pair:
+    """An upstream and a head that are trained together.
+
+    Args:
+        job: Of the head.
+        upstream: Loaded afresh.
+        head: With fresh weights, on the device of the upstream.
+        tuning: How the upstream is tuned.
+    """
+
+    def __init__(
+        self, job: Job, upstream: Upstream, head: nn.Module, tuning: Tuning
+    ) -> None:
+        if upstream.model is None:
+            raise NserbenchError(
+                f"{job.cell.upstream.label} has no model, against what its card says"
+            )
+        self.job, self.upstream, self.head = job, upstream, head
+        self.model, self._frozen = upstream.model, tuning.frozen
+        self.train()
+        groups = [
+            (trainable(self.model), tuning.learning_rate),
+            (trainable(self.head), job.recipe.learning_rate),
+        ]
+        self.rates = [rate for _, rate in groups]
+        self.optimiser = torch.optim.Adam(
+            [{"params": list(own.values()), "lr": rate} for own, rate in groups],
+            fused=True,
+        )
+
+    def train(self) -> None:
+        """Put both in training mode."""
+        make_ready(self.model, self._frozen)
+        self.head.train()
+
+    def rest(self) -> None:
+        """Put both in evaluation mode."""
+        self.model.eval()
+        self.head.eval()
+
+    def logits(self, batch: Batch) -> Tensor:
+        """Give the logits of some utterances, ``(batch, classes)``, in float32."""
+        device, narrow = self.upstream.device, self.job.recipe.precision == "bf16"
+        kind = torch.device(device).type
+        with torch.autocast(
+            kind, torch.bfloat16, enabled=narrow and torch.is_grad_enabled()
+        ):
+            features = self._chosen(self.upstream.forward(batch))
+            logits: Tensor = self.head(features)
+        return logits.float()
+
+    def _chosen(self, features: LayeredFeatures) -> dict[str, LayerGroup]:
+        """Give the groups and layers that the head reads."""
+        stored, wanted = self.job.stored, self.job.cell.groups
+        found = {}
+        for name, spec in wanted.items():
+            at, group = places(stored[name], spec.layers), features[name]
+            states = group.states[at.start : at.stop].float()
+            found[name] = LayerGroup(states, group.lengths)
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """Give all that training changes."""
+        both = {"upstream": changing(self.model), "head": changing(self.head)}
+        return {
+            f"{whose}.{name}": one
+            for whose in both
+            for name, one in both[whose].items()
+        }
+
+    def step(self, share: float) -> float:
+        """Let Adam take a step, and give the norm of the gradient.
+
+        Args:
+            share: Of the learning rates.
+        """
+        groups = self.optimiser.param_groups
+        norm = slope(chain.from_iterable(group["params"] for group in groups))
+        if math.isfinite(norm):
+            for group, rate in zip(groups, self.rates, strict=True):
+                group["lr"] = rate * share
+            self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return norm
