@@ -30,7 +30,7 @@ KINDS = (
 )
 
 BRIEF = ("name", "summary", "version", "extra", "origin")
-DETAILED = ("name", "summary", "version", "licence", "extra", "origin")
+DETAILED = ("name", "summary", "shows", "version", "licence", "extra", "origin")
 _PLAIN = (None, "", BUILT_IN)
 
 Row: TypeAlias = Mapping[str, Any]
