@@ -267,7 +267,7 @@ def test_a_kill_and_a_resume_give_the_same_predictions(
 def test_the_epoch_that_is_selected_is_the_one_that_answers(
     result: Callable[..., Result],
 ) -> None:
-    found = result("finetune=last", "lr=3e-3", protocol=f"{FAST}+oracle", epochs=6)
+    found = result("finetune=last", "lr=5e-3", protocol=f"{FAST}+oracle", epochs=10)
 
     seen: Any = found.notes["training"]
     assert found.predictions is not None
