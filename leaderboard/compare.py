@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from nserbench.benchmark.metrics import METRICS
 from nserbench.benchmark.predictions import Predictions
 from nserbench.leaderboard.cells import Counts
 from nserbench.leaderboard.pairs import Pair, predictions_of
-from nserbench.leaderboard.statistics import Difference, Sample
+from nserbench.leaderboard.statistics import Sample
 
 FEW_DISCORDANT = 25
 """Utterances that one cell alone has right, below which McNemar's test is exact."""
@@ -209,7 +209,7 @@ def _right(found: Predictions) -> NDArray[np.bool_]:
 
 def _changes(pairs: Sequence[Pair]) -> dict[str, Change]:
     first, second = (
-        [Counts.of(predictions_of(one)).resampled() for one in side]
+        {one.seed: Counts.of(predictions_of(one)).resampled() for one in side}
         for side in zip(*pairs, strict=True)
     )
     return {
@@ -220,22 +220,10 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, Change]:
 
 def _change(first: Sample, second: Sample) -> Change:
     values = first.value, second.value, second.value - first.value
-    found = _difference(first, second)
+    found = second.minus(first)
     if found is None:
         return Change(*values, None, None, None)
     return Change(*values, found.low, found.high, found.p)
-
-
-def _difference(first: Sample, second: Sample) -> Difference | None:
-    """Subtract seed by seed, then measure the changes against none at all.
-
-    Equal seeds begin and shuffle alike, so that they are pairs. None with one unit.
-    """
-    if first.drawn is None or second.drawn is None:
-        return None
-    seeds, drawn = second.seeds - first.seeds, second.drawn - first.drawn
-    none = replace(first, seeds=np.zeros(1), drawn=np.zeros_like(drawn))
-    return replace(second, seeds=seeds, drawn=drawn).minus(none)
 
 
 def _agreement(

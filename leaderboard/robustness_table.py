@@ -190,7 +190,8 @@ def _measured(
 
 
 def _sample(cell: Seeds, metric: str) -> Sample:
-    return Sample.of([one.resampled() for one in cell.values()], metric)
+    resampled = {seed: one.resampled() for seed, one in cell.items()}
+    return Sample.of(resampled, metric)
 
 
 def _stacked(samples: Sequence[Sample]) -> Sample:

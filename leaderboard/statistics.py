@@ -53,24 +53,28 @@ class Sample:
         seeds: ``(seeds,)``, the mean of folds with each seed.
         drawn: ``(draws,)``, the mean over seeds in each draw of units, which all
             seeds share. None with one unit.
+        numbers: The seeds themselves; empty where nobody knows them.
     """
 
     tested: int
     units: int
     seeds: NDArray[np.float64]
     drawn: NDArray[np.float64] | None
+    numbers: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, counts: Sequence[Counts], metric: str) -> Sample:
-        """Measure a metric, by its name in `METRICS`, of resampled counts."""
-        function, first = METRICS[metric], counts[0]
-        found = [mean_of_folds(function, one.answers.sum(axis=0)) for one in counts]
-        drawn = [one.drawn[metric] for one in counts if one.drawn]
+    def of(cls, counts: Mapping[int, Counts], metric: str) -> Sample:
+        """Measure a metric, by its name in `METRICS`, of resampled counts by seed."""
+        each = list(counts.values())
+        function, first = METRICS[metric], each[0]
+        found = [mean_of_folds(function, one.answers.sum(axis=0)) for one in each]
+        drawn = [one.drawn[metric] for one in each if one.drawn]
         return cls(
             tested=first.tested,
             units=len(first.answers),
             seeds=np.array(found, np.float64),
             drawn=np.mean(drawn, axis=0, dtype=np.float64) if drawn else None,
+            numbers=tuple(counts),
         )
 
     @property
@@ -99,13 +103,18 @@ class Sample:
     def minus(self, other: Sample) -> Difference | None:
         """Compare with another cell draw by draw; p is not adjusted.
 
+        Equal seeds begin and shuffle alike, so that they are compared in pairs, too.
+
         None unless both were tested on the same utterances, of at least two units.
         """
         if self.drawn is None or other.drawn is None or self.tested != other.tested:
             return None
         value = self.value - other.value
         sampling = standard_error(self.drawn - other.drawn, value, self.units)
-        error, freedom = _combined(sampling, self.units, [self, other])
+        paired = self.numbers and self.numbers == other.numbers
+        changes = replace(self, seeds=self.seeds - other.seeds) if paired else None
+        parts = [self, other] if changes is None else [changes]
+        error, freedom = _combined(sampling, self.units, parts)
         reach = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
         return Difference(
             value, value - reach, value + reach, _p(value, error, freedom)

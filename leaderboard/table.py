@@ -194,7 +194,7 @@ def _samples(places: Places, metrics: Sequence[str]) -> Samples:
     columns = sorted({column for _, column in places}, key=_column_order)
     samples: Samples = {column: {name: {} for name in metrics} for column in columns}
     for (row, column), tallies in places.items():
-        counts = [one.resampled() for one in comparable(tallies).values()]
+        counts = {seed: one.resampled() for seed, one in comparable(tallies).items()}
         for name in metrics if counts else ():
             samples[column][name][row] = Sample.of(counts, name)
     return samples

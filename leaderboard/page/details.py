@@ -49,12 +49,13 @@ class Run(TypedDict):
 class Sampled(TypedDict):
     """A `nserbench.leaderboard.statistics.Sample`, so that the page can subtract two.
 
-    ``draws`` are unsigned 16-bit numbers in base64, little end first, of `STEPS` to 1;
-    None with one unit of independence.
+    ``seeds`` are the values with each seed, in the order of the runs. ``draws`` are
+    unsigned 16-bit numbers in base64, little end first, of `STEPS` to 1; None with one
+    unit of independence.
     """
 
     value: float
-    spread: float
+    seeds: Sequence[float]
     draws: str | None
 
 
@@ -84,7 +85,8 @@ def details(
     """
     seeds = [one.seed for one in found] or [one.seed for one in results]
     reasons = {f"seed {one.seed}": one.reason for one in results if one.reason}
-    counts = [Counts.of(_answers(one)).resampled() for one in found]
+    by_seed = {one.seed: Counts.of(_answers(one)).resampled() for one in found}
+    counts = list(by_seed.values())
     return Details(
         command=command((found or results)[0], seeds),
         reasons=reasons,
@@ -92,7 +94,7 @@ def details(
         confusion=_confusion(counts),
         tested=f"{counts[0].tested:x}" if counts else "",
         units=len(counts[0].answers) if counts else 0,
-        samples={name: _sampled(counts, name) for name in METRICS if counts},
+        samples={name: _sampled(by_seed, name) for name in METRICS if counts},
         weights={
             one.group: {str(layer): round(w, 6) for layer, w in one.by_layer.items()}
             for one in layer_weights(found)
@@ -138,11 +140,11 @@ def _confusion(seeds: Sequence[Counts]) -> list[list[int]]:
     return np.sum(matrices, axis=0).tolist() if seeds else []
 
 
-def _sampled(seeds: Sequence[Counts], metric: str) -> Sampled:
+def _sampled(seeds: Mapping[int, Counts], metric: str) -> Sampled:
     sample = Sample.of(seeds, metric)
     return Sampled(
         value=sample.value,
-        spread=sample.spread,
+        seeds=sample.seeds.tolist(),
         draws=None if sample.drawn is None else _packed(sample.drawn),
     )
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ def answers(seed: int, skill: float, units: int = UNITS) -> NDArray[np.int64]:
 
 def sample(skill: float, *seeds: int, tested: int = 0) -> Sample:
     cells = [Counts(960, tested, answers(seed, skill)).resampled() for seed in seeds]
-    return Sample.of(cells, "uar")
+    return Sample.of(dict(enumerate(cells)), "uar")
 
 
 def width(found: Sample) -> float:
@@ -64,6 +66,24 @@ def test_draws_are_shared_so_that_hard_speakers_cancel() -> None:
     assert difference.value == pytest.approx(two.value - one.value)
 
 
+def test_equal_seeds_are_pairs_whose_changes_count() -> None:
+    seeds = np.array([0.5, 0.6, 0.7])
+    drawn = np.random.default_rng(0).normal(0.6, 0.02, 2000)
+    one = Sample(0, 20, seeds, drawn, (0, 1, 2))
+    better = Sample(0, 20, seeds + 0.05, drawn + 0.05, (0, 1, 2))
+    others = replace(better, numbers=(3, 4, 5))
+
+    same, paired, apart = one.minus(one), better.minus(one), others.minus(one)
+
+    assert same
+    assert (same.low, same.high) == (0, 0)
+    assert paired
+    # Each seed is better by as much, however far the seeds lie apart.
+    assert (paired.low, paired.high) == pytest.approx((0.05, 0.05))
+    assert apart
+    assert apart.high - apart.low > 0.1
+
+
 def test_the_error_of_a_mean_is_that_of_students_t() -> None:
     # Units of one utterance each class: UAR of one fold is a mean over units.
     rng = np.random.default_rng(0)
@@ -72,7 +92,7 @@ def test_the_error_of_a_mean_is_that_of_students_t() -> None:
     for each in right:
         cells = np.zeros((30, 1, 2, 2), np.int64)
         cells[:, 0, 0, 0], cells[:, 0, 0, 1] = each, 20 - each
-        found.append(Sample.of([Counts(600, 0, cells).resampled()], "accuracy"))
+        found.append(Sample.of({0: Counts(600, 0, cells).resampled()}, "accuracy"))
 
     difference = found[0].minus(found[1])
 
@@ -86,12 +106,12 @@ def test_the_error_of_a_mean_is_that_of_students_t() -> None:
 
 def test_what_differs_from_seed_to_seed_widens_the_interval() -> None:
     counts = Counts(960, 0, answers(1, 0.7)).resampled()
-    same = Sample.of([counts, counts, counts], "uar")
+    same = Sample.of({0: counts, 1: counts, 2: counts}, "uar")
     others = [Counts(960, 0, answers(1, skill)).resampled() for skill in (0.6, 0.8)]
-    other = Sample.of([counts, *others], "uar")
+    other = Sample.of(dict(enumerate([counts, *others])), "uar")
 
     assert same.spread == pytest.approx(0)
-    assert width(same) == pytest.approx(width(Sample.of([counts], "uar")))
+    assert width(same) == pytest.approx(width(Sample.of({0: counts}, "uar")))
     assert width(other) > 1.5 * width(same)
 
 
@@ -128,7 +148,7 @@ def test_a_difference_that_no_draw_varies_has_the_least_p_of_so_many_draws() -> 
     right, wrong = cells.copy(), cells.copy()
     right[:, 0, 0, 0] = wrong[:, 0, 0, 1] = 1
     one, two = (
-        Sample.of([Counts(4, 0, each).resampled()], "uar") for each in (right, wrong)
+        Sample.of({0: Counts(4, 0, each).resampled()}, "uar") for each in (right, wrong)
     )
 
     assert (found := one.minus(two))

@@ -65,7 +65,9 @@ def test_a_score_is_the_mean_over_seeds_of_the_mean_of_folds(
         folds = [metric(one.answers.sum(axis=0)).mean() for one in counts]
         score = entry.scores[name]
         assert score.value == pytest.approx(np.mean(folds))
-        assert (score.low, score.high) == Sample.of(counts, name).interval()
+        assert (score.low, score.high) == Sample.of(
+            dict(enumerate(counts)), name
+        ).interval()
     assert entry.seeds == (0, 1, 2)
     assert entry.utterances == 8
     assert entry.units == 4

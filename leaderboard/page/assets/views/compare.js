@@ -12,6 +12,21 @@
     return Math.exp(logs[below] + (place - below) * (logs[below + 1] - logs[below]));
   }
 
+  /** The variance of a mean from seed to seed, and its freedom; 0 with one seed. */
+  function spread(seeds) {
+    const mean = seeds.reduce((sum, seed) => sum + seed, 0) / seeds.length;
+    const squares = seeds.reduce((sum, seed) => sum + (seed - mean) ** 2, 0);
+    const freedom = seeds.length - 1;
+    return [freedom && squares / freedom / seeds.length, freedom];
+  }
+
+  /** What differs from seed to seed: the changes where both have the same seeds. */
+  function spreads(one, other, mine, base) {
+    const [own, its] = [one, other].map((cell) => cell.runs.map((run) => run.seed));
+    if (own.join() !== its.join()) return [spread(mine.seeds), spread(base.seeds)];
+    return [spread(mine.seeds.map((seed, at) => seed - base.seeds[at]))];
+  }
+
   /** Subtract draw by draw, as nserbench.leaderboard.statistics.Sample.minus does. */
   nserbench.difference = (one, other, metric) => {
     const [mine, base] = [one, other].map((cell) => cell.samples[metric]);
@@ -23,8 +38,7 @@
     const sampling = squares.reduce((sum, square) => sum + square, 0) / squares.length;
     const parts = [
       [(sampling * one.units) / (one.units - 1), one.units - 1],
-      [mine.spread, one.runs.length - 1],
-      [base.spread, other.runs.length - 1],
+      ...spreads(one, other, mine, base),
     ].filter(([part]) => part > 0);
     const variance = parts.reduce((sum, [part]) => sum + part, 0);
     const shares = parts.reduce((sum, [part, freedom]) => sum + part ** 2 / freedom, 0);
