@@ -130,21 +130,25 @@ def _costs(
     heard = [one.features(store) for one in _heard_by(job, store)]
     tuned = heard[0].about.get("tuned_parameters", 0)
     tuning = sum(one.about.get("tuning_seconds", 0.0) for one in heard)
-    trained = max((one.log.peak or 0 for one in fitted), default=0) or None
-    extracted = max((one.peak or 0 for one in heard), default=0) or None
-    known = [one for one in (trained, extracted) if one is not None]
+    trained = _most(one.log.peak for one in fitted)
+    extracted = _most(one.peak for one in heard)
     return {
         "seconds": round(seconds, 3),
         "training_seconds": round(sum(one.log.seconds for one in fitted), 3),
         **({"tuning_seconds": round(tuning, 3)} if tuned else {}),
         "extraction_seconds": round(sum(one.seconds for one in heard), 3),
-        "peak_memory_bytes": max(known) if known else peak_memory(),
+        "peak_memory_bytes": _most([trained, extracted]) or peak_memory(),
         "training_peak_bytes": trained,
         "extraction_peak_bytes": extracted,
         "trainable_parameters": fitted[0].log.parameters + tuned,
         "frozen_parameters": heard[0].about["parameters"] - tuned,
         "store_bytes": sum(one.size for one in heard),
     }
+
+
+def _most(peaks: Iterable[int | None]) -> int | None:
+    """Give the largest that is known; None if none is."""
+    return max((one for one in peaks if one is not None), default=None)
 
 
 def _heard_by(job: Job, store: Store) -> list[Job]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TypedDict
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from nserbench.benchmark.results import Status
 from nserbench.leaderboard.beside import Beside, Pair
+from nserbench.leaderboard.fitting import fitting
+from nserbench.leaderboard.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.notes import SHORT
 from nserbench.leaderboard.published import NOT_SAID, NOTHING, PrintedTable
-from nserbench.leaderboard.render import escaped
+from nserbench.leaderboard.records import csv_text, json_text
 from nserbench.leaderboard.sheet import TITLES, percent, plain
 
 
@@ -47,10 +46,8 @@ def print_beside(view: Beside, console: Console) -> None:
     """Print the tables in which we have a result, in parts as wide as the console."""
     for title, grid, heads in _tables(view):
         console.print(Text(plain(title)))
-        while heads:
-            count = _fitting(grid, heads, console)
-            console.print(_part(grid, heads[:count]), "")
-            heads = heads[count:]
+        for part in fitting(heads, partial(_part, grid), console):
+            console.print(part, "")
     for line in _lines(view):
         console.print(Text(plain(line)))
 
@@ -79,16 +76,6 @@ def _met(view: Beside) -> Iterator[tuple[PrintedTable, list[Pair]]]:
         pairs = list(found)
         if any(pair.entry for pair in pairs):
             yield pairs[0].table, pairs
-
-
-def _fitting(grid: Grid, heads: Sequence[Head], console: Console) -> int:
-    """Count the columns that fit beside each other, at least one."""
-    unlimited = console.options.update(max_width=10_000)
-    for count in range(2, len(heads) + 1):
-        part = _part(grid, heads[:count])
-        if Measurement.get(console, unlimited, part).maximum > console.width:
-            return count - 1
-    return len(heads)
 
 
 def _part(grid: Grid, heads: Sequence[Head]) -> Table:
@@ -152,26 +139,19 @@ def to_markdown(view: Beside) -> str:
     text = []
     for title, grid, heads in _tables(view):
         text += [f"**{escaped(title)}**", ""]
-        text.append(_markdown_row(["theirs", "ours", "metric", *map(" ".join, heads)]))
-        text.append("|" + " --- |" * 3 + " ---: |" * len(heads))
+        names = ("theirs", "ours", "metric", *map(" ".join, heads))
+        text += [markdown_row(map(escaped, names)), markdown_rule(3, len(heads))]
         for line, cells in grid.items():
-            text.append(_markdown_row([*line, *(cells.get(one, "") for one in heads)]))
+            shown = (*line, *(cells.get(one, "") for one in heads))
+            text.append(markdown_row(map(escaped, shown)))
         text.append("")
     notes = (f"- {escaped(line)}" for line in _lines(view))
     return "\n".join([*text, *notes, ""])
 
 
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(map(escaped, cells))} |"
-
-
 def to_csv(view: Beside) -> str:
     """Give a line for each published number, whether or not we have a result."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(Record.__annotations__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_records(view))
-    return text.getvalue()
+    return csv_text(list(Record.__annotations__), list(_records(view)))
 
 
 def to_json(view: Beside) -> str:
@@ -190,7 +170,7 @@ def to_json(view: Beside) -> str:
         ],
         "notes": [*theirs.differences, *view.notes],
     }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(content)
 
 
 def _records(view: Beside) -> Iterator[Record]:

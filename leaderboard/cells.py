@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,9 @@ class Column:
         return f"{self.corpus} {self.condition}"
 
 
+Place: TypeAlias = tuple[Row, Column]
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """One result.
@@ -148,6 +152,14 @@ def folders_of(root: Path) -> list[Path]:
     return folders
 
 
+def place(result: Result) -> Place:
+    """Give the row and the column in which a result stands."""
+    version = result.protocol_details.get("version")
+    protocol = f"{result.protocol} v{version}" if version else result.protocol
+    column = Column(result.corpus, result.condition, protocol)
+    return Row(result.upstream, result.downstream), column
+
+
 def read_tally(folder: Path) -> Tally:
     """Read the result in one folder.
 
@@ -159,12 +171,11 @@ def read_tally(folder: Path) -> Tally:
 
 def _tally(result: Result, folder: Path) -> Tally:
     details, found = result.protocol_details, result.predictions
-    condition = _checked_condition(result.condition, folder)
-    version = details.get("version")
-    protocol = f"{result.protocol} v{version}" if version else result.protocol
+    _check_condition(result.condition, folder)
+    row, column = place(result)
     return Tally(
-        row=Row(result.upstream, result.downstream),
-        column=Column(result.corpus, condition, protocol),
+        row=row,
+        column=column,
         seed=result.seed,
         settles="; ".join(_settled(details)),
         status=result.status,
@@ -197,14 +208,13 @@ def _facts(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield key, str(value)
 
 
-def _checked_condition(condition: str, folder: Path) -> str:
+def _check_condition(condition: str, folder: Path) -> None:
     try:
         condition_order(condition)
     except ValueError as error:
         raise BadResult(
             f"{folder}: the condition {condition!r} is neither clean nor NOISE@SNR"
         ) from error
-    return condition
 
 
 def condition_order(condition: str) -> tuple[int, str, float]:

@@ -17,9 +17,7 @@ from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result
 from nserbench.errors import BadResult
 from nserbench.leaderboard.cells import Column, Row
-from nserbench.leaderboard.shown import Place as Place
-from nserbench.leaderboard.shown import place as place
-from nserbench.leaderboard.shown import shown as shown
+from nserbench.leaderboard.shown import shown
 from nserbench.leaderboard.table import Score, SummaryTable
 
 FROM_CLEAN = "match error from clean"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from nserbench.leaderboard.fitting import fitting
 from nserbench.leaderboard.latex import to_latex
+from nserbench.leaderboard.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.records import to_csv, to_json
 from nserbench.leaderboard.sheet import (
     TIED,
@@ -32,24 +33,10 @@ __all__ = ["escaped", "print_table", "to_csv", "to_json", "to_latex", "to_markdo
 def print_table(table: SummaryTable | Sheet, console: Console) -> None:
     """Print a table, in as many parts as the width of the console asks for."""
     sheet = as_sheet(table)
-    for columns in _parts(sheet, console):
-        console.print(_part(sheet, columns), "")
+    for part in fitting(_columns(sheet), partial(_part, sheet), console):
+        console.print(part, "")
     for line in sheet.lines():
         console.print(Text(line))
-
-
-def _parts(sheet: Sheet, console: Console) -> Iterator[list[Shown]]:
-    """Share out the columns, each part with as many as fit."""
-    unlimited = console.options.update(max_width=10_000)
-    part: list[Shown] = []
-    for column in _columns(sheet):
-        wider = _part(sheet, [*part, column])
-        needed = Measurement.get(console, unlimited, wider).maximum
-        if part and needed > console.width:
-            yield part
-            part = []
-        part.append(column)
-    yield part
 
 
 def _columns(sheet: Sheet) -> Iterator[Shown]:
@@ -97,8 +84,8 @@ def to_markdown(table: SummaryTable | Sheet) -> str:
     ranks = ["rank"] if sheet.ranks else []
     heads = [*(" ".join(head) for head in sheet.heads), *ranks]
     lines = [
-        _markdown_row(map(escaped, ("upstream", "head", "metric", *heads))),
-        _markdown_row(["---"] * 3 + ["---:"] * len(heads)),
+        markdown_row(map(escaped, ("upstream", "head", "metric", *heads))),
+        markdown_rule(3, len(heads)),
         *_markdown_lines(sheet),
     ]
     notes = (f"- {escaped(line)}" for line in sheet.lines())
@@ -111,20 +98,9 @@ def _markdown_lines(sheet: Sheet) -> Iterator[str]:
         for place, title in enumerate(sheet.titles):
             cells = (_markdown_cell(found[place]) for found in sheet.cells[number])
             ranks = sheet.ranks[number : number + 1]
-            yield _markdown_row([*names, title, *cells, *ranks])
+            yield markdown_row([*names, title, *cells, *ranks])
 
 
 def _markdown_cell(cell: Cell) -> str:
     text = _shown(cell, escaped)
     return f"**{text}**" if cell.place == 1 else text
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def escaped(text: str) -> str:
-    """Keep Markdown and HTML from reading anything into a name."""
-    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    marked = re.sub(r"([\\`*_\[\]|~])", r"\\\1", plain(text))
-    return re.sub("[&<>]", lambda found: entities[found[0]], marked)

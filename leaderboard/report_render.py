@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from nserbench.leaderboard.render import escaped as escaped
+from nserbench.leaderboard.fitting import fitting
+from nserbench.leaderboard.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.report import Report
 from nserbench.leaderboard.report_tables import Section
 from nserbench.leaderboard.sheet import plain
@@ -22,27 +23,14 @@ def print_report(report: Report, console: Console) -> None:
     console.print(Text(report.description), "")
     for section in report.sections:
         console.print(Text(plain(section.title), style="bold"))
-        for columns in _parts(section, console):
-            console.print(_part(section, columns), "")
+        places = range(len(section.heads))
+        for part in fitting(places, partial(_part, section), console):
+            console.print(part, "")
         for line in section.notes:
             console.print(Text(plain(line)))
         console.print()
     for line in report.notes:
         console.print(Text(plain(line)))
-
-
-def _parts(section: Section, console: Console) -> Iterator[list[int]]:
-    """Share out the columns, each part with as many as fit."""
-    unlimited = console.options.update(max_width=10_000)
-    part: list[int] = []
-    for place in range(len(section.heads)):
-        wider = _part(section, [*part, place])
-        needed = Measurement.get(console, unlimited, wider).maximum
-        if part and needed > console.width:
-            yield part
-            part = []
-        part.append(place)
-    yield part
 
 
 def _part(section: Section, places: Sequence[int]) -> Table:
@@ -82,19 +70,15 @@ def to_markdown(report: Report) -> str:
 
 
 def _markdown(section: Section) -> Iterator[str]:
-    yield _row([*map(escaped, section.names), *map(escaped, section.heads)])
-    yield _row(["---"] * len(section.names) + ["---:"] * len(section.heads))
+    yield markdown_row([*map(escaped, section.names), *map(escaped, section.heads)])
+    yield markdown_rule(len(section.names), len(section.heads))
     bold = best_places(section)
     for at, (names, values) in enumerate(section.rows):
         cells = [
             f"**{escaped(one.text)}**" if (at, place) in bold else escaped(one.text)
             for place, one in enumerate(values)
         ]
-        yield _row([*map(escaped, names), *cells])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        yield markdown_row([*map(escaped, names), *cells])
 
 
 def best_places(section: Section) -> set[tuple[int, int]]:

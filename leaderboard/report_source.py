@@ -26,9 +26,8 @@ from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result, read_result, result_folders
 from nserbench.benchmark.study import Request
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.cells import Column, Row
+from nserbench.leaderboard.cells import Column, Row, place
 from nserbench.leaderboard.published import PrintedRow, PrintedTable, read_published
-from nserbench.leaderboard.shown import place
 from nserbench.leaderboard.table import SummaryTable, summary_table
 
 Place: TypeAlias = tuple[str, str]

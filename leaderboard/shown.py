@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
 
 from nserbench.benchmark.results import Result
-from nserbench.leaderboard.cells import Column, Counts, Row
-
-Place: TypeAlias = tuple[Row, Column]
+from nserbench.leaderboard.cells import Counts, Place, place
 
 
 def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
@@ -24,14 +21,6 @@ def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
         newest[place(one)].setdefault(one.seed, one)
     found = {where: _alike(seeds.values()) for where, seeds in newest.items()}
     return {where: seeds for where, seeds in found.items() if seeds}
-
-
-def place(result: Result) -> Place:
-    """Give the row and the column in which a result stands."""
-    version = result.protocol_details.get("version")
-    protocol = f"{result.protocol} v{version}" if version else result.protocol
-    column = Column(result.corpus, result.condition, protocol)
-    return Row(result.upstream, result.downstream), column
 
 
 def _alike(seeds: Iterable[Result]) -> list[Result]:

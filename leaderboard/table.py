@@ -124,12 +124,6 @@ class SummaryTable:
         marks = [mark for variant, mark in FLATTERING.items() if variant in variants]
         return (*place, *name, *marks)
 
-    def best(self, column: Column, metric: str) -> float | None:
-        """Give the best value in a column; None if nothing there is done."""
-        found = (self.entries.get((row, column)) for row in self.rows)
-        values = [one.scores[metric].value for one in found if one and one.scores]
-        return max(values, default=None)
-
 
 def read_metrics(text: str) -> tuple[str, ...]:
     """Read names of metrics, separated by commas; ``f1`` is the macro F1.

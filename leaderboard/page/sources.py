@@ -11,8 +11,9 @@ from pathlib import Path
 from nserbench.benchmark.catalogue import read_entries
 from nserbench.benchmark.digests import digest
 from nserbench.benchmark.results import PREDICTIONS, RESULT, Result, read_result
+from nserbench.leaderboard.cells import Place, place
 from nserbench.leaderboard.page.index import Measured
-from nserbench.leaderboard.shown import Place, place, shown
+from nserbench.leaderboard.shown import shown
 
 FORM = 2
 """Raised whenever a cell's file would come out otherwise."""

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result, read_results
 from nserbench.errors import NserbenchError
+from nserbench.leaderboard.cells import place
 from nserbench.leaderboard.curves import confusions, costs, layer_weights, understood
 from nserbench.leaderboard.plots import layers, snr
 from nserbench.leaderboard.plots.confusion import draw_confusions
@@ -20,7 +21,6 @@ from nserbench.leaderboard.plots.pareto import draw_pareto
 from nserbench.leaderboard.plots.weights import draw_weights
 from nserbench.leaderboard.plots.wer import draw_wer, explained
 from nserbench.leaderboard.sheet import TITLES
-from nserbench.leaderboard.shown import place
 from nserbench.leaderboard.table import SummaryTable
 
 

@@ -14,12 +14,12 @@ import click
 from nserbench.cli.options import (
     Decibels,
     device_option,
-    limit_option,
     out_option,
     store_option,
+    training_options,
     words_option,
 )
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.session import Session, open_runner, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,20 +93,7 @@ def override_options(command: Command) -> Command:
         metavar="DB",
         help="Levels in place of the file's, such as 0,-5.",
     )
-    @click.option("--protocol", metavar="NAME", help="In place of the corpus's own.")
-    @click.option(
-        "--epochs",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="In place of the protocol's.",
-    )
-    @click.option(
-        "--seeds",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="How many: a cell for each of 0 to N-1.",
-    )
-    @limit_option
+    @training_options
     @click.option(
         "--checkpoint",
         "checkpoints",
@@ -124,14 +111,13 @@ def override_options(command: Command) -> Command:
 def _overrides(rest: dict[str, Any]) -> Overrides:
     from nserbench.benchmark.gridfile import Overrides
 
-    seeds = rest.pop("seeds")
     return Overrides(
         corpora=rest.pop("corpora") or None,
         snrs=rest.pop("snrs"),
         protocol=rest.pop("protocol"),
         epochs=rest.pop("epochs"),
         limit=rest.pop("limit"),
-        seeds=None if seeds is None else range(seeds),
+        seeds=rest.pop("seeds"),
         checkpoints=dict(map(_checkpoint, rest.pop("checkpoints"))),
     )
 
@@ -225,21 +211,11 @@ def experiment(
 
 def _run(wanted: Wanted) -> tuple[Counter[str], list[Trouble]]:
     """Run what is missing, block by block."""
-    from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.runner import Runner
-    from nserbench.benchmark.store import Store
     from nserbench.cli.live import showing
     from nserbench.cli.words import refusals
 
-    session = wanted.session
     with showing() as progress:
-        runner = Runner(
-            Store(session.settings.store),
-            session.settings.results,
-            session.plugins,
-            choose_device(wanted.device),
-            progress,
-        )
+        runner = open_runner(wanted.session, wanted.device, progress)
 
         def act(request: Request) -> Counter[str]:
             study = wanted.study(request)

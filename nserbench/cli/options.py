@@ -121,6 +121,30 @@ def corpus_options(command: Command, required: bool = True) -> Command:
     return wrapped
 
 
+def training_options(command: Command) -> Command:
+    """Add what sets how and how often heads are trained, and on how much."""
+
+    @click.option("--protocol", metavar="NAME", help="In place of the corpus's own.")
+    @click.option(
+        "--epochs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="In place of the protocol's.",
+    )
+    @click.option(
+        "--seeds",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many: a cell for each of 0 to N-1; 1 unless given.",
+    )
+    @limit_option
+    @functools.wraps(command)
+    def wrapped(*, seeds: int | None, **rest: Any) -> object:
+        return command(seeds=None if seeds is None else range(seeds), **rest)
+
+    return wrapped
+
+
 def grid_options(command: Command) -> Command:
     """Add the options that say which grid; the command gets ``asked``."""
 
@@ -147,20 +171,7 @@ def grid_options(command: Command) -> Command:
         metavar="FILE",
         help="A TOML file with blocks of these options, in place of -u and -d.",
     )
-    @click.option("--protocol", metavar="NAME", help="In place of the corpus's own.")
-    @click.option(
-        "--epochs",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="In place of the protocol's.",
-    )
-    @click.option(
-        "--seeds",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="How many: a cell for each of 0 to N-1; 1 unless given.",
-    )
-    @limit_option
+    @training_options
     @click.option(
         "--finetune",
         is_flag=False,
@@ -210,6 +221,19 @@ class Asked:
         return [study for _, study in found]
 
 
+OF_A_GRID = (
+    "upstreams",
+    "downstreams",
+    "corpora",
+    "noises",
+    "snrs",
+    "protocol",
+    "epochs",
+    "seeds",
+    "limit",
+    "finetune",
+    "precision",
+)
 NEEDED = {
     "upstreams": "'-u' / '--upstream'",
     "downstreams": "'-d' / '--downstream'",
@@ -226,11 +250,9 @@ OF_A_FILE = {
 
 def _asked(rest: dict[str, Any]) -> Asked:
     """Take what says which grid out of a command's options."""
-    grid, count = rest.pop("grid"), rest.pop("seeds")
-    names = ("upstreams", "downstreams", "corpora", "noises", "snrs", "protocol")
-    said = {name: rest.pop(name) for name in (*names, "epochs", "limit", "finetune")}
-    said["seeds"] = None if count is None else range(count)
-    said["precision"] = _precision(rest.pop("precision"), rest["device"])
+    grid = rest.pop("grid")
+    said = {name: rest.pop(name) for name in OF_A_GRID}
+    said["precision"] = _precision(said["precision"], rest["device"])
     if grid is None:
         for name, option in NEEDED.items():
             if not said[name]:

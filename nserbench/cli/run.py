@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from nserbench.cli.options import (
     out_option,
     store_option,
 )
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.session import Session, open_runner, with_session
 
 if TYPE_CHECKING:
     from nserbench.benchmark.cell import Cell
@@ -71,23 +70,13 @@ def run(
 
 
 def _evaluate(studies: Sequence[Study], session: Session, device: str) -> Report:
-    from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.runner import Report, Runner
-    from nserbench.benchmark.store import Store
+    from nserbench.benchmark.runner import Report
     from nserbench.cli.live import showing
     from nserbench.cli.words import refusals
 
-    settings = session.settings
-    _try_writing(settings.results)
     whole = Report()
     with showing() as progress:
-        runner = Runner(
-            Store(settings.store),
-            settings.results,
-            session.plugins,
-            choose_device(device),
-            progress,
-        )
+        runner = open_runner(session, device, progress)
         for study in studies:
             for line in refusals(study.cells):
                 progress.note(line)
@@ -95,13 +84,6 @@ def _evaluate(studies: Sequence[Study], session: Session, device: str) -> Report
             whole.folders += report.folders
             whole.outcomes += report.outcomes
     return whole
-
-
-def _try_writing(results: Path) -> None:
-    """Meet an unwritable folder now, and not when the first cell is done."""
-    results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=results):
-        pass
 
 
 def _print_cells(cells: Sequence[Cell], as_json: bool) -> None:

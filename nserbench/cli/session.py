@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from nserbench.errors import NserbenchError
 
 if TYPE_CHECKING:
     from nserbench.benchmark.plugins import Plugins
+    from nserbench.benchmark.progress import Progress
+    from nserbench.benchmark.runner import Runner
     from nserbench.benchmark.store import Store
     from nserbench.settings import Settings
 
@@ -84,3 +87,32 @@ def open_store(settings: Settings, folder: Path | None) -> Store:
             "  `nserbench run` makes it; --store names another"
         )
     return Store(root)
+
+
+def open_runner(session: Session, device: str, progress: Progress) -> Runner:
+    """Make what runs studies, into the store and the results of the settings.
+
+    Raises:
+        BadSpec: if there is no such device.
+        OSError: if the results cannot be written.
+    """
+    from nserbench.benchmark.environment import choose_device
+    from nserbench.benchmark.runner import Runner
+    from nserbench.benchmark.store import Store
+
+    settings = session.settings
+    _try_writing(settings.results)
+    return Runner(
+        Store(settings.store),
+        settings.results,
+        session.plugins,
+        choose_device(device),
+        progress,
+    )
+
+
+def _try_writing(results: Path) -> None:
+    """Meet an unwritable folder now, and not when the first cell is done."""
+    results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=results):
+        pass

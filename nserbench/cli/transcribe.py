@@ -17,6 +17,7 @@ from nserbench.cli.options import (
     json_option,
     limit_option,
     store_option,
+    words_option,
 )
 from nserbench.cli.session import Session, with_session
 
@@ -38,13 +39,7 @@ if TYPE_CHECKING:
     help="Upstreams that transcribe, such as whisper.",
 )
 @corpus_options
-@click.option(
-    "--against",
-    type=click.Choice(["reference", "clean"]),
-    default="reference",
-    show_default=True,
-    help="Compare with the corpus's texts, or with the transcript of clean speech.",
-)
+@words_option
 @click.option(
     "-o",
     "--out",

@@ -71,7 +71,7 @@ def test_against_clean_needs_no_reference(
     noisy = f"transcribe {scribe} -c {notes} --noise hiss"
 
     unknown = json.loads(nserbench(f"{noisy} --json").stdout)
-    known = json.loads(nserbench(f"{noisy} --against clean --json").stdout)
+    known = json.loads(nserbench(f"{noisy} --words clean --json").stdout)
 
     assert "rate" not in unknown[0]
     assert known[0]["rate"] == 1.0

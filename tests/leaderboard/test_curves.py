@@ -7,7 +7,7 @@ import pytest
 
 from nserbench.benchmark.results import read_results
 from nserbench.errors import BadResult
-from nserbench.leaderboard.cells import Column, Row
+from nserbench.leaderboard.cells import Column, Row, place
 from nserbench.leaderboard.curves import (
     Cost,
     Point,
@@ -19,7 +19,7 @@ from nserbench.leaderboard.curves import (
     snr_curves,
     understood,
 )
-from nserbench.leaderboard.shown import place, shown
+from nserbench.leaderboard.shown import shown
 from nserbench.leaderboard.table import SummaryTable, summary_table
 
 Add = Callable[..., Path]
