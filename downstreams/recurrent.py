@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import Function, once_differentiable
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nserbench.downstreams.products import Factor, multiply
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
 
@@ -49,6 +51,7 @@ class BiGRU(nn.GRU):
         """
         if states.device.type != "cpu":
             return self.packed(states, lengths)
+        self.check_input(states, None)
         found: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call] # torch's
             states, lengths, *self.parameters()
         )
@@ -198,15 +201,14 @@ class _Direction:
         ``n = tanh(W x + b + r (U h + c))`` and then ``h = n + z (h - n)``.
         """
         w_ih, w_hh, b_ih, b_hh = weights
-        rz, n = b_hh.split([2 * weights.units, weights.units])
-        self.gates = _product(valid, w_ih.t(), valid.dtype)
-        self.gates += b_ih + torch.cat([rz, torch.zeros_like(n)])
-        self.hidden = n.repeat(len(valid), 1)
-        u_rz, u_n = w_hh.t().split([2 * weights.units, weights.units], dim=1)
+        cuts, batch = [2 * weights.units, weights.units], self.sizes[0]
+        self.gates = _product(valid, w_ih.t(), valid.dtype, b_ih)
+        self.hidden = self.gates.new_empty(len(valid), weights.units)
+        inner = Factor(w_hh.t(), b_hh, rows=batch)
         for rz, n, hidden, before, after in self._steps(self.after):
-            rz.addmm_(before, u_rz).sigmoid_()
-            r, z = rz.chunk(2, dim=1)
-            n.addcmul_(r, hidden.addmm_(before, u_n)).tanh_()
+            of_rz, of_n = inner(before).split(cuts, dim=1)
+            r, z = rz.add_(of_rz).sigmoid_().chunk(2, dim=1)
+            n.addcmul_(r, hidden.copy_(of_n)).tanh_()
             torch.lerp(n, before, z, out=after)
 
     def run_back(self, above: Tensor, w_hh: Tensor) -> None:
@@ -216,32 +218,33 @@ class _Direction:
             above: ``(frames, batch, units)``, the gradient of the output.
             w_hh: ``(3 * units, units)``.
         """
-        units = w_hh.shape[1]
-        u_rz, u_n = w_hh.split([2 * units, units])
+        units, inner = w_hh.shape[1], Factor(w_hh, rows=self.sizes[0])
         ahead, kept = torch.zeros_like(above[0]), torch.empty_like(above[0])
-        inner = above.new_empty(len(kept), 2 * units)
+        both = above.new_empty(len(kept), 3 * units)
         for rz, n, hidden, before, given in self._steps(above, back=True):
             size = len(n)
-            grad, to_state, to_rz = ahead[:size], kept[:size], inner[:size]
+            grad, to_state, to_inner = ahead[:size], kept[:size], both[:size]
             r, z = rz.chunk(2, dim=1)
-            to_r, to_z = to_rz.chunk(2, dim=1)
+            to_r, to_z, _ = to_inner.chunk(3, dim=1)
             grad += given
             torch.mul(torch.sub(before, n, out=to_state), grad, out=to_z)
             torch.mul(grad, z, out=to_state)
             _tanh_backward(grad.sub_(to_state), n, grad_input=n)
             torch.mul(n, hidden, out=to_r)
             torch.mul(n, r, out=hidden)
-            _sigmoid_backward(to_rz, rz, grad_input=rz)
-            torch.addmm(to_state, rz, u_rz, out=grad).addmm_(hidden, u_n)
+            _sigmoid_backward(to_inner[:, : 2 * units], rz, grad_input=rz)
+            torch.cat([rz, hidden], dim=1, out=to_inner)
+            torch.add(to_state, inner(to_inner), out=grad)
 
     def gradients(self, valid: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
         """Give those of the weights, in torch's order, after the way back."""
         before = self.before.flatten(0, 1).index_select(0, steps)
         to_rz = self.gates[:, : -self.hidden.shape[1]]
-        of_hidden = torch.cat([to_rz.t() @ before, self.hidden.t() @ before])
+        of_hidden = [multiply(one.t(), before) for one in (to_rz, self.hidden)]
         b_ih = self.gates.sum(dim=0)
         b_hh = torch.cat([b_ih[: to_rz.shape[1]], self.hidden.sum(dim=0)])
-        return _product(self.gates.t(), valid, valid.dtype), of_hidden, b_ih, b_hh
+        of_input = _product(self.gates.t(), valid, valid.dtype)
+        return of_input, torch.cat(of_hidden), b_ih, b_hh
 
     def _steps(self, last: Tensor, *, back: bool = False) -> Iterable[list[Tensor]]:
         """Give rz, n, hidden, the state before, and one more, step by step.
@@ -267,7 +270,12 @@ def _type_of_products(states: Tensor) -> torch.dtype:
     return states.dtype
 
 
-def _product(one: Tensor, other: Tensor, dtype: torch.dtype) -> Tensor:
+def _product(
+    one: Tensor, other: Tensor, dtype: torch.dtype, bias: Tensor | None = None
+) -> Tensor:
     """Multiply matrices in a type, and give the result in the finer of their own."""
     finer = torch.promote_types(one.dtype, other.dtype)
-    return (one.to(dtype) @ other.to(dtype)).to(finer)
+    if dtype == finer:
+        return multiply(one, other, bias)
+    found = (one.to(dtype) @ other.to(dtype)).to(finer)
+    return found if bias is None else found.add_(bias)
