@@ -167,7 +167,8 @@ class Extraction:
         if enhancer is not None:
             wave = enhancer.enhance(wave)
         wave = wave[: card.max_samples]
-        return np.pad(wave, (0, max(0, card.min_samples - len(wave))))
+        short = card.min_samples - len(wave)
+        return np.pad(wave, (0, short)) if short > 0 else wave
 
     def batch(
         self,

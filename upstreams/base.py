@@ -375,4 +375,8 @@ class UpstreamCard(ModelCard):
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
+        if upstream.model is not None and device == "cpu":
+            from nserbench.products import quicken
+
+            quicken(upstream.model)
         return upstream

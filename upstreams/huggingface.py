@@ -272,5 +272,7 @@ def _group(states: Sequence[Tensor], said: GroupSpec) -> LayerGroup:
             f"but its config.json speaks of {len(said.layers)} of {said.dim}"
         )
     lengths = torch.tensor([one.shape[1] for one in states], device=states[0].device)
+    if len(states) == 1:  # as always on a processor: spare it the copy
+        return LayerGroup(states[0].unsqueeze(1), lengths)
     padded = pad_sequence([one.transpose(0, 1) for one in states], batch_first=True)
     return LayerGroup(padded.permute(2, 0, 1, 3), lengths)
