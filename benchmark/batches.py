@@ -43,7 +43,7 @@ def shuffled(
     """
     import torch
 
-    dealt = rows[torch.randperm(len(rows), generator=generator)]
+    dealt = mixed(rows, generator)
     if lengths is None:
         return list(dealt.split(size))
     batches = [
@@ -53,6 +53,13 @@ def shuffled(
     ]
     order = torch.randperm(len(batches), generator=generator)
     return [batches[place] for place in order.tolist()]
+
+
+def mixed(rows: Tensor, generator: Generator) -> Tensor:
+    """Give rows in a random order."""
+    import torch
+
+    return rows[torch.randperm(len(rows), generator=generator)]
 
 
 def by_length(rows: Tensor, lengths: Tensor) -> Tensor:

@@ -136,9 +136,13 @@ class Buffers:
     """Memory for a batch, to be used for the next one again.
 
     Fresh memory costs more than what is written into it: its pages come one by one.
+
+    Args:
+        device: Where it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
         self._whole: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
@@ -150,7 +154,7 @@ class Buffers:
         """
         size = math.prod(shape)
         if name not in self._whole or len(self._whole[name]) < size:
-            self._whole[name] = torch.empty(size)
+            self._whole[name] = torch.empty(size, device=self.device)
         return self._whole[name][:size].view(shape)
 
 

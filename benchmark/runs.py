@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nserbench.benchmark.batches import shuffled
+from nserbench.benchmark.batches import mixed
 from nserbench.benchmark.training import Chance
 
 
@@ -71,7 +71,7 @@ class Stream:
         """
         epoch = len(self._counts)
         while len(self._waiting) < steps:
-            dealt = torch.cat(shuffled(self.run.rows, None, self.size, self._order))
+            dealt = mixed(self.run.rows, self._order)
             dealt = F.pad(dealt, (0, epoch * self.size - len(dealt)))
             self._waiting = torch.cat([self._waiting, dealt.view(epoch, self.size)])
         rows, self._waiting = self._waiting[:steps], self._waiting[steps:]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from nserbench.benchmark.features import Buffers
 from nserbench.benchmark.objective import (
     Best,
     Epochs,
@@ -152,13 +153,34 @@ class _Stack:
         heads = [_Fused(run.head).train() for run in runs]
         self.like = heads[0]
         weights, buffers = stack_module_state(heads)
-        self.buffers = {name: one.to(device) for name, one in buffers.items()}
+        self.constants = {name: one.to(device) for name, one in buffers.items()}
+        self.buffers = Buffers(device)
         self._optimise(weights)
         self.drops = {
-            f"{name}.mask": (one.p, one.width)
+            f"{name}.mask": (one.p, one.width) for name, one in self._dropouts()
+        }
+        self._overwrite()
+
+    def _dropouts(self) -> list[tuple[str, Dropout]]:
+        return [
+            (name, one)
             for name, one in self.like.named_modules()
             if isinstance(one, Dropout)
-        }
+        ]
+
+    def _overwrite(self) -> None:
+        """Let dropouts overwrite their masks where they drop from features alone."""
+        hooks = [one.register_forward_pre_hook(_note) for _, one in self._dropouts()]
+        layers = self.runs[0].layers
+        self.like.eval()(
+            {
+                name: torch.zeros(len(layers[name]), 1, one.shape[-1])
+                for name, one in self.flat.items()
+            }
+        )
+        self.like.train()
+        for hook in hooks:
+            hook.remove()
 
     def train(self) -> list[Epochs]:
         """Take every step, and put the weights back into the heads."""
@@ -225,8 +247,7 @@ class _Stack:
         told = []
         for at in range(steps):
             masks = [
-                to_masks(bits[name][at].to(self.device), p, (size, width))
-                for name, (p, width) in self.drops.items()
+                self._mask(name, bits[name][at].to(self.device)) for name in self.drops
             ]
             told.append(self.replay(rows[at], weights[at], paces[at], *masks))
             self._note_slopes(len(streams))
@@ -234,6 +255,12 @@ class _Stack:
         means, answers = (torch.stack(each) for each in zip(*told, strict=True))
         right = ((answers.argmax(-1) == self.labels[rows]) * weights).sum(-1)
         return torch.stack([means * weights.sum(-1), right], 1).cpu().unbind(-1)
+
+    def _mask(self, name: str, bits: Tensor) -> Tensor:
+        """Give the masks of a dropout for one step, ``(active, batch, width)``."""
+        p, width = self.drops[name]
+        shape = self.recipe.batch_size, width
+        return to_masks(bits, p, shape, self.buffers.take(name, (len(bits), *shape)))
 
     def _paces(self, active: int, steps: int) -> Tensor:
         """Give the learning rate of each run, of the first, ``(steps, active)``."""
@@ -248,7 +275,7 @@ class _Stack:
     ) -> tuple[Tensor, Tensor]:
         """Take one step; give the loss of each run, and its logits."""
         drawn = dict(zip(self.drops, masks, strict=True))
-        state = {**self.weights, **self.buffers, **drawn}
+        state = {**self.weights, **self.constants, **drawn}
         logits = vmap(self._logits)(state, self._pooled(rows))
         terms, own = cross_entropy(
             logits,
@@ -294,7 +321,7 @@ class _Stack:
         return logits
 
     def _pooled(self, rows: Tensor, first: int = 0) -> dict[str, Tensor]:
-        """Gather features, a batch for each run.
+        """Gather features, a batch for each run, until the next are gathered.
 
         Args:
             rows: ``(runs, batch)``.
@@ -304,7 +331,8 @@ class _Stack:
         found = {}
         for name, one in self.flat.items():
             at = self.offsets[name][first : first + runs] + rows[:, None]
-            states = one.index_select(0, at.flatten())
+            states = self.buffers.take(name, (at.numel(), one.shape[-1]))
+            torch.index_select(one, 0, at.flatten(), out=states)
             found[name] = states.view(runs, -1, batch, one.shape[-1])
         return found
 
@@ -329,7 +357,7 @@ class _Stack:
             self.best[place].restore(self.runs[place].head)
         before = {name: self.optimiser.state[one] for name, one in self.weights.items()}
         self._optimise({name: one[:left] for name, one in self.weights.items()})
-        self.buffers = {name: one[:left] for name, one in self.buffers.items()}
+        self.constants = {name: one[:left] for name, one in self.constants.items()}
         for name, one in self.weights.items():
             self.optimiser.state[one] = {
                 key: value[:left].clone() if value.ndim else value
@@ -342,6 +370,11 @@ class _Stack:
         with torch.no_grad():
             for name, one in self.weights.items():
                 own[name].copy_(one[place])
+
+
+def _note(dropout: nn.Module, given: tuple[Tensor]) -> None:
+    """Note of a dropout whether a gradient passes to what it is given."""
+    dropout.overwrites = not given[0].requires_grad  # type: ignore[assignment]
 
 
 def _epochs(

@@ -22,9 +22,16 @@ class Dropout(nn.Module):
     Args:
         p: Probability of dropping a value.
         width: Of what it drops from, ``(batch, width)``.
+
+    Attributes:
+        mask: As `draw_masks` gives them.
+        overwrites: Whether to put the result where the mask is, which must then be
+            drawn anew each time. Fresh memory would drive out of the processor's cache
+            what is read next. Only for values that no gradient passes to.
     """
 
     mask: Tensor | None
+    overwrites = False
 
     def __init__(self, p: float, width: int) -> None:
         super().__init__()
@@ -38,7 +45,7 @@ class Dropout(nn.Module):
             return values
         if self.mask is None:
             return F.dropout(values, self.p)
-        return values * self.mask
+        return self.mask.mul_(values) if self.overwrites else values * self.mask
 
     def extra_repr(self) -> str:
         """Say what it was made with."""
@@ -80,9 +87,21 @@ def draw(p: float, count: int, shape: tuple[int, int], chance: Generator) -> Ten
     return drawn.random_(-(2**63), None, generator=chance).view(torch.uint8)
 
 
-def to_masks(drawn: Tensor, p: float, shape: tuple[int, int]) -> Tensor:
-    """Make masks, ``(count, *shape)``, of what `draw` gave for as many steps."""
+def to_masks(
+    drawn: Tensor, p: float, shape: tuple[int, int], out: Tensor | None = None
+) -> Tensor:
+    """Make masks, ``(count, *shape)``, of what `draw` gave for as many steps.
+
+    Args:
+        drawn: What it gave.
+        p: As it was given there.
+        shape: As it was given there.
+        out: Where to put them, of their shape; new memory unless given.
+    """
+    found = drawn.new_empty(len(drawn), *shape, dtype=torch.float32)
+    found = found if out is None else out
     if drawn.dtype == torch.bool:
-        return drawn.float() / (1 - p)
-    table = _MASKS.to(drawn.device)
-    return table.index_select(0, drawn.flatten().int()).view(len(drawn), *shape)
+        return torch.div(drawn, 1 - p, out=found)
+    places, table = drawn.flatten().int(), _MASKS.to(drawn.device)
+    torch.index_select(table, 0, places, out=found.view(-1, _BITS))
+    return found

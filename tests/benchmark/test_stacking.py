@@ -15,6 +15,7 @@ from nserbench.benchmark.runs import Run
 from nserbench.benchmark.stacking import fit_together
 from nserbench.benchmark.training import Chance
 from nserbench.downstreams.base import Recipe
+from nserbench.downstreams.dense import fc
 from nserbench.downstreams.dropout import Dropout, draw_masks
 from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum
 from nserbench.upstreams.base import Groups, GroupSpec
@@ -103,8 +104,13 @@ def plainly(run: Run, states: dict[str, Tensor], labels: Tensor) -> Epochs:
 
 @pytest.mark.parametrize(
     "make",
-    [singles, lambda: fusions(weighted_sum), lambda: fusions(scalar_mix)],
-    ids=["single layers", "weighted sum", "scalar mix"],
+    [
+        singles,
+        lambda: fusions(weighted_sum),
+        lambda: fusions(scalar_mix),
+        lambda: fusions(fc),
+    ],
+    ids=["single layers", "weighted sum", "scalar mix", "a hidden layer"],
 )
 def test_a_stack_ends_where_ordinary_loops_end(
     make: object, states: dict[str, Tensor], labels: Tensor
