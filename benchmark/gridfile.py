@@ -32,6 +32,7 @@ class Overrides:
         snrs: dB; None to leave them.
         protocol: None to leave it. What a block adds, as in ``+dev``, is kept.
         epochs: None to leave them.
+        head_epochs: The same for some heads, by name.
         limit: None to leave it.
         seeds: None to leave them.
         checkpoints: Weights by the name of what loads them; see `with_checkpoints`.
@@ -41,29 +42,39 @@ class Overrides:
     snrs: Sequence[float] | None = None
     protocol: str | None = None
     epochs: int | None = None
+    head_epochs: Mapping[str, int] = field(default_factory=dict)
     limit: int | None = None
     seeds: Sequence[int] | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
 
-    def apply(self, request: Request, plugins: Plugins) -> Request:
-        """Give a request with what is set here.
+    def apply(self, request: Request, plugins: Plugins) -> list[Request]:
+        """Give a request with what is set here; one for all heads of as many epochs.
 
         Raises:
             UnknownName: if a name is not known.
             BadSpec: if one cannot be read, or loads no weights.
         """
-        upstreams = [
-            with_checkpoints(text, self.checkpoints, plugins)
-            for text in request.upstreams
-        ]
-        names = ("corpora", "snrs", "epochs", "limit", "seeds")
+        for name in self.head_epochs:
+            plugins.downstreams[name]
+        names = ("corpora", "snrs", "limit", "seeds")
         said = {name: getattr(self, name) for name in names}
-        return replace(
+        changed = replace(
             request,
-            upstreams=upstreams,
+            upstreams=[
+                with_checkpoints(text, self.checkpoints, plugins)
+                for text in request.upstreams
+            ],
             protocol=_protocol(request.protocol, self.protocol),
             **{name: value for name, value in said.items() if value is not None},
         )
+        heads: dict[int | None, list[str]] = {}
+        for head in request.downstreams:
+            own = self.head_epochs.get(head.partition(":")[0], self.epochs)
+            heads.setdefault(own or request.epochs, []).append(head)
+        return [
+            replace(changed, downstreams=some, epochs=epochs)
+            for epochs, some in heads.items()
+        ]
 
 
 def _protocol(own: str | None, typed: str | None) -> str | None:
@@ -114,9 +125,11 @@ class GridFile:
     def requests(
         self, overrides: Overrides, plugins: Plugins
     ) -> list[tuple[str, Request]]:
-        """Give the name of each block and what it asks for."""
+        """Give the name of each block and what it asks for; see `Overrides.apply`."""
         return [
-            (one.name, overrides.apply(one.request, plugins)) for one in self.blocks
+            (one.name, request)
+            for one in self.blocks
+            for request in overrides.apply(one.request, plugins)
         ]
 
 

@@ -149,8 +149,8 @@ class Source:
         alone = Request(
             upstreams=[str(line.upstream)], downstreams=[str(line.head)], corpora=[]
         )
-        (upstream,) = self.overrides.apply(alone, self.plugins).upstreams
-        return Row(upstream, str(line.head))
+        (request,) = self.overrides.apply(alone, self.plugins)
+        return Row(request.upstreams[0], str(line.head))
 
     def layers(self, line: Line) -> list[tuple[int, Row]]:
         """Give the rows that a line for every layer stands for, by layer."""
@@ -190,13 +190,13 @@ class Source:
     @cached_property
     def _asked(self) -> Mapping[Line, Mapping[Place, Column]]:
         found: dict[Line, dict[Place, Column]] = {}
-        for block in self.experiment.grid.blocks:
-            own = block.request
-            columns = self._columns(self.overrides.apply(own, self.plugins))
-            places = {(one.corpus, one.condition): one for one in columns}
-            for line in self.experiment.lines():
-                if line.upstream in own.upstreams and line.head in own.downstreams:
-                    found.setdefault(line, {}).update(places)
+        for line in self.experiment.lines():
+            for block in self.experiment.blocks_of(line):
+                (request,) = self.overrides.apply(block.request, self.plugins)
+                places = {
+                    (one.corpus, one.condition): one for one in self._columns(request)
+                }
+                found.setdefault(line, {}).update(places)
         return found
 
     def _columns(self, request: Request) -> Iterator[Column]:

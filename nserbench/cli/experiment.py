@@ -75,6 +75,21 @@ class Wanted:
         return make_study(request, self.session.plugins, self.session.settings)
 
 
+class Epochs(click.ParamType[tuple[str, int]]):
+    """A number of epochs, and before it perhaps the head that it is for."""
+
+    name = "epochs"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Give the head, empty for all, and the number."""
+        head, _, number = str(value).rpartition("=")
+        if not number.isdecimal() or int(number) < 1:
+            self.fail(f"{value!r} is not N or HEAD=N, N from 1 up", param, ctx)
+        return head, int(number)
+
+
 def override_options(command: Command) -> Command:
     """Add what replaces the settings of every block; the command gets ``overrides``."""
 
@@ -92,6 +107,14 @@ def override_options(command: Command) -> Command:
         type=Decibels(),
         metavar="DB",
         help="Levels in place of the file's, such as 0,-5.",
+    )
+    @click.option(
+        "--epochs",
+        "epochs",
+        type=Epochs(),
+        multiple=True,
+        metavar="[HEAD=]N",
+        help="In place of the protocol's, for all heads or this one.",
     )
     @training_options
     @click.option(
@@ -111,11 +134,13 @@ def override_options(command: Command) -> Command:
 def _overrides(rest: dict[str, Any]) -> Overrides:
     from nserbench.benchmark.gridfile import Overrides
 
+    epochs = dict(rest.pop("epochs"))
     return Overrides(
         corpora=rest.pop("corpora") or None,
         snrs=rest.pop("snrs"),
         protocol=rest.pop("protocol"),
-        epochs=rest.pop("epochs"),
+        epochs=epochs.pop("", None),
+        head_epochs=epochs,
         limit=rest.pop("limit"),
         seeds=rest.pop("seeds"),
         checkpoints=dict(map(_checkpoint, rest.pop("checkpoints"))),

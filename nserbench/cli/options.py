@@ -121,16 +121,21 @@ def corpus_options(command: Command, required: bool = True) -> Command:
     return wrapped
 
 
+epochs_option = click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="In place of the protocol's.",
+)
+
+
 def training_options(command: Command) -> Command:
-    """Add what sets how and how often heads are trained, and on how much."""
+    """Add what sets how and how often heads are trained, and on how much.
+
+    But for ``--epochs``, which some commands take for heads alone.
+    """
 
     @click.option("--protocol", metavar="NAME", help="In place of the corpus's own.")
-    @click.option(
-        "--epochs",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="In place of the protocol's.",
-    )
     @click.option(
         "--seeds",
         type=click.IntRange(min=1),
@@ -171,6 +176,7 @@ def grid_options(command: Command) -> Command:
         metavar="FILE",
         help="A TOML file with blocks of these options, in place of -u and -d.",
     )
+    @epochs_option
     @training_options
     @click.option(
         "--finetune",

@@ -100,6 +100,20 @@ def test_the_command_line_wins_over_every_block(plugins: Plugins) -> None:
     assert list(second.seeds) == [0, 1, 2]
 
 
+def test_heads_with_epochs_of_their_own_are_asked_for_apart(plugins: Plugins) -> None:
+    block = BLOCK.replace('["mean"]', '["single:layer=1", "mean", "single:layer=2"]')
+    overrides = Overrides(epochs=2, head_epochs={"single": 7})
+
+    requests = read(block).requests(overrides, plugins)
+
+    assert [(one.downstreams, one.epochs) for _, one in requests] == [
+        (["single:layer=1", "single:layer=2"], 7),
+        (["mean"], 2),
+    ]
+    with pytest.raises(UnknownName, match="unknown downstream 'singel'"):
+        read(block).requests(Overrides(head_epochs={"singel": 7}), plugins)
+
+
 @pytest.mark.parametrize(
     ("own", "typed", "joined"),
     [

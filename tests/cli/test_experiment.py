@@ -65,6 +65,22 @@ def test_a_figure_without_results_is_told_not_drawn(tmp_path: Path) -> None:
     assert list((tmp_path / "drawn").iterdir()) == []
 
 
+def test_a_head_may_have_epochs_of_its_own() -> None:
+    one = call("7 --only mel -c demo --epochs bigru=3 --epochs 2 --dry-run")
+    other = call("7 --only mel -c demo --epochs fc=3 --epochs 2 --dry-run")
+
+    assert one.stdout == "mel x bigru x demo clean (demo+epochs=3, seed 0)\n"
+    assert other.stdout == "mel x bigru x demo clean (demo+epochs=2, seed 0)\n"
+
+
+@pytest.mark.parametrize("typed", ["ladapter=", "ladapter=0", "3.5", "=", "ladapter"])
+def test_epochs_that_are_no_number_are_refused(typed: str) -> None:
+    result = call(f"6 --epochs {typed}")
+
+    assert result.exit_code == 2
+    assert f"'{typed}' is not N or HEAD=N" in result.stderr
+
+
 def test_a_dry_run_prints_the_cells_and_runs_none(tmp_path: Path) -> None:
     result = call(f"1 --only Mel-Spectrogram {DEMO} --snr 0,5 --dry-run --seeds 2")
 
