@@ -65,14 +65,13 @@ nserbench.bar = (
 /** A score as a reader wants it: value, interval, bar. */
 nserbench.score = ([value, low, high, tied], { best = false, few = false } = {}) => {
   const { el, percent, bounds, bar } = nserbench;
-  const names = ["value", best && "best", tied && "tied"].filter(Boolean).join(" ");
-  const title = [
-    best && "best of its column",
-    tied && "not significantly below the best",
-  ];
+  const near = tied && !best;
+  const names = ["value", best && "best", near && "tied"].filter(Boolean).join(" ");
+  const title =
+    (best && "best of its column") || (near && "not significantly below the best");
   return el(
     "span",
-    { class: "cell", title: title.filter(Boolean).join("; ") || null },
+    { class: "cell", title: title || null },
     el("span", { class: names }, percent(value)),
     " ",
     el("span", { class: few ? "bounds few" : "bounds" }, bounds(low, high)),

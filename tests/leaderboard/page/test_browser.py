@@ -302,24 +302,29 @@ def test_ties_ranks_and_a_reference_are_shown_beside_the_numbers(
 
     def judged(*arguments: Any, **options: Any) -> SummaryTable:
         table = summary_table(*arguments, **options)
-        entry = table.entries[whisper, CLEAN]
         against = Difference(0.125, 0.01, 0.25, 0.04)
-        scores = {
-            name: replace(score, tied=True, difference=against)
-            for name, score in entry.scores.items()
-        }
-        entries = {**table.entries, (whisper, CLEAN): replace(entry, scores=scores)}
+        entries = dict(table.entries)
+        for row in (mel, whisper):
+            entry = entries[row, CLEAN]
+            scores = {
+                name: replace(score, tied=True, difference=against)
+                for name, score in entry.scores.items()
+            }
+            entries[row, CLEAN] = replace(entry, scores=scores)
         ranks = Ranks({whisper: 1.25, mel: 1.75}, 3, 1.1, [[whisper, mel]])
         return replace(table, entries=entries, reference=mel, ranks=ranks)
 
     monkeypatch.setattr("nserbench.leaderboard.page.write.summary_table", judged)
     page = visit()
 
-    first = page.locator(".tabulator-row", has_text=re.compile("whisper\\s*mean"))
+    first, other = (
+        page.locator(".tabulator-row", has_text=re.compile(f"{name}\\s*mean"))
+        for name in ("whisper", "mel")
+    )
     difference = first.locator(".difference")
-    value = first.locator(".value").first
     expect(difference).to_have_text("+12.5 [+1.0, +25.0], p 0.040")
-    expect(value).to_have_class("value best tied")
+    expect(first.locator(".value").first).to_have_class("value best")
+    expect(other.locator(".value").first).to_have_class("value tied")
     page.get_by_role("link", name="Notes").click()
     expect(page.locator("tbody tr")).to_have_text(
         ["whisper \u00d7 mean1.25a", "mel \u00d7 mean1.75a"]

@@ -163,7 +163,7 @@
       { class: "soft" },
       `${title}: ${meaning}, mean of folds, in percent, with its 95 % interval; the line runs from 0 to 100. Best of a column in bold; `,
       el("span", { class: "tied" }),
-      ` not significantly below it; \u00b0 an interval from fewer than ${few} independent units, so a rough one.`,
+      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one.`,
     );
   }
 
