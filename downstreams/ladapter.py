@@ -9,9 +9,11 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Generator, Tensor, nn
 from torch.autograd.function import Function, once_differentiable
+from torch.nn import functional as F
 
 from nserbench.cards import Options
 from nserbench.downstreams.dropout import draw_masks
+from nserbench.downstreams.grouped import run_grouped
 from nserbench.downstreams.layers import fused_layers, take
 from nserbench.downstreams.recurrent import BiGRU
 from nserbench.upstreams.base import Groups, LayeredFeatures
@@ -105,29 +107,47 @@ class GroupAdapter(nn.Module):
         seeds = [0] * len(states)
         if self.training:
             seeds = torch.randint(2**63 - 1, (len(states),)).tolist()
-        if states.device.type == "cpu":
-            adapted = adapt_apart(self.adapters, states, lengths, seeds)
-        else:
-            adapted = adapt_in_turn(self.adapters, states, lengths, seeds)
+        adapt = adapt_apart if states.device.type == "cpu" else adapt_grouped
+        adapted = adapt(self.adapters, states, lengths, seeds)
         return torch.einsum("l,lbu->bu", self.weights(), adapted)
 
 
-def adapt_in_turn(
-    adapters: Iterable[nn.Module], states: Tensor, lengths: Tensor, seeds: list[int]
+def adapt_grouped(
+    adapters: nn.ModuleList, states: Tensor, lengths: Tensor, seeds: list[int]
 ) -> Tensor:
     """Adapt layers, ``(layers, batch, frames, dim)``, each with its own adapter.
+
+    All layers take each step of their recurrences together; see `grouped`.
+
+    Args:
+        adapters: One for each layer.
+        states: The layers.
+        lengths: ``(batch,)`` frames.
+        seeds: Of each layer's dropout. Only the first is used, for all of them.
 
     Returns:
         ``(layers, batch, 2 * UNITS)``.
     """
-    each = zip(adapters, states, seeds, strict=True)
-    return torch.stack([adapt(layer, lengths, seed) for adapt, layer, seed in each])
+    each = [cast(Adapter, one) for one in adapters]
+    over_time = run_grouped([one.gru for one in each], states, lengths).flatten(0, 1)
+    if adapters.training and each[0].dropout > 0:
+        peak = _dropped_peak(over_time, _mask(over_time, each[0].dropout, seeds[0]))
+    else:
+        peak = over_time.amax(dim=1)
+    normed = F.layer_norm(peak.relu().unflatten(0, states.shape[:2]), (2 * UNITS,))
+    scales, shifts = (
+        torch.stack([getattr(one.norm, name) for one in each])[:, None]
+        for name in ("weight", "bias")
+    )
+    return torch.addcmul(shifts, normed, scales)
 
 
 def adapt_apart(
     adapters: nn.ModuleList, states: Tensor, lengths: Tensor, seeds: list[int]
 ) -> Tensor:
     """Do the same with a core for each layer, in both directions of the gradient.
+
+    Here each layer's dropout has its own seed.
 
     Layers need nothing of each other, while the cores wait for each other at every
     step of a recurrence that is spread over them.

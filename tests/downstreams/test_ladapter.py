@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nserbench.downstreams.dropout import draw_masks
-from nserbench.downstreams.ladapter import adapt_apart, adapt_in_turn
+from nserbench.downstreams.grouped import run_grouped
+from nserbench.downstreams.ladapter import adapt_apart, adapt_grouped
 from nserbench.upstreams.base import Groups, GroupSpec, LayerGroup
 
 LENGTHS = {"encoder": (7, 3, 5), "decoder": (2, 4, 1)}
@@ -214,6 +215,14 @@ def test_gradients_with_dropout_are_those_of_the_frames_that_were_the_maximum(
         torch.testing.assert_close(one, parameter.grad, rtol=1e-4, atol=1e-6)
 
 
+def adapt_in_turn(
+    adapters: nn.ModuleList, states: Tensor, lengths: Tensor, seeds: list[int]
+) -> Tensor:
+    """Adapt layers one after another."""
+    each = zip(adapters, states, seeds, strict=True)
+    return torch.stack([adapt(layer, lengths, seed) for adapt, layer, seed in each])
+
+
 @pytest.fixture(params=[1, 2])
 def cores(request: pytest.FixtureRequest) -> Iterator[int]:
     before = torch.get_num_threads()
@@ -242,6 +251,66 @@ def test_layers_apart_give_what_layers_in_turn_give(
 
     for one, other in zip(*outcomes, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_layers_grouped_as_on_a_gpu_give_what_layers_in_turn_give(
+    build: Build, groups: Groups, make_features: Make
+) -> None:
+    adapters = build("ladapter:dropout=0", groups).sums[0].adapters
+    group = make_features(groups)["encoder"]
+    with torch.no_grad():
+        for one in adapters.parameters():
+            one += 0.1 * torch.randn(one.shape)
+    outcomes = []
+
+    for adapt in (adapt_in_turn, adapt_grouped):
+        adapters.zero_grad()
+        states = group.states[1:].clone().requires_grad_()
+        adapted = adapt(adapters, states, group.lengths, [3, 1, 2])
+        (adapted * torch.linspace(-1, 1, 512)).sum().backward()
+        gradients = [one.grad.clone() for one in adapters.parameters()]
+        outcomes.append([adapted, states.grad, *gradients])
+
+    for one, other in zip(*outcomes, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_of_grouped_layers_is_that_of_the_same_mask(
+    build: Build, groups: Groups, make_features: Make
+) -> None:
+    adapters = build("ladapter", groups).sums[0].adapters
+    group = make_features(groups)["encoder"]
+    states, lengths = group.states[1:], group.lengths
+
+    given = adapt_grouped(adapters, states, lengths, [5, 0, 0])
+    again = adapt_grouped(adapters, states, lengths, [5, 1, 1])
+    other = adapt_grouped(adapters, states, lengths, [6, 0, 0])
+
+    drawn = draw_masks(0.5, 7, (9, 512), Generator().manual_seed(5))
+    masks = drawn.transpose(0, 1).unflatten(0, (3, 3))
+    for one, layer, mask, adapter in zip(given, states, masks, adapters, strict=True):
+        peak = (adapter.gru(layer, lengths) * mask).amax(dim=1)
+        torch.testing.assert_close(one, adapter.norm(peak.relu()))
+    assert torch.equal(given, again)
+    assert not torch.equal(given, other)
+
+
+def test_autocast_rounds_the_products_of_grouped_layers(
+    build: Build, groups: Groups, make_features: Make
+) -> None:
+    adapters = build("ladapter:dropout=0", groups).sums[0].adapters
+    group = make_features(groups)["encoder"]
+    states, lengths = group.states[1:], group.lengths
+
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = run_grouped([one.gru for one in adapters], states, lengths)
+        each = zip(adapters, states, strict=True)
+        wanted = torch.stack([one.gru(layer, lengths) for one, layer in each])
+    exact = run_grouped([one.gru for one in adapters], states, lengths)
+
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, wanted)
+    assert not torch.equal(rounded, exact)
 
 
 def test_no_thread_is_left_when_a_layer_fails(build: Build, groups: Groups) -> None:
