@@ -42,7 +42,8 @@ def choose(job: Job, split: Split, store: Store, device: str) -> tuple[Fitted, C
     dev, test = dict[str, float](), dict[str, float]()
     for candidate in job.candidates:
         fold = candidate.fold(split, store)
-        one = fit_fold(fold, split, open_sources(fold, store), store, device)
+        sources = open_sources(fold, store, device)
+        one = fit_fold(fold, split, sources, store, device)
         name = candidate.cell.downstream.label
         fitted[name] = one
         dev[name] = max(one.log.epochs.dev)

@@ -87,14 +87,18 @@ class FrameSource:
         keys: The key of each row.
         stored: All groups that the upstream gives, with all their layers.
         wanted: The groups and layers to read.
+
+    Attributes:
+        groups: The same.
+        lengths: ``(rows,)`` frames of each in all groups together.
     """
 
     def __init__(
         self, features: Reader, keys: Sequence[str], stored: Groups, wanted: Groups
     ) -> None:
+        self.groups = wanted
         self._features = features
         self._keys = keys
-        self._wanted = wanted
         self._places = {
             name: places(stored[name], spec.layers) for name, spec in wanted.items()
         }
@@ -113,21 +117,28 @@ class FrameSource:
             buffers: Where to put them; new ones unless given.
         """
         into = buffers or Buffers()
-        return {name: self._group(name, rows, into) for name in self._wanted}
+        return {name: self._group(name, rows, into) for name in self.groups}
+
+    def frames(self, name: str) -> Tensor:
+        """Give the valid frames of each row in a group, ``(rows,)``."""
+        return self._frames[name]
+
+    def states_of(self, name: str, row: int) -> Tensor:
+        """Read a group of one row, ``(layers, frames, dim)`` float16."""
+        found = self._features.read("frames", self._keys[row], name, self._places[name])
+        return torch.from_numpy(found)
 
     def statistics(self, rows: Tensor) -> Statistics:
         """Give mean and deviation over some rows of the means over time."""
         return self._pooled.statistics(rows)
 
     def _group(self, name: str, rows: Tensor, buffers: Buffers) -> LayerGroup:
-        spec, lengths = self._wanted[name], self._frames[name][rows]
+        spec, lengths = self.groups[name], self._frames[name][rows]
         shape = len(spec.layers), len(rows), int(lengths.max()), spec.dim
         states = buffers.take(name, shape)
         for place, row in enumerate(rows.tolist()):
-            found = self._features.read(
-                "frames", self._keys[row], name, self._places[name]
-            )
-            states[:, place, : found.shape[1]] = torch.from_numpy(found)
+            found = self.states_of(name, row)
+            states[:, place, : found.shape[1]] = found
             states[:, place, found.shape[1] :] = 0
         return LayerGroup(states, lengths)
 

@@ -31,6 +31,7 @@ from nserbench.benchmark.job import Job
 from nserbench.benchmark.joined import Joined
 from nserbench.benchmark.objective import Epochs
 from nserbench.benchmark.progress import Progress
+from nserbench.benchmark.resident import settled
 from nserbench.benchmark.runs import Run
 from nserbench.benchmark.splits import Split
 from nserbench.benchmark.stacking import can_stack, fit_together
@@ -71,14 +72,23 @@ class Sources:
     training: Source
 
 
-def open_sources(job: Job, store: Store) -> Sources:
-    """Open the features that a job's head reads."""
+def open_sources(job: Job, store: Store, device: str = "cpu") -> Sources:
+    """Open the features that a job's head reads.
+
+    Args:
+        job: Whose.
+        store: Where they are.
+        device: Where they are used.
+    """
     kind = PooledSource if job.cell.downstream.card.tier == "pooled" else FrameSource
-    groups = job.cell.groups
-    test = kind(job.features(store), job.keys, job.stored, groups)
+
+    def open_one(features: Reader, keys: Sequence[str]) -> Source:
+        return settled(kind(features, keys, job.stored, job.cell.groups), device)
+
+    test = open_one(job.features(store), job.keys)
     if job.matched:
         return Sources(test, test)
-    return Sources(test, kind(*trained_features(job, store), job.stored, groups))
+    return Sources(test, open_one(*trained_features(job, store)))
 
 
 def fit_fold(

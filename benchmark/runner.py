@@ -112,7 +112,9 @@ class Runner:
         fitted, choices = list[Fitted](), dict[str, Choice]()
         try:
             for fold in job.folds(self.store):
-                sources = None if job.candidates else open_sources(fold, self.store)
+                sources = None
+                if not job.candidates:
+                    sources = open_sources(fold, self.store, self.device)
                 for split in fold.splits:
                     if sources is not None:
                         one = fit_fold(fold, split, sources, self.store, self.device)

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nserbench.benchmark import resident
 from nserbench.benchmark.batches import shuffled
 from nserbench.benchmark.features import Buffers, FrameSource
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prefetch import Prefetch
+from nserbench.benchmark.resident import ResidentSource, settled
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.training import Chance, fit, predict
 from nserbench.downstreams.base import Recipe
@@ -105,6 +107,33 @@ def test_batches_read_ahead_are_the_same_to_the_bit(source: FrameSource) -> None
                 assert equal(features, source.batch(rows))
                 count += 1
             assert count == len(BATCHES)
+
+
+def test_frames_kept_on_a_device_are_the_same_to_the_bit(source: FrameSource) -> None:
+    kept = ResidentSource(source, "cpu")
+
+    for rows in BATCHES:
+        assert equal(kept.batch(rows), source.batch(rows))
+    assert torch.equal(kept.lengths, source.lengths)
+    for name, (mean, deviation) in kept.statistics(BATCHES[0]).items():
+        wanted = source.statistics(BATCHES[0])[name]
+        assert torch.equal(mean, wanted[0])
+        assert torch.equal(deviation, wanted[1])
+
+
+def test_frames_are_kept_on_a_gpu_if_they_take_half_of_its_free_memory_at_most(
+    source: FrameSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum(
+        2 * len(spec.layers) * spec.dim * int(source.frames(name).sum())
+        for name, spec in source.groups.items()
+    )
+
+    assert settled(source, "cpu") is source
+    monkeypatch.setattr(resident, "room", lambda _: 2 * size - 1)
+    assert settled(source, "cpu") is source
+    monkeypatch.setattr(resident, "room", lambda _: 2 * size)
+    assert isinstance(settled(source, "cpu"), ResidentSource)
 
 
 class Watched(FrameSource):
