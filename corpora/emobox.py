@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,13 +78,8 @@ def load(options: Options, settings: Settings) -> Corpus:
     """
     folder = _folder(folder_of("emobox", EMOBOX.obtain, settings), options["name"])
     audio = settings.path(AUDIO) or folder.parents[1]
-    labels, speakers = read_labels(folder), read_speakers(folder)
-    found = [
-        _utterance(entry, fold, audio, speakers, options)
-        for fold, file in find_lists(folder).items()
-        for entry in read_list(file, labels)
-        if entry.label not in NO_EMOTIONS
-    ]
+    speakers = read_speakers(folder)
+    found = list(_listed(folder, audio, speakers, options))
     classes = _classes(options["classes"], found, options["name"])
     kept = [one for one in found if one.label in classes]
     if not speakers:
@@ -117,6 +112,17 @@ def _folder(top: Path, name: str) -> Path:
     if name not in known:
         raise UnknownName("corpus", name, known, of=f"EmoBox in {data}")
     return known[name].absolute()
+
+
+def _listed(
+    folder: Path, audio: Path, speakers: Mapping[str, str], options: Options
+) -> Iterator[Utterance]:
+    """Give every utterance that shows an emotion, fold by fold."""
+    labels = read_labels(folder)
+    for fold, file in find_lists(folder).items():
+        for entry in read_list(file, labels):
+            if entry.label not in NO_EMOTIONS:
+                yield _utterance(entry, fold, audio, speakers, options)
 
 
 def _utterance(

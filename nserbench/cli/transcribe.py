@@ -24,8 +24,13 @@ from nserbench.cli.session import Session, with_session
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from nserbench.benchmark.cell import Condition
     from nserbench.benchmark.recognition import Against
+    from nserbench.benchmark.store import Store
+    from nserbench.benchmark.study import Opened
     from nserbench.benchmark.transcription import Transcripts
+    from nserbench.cards import Bound
+    from nserbench.upstreams.base import UpstreamCard
 
 
 @click.command()
@@ -75,15 +80,13 @@ def transcribe(
     \b
     nserbench transcribe -u whisper -c iemocap-park --snr 10,0,-10
     """
-    from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.hearing import Models
     from nserbench.benchmark.names import conditions, read_places, read_transcribers
     from nserbench.benchmark.store import Store
     from nserbench.benchmark.study import open_corpora
-    from nserbench.benchmark.transcription import transcribe as transcribe_corpora
     from nserbench.benchmark.transcription import write_transcripts
-    from nserbench.cli.live import showing
+    from nserbench.cli.tables import print_tables
 
+    settings = session.settings.using(store=store_folder)
     known = read_transcribers(upstreams, session.plugins)
     places = read_places(corpora, noises, session.plugins)
     asked = [
@@ -91,16 +94,37 @@ def transcribe(
         for place in places
         for condition in conditions(place.noise, snrs)
     ]
-    opened = open_corpora(places, limit, session.plugins, session.settings)
+    opened = open_corpora(places, limit, session.plugins, settings)
+    found = _written(known, opened, asked, against, Store(settings.store), device)
+    if out is not None:
+        write_transcripts(out, found)
+    if as_json:
+        click.echo(json.dumps([_row(each) for each in found], indent=1))
+    else:
+        print_tables(_tables(found, against))
 
-    store = Store(session.settings.using(store=store_folder).store)
+
+def _written(
+    known: Sequence[Bound[UpstreamCard]],
+    corpora: dict[str, Opened],
+    asked: Sequence[tuple[str, Condition]],
+    against: Against,
+    store: Store,
+    device: str,
+) -> list[Transcripts]:
+    """Let every upstream write down what was asked for, or read what it wrote."""
+    from nserbench.benchmark.environment import choose_device
+    from nserbench.benchmark.hearing import Models
+    from nserbench.benchmark.transcription import transcribe
+    from nserbench.cli.live import showing
+
     with showing() as progress:
-        found = [
+        return [
             each
-            for upstream in known
-            for each in transcribe_corpora(
-                upstream,
-                opened,
+            for one in known
+            for each in transcribe(
+                one,
+                corpora,
                 asked,
                 against,
                 store,
@@ -108,14 +132,6 @@ def transcribe(
                 progress,
             )
         ]
-    if out is not None:
-        write_transcripts(out, found)
-    if as_json:
-        click.echo(json.dumps([_row(each) for each in found], indent=1))
-        return
-    from nserbench.cli.tables import print_tables
-
-    print_tables(_tables(found, against))
 
 
 def _row(found: Transcripts) -> dict[str, Any]:
