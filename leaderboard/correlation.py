@@ -122,7 +122,7 @@ def mixed_effects(
     groups = len(set(upstreams))
     if groups < 2:
         raise NserbenchError(
-            "a mixed-effects view takes points of two upstreams or more\n"
+            "a mixed-effects view takes points of two upstreams or more:\n"
             "  run another upstream that transcribes"
         )
     try:
