@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import Function, once_differentiable
 
+from nserbench.downstreams.recurrent import type_of_products
+
 
 def run_grouped(grus: Sequence[nn.GRU], states: Tensor, lengths: Tensor) -> Tensor:
     """Give what each `BiGRU` gives of its own layer.
@@ -46,9 +48,7 @@ class _Grouped(Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
         kind, layers = states.device.type, len(states)
-        narrow = torch.is_autocast_enabled(kind)
-        dtype = torch.get_autocast_dtype(kind) if narrow else states.dtype
-        turn = _Turn(lengths, states.shape[2])
+        dtype, turn = type_of_products(states), _Turn(lengths, states.shape[2])
         with torch.autocast(kind, enabled=False):
             flat = states.flatten(1, 2).to(dtype)
             w_hh, b_hh = _both(weights[1], weights[5]), _both(weights[3], weights[7])

@@ -77,7 +77,7 @@ class _Recurrence(Function):
     def forward(ctx: Any, states: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
         batch, frames, _ = states.shape
         packing = _Packing.of(lengths, frames)
-        valid = packing.take(states).to(_type_of_products(states))
+        valid = packing.take(states).to(type_of_products(states))
         both = _Weights(*weights[:4]), _Weights(*weights[4:])
         # The step of zeros at either end is what a direction starts from.
         out = states.new_zeros(frames + 2, batch, 2 * both[0].units)
@@ -264,9 +264,10 @@ class _Direction:
         return reversed(steps) if self.backwards != back else steps
 
 
-def _type_of_products(states: Tensor) -> torch.dtype:
-    if torch.is_autocast_enabled("cpu"):
-        return torch.get_autocast_dtype("cpu")
+def type_of_products(states: Tensor) -> torch.dtype:
+    """Give the type that products over all frames have, which autocast may set."""
+    if torch.is_autocast_enabled(kind := states.device.type):
+        return torch.get_autocast_dtype(kind)
     return states.dtype
 
 

@@ -28,8 +28,8 @@ class Factor:
         self, matrix: Tensor, bias: Tensor | None = None, rows: int | None = None
     ) -> None:
         self.matrix, self.bias = matrix, bias
-        self.own = ONEDNN and matrix.dtype == torch.float32
-        if self.own:
+        self.by_onednn = ONEDNN and matrix.is_cpu and matrix.dtype == torch.float32
+        if self.by_onednn:
             self.matrix = matrix.t()
             if rows is not None:
                 self.matrix = torch.ops.mkldnn._reorder_linear_weight(
@@ -38,7 +38,7 @@ class Factor:
 
     def __call__(self, one: Tensor) -> Tensor:
         """Give ``one @ matrix + bias``, of ``(..., k)``; no gradient passes."""
-        if self.own:
+        if self.by_onednn:
             found: Tensor = torch.ops.mkldnn._linear_pointwise.default(
                 one, self.matrix, self.bias, "none", [], ""
             )

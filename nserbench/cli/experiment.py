@@ -75,7 +75,7 @@ class Wanted:
         return make_study(request, self.session.plugins, self.session.settings)
 
 
-class Epochs(click.ParamType[tuple[str, int]]):
+class HeadEpochs(click.ParamType[tuple[str, int]]):
     """A number of epochs, and before it perhaps the head that it is for."""
 
     name = "epochs"
@@ -110,8 +110,7 @@ def override_options(command: Command) -> Command:
     )
     @click.option(
         "--epochs",
-        "epochs",
-        type=Epochs(),
+        type=HeadEpochs(),
         multiple=True,
         metavar="[HEAD=]N",
         help="In place of the protocol's, for all heads or this one.",
