@@ -85,7 +85,7 @@ def open_sources(job: Job, store: Store, device: str = "cpu") -> Sources:
     def open_one(features: Reader, keys: Sequence[str]) -> Source:
         return settled(kind(features, keys, job.stored, job.cell.groups), device)
 
-    test = open_one(job.features(store), job.keys)
+    test = open_one(job.extraction.features(store), job.keys)
     if job.matched:
         return Sources(test, test)
     return Sources(test, open_one(*trained_features(job, store)))
@@ -218,8 +218,8 @@ def trained_features(job: Job, store: Store) -> tuple[Reader, Sequence[str]]:
     """Give the features that a head is trained on, and the key of each row."""
     if len(job.training) == 1:
         (part,) = job.training
-        return store.features(part.extraction.identity), part.keys
-    features = [store.features(part.extraction.identity) for part in job.training]
+        return part.extraction.features(store), part.keys
+    features = [part.extraction.features(store) for part in job.training]
     return Joined(features), Joined.keys([part.keys for part in job.training])
 
 

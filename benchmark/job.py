@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nserbench.benchmark.cell import Cell
+from nserbench.benchmark.combined import Combined
 from nserbench.benchmark.digests import digest
-from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.splits import Split
-from nserbench.benchmark.store import Features, Store
+from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Opened
 from nserbench.benchmark.survey import Clip
 from nserbench.downstreams.base import Recipe
@@ -33,7 +33,7 @@ class Part:
         keys: Of the features of each utterance.
     """
 
-    extraction: Extraction
+    extraction: Combined
     keys: Sequence[str]
 
     def tuned(self, file: Path) -> Part:
@@ -62,7 +62,7 @@ class Job:
     """
 
     cell: Cell
-    extraction: Extraction
+    extraction: Combined
     opened: Opened
     clips: Sequence[Clip]
     keys: Sequence[str]
@@ -171,10 +171,6 @@ class Job:
         if self.tuning is None:
             return [self]
         return [self.fold(split, store) for split in self.splits]
-
-    def features(self, store: Store) -> Features:
-        """Open its features."""
-        return store.features(self.extraction.identity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.store import Features
+from nserbench.benchmark.store import Reader
 from nserbench.downstreams.base import Tier
 
 
@@ -19,7 +19,7 @@ class Joined:
         parts: The extractions.
     """
 
-    def __init__(self, parts: Sequence[Features]) -> None:
+    def __init__(self, parts: Sequence[Reader]) -> None:
         self._parts = parts
 
     @staticmethod
@@ -43,6 +43,6 @@ class Joined:
         """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
         return np.stack([self.read("pooled", key, group, layers) for key in keys], 1)
 
-    def _find(self, key: str) -> tuple[Features, str]:
+    def _find(self, key: str) -> tuple[Reader, str]:
         place, _, own = key.partition("/")
         return self._parts[int(place)], own

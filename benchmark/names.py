@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from nserbench.benchmark.cell import Condition
-from nserbench.benchmark.plugins import Plugins, Registry
-from nserbench.cards import Bind, Bound, C, bind, no_names
+from nserbench.benchmark.plugins import Plugins
+from nserbench.cards import Bound, C, bind
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
 from nserbench.spec import Spec, parse_specs
 from nserbench.upstreams.base import UpstreamCard, tuned_under
+from nserbench.upstreams.combined import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +30,19 @@ class Place:
 
 
 def read_names(
-    texts: Iterable[str], registry: Registry[C], nested: Bind = no_names
+    texts: Iterable[str], look_up: Callable[[Spec], Bound[C]]
 ) -> list[Bound[C]]:
     """Read names of one kind, each text holding one or more, leaving out repeats.
 
     Args:
         texts: What was typed.
-        registry: Where the names are.
-        nested: Binds the names that stand in options.
+        look_up: Gives the card of a name, such as `Registry.bind`.
 
     Raises:
         UnknownName: if a name or option is not known.
         BadSpec: if a text cannot be read, or two names differ in a path only.
     """
-    found = [
-        registry.bind(spec, nested) for text in texts for spec in parse_specs(text)
-    ]
+    found = [look_up(spec) for text in texts for spec in parse_specs(text)]
     _refuse_namesakes(found)
     return list({bound.label: bound for bound in found}.values())
 
@@ -64,10 +63,10 @@ def read_upstreams(
             read the transcripts of an upstream that writes none, or one that has no
             weights is to be tuned.
     """
-    found = read_names(texts, plugins.upstreams, plugins.bind)
+    found = read_names(texts, plugins.upstream)
     if finetune is not None:
         found = [_tuned(one, finetune, plugins) for one in found]
-    for upstream in found:
+    for upstream in chain.from_iterable(parts_of(one).values() for one in found):
         _refuse_idle_rate(upstream)
         if (writer := written_by(upstream)) is not None:
             _refuse_mute(writer, upstream.label)
@@ -80,7 +79,7 @@ def _tuned(
     """Let an upstream be tuned under a head, unless it names another itself."""
     if "finetune" not in upstream.options:
         raise BadSpec(
-            f"--finetune: {upstream.label} has no weights that can be tuned\n"
+            f"--finetune: {upstream.label} cannot be tuned\n"
             "  leave it out, or name those to tune: wav2vec2:finetune=joint"
         )
     if upstream.options["finetune"] is not None:
@@ -178,7 +177,7 @@ def _refuse_namesakes(found: Sequence[Bound[C]]) -> None:
     """Refuse two that differ in a path only, since no table could tell them apart."""
     first: dict[str, Bound[C]] = {}
     for bound in found:
-        if first.setdefault(bound.label, bound).options != bound.options:
+        if first.setdefault(bound.label, bound) != bound:
             raise BadSpec(
                 f"two of those asked for would both be called {bound.label}\n"
                 "  rename the file or folder that one of them is read from"

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import torch
 
 from nserbench.benchmark.cell import Cell
 from nserbench.benchmark.choosing import Choice
+from nserbench.benchmark.combined import Combined
 from nserbench.benchmark.digests import digest
 from nserbench.benchmark.environment import environment, peak_memory
 from nserbench.benchmark.fits import Fitted
 from nserbench.benchmark.heads import class_numbers
 from nserbench.benchmark.hearing import said
-from nserbench.benchmark.job import Job
+from nserbench.benchmark.job import Job, Tuning
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.results import Result, Status, folder_name
 from nserbench.benchmark.store import Store
@@ -78,7 +79,7 @@ def done(
             **_told("flags", job, map(_flags, fitted, repeat(job))),
             **_told("layer_weights", job, (one.layers for one in fitted)),
             **({"choices": _plain(choices)} if choices else {}),
-            **_tuning(job),
+            **_tuned(job),
         },
     )
 
@@ -127,8 +128,9 @@ def _predictions(job: Job, fitted: Sequence[Fitted]) -> Predictions:
 def _costs(
     job: Job, fitted: Sequence[Fitted], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
-    heard = [one.features(store) for one in _heard_by(job, store)]
-    tuned = heard[0].about.get("tuned_parameters", 0)
+    folds = [one.extraction.kept(store) for one in _heard_by(job, store)]
+    heard, models = [*chain.from_iterable(folds)], [one.about for one in folds[0]]
+    tuned = models[0].get("tuned_parameters", 0)
     tuning = sum(one.about.get("tuning_seconds", 0.0) for one in heard)
     trained = _most(one.log.peak for one in fitted)
     extracted = _most(one.peak for one in heard)
@@ -141,7 +143,7 @@ def _costs(
         "training_peak_bytes": trained,
         "extraction_peak_bytes": extracted,
         "trainable_parameters": fitted[0].log.parameters + tuned,
-        "frozen_parameters": heard[0].about["parameters"] - tuned,
+        "frozen_parameters": sum(one["parameters"] for one in models) - tuned,
         "store_bytes": sum(one.size for one in heard),
     }
 
@@ -196,10 +198,10 @@ def _words(job: Job, store: Store) -> Iterator[_Heard]:
 
     Those of upstreams that were tuned are of the fold that they are tested in.
     """
+    tuned = _tuning(job) is not None
     for one in _heard_by(job, store):
         words = one.extraction.words
         assert words is not None  # noqa: S101 - as of the job itself
-        tuned = one.extraction.upstream.tuned is not None
         places = one.splits[0].test if tuned else range(len(one.clips))
         clips = [one.clips[place] for place in places]
         quiet = words.without_noise()
@@ -211,16 +213,13 @@ def _words(job: Job, store: Store) -> Iterator[_Heard]:
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:
-    extraction, ones = job.extraction, [clip.utterance for clip in job.clips]
-    writer = extraction.transcripts
+    noise, ones = job.extraction.noise, [clip.utterance for clip in job.clips]
     return {
         **environment(device),
         "finished": _now(),
-        "weights": extraction.upstream.weights or None,
-        "enhancer": extraction.enhancer and extraction.enhancer.weights,
-        "transcriber": writer and writer.upstream.weights,
-        "noise": extraction.noise.digest if extraction.noise else None,
-        "mix_version": MIX_VERSION if extraction.noise else None,
+        **_weights(job.extraction),
+        "noise": noise and noise.digest,
+        "mix_version": MIX_VERSION if noise else None,
         "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
         "labels": digest(
             [[one.id, one.label, one.independent, one.fold] for one in ones]
@@ -228,10 +227,30 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
     }
 
 
-def _tuning(job: Job) -> dict[str, object]:
+def _weights(extraction: Combined) -> dict[str, object]:
+    """Give digests of weights; of upstreams side by side those of each, by name."""
+    told = {
+        name: {
+            "weights": one.upstream.weights or None,
+            "enhancer": one.enhancer and one.enhancer.weights,
+            "transcriber": one.transcripts and one.transcripts.upstream.weights,
+        }
+        for name, one in extraction.parts.items()
+    }
+    if "" in told:
+        return {**told[""]}
+    whats = "weights", "enhancer", "transcriber"
+    return {what: {name: one[what] for name, one in told.items()} for what in whats}
+
+
+def _tuning(job: Job) -> Tuning | None:
+    """Give how the upstream is tuned, if it is, also of a head that chooses."""
+    return (job.candidates[0] if job.candidates else job).tuning
+
+
+def _tuned(job: Job) -> dict[str, object]:
     """Say how the upstream was tuned, if it was."""
-    tuning = (job.candidates[0] if job.candidates else job).tuning
-    if tuning is None:
+    if (tuning := _tuning(job)) is None:
         return {}
     own = {
         "learning_rate": tuning.learning_rate,

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from nserbench.benchmark.catalogue import is_done
+from nserbench.benchmark.combined import Combined
 from nserbench.benchmark.digests import digest
 from nserbench.benchmark.extraction import Extraction, Model
 from nserbench.benchmark.hearing import Models, lacking, written
@@ -121,8 +122,8 @@ def estimate(
     for job in chain.from_iterable(one.candidates or [one] for one in todo):
         pair = job.cell.upstream.label, job.cell.downstream.label
         if pair not in steps:
-            sample = samples[as_it_came(job.extraction).models]
-            steps[pair] = step_seconds(job, sample, device)
+            heard = sampled_features(job.extraction, samples)
+            steps[pair] = step_seconds(job, heard, device)
         training += steps[pair] * step_count(job)
     return Estimate(
         missing=len(todo),
@@ -156,6 +157,22 @@ def as_it_came(extraction: Extraction) -> Extraction:
     return replace(extraction, upstream=upstream)
 
 
+def sampled_features(
+    extraction: Combined, samples: Mapping[str, Sample]
+) -> LayeredFeatures:
+    """Give what all upstreams of a cell gave for their samples.
+
+    Args:
+        extraction: What the cell reads.
+        samples: By `Extraction.models`.
+    """
+    return {
+        f"{name}.{group}".lstrip("."): states
+        for name, one in extraction.parts.items()
+        for group, states in samples[as_it_came(one).models].features.items()
+    }
+
+
 def tuning_seconds(
     jobs: Sequence[Job], store: Store, samples: Mapping[str, Sample]
 ) -> float:
@@ -172,7 +189,7 @@ def tuning_seconds(
     for job in chain.from_iterable(one.candidates or [one] for one in jobs):
         if (tuning := job.tuning) is None:
             continue
-        heard = samples[as_it_came(job.extraction).models].seconds
+        heard = samples[as_it_came(job.extraction.alone).models].seconds
         epochs = len(job.training) * tuning.joint.recipe.epochs
         for split in job.splits:
             found[tuning.file(split, store)] = 3 * heard * epochs * len(split.train)
@@ -231,9 +248,9 @@ def all_needs(jobs: Sequence[Job], store: Store) -> list[Need]:
 
     shown = chain.from_iterable(one.candidates or [one] for one in jobs)
     for job in chain.from_iterable(one.folds(store) for one in shown):
-        for part in job.training:
-            want(job, part.extraction, needed([job]))
-        want(job, job.extraction, needed([job]))
+        read = [*(part.extraction for part in job.training), job.extraction]
+        for one in chain.from_iterable(each.parts.values() for each in read):
+            want(job, one, needed([job], one))
     return list(found.values())
 
 
@@ -276,13 +293,13 @@ def step_count(job: Job) -> int:
     return recipe.epochs * sum(-(-size // recipe.batch_size) for size in folds)
 
 
-def step_seconds(job: Job, sample: Sample, device: str) -> float:
-    """Time a training step of a head on copies of the sample."""
+def step_seconds(job: Job, heard: LayeredFeatures, device: str) -> float:
+    """Time a training step of a head on copies of the features of one clip."""
     recipe = Recipe(**job.protocol["recipe"])
     head = job.cell.downstream
     classes = len(job.opened.corpus.classes)
     built = head.card.build(job.cell.groups, classes, head.options).to(device)
-    batch = _batch(job, sample, recipe.batch_size, device)
+    batch = _batch(job, heard, recipe.batch_size, device)
     labels = torch.arange(recipe.batch_size, device=device) % classes
     optimiser = torch.optim.Adam(built.parameters(), lr=recipe.learning_rate)
     seconds = []
@@ -295,12 +312,12 @@ def step_seconds(job: Job, sample: Sample, device: str) -> float:
     return seconds[-1]
 
 
-def _batch(job: Job, sample: Sample, size: int, device: str) -> LayeredFeatures:
+def _batch(job: Job, heard: LayeredFeatures, size: int, device: str) -> LayeredFeatures:
     pooled = job.cell.downstream.card.tier == "pooled"
     found = {}
     for name, spec in job.cell.groups.items():
         first = job.stored[name].layers.start
-        group = sample.features[name]
+        group = heard[name]
         states = group.states[spec.layers.start - first : spec.layers.stop - first]
         if pooled:
             states = states[:, :, :1]

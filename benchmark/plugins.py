@@ -18,8 +18,9 @@ from nserbench.cards import Bind, Bound, Card, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadSpec, DuplicateName, UnknownName
-from nserbench.spec import Spec
+from nserbench.spec import Spec, beside, parse_spec
 from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.combined import combine
 from nserbench.upstreams.enhancement import EnhancerCard
 
 if TYPE_CHECKING:
@@ -140,6 +141,22 @@ class Plugins:
         for text in named:
             self._register_named(text)
 
+    def upstream(self, spec: Spec) -> Bound[UpstreamCard]:
+        """Look an upstream up, or several that are joined by ``+``.
+
+        Args:
+            spec: What was typed.
+
+        Raises:
+            UnknownName: if a name or option is not known.
+            BadSpec: if a value is not one that its option takes.
+        """
+        names = beside(spec.name)
+        if spec.name in self.upstreams or len(names) == 1:
+            return self.upstreams.bind(spec, self.bind)
+        parts = [self.upstream(parse_spec(name)) for name in names]
+        return combine(parts, spec, self.bind)
+
     def bind(self, kind: str, spec: Spec) -> Bound[Any]:
         """Look a card of some kind up, and those that its options name.
 
@@ -151,11 +168,9 @@ class Plugins:
             UnknownName: if a name or option is not known.
             BadSpec: if a value is not one that its option takes.
         """
-        registries: tuple[Registry[Any], ...] = (
-            self.upstreams,
-            self.downstreams,
-            self.enhancers,
-        )
+        if kind == self.upstreams.kind:
+            return self.upstream(spec)
+        registries: tuple[Registry[Any], ...] = (self.downstreams, self.enhancers)
         by_kind = {one.kind: one for one in registries}
         return by_kind[kind].bind(spec, self.bind)
 

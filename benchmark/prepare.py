@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from nserbench.benchmark.cell import Cell, Condition
+from nserbench.benchmark.combined import Combined
+from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.identify import Identified, identify
 from nserbench.benchmark.job import Job, Part, Tuning
 from nserbench.benchmark.progress import Progress
@@ -16,6 +18,7 @@ from nserbench.benchmark.survey import Clip, survey
 from nserbench.cards import Bound
 from nserbench.corpora.base import Corpus
 from nserbench.upstreams.base import Groups, UpstreamCard
+from nserbench.upstreams.combined import parts_of
 
 
 def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
@@ -30,7 +33,7 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     desk = _Desk(
         study,
         cells,
-        {label: identify(one, store) for label, one in upstreams.items()},
+        {label: _identified(one, store) for label, one in upstreams.items()},
         {label: one.card.describe(one.options) for label, one in upstreams.items()},
         _surveyed(study, store, progress),
     )
@@ -44,6 +47,10 @@ def _upstreams(cells: Sequence[Cell]) -> dict[str, Bound[UpstreamCard]]:
     return {one.upstream.label: one.upstream for one in every if one is not None}
 
 
+def _identified(upstream: Bound[UpstreamCard], store: Store) -> dict[str, Identified]:
+    return {name: identify(one, store) for name, one in parts_of(upstream).items()}
+
+
 @dataclass(slots=True)
 class _Desk:
     """Makes jobs of cells.
@@ -51,14 +58,14 @@ class _Desk:
     Attributes:
         study: That they are of.
         cells: All that can exist.
-        models: By the label of the upstream.
+        models: By the label of the upstream, by the names of its parts.
         stored: Likewise, all groups that it gives.
         clips: By the label of the corpus.
     """
 
     study: Study
     cells: Sequence[Cell]
-    models: Mapping[str, Identified]
+    models: Mapping[str, Mapping[str, Identified]]
     stored: Mapping[str, Groups]
     clips: Mapping[str, Sequence[Clip]]
     _parts: dict[str, Part] = field(default_factory=dict)
@@ -95,8 +102,12 @@ class _Desk:
         name = f"{cell.upstream.label} {cell.corpus.label} {under}"
         if name not in self._parts:
             opened = self.study.corpora[cell.corpus.label]
-            upstream = self.models[cell.upstream.label]
-            extraction = upstream.over(opened, under, cell.protocol.mix_seed)
+            extraction = Combined(
+                {
+                    part: one.over(opened, under, cell.protocol.mix_seed)
+                    for part, one in self.models[cell.upstream.label].items()
+                }
+            )
             keys = extraction.keys(self.clips[cell.corpus.label])
             self._parts[name] = Part(extraction, keys)
         return self._parts[name]
@@ -132,15 +143,15 @@ def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
             return list(dict.fromkeys(one.condition for one in same))
 
 
-def needed(jobs: Sequence[Job]) -> list[Form]:
-    """Give the forms that jobs of one extraction need.
+def needed(jobs: Sequence[Job], extraction: Extraction) -> list[Form]:
+    """Give the forms that jobs need of an extraction that all of them read.
 
     Pooled features cost nothing beside frames, and transcripts nothing beside either.
     """
     forms: list[Form] = ["pooled"]
     if any(job.cell.downstream.card.tier == "frames" for job in jobs):
         forms.append("frames")
-    if jobs[0].extraction.transcribes:
+    if extraction.transcribes:
         forms.append("transcripts")
     return forms
 

@@ -15,7 +15,7 @@ from nserbench.benchmark.job import Job, Tuning
 from nserbench.benchmark.prepare import needed
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.splits import Split
-from nserbench.benchmark.store import Form, Store
+from nserbench.benchmark.store import Store
 from nserbench.benchmark.tuning import tune
 
 
@@ -81,17 +81,18 @@ def _hear(
 ) -> None:
     """Let the upstream of jobs hear what the store lacks."""
     for one in _extractions(jobs):
-        provide(one, jobs[0].clips, needed(jobs), store, models, progress)
+        provide(one, jobs[0].clips, needed(jobs, one), store, models, progress)
 
 
 def _lacks(extraction: Extraction, job: Job, store: Store) -> bool:
     keyed = dict(zip(extraction.keys(job.clips), job.clips, strict=True))
-    forms: Sequence[Form] = needed([job])
-    return bool(lacking(store.features(extraction.identity), keyed, forms)[0])
+    features = store.features(extraction.identity)
+    return bool(lacking(features, keyed, needed([job], extraction))[0])
 
 
 def _extractions(jobs: Sequence[Job]) -> list[Extraction]:
     """Give what jobs are tested and trained on, each once."""
     parts = chain.from_iterable(job.training for job in jobs)
-    wanted = [jobs[0].extraction, *(part.extraction for part in parts)]
+    read = [jobs[0].extraction, *(part.extraction for part in parts)]
+    wanted = chain.from_iterable(one.parts.values() for one in read)
     return list({digest(one.identity): one for one in wanted}.values())

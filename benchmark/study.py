@@ -26,6 +26,7 @@ from nserbench.corpora.noise import Noise
 from nserbench.corpora.noise_sets import audio_files, open_noise
 from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
 from nserbench.settings import Settings
+from nserbench.upstreams.combined import parts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
         NserbenchError: if anything asked for is not there, or contradicts itself.
     """
     upstreams = read_upstreams(request.upstreams, plugins, request.finetune)
-    downstreams = read_names(request.downstreams, plugins.downstreams)
+    downstreams = read_names(request.downstreams, plugins.downstreams.bind)
     places = read_places(request.corpora, request.noises, plugins)
     protocols = {
         place.corpus.label: _protocol(place.corpus, request) for place in places
@@ -132,8 +133,8 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
 
 def _without_texts(cell: Cell, corpus: Corpus) -> Cell:
     """Refuse a cell that is to read texts where the corpus has none."""
-    card = cell.upstream.card
-    if "texts" not in card.reads or written_by(cell.upstream) is not None:
+    parts = parts_of(cell.upstream).values()
+    if not any("texts" in one.card.reads and not written_by(one) for one in parts):
         return cell
     untold = sum(one.text is None for one in corpus.utterances)
     if cell.refused is not None or not untold:

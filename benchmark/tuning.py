@@ -106,17 +106,18 @@ def _statistics(
     """Give what the head standardises with, and make the transcripts that are read."""
     if not job.recipe.standardise:
         for part in job.training:
-            if (words := part.extraction.transcripts) is not None:
+            if (words := part.extraction.alone.transcripts) is not None:
                 provide(words, job.clips, ["transcripts"], store, models, progress)
         return None
     for part in job.training:
-        provide(part.extraction, job.clips, ["pooled"], store, models, progress)
+        heard = part.extraction.alone
+        provide(heard, job.clips, ["pooled"], store, models, progress)
     source = PooledSource(*trained_features(job, store), job.stored, job.cell.groups)
     return statistics_of(job, split, source)
 
 
 def _enhancer(job: Job, models: Models) -> Enhancer | None:
-    first = job.training[0].extraction
+    first = job.training[0].extraction.alone
     return None if first.enhancer is None else models.open(first).enhancer
 
 

@@ -58,7 +58,8 @@ class Waves:
 
     def _one(self, row: int) -> Batch:
         part, place = divmod(row, len(self.job.clips))
-        extraction, clip = self.job.training[part].extraction, self.job.clips[place]
+        clip = self.job.clips[place]
+        extraction = self.job.training[part].extraction.alone
         texts = read_texts(extraction, [clip], self.store)
         return extraction.batch([clip], texts, self.enhancer)
 

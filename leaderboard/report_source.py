@@ -139,7 +139,7 @@ class Source:
         typed = self.typed(line)
         try:
             (upstream,) = read_upstreams([typed.upstream], self.plugins)
-            (head,) = read_names([typed.head], self.plugins.downstreams)
+            (head,) = read_names([typed.head], self.plugins.downstreams.bind)
         except NserbenchError:
             return None
         return Row(upstream.label, head.label)

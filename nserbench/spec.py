@@ -49,7 +49,7 @@ def parse_specs(text: str) -> list[Spec]:
         {'text': 'whisper:checkpoint=a/b'}
     """
     specs: list[Spec] = []
-    for piece in _split(text):
+    for piece in _split(text, ","):
         continued = _OPTION.match(piece)
         if continued and specs:
             specs[-1] = _with_option(specs[-1], continued, text)
@@ -70,11 +70,22 @@ def parse_spec(text: str) -> Spec:
     return specs[0]
 
 
+def beside(name: str) -> list[str]:
+    """Take names apart that are joined by ``+``.
+
+    Examples:
+        >>> beside("{whisper:groups=encoder+decoder}+wavlm")
+        ['whisper:groups=encoder+decoder', 'wavlm']
+    """
+    return [_unbraced(piece) for piece in _split(name, "+")]
+
+
 def _first(piece: str, text: str) -> Spec:
-    name, colon, rest = piece.partition(":")
-    if not name or "=" in name:
+    colon = next(_places(piece, ":"), len(piece))
+    name, rest = piece[:colon], piece[colon + 1 :]
+    if not name or [*_places(name, "=")]:
         raise BadSpec(f"a name is missing in {text!r}: NAME[:key=value,...]")
-    if not colon:
+    if name == piece:
         return Spec(name)
     if option := _OPTION.match(rest):
         return _with_option(Spec(name), option, text)
@@ -96,16 +107,22 @@ def _unbraced(value: str) -> str:
     return value[1:-1] if value.startswith("{") and value.endswith("}") else value
 
 
-def _split(text: str) -> Iterator[str]:
-    """Split at the commas that stand in no braces."""
-    depth, start = 0, 0
+def _split(text: str, mark: str) -> Iterator[str]:
+    """Split at the marks that stand in no braces."""
+    start = 0
+    for place in [*_places(text, mark), len(text)]:
+        yield text[start:place].strip()
+        start = place + 1
+
+
+def _places(text: str, mark: str) -> Iterator[int]:
+    """Give where a mark stands in no braces."""
+    depth = 0
     for place, letter in enumerate(text):
         depth += (letter == "{") - (letter == "}")
         if depth < 0:
             break
-        if letter == "," and depth == 0:
-            yield text[start:place].strip()
-            start = place + 1
+        if letter == mark and depth == 0:
+            yield place
     if depth != 0:
         raise BadSpec(f"the braces of {text!r} do not match")
-    yield text[start:].strip()

@@ -106,10 +106,15 @@ class Bench:
         self._runs += 1
         self.store = Store(self.folder / f"store-{self._runs}")
         job = self.job(HEADS[0], self.store)
-        self.models.open(job.extraction)
+        self.models.open(job.extraction.alone)
         return seconds(
             lambda: provide(
-                job.extraction, job.clips, FORMS, self.store, self.models, Silent()
+                job.extraction.alone,
+                job.clips,
+                FORMS,
+                self.store,
+                self.models,
+                Silent(),
             )
         )
 
@@ -130,9 +135,9 @@ class Bench:
     def steps(self, head: Head) -> float:
         """Take the steps of one epoch and fold S3PRL's way; give the cell's seconds."""
         job = self.job(head, self.store)
-        upstream = self.models.open(job.extraction).upstream
+        upstream = self.models.open(job.extraction.alone).upstream
         clips = job.clips[len(job.clips) // FOLDS :]
-        batch = job.extraction.batch(clips, [None] * len(clips))
+        batch = job.extraction.alone.batch(clips, [None] * len(clips))
         bound = job.cell.downstream
         built = bound.card.build(job.cell.groups, len(CLASSES), bound.options).train()
         optimiser = torch.optim.Adam(built.parameters(), lr=1e-4)

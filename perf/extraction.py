@@ -63,7 +63,7 @@ def make_job(model: Path, table: Path, store: Store) -> Job:
 
 def fill(job: Job, store: Store, models: Models) -> None:
     """Extract what a store lacks."""
-    provide(job.extraction, job.clips, ["pooled"], store, models, Silent())
+    provide(job.extraction.alone, job.clips, ["pooled"], store, models, Silent())
 
 
 class PlainLoop:
@@ -93,7 +93,7 @@ def report_rate(folder: Path, model: Path, table: Path, rounds: int) -> str:
     """Measure the rate."""
     models, loop = Models("cpu"), PlainLoop(model)
     job = make_job(model, table, Store(folder / "first"))
-    models.open(job.extraction)
+    models.open(job.extraction.alone)
     files = [clip.utterance.path for clip in job.clips]
     stores = (Store(folder / str(number)) for number in range(rounds))
 

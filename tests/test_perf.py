@@ -126,7 +126,7 @@ def test_the_plain_loop_gives_what_extraction_stores(tmp_path: Path) -> None:
     loop = module.PlainLoop(model)
 
     for key, clip in zip(job.keys, job.clips, strict=True):
-        own = job.features(store).read("pooled", key, "encoder", range(5))
+        own = job.extraction.features(store).read("pooled", key, "encoder", range(5))
         np.testing.assert_allclose(own, loop.hear(clip.utterance.path), atol=1e-5)
 
 

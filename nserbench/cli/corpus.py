@@ -64,7 +64,7 @@ def stats(
         from nserbench.leaderboard.figures import refuse_other_kinds
 
         refuse_other_kinds(figure)
-    wanted = read_names(names, session.plugins.corpora)
+    wanted = read_names(names, session.plugins.corpora.bind)
     read = {one.label: read_corpus(one, None, session.settings) for one in wanted}
     with showing() as progress:
         found = [

@@ -159,7 +159,7 @@ def grid_options(command: Command) -> Command:
         "upstreams",
         multiple=True,
         metavar="NAME",
-        help="Speech representations.",
+        help="Speech representations; + joins several under one head.",
     )
     @click.option(
         "-d",

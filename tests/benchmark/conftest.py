@@ -162,8 +162,8 @@ def fill() -> Callable[[Job, Store], Features]:
 
     def go(job: Job, store: Store) -> Features:
         forms: list[Form] = ["pooled", "frames"]
-        provide(job.extraction, job.clips, forms, store, Models("cpu"), Silent())
-        return job.features(store)
+        provide(job.extraction.alone, job.clips, forms, store, Models("cpu"), Silent())
+        return store.features(job.extraction.identity)
 
     return go
 

@@ -43,7 +43,7 @@ def test_pooled_is_the_mean_of_the_valid_frames_and_frames_are_rounded_to_half(
     features = fill(job, store)
 
     loaded = job.cell.upstream.card.open(job.cell.upstream.options, "cpu")
-    together = loaded.extract(Batch.of(*map(job.extraction.wave, job.clips)))
+    together = loaded.extract(Batch.of(*map(job.extraction.alone.wave, job.clips)))
     for name, group in together.items():
         layers = range(len(group.states))
         for place, key in enumerate(job.keys):
@@ -77,7 +77,7 @@ def test_short_clips_are_padded_long_ones_cut_and_both_listed(
     assert notes["cut"]
     assert notes["utterances"] == 24
     for clip in job.clips:
-        wave, heard = read_audio(clip.utterance.path), job.extraction.wave(clip)
+        wave, heard = read_audio(clip.utterance.path), job.extraction.alone.wave(clip)
         assert len(heard) == min(max(clip.samples, 4000), 5000)
         kept = min(len(wave), 5000)
         np.testing.assert_array_equal(heard[:kept], wave[:kept])
@@ -171,15 +171,15 @@ def test_what_cannot_be_stored_is_refused_by_name_and_nothing_is_written(
     keyed, sick = dict(zip(job.keys, job.clips, strict=True)), Loaded(Sick(spoil), None)
 
     with pytest.raises(NserbenchError, match=reason):
-        extract(job.extraction, sick, keyed, BOTH, store, Silent())
+        extract(job.extraction.alone, sick, keyed, BOTH, store, Silent())
 
-    assert job.features(store).keys("pooled") == set()
+    assert store.features(job.extraction.identity).keys("pooled") == set()
 
 
 def test_parts_of_a_file_are_heard_alone(
     prepared: Callable[..., list[Job]], notes: Path
 ) -> None:
-    extraction = prepared()[0].extraction
+    extraction = prepared()[0].extraction.alone
     path = notes.parent / "s0_low_0.wav"
     part = Utterance(
         id="part", path=path, label="low", speaker="s0", fold="0", start=0.05, end=0.1

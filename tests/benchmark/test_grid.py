@@ -148,8 +148,8 @@ def test_an_upstream_is_described_once_and_never_loaded(
     ]
 
     cells = make_grid(
-        read_names(["lazy"], plugins.upstreams),
-        read_names(["last,mean"], plugins.downstreams),
+        read_names(["lazy"], plugins.upstream),
+        read_names(["last,mean"], plugins.downstreams.bind),
         fields,
         seeds=[0, 1, 2],
     )

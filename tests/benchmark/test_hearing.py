@@ -1,13 +1,11 @@
 import csv
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
+from scribes import FACTS, Reader, calls, offer_scribes, words
 
 from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.hearing import Models, provide, said
@@ -21,112 +19,21 @@ from nserbench.benchmark.results import read_results
 from nserbench.benchmark.runner import Runner
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Study
-from nserbench.cards import Option, nested_label
 from nserbench.errors import BadSpec, MissingExtra, NothingToRun
-from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import (
-    Batch,
     GroupSpec,
-    Heard,
-    LayeredFeatures,
-    LayerGroup,
-    Transcriber,
-    Upstream,
     UpstreamCard,
 )
-from nserbench.upstreams.enhancement import Enhancer, EnhancerCard
+from nserbench.upstreams.enhancement import Enhancer
 
 Ask = Callable[..., Study]
 Wave = NDArray[np.float32]
-FACTS: Any = {"summary": "", "source": "", "licence": ""}
-calls: Counter[str] = Counter()
-
-
-def words(wave: Wave) -> str:
-    """Spell the loudness of a wave; an empty text where it is even."""
-    level = round(1e4 * float(np.abs(wave).mean()))
-    return " ".join(str(level)) if level % 2 else ""
-
-
-class Flip(Enhancer):
-    """Turns the wave round, ten times as loud."""
-
-    def separate(self, wave: Wave) -> Wave:
-        """Turn it round."""
-        return -10 * wave
-
-
-class Scribe(Transcriber):
-    """Writes `words` down, and gives the loudness as features."""
-
-    def listen(self, batch: Batch) -> Heard:
-        """Write it down."""
-        calls["listen"] += len(batch.waves)
-        level = torch.tensor([[float(np.mean(wave))] for wave in batch.waves])
-        group = LayerGroup(level[None, :, None], torch.ones(len(level), dtype=int))
-        return Heard({"level": group}, [words(wave) for wave in batch.waves])
-
-    def transcribe(self, batch: Batch) -> list[str]:
-        """Write it down without features."""
-        calls["transcribe"] += len(batch.waves)
-        return [words(wave) for wave in batch.waves]
-
-
-class Reader(Upstream):
-    """Gives the length of each text, and remembers the texts."""
-
-    read: ClassVar[list[str | None]] = []
-
-    def forward(self, batch: Batch) -> LayeredFeatures:
-        """Read the texts."""
-        assert not batch.waves
-        Reader.read += batch.texts
-        lengths = torch.tensor([[float(len(text or ""))] for text in batch.texts])
-        ones = torch.ones(len(lengths), dtype=torch.int64)
-        return {"text": LayerGroup(lengths[None, :, None], ones)}
-
-
-def reference_or_name(text: str) -> str | Spec:
-    return text if text == "reference" else parse_spec(text)
 
 
 @pytest.fixture(autouse=True)
 def offered(plugins: Plugins, offer: Callable[[str, object], str]) -> None:
     """Offer ``flip``, ``scribe`` and ``reader``."""
-    calls.clear()
-    Reader.read.clear()
-    plugins.enhancers.add(
-        EnhancerCard(name="flip", load=offer("Flip", Flip), **FACTS), "the test"
-    )
-    plugins.upstreams.add(
-        UpstreamCard(
-            name="scribe",
-            load=offer("Scribe", Scribe),
-            groups={"level": GroupSpec(range(1, 2), 1, None)},
-            transcribes=True,
-            **FACTS,
-        ),
-        "the test",
-    )
-    text = Option(
-        help="",
-        default="reference",
-        parse=reference_or_name,
-        label=nested_label,
-        keyed=False,
-        kind="upstream",
-    )
-    plugins.upstreams.add(
-        UpstreamCard(
-            name="reader",
-            load=offer("Reader", Reader),
-            groups={"text": GroupSpec(range(1, 2), 1, None)},
-            reads=frozenset({"texts"}),
-            options={"text": text},
-            **FACTS,
-        ),
-        "the test",
-    )
+    offer_scribes(plugins, offer)
 
 
 @pytest.fixture
@@ -143,7 +50,7 @@ def told(notes: Path) -> str:
 
 
 def provided(job: Job, store: Store) -> list[str]:
-    source: Extraction | None = job.extraction.words
+    source: Extraction | None = job.extraction.alone.words
     assert source is not None
     return said(source, job.clips, store)
 
@@ -155,13 +62,13 @@ def test_an_enhancer_hears_the_mixture_and_its_level_is_put_right(
         upstreams=["mel,mel:enhance=flip"], noises=["hiss"], snrs=[0.0]
     )
 
-    loaded = Models("cpu").open(cleaned.extraction)
+    loaded = Models("cpu").open(cleaned.extraction.alone)
 
     assert cleaned.cell.upstream.label == "mel:enhance=flip"
     assert plain.extraction.identity != cleaned.extraction.identity
     for clip in cleaned.clips:
-        noisy = plain.extraction.wave(clip)
-        heard = cleaned.extraction.wave(clip, loaded.enhancer)
+        noisy = plain.extraction.alone.wave(clip)
+        heard = cleaned.extraction.alone.wave(clip, loaded.enhancer)
         np.testing.assert_allclose(heard, -noisy, rtol=1e-5, atol=1e-7)
 
 
@@ -192,7 +99,7 @@ def test_transcripts_come_with_the_features_from_one_pass(
     assert calls == {"listen": 24}
     (job,) = prepare(study, runner.store, Silent())
     texts = provided(job, Store(runner.store.root))
-    assert texts == [words(job.extraction.wave(clip)) for clip in job.clips]
+    assert texts == [words(job.extraction.alone.wave(clip)) for clip in job.clips]
     assert "" in texts
 
 
@@ -208,15 +115,15 @@ def test_a_reader_is_given_the_transcripts_of_its_own_condition(
     assert report.outcomes["done"] == 3
     assert calls == {"transcribe": 3 * 24}
     jobs = prepare(study, runner.store, Silent())
-    assert [str(job.extraction.condition) for job in jobs] == [
+    assert [str(job.extraction.alone.condition) for job in jobs] == [
         "clean",
         "hiss@0",
         "hiss@-10",
     ]
     heard = [
-        words(job.extraction.transcripts.wave(clip))
+        words(job.extraction.alone.transcripts.wave(clip))
         for job in jobs
-        if job.extraction.transcripts is not None
+        if job.extraction.alone.transcripts is not None
         for clip in job.clips
     ]
     assert Reader.read == heard
@@ -336,7 +243,7 @@ def test_words_in_noise_are_compared_with_those_in_clean_speech_if_they_are_ther
 
 def said_in(runner: Runner, study: Study) -> list[str]:
     (job,) = prepare(study, runner.store, Silent())
-    return said(job.extraction, job.clips, runner.store)
+    return said(job.extraction.alone, job.clips, runner.store)
 
 
 def test_a_plan_prices_transcripts_once_whoever_reads_them(
@@ -356,7 +263,7 @@ def test_a_kill_between_transcripts_and_features_loses_neither(
     ask: Ask, runner: Runner
 ) -> None:
     (job,) = prepare(ask(upstreams=["reader:text=scribe"]), runner.store, Silent())
-    source = job.extraction.transcripts
+    source = job.extraction.alone.transcripts
     assert source is not None
     provide(source, job.clips, ["transcripts"], runner.store, Models("cpu"), Silent())
 

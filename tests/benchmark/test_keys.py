@@ -22,7 +22,8 @@ BOTH: Sequence[Form] = ("pooled", "frames")
 def missing(job: Job, root: Path) -> int:
     """Count what a process that starts now would extract for a job."""
     keyed = dict(zip(job.keys, job.clips, strict=True))
-    return len(lacking(job.features(Store(root)), keyed, BOTH)[0])
+    features = Store(root).features(job.extraction.identity)
+    return len(lacking(features, keyed, BOTH)[0])
 
 
 def pooled(job: Job, features: Features, group: str) -> Any:
@@ -145,7 +146,7 @@ def test_clean_features_do_not_depend_on_noise(
 @pytest.fixture
 def noisy(prepared: Callable[..., list[Job]]) -> Extraction:
     (job,) = prepared(noises=["hiss"])
-    return job.extraction
+    return job.extraction.alone
 
 
 def test_level_weights_version_options_and_noise_change_the_identity(

@@ -38,7 +38,7 @@ def test_noises_apply_to_corpora_named_alone(plugins: Plugins) -> None:
 
 def test_repeats_are_left_out(plugins: Plugins) -> None:
     assert places(plugins, "demo-park", "demo-park,demo") == ["demo park", "demo None"]
-    names = read_names(["mel,mel", "mel"], plugins.upstreams)
+    names = read_names(["mel,mel", "mel"], plugins.upstream)
     assert [bound.label for bound in names] == ["mel"]
 
 
@@ -68,5 +68,5 @@ def test_two_that_differ_in_a_path_only_are_refused(plugins: Plugins) -> None:
     with pytest.raises(BadSpec, match="would both be called whisper:checkpoint=tiny"):
         read_names(
             ["whisper:checkpoint=/a/tiny", "whisper:checkpoint=/b/tiny"],
-            plugins.upstreams,
+            plugins.upstream,
         )

@@ -122,7 +122,7 @@ def test_a_tuned_upstream_fits_what_its_head_alone_does_not(
 
 
 def weights_of(job: Job, models: Models) -> dict[str, torch.Tensor]:
-    model = models.open(job.extraction).upstream.model
+    model = models.open(job.extraction.alone).upstream.model
     assert model is not None
     return {name: one.detach().clone() for name, one in model.named_parameters()}
 
@@ -178,7 +178,7 @@ def test_the_steps_are_those_of_a_plain_loop(
     for _ in range(3):
         logits = []
         for row in split.train:
-            wave = job.extraction.wave(job.clips[row])
+            wave = job.extraction.alone.wave(job.clips[row])
             values = extractor(wave, sampling_rate=16_000, return_tensors="pt")
             logits.append(linear(model(**values).last_hidden_state.mean(1)))
         wanted = labels[list(split.train)]
@@ -290,13 +290,15 @@ def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
 
     split = job.splits[0]
     fold = job.fold(split, runner.store)
-    model = Models("cpu").open(fold.extraction).upstream
+    model = Models("cpu").open(fold.extraction.alone).upstream
     source = open_sources(fold, runner.store).training
     rows = torch.tensor(split.train)
     head = fresh_head(fold, split, source.statistics(rows))
     load_head(file_of_head(fold, split, runner.store), head)
     head.eval()
-    batch = Batch.of(*(fold.extraction.wave(fold.clips[row]) for row in split.test))
+    batch = Batch.of(
+        *(fold.extraction.alone.wave(fold.clips[row]) for row in split.test)
+    )
     features = model.extract(batch)
     last = features["encoder"].states[-1:]
     group = type(features["encoder"])(last, features["encoder"].lengths)
@@ -434,7 +436,7 @@ def test_tuned_upstreams_are_kept_for_the_same_command(
 @pytest.mark.parametrize(
     ("said", "what"),
     [
-        ({"upstreams": ["mel"], "finetune": "joint"}, "mel has no weights"),
+        ({"upstreams": ["mel"], "finetune": "joint"}, "mel cannot be tuned"),
         ({"upstreams": ["wav2vec2:lr=1e-5"]}, "finetune=joint,lr=1e-05"),
         ({"upstreams": ["bert:text={whisper:finetune=last}"]}, "as it came"),
         ({"upstreams": ["wav2vec2:finetune=last,lr=2"]}, "between 0 and 1"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nserbench.errors import BadSpec
-from nserbench.spec import Spec, parse_spec, parse_specs
+from nserbench.spec import Spec, beside, parse_spec, parse_specs
 
 WORDS = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 
@@ -32,6 +32,16 @@ def test_what_follows_the_colon_without_a_key_is_kept_apart() -> None:
     assert parse_spec("hf:ORG/NAME,groups=encoder") == Spec(
         "hf", {"groups": "encoder"}, "ORG/NAME"
     )
+
+
+def test_names_joined_by_plus_keep_their_options_in_braces() -> None:
+    text = "{whisper:groups=encoder+decoder,language=de}+wavlm:enhance=dccrn,mel"
+
+    both, alone = parse_specs(text)
+
+    assert both.options == {"enhance": "dccrn"}
+    assert beside(both.name) == ["whisper:groups=encoder+decoder,language=de", "wavlm"]
+    assert beside(alone.name) == ["mel"]
 
 
 @pytest.mark.parametrize(
