@@ -119,8 +119,8 @@ def folder_name(
     parts = (upstream, downstream, corpus, condition, protocol, f"s{seed}")
     readable = re.sub(r"[^A-Za-z0-9.+@=_-]", "-", "_".join(parts))
     ending = f"_{digest[:10]}"
-    # A leading dot marks a folder that is still being written.
-    return readable.lstrip(".")[: LONGEST_NAME - len(ending)] + ending
+    # A leading dot marks a folder that is still being written, a dash an option.
+    return readable.lstrip(".-")[: LONGEST_NAME - len(ending)] + ending
 
 
 def write_result(root: Path, result: Result) -> Path:
