@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain
 
 from nserbench.benchmark.plugins import Plugins
-from nserbench.cards import Card
+from nserbench.cards import Card, Option
 from nserbench.errors import BadSpec, UnknownName
-from nserbench.spec import Spec, parse_spec
+from nserbench.spec import Spec, beside, parse_spec
 
 KEY = "checkpoint"
 """The option that names weights."""
@@ -19,11 +21,12 @@ def with_checkpoints(
     """Give what is typed for an upstream, with other weights where it loads some.
 
     Names that load the same weights by default, such as ``whisper`` and
-    ``whisper-enc``, are all given those set for one of them. Names in options count,
-    and so do those that an option holds by default. A checkpoint that was typed stands.
+    ``whisper-enc``, are all given those set for one of them. Names in options and names
+    joined by ``+`` count, and so do those that an option holds by default. A checkpoint
+    that was typed stands.
 
     Args:
-        text: An upstream with its options.
+        text: An upstream with its options, or several side by side.
         checkpoints: A hub id, folder or file by the name of an upstream or enhancer.
         plugins: Where the names are.
 
@@ -57,18 +60,37 @@ def _swapped(
     spec: Spec, kind: str, weights: Mapping[object, str], plugins: Plugins
 ) -> Spec:
     registry = plugins.enhancers if kind == "enhancer" else plugins.upstreams
+    if spec.name not in registry and len(names := beside(spec.name)) > 1:
+        parts = [_swapped(parse_spec(one), kind, weights, plugins) for one in names]
+        whole = replace(spec, name="+".join(_braced(typed(one)) for one in parts))
+        known = chain.from_iterable(
+            registry[one.name].all_options().items() for one in parts
+        )
+        of_all = {key: option for key, option in known if key in spec.options}
+        return _inwards(whole, of_all, weights, plugins)
     card = registry[spec.name]
+    found = _inwards(spec, card.all_options(), weights, plugins)
+    if KEY in found.options or _weights(card) not in weights:
+        return found
+    return replace(found, options={**found.options, KEY: weights[_weights(card)]})
+
+
+def _inwards(
+    spec: Spec,
+    known: Mapping[str, Option],
+    weights: Mapping[object, str],
+    plugins: Plugins,
+) -> Spec:
+    """Swap the weights of the names that stand in options."""
     options = dict(spec.options)
-    for key, option in card.all_options().items():
+    for key, option in known.items():
         if option.kind in ("upstream", "enhancer"):
             inner = _nested(options.get(key, option.default), plugins, option.kind)
             if inner is not None:
                 new = _swapped(inner, option.kind, weights, plugins)
                 if new != inner:
                     options[key] = typed(new)
-    if KEY not in options and _weights(card) in weights:
-        options[KEY] = weights[_weights(card)]
-    return Spec(spec.name, options, spec.bare)
+    return replace(spec, options=options)
 
 
 def _nested(value: object, plugins: Plugins, kind: str) -> Spec | None:

@@ -9,7 +9,7 @@ from itertools import chain, count
 
 from nserbench.cards import Bind, Bound, Options, bind, nested_label
 from nserbench.errors import BadSpec, NserbenchError
-from nserbench.spec import Spec
+from nserbench.spec import Spec, beside
 from nserbench.upstreams.base import Groups, Upstream, UpstreamCard
 
 
@@ -46,7 +46,7 @@ class CombinedCard(UpstreamCard):
         """
         raise NserbenchError(
             f"{self.name} is several upstreams, each of which is loaded alone\n"
-            f"  ask for one of them: {', '.join(self.name.split('+'))}"
+            f"  ask for one of them: {', '.join(beside(self.name))}"
         )
 
 
@@ -66,7 +66,7 @@ def combine(
     """
     card = _card(parts)
     if spec.bare is not None or not spec.options.keys() <= card.all_options().keys():
-        last = spec.name.split("+")[-1]
+        last = parts[-1].card.name
         raise BadSpec(
             f"what follows {spec.name!r} is not of all of them: only "
             f"{', '.join(card.all_options())} can be\n"
@@ -120,6 +120,11 @@ def _refuse(parts: Sequence[Bound[UpstreamCard]], name: str) -> None:
                 "  if they differ in a path, rename the file or folder of one"
             )
     for one in parts:
+        if isinstance(one.card, CombinedCard):
+            raise BadSpec(
+                f"{name} has upstreams side by side in braces\n"
+                f"  leave those around {one.card.name} out"
+            )
         if one.options.get("finetune") is not None:
             raise BadSpec(
                 f"{name}: upstreams side by side stay as they came\n"

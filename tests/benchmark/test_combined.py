@@ -296,6 +296,7 @@ def test_a_plan_prices_what_each_lacks(
         ("mel+levels:a/b", "what follows 'mel[+]levels' is not of all of them"),
         ("mel+{wav2vec2:finetune=last}", "leave finetune= of wav2vec2 out"),
         ("mel+{levels:groups=narrow}", "levels.* has no group 'narrow', only wide"),
+        ("{mel+levels}+scribe", "leave those around mel[+]levels out"),
         ("mel+", "a name is missing"),
         ("reader:text={mel+scribe}", "mel[+]scribe writes no transcripts"),
     ],

@@ -214,6 +214,10 @@ def test_a_block_that_cannot_be_looked_up_is_named(plugins: Plugins) -> None:
         ("mel:enhance=dccrn", "mel:enhance={dccrn:checkpoint={d,1}}"),
         ("convtasnet-mel", "convtasnet-mel"),
         ("speechlm", "speechlm:checkpoint=S"),
+        (
+            "mel+whisper:enhance=dccrn",
+            "mel+{whisper:checkpoint=W}:enhance={dccrn:checkpoint={d,1}}",
+        ),
         ("wav2vec2:finetune=last", "wav2vec2:finetune=last"),
     ],
 )
