@@ -115,6 +115,7 @@ class Plugins:
         installed: Whether to look for installed plugins.
 
     Attributes:
+        named: The same.
         broken: Installed plugins that could not be used, with the reason. They are
             left out and reported: one bad plugin must not take the command line down.
 
@@ -130,6 +131,7 @@ class Plugins:
         self.noises = Registry(NoiseCard)
         self.enhancers = Registry(EnhancerCard)
         self.broken: dict[str, BaseException] = {}
+        self.named = tuple(named)
 
         self._manager = pluggy.PluginManager("nserbench")
         self._manager.add_hookspecs(hookspecs)

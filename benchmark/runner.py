@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nserbench.benchmark.catalogue import is_done
 from nserbench.benchmark.choosing import Choice, choose
@@ -25,6 +26,9 @@ from nserbench.benchmark.results import Result, write_result
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.study import Study
 from nserbench.errors import NserbenchError
+
+if TYPE_CHECKING:
+    from nserbench.benchmark.crew import Crew
 
 _OF_THE_MACHINE = (OSError, sqlite3.Error)
 
@@ -53,6 +57,7 @@ class Runner:
         plugins: Who hears of finished cells.
         device: Where to compute, such as ``cpu``.
         progress: Who hears of everything.
+        crew: Who runs the cells; None to run them in this process.
     """
 
     store: Store
@@ -60,6 +65,7 @@ class Runner:
     plugins: Plugins
     device: str
     progress: Progress
+    crew: Crew | None = None
 
     def run(self, study: Study) -> Report:
         """Run what is missing.
@@ -86,10 +92,17 @@ class Runner:
         ]
         report.outcomes["already there"] = len(jobs) - len(todo)
         self.progress.cells(len(jobs), len(jobs) - len(todo))
-        for _, same in groupby(todo, key=lambda job: job.cell.upstream.label):
-            for outcome in self._run_upstream(list(same)):
-                report.outcomes[outcome] += 1
+        if self.crew is None:
+            report.outcomes.update(self.run_jobs(todo))
+        else:
+            shared = self.crew.run(study.request, todo, self.progress)
+            report.outcomes.update(shared)
         return report
+
+    def run_jobs(self, jobs: Sequence[Job]) -> Iterable[str]:
+        """Run jobs here, and give the outcome of each; see `run` for what it raises."""
+        for _, same in groupby(jobs, key=lambda job: job.cell.upstream.label):
+            yield from self._run_upstream(list(same))
 
     def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[str]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
@@ -99,7 +112,7 @@ class Runner:
             try:
                 provide_all(here, self.store, models, self.progress)
             except Exception as error:
-                if _concerns_all(error):
+                if concerns_all(error):
                     raise
                 yield from [self._failed(job, error) for job in here]
             else:
@@ -124,7 +137,7 @@ class Runner:
                     fitted.append(one)
                     self.progress.advance()
         except Exception as error:
-            if _concerns_all(error):
+            if concerns_all(error):
                 raise
             return self._failed(job, error)
         seconds = time.perf_counter() - began
@@ -148,7 +161,7 @@ def _condition(job: Job) -> tuple[str, str]:
     return job.cell.corpus.label, str(job.cell.condition)
 
 
-def _concerns_all(error: Exception) -> bool:
+def concerns_all(error: Exception) -> bool:
     """Tell whether an error, such as a full disk, would meet every other cell too."""
     return isinstance(error, _OF_THE_MACHINE) and not isinstance(error, NserbenchError)
 

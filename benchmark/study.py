@@ -96,10 +96,12 @@ class Study:
     Attributes:
         cells: Every cell, those that cannot exist included.
         corpora: By the label of the cell's corpus.
+        request: What was asked for.
     """
 
     cells: Sequence[Cell]
     corpora: Mapping[str, Opened]
+    request: Request
 
 
 def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
@@ -128,7 +130,7 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
         corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
     cells = [_without_texts(cell, opened[cell.corpus.label].corpus) for cell in cells]
     refuse_all_refused(cells)
-    return Study(cells, opened)
+    return Study(cells, opened, request)
 
 
 def _without_texts(cell: Cell, corpus: Corpus) -> Cell:

@@ -11,7 +11,9 @@ from pathlib import Path
 from nserbench.errors import BadSettings
 
 FILE = Path("nserbench.toml")
-KNOWN = ("paths", "noises")
+KNOWN = ("paths", "noises", "cluster")
+PREFIX = "NSERBENCH_"
+"""Of every environment variable that is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,13 @@ class Settings:
             ``demand``, ``results``, ``store``.
         noises: The ``[noises]`` table: an audio file, a folder of them or a pattern
             for each name.
+        cluster: The ``[cluster]`` table: what a job of ``--on slurm`` is.
         environment: Where ``NSERBENCH_...`` is looked up.
     """
 
     paths: Mapping[str, Path] = field(default_factory=dict)
     noises: Mapping[str, Path] = field(default_factory=dict)
+    cluster: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def path(self, name: str) -> Path | None:
@@ -59,7 +63,7 @@ def variable(name: str) -> str:
         >>> variable("crema-d")
         'NSERBENCH_CREMA_D'
     """
-    return "NSERBENCH_" + name.upper().replace("-", "_")
+    return PREFIX + name.upper().replace("-", "_")
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -86,13 +90,22 @@ def load_settings(file: Path | None = None) -> Settings:
             f"{where} has the unknown table {sorted(unknown)[0]!r}\n"
             f"  known: {', '.join(KNOWN)}"
         )
-    return Settings(_paths(content, "paths", where), _paths(content, "noises", where))
+    return Settings(
+        _paths(content, "paths", where),
+        _paths(content, "noises", where),
+        _table(content, "cluster", where),
+    )
 
 
-def _paths(content: Mapping[str, object], table: str, where: Path) -> dict[str, Path]:
+def _table(content: Mapping[str, object], table: str, where: Path) -> dict[str, object]:
     entries = content.get(table, {})
     if not isinstance(entries, dict):
         raise BadSettings(f"{where}: {table!r} must be a table, headed [{table}]")
+    return entries
+
+
+def _paths(content: Mapping[str, object], table: str, where: Path) -> dict[str, Path]:
+    entries = _table(content, table, where)
     for key, value in entries.items():
         if not isinstance(value, str):
             raise BadSettings(f"{where}: {key!r} in [{table}] must be a path in quotes")

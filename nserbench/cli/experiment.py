@@ -14,6 +14,7 @@ import click
 from nserbench.cli.options import (
     Decibels,
     device_option,
+    on_option,
     out_option,
     store_option,
     training_options,
@@ -166,6 +167,7 @@ def _checkpoint(text: str) -> tuple[str, str]:
 )
 @override_options
 @device_option
+@on_option
 @out_option
 @store_option
 @click.option("--dry-run", is_flag=True, help="Print the cells and stop.")
@@ -193,6 +195,7 @@ def experiment(
     only: tuple[str, ...],
     overrides: Overrides,
     device: str,
+    on: str | None,
     out: Path | None,
     store_folder: Path | None,
     dry_run: bool,
@@ -225,7 +228,7 @@ def experiment(
     if dry_run or plan:
         _finish((_print_cells if dry_run else _print_costs)(wanted))
         return
-    outcomes, troubles = _run(wanted)
+    outcomes, troubles = _run(wanted, on)
     source = Source(
         whole, overrides, session.plugins, settings.results, troubles, against
     )
@@ -233,13 +236,15 @@ def experiment(
     _finish(troubles, outcomes["failed"])
 
 
-def _run(wanted: Wanted) -> tuple[Counter[str], list[Trouble]]:
+def _run(wanted: Wanted, on: str | None) -> tuple[Counter[str], list[Trouble]]:
     """Run what is missing, block by block."""
     from nserbench.cli.live import showing
     from nserbench.cli.words import refusals
 
-    with showing() as progress:
-        runner = open_runner(wanted.session, wanted.device, progress)
+    with (
+        showing() as progress,
+        open_runner(wanted.session, wanted.device, progress, on) as runner,
+    ):
 
         def act(request: Request) -> Counter[str]:
             study = wanted.study(request)

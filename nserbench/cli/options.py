@@ -75,6 +75,12 @@ device_option = click.option(
 )
 
 
+on_option = click.option(
+    "--on",
+    metavar="WHERE",
+    help="Share the cells out: processes:N, dask://HOST:PORT or slurm.",
+)
+
 words_option = click.option(
     "--words",
     "against",

@@ -14,6 +14,7 @@ from nserbench.cli.options import (
     device_option,
     grid_options,
     json_option,
+    on_option,
     out_option,
     store_option,
 )
@@ -30,6 +31,7 @@ OUTCOMES = ("done", "already there", "failed", "not applicable")
 @click.command()
 @grid_options
 @device_option
+@on_option
 @out_option
 @store_option
 @click.option("--dry-run", is_flag=True, help="Print the cells and stop.")
@@ -41,6 +43,7 @@ def run(
     out: Path | None,
     store_folder: Path | None,
     device: str,
+    on: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -63,20 +66,24 @@ def run(
     if dry_run:
         _print_cells([cell for study in studies for cell in study.cells], as_json)
         return
-    report = _evaluate(studies, Session(settings, session.plugins), device)
+    report = _evaluate(studies, Session(settings, session.plugins), device, on)
     _print_report(report, settings.results, as_json)
     if report.outcomes["failed"]:
         raise SystemExit(1)
 
 
-def _evaluate(studies: Sequence[Study], session: Session, device: str) -> Report:
+def _evaluate(
+    studies: Sequence[Study], session: Session, device: str, on: str | None
+) -> Report:
     from nserbench.benchmark.runner import Report
     from nserbench.cli.live import showing
     from nserbench.cli.words import refusals
 
     whole = Report()
-    with showing() as progress:
-        runner = open_runner(session, device, progress)
+    with (
+        showing() as progress,
+        open_runner(session, device, progress, on) as runner,
+    ):
         for study in studies:
             for line in refusals(study.cells):
                 progress.note(line)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,26 +90,44 @@ def open_store(settings: Settings, folder: Path | None) -> Store:
     return Store(root)
 
 
-def open_runner(session: Session, device: str, progress: Progress) -> Runner:
+@contextmanager
+def open_runner(
+    session: Session, device: str, progress: Progress, on: str | None
+) -> Iterator[Runner]:
     """Make what runs studies, into the store and the results of the settings.
 
+    Args:
+        session: The settings and plugins.
+        device: Where to compute, such as ``auto``.
+        progress: Hears of everything.
+        on: Who else is to compute; None for this process alone. See `open_engine`.
+
     Raises:
-        BadSpec: if there is no such device.
+        NserbenchError: if there is no such device, or nobody else.
         OSError: if the results cannot be written.
     """
     from nserbench.benchmark.environment import choose_device
     from nserbench.benchmark.runner import Runner
     from nserbench.benchmark.store import Store
 
-    settings = session.settings
+    settings, plugins = session.settings, session.plugins
     _try_writing(settings.results)
-    return Runner(
+    runner = Runner(
         Store(settings.store),
         settings.results,
-        session.plugins,
-        choose_device(device),
+        plugins,
+        choose_device(device if on is None else "cpu"),
         progress,
     )
+    if on is None:
+        yield runner
+        return
+    from nserbench.benchmark.crew import Crew
+    from nserbench.benchmark.engines import open_engine
+
+    with open_engine(on, settings.cluster) as engine:
+        runner.crew = Crew(engine, plugins.named, settings, device)
+        yield runner
 
 
 def _try_writing(results: Path) -> None:

@@ -48,6 +48,17 @@ def test_what_has_a_result_is_not_run_again(ran: tuple[Path, Result]) -> None:
     assert second.stdout == first.stdout
 
 
+def test_an_experiment_can_be_shared_out(
+    ran: tuple[Path, Result], tmp_path: Path
+) -> None:
+    into = f"--out {tmp_path}/results --store {tmp_path}/store"
+
+    shared = call(f"7 --only BiGRU {DEMO} {into} --on processes:1")
+
+    assert shared.exit_code == 0, shared.output
+    assert shared.stdout == ran[1].stdout
+
+
 def test_markdown_has_the_same_numbers(ran: tuple[Path, Result]) -> None:
     folder, first = ran
     into = f"--out {folder}/results --store {folder}/store"

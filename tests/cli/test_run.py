@@ -128,6 +128,31 @@ def test_the_second_run_says_that_nothing_is_missing(
     assert second.stderr == "1 cell, 1 there already\n"
 
 
+def test_cells_that_are_shared_out_are_told_and_there_for_everyone(
+    process: Process, notes: str
+) -> None:
+    line = f"run -u mel -d mean -c {notes} --epochs 1"
+
+    shared, alone = process(f"{line} --on processes:1"), process(line)
+
+    assert shared.stderr.splitlines()[-1] == (
+        "[1/1] mel x mean x manifest:path=notes clean (probe+epochs=1, seed 0): done"
+    )
+    assert shared.stdout.startswith("cells: 1 done\n")
+    assert alone.stdout.startswith("nothing is missing: 1 already there\n")
+
+
+def test_a_place_that_is_none_is_answered_with_those_there_are(
+    nserbench: Command, notes: str
+) -> None:
+    result = nserbench(f"run -u mel -d mean -c {notes} --on mars")
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: --on mars: one of processes:N, dask://HOST:PORT and slurm is wanted\n"
+    )
+
+
 def test_a_failed_cell_is_told_and_tried_again_while_the_others_go_on(
     nserbench: Command, notes: str
 ) -> None:

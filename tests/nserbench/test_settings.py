@@ -16,6 +16,13 @@ def test_paths_in_the_file_start_at_its_own_folder(tmp_path: Path) -> None:
     assert settings.noises == {"bus": Path("/n/bus.wav")}
 
 
+def test_what_a_job_is_is_kept_as_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text('[cluster]\njobs = 4\nextra = ["--gres=gpu:1"]\n')
+
+    assert load_settings(file).cluster == {"jobs": 4, "extra": ["--gres=gpu:1"]}
+
+
 def test_the_environment_wins_over_the_file() -> None:
     settings = Settings({"crema-d": Path("a")}, environment={"NSERBENCH_CREMA_D": "b"})
 
@@ -41,6 +48,7 @@ def test_the_file_in_the_working_folder_is_read_by_itself() -> None:
     [
         ("[paths", "is not TOML"),
         ("[path]\nemodb = 'x'", "unknown table 'path'"),
+        ("cluster = 4", "'cluster' must be a table"),
         ("[paths]\nemodb = 3", "must be a path in quotes"),
     ],
 )
