@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from socket import gethostname
 from threading import Lock
 from typing import TypeVar
 
@@ -267,6 +268,7 @@ def _hear(order: bytes, name: str, forms: Sequence[Form]) -> None:
         seen = _see(order)
         store, device = seen.runner.store, seen.runner.device
         needs = {_name(one): one for one in all_needs(seen.jobs, store)}
+        _refuse_strange([name], needs)
         extraction, clips = needs[name].extraction, needs[name].clips
         models = _models(extraction.models, device)
         try:
@@ -280,6 +282,17 @@ def _work(order: bytes, folders: Sequence[str]) -> Told:
     """Run the jobs of some folders."""
     with _in_place(pickle.loads(order)):  # noqa: S301
         seen, told = _see(order), Told()
-        jobs = [job for job in seen.jobs if job_folder(job) in folders]
-        told.outcomes.update(replace(seen.runner, progress=told).run_jobs(jobs))
+        jobs = {job_folder(job): job for job in seen.jobs}
+        _refuse_strange(folders, jobs)
+        mine = [jobs[folder] for folder in folders]
+        told.outcomes.update(replace(seen.runner, progress=told).run_jobs(mine))
         return told
+
+
+def _refuse_strange(wanted: Sequence[str], seen: Collection[str]) -> None:
+    """Refuse to go on where the same request means something else."""
+    if not set(wanted) <= set(seen):
+        raise NserbenchError(
+            f"{gethostname()} does not see what was asked for\n"
+            "  its corpora, weights or packages are not those where the command runs"
+        )

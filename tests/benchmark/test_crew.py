@@ -328,6 +328,22 @@ def test_what_is_gone_elsewhere_is_named(
     assert type(pickle.loads(pickle.dumps(caught.value))) is NserbenchError
 
 
+def test_a_machine_that_sees_other_speech_is_refused(
+    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.prepare
+
+    def prepare(*given: Any) -> Any:
+        """See one cell less."""
+        return real(*given)[:-1]
+
+    monkeypatch.setattr(module, "prepare", prepare)
+
+    for grid in (GRID, {}):  # the first lacks no features
+        with pytest.raises(NserbenchError, match="does not see what was asked for"):
+            share(threads, **grid)
+
+
 @pytest.mark.parametrize("on", ["processes", "processes:0", "dask://x", "ray", ""])
 def test_anything_else_is_answered_with_what_there_is(on: str) -> None:
     with (
