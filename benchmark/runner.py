@@ -6,11 +6,11 @@ import sqlite3
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from nserbench.benchmark.catalogue import is_done
 from nserbench.benchmark.choosing import Choice, choose
@@ -24,11 +24,11 @@ from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.provision import provide_all
 from nserbench.benchmark.results import Result, write_result
 from nserbench.benchmark.store import Store
-from nserbench.benchmark.study import Study
+from nserbench.benchmark.study import Request, Study
 from nserbench.errors import NserbenchError
 
-if TYPE_CHECKING:
-    from nserbench.benchmark.crew import Crew
+Share: TypeAlias = Callable[[Request, Sequence[Job], Progress], Iterable[str]]
+"""Runs jobs of what was asked for elsewhere, and gives the outcome of each."""
 
 _OF_THE_MACHINE = (OSError, sqlite3.Error)
 
@@ -57,7 +57,7 @@ class Runner:
         plugins: Who hears of finished cells.
         device: Where to compute, such as ``cpu``.
         progress: Who hears of everything.
-        crew: Who runs the cells; None to run them in this process.
+        share: Shares the jobs out; None to run them in this process.
     """
 
     store: Store
@@ -65,7 +65,7 @@ class Runner:
     plugins: Plugins
     device: str
     progress: Progress
-    crew: Crew | None = None
+    share: Share | None = None
 
     def run(self, study: Study) -> Report:
         """Run what is missing.
@@ -92,11 +92,10 @@ class Runner:
         ]
         report.outcomes["already there"] = len(jobs) - len(todo)
         self.progress.cells(len(jobs), len(jobs) - len(todo))
-        if self.crew is None:
+        if self.share is None:
             report.outcomes.update(self.run_jobs(todo))
         else:
-            shared = self.crew.run(study.request, todo, self.progress)
-            report.outcomes.update(shared)
+            report.outcomes.update(self.share(study.request, todo, self.progress))
         return report
 
     def run_jobs(self, jobs: Sequence[Job]) -> Iterable[str]:

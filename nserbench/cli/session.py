@@ -126,7 +126,7 @@ def open_runner(
     from nserbench.benchmark.engines import open_engine
 
     with open_engine(on, settings.cluster) as engine:
-        runner.crew = Crew(engine, plugins.named, settings, device)
+        runner.share = Crew(engine, plugins.named, settings, device).run
         yield runner
 
 

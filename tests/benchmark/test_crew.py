@@ -49,7 +49,7 @@ def share(
         offered, told = module.Plugins(plugins), Notes()
         crew = Crew(engine, plugins, settings, "cpu")
         store = Store(settings.store)
-        runner = Runner(store, settings.results, offered, "cpu", told, crew)
+        runner = Runner(store, settings.results, offered, "cpu", told, crew.run)
         report = runner.run(make_study(request, offered, settings))
         return [read_result(one) for one in report.folders], told.lines
 
