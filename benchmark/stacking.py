@@ -150,10 +150,10 @@ class _Stack:
             )[:, :, None]
             for name in self.flat
         }
-        heads = [_Fused(run.head).train() for run in runs]
+        heads = [_Fused(run.head.to(device)).train() for run in runs]
         self.like = heads[0]
         weights, buffers = stack_module_state(heads)
-        self.constants = {name: one.to(device) for name, one in buffers.items()}
+        self.constants = dict(buffers)
         self.buffers = Buffers(device)
         self._optimise(weights)
         self.drops = {
@@ -174,7 +174,7 @@ class _Stack:
         layers = self.runs[0].layers
         self.like.eval()(
             {
-                name: torch.zeros(len(layers[name]), 1, one.shape[-1])
+                name: one.new_zeros(len(layers[name]), 1, one.shape[-1])
                 for name, one in self.flat.items()
             }
         )
@@ -225,7 +225,7 @@ class _Stack:
         pooled = {name: one[0] for name, one in self._pooled(dev[None], place).items()}
         run.head.eval()
         with torch.no_grad():
-            logits = run.head.to(self.device).fuse(pooled)  # type: ignore[operator]
+            logits = run.head.fuse(pooled)  # type: ignore[operator]
         run.head.train()
         score = uar_of(logits, self.labels[dev])
         self.best[place].offer(score, run.head.state_dict())
@@ -339,8 +339,7 @@ class _Stack:
     def _optimise(self, weights: Mapping[str, Tensor]) -> None:
         """Make the weights those to train."""
         self.weights = {
-            name: one.detach().to(self.device).clone().requires_grad_()
-            for name, one in weights.items()
+            name: one.detach().clone().requires_grad_() for name, one in weights.items()
         }
         self.optimiser = torch.optim.Adam(
             self.weights.values(),

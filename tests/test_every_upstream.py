@@ -4,13 +4,18 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+import numpy as np
 import pytest
+import torch
+from elsewhere import elsewhere
 from tiny_hf import EVERY
 from tiny_models import save_tiny
 
 from nserbench.benchmark.conformance import check_upstream
 from nserbench.benchmark.plugins import Plugins
+from nserbench.cards import Bound
 from nserbench.spec import parse_spec
+from nserbench.upstreams.base import Batch, UpstreamCard
 from nserbench.upstreams.cards import nserbench_upstreams
 
 Typed = Callable[[str], str]
@@ -71,3 +76,36 @@ def test_a_built_in_keeps_the_contract(text: str, typed: Typed) -> None:
 
     assert [one for one in report.findings if one.passed is False] == []
     assert report.passed
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_a_built_in_gives_the_same_on_another_device(
+    text: str, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = Plugins(installed=False)
+    bound = plugins.bind("upstream", parse_spec(typed(text)))
+    here = hear(bound, "cpu")
+
+    with elsewhere(monkeypatch) as device:
+        there = {name: one.cpu() for name, one in hear(bound, device).items()}
+
+    assert list(there) == list(here)
+    for name, states in here.items():
+        torch.testing.assert_close(there[name], states, rtol=1e-3, atol=1e-4)
+
+
+def hear(bound: Bound[UpstreamCard], device: str) -> dict[str, torch.Tensor]:
+    """Let an upstream, and what cleans its audio, hear two clips on a device."""
+    rng = np.random.default_rng(0)
+    waves = [0.1 * rng.standard_normal(n).astype(np.float32) for n in (12_000, 16_000)]
+    if (cleaner := bound.options.get("enhance")) is not None:
+        enhancer = cleaner.card.open(cleaner.options, device)
+        waves = [enhancer.enhance(wave) for wave in waves]
+    heard = waves if bound.card.hears else []
+    batch = Batch(["a", "b"], heard, ["how are you", "fine"], ["en", "en"])
+    features = bound.card.open(bound.options, device).extract(batch)
+    return {
+        f"{name} {row}": group.states[:, row, : int(group.lengths[row])]
+        for name, group in features.items()
+        for row in range(2)
+    }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as lib
+from elsewhere import elsewhere
 from safetensors.torch import load_file
 from tiny_models import save_tiny
 from torch import nn
@@ -262,6 +263,26 @@ def test_a_kill_and_a_resume_give_the_same_predictions(
     np.testing.assert_array_equal(probabilities(one), probabilities(other))
     seen, again = one.notes["training"], other.notes["training"]
     assert seen == again
+
+
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta")
+def test_an_upstream_is_tuned_on_another_device_as_here(
+    study: Ask,
+    runner_in: Callable[[Path], Runner],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = runner_in(tmp_path / "here")
+    here.run(study("finetune=last"))
+
+    with elsewhere(monkeypatch) as device:
+        there = runner_in(tmp_path / "there")
+        there.device = device
+        there.run(study("finetune=last"))
+
+    (one,), (other,) = read_results(here.results), read_results(there.results)
+    assert other.reason is None
+    np.testing.assert_allclose(probabilities(other), probabilities(one), atol=1e-3)
 
 
 def test_the_epoch_that_is_selected_is_the_one_that_answers(
