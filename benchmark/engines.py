@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import multiprocessing
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -48,7 +49,8 @@ def open_engine(on: str, cluster: Mapping[str, object]) -> Iterator[Engine]:
         BadSpec: if ``on`` is none of them.
         BadSettings: if the table lacks something, or has something unknown.
         MissingExtra: if Dask is not installed.
-        NserbenchError: if there is no scheduler at the address.
+        NserbenchError: if there is no scheduler at the address, or Slurm is not here or
+            refuses the jobs.
     """
     if found := re.fullmatch(r"processes:([1-9]\d*)", on):
         with _processes(int(found[1])) as engine:
@@ -105,20 +107,45 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[Engine]:
     jobs = options.pop("jobs", None)
     if not isinstance(jobs, int) or jobs < 1:
         raise BadSettings(f"--on slurm: how many jobs?\n{_TABLE}")
-    _refuse_no_job(options)
+    _try_submitting(_job_script(options))
     with SLURMCluster(**options) as nodes, Client(nodes) as client:
         nodes.scale(jobs=jobs)
         threads = options["cores"] // options["processes"]
         yield Engine(client.get_executor(), max(1, threads))
 
 
-def _refuse_no_job(options: Mapping[str, Any]) -> None:
-    """Refuse what makes no job, before anything is started."""
+def _job_script(options: Mapping[str, Any]) -> str:
+    """Write a job as it will be submitted.
+
+    Raises:
+        BadSettings: if the options make none.
+    """
     from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 
     of_all = inspect.signature(SLURMCluster).parameters
     own = {key: value for key, value in options.items() if key not in of_all}
     try:
-        SLURMJob("tcp://scheduler", name="trial", **own)
+        script: str = SLURMJob("tcp://scheduler", name="trial", **own).job_script()
     except (TypeError, ValueError) as error:
         raise BadSettings(f"--on slurm: {error}\n{_TABLE}") from error
+    return script
+
+
+def _try_submitting(script: str) -> None:
+    """Let Slurm say what is wrong with a job; Dask would wait for it without a word.
+
+    Raises:
+        NserbenchError: if Slurm is not here, or refuses it.
+    """
+    command = ["sbatch", "--test-only"]
+    try:
+        said = subprocess.run(
+            command, input=script, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise NserbenchError(
+            "--on slurm: there is no sbatch on this machine\n"
+            "  type the command where you submit jobs"
+        ) from error
+    if said.returncode != 0:
+        raise NserbenchError(f"--on slurm: {said.stderr.strip()}\n{_TABLE}")

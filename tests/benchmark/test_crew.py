@@ -1,4 +1,6 @@
 import pickle
+import shutil
+import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +33,15 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     module._see.cache_clear()
     module._models.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let products have one thread here, as they have in the tests' processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -105,12 +116,7 @@ def test_processes_give_what_one_gives(
 
     assert len(told) == 4
     assert {line.rpartition(": ")[2] for line in told} == {"done"}
-    before = torch.get_num_threads()
-    torch.set_num_threads(engine.threads)
-    try:
-        assert table(shared) == table(alone(**GRID))
-    finally:
-        torch.set_num_threads(before)
+    assert table(shared) == table(alone(**GRID))
 
 
 def test_tasks_of_one_process_take_turns(
@@ -172,12 +178,9 @@ def test_what_a_tuned_upstream_hears_is_left_to_those_who_tune_it(
 
 
 def test_a_task_has_the_threads_that_it_is_given(share: Callable[..., Any]) -> None:
-    before = torch.get_num_threads()
-
     with ThreadPoolExecutor(1) as executor:
         (result,), _ = share(Engine(executor, 3))
 
-    torch.set_num_threads(before)
     assert result.provenance["threads"] == 3
 
 
@@ -376,6 +379,44 @@ def test_the_workers_of_a_dask_cluster_give_what_one_process_gives(
             shared, _ = share(engine, **GRID)
 
     assert table(shared) == table(alone(**GRID))
+
+
+def has_slurm() -> bool:
+    return bool(shutil.which("sinfo")) and not subprocess.call(["sinfo", "--noheader"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_slurm(), reason="there is no Slurm here")
+def test_the_jobs_of_slurm_give_what_one_process_gives(
+    share: Callable[..., Any], alone: Callable[..., list[Result]]
+) -> None:
+    job = {"cores": 1, "memory": "3GB", "walltime": "00:10:00"}
+
+    with open_engine("slurm", {"jobs": 2, **job}) as engine:
+        shared, _ = share(engine, **GRID)
+
+    assert table(shared) == table(alone(**GRID))
+
+
+@pytest.mark.parametrize(
+    ("sbatch", "why"),
+    [
+        (None, "no sbatch on this machine"),
+        ("echo 'invalid partition specified: gpu' >&2; exit 1", "invalid partition"),
+    ],
+)
+def test_jobs_that_cannot_be_submitted_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sbatch: str | None, why: str
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    if sbatch is not None:
+        (tmp_path / "sbatch").write_text(f"#!/bin/sh\n{sbatch}\n")
+        (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    job = {"jobs": 1, "cores": 1, "memory": "1GB", "queue": "gpu"}
+
+    with pytest.raises(NserbenchError, match=why), open_engine("slurm", job):
+        pass
 
 
 @pytest.mark.parametrize(
