@@ -18,7 +18,7 @@ from nserbench.errors import BadSettings, BadSpec, MissingExtra, NserbenchError
 
 _PATIENCE = 10.0  # seconds that a scheduler has to answer
 _TABLE = (
-    "  [cluster] in nserbench.toml says so:\n"
+    "  [cluster] in nserbench.toml says what a job is, such as\n"
     '  jobs = 4, cores = 8, memory = "32GB", walltime = "08:00:00"'
 )
 
@@ -127,7 +127,8 @@ def _job_script(options: Mapping[str, Any]) -> str:
     try:
         script: str = SLURMJob("tcp://scheduler", name="trial", **own).job_script()
     except (TypeError, ValueError) as error:
-        raise BadSettings(f"--on slurm: {error}\n{_TABLE}") from error
+        reason = str(error).splitlines()[0]  # then how to say it in Python
+        raise BadSettings(f"--on slurm: {reason}\n{_TABLE}") from error
     return script
 
 
