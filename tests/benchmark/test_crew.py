@@ -331,8 +331,12 @@ def test_what_is_gone_elsewhere_is_named(
     assert type(pickle.loads(pickle.dumps(caught.value))) is NserbenchError
 
 
+@pytest.mark.parametrize("grid", [{}, GRID], ids=["features", "cells"])
 def test_a_machine_that_sees_other_speech_is_refused(
-    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+    share: Callable[..., Any],
+    threads: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    grid: dict[str, Any],
 ) -> None:
     real = module.prepare
 
@@ -342,9 +346,8 @@ def test_a_machine_that_sees_other_speech_is_refused(
 
     monkeypatch.setattr(module, "prepare", prepare)
 
-    for grid in (GRID, {}):  # the first lacks no features
-        with pytest.raises(NserbenchError, match="does not see what was asked for"):
-            share(threads, **grid)
+    with pytest.raises(NserbenchError, match="does not see what was asked for"):
+        share(threads, **grid)
 
 
 @pytest.mark.parametrize("on", ["processes", "processes:0", "dask://x", "ray", ""])
