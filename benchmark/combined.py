@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.digests import digest
@@ -99,12 +98,6 @@ class SideBySide:
         """Give the valid frames of an utterance's group."""
         part, own, name = self._find(key, group)
         return part.frames(own, name)
-
-    def read_pooled(
-        self, keys: Sequence[str], group: str, layers: range
-    ) -> NDArray[np.float32]:
-        """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
-        return np.stack([self.read("pooled", key, group, layers) for key in keys], 1)
 
     def _find(self, key: str, group: str) -> tuple[Features, str, str]:
         """Give whose a group is, the utterance's key there, and the group's name."""

@@ -116,13 +116,13 @@ class Crew:
         """
         order, submit = pickle.dumps(self._order(request)), self.engine.executor.submit
         # One of its own, since a store remembers what was there, and others write.
-        for needs in _waves(jobs, Store(self.settings.store)):
+        for needs in _rounds(jobs, Store(self.settings.store)):
             progress.stage("features, shared out", len(needs), "passes")
             heard = [submit(_hear, order, name, forms) for name, forms in needs]
             for _ in _ended(heard):
                 progress.advance()
         cells = {str(job.cell): job.cell for job in jobs}
-        folders = [[job_folder(job) for job in part] for part in parts(jobs)]
+        folders = [[job_folder(job) for job in part] for part in shares(jobs)]
         for told in _ended([submit(_work, order, each) for each in folders]):
             for text in told.notes:
                 progress.note(text)
@@ -150,7 +150,7 @@ class Crew:
         )
 
 
-def parts(jobs: Sequence[Job]) -> list[list[Job]]:
+def shares(jobs: Sequence[Job]) -> list[list[Job]]:
     """Divide jobs into those that one process should run, the longest parts first.
 
     Pooled heads of a condition are fitted together. A head that reads frames is alone.
@@ -158,21 +158,20 @@ def parts(jobs: Sequence[Job]) -> list[list[Job]]:
     """
     found: dict[tuple[object, ...], list[Job]] = defaultdict(list)
     for job in jobs:
-        cell = job.cell
-        apart = job.matched and job.tuning is None and not job.candidates
-        frames = cell.downstream.card.tier == "frames" and job.tuning is None
+        cell, tuned = job.cell, job.alternatives[0].tuning is not None
+        frames = cell.downstream.card.tier == "frames" and not tuned
         found[
             not frames,
             cell.upstream.label,
             cell.corpus.label,
-            str(cell.condition) if apart else "",
+            str(cell.condition) if job.matched and not tuned else "",
             cell.downstream.label if frames else "",
             cell.seed if frames else "",
         ].append(job)
     return [found[name] for name in sorted(found, key=lambda name: bool(name[0]))]
 
 
-def _waves(
+def _rounds(
     jobs: Sequence[Job], store: Store
 ) -> Iterator[list[tuple[str, Sequence[Form]]]]:
     """Give what no process should hear twice: transcripts before those who read them.
@@ -182,24 +181,17 @@ def _waves(
     needs = [
         need
         for need in all_needs(jobs, store)
-        if need.extraction.upstream.tuned is None and _is_lacking(need, store)
+        if need.extraction.upstream.tuned is None
+        and lacking(need.extraction, need.clips, need.forms, store)[0]
     ]
     for reads in (False, True):
-        wave: list[tuple[str, Sequence[Form]]] = [
+        found: list[tuple[str, Sequence[Form]]] = [
             (_name(need), need.forms)
             for need in needs
             if (need.extraction.transcripts is not None) is reads
         ]
-        if wave:
-            yield wave
-
-
-def _is_lacking(need: Need, store: Store) -> bool:
-    keys = need.extraction.keys(need.clips)
-    features = store.features(need.extraction.identity)
-    return bool(
-        lacking(features, dict(zip(keys, need.clips, strict=True)), need.forms)[0]
-    )
+        if found:
+            yield found
 
 
 def _name(need: Need) -> str:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nserbench.benchmark.store import Reader
@@ -53,7 +55,7 @@ class PooledSource:
     ) -> None:
         self._states = {
             name: torch.from_numpy(
-                features.read_pooled(keys, name, places(stored[name], spec.layers))
+                read_pooled(features, keys, name, places(stored[name], spec.layers))
             )
             for name, spec in wanted.items()
         }
@@ -167,6 +169,13 @@ class Buffers:
         if name not in self._whole or len(self._whole[name]) < size:
             self._whole[name] = torch.empty(size, device=self.device)
         return self._whole[name][:size].view(shape)
+
+
+def read_pooled(
+    features: Reader, keys: Sequence[str], group: str, layers: range
+) -> NDArray[np.float32]:
+    """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
+    return np.stack([features.read("pooled", key, group, layers) for key in keys], 1)
 
 
 def places(stored: GroupSpec, layers: range) -> range:

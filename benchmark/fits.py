@@ -155,7 +155,7 @@ def _missing(
 ) -> Iterator[tuple[Job, Sequence[Split]]]:
     """Give pooled heads with the folds that lack a fit, each fit once."""
     claimed: set[Path] = set()
-    shown = chain.from_iterable(one.candidates or [one] for one in jobs)
+    shown = chain.from_iterable(one.alternatives for one in jobs)
     for job in chain.from_iterable(one.folds(store) for one in shown):
         if job.cell.downstream.card.tier == "pooled":
             files = {head_file(job, one, store): one for one in job.splits}

@@ -95,9 +95,7 @@ def provide(
     if extraction.transcripts is not None:
         source = extraction.transcripts
         provide(source, clips, ["transcripts"], store, models, progress)
-    keyed = dict(zip(extraction.keys(clips), clips, strict=True))
-    features = store.features(extraction.identity)
-    missing, short = lacking(features, keyed, forms)
+    missing, short = lacking(extraction, clips, forms, store)
     if missing:
         label = extraction.upstream.bound.label
         what = f"{label} in {extraction.condition}"
@@ -106,9 +104,11 @@ def provide(
 
 
 def lacking(
-    features: Features, keyed: Mapping[str, Clip], forms: Sequence[Form]
+    extraction: Extraction, clips: Sequence[Clip], forms: Sequence[Form], store: Store
 ) -> tuple[dict[str, Clip], list[Form]]:
     """Give the utterances that the store lacks in some form, by key, and the forms."""
+    keyed = dict(zip(extraction.keys(clips), clips, strict=True))
+    features = store.features(extraction.identity)
     held = {form: features.keys(form) for form in forms}
     short = [form for form in forms if not held[form].issuperset(keyed)]
     return {

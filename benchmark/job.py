@@ -80,6 +80,11 @@ class Job:
         return not others and first.extraction.identity == self.extraction.identity
 
     @property
+    def alternatives(self) -> Sequence[Job]:
+        """The heads that are fitted: those it chooses among, or its own alone."""
+        return self.candidates or [self]
+
+    @property
     def recipe(self) -> Recipe:
         """How the head is trained."""
         return Recipe(**self.protocol["recipe"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.store import Reader
@@ -36,12 +35,6 @@ class Joined:
         """Give the valid frames of an utterance's group."""
         part, own = self._find(key)
         return part.frames(own, group)
-
-    def read_pooled(
-        self, keys: Sequence[str], group: str, layers: range
-    ) -> NDArray[np.float32]:
-        """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
-        return np.stack([self.read("pooled", key, group, layers) for key in keys], 1)
 
     def _find(self, key: str) -> tuple[Reader, str]:
         place, _, own = key.partition("/")

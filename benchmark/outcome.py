@@ -158,8 +158,7 @@ def _heard_by(job: Job, store: Store) -> list[Job]:
 
     A head that chooses hears what its candidates hear; the first stands for all.
     """
-    first = job.candidates[0] if job.candidates else job
-    return first.folds(store)
+    return job.alternatives[0].folds(store)
 
 
 def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
@@ -245,7 +244,7 @@ def _weights(extraction: Combined) -> dict[str, object]:
 
 def _tuning(job: Job) -> Tuning | None:
     """Give how the upstream is tuned, if it is, also of a head that chooses."""
-    return (job.candidates[0] if job.candidates else job).tuning
+    return job.alternatives[0].tuning
 
 
 def _tuned(job: Job) -> dict[str, object]:

@@ -119,7 +119,7 @@ def estimate(
             samples[timed.models] = take_sample(timed, need.clips, models)
     steps: dict[tuple[str, str], float] = {}
     training = 0.0
-    for job in chain.from_iterable(one.candidates or [one] for one in todo):
+    for job in chain.from_iterable(one.alternatives for one in todo):
         pair = job.cell.upstream.label, job.cell.downstream.label
         if pair not in steps:
             heard = sampled_features(job.extraction, samples)
@@ -186,7 +186,7 @@ def tuning_seconds(
         samples: By `Extraction.models`.
     """
     found: dict[Path, float] = {}
-    for job in chain.from_iterable(one.candidates or [one] for one in jobs):
+    for job in chain.from_iterable(one.alternatives for one in jobs):
         if (tuning := job.tuning) is None:
             continue
         heard = samples[as_it_came(job.extraction.alone).models].seconds
@@ -246,7 +246,7 @@ def all_needs(jobs: Sequence[Job], store: Store) -> list[Need]:
         held = found.setdefault(name, need).forms
         held += [form for form in forms if form not in held]
 
-    shown = chain.from_iterable(one.candidates or [one] for one in jobs)
+    shown = chain.from_iterable(one.alternatives for one in jobs)
     for job in chain.from_iterable(one.folds(store) for one in shown):
         read = [*(part.extraction for part in job.training), job.extraction]
         for one in chain.from_iterable(each.parts.values() for each in read):
@@ -267,8 +267,7 @@ def passes(
     found = []
     for need in needs:
         one = need.extraction
-        keyed = dict(zip(one.keys(need.clips), need.clips, strict=True))
-        clips, forms = lacking(store.features(one.identity), keyed, need.forms)
+        clips, forms = lacking(one, need.clips, need.forms, store)
         if clips:
             sample = samples[as_it_came(one).models]
             size = sum(sample.size(form) for form in forms)

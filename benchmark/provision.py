@@ -34,7 +34,7 @@ def provide_all(
         NserbenchError: if a model cannot be loaded or gives what it should not, or if
             a tuning diverges.
     """
-    shown = list(chain.from_iterable(one.candidates or [one] for one in jobs))
+    shown = list(chain.from_iterable(one.alternatives for one in jobs))
     plain = [job for job in shown if job.tuning is None]
     if plain:
         _hear(plain, store, models, progress)
@@ -85,9 +85,7 @@ def _hear(
 
 
 def _lacks(extraction: Extraction, job: Job, store: Store) -> bool:
-    keyed = dict(zip(extraction.keys(job.clips), job.clips, strict=True))
-    features = store.features(extraction.identity)
-    return bool(lacking(features, keyed, needed([job], extraction))[0])
+    return bool(lacking(extraction, job.clips, needed([job], extraction), store)[0])
 
 
 def _extractions(jobs: Sequence[Job]) -> list[Extraction]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.digests import digest
@@ -39,11 +38,6 @@ class Reader(Protocol):
 
     def frames(self, key: str, group: str) -> int:
         """Give the valid frames of an utterance's group."""
-
-    def read_pooled(
-        self, keys: Sequence[str], group: str, layers: range
-    ) -> NDArray[np.float32]:
-        """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
 
 
 class Features:
@@ -81,12 +75,6 @@ class Features:
     def frames(self, key: str, group: str) -> int:
         """Give the valid frames of an utterance's group."""
         return self._stored("frames")[f"{key}/{group}"].shape[1]
-
-    def read_pooled(
-        self, keys: Sequence[str], group: str, layers: range
-    ) -> NDArray[np.float32]:
-        """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
-        return np.stack([self.read("pooled", key, group, layers) for key in keys], 1)
 
     def read_transcript(self, key: str) -> str:
         """Read what the upstream took an utterance to say."""

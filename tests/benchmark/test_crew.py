@@ -13,7 +13,7 @@ import torch
 from scribes import Reader, calls, offer_scribes
 
 from nserbench.benchmark import crew as module
-from nserbench.benchmark.crew import Crew, parts
+from nserbench.benchmark.crew import Crew, shares
 from nserbench.benchmark.engines import Engine, open_engine
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.progress import Silent
@@ -174,7 +174,7 @@ def test_what_a_tuned_upstream_hears_is_left_to_those_who_tune_it(
     need = SimpleNamespace(extraction=SimpleNamespace(upstream=upstream))
     monkeypatch.setattr(module, "all_needs", lambda *_: [need])
 
-    assert [*module._waves([], store)] == []
+    assert [*module._rounds([], store)] == []
 
 
 def test_a_task_has_the_threads_that_it_is_given(share: Callable[..., Any]) -> None:
@@ -206,12 +206,14 @@ def job(head: str, condition: str, tier: str, **more: Any) -> Any:
         condition=condition,
         seed=0,
     )
-    plain = {"matched": True, "tuning": None, "candidates": ()}
-    return SimpleNamespace(name=f"{head} {condition}", cell=cell, **plain | more)
+    plain = {"matched": True, "tuning": None}
+    made = SimpleNamespace(name=f"{head} {condition}", cell=cell, **plain | more)
+    made.alternatives = [made]
+    return made
 
 
 def names(jobs: Sequence[Any]) -> list[list[str]]:
-    found: Any = parts(jobs)
+    found: Any = shares(jobs)
     return [[one.name for one in part] for part in found]
 
 
@@ -229,6 +231,15 @@ def test_heads_on_frames_are_alone_and_first_and_pooled_ones_together() -> None:
         ["ladapter park@0"],
         ["mean clean", "last clean"],
         ["mean park@0"],
+    ]
+
+
+def test_a_head_that_chooses_stays_with_the_heads_that_it_fits() -> None:
+    best = job("best", "clean", "pooled")
+    best.alternatives = [job("single:layer=1", "clean", "pooled")]
+
+    assert names([job("single:layer=all", "clean", "pooled"), best]) == [
+        ["single:layer=all clean", "best clean"]
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.extraction import Extraction
+from nserbench.benchmark.features import read_pooled
 from nserbench.benchmark.hearing import lacking
 from nserbench.benchmark.job import Job
 from nserbench.benchmark.plugins import Plugins
@@ -21,14 +22,12 @@ BOTH: Sequence[Form] = ("pooled", "frames")
 
 def missing(job: Job, root: Path) -> int:
     """Count what a process that starts now would extract for a job."""
-    keyed = dict(zip(job.keys, job.clips, strict=True))
-    features = Store(root).features(job.extraction.identity)
-    return len(lacking(features, keyed, BOTH)[0])
+    return len(lacking(job.extraction.alone, job.clips, BOTH, Store(root))[0])
 
 
 def pooled(job: Job, features: Features, group: str) -> Any:
     layers = range(len(job.stored[group].layers))
-    return features.read_pooled(job.keys, group, layers)
+    return read_pooled(features, job.keys, group, layers)
 
 
 def test_moving_the_folder_recomputes_nothing(

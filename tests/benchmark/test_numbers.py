@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from nserbench.benchmark.features import read_pooled
 from nserbench.benchmark.job import Job
 from nserbench.benchmark.metrics import summarise
 from nserbench.benchmark.plugins import Plugins
@@ -98,9 +99,8 @@ def test_probabilities_are_those_of_the_utterance_they_stand_beside(
     runner.run(ask(**said))
 
     (job,) = prepared(**said)
-    loudness = job.extraction.features(runner.store).read_pooled(
-        job.keys, "mel", range(1)
-    )
+    features = job.extraction.features(runner.store)
+    loudness = read_pooled(features, job.keys, "mel", range(1))
     wanted = 1 / (1 + np.exp(-10 * loudness[0].mean(axis=1) - 75))
     place = {clip.utterance.id: row for row, clip in enumerate(job.clips)}
     found = predictions_of(result_of(runner))
