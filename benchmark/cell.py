@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nserbench.benchmark.protocols import Protocol
 from nserbench.cards import Bound
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
+from nserbench.downstreams.cards import MEAN
 from nserbench.upstreams.base import Groups, UpstreamCard
 
 
@@ -58,3 +59,15 @@ class Cell:
         where = f"{self.corpus.label} {self.condition}"
         how = f"{self.protocol.label}, seed {self.seed}"
         return f"{self.upstream.label} x {self.downstream.label} x {where} ({how})"
+
+    @property
+    def reads_frames(self) -> bool:
+        """Whether its head reads all valid frames, and not their means over time."""
+        return self.downstream.card.tier == "frames"
+
+
+def under_mean(cell: Cell) -> Cell:
+    """Return a cell with the head `mean` on the layers that its own head reads."""
+    defaults = {name: one.default for name, one in MEAN.all_options().items()}
+    first = any(0 in spec.layers for spec in cell.groups.values())
+    return replace(cell, downstream=Bound(MEAN, {**defaults, "state0": first}))

@@ -159,7 +159,7 @@ def shares(jobs: Sequence[Job]) -> list[list[Job]]:
     found: dict[tuple[object, ...], list[Job]] = defaultdict(list)
     for job in jobs:
         cell, tuned = job.cell, job.alternatives[0].tuning is not None
-        frames = cell.downstream.card.tier == "frames" and not tuned
+        frames = cell.reads_frames and not tuned
         found[
             not frames,
             cell.upstream.label,

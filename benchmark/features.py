@@ -11,14 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nserbench.benchmark.moments import Moments, Statistics
 from nserbench.benchmark.store import Reader
 from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
 
-_CONSTANT = 1e-5
-"""Deviation, relative to the mean, that rounding alone can give."""
-
-Statistics = Mapping[str, tuple[Tensor, Tensor]]
-"""Mean and standard deviation of each group, each ``(layers, dim)``."""
+_READ = 256  # rows whose statistics are taken together
 
 
 class Source(Protocol):
@@ -34,7 +31,11 @@ class Source(Protocol):
         ...
 
     def statistics(self, rows: Tensor) -> Statistics:
-        """Give mean and deviation over some rows of the means over time."""
+        """Return mean and standard deviation over what `batch` gives of some rows.
+
+        Of means over time for a pooled head, of all valid frames for a head on frames:
+        the deviation of means is several times smaller than that of frames.
+        """
         ...
 
 
@@ -74,11 +75,12 @@ class PooledSource:
         }
 
     def statistics(self, rows: Tensor) -> Statistics:
-        """Give mean and deviation over some rows."""
-        return {
-            name: _mean_and_deviation(states[:, rows])
-            for name, states in self._states.items()
-        }
+        """Return mean and standard deviation over some rows' means over time."""
+        moments = Moments()
+        for name, states in self._states.items():
+            for part in rows.split(_READ):
+                moments.add(name, states[:, part])
+        return moments.statistics()
 
 
 class FrameSource:
@@ -104,7 +106,6 @@ class FrameSource:
         self._places = {
             name: places(stored[name], spec.layers) for name, spec in wanted.items()
         }
-        self._pooled = PooledSource(features, keys, stored, wanted)
         self._frames = {
             name: torch.tensor([features.frames(key, name) for key in keys])
             for name in wanted
@@ -131,8 +132,15 @@ class FrameSource:
         return torch.from_numpy(found)
 
     def statistics(self, rows: Tensor) -> Statistics:
-        """Give mean and deviation over some rows of the means over time."""
-        return self._pooled.statistics(rows)
+        """Return mean and standard deviation over the valid frames of some rows.
+
+        Every row is read once, and none is kept.
+        """
+        moments = Moments()
+        for row in rows.tolist():
+            for name in self.groups:
+                moments.add(name, self.states_of(name, row))
+        return moments.statistics()
 
     def _group(self, name: str, rows: Tensor, buffers: Buffers) -> LayerGroup:
         spec, lengths = self.groups[name], self._frames[name][rows]
@@ -187,11 +195,3 @@ def places(stored: GroupSpec, layers: range) -> range:
     """
     first = stored.layers.start
     return range(layers.start - first, layers.stop - first)
-
-
-def _mean_and_deviation(states: Tensor) -> tuple[Tensor, Tensor]:
-    """Give both over the rows of ``(layers, rows, dim)``."""
-    deviation, mean = torch.std_mean(states, dim=1, correction=0)
-    # A feature that never changes carries nothing, and stays at zero: what is left of
-    # its deviation is rounding, which a division would blow up.
-    return mean, torch.where(deviation > _CONSTANT * mean.abs(), deviation, 1.0)

@@ -18,6 +18,7 @@ from nserbench.benchmark.heads import (
     FitLog,
     chance_of,
     class_numbers,
+    empty_head,
     fresh_head,
     head_file,
     load_head,
@@ -80,7 +81,7 @@ def open_sources(job: Job, store: Store, device: str = "cpu") -> Sources:
         store: Where they are.
         device: Where they are used.
     """
-    kind = PooledSource if job.cell.downstream.card.tier == "pooled" else FrameSource
+    kind = FrameSource if job.cell.reads_frames else PooledSource
 
     def open_one(features: Reader, keys: Sequence[str]) -> Source:
         return settled(kind(features, keys, job.stored, job.cell.groups), device)
@@ -106,12 +107,13 @@ def fit_fold(
     Raises:
         NserbenchError: if the training diverges.
     """
-    statistics = statistics_of(job, split, sources.training)
-    head = fresh_head(job, split, statistics).to(device)
     file = head_file(job, split, store)
     if file.exists():
+        head = empty_head(job, split).to(device)
         log = load_head(file, head)
     else:
+        statistics = statistics_of(job, split, sources.training)
+        head = fresh_head(job, split, statistics).to(device)
         began, peak = time.perf_counter(), Peak(device)
         epochs = _fit_alone(job, split, head, sources.training, device)
         log = log_of(head, epochs, time.perf_counter() - began, peak.bytes)
@@ -120,6 +122,21 @@ def fit_fold(
     test = torch.tensor(split.test)
     answers = predict(head, sources.test, test, device)
     return Fitted(test, answers, log, weights_by_layer(job, head))
+
+
+def fit_reference(job: Job, store: Store, device: str) -> list[Fitted]:
+    """Fit, or read back, the pooled head that a job is held against, fold by fold.
+
+    Returns:
+        Its answers, in the order of the job's splits; empty for a pooled head.
+    """
+    if job.reference is None:
+        return []
+    found = []
+    for fold in job.reference.folds(store):
+        sources = open_sources(fold, store, device)
+        found += [fit_fold(fold, one, sources, store, device) for one in fold.splits]
+    return found
 
 
 def fit_stacks(
@@ -155,9 +172,9 @@ def _missing(
 ) -> Iterator[tuple[Job, Sequence[Split]]]:
     """Give pooled heads with the folds that lack a fit, each fit once."""
     claimed: set[Path] = set()
-    shown = chain.from_iterable(one.alternatives for one in jobs)
+    shown = chain.from_iterable(one.heads for one in jobs)
     for job in chain.from_iterable(one.folds(store) for one in shown):
-        if job.cell.downstream.card.tier == "pooled":
+        if not job.cell.reads_frames:
             files = {head_file(job, one, store): one for one in job.splits}
             new = [file for file in files if file not in claimed and not file.exists()]
             claimed.update(new)

@@ -12,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from nserbench.benchmark.features import Source, Statistics
+from nserbench.benchmark.features import Source
 from nserbench.benchmark.job import Job
+from nserbench.benchmark.moments import Statistics
 from nserbench.benchmark.objective import Epochs
 from nserbench.benchmark.shards import write_whole
 from nserbench.benchmark.splits import Split
@@ -98,6 +99,16 @@ def fresh_head(job: Job, split: Split, statistics: Statistics | None) -> nn.Modu
             job.cell.groups, len(job.opened.corpus.classes), head.options
         )
     return built if statistics is None else Standardised(built, statistics)
+
+
+def empty_head(job: Job, split: Split) -> nn.Module:
+    """Build the head of a fold for weights and statistics that are read into it."""
+    blank = {
+        name: (torch.zeros(size), torch.ones(size))
+        for name, spec in job.cell.groups.items()
+        if (size := (len(spec.layers), spec.dim))
+    }
+    return fresh_head(job, split, blank if job.recipe.standardise else None)
 
 
 def statistics_of(job: Job, split: Split, source: Source) -> Statistics | None:

@@ -17,10 +17,10 @@ from nserbench.benchmark.survey import Clip
 from nserbench.downstreams.base import Recipe
 from nserbench.upstreams.base import Groups
 
-TRAINER = 3
+TRAINER = 4
 """Raised whenever the same head would be trained to other weights."""
 
-TUNER = 1
+TUNER = 2
 """Raised whenever the same upstream would be tuned to other weights."""
 
 
@@ -59,6 +59,8 @@ class Job:
         candidates: Of a head that chooses among heads, a job for each of them.
         tuning: How the upstream is tuned in each fold; None where it stays as it came,
             and where ``extraction`` and ``training`` are of its tuned weights already.
+        reference: Of a head on frames, the job of `mean` on the same layers: a pooled
+            head that it is held against. None for a pooled head.
     """
 
     cell: Cell
@@ -72,6 +74,7 @@ class Job:
     training: Sequence[Part]
     candidates: Sequence[Job] = ()
     tuning: Tuning | None = None
+    reference: Job | None = None
 
     @property
     def matched(self) -> bool:
@@ -83,6 +86,12 @@ class Job:
     def alternatives(self) -> Sequence[Job]:
         """The heads that are fitted: those it chooses among, or its own alone."""
         return self.candidates or [self]
+
+    @property
+    def heads(self) -> Sequence[Job]:
+        """Every head that is fitted for it: the alternatives, and their references."""
+        references = [one.reference for one in self.alternatives]
+        return [*self.alternatives, *(one for one in references if one is not None)]
 
     @property
     def recipe(self) -> Recipe:

@@ -22,12 +22,15 @@ class Epochs:
         accuracies: Share of the training part answered right, dropout on.
         dev: UAR on the part that selects; empty where nothing is selected.
         gradients: Norm of the gradient at the epoch's last step.
+        scales: Standard deviation of what the head received of each group in the first
+            epoch, the median over its features.
     """
 
     losses: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
     dev: list[float] = field(default_factory=list)
     gradients: list[float] = field(default_factory=list)
+    scales: dict[str, float] = field(default_factory=dict)
 
     @property
     def diverged(self) -> int | None:

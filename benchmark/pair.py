@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from nserbench.benchmark.features import places
 from nserbench.benchmark.job import Job, Tuning
+from nserbench.benchmark.moments import Moments
 from nserbench.benchmark.objective import slope
+from nserbench.benchmark.training import note_received
 from nserbench.benchmark.tuned import changing, make_ready, trainable
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
@@ -56,26 +58,23 @@ class Pair:
         self.model.eval()
         self.head.eval()
 
-    def logits(self, batch: Batch) -> Tensor:
-        """Give the logits of some utterances, ``(batch, classes)``, in float32."""
+    def logits(self, batch: Batch, received: Moments | None = None) -> Tensor:
+        """Give the logits of some utterances, ``(batch, classes)``, in float32.
+
+        Args:
+            batch: The utterances.
+            received: Notes what the head receives; None to note nothing.
+        """
         device, narrow = self.upstream.device, self.job.recipe.precision == "bf16"
         kind = torch.device(device).type
         with torch.autocast(
             kind, torch.bfloat16, enabled=narrow and torch.is_grad_enabled()
         ):
-            features = self._chosen(self.upstream.forward(batch))
+            features = chosen(self.job, self.upstream.forward(batch))
+            if received is not None:
+                note_received(received, self.head, features)
             logits: Tensor = self.head(features)
         return logits.float()
-
-    def _chosen(self, features: LayeredFeatures) -> dict[str, LayerGroup]:
-        """Give the groups and layers that the head reads."""
-        stored, wanted = self.job.stored, self.job.cell.groups
-        found = {}
-        for name, spec in wanted.items():
-            at, group = places(stored[name], spec.layers), features[name]
-            states = group.states[at.start : at.stop].float()
-            found[name] = LayerGroup(states, group.lengths)
-        return found
 
     def state(self) -> dict[str, Tensor]:
         """Give all that training changes."""
@@ -100,3 +99,13 @@ class Pair:
             self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return norm
+
+
+def chosen(job: Job, features: LayeredFeatures) -> dict[str, LayerGroup]:
+    """Return the groups and layers that the head of a job reads, in float32."""
+    found = {}
+    for name, spec in job.cell.groups.items():
+        at, group = places(job.stored[name], spec.layers), features[name]
+        states = group.states[at.start : at.stop].float()
+        found[name] = LayerGroup(states, group.lengths)
+    return found

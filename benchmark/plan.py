@@ -312,7 +312,7 @@ def step_seconds(job: Job, heard: LayeredFeatures, device: str) -> float:
 
 
 def _batch(job: Job, heard: LayeredFeatures, size: int, device: str) -> LayeredFeatures:
-    pooled = job.cell.downstream.card.tier == "pooled"
+    pooled = not job.cell.reads_frames
     found = {}
     for name, spec in job.cell.groups.items():
         first = job.stored[name].layers.start

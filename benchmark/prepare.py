@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from nserbench.benchmark.cell import Cell, Condition
+from nserbench.benchmark.cell import Cell, Condition, under_mean
 from nserbench.benchmark.combined import Combined
 from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.identify import Identified, identify
@@ -70,13 +70,20 @@ class _Desk:
     clips: Mapping[str, Sequence[Clip]]
     _parts: dict[str, Part] = field(default_factory=dict)
 
-    def job(self, cell: Cell) -> Job:
-        """Make the job of a cell."""
+    def job(self, cell: Cell, *, tunes: bool = False) -> Job:
+        """Make the job of a cell.
+
+        Args:
+            cell: The cell.
+            tunes: Whether an upstream is tuned under its head.
+        """
         opened, own = self.study.corpora[cell.corpus.label], self._part(cell)
         trained = trained_on(cell, self.cells)
         tuning = None
         if cell.joint is not None:
-            tuning = Tuning(self.job(cell.joint), cell.upstream.options["lr"])
+            joint = self.job(cell.joint, tunes=True)
+            tuning = Tuning(joint, cell.upstream.options["lr"])
+            tunes = cell.joint.downstream == cell.downstream
         return Job(
             cell,
             own.extraction,
@@ -90,10 +97,12 @@ class _Desk:
                 opened.splits,
                 opened.corpus.unit,
                 [str(one) for one in trained],
+                tunes=tunes,
             ),
             [self._part(cell, one) for one in trained],
             [self.job(candidate) for candidate in cell.candidates],
             tuning,
+            self.job(under_mean(cell)) if cell.reads_frames else None,
         )
 
     def _part(self, cell: Cell, condition: Condition | None = None) -> Part:
@@ -149,7 +158,7 @@ def needed(jobs: Sequence[Job], extraction: Extraction) -> list[Form]:
     Pooled features cost nothing beside frames, and transcripts nothing beside either.
     """
     forms: list[Form] = ["pooled"]
-    if any(job.cell.downstream.card.tier == "frames" for job in jobs):
+    if any(job.cell.reads_frames for job in jobs):
         forms.append("frames")
     if extraction.transcribes:
         forms.append("transcripts")

@@ -42,6 +42,9 @@ class Protocol:
         version: Raised whenever its numbers would change.
         summary: One line for people.
         recipe: The fields of `Recipe` that it sets.
+        frames: Those that it sets otherwise for heads on frames, which take another
+            learning rate and fewer epochs than heads on means over time.
+        tuned: Those that it sets otherwise for a head that an upstream is tuned under.
         rule: How the corpus is cut, and who selects.
         training: What is trained on.
         variants: Names of the variants applied, as in ``probe+dev``.
@@ -54,6 +57,8 @@ class Protocol:
     version: int
     summary: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    frames: Mapping[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, Any] = field(default_factory=dict)
     rule: Rule = PLAIN
     training: Training = "matched"
     variants: tuple[str, ...] = ()
@@ -70,9 +75,17 @@ class Protocol:
         changes = [f"{key}={said[key]}" for key in sorted(said)]
         return "+".join([self.name, *self.variants, *changes])
 
-    def recipe_for(self, head: DownstreamCard) -> Recipe:
-        """Give the recipe by which a head is trained."""
-        return dataclasses.replace(head.recipe, **{**self.recipe, **self.overrides})
+    def recipe_for(self, head: DownstreamCard, *, tunes: bool = False) -> Recipe:
+        """Return the recipe by which a head is trained.
+
+        Args:
+            head: The head.
+            tunes: Whether an upstream is tuned under it.
+        """
+        own = self.frames if head.tier == "frames" else {}
+        own = self.tuned if tunes else own
+        settings = {**self.recipe, **own, **self.overrides}
+        return dataclasses.replace(head.recipe, **settings)
 
     def changed(
         self,
@@ -93,6 +106,8 @@ class Protocol:
         splits: Sequence[Split],
         unit: str = "speaker",
         trained: Sequence[str] = (),
+        *,
+        tunes: bool = False,
     ) -> dict[str, Any]:
         """Give all that fixes a number, as JSON can hold it; its digest is the hash.
 
@@ -101,12 +116,13 @@ class Protocol:
             splits: Of the corpus.
             unit: What the corpus's unit of independence is called.
             trained: The conditions that it is trained on, where those are several.
+            tunes: Whether an upstream is tuned under the head.
         """
         noise = NOISE[self.training].format(", ".join(trained))
         return {
             "name": self.label,
             "version": self.version,
-            "recipe": dataclasses.asdict(self.recipe_for(head)),
+            "recipe": dataclasses.asdict(self.recipe_for(head, tunes=tunes)),
             "optimiser": "Adam, cross-entropy",
             "selection": SELECTION[self.rule.dev],
             "noise": noise,
@@ -116,6 +132,17 @@ class Protocol:
         }
 
 
+_PROBE = {
+    "standardise": True,
+    "class_weights": True,
+    "learning_rate": 1e-2,
+    "schedule": "cosine",
+    "epochs": 200,
+}
+"""Chosen by measurement: docs/protocols.md has the table."""
+_PROBE_FRAMES = {"learning_rate": 1e-3, "epochs": 10}
+_PROBE_TUNED = {"learning_rate": 1e-3, "epochs": 50, "schedule": "constant"}
+
 PROTOCOLS = (
     Protocol(
         name="paper",
@@ -124,15 +151,20 @@ PROTOCOLS = (
     ),
     Protocol(
         name="probe",
-        version=1,
-        summary="paper, but Adam 1e-3 on z-scored features: for small corpora",
-        recipe={"learning_rate": 1e-3, "standardise": True},
+        version=2,
+        summary="z-scored features, balanced classes, Adam 1e-2 (frames: 1e-3) falling "
+        "to 0: for small corpora",
+        recipe=_PROBE,
+        frames=_PROBE_FRAMES,
+        tuned=_PROBE_TUNED,
     ),
     Protocol(
         name="demo",
-        version=1,
+        version=2,
         summary="probe in few epochs, so that the demonstration ends in its time",
-        recipe={"learning_rate": 1e-3, "standardise": True, "epochs": 8},
+        recipe=_PROBE | {"epochs": 40},
+        frames=_PROBE_FRAMES | {"epochs": 8},
+        tuned=_PROBE_TUNED | {"epochs": 8},
     ),
 )
 

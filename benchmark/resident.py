@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nserbench.benchmark.features import FrameSource, Source, Statistics
+from nserbench.benchmark.features import FrameSource, Source
+from nserbench.benchmark.moments import Moments, Statistics
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 SHARE = 0.5
@@ -44,8 +45,13 @@ class ResidentSource:
         return {name: self._group(name, rows) for name in self._whole}
 
     def statistics(self, rows: Tensor) -> Statistics:
-        """Give mean and deviation over some rows of the means over time."""
-        return self._source.statistics(rows)
+        """Return mean and standard deviation over the valid frames of some rows."""
+        moments = Moments()
+        for name, whole in self._whole.items():
+            parts = whole.split(self._source.frames(name).tolist(), dim=1)
+            for row in rows.tolist():
+                moments.add(name, parts[row])
+        return moments.statistics()
 
     def _group(self, name: str, rows: Tensor) -> LayerGroup:
         frames, whole = self._source.frames(name)[rows], self._whole[name]

@@ -14,10 +14,16 @@ from typing import TypeAlias
 
 from nserbench.benchmark.catalogue import is_done
 from nserbench.benchmark.choosing import Choice, choose
-from nserbench.benchmark.fits import Fitted, fit_fold, fit_stacks, open_sources
+from nserbench.benchmark.fits import (
+    Fitted,
+    fit_fold,
+    fit_reference,
+    fit_stacks,
+    open_sources,
+)
 from nserbench.benchmark.hearing import Models
 from nserbench.benchmark.job import Job
-from nserbench.benchmark.outcome import done, job_folder, undone
+from nserbench.benchmark.outcome import Outcome, done, job_folder, undone
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Progress
@@ -135,12 +141,14 @@ class Runner:
                         choices[split.fold] = choice
                     fitted.append(one)
                     self.progress.advance()
+            reference = fit_reference(job, self.store, self.device)
         except Exception as error:
             if concerns_all(error):
                 raise
             return self._failed(job, error)
         seconds = time.perf_counter() - began
-        result = done(job, fitted, choices, self.store, self.device, seconds)
+        outcome = Outcome(fitted, choices, reference)
+        result = done(job, outcome, self.store, self.device, seconds)
         return self._finish(job, result)
 
     def _failed(self, job: Job, error: Exception) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from nserbench.benchmark.batches import by_length, shuffled
 from nserbench.benchmark.digests import derived_seed
-from nserbench.benchmark.features import Source, Statistics
+from nserbench.benchmark.features import Source
+from nserbench.benchmark.moments import Moments, Statistics
 from nserbench.benchmark.objective import (
     Best,
     Epochs,
@@ -45,10 +46,14 @@ class Standardised(nn.Module):
 
     def forward(self, features: LayeredFeatures) -> Tensor:
         """Give the head's logits, ``(batch, classes)``."""
-        logits: Tensor = self.head(
-            {name: self._standardise(name, group) for name, group in features.items()}
-        )
+        logits: Tensor = self.head(self.standardised(features))
         return logits
+
+    def standardised(self, features: LayeredFeatures) -> LayeredFeatures:
+        """Return the features as the head receives them: z-scored."""
+        return {
+            name: self._standardise(name, group) for name, group in features.items()
+        }
 
     def fuse(self, pooled: Mapping[str, Tensor]) -> Tensor:
         """Give the head's logits of means over time; see `PooledHead.fuse`."""
@@ -125,11 +130,13 @@ def fit(
     weights = class_weights(labels[rows], classes, recipe).to(device)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
     paces = (pace(recipe, step, steps) for step in range(steps))
-    seen, best = Epochs(), Best()
+    seen, best, received = Epochs(), Best(), Moments()
     with seeded(chance.start("dropout")), Prefetch(source) as prefetch:
-        for _ in range(recipe.epochs):
+        for epoch in range(recipe.epochs):
             dealt = shuffled(rows, source.lengths, recipe.batch_size, order)
             batches = prefetch.batches(dealt)
+            if epoch == 0:
+                batches = _noted(batches, head, received, device)
             loss, right = _pass(
                 head, batches, labels, weights, optimiser, paces, recipe, device
             )
@@ -142,7 +149,29 @@ def fit(
                 seen.dev.append(uar_of(predict(head, source, dev, device), labels[dev]))
                 best.offer(seen.dev[-1], head.state_dict())
     best.restore(head)
+    seen.scales = received.scales()
     return seen
+
+
+def note_received(moments: Moments, head: nn.Module, features: LayeredFeatures) -> None:
+    """Add what a head receives of some features: z-scored, if it standardises."""
+    if isinstance(head, Standardised):
+        features = head.standardised(features)
+    for name, group in features.items():
+        moments.add_valid(name, group)
+
+
+def _noted(
+    batches: Iterable[tuple[Tensor, LayeredFeatures]],
+    head: nn.Module,
+    moments: Moments,
+    device: str,
+) -> Iterator[tuple[Tensor, LayeredFeatures]]:
+    """Pass batches on, and note what the head receives of them."""
+    for rows, features in batches:
+        here = to_device(features, device)
+        note_received(moments, head, here)
+        yield rows, here
 
 
 def _pass(

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from nserbench.benchmark.batches import shuffled
 from nserbench.benchmark.environment import Peak
-from nserbench.benchmark.features import PooledSource, Statistics
+from nserbench.benchmark.features import PooledSource
 from nserbench.benchmark.fits import trained_features
 from nserbench.benchmark.heads import (
     chance_of,
@@ -31,11 +31,11 @@ from nserbench.benchmark.heads import (
     head_file,
     log_of,
     save_head,
-    statistics_of,
     trained_rows,
 )
 from nserbench.benchmark.hearing import Models, provide
 from nserbench.benchmark.job import Job, Tuning
+from nserbench.benchmark.moments import Moments, Statistics
 from nserbench.benchmark.objective import (
     Best,
     Epochs,
@@ -44,7 +44,7 @@ from nserbench.benchmark.objective import (
     pace,
     uar_of,
 )
-from nserbench.benchmark.pair import Pair
+from nserbench.benchmark.pair import Pair, chosen
 from nserbench.benchmark.prefetch import ahead
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.shards import write_whole
@@ -57,8 +57,10 @@ from nserbench.benchmark.tuned import (
 )
 from nserbench.benchmark.waves import Waves
 from nserbench.errors import NserbenchError, StoreDamaged
-from nserbench.upstreams.base import Batch
+from nserbench.upstreams.base import Batch, Upstream
 from nserbench.upstreams.enhancement import Enhancer
+
+_READ = 32  # utterances that are read at once
 
 
 def tune(
@@ -82,13 +84,16 @@ def tune(
     """
     job, file = tuning.joint, tuning.file(split, store)
     peak = Peak(models.device)
-    statistics = _statistics(job, split, store, models, progress)
     bound = job.cell.upstream
     upstream = bound.card.open(bound.options, models.device)
+    material = Waves(job, store, _enhancer(job, models))
+    _provide_read(job, store, models, progress)
+    statistics = None
+    if job.recipe.standardise:
+        statistics = _statistics(job, split, store, upstream, material, progress)
     head = fresh_head(job, split, statistics).to(models.device)
     pair = Pair(job, upstream, head, tuning)
-    enhancer = _enhancer(job, models)
-    lesson = _Lesson(job, split, pair, Waves(job, store, enhancer), progress)
+    lesson = _Lesson(job, split, pair, material, progress)
     partial = file.with_suffix(".partial")
     lesson.resume(partial)
     with seeded(chance_of(job, split).start("dropout")):
@@ -100,20 +105,42 @@ def tune(
     partial.unlink(missing_ok=True)
 
 
-def _statistics(
-    job: Job, split: Split, store: Store, models: Models, progress: Progress
-) -> Statistics | None:
-    """Give what the head standardises with, and make the transcripts that are read."""
-    if not job.recipe.standardise:
-        for part in job.training:
-            if (words := part.extraction.alone.transcripts) is not None:
-                provide(words, job.clips, ["transcripts"], store, models, progress)
-        return None
+def _provide_read(job: Job, store: Store, models: Models, progress: Progress) -> None:
+    """Make what is read besides audio: transcripts, and means to standardise with."""
+    pooled = job.recipe.standardise and not job.cell.reads_frames
     for part in job.training:
-        heard = part.extraction.alone
-        provide(heard, job.clips, ["pooled"], store, models, progress)
-    source = PooledSource(*trained_features(job, store), job.stored, job.cell.groups)
-    return statistics_of(job, split, source)
+        extraction = part.extraction.alone
+        if pooled:
+            provide(extraction, job.clips, ["pooled"], store, models, progress)
+        elif (words := extraction.transcripts) is not None:
+            provide(words, job.clips, ["transcripts"], store, models, progress)
+
+
+def _statistics(
+    job: Job,
+    split: Split,
+    store: Store,
+    upstream: Upstream,
+    material: Waves,
+    progress: Progress,
+) -> Statistics:
+    """Return mean and deviation over what the upstream, as it came, gives the head.
+
+    Frames are not stored for it: the upstream reads the training part once.
+    """
+    rows = trained_rows(job, split.train)
+    if not job.cell.reads_frames:
+        features = trained_features(job, store)
+        return PooledSource(*features, job.stored, job.cell.groups).statistics(rows)
+    name = f"frames of {job.cell.upstream.label}, fold {split.fold}"
+    progress.stage(name, len(rows), "clips")
+    moments = Moments()
+    for parts in ahead(material.parts, rows.split(_READ)):
+        for own, batch in parts:
+            for group, states in chosen(job, upstream.extract(batch)).items():
+                moments.add_valid(group, states)
+            progress.advance(len(own))
+    return moments.statistics()
 
 
 def _enhancer(job: Job, models: Models) -> Enhancer | None:
@@ -181,10 +208,10 @@ class _Lesson:
         dealt = shuffled(rows, self.material.lengths, recipe.batch_size, self._order)
         labels = class_numbers(self.job).repeat(len(self.job.training))
         weights = class_weights(labels[rows], self._classes, recipe)
-        told = []
+        told, received = [], None if self.seen.losses else Moments()
         self.pair.train()
         for step, parts in enumerate(ahead(self.material.parts, dealt)):
-            loss, right = self._gradients(parts, labels, weights)
+            loss, right = self._gradients(parts, labels, weights, received)
             share = pace(recipe, epoch * steps + step, recipe.epochs * steps)
             norm = self.pair.step(share)
             self._refuse_diverged(loss, norm, epoch, step)
@@ -194,20 +221,27 @@ class _Lesson:
         self.seen.losses.append(losses / len(rows))
         self.seen.accuracies.append(answers / len(rows))
         self.seen.gradients.append(norm)
+        if received is not None:
+            self.seen.scales = received.scales()
 
     @property
     def _classes(self) -> int:
         return len(self.job.opened.corpus.classes)
 
     def _gradients(
-        self, parts: Sequence[tuple[Tensor, Batch]], labels: Tensor, weights: Tensor
+        self,
+        parts: Sequence[tuple[Tensor, Batch]],
+        labels: Tensor,
+        weights: Tensor,
+        received: Moments | None,
     ) -> tuple[float, int]:
         """Add up the gradients of a batch; give its loss and its right answers."""
         whole = float(weights[labels[torch.cat([rows for rows, _ in parts])]].sum())
         device, smoothing = self.pair.upstream.device, self.job.recipe.label_smoothing
         total, right = 0.0, 0
         for rows, batch in parts:
-            logits, wanted = self.pair.logits(batch), labels[rows].to(device)
+            logits = self.pair.logits(batch, received)
+            wanted = labels[rows].to(device)
             terms, _ = cross_entropy(logits, wanted, weights.to(device), smoothing)
             loss = terms.sum() / whole
             loss.backward()
@@ -223,7 +257,7 @@ class _Lesson:
             scores = torch.cat(
                 [
                     self.pair.logits(batch)
-                    for parts in ahead(self.material.parts, rows.split(32))
+                    for parts in ahead(self.material.parts, rows.split(_READ))
                     for _, batch in parts
                 ]
             )

@@ -202,7 +202,8 @@ def job(head: str, condition: str, tier: str, **more: Any) -> Any:
     cell = SimpleNamespace(
         upstream=SimpleNamespace(label="whisper"),
         corpus=SimpleNamespace(label="emodb"),
-        downstream=SimpleNamespace(label=head, card=SimpleNamespace(tier=tier)),
+        downstream=SimpleNamespace(label=head),
+        reads_frames=tier == "frames",
         condition=condition,
         seed=0,
     )
