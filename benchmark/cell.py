@@ -28,6 +28,11 @@ class Condition:
     noise: str | None = None
     snr: float | None = None
 
+    @property
+    def rank(self) -> tuple[str, float]:
+        """Sort clean speech first, then noises by name, each from high to low SNR."""
+        return self.noise or "", -(self.snr or 0.0)
+
     def __str__(self) -> str:
         return "clean" if self.noise is None else f"{self.noise}@{self.snr:g}"
 

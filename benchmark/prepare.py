@@ -140,7 +140,8 @@ def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
 
     Args:
         cell: The cell.
-        cells: All of the study, whose conditions ``multi`` joins.
+        cells: All of the study, whose conditions ``multi`` joins, in an order that
+            does not depend on how they were typed.
     """
     match cell.protocol.training:
         case "matched":
@@ -149,7 +150,7 @@ def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
             return [Condition()]
         case "multi":
             same = [one for one in cells if one.corpus.label == cell.corpus.label]
-            return list(dict.fromkeys(one.condition for one in same))
+            return sorted({one.condition for one in same}, key=lambda one: one.rank)
 
 
 def needed(jobs: Sequence[Job], extraction: Extraction) -> list[Form]:

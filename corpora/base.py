@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -138,14 +138,19 @@ class CorpusCard(Card):
     expects: str | None = None
 
     def read(self, options: Options, settings: Settings) -> Corpus:
-        """Read the corpus.
+        """Read the corpus, its utterances in the order of their ids.
+
+        Batches, held-out parts and limits are drawn from places in that order. In the
+        order of a list's lines, or of a folder's files, the same corpus would give
+        other numbers on another machine.
 
         Raises:
             CorpusMissing: if its files are not on this machine.
             BadCorpus: if they contradict themselves.
         """
         corpus: Corpus = self.resolve(self.load)(options, settings)
-        return corpus
+        ordered = sorted(corpus.utterances, key=lambda one: one.id)
+        return replace(corpus, utterances=ordered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def read_labels(folder: Path) -> Mapping[str, str]:
     Raises:
         BadCorpus: if the map is not one.
     """
-    file = next(folder.glob("label_*.json"))
+    file = min(folder.glob("label_*.json"))
     labels = _json(_text(file), str(file))
     if not isinstance(labels, dict) or not all(map(_is_text, labels.values())):
         raise BadCorpus(f"{file} is not an object of labels and emotions")

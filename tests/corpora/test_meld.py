@@ -201,9 +201,9 @@ def test_what_doctor_expects_is_what_the_tables_hold(classes: str) -> None:
 
 
 def test_a_row_says_all_of_an_utterance(tmp_path: Path) -> None:
-    utterance = read(small(tmp_path)).utterances[0]
+    found = {one.id: one for one in read(small(tmp_path)).utterances}
 
-    assert utterance.id == "train_dia0_utt0"
+    utterance = found["train_dia0_utt0"]
     assert utterance.path == tmp_path / "train/train_splits/dia0_utt0.mp4"
     assert utterance.label == "happiness"
     assert utterance.speaker == "Ross"
