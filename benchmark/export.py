@@ -7,7 +7,9 @@ import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from nserbench.benchmark.cell import Condition
 from nserbench.benchmark.progress import Progress
@@ -40,7 +42,12 @@ def export(
 
     Raises:
         BadAudio: if a file or a stretch of noise cannot be used.
+        BadSpec: if each fold is to have noise of its own, and there is too little.
     """
+    if opened.rule.disjoint:
+        opened.refuse_short_noises(
+            [len(_read(one)) for one in opened.corpus.utterances]
+        )
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / MANIFEST
     manifest.unlink(missing_ok=True)  # it stands only where all its files do
@@ -61,7 +68,7 @@ def _write(
     one: Utterance, noise: Noise | None, condition: Condition, folder: Path, seed: int
 ) -> dict[str, object]:
     """Write one utterance and give its row of the manifest."""
-    wave = read_audio(one.path, one.start, one.end, one.channel)
+    wave = _read(one)
     how: dict[str, object] = dict.fromkeys(
         ("noise", "snr", "noise_file", "offset", "gain", "measured_snr"), ""
     )
@@ -86,6 +93,10 @@ def _write(
         **how,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
+
+
+def _read(one: Utterance) -> NDArray[np.float32]:
+    return read_audio(one.path, one.start, one.end, one.channel)
 
 
 def _labels(one: Utterance) -> dict[str, object]:

@@ -129,10 +129,12 @@ def _surveyed(
     for label, opened in study.corpora.items():
         for line in _remarks(label, opened.corpus):
             progress.note(line)
-    return {
-        label: survey(opened.corpus.utterances, store.ledger, progress)
-        for label, opened in study.corpora.items()
-    }
+    found: dict[str, Sequence[Clip]] = {}
+    for label, opened in study.corpora.items():
+        clips = survey(opened.corpus.utterances, store.ledger, progress)
+        opened.refuse_short_noises([clip.samples for clip in clips])
+        found[label] = clips
+    return found
 
 
 def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
@@ -151,6 +153,8 @@ def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
         case "multi":
             same = [one for one in cells if one.corpus.label == cell.corpus.label]
             return sorted({one.condition for one in same}, key=lambda one: one.rank)
+        case "unseen":
+            return [Condition(cell.protocol.unseen, cell.condition.snr)]
 
 
 def needed(jobs: Sequence[Job], extraction: Extraction) -> list[Form]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,9 +12,9 @@ from nserbench.cards import at_least, fraction, one_of, yes_no
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import BadSpec, UnknownName
 
-Training = Literal["matched", "clean", "multi"]
-"""What is trained on: the condition that is tested, clean speech, or every condition of
-the study at once."""
+Training = Literal["matched", "clean", "multi", "unseen"]
+"""What is trained on: the condition that is tested, clean speech, every condition of
+the study at once, or another noise at the SNR of the test."""
 
 SELECTION = {
     "none": "last epoch",
@@ -27,7 +27,15 @@ NOISE = {
     "matched": "matched: trained and tested in the same condition",
     "clean": "trained on clean speech, tested in the condition",
     "multi": "trained on all of {}, tested in one",
+    "unseen": "trained in {} at the SNR of the test, tested in the condition",
 }
+SHARED = (
+    "any noise from the same recording in training and test (or the same set of files)"
+)
+DISJOINT = (
+    "any noise from a part of the recording (or of the set of files) that no other "
+    "fold hears"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class Protocol:
         tuned: Those that it sets otherwise for a head that an upstream is tuned under.
         rule: How the corpus is cut, and who selects.
         training: What is trained on.
+        unseen: The noise that is trained in, where it is another than is tested.
         variants: Names of the variants applied, as in ``probe+dev``.
         overrides: What the command line set on top.
         limit: Most utterances of the corpus to use; None for all.
@@ -61,6 +70,7 @@ class Protocol:
     tuned: Mapping[str, Any] = field(default_factory=dict)
     rule: Rule = PLAIN
     training: Training = "matched"
+    unseen: str | None = None
     variants: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
@@ -118,18 +128,27 @@ class Protocol:
             trained: The conditions that it is trained on, where those are several.
             tunes: Whether an upstream is tuned under the head.
         """
-        noise = NOISE[self.training].format(", ".join(trained))
         return {
             "name": self.label,
             "version": self.version,
             "recipe": dataclasses.asdict(self.recipe_for(head, tunes=tunes)),
             "optimiser": "Adam, cross-entropy",
             "selection": SELECTION[self.rule.dev],
-            "noise": noise,
+            "noise": self._noise(trained),
             "mix_seed": self.mix_seed,
             "unit": unit,
             "folds": {split.fold: split.sizes for split in splits},
         }
+
+    def _noise(self, trained: Sequence[str]) -> str:
+        """Say what noise is trained in, and whether the test hears more of the same."""
+        where = ", ".join(trained) if self.unseen is None else self.unseen
+        said = [NOISE[self.training].format(where)]
+        if self.rule.disjoint:
+            said.append(DISJOINT)
+        elif self.training in ("matched", "multi"):
+            said.append(SHARED)
+        return ", ".join(said)
 
 
 _PROBE = {
@@ -179,6 +198,8 @@ class Variant:
         dev: Who selects; None to leave that.
         units: Whether each unit of independence is tested alone; None to leave that.
         training: What is trained on; None to leave that.
+        disjoint: Whether each fold hears noise of its own; None to leave that.
+        unseen: The noise that is trained in; None to leave that.
     """
 
     name: str
@@ -186,6 +207,13 @@ class Variant:
     dev: Literal["units", "utterances", "test"] | None = None
     units: bool | None = None
     training: Training | None = None
+    disjoint: bool | None = None
+    unseen: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What stands before the equals sign in its name; the name if there is none."""
+        return self.name.partition("=")[0]
 
     def applied(self, protocol: Protocol) -> Protocol:
         """Give a protocol with this change.
@@ -199,6 +227,8 @@ class Variant:
             rule = dataclasses.replace(rule, dev=self.dev)
         if self.units is not None:
             rule = dataclasses.replace(rule, units=self.units)
+        if self.disjoint is not None:
+            rule = dataclasses.replace(rule, disjoint=self.disjoint)
         training = protocol.training
         if self.training is not None:
             _refuse_second(self, protocol, training == "matched")
@@ -212,8 +242,15 @@ class Variant:
             protocol,
             rule=rule,
             training=training,
-            variants=(*protocol.variants, self.name),
+            unseen=self.unseen or protocol.unseen,
+            variants=_ordered({*protocol.variants, self.name}),
         )
+
+
+def _ordered(names: Collection[str]) -> tuple[str, ...]:
+    """Put names of variants in one order, so that what is equal has one name."""
+    keys = [one.key for one in VARIANTS]
+    return tuple(sorted(names, key=lambda name: keys.index(name.partition("=")[0])))
 
 
 def _refuse_second(variant: Variant, protocol: Protocol, fresh: bool) -> None:
@@ -245,7 +282,19 @@ VARIANTS = (
         "clean-train", "trained on clean speech, tested in noise", training="clean"
     ),
     Variant("multi", "trained on all conditions that are asked for", training="multi"),
+    Variant(
+        "noise_split=disjoint",
+        "each fold hears a part of the noise that no other fold hears",
+        disjoint=True,
+    ),
+    Variant(
+        "unseen-noise=NAME",
+        "trained in the noise NAME, tested in the conditions that are asked for",
+        training="unseen",
+    ),
 )
+UNSEEN = VARIANTS[-1]
+"""The variant whose name ends in that of a noise."""
 
 
 def _number(text: str) -> float:
@@ -292,18 +341,35 @@ def read_protocol(text: str | None, default: str) -> Protocol:
 
 def _changed(protocol: Protocol, piece: str) -> Protocol:
     key, equals, value = piece.partition("=")
+    if key == UNSEEN.key:
+        return _trained_in(piece, value).applied(protocol)
+    if piece in _variants():
+        return _variants()[piece].applied(protocol)
     if not equals:
-        if key not in _variants():
-            raise UnknownName("variant", key, _variants(), of=protocol.name)
-        return _variants()[key].applied(protocol)
+        raise UnknownName("variant", key, _variants(), of=protocol.name)
     if key not in RECIPE:
-        raise UnknownName("setting", key, RECIPE, of=f"protocol {protocol.name!r}")
+        known = [*RECIPE, *(name for name in _variants() if "=" in name)]
+        raise UnknownName("setting", piece, known, of=f"protocol {protocol.name!r}")
     try:
         parsed = RECIPE[key](value)
     except ValueError as error:
         raise BadSpec(f"{protocol.name}+{piece}: {error}") from error
     overrides = {**protocol.overrides, key: parsed}
     return dataclasses.replace(protocol, overrides=overrides)
+
+
+def _trained_in(piece: str, noise: str) -> Variant:
+    """Return the variant that trains in a noise.
+
+    Raises:
+        BadSpec: if that is none.
+    """
+    if noise in ("", "clean", "NAME"):
+        raise BadSpec(
+            f"{piece}: write the name of a noise after {UNSEEN.key}=\n"
+            "  clean-train trains on clean speech"
+        )
+    return dataclasses.replace(UNSEEN, name=piece, unseen=noise)
 
 
 def _said(value: object) -> str:

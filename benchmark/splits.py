@@ -22,15 +22,17 @@ SHARE = 5
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a protocol cuts a corpus.
+    """How a protocol cuts a corpus, and the noise with it.
 
     Attributes:
         dev: Which part selects.
         units: Whether each unit of independence is tested alone, and not each fold.
+        disjoint: Whether each fold hears a part of the noise of its own.
     """
 
     dev: Dev = "none"
     units: bool = False
+    disjoint: bool = False
 
 
 PLAIN = Rule()
@@ -72,8 +74,7 @@ def make_splits(corpus: Corpus, rule: Rule = PLAIN) -> list[Split]:
             independence) stands on both sides, or if
             a training part lacks a class.
     """
-    if rule.units:
-        corpus = _by_unit(corpus)
+    corpus = folded(corpus, rule)
     if len(corpus.folds) < 2:
         raise BadCorpus(
             f"all utterances are in the fold {corpus.folds[0]!r}: "
@@ -98,12 +99,14 @@ def _split(corpus: Corpus, fold: str) -> Split:
     )
 
 
-def _by_unit(corpus: Corpus) -> Corpus:
-    """Make a fold of each unit of independence.
+def folded(corpus: Corpus, rule: Rule) -> Corpus:
+    """Return a corpus with the folds of a rule: its own, or one for each unit.
 
     Raises:
-        BadCorpus: if the corpus has a test part of its own.
+        BadCorpus: if units are to be folds and the corpus has a test part of its own.
     """
+    if not rule.units:
+        return corpus
     if corpus.tested:
         raise BadCorpus(
             f"the corpus has a test part of its own, {', '.join(corpus.tested)}: "

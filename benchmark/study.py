@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 from nserbench.benchmark.cell import Cell, Condition
 from nserbench.benchmark.grid import Field, make_grid, refuse_all_refused
@@ -19,10 +20,18 @@ from nserbench.benchmark.names import (
 )
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.protocols import Protocol, read_protocol
-from nserbench.benchmark.splits import PLAIN, Rule, Split, limited, make_splits
+from nserbench.benchmark.splits import (
+    PLAIN,
+    Rule,
+    Split,
+    folded,
+    limited,
+    make_splits,
+)
 from nserbench.cards import Bound
 from nserbench.corpora.base import Corpus, CorpusCard
-from nserbench.corpora.noise import Noise
+from nserbench.corpora.noise import Noise, WholeNoise
+from nserbench.corpora.noise_parts import NoiseByFold, by_fold
 from nserbench.corpora.noise_sets import audio_files, open_noise
 from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
 from nserbench.settings import Settings
@@ -67,12 +76,12 @@ class Opened:
 
     Attributes:
         corpus: Its utterances that take part.
-        noises: By name.
+        noises: By name, as they were opened.
         rule: How a protocol cuts it.
     """
 
     corpus: Corpus
-    noises: Mapping[str, Noise]
+    noises: Mapping[str, WholeNoise]
     rule: Rule = PLAIN
 
     @cached_property
@@ -84,9 +93,35 @@ class Opened:
         """
         return make_splits(self.corpus, self.rule)
 
+    @cached_property
+    def laid(self) -> Mapping[str, Noise]:
+        """The noises as they are laid under: whole, or cut by folds.
+
+        Raises:
+            BadSpec: if there is too little of one for so many folds.
+        """
+        if not self.rule.disjoint:
+            return self.noises
+        ones = folded(self.corpus, self.rule).utterances
+        folds = {one.id: one.fold for one in ones}
+        return {name: by_fold(noise, folds) for name, noise in self.noises.items()}
+
     def noise(self, condition: Condition) -> Noise | None:
         """Give the noise of a condition; None for clean speech."""
-        return None if condition.noise is None else self.noises[condition.noise]
+        return None if condition.noise is None else self.laid[condition.noise]
+
+    def refuse_short_noises(self, lengths: Sequence[int]) -> None:
+        """Refuse noises that folds would have to loop under most utterances.
+
+        Args:
+            lengths: Of the utterances, in samples at 16 kHz.
+
+        Raises:
+            BadSpec: if a part of one is shorter than half of the utterances.
+        """
+        for noise in self.laid.values():
+            if isinstance(noise, NoiseByFold):
+                noise.refuse_short(int(median(lengths)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +157,46 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
         for condition in conditions(place.noise, request.snrs)
     ]
     cells = make_grid(upstreams, downstreams, fields, request.seeds)
+    heard = [*places, *_trained_in(places, protocols)]
     opened = {
         label: replace(one, rule=protocols[label].rule)
-        for label, one in open_corpora(places, request.limit, plugins, settings).items()
+        for label, one in open_corpora(heard, request.limit, plugins, settings).items()
     }
     for corpus in opened.values():
         corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
+        corpus.laid  # noqa: B018 - likewise, where there is too little noise
     cells = [_without_texts(cell, opened[cell.corpus.label].corpus) for cell in cells]
+    cells = [_without_unseen(cell, opened[cell.corpus.label]) for cell in cells]
     refuse_all_refused(cells)
     return Study(cells, opened, request)
+
+
+def _trained_in(
+    places: Sequence[Place], protocols: Mapping[str, Protocol]
+) -> list[Place]:
+    """Return where protocols train in a noise that they do not test."""
+    asked = {place.corpus.label: place.corpus for place in places}
+    return [
+        Place(corpus, noise)
+        for label, corpus in asked.items()
+        if (noise := protocols[label].unseen) is not None
+    ]
+
+
+def _without_unseen(cell: Cell, opened: Opened) -> Cell:
+    """Refuse a cell whose test noise is not unseen, or that has none."""
+    trained, tested = cell.protocol.unseen, cell.condition.noise
+    if cell.refused is not None or trained is None:
+        return cell
+    if tested is None:
+        why = f"clean speech has no SNR at which {trained} could be trained in"
+    elif tested == trained:
+        why = f"{tested} is not unseen: it is trained in"
+    elif shared := opened.noises[trained].shared(opened.noises[tested]):
+        why = f"{tested} is not unseen: {trained} is drawn from {shared} as well"
+    else:
+        return cell
+    return replace(cell, groups={}, refused=why)
 
 
 def _without_texts(cell: Cell, corpus: Corpus) -> Cell:

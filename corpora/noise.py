@@ -8,14 +8,16 @@ import json
 import logging
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
-from nserbench.errors import BadAudio
+from nserbench.errors import BadAudio, BadSpec
 
 MIX_VERSION = 1
 """Raised whenever the same speech, noise, SNR and seed would give another mix."""
@@ -67,30 +69,94 @@ class Noise(ABC):
         """
 
 
+class WholeNoise(Noise):
+    """A noise as it was opened, which can be cut into several."""
+
+    @abstractmethod
+    def cut(self, number: int) -> Sequence[WholeNoise]:
+        """Return so many noises of its name that have no sample in common.
+
+        Raises:
+            BadSpec: if there is too little of it.
+        """
+
+    @property
+    @abstractmethod
+    def paths(self) -> Sequence[Path]:
+        """The files that parts are drawn from."""
+
+    @property
+    @abstractmethod
+    def samples(self) -> int | None:
+        """How long it is, at 16 kHz; None of a set, whose files differ."""
+
+    def shared(self, other: WholeNoise) -> str:
+        """Say which files another noise is drawn from as well; empty if from none."""
+        if self.digest == other.digest:
+            return ", ".join(
+                sorted({path.name for path in (*self.paths, *other.paths)})
+            )
+        both = {path.resolve() for path in self.paths} & {
+            path.resolve() for path in other.paths
+        }
+        more = f" and {len(both) - 1} more files" if len(both) > 1 else ""
+        return f"{min(both).name}{more}" if both else ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Recording(Noise):
-    """A noise that is one file.
+class Recording(WholeNoise):
+    """A noise that is one file, or a stretch of one.
 
     Attributes:
         name: See `Noise`.
         path: Where it was read from.
         wave: ``(samples,)``, 16 kHz mono.
         digest: Of ``wave``.
+        start: Where ``wave`` starts in the file, in samples at 16 kHz.
     """
 
     name: str
     path: Path
     wave: NDArray[np.float32]
     digest: str
+    start: int = 0
 
     def part(self, utterance_id: str, samples: int, seed: int) -> Part:
         """Cut out the part for an utterance; see `Noise.part`."""
         offset = self.offset(utterance_id, samples, seed)
-        return Part(self.path, offset, self.segment(offset, samples))
+        return Part(self.path, self.start + offset, self.segment(offset, samples))
 
     def key(self, utterance_id: str, samples: int, seed: int) -> int:
-        """Give the offset; see `Noise.key`."""
-        return self.offset(utterance_id, samples, seed)
+        """Give the offset in the file; see `Noise.key`."""
+        return self.start + self.offset(utterance_id, samples, seed)
+
+    def cut(self, number: int) -> Sequence[Recording]:
+        """Cut the recording into stretches of one length, up to a sample."""
+        if number > self.samples:
+            raise BadSpec(
+                f"noise {self.name!r} has {self.samples} samples at 16 kHz: "
+                f"too few for {number} parts"
+            )
+        ends = [len(self.wave) * end // number for end in range(number + 1)]
+        return [
+            replace(
+                self,
+                wave=(wave := self.wave[first:last]),
+                digest=audio_digest(wave),
+                start=self.start + first,
+            )
+            for first, last in pairwise(ends)
+        ]
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The one file."""
+        return [self.path]
+
+    @property
+    def samples(self) -> int:
+        """How long it is; see `Noise.samples`."""
+        return len(self.wave)
 
     def offset(self, utterance_id: str, samples: int, seed: int) -> int:
         """Choose where the part for an utterance starts, in samples.
@@ -116,7 +182,7 @@ class Recording(Noise):
         if part.min() == part.max():
             raise BadAudio(
                 f"{self.path} is silent for {samples / SAMPLE_RATE:.3f} s from "
-                f"{offset / SAMPLE_RATE:.3f} s on; "
+                f"{(self.start + offset) / SAMPLE_RATE:.3f} s on; "
                 f"give noise {self.name!r} a file without gaps"
             )
         return part
@@ -262,8 +328,8 @@ def _power(wave: NDArray[np.floating], what: str) -> float:
 @functools.cache  # once for each noise, not for each utterance
 def _warn_of_loop(name: str, path: Path, seconds: float) -> None:
     _log.warning(
-        "noise %r is looped: %s lasts %.3f s, less than some utterances",
+        "noise %r is looped: some utterances last longer than the %.3f s of %s",
         name,
-        path,
         seconds,
+        path,
     )

@@ -14,8 +14,15 @@ import numpy as np
 import soundfile
 
 from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
-from nserbench.corpora.noise import Noise, Part, drawn, looped, places, read_noise
-from nserbench.errors import BadAudio, CorpusMissing
+from nserbench.corpora.noise import (
+    Part,
+    WholeNoise,
+    drawn,
+    looped,
+    places,
+    read_noise,
+)
+from nserbench.errors import BadAudio, BadSpec, CorpusMissing
 
 SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".mp3", ".ogg", ".opus", ".wav"})
 """Endings of the files that are looked for in a folder."""
@@ -30,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NoiseSet(Noise):
+class NoiseSet(WholeNoise):
     """A noise that is a set of files, too large to be held in memory.
 
     Only the part that an utterance needs is ever read.
@@ -76,6 +83,29 @@ class NoiseSet(Noise):
             self._keys[asked] = audio_digest(self.part(*asked).wave)
         return self._keys[asked]
 
+    def cut(self, number: int) -> Sequence[NoiseSet]:
+        """Deal the files out in turn, in the order of their paths; see `Noise.cut`."""
+        if number > len(self.files):
+            raise BadSpec(
+                f"noise {self.name!r} has {len(self.files)} files: too few for "
+                f"{number} parts\n  add files to {self.folder}"
+            )
+        dealt = [self.files[first::number] for first in range(number)]
+        return [
+            NoiseSet(self.name, self.folder, files, _digest(self.folder, files))
+            for files in dealt
+        ]
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """All its files."""
+        return [self.folder / file for file in self.files]
+
+    @property
+    def samples(self) -> None:
+        """None: each file has a length of its own; see `Noise.samples`."""
+        return None
+
     def _cut(self, file: str, number: int, samples: int) -> Part | None:
         """Cut the part out that a number stands for; None if too little sounds."""
         path = self.folder / file
@@ -94,7 +124,7 @@ class NoiseSet(Noise):
         return Part(path, offset, looped(wave, offset if whole else 0, samples))
 
 
-def open_noise(name: str, path: Path) -> Noise:
+def open_noise(name: str, path: Path) -> WholeNoise:
     """Open a noise: an audio file, a folder of them, or a pattern such as ``*.wav``.
 
     Args:

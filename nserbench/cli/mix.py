@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,6 +22,12 @@ from nserbench.cli.session import Session, with_session
     help="Where to write; each corpus and condition gets a folder in it.",
 )
 @limit_option
+@click.option(
+    "--protocol",
+    metavar="NAME",
+    help="Whose noise to write, as in probe+noise_split=disjoint; the corpus's own "
+    "protocol unless given.",
+)
 @with_session
 def mix(
     session: Session,
@@ -29,28 +36,37 @@ def mix(
     snrs: list[float],
     out: Path,
     limit: int | None,
+    protocol: str | None,
 ) -> None:
     """Write noisy speech as wav files, for other toolkits.
 
     A manifest names source, noise, offset, gain, measured SNR and sha256 of every
-    file. The same utterance always gets the same stretch of noise.
+    file. An utterance gets the stretch of noise that `run` lays under it.
 
     \b
     nserbench mix -c demo-park --snr 0,-5 -o noisy
     """
     from nserbench.benchmark.export import export
     from nserbench.benchmark.names import conditions, read_places
+    from nserbench.benchmark.protocols import read_protocol
     from nserbench.benchmark.study import open_corpora
     from nserbench.cli.live import showing
 
     places = read_places(corpora, noises, session.plugins)
+    protocols = {
+        place.corpus.label: read_protocol(protocol, place.corpus.card.protocol)
+        for place in places
+    }
     opened = open_corpora(places, limit, session.plugins, session.settings)
     written = []
     with showing() as progress:
         for place in places:
             for condition in conditions(place.noise, snrs):
                 folder = out / place.corpus.label.replace(":", "-") / str(condition)
-                found = opened[place.corpus.label]
-                written.append(export(found, condition, folder, 0, progress))
+                said = protocols[place.corpus.label]
+                found = replace(opened[place.corpus.label], rule=said.rule)
+                written.append(
+                    export(found, condition, folder, said.mix_seed, progress)
+                )
     for manifest in written:
         click.echo(manifest)

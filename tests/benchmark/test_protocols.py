@@ -61,7 +61,9 @@ def test_the_label_says_what_the_command_line_changed(
         {"limit": 3},
         {"mix_seed": 1},
         {"rule": Rule(dev="units")},
+        {"rule": Rule(disjoint=True)},
         {"training": "clean"},
+        {"training": "unseen", "unseen": "park"},
     ],
 )
 def test_details_change_with_all_that_fixes_the_number(change: dict[str, Any]) -> None:
@@ -111,7 +113,12 @@ def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
         (None, "probe"),
         ("dev", "probe+dev"),
         ("paper+dev", "paper+dev"),
-        ("loso+clean-train+dev", "probe+loso+clean-train+dev"),
+        ("loso+clean-train+dev", "probe+dev+loso+clean-train"),
+        ("noise_split=disjoint", "probe+noise_split=disjoint"),
+        (
+            "paper+epochs=5+unseen-noise=musan/noise+dev",
+            "paper+dev+unseen-noise=musan/noise+epochs=5",
+        ),
         ("paper+learning_rate=0.001+epochs=5", "paper+epochs=5+learning_rate=0.001"),
         ("class_weights=yes", "probe+class_weights=yes"),
         ("demo+label_smoothing=0.1", "demo+label_smoothing=0.1"),
@@ -138,13 +145,18 @@ def test_a_setting_reaches_the_recipe() -> None:
     ("typed", "problem"),
     [
         ("paper+deb", "unknown variant 'deb' of paper\n  did you mean 'dev'"),
-        ("paper+epoch=5", "unknown setting 'epoch' of protocol 'paper'"),
+        ("paper+epoch=5", "unknown setting 'epoch=5' of protocol 'paper'"),
         ("paper+epochs=0", r"paper\+epochs=0: a whole number from 1 up"),
         ("paper+learning_rate=-1", "a number above 0"),
         ("dev+oracle", "oracle would undo what stands before it"),
         ("multi+clean-train", "clean-train would undo"),
         ("clean-train+oracle", "oracle selects on the test part"),
         ("oracle+multi", "oracle selects on the test part"),
+        ("noise_split=shred", "known: .*noise_split=disjoint"),
+        ("unseen-noise=clean", "write the name of a noise after unseen-noise="),
+        ("unseen-noise=park+unseen-noise=bus", "bus would undo what stands before"),
+        ("multi+unseen-noise=park", "unseen-noise=park would undo"),
+        ("oracle+unseen-noise=park", "oracle selects on the test part"),
     ],
 )
 def test_what_contradicts_itself_is_refused(typed: str, problem: str) -> None:
@@ -161,3 +173,46 @@ def test_selection_and_training_are_told_in_the_details() -> None:
     assert plain["selection"] == "last epoch"
     assert oracle["selection"].endswith("the test part itself: an upper bound")
     assert clean["noise"] == "trained on clean speech, tested in the condition"
+
+
+MATCHED = "matched: trained and tested in the same condition"
+SAME = (
+    "any noise from the same recording in training and test (or the same set of files)"
+)
+OWN = (
+    "any noise from a part of the recording (or of the set of files) that no other "
+    "fold hears"
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("paper", f"{MATCHED}, {SAME}"),
+        ("multi", f"trained on all of clean, hiss@0, tested in one, {SAME}"),
+        ("noise_split=disjoint", f"{MATCHED}, {OWN}"),
+        (
+            "unseen-noise=park",
+            "trained in park at the SNR of the test, tested in the condition",
+        ),
+    ],
+)
+def test_the_details_say_whether_training_hears_the_noise_of_the_test(
+    typed: str, said: str
+) -> None:
+    protocol = read_protocol(typed, "probe")
+
+    found = protocol.details(HEAD, SPLITS, trained=["clean", "hiss@0"])["noise"]
+
+    assert found == said
+    assert "; " not in found  # which parts the settings of a protocol
+
+
+def test_variants_have_one_name_in_whatever_order_they_are_typed() -> None:
+    one, other = (
+        read_protocol(text, "probe")
+        for text in ("multi+noise_split=disjoint+dev", "dev+multi+noise_split=disjoint")
+    )
+
+    assert one == other
+    assert one.label == "probe+dev+multi+noise_split=disjoint"

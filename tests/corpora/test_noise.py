@@ -223,8 +223,8 @@ def test_short_noise_is_looped_with_one_warning(
     np.testing.assert_array_equal(looped, np.tile(noise.wave, 3)[30:280])
     (record,) = caplog.records
     assert record.message == (
-        f"noise 'short' is looped: {noise.path} lasts 0.006 s, "
-        "less than some utterances"
+        "noise 'short' is looped: some utterances last longer than the 0.006 s of "
+        f"{noise.path}"
     )
 
 
