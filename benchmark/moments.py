@@ -63,7 +63,7 @@ class Moments:
         for name in self._sums:
             mean, deviation = self._exact(name)
             changing = deviation[deviation > _CONSTANT * mean.abs()]
-            found[name] = float(changing.median()) if len(changing) else 0.0
+            found[name] = float(changing.quantile(0.5)) if len(changing) else 0.0
         return found
 
     def _of(self, name: str) -> tuple[Tensor, Tensor]:

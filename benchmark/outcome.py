@@ -101,7 +101,7 @@ def done(
         notes={
             **_heard(job),
             "training": _training(job, fitted),
-            **_flagged(job, outcome),
+            **flagged_of(job, outcome),
             **_told("layer_weights", job, (one.layers for one in fitted)),
             **({"choices": _plain(choices)} if choices else {}),
             **_tuned(job),
@@ -303,7 +303,7 @@ def _told(
     return {name: dict(found)} if found else {}
 
 
-def _flagged(job: Job, outcome: Outcome) -> dict[str, dict[str, object]]:
+def flagged_of(job: Job, outcome: Outcome) -> dict[str, dict[str, object]]:
     """Say what makes the heads suspect, by fold; of all together under `ALL_FOLDS`."""
     flags = _told("flags", job, map(_flags, outcome.fitted, repeat(job)))
     if outcome.reference and (line := _outdone(job, outcome)):

@@ -25,8 +25,9 @@ class Recipe:
         epochs: Passes over the training part.
         batch_size: Utterances in a step.
         learning_rate: Of Adam, at the start.
-        standardise: Whether features are z-scored with the mean and the standard
-            deviation, over the training part's utterances, of their means over time.
+        standardise: Whether features are z-scored with mean and standard deviation
+            over the training set: of means over time for a pooled head, of all valid
+            frames for a head on frames.
         class_weights: Whether a class counts by the inverse of its share of the
             training part.
         label_smoothing: Share of the target that is spread over all classes.
