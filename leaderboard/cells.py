@@ -166,12 +166,21 @@ def read_tally(folder: Path) -> Tally:
     Raises:
         BadResult: if it cannot be read.
     """
-    return _tally(read_result(folder), folder)
+    return tally_of(read_result(folder), str(folder))
 
 
-def _tally(result: Result, folder: Path) -> Tally:
+def tally_of(result: Result, name: str = "") -> Tally:
+    """Return what a leaderboard needs of a result.
+
+    Args:
+        result: What was read.
+        name: What it is called in messages; the name of its folder unless given.
+
+    Raises:
+        BadResult: if its condition or the time at which it was finished cannot be read.
+    """
     details, found = result.protocol_details, result.predictions
-    _check_condition(result.condition, folder)
+    _check_condition(result.condition, name or result.folder)
     row, column = place(result)
     return Tally(
         row=row,
@@ -180,7 +189,7 @@ def _tally(result: Result, folder: Path) -> Tally:
         settles="; ".join(_settled(details)),
         status=result.status,
         reason=result.reason,
-        finished=_finished(result, folder),
+        finished=finished_at(result, name),
         facts=dict(_facts({"protocol": details, **result.provenance})),
         counts=None if found is None else Counts.of(found),
     )
@@ -208,7 +217,7 @@ def _facts(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield key, str(value)
 
 
-def _check_condition(condition: str, folder: Path) -> None:
+def _check_condition(condition: str, folder: str) -> None:
     try:
         condition_order(condition)
     except ValueError as error:
@@ -233,13 +242,25 @@ def condition_order(condition: str) -> tuple[int, str, float]:
     return 1, noise, -float(snr)
 
 
-def _finished(result: Result, folder: Path) -> datetime:
+def finished_at(result: Result, name: str = "") -> datetime:
+    """Return the instant at which a result was finished, so that two can be compared.
+
+    A time without an offset is taken for UTC.
+
+    Args:
+        result: What was read.
+        name: What it is called in messages; the name of its folder unless given.
+
+    Raises:
+        BadResult: if ``provenance.finished`` is no ISO 8601 time.
+    """
     said = result.provenance.get("finished")
     try:
         moment = datetime.fromisoformat(str(said))
     except ValueError as error:
         raise BadResult(
-            f"{folder}: provenance.finished is {said!r}, no ISO 8601 time"
+            f"{name or result.folder}: provenance.finished is {said!r}, "
+            "no ISO 8601 time"
         ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -108,7 +108,8 @@ class Cost:
         row: What was tested.
         column: Where.
         value: The metric, a fraction of 1.
-        seconds: For the features of all utterances and the training of all folds.
+        seconds: For the features of all utterances and the training of all folds; of
+            an upstream that is tuned, for its tuning as well.
         trainable_parameters: Of one fold's fit; None where that is not known.
         frozen_parameters: Of the upstream; likewise.
         low: Where the 95 % interval of ``value`` begins; None with one speaker.
@@ -253,8 +254,6 @@ def costs(table: SummaryTable, results: Sequence[Result], metric: str) -> list[C
         table: Where the metric is taken from.
         results: Of the same folders; those count that say their seconds.
         metric: One of the table's.
-        against: ``clean`` takes the match error against the transcript of clean speech
-            in place of the error rate against what was said.
     """
     found, points = shown(results), []
     for row, column, score in _scores(table, metric):
@@ -275,9 +274,15 @@ def costs(table: SummaryTable, results: Sequence[Result], metric: str) -> list[C
 
 
 def _seconds(spent: Mapping[str, float | int | None]) -> float | None:
-    parts = [spent.get(f"{what}_seconds") for what in ("extraction", "training")]
+    """Return the seconds of all parts; None where one of them is not known."""
+    # Only a cell whose upstream was tuned has seconds of tuning.
+    tuned = ("tuning_seconds",) if "tuning_seconds" in spent else ()
+    parts = [spent.get(name) for name in (*_ALWAYS_SPENT, *tuned)]
     known = [float(one) for one in parts if one is not None]
     return sum(known) if len(known) == len(parts) else None
+
+
+_ALWAYS_SPENT = ("extraction_seconds", "training_seconds")
 
 
 def _count(spent: Mapping[str, float | int | None], name: str) -> int | None:

@@ -11,6 +11,7 @@ from nserbench.benchmark.catalogue import read_entries
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.results import Result, read_result
 from nserbench.errors import BadResult
+from nserbench.leaderboard.cells import finished_at
 
 Pair: TypeAlias = tuple[Result, Result]
 
@@ -75,7 +76,7 @@ def _by_seed(folder: Path) -> dict[int, Result]:
     given = read_result(folder)
     found = {
         result.seed: result
-        for result in sorted(_beside(folder, given), key=_finished)
+        for result in sorted(_beside(folder, given), key=finished_at)
         if result.status == "done" and _version(result) == _version(given)
     }
     return {**found, given.seed: given}
@@ -90,10 +91,6 @@ def _beside(folder: Path, given: Result) -> Iterator[Result]:
 
 def _version(result: Result) -> list[object]:
     return [result.protocol_details.get(key) for key in ("version", "digest")]
-
-
-def _finished(result: Result) -> str:
-    return str(result.provenance.get("finished"))
 
 
 def _aligned(result: Result, like: Result) -> Result:

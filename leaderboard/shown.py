@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 
 from nserbench.benchmark.results import Result
-from nserbench.leaderboard.cells import Counts, Place, place
+from nserbench.leaderboard.cells import Place, Tally, comparable, newest, tally_of
 
 
 def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
-    """Give the results that stand behind each place of a table, one for each seed.
+    """Return the results that stand behind each place of a table, by seed.
 
-    The newest stands where several have one seed. Of the seeds, those stand that were
-    tested on what the newest was tested on.
+    They are chosen as the table chooses them; see `newest` and `comparable`.
+
+    Raises:
+        BadResult: if the condition of one cannot be read, or when it was finished.
     """
-    # Times are written in UTC, so that their text sorts as they do.
-    in_time = sorted(results, key=lambda one: str(one.provenance.get("finished")))
-    newest: dict[Place, dict[int, Result]] = {place(one): {} for one in results}
-    for one in reversed(in_time):
-        newest[place(one)].setdefault(one.seed, one)
-    found = {where: _alike(seeds.values()) for where, seeds in newest.items()}
-    return {where: seeds for where, seeds in found.items() if seeds}
-
-
-def _alike(seeds: Iterable[Result]) -> list[Result]:
-    """Keep those that are done and were tested on what the first of them was."""
-    done = [one for one in seeds if one.predictions is not None]
-    tested = [Counts.of(one.predictions).tested for one in done if one.predictions]
-    return [one for one, on in zip(done, tested, strict=True) if on == tested[0]]
+    tallies = [tally_of(one) for one in results]
+    # A tally holds no result, and two results may have equal tallies.
+    behind = {id(tally): one for tally, one in zip(tallies, results, strict=True)}
+    kept, _ = newest(tallies)
+    places: dict[Place, list[Tally]] = defaultdict(list)
+    for tally in sorted(kept, key=lambda one: one.seed):
+        places[tally.row, tally.column].append(tally)
+    seeds = {where: comparable(each) for where, each in places.items()}
+    return {
+        where: [behind[id(one)] for one in each if one.seed in seeds[where]]
+        for where, each in places.items()
+        if seeds[where]
+    }

@@ -12,7 +12,14 @@ from scipy.special import stdtrit
 from nserbench.benchmark.digests import digest
 from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.colours import COLOURS
-from nserbench.leaderboard.curves import Curve, Point, layer_curves, snr_curves
+from nserbench.leaderboard.curves import (
+    Cost,
+    Curve,
+    Point,
+    layer_curves,
+    pareto,
+    snr_curves,
+)
 from nserbench.leaderboard.statistics import FEW_UNITS, Ranks
 from nserbench.leaderboard.table import Entry, Score, SummaryTable
 
@@ -63,7 +70,8 @@ class Cell(TypedDict, total=False):
 
     ``scores`` holds, for each metric, the value, its interval, and 1 if it is tied with
     the best; ``differences`` the difference to the reference row, its interval and its
-    p.
+    p. ``front`` holds, for each metric, 1 if no row beats this one in its column, in
+    value and seconds (see `pareto`); only cells that say their cost have it.
     """
 
     id: str
@@ -76,6 +84,7 @@ class Cell(TypedDict, total=False):
     scores: Sequence[tuple[float, float | None, float | None, int]]
     differences: Sequence[tuple[float, float, float, float] | None]
     measured: Measured
+    front: Sequence[int]
 
 
 class Line(TypedDict):
@@ -139,10 +148,13 @@ def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
     rows = {row: place for place, row in enumerate(table.rows)}
     columns = {column: place for place, column in enumerate(table.columns)}
     cells = []
+    fronts = _fronts(table, measured)
     for (row, column), entry in table.entries.items():
         cell = _cell(table, row, column, entry)
         cell["row"], cell["column"] = rows[row], columns[column]
         cell["measured"] = measured.get(cell["id"], Measured())
+        if (row, column) in fronts:
+            cell["front"] = fronts[row, column]
         cells.append(cell)
     return Index(
         version=version("nserbench"),
@@ -160,6 +172,27 @@ def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
         student=_student(),
         colours=COLOURS,
     )
+
+
+def _fronts(
+    table: SummaryTable, measured: Mapping[str, Measured]
+) -> dict[tuple[Row, Column], list[int]]:
+    """Return, by metric, whether nothing beats a cell; for those that have a cost."""
+    spent = {
+        (row, column): cost[0]
+        for (row, column), entry in table.entries.items()
+        if entry.scores
+        and (cost := measured.get(cell_id(row, column), Measured()).get("cost"))
+    }
+    found: dict[tuple[Row, Column], list[int]] = {where: [] for where in spent}
+    for metric in table.metrics:
+        costs = [
+            Cost(*where, table.entries[where].scores[metric].value, seconds, None, None)
+            for where, seconds in spent.items()
+        ]
+        for where, unbeaten in zip(spent, pareto(costs), strict=True):
+            found[where].append(int(unbeaten))
+    return found
 
 
 def _student() -> list[float]:

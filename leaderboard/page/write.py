@@ -143,7 +143,7 @@ def _measured(table: SummaryTable, one: Gathered) -> Measured:
     for heard in understood(part, one.found, table.metrics[0]):
         found["rate"] = heard.measure, round(heard.rate, 4)
     for cost in costs(part, one.found, table.metrics[0]):
-        found["cost"] = round(cost.seconds, 3), cost.trainable_parameters
+        found["cost"] = cost.seconds, cost.trainable_parameters
     return found
 
 

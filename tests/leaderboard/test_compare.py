@@ -255,6 +255,17 @@ def test_of_several_results_with_one_seed_the_newest_is_taken(add: Add) -> None:
     assert pairs[1][0].digest == read_result(newest).digest
 
 
+def test_the_newest_is_the_last_instant_whatever_its_offset(add: Add) -> None:
+    first, second = add(), add("opensmile")
+    newest = add(seed=1, provenance={"finished": "2026-12-01T10:00:00+00:00"})
+    add(seed=1, provenance={"finished": "2026-12-01T12:00:00+09:00"})  # 03:00 in UTC
+    add("opensmile", seed=1)
+
+    pairs = read_pairs(first, second, all_seeds=True)
+
+    assert pairs[1][0].digest == read_result(newest).digest
+
+
 def test_the_result_that_is_named_is_taken_though_another_is_newer(add: Add) -> None:
     first, second = add(), add("opensmile")
     add(right="00001111")

@@ -152,6 +152,30 @@ def test_a_newer_failure_hides_an_older_answer_as_in_the_table(
     assert table(root).entries[MEL, CLEAN].status == "failed"
 
 
+def test_the_newest_is_the_last_instant_whatever_its_offset(
+    root: Path, add: Add
+) -> None:
+    add(right="11111111", provenance={"finished": "2026-01-01T10:00:00+00:00"})
+    # 03:00 in UTC, though its text sorts behind the other's.
+    older = {"finished": "2026-01-01T12:00:00+09:00", "commit": "b"}
+    add(right="00000000", provenance=older, digest="1" * 10)
+
+    (found,) = confusions(read_results(root))
+
+    assert found.matrix.tolist() == [[4, 0], [0, 4]]
+    assert table(root).entries[MEL, CLEAN].scores["uar"].value == 1
+
+
+def test_seeds_of_one_instant_are_chosen_as_in_the_table(root: Path, add: Add) -> None:
+    at_once = {"finished": "2026-01-01T10:00:00+00:00"}
+    add(right="11110000", provenance=at_once)
+    add(right="1111", provenance=at_once, seed=1)
+
+    ((_, kept),) = shown(read_results(root)).items()
+
+    assert tuple(one.seed for one in kept) == table(root).entries[MEL, CLEAN].seeds
+
+
 def test_a_seed_tested_on_other_utterances_is_left_out(root: Path, add: Add) -> None:
     add(right="1111")
     add(right="11111111", seed=1)
@@ -208,6 +232,18 @@ def test_a_cost_is_the_time_of_extraction_and_training_over_seeds(
 
     assert (found.row, found.seconds, found.value) == (MEL, 12.0, 0.875)
     assert (found.trainable_parameters, found.frozen_parameters) == (324, None)
+
+
+def test_the_cost_of_a_tuned_upstream_contains_its_tuning(
+    root: Path, add: Add
+) -> None:
+    spent = {"extraction_seconds": 1.0, "training_seconds": 2.0}
+    add(costs={**spent, "tuning_seconds": 3600.0})
+    add("wavlm", costs={**spent, "tuning_seconds": None})
+
+    (found,) = costs(table(root), read_results(root), "uar")
+
+    assert (found.row, found.seconds) == (MEL, 3603.0)
 
 
 def cost(value: float, seconds: float, column: Column = CLEAN) -> Cost:

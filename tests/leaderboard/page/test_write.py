@@ -15,7 +15,7 @@ import pytest
 from nserbench.benchmark.results import read_result
 from nserbench.cli import main as cli
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.curves import costs, snr_curves, understood
+from nserbench.leaderboard.curves import costs, pareto, snr_curves, understood
 from nserbench.leaderboard.page import write as write_module
 from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.page.details import details
@@ -94,6 +94,25 @@ def test_words_and_costs_are_those_of_the_curves(
     (cost,), (heard,) = costs(table, results, "uar"), understood(table, results, "uar")
     assert cell["measured"]["cost"] == [cost.seconds, cost.trainable_parameters]
     assert cell["measured"]["rate"] == [heard.measure, pytest.approx(heard.rate)]
+
+
+def test_the_front_of_the_page_is_that_of_the_figure(
+    root: Path, add: Add, tmp_path: Path
+) -> None:
+    # To two digits both take 100 s, so that the better one beats the other.
+    for head, right, seconds in (("mean", "11110000", 100.4), ("last", "11111110", 104.9)):
+        spent = {"extraction_seconds": seconds, "training_seconds": 0.0}
+        add(head=head, right=right, costs=spent)
+    add(head="bigru")
+
+    write_page(root, tmp_path / "site", ["uar"])
+
+    cells = data(tmp_path / "site" / "data" / "index.js")["cells"]
+    table = summary_table(root, ["uar"])
+    results = [read_result(one) for one in sorted(root.iterdir())]
+    marked = pareto(costs(table, results, "uar"))
+    assert [one["front"][0] for one in cells if "front" in one] == marked
+    assert sorted(marked) == [False, True]
 
 
 def test_results_of_several_folders_stand_on_one_page(

@@ -41,11 +41,19 @@
 
   const metric = () => nserbench.index.metrics[choices.metric].title;
 
-  function wordFigure(kind, found) {
+  /** Name the corpus and the protocol of a cell, with what is said of a choice that flatters. */
+  function study(cell) {
+    const { corpus, protocol, head } = nserbench.index.columns[cell.column];
+    const marks = head.slice(2).filter((name) => name !== protocol);
+    return [corpus, protocol, ...marks].join(", ");
+  }
+
+  function wordFigure(found) {
+    const kind = found[0].measured.rate[0];
     const rate = (cell) => 100 * cell.measured.rate[1];
     return nserbench.figure({
       title: `${kind} against ${metric()}`,
-      detail: `${found.length} cells`,
+      detail: `${study(found[0])}: ${found.length} cells`,
       names: new Set(found.map(upstream)).size,
       heads: ["cell", `${kind}, %`, `${metric()}, %`],
       lines: found.map((cell) => [
@@ -81,12 +89,9 @@
         );
         return;
       }
-      const kinds = [...new Set(found.map((cell) => cell.measured.rate[0]))];
-      const figures = kinds.map((kind) =>
-        wordFigure(
-          kind,
-          found.filter((cell) => cell.measured.rate[0] === kind),
-        ),
+      const apart = (cell) => JSON.stringify([study(cell), cell.measured.rate[0]]);
+      const figures = [...new Set(found.map(apart))].map((key) =>
+        wordFigure(found.filter((cell) => apart(cell) === key)),
       );
       main.append(
         el(
@@ -99,19 +104,11 @@
     },
   };
 
-  /** Keep the cells that no other beats: none is as cheap and better, or as good and cheaper. */
-  nserbench.front = (found) => {
-    const beats = (one, other) => {
-      const [dear, good] = [
-        one.measured.cost[0] - other.measured.cost[0],
-        score(one)[0] - score(other)[0],
-      ];
-      return dear <= 0 && good >= 0 && (dear < 0 || good > 0);
-    };
-    return found
-      .filter((cell) => !found.some((rival) => beats(rival, cell)))
+  /** Give the cells that no row of the table beats, by time. Python computed which. */
+  nserbench.front = (found) =>
+    found
+      .filter((cell) => cell.front[choices.metric])
       .sort((one, other) => one.measured.cost[0] - other.measured.cost[0]);
-  };
 
   function costFigure(found) {
     const best = nserbench.front(found);
@@ -139,7 +136,7 @@
                 )
               : "",
         },
-        xAxis: { type: "log", name: "seconds for features and training" },
+        xAxis: { type: "log", name: "seconds for features, tuning and training" },
         yAxis: { type: "value", name: `${metric()}, %`, scale: true },
         series: [
           ...series(found, seconds),
@@ -175,7 +172,7 @@
         el(
           "p",
           { class: "soft" },
-          "Seconds are those of the machine that ran the cell, features of all utterances and training of all folds; they compare within one machine.",
+          "Seconds are those of the machine that ran the cell: for the features of all utterances, the training of all folds and, of an upstream that is tuned, its tuning. They compare within one machine. A row is beaten by any row of the table, shown or not, that is no worse in value and time and better in one of them; two digits of the time count.",
         ),
         el("div", { class: "figures" }, ...figures),
       );
