@@ -70,7 +70,7 @@ def correlate(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Correlat
             for all of them.
     """
     first, second = np.asarray(x, float), np.asarray(y, float)
-    if len(first) < FEWEST or np.ptp(first) == 0 or np.ptp(second) == 0:
+    if not can_correlate(x, y):
         raise NserbenchError(
             f"no correlation over {len(first)} points: it takes {FEWEST} or more that "
             "differ in both measures\n  more conditions or upstreams give more points"
@@ -84,6 +84,11 @@ def correlate(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Correlat
         bootstrap=interval(_drawn(first, second, seed)),
         points=len(first),
     )
+
+
+def can_correlate(x: Sequence[float], y: Sequence[float]) -> bool:
+    """Tell whether there are four points or more that differ in both measures."""
+    return len(x) >= FEWEST and np.ptp(x) > 0 and np.ptp(y) > 0
 
 
 def _drawn(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result
 from nserbench.errors import BadResult
-from nserbench.leaderboard.cells import Column, Row
+from nserbench.leaderboard.cells import Column, Place, Row
 from nserbench.leaderboard.shown import shown
 from nserbench.leaderboard.table import Score, SummaryTable
 
@@ -31,8 +31,8 @@ class Point:
     Attributes:
         x: An SNR in dB, or the number of a layer.
         value: The metric.
-        low: Where its 95 % interval begins; None with one speaker.
-        high: Where it ends.
+        low: Place its 95 % interval begins; None with one speaker.
+        high: Place it ends.
     """
 
     x: float
@@ -47,16 +47,18 @@ class Curve:
 
     Attributes:
         row: What was tested; of a layer curve, without the layer and the groups.
-        place: Where; of an SNR curve, the condition is the noise alone.
+        place: Place; of an SNR curve, the condition is the noise alone.
         group: The groups that a layer curve's heads were told to read, as typed; empty
             where they read all that the upstream gives, and for an SNR curve.
         points: In ascending order of ``x``.
+        cells: Where each point stands in the table.
     """
 
     row: Row
     place: Column
     group: str
     points: Sequence[Point]
+    cells: Sequence[Place]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +67,7 @@ class Confusion:
 
     Attributes:
         row: What was tested.
-        column: Where.
+        column: Place.
         classes: In the order of the matrix.
         matrix: ``(classes, classes)``, counts over all folds and seeds, a row for each
             true class.
@@ -76,6 +78,11 @@ class Confusion:
     classes: tuple[str, ...]
     matrix: NDArray[np.int64]
 
+    @property
+    def cells(self) -> Sequence[Place]:
+        """Where it stands in the table."""
+        return [(self.row, self.column)]
+
 
 @dataclass(frozen=True, slots=True)
 class Understood:
@@ -83,12 +90,12 @@ class Understood:
 
     Attributes:
         row: What was tested.
-        column: Where.
+        column: Place.
         rate: Errors in words or characters as a fraction of those said; may exceed 1.
         value: The metric, a fraction of 1.
         measure: What ``rate`` is: ``WER``, ``CER`` or `FROM_CLEAN`.
-        low: Where the 95 % interval of ``value`` begins; None with one speaker.
-        high: Where it ends.
+        low: Place the 95 % interval of ``value`` begins; None with one speaker.
+        high: Place it ends.
     """
 
     row: Row
@@ -99,6 +106,11 @@ class Understood:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def cells(self) -> Sequence[Place]:
+        """Where it stands in the table."""
+        return [(self.row, self.column)]
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -106,14 +118,14 @@ class Cost:
 
     Attributes:
         row: What was tested.
-        column: Where.
+        column: Place.
         value: The metric, a fraction of 1.
         seconds: For the features of all utterances and the training of all folds; of
             an upstream that is tuned, for its tuning as well.
         trainable_parameters: Of one fold's fit; None where that is not known.
         frozen_parameters: Of the upstream; likewise.
-        low: Where the 95 % interval of ``value`` begins; None with one speaker.
-        high: Where it ends.
+        low: Place the 95 % interval of ``value`` begins; None with one speaker.
+        high: Place it ends.
     """
 
     row: Row
@@ -125,6 +137,11 @@ class Cost:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def cells(self) -> Sequence[Place]:
+        """Where it stands in the table."""
+        return [(self.row, self.column)]
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -132,7 +149,7 @@ class Weights:
 
     Attributes:
         row: What was tested.
-        column: Where.
+        column: Place.
         group: Whose layers.
         by_layer: The weight by the layer's number, the mean over folds and seeds.
     """
@@ -142,20 +159,25 @@ class Weights:
     group: str
     by_layer: Mapping[int, float]
 
+    @property
+    def cells(self) -> Sequence[Place]:
+        """Where it stands in the table."""
+        return [(self.row, self.column)]
+
 
 def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
     """Give a curve over the SNR for each row, corpus, noise and protocol.
 
     Args:
-        table: Where the numbers are taken from; its ``clean`` columns have no SNR.
+        table: Place the numbers are taken from; its ``clean`` columns have no SNR.
         metric: One of the table's.
     """
-    found: dict[tuple[Row, Column, str], list[Point]] = defaultdict(list)
+    found: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
         noise, at, snr = column.condition.rpartition("@")
         if at:
             place = Column(column.corpus, noise, column.protocol)
-            found[row, place, ""].append(_point(float(snr), score))
+            found[row, place, ""].append((_point(float(snr), score), (row, column)))
     return _curves(found)
 
 
@@ -163,14 +185,15 @@ def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:
     """Give a curve over the layer for each upstream, group and column.
 
     Args:
-        table: Where the numbers are taken from: its rows with the head ``single``.
+        table: Place the numbers are taken from: its rows with the head ``single``.
         metric: One of the table's.
     """
-    found: dict[tuple[Row, Column, str], list[Point]] = defaultdict(list)
+    found: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
         if one := _one_layer(row):
             rest, group, layer = one
-            found[rest, column, group].append(_point(float(layer), score))
+            point = _point(float(layer), score)
+            found[rest, column, group].append((point, (row, column)))
     return _curves(found)
 
 
@@ -187,11 +210,16 @@ def _point(x: float, score: Score) -> Point:
     return Point(x, score.value, score.low, score.high)
 
 
-def _curves(found: Mapping[tuple[Row, Column, str], Iterable[Point]]) -> list[Curve]:
-    return [
-        Curve(*key, sorted(points, key=lambda point: point.x))
-        for key, points in found.items()
-    ]
+_Points: TypeAlias = dict[tuple[Row, Column, str], list[tuple[Point, Place]]]
+"""Points with their places, by row, column and group of the curve."""
+
+
+def _curves(found: _Points) -> list[Curve]:
+    curves = []
+    for key, placed in found.items():
+        points, cells = zip(*sorted(placed, key=lambda one: one[0].x), strict=True)
+        curves.append(Curve(*key, points, cells))
+    return curves
 
 
 def _one_layer(row: Row) -> tuple[Row, str, int] | None:
@@ -228,7 +256,7 @@ def understood(
     """Set how well words were recognised beside how well emotions were.
 
     Args:
-        table: Where the metric is taken from.
+        table: Place the metric is taken from.
         results: Of the same folders; those count whose words were compared with what
             was said.
         metric: One of the table's.
@@ -251,7 +279,7 @@ def costs(table: SummaryTable, results: Sequence[Result], metric: str) -> list[C
     """Set what a cell cost beside what it gave.
 
     Args:
-        table: Where the metric is taken from.
+        table: Place the metric is taken from.
         results: Of the same folders; those count that say their seconds.
         metric: One of the table's.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from nserbench.benchmark.results import Result
@@ -12,7 +11,8 @@ from nserbench.leaderboard.cells import Place, Tally, comparable, newest, tally_
 def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
     """Return the results that stand behind each place of a table, by seed.
 
-    They are chosen as the table chooses them; see `newest` and `comparable`.
+    Places stand in the order in which their results are given. Results are chosen as
+    the table chooses them; see `newest` and `comparable`.
 
     Raises:
         BadResult: if the condition of one cannot be read, or when it was finished.
@@ -21,7 +21,7 @@ def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
     # A tally holds no result, and two results may have equal tallies.
     behind = {id(tally): one for tally, one in zip(tallies, results, strict=True)}
     kept, _ = newest(tallies)
-    places: dict[Place, list[Tally]] = defaultdict(list)
+    places: dict[Place, list[Tally]] = {(one.row, one.column): [] for one in tallies}
     for tally in sorted(kept, key=lambda one: one.seed):
         places[tally.row, tally.column].append(tally)
     seeds = {where: comparable(each) for where, each in places.items()}

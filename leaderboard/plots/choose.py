@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from nserbench.errors import BadSpec, UnknownName
 from nserbench.leaderboard.table import SummaryTable
@@ -17,6 +18,7 @@ def choose(
     heads: Sequence[str] = (),
     corpora: Sequence[str] = (),
     noises: Sequence[str] = (),
+    protocols: Sequence[str] = (),
 ) -> SummaryTable:
     """Keep some rows and columns of a table; all where nothing is named.
 
@@ -29,6 +31,8 @@ def choose(
         heads: Likewise.
         corpora: Likewise.
         noises: Likewise; ``clean`` is one.
+        protocols: Likewise. A name stands for every version of that protocol, and for
+            none of its variants: ``paper`` is not ``paper+oracle``.
 
     Raises:
         UnknownName: if nothing in the table has a name.
@@ -41,13 +45,16 @@ def choose(
     head = _named("head", heads, kept[1])
     corpus = _named("corpus", corpora, places[0])
     noise = _named("noise", noises, {noise_of(one) for one in places[1]})
+    protocol = _protocols(protocols, [one.protocol for one in columns])
     return dataclasses.replace(
         table,
         rows=[row for row in rows if row.upstream in upstream and row.head in head],
         columns=[
             column
             for column in columns
-            if column.corpus in corpus and noise_of(column.condition) in noise
+            if column.corpus in corpus
+            and noise_of(column.condition) in noise
+            and column.protocol in protocol
         ],
     )
 
@@ -69,6 +76,21 @@ def _named(kind: str, typed: Iterable[str], labels: set[str]) -> set[str]:
             raise UnknownName(kind, name.name, known, "the results have these")
         found = found | meant
     return found
+
+
+def _protocols(typed: Iterable[str], labels: Sequence[str]) -> set[str]:
+    """Return the protocols, with their versions, that names stand for."""
+    names = [name.strip() for text in typed for name in text.split(",")]
+    for name in names:
+        if not any(name in _spellings(label) for label in labels):
+            known = dict.fromkeys(chain.from_iterable(map(_spellings, labels)))
+            raise UnknownName("protocol", name, known, "the results have these")
+    return {one for one in labels if not names or {*names} & {*_spellings(one)}}
+
+
+def _spellings(protocol: str) -> tuple[str, ...]:
+    """Return how a protocol may be typed: without its version, and with it."""
+    return protocol.rpartition(" v")[0] or protocol, protocol
 
 
 def _means(name: Spec, label: str) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nserbench.leaderboard.cells import condition_order
 from nserbench.leaderboard.curves import Confusion
 from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
-from nserbench.leaderboard.plots.names import told_apart
+from nserbench.leaderboard.plots.names import panel_titles
 from nserbench.leaderboard.plots.style import styled
 
 
@@ -27,7 +27,8 @@ def draw_confusions(found: Sequence[Confusion], width: float) -> Figure:
         NserbenchError: if there are more than a figure holds.
     """
     found = sorted(found, key=lambda one: condition_order(one.column.condition))
-    titles = told_apart([_parts(one) for one in found], always=(3,))
+    rows = [(one.row.upstream, one.row.head) for one in found]
+    titles = panel_titles([one.column for one in found], rows, always="condition")
     sheets = [
         Sheet(title, one.classes, one.classes, percent(one.matrix))
         for title, one in zip(titles, found, strict=True)
@@ -40,12 +41,6 @@ def draw_confusions(found: Sequence[Confusion], width: float) -> Figure:
         y="true class",
         limits=(0, 100),
     )
-
-
-def _parts(one: Confusion) -> tuple[str, ...]:
-    column = one.column
-    where = column.corpus, column.condition, column.protocol
-    return one.row.upstream, one.row.head, *where
 
 
 def percent(matrix: NDArray[np.int64]) -> NDArray[np.float64]:

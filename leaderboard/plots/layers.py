@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from nserbench.leaderboard.curves import Curve, Point, layer_curves
 from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
-from nserbench.leaderboard.plots.names import told_apart
+from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.style import styled
 from nserbench.leaderboard.sheet import TITLES
 from nserbench.leaderboard.table import SummaryTable
@@ -26,20 +27,21 @@ def drawable(table: SummaryTable, metric: str) -> list[Curve]:
 
 
 @styled
-def draw_layers(table: SummaryTable, metric: str, width: float) -> Figure:
+def draw_layers(curves: Sequence[Curve], metric: str, width: float) -> Figure:
     """Draw a panel for each upstream and a line for each condition, as Fig. 3.
 
-    With one condition there is one panel, with a line for each upstream.
+    With one condition there is a line for each upstream. Each corpus and protocol has
+    panels of its own.
 
     Args:
-        table: With at least one curve of two layers.
-        metric: One of the table's.
+        curves: At least one, as `drawable` returns them.
+        metric: What the values are; one of the table's.
         width: Of the figure, in inches.
 
     Raises:
         NserbenchError: if there are more lines or panels than a figure holds.
     """
-    found = arranged(drawable(table, metric))
+    found = arranged(curves)
     names = list(dict.fromkeys(name for lines in found.values() for name in lines))
     figure, drawn = line_panels(list(found), width, "layer", f"{TITLES[metric]} (%)")
     for axes, lines in zip(drawn, found.values(), strict=True):
@@ -50,31 +52,32 @@ def draw_layers(table: SummaryTable, metric: str, width: float) -> Figure:
 
 
 @styled
-def draw_layer_heatmap(table: SummaryTable, metric: str, width: float) -> Figure:
+def draw_layer_heatmap(curves: Sequence[Curve], metric: str, width: float) -> Figure:
     """Draw the same as colours, as Fig. 4: a row in place of each line.
 
     The arguments and errors are those of `draw_layers`.
     """
-    sheets = [
-        _sheet(title, lines)
-        for title, lines in arranged(drawable(table, metric)).items()
-    ]
+    sheets = [_sheet(title, lines) for title, lines in arranged(curves).items()]
     return draw_sheets(sheets, width, f"{TITLES[metric]} (%)", x="layer")
 
 
 def arranged(curves: Sequence[Curve]) -> Panels:
-    """Share curves out to panels: by upstream, or by place if there is one only."""
-    ours = told_apart([(one.row.upstream, one.group, one.row.head) for one in curves])
-    places = told_apart([_place(one) for one in curves], always=(1,))
-    titles, names = (ours, places) if len(set(places)) > 1 else (places, ours)
+    """Share curves out to panels by corpus and protocol.
+
+    A panel is of one upstream, or, where all curves are of one condition, of that.
+    """
+    places = [one.place for one in curves]
+    rows = [(one.row.upstream, one.group, one.row.head) for one in curves]
+    names = [place.condition for place in places]
+    if len(set(names)) > 1:
+        unconditional = [replace(place, condition="") for place in places]
+        titles = panel_titles(unconditional, rows)
+    else:
+        titles, names = panel_titles(places, always="condition"), told_apart(rows)
     found: Panels = {}
     for title, name, curve in zip(titles, names, curves, strict=True):
         found.setdefault(title, {})[name] = curve.points
     return found
-
-
-def _place(curve: Curve) -> tuple[str, str, str]:
-    return curve.place.corpus, curve.place.condition, curve.place.protocol
 
 
 def _sheet(title: str, lines: dict[str, Sequence[Point]]) -> Sheet:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
 from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result, read_results
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.cells import place
-from nserbench.leaderboard.curves import confusions, costs, layer_weights, understood
+from nserbench.leaderboard.cache import remembered_tallies
+from nserbench.leaderboard.cells import Place, Tally, comparable, newest, place
+from nserbench.leaderboard.curves import (
+    Confusion,
+    Cost,
+    Curve,
+    Understood,
+    Weights,
+    confusions,
+    costs,
+    layer_weights,
+    understood,
+)
+from nserbench.leaderboard.notes import protocol_lines
 from nserbench.leaderboard.plots import layers, snr
 from nserbench.leaderboard.plots.confusion import draw_confusions
+from nserbench.leaderboard.plots.names import flattering
 from nserbench.leaderboard.plots.pareto import draw_pareto
 from nserbench.leaderboard.plots.weights import draw_weights
 from nserbench.leaderboard.plots.wer import draw_wer, explained
@@ -46,10 +62,27 @@ class Source:
 
     @cached_property
     def results(self) -> list[Result]:
-        """The results in the table's rows and columns."""
-        rows, columns = set(self.table.rows), set(self.table.columns)
-        read = [(one, *place(one)) for one in read_results(self.root)]
-        return [one for one, row, column in read if row in rows and column in columns]
+        """The results in the places of the table."""
+        wanted = set(product(self.table.rows, self.table.columns))
+        wanted &= self.table.entries.keys()
+        return [one for one in read_results(self.root) if place(one) in wanted]
+
+    def places(self, wanted: Collection[Place]) -> dict[Place, list[Tally]]:
+        """Return the results behind some places of the table, one for each seed.
+
+        Raises:
+            BadResult: if a result cannot be read.
+        """
+        tallies, _ = newest(remembered_tallies(self.root))
+        found: dict[Place, list[Tally]] = defaultdict(list)
+        for tally in tallies:
+            if (tally.row, tally.column) in wanted:
+                found[tally.row, tally.column].append(tally)
+        return {
+            where: [one for one in found[where] if one.seed in comparable(found[where])]
+            for where in product(self.table.rows, self.table.columns)
+            if where in found
+        }
 
     @property
     def title(self) -> str:
@@ -57,77 +90,116 @@ class Source:
         return TITLES[self.metric]
 
 
+class Found(Protocol):
+    """A part of a figure."""
+
+    @property
+    def cells(self) -> Sequence[Place]:
+        """Where it stands in the table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of figure.
 
     Attributes:
-        draw: Draws it; gives None where there is nothing to draw.
+        find: Returns what is to be drawn; empty where there is nothing. Each part has
+            ``cells``, its places in the table.
+        draw: Draws what was found.
         takes: What it takes, in words.
         example: What `nserbench run` is to be told for that.
     """
 
-    draw: Callable[[Source], Figure | None]
+    find: Callable[[Source], Sequence[Found]]
+    draw: Callable[[Source, Sequence[Any]], Figure]
     takes: str
     example: str
 
 
-def _layers(source: Source) -> Figure | None:
-    if not layers.drawable(source.table, source.metric):
-        return None
+def _find_layers(source: Source) -> list[Curve]:
+    return layers.drawable(source.table, source.metric)
+
+
+def _draw_layers(source: Source, found: Sequence[Curve]) -> Figure:
     draw = layers.draw_layer_heatmap if source.heatmap else layers.draw_layers
-    return draw(source.table, source.metric, source.width)
+    return draw(found, source.metric, source.width)
 
 
-def _snr(source: Source) -> Figure | None:
-    if not snr.drawable(source.table, source.metric):
-        return None
-    return snr.draw_snr(source.table, source.metric, source.width)
+def _find_snr(source: Source) -> list[Curve]:
+    return snr.drawable(source.table, source.metric)
 
 
-def _confusion(source: Source) -> Figure | None:
-    found = confusions(source.results)
-    return draw_confusions(found, source.width) if found else None
+def _draw_snr(source: Source, found: Sequence[Curve]) -> Figure:
+    return snr.draw_snr(source.table, found, source.metric, source.width)
 
 
-def _wer(source: Source) -> Figure | None:
-    found = understood(source.table, source.results, source.metric, source.against)
-    return draw_wer(found, source.title, source.width) if found else None
+def _find_confusions(source: Source) -> list[Confusion]:
+    return confusions(source.results)
 
 
-def _pareto(source: Source) -> Figure | None:
-    found = costs(source.table, source.results, source.metric)
-    return draw_pareto(found, source.title, source.width) if found else None
+def _draw_confusions(source: Source, found: Sequence[Confusion]) -> Figure:
+    return draw_confusions(found, source.width)
 
 
-def _weights(source: Source) -> Figure | None:
-    found = layer_weights(source.results)
-    return draw_weights(found, source.width) if found else None
+def _find_words(source: Source) -> list[Understood]:
+    return understood(source.table, source.results, source.metric, source.against)
+
+
+def _draw_words(source: Source, found: Sequence[Understood]) -> Figure:
+    return draw_wer(found, source.title, source.width)
+
+
+def _find_costs(source: Source) -> list[Cost]:
+    return costs(source.table, source.results, source.metric)
+
+
+def _draw_costs(source: Source, found: Sequence[Cost]) -> Figure:
+    return draw_pareto(found, source.title, source.width)
+
+
+def _find_weights(source: Source) -> list[Weights]:
+    return layer_weights(source.results)
+
+
+def _draw_weights(source: Source, found: Sequence[Weights]) -> Figure:
+    return draw_weights(found, source.width)
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "layers": Kind(
-            _layers,
+            _find_layers,
+            _draw_layers,
             "an upstream with two layers or more under the head single",
             "-u whisper -d single:layer=all -c demo",
         ),
         "snr": Kind(
-            _snr,
+            _find_snr,
+            _draw_snr,
             "two levels or more of one noise",
             "-u mel -d mean -c demo,demo-park --snr -5,0,5",
         ),
-        "confusion": Kind(_confusion, "a cell that is done", "-u mel -d mean -c demo"),
+        "confusion": Kind(
+            _find_confusions,
+            _draw_confusions,
+            "a cell that is done",
+            "-u mel -d mean -c demo",
+        ),
         "wer": Kind(
-            _wer,
+            _find_words,
+            _draw_words,
             "an upstream that transcribes, on a corpus with texts",
             "-u whisper -d weighted-sum -c emodb,emodb-park --snr -5,0,5",
         ),
         "pareto": Kind(
-            _pareto, "a cell that says what it cost", "-u mel -d mean,bigru -c demo"
+            _find_costs,
+            _draw_costs,
+            "a cell that says what it cost",
+            "-u mel -d mean,bigru -c demo",
         ),
         "weights": Kind(
-            _weights,
+            _find_weights,
+            _draw_weights,
             "a head with a weight for each layer: weighted-sum, scalar-mix, ladapter",
             "-u whisper -d weighted-sum -c demo,demo-park --snr -5,0,5",
         ),
@@ -143,8 +215,8 @@ def make_figure(name: str, source: Source) -> Figure:
         NserbenchError: if there is nothing to draw, or more than a figure holds.
     """
     kind = KINDS[name]
-    figure = kind.draw(source)
-    if figure is None:
+    found = kind.find(source)
+    if not found:
         table = source.table
         raise NserbenchError(
             f"there is nothing to draw for {name}: it takes {kind.takes}\n"
@@ -153,19 +225,24 @@ def make_figure(name: str, source: Source) -> Figure:
             f"  conditions: {_listed(map(str, table.columns))}\n"
             f"  make more, for instance with\n    nserbench run {kind.example}"
         )
-    return figure
+    return kind.draw(source, found)
 
 
 def said_of(name: str, source: Source) -> list[str]:
-    """Say what a reader of the figure must know: protocols, and tests."""
-    used = tuple({f"{column.protocol} " for column in source.table.columns})
-    lines = [
-        f"protocol {one}" for one in source.table.protocols if one.startswith(used)
-    ]
-    if name == "wer":
-        found = understood(source.table, source.results, source.metric, source.against)
-        return [*lines, *explained(found)]
-    return lines
+    """Say what a reader of the figure must know: protocols, and tests.
+
+    Only what is drawn is spoken of.
+
+    Raises:
+        NserbenchError: if there is nothing to draw, or no correlation.
+    """
+    found = KINDS[name].find(source)
+    drawn = {cell for one in found for cell in one.cells}
+    lines = [f"protocol {one}" for one in protocol_lines(source.places(drawn))]
+    protocols = sorted({column.protocol for _, column in drawn})
+    marks = [(one, flattering(one)) for one in protocols]
+    lines += [f"{one} flatters: {mark}" for one, mark in marks if mark]
+    return [*lines, *explained(_find_words(source))] if name == "wer" else lines
 
 
 def _listed(names: Iterable[str]) -> str:

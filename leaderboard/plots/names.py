@@ -1,8 +1,14 @@
-"""How lines and panels are called: by what tells them apart."""
+"""How lines and panels are called: by what tells them apart.
+
+A panel holds one corpus under one protocol.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+
+from nserbench.leaderboard.cells import Column
+from nserbench.leaderboard.table import FLATTERING
 
 
 def told_apart(
@@ -21,3 +27,37 @@ def told_apart(
     differ = [len(set(parts)) > 1 for parts in zip(*named, strict=True)]
     said = [place for place, one in enumerate(differ) if one or place in always]
     return [", ".join(name[place] for place in said if name[place]) for name in named]
+
+
+def flattering(protocol: str) -> str:
+    """Return what is said of a protocol whose choice flatters; empty of any other.
+
+    Examples:
+        >>> flattering("paper+oracle v1"), flattering("paper v1")
+        ('chosen on test', '')
+    """
+    variants = protocol.partition(" ")[0].split("+")
+    return ", ".join(said for one, said in FLATTERING.items() if one in variants)
+
+
+def panel_titles(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]] = (), *, always: str = ""
+) -> list[str]:
+    """Name panels by what tells them apart; a choice that flatters is always named.
+
+    Args:
+        columns: The corpus, condition and protocol of each panel.
+        rows: More parts of each name, which stand before; the first is always said.
+        always: Which of ``corpus`` and ``condition`` are always said, with a space.
+    """
+    parts = list(rows) or [()] * len(columns)
+    named = [
+        (*part, one.corpus, one.condition, one.protocol, flattering(one.protocol))
+        for part, one in zip(parts, columns, strict=True)
+    ]
+    before = len(named[0]) - len(_PLACES)
+    said = {before + _PLACES.index(name) for name in [*always.split(), "flattering"]}
+    return told_apart(named, always=said | ({0} if before else set()))
+
+
+_PLACES = ("corpus", "condition", "protocol", "flattering")

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from nserbench.leaderboard.cells import Column
 from nserbench.leaderboard.curves import Cost, pareto
 from nserbench.leaderboard.plots.lines import line_panels
-from nserbench.leaderboard.plots.names import told_apart
+from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.scatter import GREY, dot, draw_point
 from nserbench.leaderboard.plots.style import (
     LINES,
@@ -49,7 +49,12 @@ def draw_pareto(found: Sequence[Cost], title: str, width: float) -> Figure:
     rows = list(dict.fromkeys(one.row for one in best))
     refuse_more(LINES, "rows that nothing beats", len(rows))
     columns = list(dict.fromkeys(one.column for one in found))
-    figure, drawn = line_panels(_titles(columns), width, "time (s)", f"{title} (%)")
+    figure, drawn = line_panels(
+        panel_titles(columns, always="corpus condition"),
+        width,
+        "time (s)",
+        f"{title} (%)",
+    )
     for axes, column in zip(drawn, columns, strict=True):
         for one in _of(column, beaten):
             draw_point(axes, seconds(one), one, **BEATEN)
@@ -68,11 +73,6 @@ def draw_pareto(found: Sequence[Cost], title: str, width: float) -> Figure:
 def seconds(one: Cost) -> float:
     """Give a cost that a logarithmic axis can show."""
     return max(one.seconds, INSTANT)
-
-
-def _titles(columns: Sequence[Column]) -> list[str]:
-    named = [(one.corpus, one.condition, one.protocol) for one in columns]
-    return told_apart(named, always=(0, 1))
 
 
 def _of(column: Column, found: Sequence[Cost]) -> list[Cost]:

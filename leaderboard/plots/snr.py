@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nserbench.leaderboard.cells import Column
+from nserbench.leaderboard.cells import Column, Place
 from nserbench.leaderboard.curves import Curve, snr_curves
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
-from nserbench.leaderboard.plots.names import told_apart
+from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.style import look, styled
 from nserbench.leaderboard.sheet import TITLES
 from nserbench.leaderboard.table import Score, SummaryTable
 
 
 def drawable(table: SummaryTable, metric: str) -> list[Curve]:
-    """Give the curves that have two levels or more."""
-    return [one for one in snr_curves(table, metric) if len(one.points) > 1]
+    """Return the curves that have two levels or more, and clean speech with them."""
+    curves = [one for one in snr_curves(table, metric) if len(one.points) > 1]
+    return [replace(one, cells=[*one.cells, *_clean(table, one)]) for one in curves]
+
+
+def _clean(table: SummaryTable, curve: Curve) -> list[Place]:
+    """Return where the clean speech of a curve stands, if it is done."""
+    column = Column(curve.place.corpus, "clean", curve.place.protocol)
+    entry = table.entries.get((curve.row, column))
+    here = entry is not None and bool(entry.scores) and column in table.columns
+    return [(curve.row, column)] if here else []
 
 
 @styled
-def draw_snr(table: SummaryTable, metric: str, width: float) -> Figure:
+def draw_snr(
+    table: SummaryTable, curves: Sequence[Curve], metric: str, width: float
+) -> Figure:
     """Draw lines with 95 % bands; what clean speech gives stands to their right.
 
     Args:
-        table: With at least one curve of two levels.
+        table: Where clean speech is taken from.
+        curves: At least one, as `drawable` returns them.
         metric: One of the table's.
         width: Of the figure, in inches.
 
     Raises:
         NserbenchError: if there are more lines or panels than a figure holds.
     """
-    curves = drawable(table, metric)
     rows = list(dict.fromkeys(one.row for one in curves))
     places = list(dict.fromkeys(one.place for one in curves))
     levels = sorted({point.x for one in curves for point in one.points})
     figure, drawn = line_panels(
-        told_apart([_parts(place) for place in places], always=(0, 1)),
+        panel_titles(places, always="corpus condition"),
         width,
         "SNR (dB)",
         f"{TITLES[metric]} (%)",
@@ -46,16 +58,14 @@ def draw_snr(table: SummaryTable, metric: str, width: float) -> Figure:
     for axes, place in zip(drawn, places, strict=True):
         own = {rows.index(one.row): one for one in curves if one.place == place}
         draw_lines(axes, {number: one.points for number, one in own.items()})
-        column = Column(place.corpus, "clean", place.protocol)
-        entries = {n: table.entries.get((one.row, column)) for n, one in own.items()}
-        clean = {n: one.scores[metric] for n, one in entries.items() if one}
+        clean = {
+            number: table.entries[where].scores[metric]
+            for number, one in own.items()
+            for where in _clean(table, one)
+        }
         _label_levels(axes, levels, clean)
     draw_legend(figure, told_apart([(row.upstream, row.head) for row in rows]))
     return figure
-
-
-def _parts(place: Column) -> tuple[str, str, str]:
-    return place.corpus, place.condition, place.protocol
 
 
 def _label_levels(

@@ -117,7 +117,7 @@ def refuse_more(most: int, what: str, count: int) -> None:
     if count > most:
         raise NserbenchError(
             f"a figure holds {most} {what} at most, and this one would have {count}\n"
-            "  choose with --upstream, --downstream, --corpus and --noise"
+            "  choose with --upstream, --downstream, --corpus, --noise and --protocol"
         )
 
 

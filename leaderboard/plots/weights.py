@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,13 +11,15 @@ from matplotlib.figure import Figure
 from nserbench.leaderboard.cells import condition_order
 from nserbench.leaderboard.curves import Weights
 from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
-from nserbench.leaderboard.plots.names import told_apart
+from nserbench.leaderboard.plots.names import panel_titles
 from nserbench.leaderboard.plots.style import styled
 
 
 @styled
 def draw_weights(found: Sequence[Weights], width: float) -> Figure:
     """Draw a panel for each upstream, head and group: layers by conditions.
+
+    Each corpus and protocol has panels of its own.
 
     Weights through a softmax sum to 1; free weights, those of the L-adapter, may be
     negative, and the colours then say so.
@@ -29,15 +32,11 @@ def draw_weights(found: Sequence[Weights], width: float) -> Figure:
         NserbenchError: if there are more panels than a figure holds.
     """
     found = sorted(found, key=lambda one: condition_order(one.column.condition))
-    titles = told_apart([(one.row.upstream, one.row.head, one.group) for one in found])
-    named = [
-        (one.column.corpus, one.column.condition, one.column.protocol) for one in found
-    ]
+    rows = [(one.row.upstream, one.row.head, one.group) for one in found]
+    titles = panel_titles([replace(one.column, condition="") for one in found], rows)
     panels: dict[str, dict[str, Weights]] = {}
-    for title, name, one in zip(
-        titles, told_apart(named, always=(1,)), found, strict=True
-    ):
-        panels.setdefault(title, {})[name] = one
+    for title, one in zip(titles, found, strict=True):
+        panels.setdefault(title, {})[one.column.condition] = one
     sheets = [_sheet(title, rows) for title, rows in panels.items()]
     return draw_sheets(sheets, width, "weight", x="layer", form=".2f")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,14 +13,16 @@ from matplotlib.lines import Line2D
 
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.correlation import (
+    FEWEST,
     Correlation,
     Mixed,
+    can_correlate,
     correlate,
     mixed_effects,
 )
 from nserbench.leaderboard.curves import Understood
-from nserbench.leaderboard.plots.lines import HEIGHT
-from nserbench.leaderboard.plots.names import told_apart
+from nserbench.leaderboard.plots.lines import HEIGHT, PANEL
+from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.scatter import GREY, dot, draw_point
 from nserbench.leaderboard.plots.style import (
     LINES,
@@ -33,6 +37,9 @@ from nserbench.leaderboard.plots.style import (
 def correlation(found: Sequence[Understood]) -> Correlation:
     """Correlate value and error rate.
 
+    Args:
+        found: Of one corpus and protocol.
+
     Raises:
         NserbenchError: if there are fewer than four points, one measure is the same for
             all of them, or some rates are of words and some of characters.
@@ -40,38 +47,92 @@ def correlation(found: Sequence[Understood]) -> Correlation:
     if len({one.measure for one in found}) > 1:
         raise NserbenchError(
             "some error rates are of words, some of characters, and do not compare\n"
-            "  choose with --corpus"
+            "  choose with --upstream"
         )
-    return correlate([one.rate for one in found], [one.value for one in found])
+    return correlate(*_measures(found))
+
+
+def _measures(found: Sequence[Understood]) -> tuple[list[float], list[float]]:
+    return [one.rate for one in found], [one.value for one in found]
+
+
+def studies(found: Sequence[Understood]) -> dict[str, list[Understood]]:
+    """Divide points by corpus and protocol, by what tells these apart.
+
+    Points of two corpora are of other clips, and those of two protocols of other fits
+    on the same clips: neither belong in one regression.
+    """
+    columns = [replace(one.column, condition="") for one in found]
+    apart: dict[str, list[Understood]] = {}
+    for title, one in zip(panel_titles(columns), found, strict=True):
+        apart.setdefault(title, []).append(one)
+    return apart
 
 
 @styled
 def draw_wer(found: Sequence[Understood], title: str, width: float) -> Figure:
     """Draw a point for each row and condition, Pearson's r, and the line of best fit.
 
+    Each corpus and protocol has a panel of its own, and an r of its own; one whose
+    points are too few for that has the points alone, and says so.
+
     Args:
-        found: At least four, that differ in rate and value.
+        found: At least one corpus and protocol has four that differ in rate and value.
         title: What the value is.
         width: Of the figure, in inches.
 
     Raises:
-        NserbenchError: as `correlation` does, or if there are more rows than a figure
-            holds.
+        NserbenchError: if no corpus and protocol has points enough, some rates of one
+            are of words and some of characters, or there are more rows or panels than
+            a figure holds.
     """
     rows = list(dict.fromkeys(one.row for one in found))
     refuse_more(LINES, "rows", len(rows))
-    figure, (axes,) = panels([said(correlation(found))], 1, width, 1.3 * HEIGHT, width)
-    for one in found:
-        draw_point(axes, 100 * one.rate, one, **dot(rows.index(one.row)))
-    _draw_fit(axes, found)
-    label_axes([axes], f"{found[0].measure} (%)", f"{title} (%)")
+    apart = studies(found)
+    fitted = _correlations(apart)
+    titles = [", ".join(filter(None, (name, said(fitted[name])))) for name in apart]
+    beside = max(1, int(width / PANEL)) if len(apart) > 1 else 1
+    room = width / min(beside, len(apart)) - 0.3
+    figure, drawn = panels(titles, beside, width, 1.3 * HEIGHT, room)
+    label_axes(drawn, "", f"{title} (%)")
+    for axes, (name, points) in zip(drawn, apart.items(), strict=True):
+        axes.set_xlabel(f"{points[0].measure} (%)")
+        for one in points:
+            draw_point(axes, 100 * one.rate, one, **dot(rows.index(one.row)))
+        if fitted[name] is not None:
+            _draw_fit(axes, points)
     handles = [Line2D([], [], **dot(number)) for number in range(len(rows))]
     add_legend(figure, handles, told_apart([(row.upstream, row.head) for row in rows]))
     return figure
 
 
-def said(found: Correlation) -> str:
-    """Give r and its interval by Fisher's z, as above the figure."""
+def _correlations(
+    apart: Mapping[str, Sequence[Understood]],
+) -> dict[str, Correlation | None]:
+    """Correlate the points of each corpus and protocol; None where they are too few.
+
+    Raises:
+        NserbenchError: if they are too few in all, or measures are mixed.
+    """
+    enough = {name: can_correlate(*_measures(each)) for name, each in apart.items()}
+    if len(apart) > 1 and not any(enough.values()):
+        counted = [f"{name} has {len(each)}" for name, each in apart.items()]
+        raise NserbenchError(
+            f"no correlation: it takes {FEWEST} points or more of one corpus and "
+            "protocol, that differ in both measures\n"
+            f"  {'; '.join(counted)}\n"
+            "  more conditions or upstreams give more points"
+        )
+    return {
+        name: correlation(each) if enough[name] or len(apart) == 1 else None
+        for name, each in apart.items()
+    }
+
+
+def said(found: Correlation | None) -> str:
+    """Return r and its interval by Fisher's z, as above the figure."""
+    if found is None:
+        return "too few points for r"
     return f"r = {found.r:.2f} {_between(found.fisher)}"
 
 
@@ -79,22 +140,46 @@ def explained(found: Sequence[Understood]) -> list[str]:
     """Say what the figure shows, and what it does not: that points share upstreams.
 
     Raises:
-        NserbenchError: as `correlation` does.
+        NserbenchError: as `draw_wer` does.
     """
-    one = correlation(found)
-    rates, values = [each.rate for each in found], [each.value for each in found]
-    try:
-        mixed = mixed_effects(rates, values, [each.row.upstream for each in found])
-        inner = _mixed_line(mixed, found[0].measure)
-    except NserbenchError as error:
-        inner = str(error)
+    apart = studies(found)
+    fitted = _correlations(apart)
+    told = [_told(name, one, apart[name]) for name, one in fitted.items()]
+    mixed = [name for name, one in fitted.items() if one is not None]
     return [
-        f"Pearson's r = {one.r:.3f}, p = {one.p:.2g}, {one.points} points",
-        f"95 % by Fisher's z {_between(one.fisher)}",
-        f"95 % by bootstrap over points {_between(one.bootstrap)}",
+        *chain.from_iterable(told),
         "these take points for independent, though those of one upstream are not",
-        inner,
+        *(_headed(name, _mixed(apart[name])) for name in mixed),
     ]
+
+
+def _told(
+    name: str, one: Correlation | None, points: Sequence[Understood]
+) -> Iterator[str]:
+    """Return the lines on one corpus and protocol."""
+    if one is None:
+        few = f"no correlation over {len(points)} points"
+        yield _headed(name, f"{few}: it takes {FEWEST} that differ in both measures")
+        return
+    yield _headed(
+        name, f"Pearson's r = {one.r:.3f}, p = {one.p:.2g}, {one.points} points"
+    )
+    yield _headed(name, f"95 % by Fisher's z {_between(one.fisher)}")
+    yield _headed(name, f"95 % by bootstrap over points {_between(one.bootstrap)}")
+
+
+def _headed(name: str, line: str) -> str:
+    return f"{name}: {line}" if name else line
+
+
+def _mixed(points: Sequence[Understood]) -> str:
+    """Say the slope over all upstreams, or why there is none."""
+    upstreams = [each.row.upstream for each in points]
+    try:
+        found = mixed_effects(*_measures(points), upstreams)
+    except NserbenchError as error:
+        return " ".join(str(error).split())
+    return _mixed_line(found, points[0].measure)
 
 
 def _mixed_line(found: Mixed, measure: str) -> str:

@@ -38,6 +38,13 @@ FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
     help="`clean` is one.",
 )
 @click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    metavar="NAME",
+    help="Such as paper, which is not paper+oracle.",
+)
+@click.option(
     "--metric",
     default="f1",
     show_default=True,
@@ -64,6 +71,7 @@ def plot(
     heads: tuple[str, ...],
     corpora: tuple[str, ...],
     noises: tuple[str, ...],
+    protocols: tuple[str, ...],
     metric: str,
     width: float,
     heatmap: bool,
@@ -73,8 +81,9 @@ def plot(
 
     FOLDER is `results` unless set. Every number is computed from predictions, as in
     the leaderboard; bands and bars are 95 % intervals. The options that name
-    upstreams, heads, corpora and noises choose what is shown, which is all unless
-    given; `whisper` stands for all its checkpoints.
+    upstreams, heads, corpora, noises and protocols choose what is shown, which is all
+    unless given; `whisper` stands for all its checkpoints. Each corpus and protocol
+    has panels of its own.
 
     \b
     layers      a metric over the layers of each upstream
@@ -105,6 +114,7 @@ def plot(
         heads=heads,
         corpora=corpora,
         noises=noises,
+        protocols=protocols,
     )
     source = Source(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, source), file)

@@ -234,9 +234,7 @@ def test_a_cost_is_the_time_of_extraction_and_training_over_seeds(
     assert (found.trainable_parameters, found.frozen_parameters) == (324, None)
 
 
-def test_the_cost_of_a_tuned_upstream_contains_its_tuning(
-    root: Path, add: Add
-) -> None:
+def test_the_cost_of_a_tuned_upstream_contains_its_tuning(root: Path, add: Add) -> None:
     spent = {"extraction_seconds": 1.0, "training_seconds": 2.0}
     add(costs={**spent, "tuning_seconds": 3600.0})
     add("wavlm", costs={**spent, "tuning_seconds": None})

@@ -271,10 +271,150 @@ def test_words_and_emotions_are_points_with_r_above_them(grid: Path) -> None:
 
 def test_words_and_characters_are_not_correlated(root: Path, add: Add) -> None:
     for measure in ("WER", "CER"):
-        add(recognition={"measure": measure, "rate": 0.5}, corpus=measure)
+        add(measure, recognition={"measure": measure, "rate": 0.5})
 
     with pytest.raises(NserbenchError, match="some of characters"):
         make_figure("wer", source(root))
+
+
+WORDS = {
+    "clean": (0.1, "11111111"),
+    "park@5": (0.2, "11111110"),
+    "park@0": (0.4, "11101110"),
+    "park@-5": (0.7, "10101010"),
+}
+"""The error rate and the answers in each condition."""
+
+
+def hear(add: Add, *conditions: str, **study: str) -> None:
+    """Add results of an upstream that transcribes, of one corpus and protocol."""
+    for condition in conditions or WORDS:
+        rate, right = WORDS[condition]
+        heard = {"measure": "WER", "rate": rate}
+        add("whisper", condition=condition, right=right, recognition=heard, **study)
+
+
+def title_of(axes: Axes) -> str:
+    """Return the title of a panel in one line."""
+    return " ".join(axes.get_title().split())
+
+
+@pytest.mark.parametrize("apart", ["protocol", "corpus"])
+def test_neither_protocols_nor_corpora_are_pooled_in_one_regression(
+    apart: str, root: Path, add: Add
+) -> None:
+    pytest.importorskip("statsmodels")
+    hear(add, **{apart: "paper"})
+    hear(add, "clean", "park@0", **{apart: "other"})
+    one = source(root, 7)
+    points = [
+        (100 * each.rate, 100 * each.value)
+        for each in understood(one.table, one.results, "uar")
+        if getattr(each.column, apart).startswith("paper")
+    ]
+    rates, values = zip(*points, strict=True)
+    r = stats.pearsonr(rates, values).statistic
+    slope, start = np.polyfit(rates, values, 1)
+
+    other, paper = make_figure("wer", one).axes
+
+    few, full = ("other v1", "paper v1") if apart == "protocol" else ("other", "paper")
+    assert title_of(other) == f"{few}, too few points for r"
+    assert title_of(paper).startswith(f"{full}, r = {r:.2f} [")
+    assert not [line for line in other.lines if len(line.get_xdata()) == 2]
+    (fit,) = (line for line in paper.lines if len(line.get_xdata()) == 2)
+    np.testing.assert_allclose(
+        fit.get_ydata(), [start + slope * x for x in fit.get_xdata()]
+    )
+    told = said_of("wer", one)
+    assert f"{few}: no correlation over 2 points: it takes 4" in "\n".join(told)
+    (own,) = (line for line in told if "Pearson's r" in line)
+    assert own.startswith(f"{full}: Pearson's r = {r:.3f}, p = ")
+    assert own.endswith(" 4 points")
+
+
+def test_conditions_counted_once_for_each_protocol_are_too_few_points(
+    root: Path, add: Add
+) -> None:
+    for protocol in ("paper", "paper+oracle"):
+        hear(add, "clean", "park@0", protocol=protocol)
+
+    with pytest.raises(NserbenchError) as caught:
+        make_figure("wer", source(root))
+
+    assert "4 points or more of one corpus and protocol" in str(caught.value)
+    assert "paper v1 has 2" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_choice_that_flatters_is_named_in_the_figure_and_in_its_caption(
+    name: str, root: Path, add: Add
+) -> None:
+    pytest.importorskip("statsmodels")
+    for layer, (condition, (rate, right)) in itertools.product((1, 2), WORDS.items()):
+        add(
+            "whisper",
+            f"single:layer={layer}",
+            condition,
+            right,
+            protocol="paper+oracle",
+            recognition={"measure": "WER", "rate": rate},
+            costs={"extraction_seconds": 1.0, "training_seconds": 1.0},
+            notes={"layer_weights": {"1": {"encoder": {"1": 0.5, "2": 0.5}}}},
+        )
+    one = source(root)
+
+    figure = make_figure(name, one)
+
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert all("chosen on test" in title_of(axes) for axes in panels)
+    assert "paper+oracle v1 flatters: chosen on test" in said_of(name, one)
+
+
+@pytest.mark.parametrize("name", ["layers", "weights"])
+def test_layers_of_two_corpora_or_protocols_have_panels_of_their_own(
+    name: str, root: Path, add: Add
+) -> None:
+    studies = {}, {"protocol": "paper"}, {"corpus": "casia"}
+    heads = {"layers": ["single:layer=1", "single:layer=2"], "weights": ["mean"]}[name]
+    for head, study, condition in itertools.product(
+        heads, studies, ("clean", "park@0")
+    ):
+        weights = {"layer_weights": {"1": {"encoder": {"1": 0.5, "2": 0.5}}}}
+        add("mel", head, condition, notes=weights, **study)
+
+    figure = make_figure(name, source(root))
+
+    assert sorted(filter(None, map(title_of, figure.axes))) == [
+        "mel, casia, probe v1",
+        "mel, emodb, paper v1",
+        "mel, emodb, probe v1",
+    ]
+
+
+def test_a_caption_speaks_of_what_is_drawn_alone(root: Path, add: Add) -> None:
+    for snr in (0, 5):
+        add(condition=f"park@{snr}", epochs=50)
+    add("bert", condition="park@0", epochs=3)  # one level is no line
+    add(corpus="casia", epochs=50)
+    add(protocol="paper", epochs=50)
+
+    (told,) = said_of("snr", source(root))
+
+    assert told.startswith("protocol probe v1 on emodb: epochs 50")
+
+
+def test_clean_speech_beside_a_curve_is_in_its_caption(root: Path, add: Add) -> None:
+    for snr in (0, 5):
+        add(condition=f"park@{snr}", epochs=50)
+    add(epochs=3)
+
+    told = said_of("snr", source(root))
+
+    assert [line.partition("epochs ")[2].partition(",")[0] for line in told] == [
+        "3",
+        "50",
+    ]
 
 
 def test_what_nothing_beats_is_named_and_joined(root: Path, add: Add) -> None:
@@ -486,6 +626,27 @@ def test_names_choose_rows_and_columns(grid: Path) -> None:
     assert [column.condition for column in chosen.columns] == ["clean"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("paper", ["paper v1", "paper v2"]),
+        ("paper v2", ["paper v2"]),
+        ("paper+oracle,probe", ["paper+oracle v1", "probe v1"]),
+    ],
+)
+def test_a_protocol_stands_for_its_versions_and_for_none_of_its_variants(
+    typed: str, kept: list[str], root: Path, add: Add
+) -> None:
+    add()
+    add(protocol="paper")
+    add(protocol="paper", version=2)
+    add(protocol="paper+oracle")
+
+    chosen = choose(summary_table(root, ["uar"]), protocols=[typed])
+
+    assert [column.protocol for column in chosen.columns] == kept
+
+
 def test_a_name_stands_for_all_that_have_its_options(root: Path, add: Add) -> None:
     add("whisper:checkpoint=a", "single:groups=encoder,layer=1")
     add("whisper:checkpoint=b", "single:groups=decoder,layer=1")
@@ -498,7 +659,9 @@ def test_a_name_stands_for_all_that_have_its_options(root: Path, add: Add) -> No
     assert len(choose(table, heads=["single:groups=encoder"]).rows) == 1
 
 
-@pytest.mark.parametrize("kind", ["upstreams", "heads", "corpora", "noises"])
+@pytest.mark.parametrize(
+    "kind", ["upstreams", "heads", "corpora", "noises", "protocols"]
+)
 def test_a_name_that_nothing_has_is_an_error_with_those_there_are(
     kind: str, grid: Path
 ) -> None:

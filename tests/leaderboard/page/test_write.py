@@ -100,7 +100,8 @@ def test_the_front_of_the_page_is_that_of_the_figure(
     root: Path, add: Add, tmp_path: Path
 ) -> None:
     # To two digits both take 100 s, so that the better one beats the other.
-    for head, right, seconds in (("mean", "11110000", 100.4), ("last", "11111110", 104.9)):
+    rivals = ("mean", "11110000", 100.4), ("last", "11111110", 104.9)
+    for head, right, seconds in rivals:
         spent = {"extraction_seconds": seconds, "training_seconds": 0.0}
         add(head=head, right=right, costs=spent)
     add(head="bigru")
