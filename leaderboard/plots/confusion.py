@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nserbench.leaderboard.cells import condition_order
 from nserbench.leaderboard.curves import Confusion
 from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
-from nserbench.leaderboard.plots.names import panel_titles
+from nserbench.leaderboard.plots.names import column_order, panel_titles
 from nserbench.leaderboard.plots.style import styled
 
 
@@ -26,7 +25,7 @@ def draw_confusions(found: Sequence[Confusion], width: float) -> Figure:
     Raises:
         NserbenchError: if there are more than a figure holds.
     """
-    found = sorted(found, key=lambda one: condition_order(one.column.condition))
+    found = sorted(found, key=lambda one: column_order(one.column))
     rows = [(one.row.upstream, one.row.head) for one in found]
     titles = panel_titles([one.column for one in found], rows, always="condition")
     sheets = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from nserbench.leaderboard.cells import Column
+from nserbench.leaderboard.cells import Column, condition_order
 from nserbench.leaderboard.table import FLATTERING
 
 
@@ -27,6 +27,11 @@ def told_apart(
     differ = [len(set(parts)) > 1 for parts in zip(*named, strict=True)]
     said = [place for place, one in enumerate(differ) if one or place in always]
     return [", ".join(name[place] for place in said if name[place]) for name in named]
+
+
+def column_order(column: Column) -> tuple[object, ...]:
+    """Return a key that sorts by corpus, protocol and condition."""
+    return column.corpus, column.protocol, condition_order(column.condition)
 
 
 def flattering(protocol: str) -> str:

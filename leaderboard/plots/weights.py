@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from nserbench.leaderboard.cells import condition_order
 from nserbench.leaderboard.curves import Weights
 from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
-from nserbench.leaderboard.plots.names import panel_titles
+from nserbench.leaderboard.plots.names import column_order, panel_titles
 from nserbench.leaderboard.plots.style import styled
 
 
@@ -31,7 +30,7 @@ def draw_weights(found: Sequence[Weights], width: float) -> Figure:
     Raises:
         NserbenchError: if there are more panels than a figure holds.
     """
-    found = sorted(found, key=lambda one: condition_order(one.column.condition))
+    found = sorted(found, key=lambda one: column_order(one.column))
     rows = [(one.row.upstream, one.row.head, one.group) for one in found]
     titles = panel_titles([replace(one.column, condition="") for one in found], rows)
     panels: dict[str, dict[str, Weights]] = {}

@@ -25,6 +25,7 @@ from nserbench.leaderboard.plots.lines import HEIGHT, PANEL
 from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.scatter import GREY, dot, draw_point
 from nserbench.leaderboard.plots.style import (
+    LINE,
     LINES,
     add_legend,
     label_axes,
@@ -32,6 +33,11 @@ from nserbench.leaderboard.plots.style import (
     refuse_more,
     styled,
 )
+
+SHARED = (
+    "r, p and both intervals take points for independent; of one upstream they are not"
+)
+"""What is said of every correlation."""
 
 
 def correlation(found: Sequence[Understood]) -> Correlation:
@@ -90,12 +96,13 @@ def draw_wer(found: Sequence[Understood], title: str, width: float) -> Figure:
     refuse_more(LINES, "rows", len(rows))
     apart = studies(found)
     fitted = _correlations(apart)
-    titles = [", ".join(filter(None, (name, said(fitted[name])))) for name in apart]
     beside = max(1, int(width / PANEL)) if len(apart) > 1 else 1
     room = width / min(beside, len(apart)) - 0.3
-    figure, drawn = panels(titles, beside, width, 1.3 * HEIGHT, room)
+    figure, drawn = panels(list(apart), beside, width, 1.3 * HEIGHT + LINE, room)
     label_axes(drawn, "", f"{title} (%)")
     for axes, (name, points) in zip(drawn, apart.items(), strict=True):
+        above = axes.get_title(), said(fitted[name])
+        axes.set_title("\n".join(filter(None, above)))
         axes.set_xlabel(f"{points[0].measure} (%)")
         for one in points:
             draw_point(axes, 100 * one.rate, one, **dot(rows.index(one.row)))
@@ -148,7 +155,7 @@ def explained(found: Sequence[Understood]) -> list[str]:
     mixed = [name for name, one in fitted.items() if one is not None]
     return [
         *chain.from_iterable(told),
-        "these take points for independent, though those of one upstream are not",
+        SHARED,
         *(_headed(name, _mixed(apart[name])) for name in mixed),
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,5 +121,13 @@ def plot(
     source = Source(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, source), file)
     for line in said_of(figure, source):
-        click.echo(line)
+        click.echo(_fitted(line))
     click.echo(f"{figure} is in {file}")
+
+
+def _fitted(line: str) -> str:
+    """Break a line at words where a terminal would break it anywhere."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return click.wrap_text(line, width, subsequent_indent="  ")

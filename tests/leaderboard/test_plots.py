@@ -319,8 +319,8 @@ def test_neither_protocols_nor_corpora_are_pooled_in_one_regression(
     other, paper = make_figure("wer", one).axes
 
     few, full = ("other v1", "paper v1") if apart == "protocol" else ("other", "paper")
-    assert title_of(other) == f"{few}, too few points for r"
-    assert title_of(paper).startswith(f"{full}, r = {r:.2f} [")
+    assert title_of(other) == f"{few} too few points for r"
+    assert title_of(paper).startswith(f"{full} r = {r:.2f} [")
     assert not [line for line in other.lines if len(line.get_xdata()) == 2]
     (fit,) = (line for line in paper.lines if len(line.get_xdata()) == 2)
     np.testing.assert_allclose(

@@ -233,6 +233,39 @@ def test_every_view_draws_and_says_its_numbers(
             assert figure.locator("details tbody tr").count() > 0
 
 
+def test_words_of_two_protocols_or_corpora_are_figures_of_their_own(
+    visit: Open, add: Add
+) -> None:
+    heard = {"measure": "WER", "rate": 0.2}
+    for study in ({}, {"protocol": "paper+oracle"}, {"corpus": "casia"}):
+        for condition in ("clean", "park@0"):
+            add("whisper", condition=condition, recognition=heard, **study)
+    page = visit()
+
+    page.get_by_role("link", name="Words").click()
+
+    expect(page.locator("figure")).to_have_count(3)
+    for told in (
+        "emodb, probe v1: 2 cells",
+        "emodb, paper+oracle v1, chosen on test: 2 cells",
+        "casia, probe v1: 2 cells",
+    ):
+        expect(page.locator("#main")).to_contain_text(told)
+
+
+def test_the_front_drawn_is_the_one_that_was_computed(visit: Open, add: Add) -> None:
+    # To two digits both take 100 s, so that the better one beats the other.
+    rivals = ("mean", "11110000", 100.4), ("last", "11111110", 104.9)
+    for head, right, seconds in rivals:
+        spent = {"extraction_seconds": seconds, "training_seconds": 0.0}
+        add(head=head, right=right, costs=spent)
+    page = visit()
+
+    page.get_by_role("link", name="Cost").click()
+
+    expect(page.locator("#main")).to_contain_text("1 of 2 rows are beaten by none")
+
+
 def test_the_keyboard_reaches_filters_headers_rows_and_cells(
     visit: Open, filled: dict[str, Path]
 ) -> None:
