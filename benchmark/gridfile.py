@@ -19,6 +19,10 @@ Check: TypeAlias = Callable[[Any], Any]
 """Gives a value back, or raises ``ValueError`` with what would have been right."""
 
 
+PRECISIONS = ("fp32", "bf16")
+"""What a block may set; ``auto`` depends on the machine, and belongs on its command."""
+
+
 class BadGrid(NserbenchError, ValueError):
     """A grid file that cannot be read."""
 
@@ -36,6 +40,7 @@ class Overrides:
         limit: None to leave it.
         seeds: None to leave them.
         checkpoints: Weights by the name of what loads them; see `with_checkpoints`.
+        precision: For blocks that set none themselves; None to leave them.
     """
 
     corpora: Sequence[str] | None = None
@@ -46,6 +51,7 @@ class Overrides:
     limit: int | None = None
     seeds: Sequence[int] | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
+    precision: str | None = None
 
     def apply(self, request: Request, plugins: Plugins) -> list[Request]:
         """Give a request with what is set here; one for all heads of as many epochs.
@@ -56,7 +62,7 @@ class Overrides:
         """
         for name in self.head_epochs:
             plugins.downstreams[name]
-        names = ("corpora", "snrs", "limit", "seeds")
+        names = ("corpora", "snrs", "limit", "seeds", "precision")
         said = {name: getattr(self, name) for name in names}
         changed = replace(
             request,
@@ -125,7 +131,18 @@ class GridFile:
     def requests(
         self, overrides: Overrides, plugins: Plugins
     ) -> list[tuple[str, Request]]:
-        """Give the name of each block and what it asks for; see `Overrides.apply`."""
+        """Give the name of each block and what it asks for; see `Overrides.apply`.
+
+        Raises:
+            BadGrid: if a block sets another precision than the command line.
+        """
+        for one in self.blocks:
+            own, typed = one.request.precision, overrides.precision
+            if own and typed and own != typed:
+                raise BadGrid(
+                    f"block {one.name!r} sets the precision {own}, and the command line "
+                    f"{typed}\n  leave --precision out, or the key in the file"
+                )
         return [
             (one.name, request)
             for one in self.blocks
@@ -247,6 +264,13 @@ def a_count(value: object) -> int:
     return value
 
 
+def a_precision(value: object) -> object:
+    """Take the name of a precision."""
+    if value not in PRECISIONS:
+        raise ValueError(f"one of {', '.join(PRECISIONS)}")
+    return value
+
+
 def levels(value: object) -> list[float]:
     """Take levels in dB."""
     numbers = isinstance(value, list) and value
@@ -286,4 +310,5 @@ BLOCK: Mapping[str, Check] = {
     "limit": a_count,
     "seeds": a_count,
     "finetune": a_text,
+    "precision": a_precision,
 }

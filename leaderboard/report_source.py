@@ -203,7 +203,11 @@ class Source:
         for one in read_places(request.corpora, request.noises, self.plugins):
             protocol = read_protocol(
                 request.protocol, one.corpus.card.protocol
-            ).changed(epochs=request.epochs, limit=request.limit)
+            ).changed(
+                epochs=request.epochs,
+                limit=request.limit,
+                precision=request.precision,
+            )
             for condition in conditions(one.noise, request.snrs):
                 yield Column(
                     one.corpus.label,

@@ -256,7 +256,6 @@ OF_A_FILE = {
     "downstreams": "--downstream",
     "noises": "--noise",
     "finetune": "--finetune",
-    "precision": "--precision",
 }
 
 

@@ -50,6 +50,7 @@ def test_a_file_says_all_that_a_request_holds(plugins: Plugins) -> None:
         limit = 40
         seeds = 2
         finetune = "last"
+        precision = "bf16"
         """
     )
 
@@ -68,6 +69,7 @@ def test_a_file_says_all_that_a_request_holds(plugins: Plugins) -> None:
                 limit=40,
                 seeds=range(2),
                 finetune="last",
+                precision="bf16",
             ),
         )
     ]
@@ -78,6 +80,33 @@ def test_what_a_block_leaves_out_is_as_on_the_command_line(plugins: Plugins) -> 
 
     plain = Request(upstreams=["mel"], downstreams=["mean"], corpora=["demo"])
     assert (name, request) == ("1", plain)
+
+
+def test_the_precision_of_the_command_line_holds_where_a_block_sets_none(
+    plugins: Plugins,
+) -> None:
+    grid = read(f'{BLOCK}{BLOCK}precision = "bf16"\n')
+
+    found = grid.requests(Overrides(precision="bf16"), plugins)
+
+    assert [one.precision for _, one in found] == ["bf16", "bf16"]
+    assert [one.precision for _, one in grid.requests(Overrides(), plugins)] == [
+        None,
+        "bf16",
+    ]
+
+
+def test_two_precisions_of_one_block_are_an_error(plugins: Plugins) -> None:
+    grid = read(f'{BLOCK}{BLOCK}name = "narrow"\nprecision = "bf16"\n')
+
+    with pytest.raises(BadGrid, match="'narrow' sets the precision bf16, .* line fp32"):
+        grid.requests(Overrides(precision="fp32"), plugins)
+
+
+def test_a_precision_that_is_none_is_refused() -> None:
+    told = refusal(f'{BLOCK}precision = "half"\n')
+
+    assert "'precision' must be one of fp32, bf16" in told
 
 
 def test_the_command_line_wins_over_every_block(plugins: Plugins) -> None:

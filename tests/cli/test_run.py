@@ -267,6 +267,17 @@ def test_a_plan_of_a_grid_file_counts_a_shared_pass_once(nserbench: Command) -> 
     assert [one["condition"] for one in told["passes"]] == ["clean", "park@0"]
 
 
+def test_a_precision_is_taken_for_a_grid_file_that_sets_none(
+    nserbench: Command,
+) -> None:
+    Path("study.toml").write_text(GRID)
+
+    answer = nserbench("run --grid study.toml --precision bf16 --dry-run")
+
+    assert answer.exit_code == 0, answer.output
+    assert "+precision=bf16" in answer.output
+
+
 def test_what_a_grid_file_says_itself_is_not_typed_as_well(
     nserbench: Command,
 ) -> None:
