@@ -140,7 +140,7 @@ class GridFile:
             own, typed = one.request.precision, overrides.precision
             if own and typed and own != typed:
                 raise BadGrid(
-                    f"block {one.name!r} sets the precision {own}, and the command line "
+                    f"block {one.name!r} sets the precision {own}, the command line "
                     f"{typed}\n  leave --precision out, or the key in the file"
                 )
         return [

@@ -14,7 +14,7 @@ from nserbench.leaderboard.statistics import Sample
 
 Floats: TypeAlias = NDArray[np.float64]
 
-KINDS = ("area", "slope", "loss", "relative")
+KINDS = ("area", "slope", "loss", "corruption", "relative")
 """What is measured with each metric; see `Robustness`."""
 
 
@@ -71,10 +71,12 @@ class Robustness:
         measured: By metric and kind. ``area``: under the curve over the SNR in dB, by
             trapezoids, divided by the range, so that it is a mean of the metric.
             ``slope``: what is lost per dB, by least squares. ``loss``: from clean
-            speech to the mean over the SNRs. ``relative``: the loss divided by that of
-            the reference row, which is ROBUSER's relative corruption error; the mean
-            over noises is its relative mCE. The last two are absent where they cannot
-            be told.
+            speech to the mean over the SNRs. ``corruption``: the errors, 1 - the
+            metric, summed over the SNRs and divided by those of the reference row,
+            which is ROBUSER's corruption error; the mean over noises is its mCE.
+            ``relative``: the loss divided by that of the reference row, which is
+            ROBUSER's relative corruption error; the mean over noises is its relative
+            mCE. The last three are absent where they cannot be told.
         worst: The class that is found least often.
         seeds: Of the answers.
         utterances: Tested at each SNR with each seed.
@@ -98,7 +100,7 @@ class RobustnessTable:
         heads: The lines above each place.
         metrics: By their names in `METRICS`.
         entries: Where there is a result.
-        reference: The row whose loss the relative error is measured by.
+        reference: The row whose errors and loss those of the others are divided by.
         protocols: A line for each way to train and test that took part.
         notes: What was averaged or left out.
     """
@@ -162,6 +164,18 @@ def loss(clean: Floats, values: Floats) -> Floats:
     return np.asarray(clean - values.mean(axis=-1))
 
 
+def error(values: Floats) -> Floats:
+    """Return the mean error over the SNRs, where an error is 1 - the metric.
+
+    Args:
+        values: ``(..., snrs)``.
+
+    Returns:
+        ``(...)``
+    """
+    return np.asarray(1 - values.mean(axis=-1))
+
+
 def interval(sample: Sample) -> tuple[float, float] | None:
     """Give the 95 % interval of what is no fraction, by Student's t.
 
@@ -172,30 +186,31 @@ def interval(sample: Sample) -> tuple[float, float] | None:
     return (found.low, found.high) if found else None
 
 
-def relative(own: Sample, reference: Sample) -> Sample | None:
-    """Give the relative corruption error: a loss by that of a reference.
+def ratio(own: Sample, reference: Sample) -> Sample | None:
+    """Return errors or a loss of a row divided by those of the reference.
 
-    The errors above that on clean speech, summed over the severities, for the row and
-    for the reference, as in ROBUSER, after ImageNet-C. The draws are those of the
-    ratio's linear approximation, as for ratios in surveys: a draw in which the
-    reference loses next to nothing would else decide the interval.
+    Of errors it is the corruption error, of losses the relative corruption error, as
+    in ROBUSER, after ImageNet-C: there both are sums over the severities, whose ratio
+    is that of the means. The draws are those of the ratio's linear approximation, as
+    for ratios in surveys: a draw in which the reference loses next to nothing would
+    else decide the interval.
 
     Args:
-        own: The loss of the row.
-        reference: That of the reference, with the same seeds.
+        own: The mean error of the row, or its loss.
+        reference: The same of the reference, with the same seeds.
 
     Returns:
-        A sample without draws where the interval of the reference's loss begins
-        below 0, so that the approximation does not hold; None where the reference
-        loses nothing.
+        A sample without draws where the interval of the reference begins at 0 or
+        below, so that the approximation does not hold; None where the reference itself
+        is 0 or below.
     """
     if reference.value <= 0:
         return None
-    ratio = own.value / reference.value
+    found = own.value / reference.value
     bounds = interval(reference)
     drawn = None
     if own.drawn is not None and reference.drawn is not None:
-        drawn = ratio + (own.drawn - ratio * reference.drawn) / reference.value
-    seeds = ratio + (own.seeds - ratio * reference.seeds) / reference.value
+        drawn = found + (own.drawn - found * reference.drawn) / reference.value
+    seeds = found + (own.seeds - found * reference.seeds) / reference.value
     holds = bounds is not None and bounds[0] > 0
     return Sample(own.tested, own.units, seeds, drawn if holds else None)

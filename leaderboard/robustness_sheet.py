@@ -48,9 +48,16 @@ WRITTEN: dict[str, Callable[[float], str]] = {
     "area": percent,
     "slope": points,
     "loss": percent,
+    "corruption": percent,
     "relative": percent,
 }
-NAMES = {"area": "{} area", "slope": "{}/dB", "loss": "{} lost", "relative": "{} rCE"}
+NAMES = {
+    "area": "{} area",
+    "slope": "{}/dB",
+    "loss": "{} lost",
+    "corruption": "{} CE",
+    "relative": "{} rCE",
+}
 """The title of each kind, for the title of a metric."""
 
 
@@ -58,7 +65,7 @@ class RobustnessRecord(TypedDict):
     """A line of the CSV form; fractions of 1, per dB for the slope.
 
     The recall of the worst class has the metric ``recall``, the measure ``worst`` and
-    the class. A relative loss is a fraction of that of the reference.
+    the class. ``corruption`` and ``relative`` are fractions of what the reference has.
     """
 
     upstream: str
@@ -101,8 +108,10 @@ def robustness_sheet(table: RobustnessTable) -> Sheet:
     )
 
 
-def _kinds(table: RobustnessTable) -> tuple[str, str, str]:
-    return "area", "slope", "loss" if table.reference is None else "relative"
+def _kinds(table: RobustnessTable) -> tuple[str, ...]:
+    if table.reference is None:
+        return "area", "slope", "loss"
+    return "area", "slope", "corruption", "relative"
 
 
 def _head(table: RobustnessTable, place: Place) -> tuple[str, ...]:
@@ -170,23 +179,41 @@ def _notes(table: RobustnessTable) -> Iterator[str]:
     if table.reference is None:
         yield "lost: percentage points, from clean to the mean over the SNRs"
     else:
+        reference = plain(str(table.reference))
+        yield (
+            "CE: corruption error, the errors at all SNRs together in percent of those "
+            f"of {reference}; its mean over noises is mCE"
+        )
         yield (
             "rCE: relative corruption error, what is lost from clean to the mean over "
-            f"the SNRs, in percent of what {plain(str(table.reference))} loses"
+            f"the SNRs in percent of what {reference} loses; its mean over noises is "
+            "relative mCE"
         )
     yield "worst class: the lowest recall over all SNRs, percent"
-    if any(
-        (metric, _kinds(table)[-1]) not in entry.measured
-        for entry in table.entries.values()
-        for metric in table.metrics
-    ):
-        others = ", of the row or of the reference, or the reference loses nothing"
+    if _lacks(table, "corruption"):
         yield (
-            f"{MISSING}: no clean result on the same utterances and with the same "
+            f"{MISSING} (CE): no result of the reference on the same utterances and "
+            "with the same seeds, or it makes no error"
+        )
+    last = _kinds(table)[-1]
+    if _lacks(table, last):
+        others = ", of the row or of the reference, or the reference loses nothing"
+        of = " (rCE)" if table.reference else ""
+        yield (
+            f"{MISSING}{of}: no clean result on the same utterances and with the same "
             f"seeds{others if table.reference else ''}"
         )
     yield from (f"protocol {plain(protocol)}" for protocol in table.protocols)
     yield from map(plain, table.notes)
+
+
+def _lacks(table: RobustnessTable, kind: str) -> bool:
+    """Tell whether a kind that is shown is missing somewhere."""
+    return kind in _kinds(table) and any(
+        (metric, kind) not in entry.measured
+        for entry in table.entries.values()
+        for metric in table.metrics
+    )
 
 
 def robustness_csv(table: RobustnessTable) -> str:

@@ -31,9 +31,10 @@ from nserbench.leaderboard.robustness import (
     RobustnessTable,
     Worst,
     area,
+    error,
     interval,
     loss,
-    relative,
+    ratio,
     slope,
 )
 from nserbench.leaderboard.statistics import Sample
@@ -50,10 +51,13 @@ class _Curve:
     Attributes:
         noisy: At each SNR of the place, with the same seeds.
         measured: By metric and kind.
+        errors: The mean error over the SNRs by metric, which the corruption error is
+            made from.
     """
 
     noisy: Sequence[Seeds]
     measured: Mapping[tuple[str, str], Sample]
+    errors: Mapping[str, Sample]
 
     @property
     def counts(self) -> list[Counts]:
@@ -80,7 +84,7 @@ def robustness_table(
     Args:
         roots: Folders of results.
         metrics: Names in `METRICS`.
-        reference: The row whose loss the relative error is measured by.
+        reference: The row whose errors and loss those of the others are divided by.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.
@@ -152,7 +156,9 @@ def _curves(
             if clean and _same(clean) != _same(noisy[0]):
                 clean = {}
             place = Place(corpus, (noise,), protocol, snrs)
-            curves[row, place] = _Curve(noisy, _measured(snrs, noisy, clean, metrics))
+            measured = _measured(snrs, noisy, clean, metrics)
+            errors = {one: _applied(_levels(noisy, one), error) for one in metrics}
+            curves[row, place] = _Curve(noisy, measured, errors)
     notes = (
         f"{why}, so left out ({', '.join(rows)})" for why, rows in left_out.items()
     )
@@ -178,7 +184,7 @@ def _measured(
     """Measure a curve, with each seed and in each draw."""
     found = {}
     for metric in metrics:
-        values = _stacked([_sample(cell, metric) for cell in noisy])
+        values = _levels(noisy, metric)
         found[metric, "area"] = _applied(values, lambda one: area(snrs, one))
         found[metric, "slope"] = _applied(values, lambda one: slope(snrs, one))
         if clean:
@@ -187,6 +193,11 @@ def _measured(
                 both, lambda one: loss(one[..., 0], one[..., 1:])
             )
     return found
+
+
+def _levels(noisy: Sequence[Seeds], metric: str) -> Sample:
+    """Return a metric at each SNR, along the last axis."""
+    return _stacked([_sample(cell, metric) for cell in noisy])
 
 
 def _sample(cell: Seeds, metric: str) -> Sample:
@@ -213,14 +224,16 @@ def _applied(sample: Sample, function: Callable[[Floats], Floats]) -> Sample:
 def _compared(
     curve: _Curve, reference: _Curve | None, metrics: Sequence[str]
 ) -> _Curve:
-    """Add the loss relative to that of the reference, where both are known."""
+    """Add errors and loss divided by those of the reference, where both are known."""
     if reference is None or reference.same != curve.same:
         return curve
     found = dict(curve.measured)
     for metric in metrics:
+        if by := ratio(curve.errors[metric], reference.errors[metric]):
+            found[metric, "corruption"] = by
         own, its = (one.measured.get((metric, "loss")) for one in (curve, reference))
-        if own and its and (ratio := relative(own, its)):
-            found[metric, "relative"] = ratio
+        if own and its and (by := ratio(own, its)):
+            found[metric, "relative"] = by
     return replace(curve, measured=found)
 
 
@@ -244,7 +257,7 @@ def _mean(curves: Sequence[_Curve]) -> _Curve:
         each = [one.measured[key] for one in curves if key in one.measured]
         if len(each) == len(curves):
             found[key] = _applied(_stacked(each), lambda one: one.mean(axis=-1))
-    return _Curve([seeds for one in curves for seeds in one.noisy], found)
+    return _Curve([seeds for one in curves for seeds in one.noisy], found, {})
 
 
 def _sorted(places: Iterable[Place], summary: SummaryTable) -> list[Place]:

@@ -99,7 +99,7 @@ def test_the_precision_of_the_command_line_holds_where_a_block_sets_none(
 def test_two_precisions_of_one_block_are_an_error(plugins: Plugins) -> None:
     grid = read(f'{BLOCK}{BLOCK}name = "narrow"\nprecision = "bf16"\n')
 
-    with pytest.raises(BadGrid, match="'narrow' sets the precision bf16, .* line fp32"):
+    with pytest.raises(BadGrid, match=r"'narrow' sets the precision bf16, .* fp32"):
         grid.requests(Overrides(precision="fp32"), plugins)
 
 

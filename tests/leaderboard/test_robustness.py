@@ -3,6 +3,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,19 @@ from scipy.integrate import trapezoid
 from scipy.stats import t as student
 
 from nserbench.benchmark.predictions import Predictions
+from nserbench.benchmark.results import read_results
 from nserbench.errors import BadResult, NserbenchError, UnknownName
-from nserbench.leaderboard.cells import Column, Row
+from nserbench.leaderboard.cells import Column, Row, read_tallies
 from nserbench.leaderboard.render import print_table, to_latex, to_markdown
 from nserbench.leaderboard.robustness import (
     Place,
     RobustnessTable,
     Worst,
     area,
+    error,
     interval,
     loss,
-    relative,
+    ratio,
     slope,
 )
 from nserbench.leaderboard.robustness_sheet import (
@@ -90,7 +93,7 @@ def test_relative_error_is_that_of_robuser() -> None:
         for noisy, at_rest in ((errors, clean), (baseline, baseline_clean))
     )
 
-    found = relative(sample(own[0]), sample(reference[0]))
+    found = ratio(sample(own[0]), sample(reference[0]))
     assert found is not None
     assert found.value == pytest.approx(wanted)
 
@@ -108,26 +111,33 @@ def test_the_example_of_the_docs_follows_from_the_papers_tables() -> None:
     snrs = [-10, -5, 0, 5, 10]
     page = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text("utf-8")
 
+    means = []
     for (row, noise), values in noisy.items():
         curve = np.array([values])
         lost = loss(np.array([clean[row]]), curve)
         first = np.array([noisy["Wav2Vec 2.0 (FT)", noise]])
         reference = loss(np.array([clean["Wav2Vec 2.0 (FT)"]]), first)
-        error = relative(sample(lost[0]), sample(reference[0]))
-        assert error is not None
+        relative = ratio(sample(lost[0]), sample(reference[0]))
+        corruption = ratio(sample(error(curve / 100)[0]), sample(error(first / 100)[0]))
+        assert relative is not None
+        assert corruption is not None
         numbers = (
             f"{area(snrs, curve)[0]:.1f} | {slope(snrs, curve)[0]:.2f} "
-            f"| {lost[0]:.1f} | {100 * error.value:.1f}"
+            f"| {lost[0]:.1f} | {100 * corruption.value:.1f} "
+            f"| {100 * relative.value:.1f}"
         )
         assert f"| {row} | {noise} | {numbers} |\n" in page
+        means.append((100 * corruption.value, 100 * relative.value))
+    mce, relative_mce = np.mean(means[3:], axis=0)
+    assert f"mCE is {mce:.1f} and the relative mCE {relative_mce:.1f}." in page
 
 
 def test_a_reference_that_loses_nothing_measures_nothing() -> None:
-    assert relative(sample(0.2, 0.1, 0.3), sample(0.0, 0.1, 0.1)) is None
+    assert ratio(sample(0.2, 0.1, 0.3), sample(0.0, 0.1, 0.1)) is None
 
 
 def test_there_is_no_interval_where_the_reference_may_lose_nothing() -> None:
-    found = relative(sample(0.2, 0.1, 0.3), sample(0.1, 0.2, 0.0))
+    found = ratio(sample(0.2, 0.1, 0.3), sample(0.1, 0.2, 0.0))
 
     assert found is not None
     assert found.value == pytest.approx(2.0)
@@ -147,7 +157,7 @@ def test_the_interval_of_the_relative_error_is_fiellers() -> None:
     c = 0.1**2 - t**2 * covariance[0, 0]
     wanted = np.sort(np.roots([a, b, c]))
 
-    found = relative(sample(0.1, *own, units=30), sample(0.2, *reference, units=30))
+    found = ratio(sample(0.1, *own, units=30), sample(0.2, *reference, units=30))
 
     assert found is not None
     assert found.value == pytest.approx(0.5)
@@ -303,6 +313,105 @@ def test_the_loss_relative_to_the_reference(filled: Path) -> None:
             ("whisper x mean", ("human", "park")): 1.5,
         }
     )
+
+
+def test_corruption_errors_are_those_of_an_independent_computation(
+    root: Path, add: Add
+) -> None:
+    random = np.random.default_rng(1)
+    conditions = [f"{noise}@{snr}" for noise in ("park", "human") for snr in (0, 5, 10)]
+    for upstream, condition in product(("mel", "whisper"), ["clean", *conditions]):
+        # Not both rows perfect: a reference without an error measures nothing.
+        right = "0" + "".join(random.choice(["0", "1"], 7, p=[0.3, 0.7]))
+        add(upstream, condition=condition, right=right)
+
+    def uar(upstream: str, condition: str) -> float:
+        (one,) = (
+            each.predictions
+            for each in read_results(root)
+            if (each.upstream, each.condition) == (upstream, condition)
+        )
+        folds = np.array(one.folds)
+        return np.mean(
+            [
+                np.mean((one.predicted == one.labels)[(folds == f) & (one.labels == c)])
+                for f, c in product(np.unique(folds), (0, 1))
+            ]
+        )
+
+    errors = {
+        upstream: 1 - np.array([uar(upstream, one) for one in conditions]).reshape(2, 3)
+        for upstream in ("mel", "whisper")
+    }
+    wanted = errors["whisper"].sum(axis=1) / errors["mel"].sum(axis=1)
+
+    table = robustness_table(root, ["uar"], reference=MEL)
+
+    found = {
+        place.noises: entry.measured["uar", "corruption"]
+        for (row, place), entry in table.entries.items()
+        if row == WHISPER
+    }
+    assert found["park",].value == pytest.approx(wanted[0])
+    assert found["human",].value == pytest.approx(wanted[1])
+    assert found["human", "park"].value == pytest.approx(wanted.mean())  # mCE
+    assert all(
+        one.low is not None and one.low < one.value < one.high for one in found.values()
+    )
+
+
+def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximation(
+    root: Path, add: Add
+) -> None:
+    random = np.random.default_rng(2)
+    for upstream, snr in product(("mel", "whisper"), (0, 5)):
+        right = "0" + "".join(random.choice(["0", "1"], 7, p=[0.4, 0.6]))
+        add(upstream, condition=f"park@{snr}", right=right)
+    tallies = {
+        (tally.row, tally.column.condition): tally.counts.resampled()
+        for tally in read_tallies(root)
+    }
+
+    def drawn(row: Row) -> tuple[float, np.ndarray]:
+        cells = [tallies[row, f"park@{snr}"] for snr in (0, 5)]
+        errors = 1 - np.mean([one.drawn["uar"] for one in cells], axis=0)
+        values = [Sample.of({0: one}, "uar").value for one in cells]
+        return 1 - np.mean(values), errors.astype(float)
+
+    (own, own_draws), (base, base_draws) = drawn(WHISPER), drawn(MEL)
+    linear = own / base + (own_draws - own / base * base_draws) / base
+    wanted = interval(sample(own / base, *linear, units=4))
+
+    table = robustness_table(root, ["uar"], reference=MEL)
+
+    estimate = table.entries[WHISPER, PARK].measured["uar", "corruption"]
+    assert estimate.value == pytest.approx(own / base)
+    assert (estimate.low, estimate.high) == pytest.approx(wanted)
+
+
+def test_without_clean_speech_there_is_a_corruption_error_and_no_relative_one(
+    root: Path, add: Add
+) -> None:
+    for upstream, snr in product(("mel", "whisper"), (0, 5)):
+        add(upstream, condition=f"park@{snr}", right="11101110")
+
+    table = robustness_table(root, ["uar"], reference=MEL)
+
+    measured = table.entries[WHISPER, PARK].measured
+    assert measured["uar", "corruption"].value == pytest.approx(1)
+    assert ("uar", "relative") not in measured
+
+
+def test_a_reference_without_an_error_measures_none(root: Path, add: Add) -> None:
+    for upstream, snr in product(("mel", "whisper"), (0, 5)):
+        right = "11111111" if upstream == "mel" else "11101110"
+        add(upstream, condition=f"park@{snr}", right=right)
+
+    table = robustness_table(root, ["uar"], reference=MEL)
+
+    assert ("uar", "corruption") not in table.entries[WHISPER, PARK].measured
+    notes = robustness_sheet(table).notes
+    assert any("(CE): no result of the reference" in line for line in notes)
 
 
 def test_a_reference_without_noise_is_said_to_be_missing(root: Path, add: Add) -> None:
@@ -487,7 +596,7 @@ def test_what_the_measures_are_is_said_below(filled: Path) -> None:
     text = printed(robustness_table(filled, ["uar"], reference=MEL))
 
     below = text.partition("\n\n")[2]
-    for title in ("†", "area", "/dB", "rCE", "worst class"):
+    for title in ("†", "area", "/dB", "CE", "rCE", "worst class"):
         assert f"\n{title}: " in below
     assert "in percent of what mel x mean loses" in " ".join(below.split())
     assert "protocol probe v1 on emodb: epochs 50, standardise yes\n" in below
@@ -527,13 +636,13 @@ def test_all_forms_carry_the_same_numbers(filled: Path) -> None:
 
     wanted = list(in_json(table))
 
-    # As lines of a table: four for each of two rows, each over three columns.
-    lines = np.reshape(wanted, (2, 3, 4)).transpose(0, 2, 1).reshape(8, 3).tolist()
+    # As lines of a table: five for each of two rows, each over three columns.
+    lines = np.reshape(wanted, (2, 3, 5)).transpose(0, 2, 1).reshape(10, 3).tolist()
     assert in_markdown(table) == lines
     assert list(in_latex(table)) == wanted
     number = r"-?[\d.]+ (?:\[[^]]*\]|neutral|anger)"
     in_terminal = [
-        re.findall(number, line) for line in printed(table).splitlines()[4:12]
+        re.findall(number, line) for line in printed(table).splitlines()[4:14]
     ]
     assert in_terminal == lines
     as_csv = list(csv.DictReader(io.StringIO(robustness_csv(table))))
