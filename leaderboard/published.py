@@ -20,6 +20,7 @@ NOTHING = "-"
 """What stands in a table where no number is printed."""
 
 _NUMBER = re.compile(r"[0-9]{1,2}(\.[0-9]+)?|100(\.0+)?")
+_FRACTION = re.compile(r"[0-9]\.[0-9]+")
 _PAIR = " x "
 
 
@@ -59,8 +60,8 @@ class PrintedRow:
     Attributes:
         label: As printed.
         ours: Our rows that it is comparable with; none for one that is reported only.
-        values: Percent to the digit, for each column and each metric in it; None where
-            nothing is printed.
+        values: To the digit, for each column and each metric in it; None where nothing
+            is printed. Percent, but for word error rates.
         note: What a reader must know of it; empty if nothing.
     """
 
@@ -101,6 +102,31 @@ class PrintedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedWords:
+    """Word error rates of a publication, and how they go with its scores.
+
+    Attributes:
+        name: The figure or table that they belong to.
+        caption: What they are.
+        columns: In the order printed.
+        rows: In the order printed; of each column a fraction of 1, to the digit.
+        r: Pearson's r as printed; empty if it is not.
+        p: Of its test, as printed, such as ``< 0.001``; likewise.
+        over: What points r is over, in words; likewise.
+        said: What else is said of them, in words.
+    """
+
+    name: str
+    caption: str
+    columns: Sequence[PrintedColumn]
+    rows: Sequence[PrintedRow]
+    r: str
+    p: str
+    over: str
+    said: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The numbers of one publication.
 
@@ -113,6 +139,7 @@ class Published:
             leaves one open.
         differences: What else differs from what we do, in words.
         tables: In the order printed.
+        words: Its word error rates; None if it prints none.
     """
 
     name: str
@@ -122,6 +149,7 @@ class Published:
     settings: Mapping[str, str]
     differences: Sequence[str]
     tables: Sequence[PrintedTable]
+    words: PrintedWords | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -161,7 +189,7 @@ def _published(file: Path) -> Published:
     except ValueError as error:
         raise BadReference(f"{file} is not TOML: {error}") from error
     top = _Section(content, str(file))
-    top.refuse_others("title citation url differences protocol tables")
+    top.refuse_others("title citation url differences protocol tables words")
     tables = [_table(one) for one in top.sections("tables")]
     return Published(
         name=file.stem,
@@ -171,6 +199,7 @@ def _published(file: Path) -> Published:
         settings=top.texts_by_key("protocol"),
         differences=top.texts("differences"),
         tables=tables,
+        words=_words(top.section("words")) if "words" in content else None,
     )
 
 
@@ -189,6 +218,44 @@ def _table(section: _Section) -> PrintedTable:
         metrics=metrics,
         columns=columns,
         rows=[_row(one, shape) for one in section.sections("rows")],
+    )
+
+
+def _words(section: _Section) -> PrintedWords:
+    section.refuse_others("name caption r p over said columns rows")
+    columns = [_column(one) for one in section.sections("columns")]
+    return PrintedWords(
+        name=section.text("name"),
+        caption=section.text("caption", ""),
+        columns=columns,
+        rows=[_rates(one, len(columns)) for one in section.sections("rows")],
+        r=section.text("r", ""),
+        p=section.text("p", ""),
+        over=section.text("over", ""),
+        said=section.texts("said"),
+    )
+
+
+def _rates(section: _Section, columns: int) -> PrintedRow:
+    """Read a row of word error rates.
+
+    Raises:
+        BadReference: if there are not as many as columns, or one is no fraction.
+    """
+    section.refuse_others("label ours values note")
+    values = section.texts("values")
+    if len(values) != columns:
+        raise section.bad(f"'values' must hold {columns} texts, one for each column")
+    for one in values:
+        if one != NOTHING and not _FRACTION.fullmatch(one):
+            raise section.bad(
+                f'{one!r} is no fraction of 1 in quotes, such as "0.28", or "{NOTHING}"'
+            )
+    return PrintedRow(
+        label=section.text("label"),
+        ours=[_spelling(text, section) for text in section.texts("ours")],
+        values=[[None if one == NOTHING else one] for one in values],
+        note=section.text("note", ""),
     )
 
 
@@ -308,6 +375,13 @@ class _Section:
         if not isinstance(found, list) or not all(isinstance(x, list) for x in found):
             raise self.bad(f"{key!r} must be a list of lists")
         return found
+
+    def section(self, key: str) -> _Section:
+        """Return a table."""
+        found = self.content.get(key)
+        if not isinstance(found, dict):
+            raise self.bad(f"{key!r} must be a table")
+        return _Section(found, f"{self.where}: {key}")
 
     def sections(self, key: str) -> Iterator[_Section]:
         """Give the tables of an array of tables, at least one."""

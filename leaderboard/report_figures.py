@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from nserbench.benchmark.experiments.layout import Line, Part
 from nserbench.errors import NserbenchError
@@ -15,6 +16,7 @@ from nserbench.leaderboard.report_tables import (
     Section,
     Shown,
     all_places,
+    beside,
     shown_score,
 )
 
@@ -73,19 +75,57 @@ def word_sections(source: Source, part: Part) -> Iterator[Section]:
     notes = Notes()
     rows: list[tuple[Sequence[str], Sequence[Shown]]] = []
     every: list[Understood] = []
+    told: list[str] = []
     for line in part.rows:
         points = understood(
             source.part(part), source.results(line), metric, source.against
         )
         found = {one.column: one for one in points}
         every += points
+        rates, scores = _printed_rates(source, line), source.printed_anywhere(line)
         for at, column in source.places(line).items():
             score = shown_score(source, line, at, metric, notes)
             words = _words(found.get(column), score, line, column, notes)
-            rows.append(((line.title, " ".join(at)), [words, Shown(score.text)]))
+            both = [
+                beside(words, rates.get(at)),
+                beside(Shown(score.text), scores.get((*at, metric))),
+            ]
+            rows.append(((line.title, " ".join(at)), both))
+        if rates.keys() & source.places(line).keys():
+            told = _said_in_print(source)
     names, heads = ("model", "where"), ("errors", "F1")
     title = f"{part.name}: {part.caption}"
-    yield Section(title, names, heads, rows, [*notes.lines(), *_together(every)])
+    lines = [*notes.lines(), *_together(every), *told]
+    yield Section(title, names, heads, rows, lines)
+
+
+def _printed_rates(source: Source, line: Line) -> dict[Place, str]:
+    """Return the paper's word error rates for a row, in percent to the same digit."""
+    words = source.printed_words
+    if words is None:
+        return {}
+    return {
+        (place.corpus, place.condition): f"{Decimal(rate).scaleb(2):f}"
+        for row in words.rows
+        if row.label == str(line)
+        for column, (rate,) in zip(words.columns, row.values, strict=True)
+        if rate is not None
+        for place in column.ours
+    }
+
+
+def _said_in_print(source: Source) -> list[str]:
+    """Say what the paper says of its rates and scores together."""
+    words = source.printed_words
+    if words is None:
+        return []
+    correlated = f"Pearson's r = {words.r}, p {words.p}, over {words.over}"
+    return [
+        f"the paper: {correlated}",
+        "the paper prints error rates as fractions; in parentheses they are percent",
+        *(f"the paper: {line}" for line in words.said),
+        *(f"the paper: {row.note} ({row.label})" for row in words.rows if row.note),
+    ]
 
 
 def _together(points: Sequence[Understood]) -> list[str]:

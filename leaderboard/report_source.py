@@ -26,8 +26,14 @@ from nserbench.benchmark.recognition import Against
 from nserbench.benchmark.results import Result, read_result, result_folders
 from nserbench.benchmark.study import Request
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.cells import Column, Row, place
-from nserbench.leaderboard.published import PrintedRow, PrintedTable, read_published
+from nserbench.leaderboard.cache import remembered_tallies
+from nserbench.leaderboard.cells import Column, Row, newest, place
+from nserbench.leaderboard.published import (
+    PrintedRow,
+    PrintedTable,
+    PrintedWords,
+    read_published,
+)
 from nserbench.leaderboard.table import SummaryTable, summary_table
 
 Place: TypeAlias = tuple[str, str]
@@ -106,9 +112,10 @@ class Source:
     @cached_property
     def reasons(self) -> Mapping[tuple[Row, Column], str]:
         """Why cells are not done."""
-        undone = [one.folder for one in self._found if one.status != "done"]
-        read = map(read_result, undone)
-        return {place(one): one.reason for one in read if one.reason is not None}
+        kept, _ = newest(remembered_tallies(self.root))
+        return {
+            (one.row, one.column): one.reason for one in kept if one.reason is not None
+        }
 
     def results(self, line: Line) -> list[Result]:
         """Read the results of a row, predictions and all."""
@@ -225,15 +232,31 @@ class Source:
                 return one
         return None
 
-    def printed(self, part: Part, line: Line) -> dict[tuple[str, str, str], str]:
-        """Give the paper's numbers for a row by corpus, condition and metric."""
+    def printed(self, part: Part, label: str) -> dict[tuple[str, str, str], str]:
+        """Return the paper's numbers for a row by corpus, condition and metric."""
         return {
             key: value
             for table in self.tables(part)
             for row in table.rows
-            if row.label == str(line)
+            if row.label == label
             for key, value in _numbers(table, row)
         }
+
+    def printed_anywhere(self, line: Line) -> dict[tuple[str, str, str], str]:
+        """Return what any table of the paper prints for the cells of a row."""
+        own = self.typed(line)
+        return {
+            key: value
+            for table in read_published(PAPER).tables
+            for row in table.rows
+            if row.meets(own)
+            for key, value in _numbers(table, row)
+        }
+
+    @property
+    def printed_words(self) -> PrintedWords | None:
+        """The paper's word error rates; None where ours are not counted as theirs."""
+        return read_published(PAPER).words if self.against == "reference" else None
 
     def tables(self, part: Part) -> list[PrintedTable]:
         """Give the tables that the paper prints for a part."""

@@ -109,13 +109,44 @@ def layer_sections(source: Source, part: Part) -> Iterator[Section]:
     (metric,) = part.metrics
     for line in part.rows:
         notes = Notes()
-        rows = _layers(source, line, places, metric, notes)
+        rows = _layers(source, part, line, places, metric, notes)
         title = f"{part.name}, {line}: {part.caption}"
-        yield Section(title, ("layer",), heads, rows, list(notes.lines()))
+        told = [*notes.lines(), *_peaks(source, part, line, places, metric)]
+        yield Section(title, ("layer",), heads, rows, told)
+
+
+def _peaks(
+    source: Source, part: Part, line: Line, places: Sequence[Place], metric: str
+) -> Iterator[str]:
+    """Say which layer is the best in the paper, and what is known of its numbers."""
+    named = {
+        layer: source.printed(part, f"{line} L{layer}") for layer in sorted(LAYERS)
+    }
+    peaks = []
+    for at in places:
+        found = {
+            layer: float(numbers[*at, metric])
+            for layer, numbers in named.items()
+            if (*at, metric) in numbers
+        }
+        if found:
+            best = max(found, key=lambda layer: found[layer])
+            peaks.append(f"{heading(source, part, at)} L{best}")
+    if peaks:
+        yield f"the paper's best layer, as its text says: {', '.join(peaks)}"
+        labels = {f"{line} L{layer}" for layer in named}
+        rows = [row for table in source.tables(part) for row in table.rows]
+        notes = [row.note for row in rows if row.label in labels and row.note]
+        yield from (f"the paper: {note}" for note in dict.fromkeys(notes))
 
 
 def _layers(
-    source: Source, line: Line, places: Sequence[Place], metric: str, notes: Notes
+    source: Source,
+    part: Part,
+    line: Line,
+    places: Sequence[Place],
+    metric: str,
+    notes: Notes,
 ) -> list[tuple[Sequence[str], Sequence[Shown]]]:
     """Give a row for each layer that the paper has, or that has a result."""
     found = dict(source.layers(line))
@@ -123,9 +154,13 @@ def _layers(
     rows: list[tuple[Sequence[str], Sequence[Shown]]] = []
     for layer in sorted({*found, *LAYERS}):
         if there is None or layer in there or layer in found:
-            row = found.get(layer)
-            shown = [
+            row, paper = found.get(layer), source.printed(part, f"{line} L{layer}")
+            entries = [
                 _entry(source, row, asked.get(at), line, metric, notes) for at in places
+            ]
+            shown = [
+                beside(one, paper.get((*at, metric)))
+                for at, one in zip(places, entries, strict=True)
             ]
         else:
             mark = notes.add("n/a", "the model has no such layer", f"L{layer}")
@@ -174,15 +209,18 @@ def _scores(
     source: Source, part: Part, line: Line, places: Sequence[Place], notes: Notes
 ) -> Iterator[tuple[str, list[Shown]]]:
     """Give what stands in each place of a row, metric by metric."""
-    printed = source.printed(part, line)
+    printed = source.printed(part, str(line))
     for metric in part.metrics:
         row = []
         for at in places:
             shown = shown_score(source, line, at, metric, notes)
-            paper = printed.get((*at, metric))
-            text = f"{shown.text} ({paper})" if paper else shown.text
-            row.append(Shown(text, shown.value))
+            row.append(beside(shown, printed.get((*at, metric))))
         yield metric, row
+
+
+def beside(shown: Shown, paper: str | None) -> Shown:
+    """Put what the paper prints beside ours, in parentheses; nothing if it is None."""
+    return shown if paper is None else Shown(f"{shown.text} ({paper})", shown.value)
 
 
 def shown_score(

@@ -55,6 +55,8 @@ def panel_titles(
         rows: More parts of each name, which stand before; the first is always said.
         always: Which of ``corpus`` and ``condition`` are always said, with a space.
     """
+    if not columns:
+        return []
     parts = list(rows) or [()] * len(columns)
     named = [
         (*part, one.corpus, one.condition, one.protocol, flattering(one.protocol))

@@ -35,7 +35,8 @@ from nserbench.leaderboard.plots.style import (
 )
 
 SHARED = (
-    "r, p and both intervals take points for independent; of one upstream they are not"
+    "r, p and both intervals treat points of one upstream as independent, which they "
+    "are not"
 )
 """What is said of every correlation."""
 
@@ -122,6 +123,8 @@ def _correlations(
         NserbenchError: if they are too few in all, or measures are mixed.
     """
     enough = {name: can_correlate(*_measures(each)) for name, each in apart.items()}
+    if not apart:
+        return {"": correlation([])}  # which says what it takes
     if len(apart) > 1 and not any(enough.values()):
         counted = [f"{name} has {len(each)}" for name, each in apart.items()]
         raise NserbenchError(

@@ -1,9 +1,13 @@
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nserbench.benchmark.names import read_upstreams
 from nserbench.benchmark.plugins import Plugins, Registry
 from nserbench.errors import UnknownName
 from nserbench.leaderboard.cells import Row
@@ -190,8 +194,173 @@ def test_every_table_with_results_in_the_paper_is_there(document: list[str]) -> 
     titles = [line.split(":")[0] for line in document if line.startswith("TABLE ")]
 
     names = {table.name.partition(",")[0] for table in read_published("paper").tables}
+    names -= {"Fig. 3", "Fig. 4"}  # of which the text says some layers
 
     assert names == {title.capitalize().split()[0] + title[5:] for title in titles[2:]}
+
+
+NUMBER = r"(\d+\.\d+)"
+PLACES = ("IEMOCAP", "Human", "Park", "Traffic")
+
+
+@pytest.fixture
+def section(document: list[str]) -> Callable[[str], str]:
+    """Give a function that cuts a section of Sec. V out of the paper, in one line."""
+
+    def cut(title: str) -> str:
+        (start,) = (
+            place
+            for place, line in enumerate(document)
+            if re.fullmatch(rf"#+ [A-G]\. {title}.*", line)
+        )
+        rest = document[start + 1 :]
+        end = next(place for place, line in enumerate(rest) if line.startswith("###"))
+        return " ".join(" ".join(rest[:end]).split())
+
+    return cut
+
+
+def layers_in(text: str) -> dict[str, dict[str, str]]:
+    """Read each layer that the text names from its sentences: by place, then label."""
+    parts = re.split(
+        r"For the IEMOCAP dataset|In the Human subset|In the Environment.Park subset|"
+        r"In the more challenging Environment.Traffic subset",
+        text,
+    )
+    found: dict[str, dict[str, str]] = {}
+    for place, part in zip(PLACES, parts[1:], strict=True):
+        own = found.setdefault(place, {})
+        encoder, decoder = re.split("decoder (?:achieves|peaks)", part, maxsplit=1)
+        for value, layer in re.findall(rf"{NUMBER}% at L(\d+)", encoder):
+            own[f"Encoder L{layer}"] = value
+        decoder, models = decoder.split("SSL models", 1)
+        peak = re.search(rf"{NUMBER}%? ?(?:at L|\(L)(\d+)\)", decoder)
+        assert peak is not None
+        own[f"Decoder L{peak[2]}"] = peak[1]
+        (last,) = re.findall(rf"(?:declining|declines) to {NUMBER}% at L12", decoder)
+        own["Decoder L12"] = last
+        said = rf"(Wav2Vec 2\.0|HuBERT|WavLM)[^()%]*?\(?{NUMBER}%?,? ?(?:at |\()?L(\d+)"
+        for model, value, layer in re.findall(said, models):
+            own[f"{model} (FT) L{layer}"] = value
+    return found
+
+
+def test_the_papers_layers_are_those_of_its_text_to_the_digit(
+    section: Callable[[str], str],
+) -> None:
+    found: dict[str, dict[str, str]] = {place: {} for place in PLACES}
+    for table in read_published("paper").tables:
+        for row in table.rows if table.name in ("Fig. 3", "Fig. 4") else ():
+            for place, (value,) in zip(PLACES, row.values, strict=True):
+                if value is not None:
+                    found[place][row.label] = value
+
+    assert found == layers_in(section("Layer-wise Analysis"))
+    assert sum(map(len, found.values())) == 28
+
+
+RATES = {
+    ("Whisper", "clean"): rf"Whisper attains a WER of {NUMBER} and",
+    ("Conformer", "clean"): rf"Conformer records a WER of {NUMBER} and",
+    ("Whisper", "human"): rf"at 5 dB SNR, the WER is {NUMBER}\. This WER increases to "
+    rf"{NUMBER} at SNR of 0 dB and further rises to {NUMBER} at -5 dB",
+    ("Conformer", "human"): rf"WER increasing to {NUMBER} at 5 dB, rising further to "
+    rf"{NUMBER} at 0 dB, and peaking at {NUMBER} at -5 dB",
+    (
+        "Whisper",
+        "park",
+    ): rf"SNR of 5 dB, the WER increases to {NUMBER}\. At an SNR of 0 "
+    rf"dB, this metric rises to {NUMBER}\..*? -5 dB, the WER peaks at {NUMBER}\.",
+    (
+        "Conformer",
+        "park",
+    ): rf"WER increasing to {NUMBER} at 5 dB SNR, rising further to "
+    rf"{NUMBER} at 0 dB SNR, and reaching {NUMBER} at -5 dB SNR",
+    ("Whisper", "traffic"): rf"WER increases from {NUMBER} at 5 dB to {NUMBER} at 0 dB "
+    rf"and further to {NUMBER} at -5 dB",
+    ("Conformer", "traffic"): rf"WER rising from {NUMBER} at 5 dB to {NUMBER} at 0 dB "
+    rf"and {NUMBER} at -5 dB",
+}
+"""The sentences of Sec. V-E that hold error rates, from 5 to -5 dB."""
+
+
+def test_the_papers_error_rates_are_those_of_its_text_to_the_digit(
+    section: Callable[[str], str],
+) -> None:
+    text = section("Correlation between ASR")
+    wanted = {}
+    for (label, noise), sentence in RATES.items():
+        said = re.search(sentence, text)
+        assert said is not None, sentence
+        levels = ("",) if noise == "clean" else ("@5", "@0", "@-5")
+        for level, rate in zip(levels, said.groups(), strict=True):
+            wanted[label, f"iemocap {noise}{level}"] = rate
+
+    words = read_published("paper").words
+
+    assert words is not None
+    assert len(wanted) == 20
+    assert wanted == {
+        (row.label, str(place)): rate
+        for row in words.rows
+        for column, (rate,) in zip(words.columns, row.values, strict=True)
+        for place in column.ours
+    }
+
+
+def test_what_the_paper_says_of_words_and_emotions_stands_in_its_text(
+    section: Callable[[str], str],
+) -> None:
+    text = section("Correlation between ASR")
+    words = read_published("paper").words
+
+    assert words is not None
+    assert re.search(rf"\(Pearson.s \$r = {words.r}\$ ?, \$p {words.p}\$ ?\)", text)
+    falls = re.findall(r"(?:decreas\w* by|see[sn] a|drops by) (\d+\.\d+)%", text)
+    assert len(falls) == 6
+    told = [re.findall(r"\d+\.\d+", line) for line in words.said]
+    assert told == [falls[0::2], falls[1::2]]
+
+
+def test_the_falls_of_whispers_f1_follow_from_table_v() -> None:
+    published = read_published("paper")
+    falls = []
+    for table in published.tables:
+        if table.name.startswith("Table V,"):
+            (row,) = (one for one in table.rows if one.label == "ASR: Proposed")
+            f1 = [Decimal(str(each[1])) for each in row.values]  # from -10 to 10 dB
+            falls.append(str(f1[3] - f1[1]))
+
+    assert published.words is not None
+    assert re.findall(r"\d+\.\d+", published.words.said[0]) == falls
+
+
+def test_counts_of_corpora_are_those_of_the_papers_text(document: list[str]) -> None:
+    text = " ".join(document)
+    (told,) = (line for line in read_published("paper").differences if "Fig. 2" in line)
+
+    for count, sentence in (("13,708", "{} sentences"), ("7200", "{} utterances")):
+        assert count in told
+        assert sentence.format(count) in text
+
+
+@pytest.mark.parametrize("finetune", ["last", "joint"])
+@pytest.mark.parametrize("table", ["Table III", "Table V", "Table VII"])
+def test_the_rows_marked_ft_meet_what_finetune_runs(table: str, finetune: str) -> None:
+    plugins = Plugins(installed=False)
+    names = {"Wav2Vec 2.0": "wav2vec2", "HuBERT": "hubert", "WavLM": "wavlm"}
+    tables = [
+        one
+        for one in read_published("paper").tables
+        if one.name.partition(",")[0] == table
+    ]
+
+    for one in tables:
+        for title, name in names.items():
+            (row,) = (each for each in one.rows if f"{title} (FT)" in each.label)
+            (upstream,) = read_upstreams([name], plugins, finetune)
+            assert row.meets(Row(upstream.label, "last"))
+            assert not row.meets(Row(name, "last"))
 
 
 def test_emobox_agrees_with_what_was_noted_of_it(field: str) -> None:
@@ -305,6 +474,60 @@ def test_the_file_in_the_documentation_is_read(own: Path) -> None:
 
     assert [row.label for row in published.tables[0].rows] == ["WavLM", "SeaNet"]
     assert all(f"| `{name}` |" in text for name in published_names())
+
+
+WORDS = """
+[words]
+name = "Fig. 9"
+r = "-0.5"
+columns = [{ label = "Clean", ours = ["emodb clean"] }, { label = "Sea", ours = [] }]
+
+[[words.rows]]
+label = "Ear"
+ours = ["whisper x mean"]
+values = ["0.30", "-"]
+"""
+
+
+def test_word_error_rates_of_ones_own_file_are_read(own: Path) -> None:
+    own.write_text(TEXT + WORDS, encoding="utf-8")
+
+    words = read_published(str(own)).words
+
+    assert words is not None
+    assert (words.name, words.r, words.p, words.said) == ("Fig. 9", "-0.5", "", ())
+    assert [row.values for row in words.rows] == [[["0.30"], [None]]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"0.30"', '"30"', "'30' is no fraction of 1 in quotes"),
+        ('["0.30", "-"]', '["0.30"]', "'values' must hold 2 texts"),
+        ('["0.30", "-"]', "[0.3, 0.4]", "'values' must be a list of texts in quotes"),
+        ('r = "-0.5"', 'rho = "-0.5"', "words: unknown key 'rho'"),
+    ],
+)
+def test_word_error_rates_that_cannot_be_read_are_refused(
+    old: str, new: str, problem: str, own: Path
+) -> None:
+    own.write_text(TEXT + WORDS.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(BadReference, match=re.escape(problem)):
+        read_published(str(own))
+
+
+def test_the_word_error_rates_in_the_documentation_are_read(own: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "published.md"
+    text = page.read_text(encoding="utf-8").split("```toml\n")[2].partition("```")[0]
+    own.write_text(TEXT + text, encoding="utf-8")
+
+    words = read_published(str(own)).words
+
+    assert words == replace(
+        words, name="Fig. 6", r="-0.89", p="< 0.001", caption="word error rate"
+    )
+    assert [row.values for row in words.rows] == [[["0.28"]]]
 
 
 def test_a_misspelt_name_is_told_what_there_is() -> None:

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,96 @@ def test_words_stand_beside_emotions(add: Add, report: Callable[..., Report]) ->
     assert text(section, "Whisper", "emodb park@0")[0] == "\N{EN DASH}"
     assert any("what was said is not known" in line for line in section.notes)
     assert any("no correlation over 1 points" in line for line in section.notes)
+
+
+def test_the_papers_layers_stand_beside_ours_on_its_corpus_alone(
+    add: Add, report: Callable[..., Report]
+) -> None:
+    study = {**PAPER, "corpus": "iemocap"}
+    add("whisper-enc", "single:layer=12", right="11111111", **study)
+    add("whisper-enc", "single:layer=12", right="11111111")
+
+    theirs, decoder, *_ = report(3, None).sections
+    ours, *_ = report(3).sections
+
+    shown = text(theirs, "L12")
+    assert re.fullmatch(r"100\.0 \[.*\]\N{DAGGER} \(72\.11\)", shown[0])
+    assert text(theirs, "L11") == ["not run", "not run (62.61)", "not run", "not run"]
+    assert theirs.notes[-1] == (
+        "the paper's best layer, as its text says: IEMOCAP L12, IEMOCAP (Human) L11, "
+        "IEMOCAP (Environment) Park L12, IEMOCAP (Environment) Traffic L12"
+    )
+    assert text(decoder, "L4")[1] == "not run (62.20)"
+    assert "(" not in "".join(text(ours, "L11"))
+    assert not any("the paper" in line for line in ours.notes)
+
+
+def test_the_papers_error_rates_stand_beside_ours_in_percent(
+    add: Add, report: Callable[..., Report]
+) -> None:
+    heard = {"measure": "WER", "rate": 0.25, "mean": 0.3}
+    study = {**PAPER, "corpus": "iemocap"}
+    add("whisper", "ladapter", recognition=heard, **study)
+
+    (theirs,), (ours,) = report(5, None).sections, report(5).sections
+
+    words, f1 = text(theirs, "Whisper", "iemocap clean")
+    assert words == "25.0 WER (28)"
+    assert f1.endswith("(76.53)")
+    assert text(theirs, "Whisper", "iemocap traffic@0") == [
+        "not run (30)",
+        "not run (74.04)",
+    ]
+    assert text(theirs, "Conformer", "iemocap human@5") == ["not run (65)", "not run"]
+    assert any("r = -0.89, p < 0.001" in line for line in theirs.notes)
+    assert any("no correlation over 0 points" in line for line in ours.notes)
+    assert text(ours, "Whisper", "emodb clean") == ["not run", "not run"]
+    assert not any("the paper" in line for line in ours.notes)
+
+
+def test_error_rates_from_clean_speech_are_not_those_that_the_paper_prints(
+    root: Path,
+) -> None:
+    one = replace(source(root, 5, None), against="clean")
+
+    (section,) = make_report(one).sections
+
+    assert text(section, "Whisper", "iemocap clean") == ["not run", "not run (76.53)"]
+    assert not any("-0.89" in line for line in section.notes)
+
+
+def test_a_tuned_row_stands_beside_the_papers_in_the_experiment_that_runs_it(
+    add: Add, report: Callable[..., Report]
+) -> None:
+    add("wavlm:finetune=last", "last", right="11111111", **PAPER)
+
+    (section,) = report(7, None).sections
+
+    (shown,) = text(section, "WavLM (FT)", "UAR")
+    assert re.fullmatch(r"100\.0 \[.*\]\N{DAGGER} \(53\.89\)", shown)
+
+
+def test_why_a_cell_is_not_done_is_said_by_its_newest_result(
+    add: Add, report: Callable[..., Report]
+) -> None:
+    for reason, finished in (
+        ("broke last", "2026-01-01T10:00:00+00:00"),
+        ("broke first", "2026-01-01T12:00:00+09:00"),  # 03:00 in UTC
+    ):
+        add(
+            "mel",
+            "bigru",
+            right=None,
+            status="failed",
+            reason=reason,
+            classes=(),
+            provenance={"finished": finished},
+        )
+
+    (section,) = report(7).sections
+
+    assert any("broke last" in line for line in section.notes)
+    assert not any("broke first" in line for line in section.notes)
 
 
 def test_other_studies_in_the_folder_leave_no_trace(
