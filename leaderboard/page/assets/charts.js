@@ -167,6 +167,12 @@
     return [line, whiskers];
   };
 
+  /** Name a protocol, with what is said of a choice that flatters. */
+  nserbench.protocol = (name) => {
+    const { head } = nserbench.index.columns.find(({ protocol }) => protocol === name);
+    return [name, ...head.slice(2).filter((part) => part !== name)].join(", ");
+  };
+
   /** Give the text of a tooltip; braces would start a style in rich text. */
   nserbench.hint = (...lines) =>
     lines.map((line) => nserbench.cut(line, 60).replaceAll(/[{}|]/g, " ")).join("\n");

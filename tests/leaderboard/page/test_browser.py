@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,25 @@ def test_words_of_two_protocols_or_corpora_are_figures_of_their_own(
         "casia, probe v1: 2 cells",
     ):
         expect(page.locator("#main")).to_contain_text(told)
+
+
+@pytest.mark.parametrize("view", ["SNR curves", "Layers", "Confusions", "Cost"])
+def test_a_choice_that_flatters_is_named_above_its_figures(
+    view: str, visit: Open, add: Add
+) -> None:
+    for layer, snr in product((1, 2), (0, 5)):
+        add(
+            "whisper",
+            f"single:layer={layer}",
+            f"park@{snr}",
+            protocol="paper+oracle",
+            costs={"extraction_seconds": 1.0, "training_seconds": 1.0},
+        )
+    page = visit()
+
+    page.get_by_role("link", name=view).click()
+
+    expect(page.locator("figcaption").first).to_contain_text("chosen on test")
 
 
 def test_the_front_drawn_is_the_one_that_was_computed(visit: Open, add: Add) -> None:

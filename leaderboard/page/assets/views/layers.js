@@ -29,7 +29,7 @@
     return el(
       "section",
       {},
-      nserbench.lineFigure(lines, title, protocol, "layer"),
+      nserbench.lineFigure(lines, title, nserbench.protocol(protocol), "layer"),
       el("h3", {}, `${title}: upstream by layer, %`),
       heatmap(lines),
     );

@@ -41,11 +41,10 @@
 
   const metric = () => nserbench.index.metrics[choices.metric].title;
 
-  /** Name the corpus and the protocol of a cell, with what is said of a choice that flatters. */
+  /** Name the corpus and the protocol of a cell. */
   function study(cell) {
-    const { corpus, protocol, head } = nserbench.index.columns[cell.column];
-    const marks = head.slice(2).filter((name) => name !== protocol);
-    return [corpus, protocol, ...marks].join(", ");
+    const { corpus, protocol } = nserbench.index.columns[cell.column];
+    return `${corpus}, ${nserbench.protocol(protocol)}`;
   }
 
   function wordFigure(found) {

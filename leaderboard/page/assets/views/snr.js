@@ -118,7 +118,7 @@
         return nserbench.lineFigure(
           lines,
           `${corpus}, ${condition}`,
-          protocol,
+          nserbench.protocol(protocol),
           "SNR in dB",
         );
       });
