@@ -223,6 +223,7 @@ def make_figure(name: str, source: Source) -> Figure:
             f"  there are upstreams: {_listed(row.upstream for row in table.rows)}\n"
             f"  heads: {_listed(row.head for row in table.rows)}\n"
             f"  conditions: {_listed(map(str, table.columns))}\n"
+            f"  protocols: {_listed(column.protocol for column in table.columns)}\n"
             f"  make more, for instance with\n    nserbench run {kind.example}"
         )
     return kind.draw(source, found)
