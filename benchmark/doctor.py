@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nserbench.benchmark.findings import Finding, Report, about
+from nserbench.benchmark.overlap import overlap
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.sound_checks import (
@@ -77,7 +78,7 @@ def examine_corpus(
         _reading(corpus, excluded),
         _counts(bound, whole),
         _left_out(corpus),
-        _folds(corpus),
+        *_folds(corpus),
         _texts(corpus),
         *_audio(corpus.utterances, deep, progress, corpus.tested or corpus.folds),
     ]
@@ -141,13 +142,17 @@ def _left_out(corpus: Corpus) -> Finding:
     return about("left out", reasons, "yellow", "not taking part", "none")
 
 
-def _folds(corpus: Corpus) -> Finding:
+def _folds(corpus: Corpus) -> Iterator[Finding]:
+    """Look for what stands on both sides of a split."""
     try:
         splits = make_splits(corpus)
     except BadCorpus as error:
-        return Finding("folds", "red", str(error))
+        yield Finding("folds", "red", str(error))
+        return
     said = "1 split" if len(splits) == 1 else f"{len(splits)} splits"
-    return Finding("folds", "green", f"{said}, no {corpus.unit} on both sides")
+    yield Finding("folds", "green", f"{said}, no {corpus.unit} on both sides")
+    both = overlap(corpus, splits)
+    yield Finding("overlap", "green" if both.speakers == 0 else "yellow", str(both))
 
 
 def _texts(corpus: Corpus) -> Finding:

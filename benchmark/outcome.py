@@ -20,6 +20,7 @@ from nserbench.benchmark.heads import class_numbers
 from nserbench.benchmark.hearing import said
 from nserbench.benchmark.job import Job, Tuning
 from nserbench.benchmark.objective import uar_of
+from nserbench.benchmark.overlap import overlap
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.results import Result, Status, folder_name
 from nserbench.benchmark.store import Store
@@ -105,6 +106,7 @@ def done(
             **_told("layer_weights", job, (one.layers for one in fitted)),
             **({"choices": _plain(choices)} if choices else {}),
             **_tuned(job),
+            "overlap": asdict(overlap(job.opened.corpus, job.opened.splits)),
         },
     )
 

@@ -11,6 +11,8 @@ from nserbench.benchmark.combined import Combined
 from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.identify import Identified, identify
 from nserbench.benchmark.job import Job, Part, Tuning
+from nserbench.benchmark.leaks import refuse_copies
+from nserbench.benchmark.overlap import unit_said
 from nserbench.benchmark.progress import Progress
 from nserbench.benchmark.store import Form, Store
 from nserbench.benchmark.study import Study
@@ -26,6 +28,8 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
 
     Raises:
         BadAudio: if any audio file cannot be used.
+        BadCorpus: if the same audio is trained on and tested.
+        BadSpec: if there is too little of a noise for so many folds.
         CheckpointMissing: if weights are neither here nor to be had.
     """
     cells = [cell for cell in study.cells if cell.refused is None]
@@ -95,7 +99,7 @@ class _Desk:
             cell.protocol.details(
                 cell.downstream.card,
                 opened.splits,
-                opened.corpus.unit,
+                unit_said(opened.corpus, opened.splits),
                 [str(one) for one in trained],
                 tunes=tunes,
             ),
@@ -132,6 +136,7 @@ def _surveyed(
     found: dict[str, Sequence[Clip]] = {}
     for label, opened in study.corpora.items():
         clips = survey(opened.corpus.utterances, store.ledger, progress)
+        refuse_copies(label, clips, opened.splits)
         opened.refuse_short_noises([clip.samples for clip in clips])
         found[label] = clips
     return found

@@ -150,7 +150,21 @@ class CorpusCard(Card):
         """
         corpus: Corpus = self.resolve(self.load)(options, settings)
         ordered = sorted(corpus.utterances, key=lambda one: one.id)
-        return replace(corpus, utterances=ordered)
+        return replace(corpus, utterances=ordered, unit=_unit(corpus))
+
+
+def _unit(corpus: Corpus) -> str:
+    """Return what a corpus calls its unit; not a speaker where it is none.
+
+    A reader may give utterances units of their own and not say what they are.
+    """
+    ones = corpus.utterances
+    units = {one.independent for one in ones}
+    speakers = {one.speaker for one in ones}
+    pairs = {(one.independent, one.speaker) for one in ones}
+    if corpus.unit != "speaker" or len(pairs) == len(units) == len(speakers):
+        return corpus.unit
+    return "utterance" if len(units) == len(ones) else "group"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.metrics import answers_by, bootstrap
+from nserbench.benchmark.overlap import Overlap
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.results import Result, Status, read_result, result_folders
 from nserbench.errors import BadResult
@@ -110,6 +111,7 @@ class Tally:
         finished: When it was.
         facts: Protocol and provenance by key, to tell two results apart.
         counts: None unless it is done.
+        overlap: What training and test share, in words; empty where that was not known.
     """
 
     row: Row
@@ -121,6 +123,7 @@ class Tally:
     finished: datetime
     facts: Mapping[str, str]
     counts: Counts | None
+    overlap: str = ""
 
 
 def read_tallies(root: Path) -> list[Tally]:
@@ -192,7 +195,18 @@ def tally_of(result: Result, name: str = "") -> Tally:
         finished=finished_at(result, name),
         facts=dict(_facts({"protocol": details, **result.provenance})),
         counts=None if found is None else Counts.of(found),
+        overlap=_overlap(result, folder),
     )
+
+
+def _overlap(result: Result, folder: Path) -> str:
+    """Say what the training and the test part of a result share."""
+    if (told := result.notes.get("overlap")) is None:
+        return ""
+    try:
+        return str(Overlap.read(told))
+    except ValueError as error:
+        raise BadResult(f"{folder}: notes.overlap: {error}") from error
 
 
 def _settled(details: Mapping[str, object]) -> Iterator[str]:

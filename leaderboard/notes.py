@@ -57,6 +57,23 @@ def seed_lines(places: Places) -> Iterator[str]:
                 )
 
 
+def overlap_lines(places: Places) -> list[str]:
+    """Say how much of the test part is by known speakers or says known texts.
+
+    Once for each corpus; its protocols, too, where they do not share the same.
+    """
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (_, column), tallies in places.items():
+        for tally in tallies:
+            if tally.overlap:
+                found[column.corpus][tally.overlap].append(column.protocol)
+    return [
+        f"{corpus}{f' ({_listed(protocols)})' if len(ways) > 1 else ''}: {said}"
+        for corpus, ways in found.items()
+        for said, protocols in ways.items()
+    ]
+
+
 def reason_lines(places: Places) -> list[str]:
     """Say why cells are not done, once for each row and reason."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)

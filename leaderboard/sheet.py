@@ -173,9 +173,10 @@ def brackets_note(protocols: Iterable[str], seeds: Iterable[Sequence[int]]) -> s
         protocols: Lines that name the unit of independence.
         seeds: Of each number.
     """
-    units = "speakers"
-    if any(re.search("; unit (?!speaker)", line) for line in protocols):
-        units = "speakers, or the unit that a protocol names"
+    named = [one for line in protocols for one in re.findall("; unit (speaker)?", line)]
+    units = "speakers" if all(named) else "the unit that a protocol names"
+    if any(named) and not all(named):
+        units = f"speakers, or {units}"
     several = any(len(one) > 1 for one in seeds)
     spread = ", with the spread of the seeds" if several else ""
     return f"in brackets 95 %, bootstrap over {units}{spread}"

@@ -24,6 +24,7 @@ from nserbench.leaderboard.cells import (
 from nserbench.leaderboard.notes import (
     Places,
     denominator_lines,
+    overlap_lines,
     protocol_lines,
     reason_lines,
     seed_lines,
@@ -173,6 +174,7 @@ def summary_table(
         entries=_entries(places, samples, reference),
         protocols=protocol_lines(places),
         notes=[
+            *overlap_lines(places),
             *seed_lines(places),
             *older,
             *denominator_lines(places),

@@ -14,6 +14,9 @@ reading    green    24 utterances in 2 classes
 counts     green    nothing published to compare with
 left out   green    none
 folds      green    2 splits, no speaker on both sides
+overlap    green    of 24 test utterances 0 are by speakers that training also has; \
+texts are not
+                    known
 texts      yellow   the corpus has none: no text=reference
 files      green    24 are there, and none is cut off
 rate       green    all 16 kHz
