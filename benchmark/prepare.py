@@ -179,5 +179,7 @@ def _remarks(label: str, corpus: Corpus) -> Iterator[str]:
     """Say what a user should know of a corpus before it is used."""
     if corpus.edition:
         yield f"{label}: {corpus.edition}"
+    if corpus.remark:
+        yield f"{label}: {corpus.remark}"
     for name, why in corpus.left_out.items():
         yield f"{label}: {name} is left out: {why}"

@@ -67,6 +67,7 @@ class Corpus:
         dev: The fold that selects where something is selected, if the corpus has one.
         left_out: Why an utterance that the corpus lists does not take part, by id.
         edition: Which of several published editions was found; empty if there is one.
+        remark: What a reader of its numbers should know; empty if there is nothing.
 
     Raises:
         BadCorpus: if there are no utterances, two have one id, a label is not a
@@ -81,6 +82,7 @@ class Corpus:
     dev: str | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     edition: str = ""
+    remark: str = ""
 
     def __post_init__(self) -> None:
         if not self.utterances:

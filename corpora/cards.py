@@ -50,7 +50,12 @@ IEMOCAP = CorpusCard(
             help="sessions (leave one of 5 out) or speakers (leave one of 10 out)",
             default="sessions",
             parse=one_of("sessions", "speakers"),
-        )
+        ),
+        "parts": Option(
+            help="improvised dialogues, scripted ones, or all",
+            default="all",
+            parse=one_of("improvised", "scripted", "all"),
+        ),
     },
     protocol="paper",
     expects="nserbench.corpora.iemocap:expected",

@@ -24,19 +24,25 @@ LABELS = {
 }
 UNUSED = ("fru", "sur", "fea", "dis", "oth", "xxx")
 """The other labels: frustration to other, and ``xxx`` where the raters disagreed."""
-SESSIONS = {"1": 1085, "2": 1023, "3": 1151, "4": 1031, "5": 1241}
-SPEAKERS = {
-    "01F": 528,
-    "01M": 557,
-    "02F": 481,
-    "02M": 542,
-    "03F": 522,
-    "03M": 629,
-    "04F": 528,
-    "04M": 503,
-    "05F": 590,
-    "05M": 651,
+SESSIONS = "12345"
+PARTS = {"improvised": "impro", "scripted": "script"}
+"""What the name of a dialogue has after its session, by the part that it is of."""
+REPEATED = (
+    "the same scripts are read in all five sessions, so what scripted turns say is in "
+    "training and in test"
+)
+
+COUNTS: Mapping[str, Mapping[str, Sequence[int]]] = {
+    "improvised": {
+        "classes": (1099, 947, 608, 289),
+        "speakers": (271, 250, 273, 257, 305, 322, 268, 266, 366, 365),
+    },
+    "scripted": {
+        "classes": (609, 689, 476, 814),
+        "speakers": (257, 307, 208, 285, 217, 307, 260, 237, 224, 286),
+    },
 }
+"""Turns of each class, and of each speaker in the order of their names."""
 
 _SHEETS = "dialog/EmoEvaluation"
 _SHOWN = 20  # missing files in one message
@@ -61,7 +67,8 @@ def load(options: Options, settings: Settings) -> Corpus:
 
     Args:
         options: ``folds`` is ``sessions`` to leave one of five out in turn, or
-            ``speakers`` to leave one of ten out.
+            ``speakers`` to leave one of ten out. ``parts`` is ``improvised``,
+            ``scripted`` or ``all``.
         settings: Where ``iemocap`` is set to the folder that holds ``Session1``.
 
     Raises:
@@ -75,20 +82,50 @@ def load(options: Options, settings: Settings) -> Corpus:
         utterance
         for number in SESSIONS
         for sheet in _sheets(top / f"Session{number}")
+        if _part(sheet) in _wanted(options)
         for utterance in _utterances(sheet, by_speaker)
     ]
     _refuse_missing(utterances)
-    return Corpus(classes=CLASSES, utterances=utterances)
+    remark = REPEATED if "scripted" in _wanted(options) else ""
+    return Corpus(classes=CLASSES, utterances=utterances, remark=remark)
 
 
 def expected(options: Options) -> tuple[Expected, ...]:
     """Give the counts of the full release; `load` says what the options are."""
+    wanted = [COUNTS[part] for part in _wanted(options)]
+    classes, numbers = (
+        [sum(each) for each in zip(*(one[what] for one in wanted), strict=True)]
+        for what in ("classes", "speakers")
+    )
+    names = [f"0{session}{gender}" for session in SESSIONS for gender in "FM"]
+    speakers = dict(zip(names, numbers, strict=True))
+    sessions = {one: speakers[f"0{one}F"] + speakers[f"0{one}M"] for one in SESSIONS}
     return (
         Expected(
-            classes=dict(zip(CLASSES, (1708, 1636, 1084, 1103), strict=True)),
-            folds=SPEAKERS if options["folds"] == "speakers" else SESSIONS,
-            speakers=SPEAKERS,
+            classes=dict(zip(CLASSES, classes, strict=True)),
+            folds=speakers if options["folds"] == "speakers" else sessions,
+            speakers=speakers,
         ),
+    )
+
+
+def _wanted(options: Options) -> Sequence[str]:
+    """Name the parts of the corpus that are asked for."""
+    return list(PARTS) if options["parts"] == "all" else [options["parts"]]
+
+
+def _part(sheet: Path) -> str:
+    """Tell by its name whether a dialogue is improvised or scripted.
+
+    Raises:
+        BadCorpus: if it is neither.
+    """
+    for part, said in PARTS.items():
+        if f"_{said}" in sheet.stem:
+            return part
+    raise BadCorpus(
+        f"{sheet}: its name tells neither an improvised dialogue nor a scripted one,\n"
+        "  as Ses01F_impro01.txt and Ses01F_script01_1.txt do"
     )
 
 

@@ -93,12 +93,52 @@ def test_full_release_has_its_published_counts(full: Corpus) -> None:
 
 
 @pytest.mark.parametrize("folds", ["sessions", "speakers"])
-def test_full_release_is_as_expected(release: Path, folds: str) -> None:
-    corpus = read(release, f"iemocap:folds={folds}")
+@pytest.mark.parametrize(
+    ("parts", "total"), [("all", 5531), ("improvised", 2943), ("scripted", 2588)]
+)
+def test_full_release_is_as_expected(
+    release: Path, folds: str, parts: str, total: int
+) -> None:
+    corpus = read(release, f"iemocap:folds={folds},parts={parts}")
 
-    (counts,) = iemocap.expected({"folds": folds})
+    (counts,) = iemocap.expected({"folds": folds, "parts": parts})
     assert counts.differences(corpus) == []
-    assert counts.total == 5531
+    assert counts.total == len(corpus.utterances) == total
+
+
+def test_the_parts_are_told_by_the_names_of_the_dialogues(release: Path) -> None:
+    ids = {
+        parts: {one.id for one in read(release, f"iemocap:parts={parts}").utterances}
+        for parts in ("improvised", "scripted", "all")
+    }
+
+    assert all("_impro" in name for name in ids["improvised"])
+    assert all("_script" in name for name in ids["scripted"])
+    assert ids["improvised"] | ids["scripted"] == ids["all"]
+
+
+def test_where_scripted_turns_take_part_it_is_said_that_they_repeat(
+    release: Path,
+) -> None:
+    said = {
+        parts: read(release, f"iemocap:parts={parts}").remark
+        for parts in ("improvised", "scripted", "all")
+    }
+
+    assert said["improvised"] == ""
+    assert "the same scripts are read in all five sessions" in said["all"]
+    assert said["scripted"] == said["all"]
+
+
+def test_a_dialogue_that_is_neither_improvised_nor_scripted_is_refused(
+    tmp_path: Path,
+) -> None:
+    release = write_iemocap(tmp_path, {"Ses01F_other01_F000": "neu"})
+    for number in range(2, 6):
+        write_iemocap(tmp_path, {f"Ses0{number}F_impro01_F000": "neu"})
+
+    with pytest.raises(BadCorpus, match=r"Ses01F_other01.txt: its name tells neither"):
+        read(release)
 
 
 def test_full_release_agrees_with_the_list_of_s3prl(
