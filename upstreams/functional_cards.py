@@ -19,6 +19,7 @@ def _functionals(
         licence="audEERING Research License: non-commercial use only",
         load=f"nserbench.upstreams.functionals:{name.upper()}",
         files="nserbench.upstreams.functionals:opensmile_files",
+        version=2,
         extra="opensmile",
         groups={"functionals": GroupSpec(range(1, 2), dim, rate=None)},
         min_samples=min_samples,

@@ -11,6 +11,7 @@ import opensmile
 import torch
 from numpy.typing import NDArray
 from opensmile import FeatureSet
+from opensmile.core.config import config
 
 from nserbench.cards import Options
 from nserbench.errors import BadAudio
@@ -22,8 +23,10 @@ from nserbench.upstreams.base import (
     Upstream,
 )
 
-LOUDEST = 1 - 2**-15
-"""The highest sample that 16 bits hold; the lowest is -1."""
+FLOATS = 33
+"""The number of bits by which openSMILE is told that samples are 32-bit floats."""
+FULL = 2**15 / (2**15 - 1)
+"""What openSMILE makes of a 16-bit sample at 1.0: it divides by 32767, not by 32768."""
 
 _DECIDING = frozenset({".conf", ".dll", ".dylib", ".inc", ".py", ".so"})
 
@@ -31,9 +34,9 @@ _DECIDING = frozenset({".conf", ".dll", ".dylib", ".inc", ".py", ".so"})
 class Functionals(Upstream):
     """A feature set of openSMILE, as its library gives it.
 
-    openSMILE makes 16-bit numbers of a wave without looking at its level: a sample of
-    1.0 or more would come out with the other sign. Mixtures with noise go beyond 1.0,
-    so we clip them there, as a 16-bit file of the mixture would.
+    The Python package makes 16-bit numbers of a wave without looking at its level: a
+    sample of 1.0 or more would come out with the other sign. Mixtures with noise go
+    beyond 1.0, so we hand the library the samples as they are; see `heard`.
 
     Args:
         feature_set: Which functionals, over the whole utterance.
@@ -62,8 +65,7 @@ class Functionals(Upstream):
 
     def _row(self, utterance: str, wave: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the functionals of one utterance, ``(dim,)``."""
-        row: NDArray[np.float32]
-        row = self.smile(wave.clip(-1.0, LOUDEST), SAMPLE_RATE)[0, :, 0]
+        row = heard(self.smile, wave)
         if lacking := int((~np.isfinite(row)).sum()):
             raise BadAudio(
                 f"openSMILE has no value for {lacking} of the {len(row)} functionals "
@@ -71,6 +73,40 @@ class Functionals(Upstream):
                 "  wanted: a longer clip"
             )
         return row
+
+
+def heard(smile: opensmile.Smile, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the functionals of a wave, ``(dim,)``; NaN where it is too short.
+
+    This is what the package does, but that it hands over 32-bit floats, of any level,
+    in place of 16-bit numbers. For audio of 16 bits the values are the package's own.
+
+    Args:
+        smile: The feature set.
+        wave: ``(samples,)``, 16 kHz mono.
+    """
+    rows: list[NDArray[np.float32]] = []
+    samples = (FULL * wave.astype(np.float64)).astype(np.float32)
+    options = {
+        **smile._options(),
+        "source": str(Path(smile.default_config_root, config.EXTERNAL_INPUT_CONFIG)),
+        "sampleRate": SAMPLE_RATE,
+        "nBits": FLOATS,
+    }
+    library = smile._smile(options=options)
+    library.external_sink_set_callback_ex(
+        config.EXTERNAL_OUTPUT_COMPONENT, lambda data, meta: rows.append(data.copy())
+    )
+    library.external_audio_source_write_data(
+        config.EXTERNAL_SOURCE_COMPONENT, samples.tobytes()
+    )
+    library.external_audio_source_set_eoi(config.EXTERNAL_SOURCE_COMPONENT)
+    library.run()
+    library.free()
+    if not rows:
+        return np.full(smile.num_features, np.nan, np.float32)
+    found: NDArray[np.float32] = np.concatenate(rows, axis=None)
+    return found
 
 
 IS09 = partial(Functionals, FeatureSet.IS09)
