@@ -358,6 +358,7 @@ def _heard(job: Job) -> dict[str, object]:
     most = card.max_samples
     return {
         "edition": corpus.edition,
+        **({"remark": corpus.remark} if corpus.remark else {}),
         "left_out": dict(corpus.left_out),
         "utterances": len(job.clips),
         "hours": round(sum(one.samples for one in job.clips) / SAMPLE_RATE / 3600, 4),

@@ -77,3 +77,18 @@ def test_a_second_call_writes_the_same_bytes(nserbench: Command, notes: str) -> 
 
     assert len(one) == 4
     assert one == two
+
+
+def test_a_protocol_decides_which_noise_is_laid_under(
+    nserbench: Command, notes: str
+) -> None:
+    result = nserbench(
+        "mix -c manifest-hiss:notes.csv -o noisy --protocol noise_split=disjoint"
+    )
+
+    assert result.exit_code == 0, result.output
+    found = manifest("noisy/manifest-path=notes/hiss@0/manifest.csv")
+    half = soundfile.info("hiss.wav").frames // 2
+    assert {row["fold"] for row in found} == {"0", "1"}
+    for row in found:
+        assert (int(row["offset"]) >= half) is (row["fold"] == "1")
