@@ -30,6 +30,7 @@ from nserbench.benchmark.results import Result, read_results
 from nserbench.benchmark.runner import Runner
 from nserbench.benchmark.study import Request, Study, make_study
 from nserbench.benchmark.tuned import load_tuned
+from nserbench.corpora.noise import lay_under
 from nserbench.downstreams.dropout import Dropout
 from nserbench.errors import BadSpec, NothingToRun, StoreDamaged
 from nserbench.settings import Settings
@@ -408,6 +409,33 @@ def test_clean_train_tunes_once_for_every_condition(
 
     assert tunings == ["1", "2"]
     assert len(read_results(runner.results)) == 3
+
+
+def test_an_upstream_is_tuned_in_the_noise_of_each_fold_alone(
+    study: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = study(
+        "finetune=last",
+        corpora=["demo-park"],
+        protocol=f"{FAST}+noise_split=disjoint",
+    )
+    (opened,) = asked.corpora.values()
+    folds = {one.id: one.fold for one in opened.corpus.utterances}
+    length = opened.noises["park"].samples
+    assert length is not None
+    heard: set[tuple[str, int]] = set()
+
+    def listen(speech: Any, noise: Any, name: str, snr: float, seed: int) -> Any:
+        mixed = lay_under(speech, noise, name, snr, seed)
+        heard.add((folds[name], mixed.offset * len(opened.corpus.folds) // length))
+        return mixed
+
+    monkeypatch.setattr("nserbench.benchmark.extraction.lay_under", listen)
+
+    report = runner.run(asked)
+
+    assert report.outcomes["done"] == 1
+    assert heard == {(fold, at) for at, fold in enumerate(opened.corpus.folds)}
 
 
 def test_the_head_best_chooses_among_tuned_layers(
