@@ -195,18 +195,18 @@ def tally_of(result: Result, name: str = "") -> Tally:
         finished=finished_at(result, name),
         facts=dict(_facts({"protocol": details, **result.provenance})),
         counts=None if found is None else Counts.of(found),
-        overlap=_overlap(result, folder),
+        overlap=_overlap(result, name or result.folder),
     )
 
 
-def _overlap(result: Result, folder: Path) -> str:
+def _overlap(result: Result, name: str) -> str:
     """Say what the training and the test part of a result share."""
     if (told := result.notes.get("overlap")) is None:
         return ""
     try:
         return str(Overlap.read(told))
     except ValueError as error:
-        raise BadResult(f"{folder}: notes.overlap: {error}") from error
+        raise BadResult(f"{name}: notes.overlap: {error}") from error
 
 
 def _settled(details: Mapping[str, object]) -> Iterator[str]:
