@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, stdtrit
 
+from nserbench.benchmark.intervals import interval_of, standard_error
 from nserbench.benchmark.predictions import Predictions
 
 DRAWS = 2000
@@ -157,22 +157,93 @@ def mean_of_folds(metric: Callable[[Counts], Floats], matrix: Counts) -> Floats:
     return _mean(metric(matrix), matrix.sum(axis=(-2, -1)) > 0)
 
 
+def lacks_a_class(answers: Counts) -> bool:
+    """Tell whether a fold has no utterance of a class that another fold has.
+
+    Args:
+        answers: ``(..., folds, classes, classes)``; what stands before is added up.
+    """
+    there = answers.sum(axis=-1).reshape(-1, *answers.shape[-3:-1]).any(axis=0)
+    tested = there[there.any(axis=-1)]
+    return bool((tested != tested.any(axis=0)).any())
+
+
+def as_scored(answers: Counts) -> Counts:
+    """Return answers fold by fold, or as one fold where one of them lacks a class.
+
+    A metric of a fold that lacks a class is of another kind: of one class alone, every
+    answer of it is right, and guessing has an F1 far above chance.
+
+    Args:
+        answers: ``(..., folds, classes, classes)``, all that a cell has.
+    """
+    return answers.sum(axis=-3, keepdims=True) if lacks_a_class(answers) else answers
+
+
+def headline(name: str, folds: Counts) -> float:
+    """Return a metric of a cell: the mean of folds, pooled where one lacks a class.
+
+    Args:
+        name: In `METRICS`.
+        folds: ``(folds, classes, classes)``.
+    """
+    return float(mean_of_folds(METRICS[name], as_scored(folds)))
+
+
+def chance(name: str, folds: Counts) -> float:
+    """Return the metric of guessing, every class equally often, as a `headline`.
+
+    It is that of the confusions to be expected, which more utterances only come closer
+    to.
+
+    Args:
+        name: In `METRICS`.
+        folds: ``(folds, classes, classes)``; the answers in it do not matter.
+    """
+    support = folds.sum(axis=-1, keepdims=True)
+    guessed = np.repeat(support / folds.shape[-1], folds.shape[-1], axis=-1)
+    return headline(name, guessed)
+
+
+def effective_size(name: str, folds: Counts) -> float:
+    """Return of how many independent answers a metric is as sure as a plain fraction.
+
+    A metric is a weighted sum over folds and classes; with recalls of one size its
+    variance is v (1 - v) / size. F1 counts classes as UAR does, weighted F1 as accuracy
+    does.
+
+    Args:
+        name: In `METRICS`.
+        folds: ``(folds, classes, classes)``; the answers in it do not matter.
+    """
+    support = as_scored(folds).sum(axis=-1).astype(np.float64)
+    support = support[support.any(axis=1)]
+    weights = (support > 0) if name in ("uar", "f1_macro") else support
+    shares = weights / weights.sum(axis=1, keepdims=True) / len(support)
+    there = support > 0
+    return float(1 / np.sum(shares[there] ** 2 / support[there]))
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One metric of a cell, as fractions of 1.
 
     Attributes:
-        mean: Of the folds; the headline.
-        pooled: Over the predictions of all folds together.
-        low: Where the 95 % interval of ``mean`` begins. None with one unit.
+        value: The headline: ``mean``, or ``pooled`` where a fold lacks a class.
+        low: Where the 95 % interval of ``value`` begins. None with one unit.
         high: Where it ends.
+        chance: What guessing every class equally often gives; see `chance`.
+        mean: Of the folds.
+        pooled: Over the predictions of all folds together.
         folds: The value of each fold.
     """
 
-    mean: float
-    pooled: float
+    value: float
     low: float | None
     high: float | None
+    chance: float
+    mean: float
+    pooled: float
     folds: dict[str, float]
 
 
@@ -191,16 +262,19 @@ def summarise(
     drawn = bootstrap(answers, draws=draws, seed=seed) if len(answers) > 1 else {}
     summaries = {}
     for name, metric in METRICS.items():
-        value = float(mean_of_folds(metric, folds))
+        value = headline(name, folds)
         low = high = None
         if drawn:
             error = standard_error(drawn[name], value, len(answers))
-            low, high = interval_of(value, error, len(answers) - 1)
+            size = effective_size(name, folds)
+            low, high = interval_of(value, error, len(answers) - 1, size)
         summaries[name] = Summary(
-            mean=value,
-            pooled=float(metric(folds.sum(axis=0))),
+            value=value,
             low=low,
             high=high,
+            chance=chance(name, folds),
+            mean=float(mean_of_folds(metric, folds)),
+            pooled=float(metric(folds.sum(axis=0))),
             folds=dict(zip(names, metric(folds).tolist(), strict=True)),
         )
     return summaries
@@ -212,10 +286,11 @@ def bootstrap(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, NDArray[np.float32]]:
-    """Give the mean of folds in every draw of `resample`, ``(draws,)``, by metric.
+    """Give the headline in every draw of `resample`, ``(draws,)``, by metric.
 
     In a draw a fold counts as often as its units were drawn. Folds of one unit would
     otherwise count alike however often it was, and intervals come out too narrow.
+    Whether folds are pooled is settled by the answers as they are, not by a draw.
 
     Args:
         answers: ``(units, folds, classes, classes)``, at least two units.
@@ -230,6 +305,7 @@ def bootstrap(
     if count < 2:
         raise ValueError(f"a bootstrap needs at least 2 units, got {count}")
     times = _times(count, draws, seed)
+    answers = np.asarray(as_scored(answers), np.int64)
     tested = answers.any(axis=(-2, -1))
     weights = times @ tested / tested.sum(axis=0)
     hits, support, given = (
@@ -240,44 +316,6 @@ def bootstrap(
         name: _mean(_OF_MARGINS[name](hits, support, given), weights).astype(np.float32)
         for name in metrics
     }
-
-
-def standard_error(drawn: NDArray[np.floating[Any]], value: float, units: int) -> float:
-    """Give the standard error of a value from its bootstrap draws.
-
-    Deviations are from the value, so that a bias of small folds widens it. The factor
-    undoes that a bootstrap of n units has n - 1 degrees of freedom but divides by n.
-
-    Args:
-        drawn: ``(draws,)``.
-        value: What was measured.
-        units: How many were drawn from, at least 2.
-    """
-    square = np.mean(np.square(np.asarray(drawn, np.float64) - value))
-    return float(np.sqrt(square * units / (units - 1)))
-
-
-def interval_of(value: float, error: float, freedom: float) -> tuple[float, float]:
-    """Give the 95 % interval of a fraction, by Student's t on the log-odds scale.
-
-    As for fractions in clustered surveys (Korn and Graubard, 1998): it stays within
-    0..1, and its degrees of freedom are those of the clusters.
-
-    Args:
-        value: A fraction of 1.
-        error: Its standard error.
-        freedom: Degrees of freedom of the error.
-
-    Examples:
-        >>> low, high = interval_of(0.9, 0.02, 9)
-        >>> f"{low:.3f} {high:.3f}"
-        '0.845 0.937'
-    """
-    if error == 0 or not 0 < value < 1:
-        return value, value
-    reach = float(stdtrit(freedom, 0.975)) * error / (value * (1 - value))
-    low, high = expit(logit(value) + np.array([-reach, reach]))
-    return float(low), float(high)
 
 
 def resample(answers: NDArray[np.int64], draws: int = DRAWS, seed: int = 0) -> Floats:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.metrics import answers_by, bootstrap
+from nserbench.benchmark.metrics import answers_by, bootstrap, lacks_a_class
 from nserbench.benchmark.overlap import Overlap
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.results import Result, Status, read_result, result_folders
@@ -31,8 +31,8 @@ class Counts:
         tested: Equal for two cells that were tested on the same utterances, with the
             same labels, units of independence and folds.
         answers: ``(units, folds, classes, classes)``, confusion matrices.
-        drawn: The mean of folds in each draw of units, ``(draws,)``, by metric. Empty
-            until `resampled`, and with one unit.
+        drawn: The headline in each draw of units, ``(draws,)``, by metric. Empty until
+            `resampled`, and with one unit.
     """
 
     utterances: int
@@ -57,6 +57,16 @@ class Counts:
             tested=int.from_bytes(digest[:8], "big"),
             answers=answers_by(predictions)[1],
         )
+
+    @property
+    def folds(self) -> NDArray[np.int64]:
+        """The confusion matrix of each fold, ``(folds, classes, classes)``."""
+        return np.asarray(self.answers.sum(axis=0))
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a fold lacks a class, so that the folds are scored as one."""
+        return lacks_a_class(self.answers)
 
     def resampled(self) -> Counts:
         """Add the bootstrap draws, unless they are there or there is one unit."""

@@ -109,7 +109,7 @@ class Change:
     """One metric of both cells, as fractions of 1.
 
     Attributes:
-        first: The mean over seeds of the mean over folds.
+        first: The mean over seeds of the headline; see `Comparison.pooled`.
         second: The same of the second cell.
         change: The second minus the first.
         low: Where the 95 % interval of the change begins, as of every paired
@@ -133,6 +133,7 @@ class Comparison:
     Attributes:
         utterances: Tested with each seed.
         units: Of independence, behind the intervals.
+        pooled: Whether a fold lacks a class, so that scores are of all folds together.
         scores: By the names of `METRICS`.
         agreements: One for each pair of results. They are not added up, since an
             utterance would count once for each seed.
@@ -143,6 +144,7 @@ class Comparison:
 
     utterances: int
     units: int
+    pooled: bool
     scores: Mapping[str, Change]
     agreements: Sequence[Agreement]
     classes: Sequence[Part]
@@ -163,6 +165,7 @@ def compare(pairs: Sequence[Pair]) -> Comparison:
     return Comparison(
         utterances=len(known.utterances),
         units=len(set(known.independent)),
+        pooled=Counts.of(known).pooled,
         scores=_changes(pairs),
         agreements=[
             _agreement(_seeds(pair), *right)

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, groupby, pairwise, starmap
 from operator import itemgetter
 
-from nserbench.leaderboard.sheet import DELTA, FEW, Cell, Sheet, plain
+from nserbench.leaderboard.sheet import (
+    CHANCE,
+    DELTA,
+    FEW,
+    POOLED,
+    Cell,
+    Sheet,
+    plain,
+)
 from nserbench.leaderboard.summary_sheet import as_sheet
 from nserbench.leaderboard.table import SummaryTable
 
@@ -30,6 +38,7 @@ _ESCAPES = {
     "*": "{*}",
     DELTA: r"$\Delta$",
     FEW: r"$\dagger$",
+    POOLED: r"$\ddagger$",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
 
@@ -132,8 +141,12 @@ def _rows(sheet: Sheet, intervals: bool) -> Iterator[str]:
     for number, row in enumerate(sheet.rows):
         cells = chain.from_iterable(sheet.cells[number])
         numbers = (_number(cell, intervals) for cell in cells)
-        ranks = sheet.ranks[number : number + 1]
+        ranks = (_number(rank, intervals) for rank in sheet.ranks[number : number + 1])
         yield _line([escaped(row.upstream), escaped(row.head), *numbers, *ranks])
+    if sheet.chance:
+        levels = chain.from_iterable(sheet.chance)
+        yield r"\midrule"
+        yield _line([CHANCE, "", *levels, *[""][: len(sheet.ranks)]])
 
 
 def _number(cell: Cell, intervals: bool) -> str:

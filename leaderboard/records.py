@@ -10,14 +10,15 @@ from typing import TypedDict
 
 from nserbench.benchmark.results import Status
 from nserbench.leaderboard.cells import Row
-from nserbench.leaderboard.statistics import Ranks
+from nserbench.leaderboard.ranks import Ranks
 from nserbench.leaderboard.table import SummaryTable
 
 
 class Record(TypedDict):
     """A line of the CSV form; numbers are fractions of 1, None where not done.
 
-    The differences are to the table's reference row, and None where there is none.
+    ``folds`` says whether the value is their ``mean`` or of all folds ``pooled``. The
+    differences are to the table's reference row, and None where there is none.
     """
 
     upstream: str
@@ -30,6 +31,8 @@ class Record(TypedDict):
     value: float | None
     low: float | None
     high: float | None
+    folds: str | None
+    chance: float | None
     seeds: list[int]
     utterances: int
     units: int
@@ -39,6 +42,8 @@ class Record(TypedDict):
     difference_high: float | None
     p: float | None
     rank: float | None
+    rank_low: float | None
+    rank_high: float | None
 
 
 def to_csv(table: SummaryTable) -> str:
@@ -62,8 +67,9 @@ def to_json(table: SummaryTable) -> str:
 
 def records(table: SummaryTable) -> Iterator[Record]:
     """Give a record for each row, column and metric that has a result."""
-    ranks = table.ranks.average if table.ranks else {}
+    ranks = table.ranks.mean if table.ranks else {}
     for (row, column), entry in table.entries.items():
+        rank = ranks.get(row)
         for metric in table.metrics:
             score = entry.scores.get(metric)
             found = score.difference if score else None
@@ -78,6 +84,8 @@ def records(table: SummaryTable) -> Iterator[Record]:
                 value=score.value if score else None,
                 low=score.low if score else None,
                 high=score.high if score else None,
+                folds=("pooled" if entry.pooled else "mean") if score else None,
+                chance=entry.chance.get(metric),
                 seeds=list(entry.seeds),
                 utterances=entry.utterances,
                 units=entry.units,
@@ -86,7 +94,9 @@ def records(table: SummaryTable) -> Iterator[Record]:
                 difference_low=found.low if found else None,
                 difference_high=found.high if found else None,
                 p=found.p if found else None,
-                rank=ranks.get(row),
+                rank=rank.value if rank else None,
+                rank_low=rank.low if rank else None,
+                rank_high=rank.high if rank else None,
             )
 
 
@@ -97,10 +107,13 @@ def names_of(row: Row) -> dict[str, str]:
 
 def _ranks(ranks: Ranks) -> dict[str, object]:
     return {
+        "protocol": ranks.protocol,
         "columns": ranks.columns,
+        "corpora": ranks.corpora,
         "critical_difference": ranks.critical_difference,
-        "average": [
-            {**names_of(row), "rank": rank} for row, rank in ranks.average.items()
+        "mean": [
+            {**names_of(row), "rank": one.value, "low": one.low, "high": one.high}
+            for row, one in ranks.mean.items()
         ],
         "not_told_apart": [[names_of(row) for row in group] for group in ranks.groups],
     }

@@ -16,6 +16,7 @@ from nserbench.leaderboard.latex import to_latex
 from nserbench.leaderboard.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.records import to_csv, to_json
 from nserbench.leaderboard.sheet import (
+    CHANCE,
     TIED,
     Cell,
     Sheet,
@@ -42,9 +43,10 @@ def print_table(table: SummaryTable | Sheet, console: Console) -> None:
 def _columns(sheet: Sheet) -> Iterator[Shown]:
     for number, head in enumerate(sheet.heads):
         cells = [_lines(row[number]) for row in sheet.cells]
+        cells += [Text("\n".join(lines)) for lines in sheet.chance[number : number + 1]]
         yield "\n".join(map(plain, head)), cells
     if sheet.ranks:
-        yield "rank", [Text(rank) for rank in sheet.ranks]
+        yield "rank", [*(Text(shown(rank)) for rank in sheet.ranks), Text("")]
 
 
 def _part(sheet: Sheet, columns: Sequence[Shown]) -> Table:
@@ -61,17 +63,22 @@ def _part(sheet: Sheet, columns: Sequence[Shown]) -> Table:
             "\n".join(sheet.titles),
             *(cells[number] for _, cells in columns),
         )
+    if sheet.chance:
+        part.add_section()
+        part.add_row(
+            CHANCE, "", "\n".join(sheet.titles), *(cells[-1] for _, cells in columns)
+        )
     return part
 
 
 def _lines(cells: Sequence[Cell]) -> Text:
     lines = (
-        Text(_shown(cell), style="bold" if cell.place == 1 else "") for cell in cells
+        Text(shown(cell), style="bold" if cell.place == 1 else "") for cell in cells
     )
     return Text("\n").join(lines)
 
 
-def _shown(cell: Cell, written: Callable[[str], str] = plain) -> str:
+def shown(cell: Cell, written: Callable[[str], str] = plain) -> str:
     """Write a number with what belongs to it; names as ``written`` has them."""
     interval = f"[{cell.interval}]" if cell.interval else ""
     parts = (cell.value, interval + TIED * cell.tied, written(cell.word))
@@ -97,10 +104,13 @@ def _markdown_lines(sheet: Sheet) -> Iterator[str]:
         names = [escaped(row.upstream), escaped(row.head)]
         for place, title in enumerate(sheet.titles):
             cells = (_markdown_cell(found[place]) for found in sheet.cells[number])
-            ranks = sheet.ranks[number : number + 1]
+            ranks = map(shown, sheet.ranks[number : number + 1])
             yield markdown_row([*names, title, *cells, *ranks])
+    for place, title in enumerate(sheet.titles if sheet.chance else []):
+        cells = (escaped(column[place]) for column in sheet.chance)
+        yield markdown_row([CHANCE, "", title, *cells, *[""][: len(sheet.ranks)]])
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = _shown(cell, escaped)
+    text = shown(cell, escaped)
     return f"**{text}**" if cell.place == 1 else text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nserbench.benchmark.intervals import t_quantile
 from nserbench.leaderboard.cells import Row
 from nserbench.leaderboard.statistics import Sample
 
@@ -176,14 +177,24 @@ def error(values: Floats) -> Floats:
     return np.asarray(1 - values.mean(axis=-1))
 
 
-def interval(sample: Sample) -> tuple[float, float] | None:
-    """Give the 95 % interval of what is no fraction, by Student's t.
+def interval(sample: Sample, about: float = 0.0) -> tuple[float, float] | None:
+    """Return the 95 % interval of what is no fraction, by Student's t.
 
-    None with one unit.
+    Args:
+        sample: What was measured.
+        about: The value at which no answer differs.
+
+    Returns:
+        None with one unit.
     """
-    draws = None if sample.drawn is None else np.zeros_like(sample.drawn)
-    found = sample.minus(Sample(sample.tested, sample.units, np.zeros(1), draws))
-    return (found.low, found.high) if found else None
+    drawn = None if sample.drawn is None else sample.drawn - about
+    found = replace(sample, seeds=sample.seeds - about, drawn=drawn).change()
+    if found is None:
+        return None
+    error, freedom = found
+    reach = t_quantile(freedom) * error
+    low, high = sample.value - reach, sample.value + reach
+    return max(low, about - sample.span), min(high, about + sample.span)
 
 
 def ratio(own: Sample, reference: Sample) -> Sample | None:
@@ -211,6 +222,10 @@ def ratio(own: Sample, reference: Sample) -> Sample | None:
     drawn = None
     if own.drawn is not None and reference.drawn is not None:
         drawn = found + (own.drawn - found * reference.drawn) / reference.value
-    seeds = found + (own.seeds - found * reference.seeds) / reference.value
     holds = bounds is not None and bounds[0] > 0
-    return Sample(own.tested, own.units, seeds, drawn if holds else None)
+    return replace(
+        own,
+        seeds=found + (own.seeds - found * reference.seeds) / reference.value,
+        drawn=drawn if holds else None,
+        span=(1 + abs(found)) / reference.value,
+    )

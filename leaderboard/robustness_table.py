@@ -186,7 +186,10 @@ def _measured(
     for metric in metrics:
         values = _levels(noisy, metric)
         found[metric, "area"] = _applied(values, lambda one: area(snrs, one))
-        found[metric, "slope"] = _applied(values, lambda one: slope(snrs, one))
+        steepest = float(slope(snrs, (np.array(snrs) > np.mean(snrs)).astype(float)))
+        found[metric, "slope"] = replace(
+            _applied(values, lambda one: slope(snrs, one)), span=steepest
+        )
         if clean:
             both = _stacked([_sample(cell, metric) for cell in (clean, *noisy)])
             found[metric, "loss"] = _applied(
@@ -210,6 +213,7 @@ def _stacked(samples: Sequence[Sample]) -> Sample:
     drawn = [one.drawn for one in samples if one.drawn is not None]
     return replace(
         samples[0],
+        span=float(np.mean([one.span for one in samples])),
         seeds=np.stack([one.seeds for one in samples], axis=-1),
         drawn=np.stack(drawn, axis=-1) if len(drawn) == len(samples) else None,
     )
@@ -303,7 +307,8 @@ def _entry(curve: _Curve, classes: Sequence[str]) -> Robustness:
 
 def _estimate(sample: Sample, kind: str) -> Estimate:
     """Give the interval on the scale of its kind: a fraction stays within 0..1."""
-    found = sample.interval() if kind == "area" else interval(sample)
+    about = sample.value if kind == "relative" else 0.0
+    found = sample.interval() if kind == "area" else interval(sample, about)
     return Estimate(sample.value, *(found or (None, None)))
 
 

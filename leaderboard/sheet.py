@@ -33,6 +33,15 @@ FEW_NOTE = (
 )
 
 
+POOLED = "\N{DOUBLE DAGGER}"
+POOLED_NOTE = (
+    f"{POOLED}: over all folds together (pooled), since a fold lacks a class; "
+    "elsewhere the mean of folds"
+)
+CHANCE = "chance"
+"""The name of the last line, what guessing every class equally often gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One number as it is shown.
@@ -61,20 +70,23 @@ class Sheet:
         heads: The lines above each column; the first is shared by neighbours.
         titles: What each line of a place is.
         cells: ``cells[row][column][line]``.
-        ranks: The average rank of each row; empty if none is shown.
+        ranks: The mean rank of each row; empty if none is shown.
         caption: What the numbers are.
         intervals: What the intervals are, and their marks.
         notes: Whatever else stands below.
+        chance: ``chance[column][line]``, the last line of the table; empty if there is
+            none.
     """
 
     rows: Sequence[Row]
     heads: Sequence[Sequence[str]]
     titles: Sequence[str]
     cells: Sequence[Sequence[Sequence[Cell]]]
-    ranks: Sequence[str]
+    ranks: Sequence[Cell]
     caption: str
     intervals: Sequence[str]
     notes: Sequence[str]
+    chance: Sequence[Sequence[str]] = ()
 
     def lines(self) -> list[str]:
         """Give the lines below, where intervals are shown."""
@@ -164,6 +176,19 @@ def joined(names: Sequence[str]) -> str:
         ('UAR', 'UAR, F1 and accuracy')
     """
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def seed_note(seeds: Iterable[Sequence[int]]) -> list[str]:
+    """Return the line that says what one seed leaves out; none if all have several.
+
+    Args:
+        seeds: Of each number; empty where there is none.
+    """
+    counts = {len(one) for one in seeds} - {0}
+    if 1 not in counts:
+        return []
+    who = "one seed" if counts == {1} else "where there is one seed"
+    return [f"{who}: what another seed would change is not in intervals and tests"]
 
 
 def brackets_note(protocols: Iterable[str], seeds: Iterable[Sequence[int]]) -> str:

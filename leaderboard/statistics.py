@@ -1,23 +1,22 @@
-"""What a difference between two cells is worth, and how rows rank over columns."""
+"""How sure a score is, and what a difference between two cells is worth."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, stdtr, stdtrit
+from scipy.special import stdtr
 
-from nserbench.benchmark.metrics import (
-    DRAWS,
-    METRICS,
+from nserbench.benchmark.intervals import (
     interval_of,
-    mean_of_folds,
+    least_error,
     standard_error,
+    t_quantile,
 )
+from nserbench.benchmark.metrics import effective_size, headline
 from nserbench.leaderboard.cells import Counts, Row
 
 FEW_UNITS = 10
@@ -50,29 +49,33 @@ class Sample:
     Attributes:
         tested: Equal for two cells that were tested on the same utterances.
         units: Of independence, that were drawn from.
-        seeds: ``(seeds,)``, the mean of folds with each seed.
+        size: Effective number of answers; see `nserbench.benchmark.metrics`.
+        seeds: ``(seeds,)``, the headline with each seed.
         drawn: ``(draws,)``, the mean over seeds in each draw of units, which all
             seeds share. None with one unit.
         numbers: The seeds themselves; empty where nobody knows them.
+        span: By how much the value would change if every answer did; 1 of a score.
     """
 
     tested: int
     units: int
+    size: float
     seeds: NDArray[np.float64]
     drawn: NDArray[np.float64] | None
     numbers: tuple[int, ...] = ()
+    span: float = 1.0
 
     @classmethod
     def of(cls, counts: Mapping[int, Counts], metric: str) -> Sample:
         """Measure a metric, by its name in `METRICS`, of resampled counts by seed."""
         each = list(counts.values())
-        function, first = METRICS[metric], each[0]
-        found = [mean_of_folds(function, one.answers.sum(axis=0)) for one in each]
+        first = each[0]
         drawn = [one.drawn[metric] for one in each if one.drawn]
         return cls(
             tested=first.tested,
             units=len(first.answers),
-            seeds=np.array(found, np.float64),
+            size=effective_size(metric, first.folds),
+            seeds=np.array([headline(metric, one.folds) for one in each], np.float64),
             drawn=np.mean(drawn, axis=0, dtype=np.float64) if drawn else None,
             numbers=tuple(counts),
         )
@@ -93,12 +96,28 @@ class Sample:
         return float(np.var(self.seeds, ddof=1) / count) if count > 1 else 0.0
 
     def interval(self) -> tuple[float, float] | None:
-        """Give the 95 % interval of the value. None with one unit."""
+        """Return the 95 % interval of a score. None with one unit."""
         if self.drawn is None:
             return None
         sampling = standard_error(self.drawn, self.value, self.units)
         error, freedom = _combined(sampling, self.units, [self])
-        return interval_of(self.value, error, freedom)
+        return interval_of(self.value, error, freedom, self.size)
+
+    def change(self, *parts: Sample) -> tuple[float, float] | None:
+        """Return the standard error of a difference, and its degrees of freedom.
+
+        Args:
+            *parts: Whose seeds differ by chance; the sample's own unless given.
+
+        Returns:
+            None with one unit.
+        """
+        if self.drawn is None:
+            return None
+        sampling = standard_error(self.drawn, self.value, self.units)
+        error, freedom = _combined(sampling, self.units, parts or [self])
+        least = self.span * least_error(self.value / self.span, freedom, self.size)
+        return max(error, least), freedom
 
     def minus(self, other: Sample) -> Difference | None:
         """Compare with another cell draw by draw; p is not adjusted.
@@ -109,16 +128,29 @@ class Sample:
         """
         if self.drawn is None or other.drawn is None or self.tested != other.tested:
             return None
-        value = self.value - other.value
-        sampling = standard_error(self.drawn - other.drawn, value, self.units)
-        paired = self.numbers and self.numbers == other.numbers
-        changes = replace(self, seeds=self.seeds - other.seeds) if paired else None
-        parts = [self, other] if changes is None else [changes]
-        error, freedom = _combined(sampling, self.units, parts)
-        reach = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
-        return Difference(
-            value, value - reach, value + reach, _p(value, error, freedom)
-        )
+        drawn = self.drawn - other.drawn
+        if self.numbers and self.numbers == other.numbers:
+            changes = replace(self, seeds=self.seeds - other.seeds, drawn=drawn)
+            found = changes.change()
+        else:
+            value = np.array([self.value - other.value])
+            found = replace(self, seeds=value, drawn=drawn).change(self, other)
+        return found and _difference(self.value - other.value, *found, self.units)
+
+
+def _difference(value: float, error: float, freedom: float, units: int) -> Difference:
+    """Judge a difference by Student's t, but not beyond what its units allow.
+
+    If nothing differed, each unit would favour either side with equal chance, and all
+    of them the same one with the chance 2^(1 - units): no p is below that. Where that
+    is above `LEVEL`, the interval reaches 0.
+    """
+    least = 2.0 ** (1 - units)
+    reach = t_quantile(freedom) * error
+    if least > LEVEL:
+        reach = max(reach, abs(value))
+    p = max(float(2 * stdtr(freedom, -abs(value) / error)), least)
+    return Difference(value, max(value - reach, -1.0), min(value + reach, 1.0), p)
 
 
 def _combined(
@@ -136,15 +168,6 @@ def _combined(
         return 0.0, units - 1.0
     shares = sum(part**2 / freedom for part, freedom in parts)
     return float(np.sqrt(variance)), variance**2 / shares
-
-
-def _p(value: float, error: float, freedom: float) -> float:
-    """Give the two-sided p of a value against 0, by Student's t."""
-    if value == 0:
-        return 1.0
-    if error == 0:  # no draw is against it, and so many draws cannot show more
-        return 1 / (DRAWS + 1)
-    return float(2 * stdtr(freedom, -abs(value) / error))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -195,98 +218,3 @@ def tied_with_best(samples: Mapping[Row, Sample]) -> set[Row]:
     best = max(alike, key=lambda row: alike[row].value)
     others = differences(alike, best)
     return {best, *(row for row, one in others.items() if one.p >= LEVEL)}
-
-
-@dataclass(frozen=True, slots=True)
-class Ranks:
-    """How rows rank over the columns in which all of them are done.
-
-    Attributes:
-        average: The mean rank of each row, 1 for the best, ties shared; best first.
-        columns: How many columns that is.
-        critical_difference: Mean ranks this far apart differ at the level 0.05
-            (Nemenyi). None where the Friedman test tells no rows apart.
-        groups: Rows, best first, that are not told apart; largest groups only.
-    """
-
-    average: Mapping[Row, float]
-    columns: int
-    critical_difference: float | None
-    groups: Sequence[Sequence[Row]]
-
-
-def ranks(columns: Sequence[Mapping[Row, float]]) -> Ranks | None:
-    """Rank rows by their values in each column, and average the ranks.
-
-    While fewer than two columns have all rows, the row that is in the fewest columns
-    is left out.
-
-    Args:
-        columns: The values of each, by row.
-
-    Returns:
-        None if fewer than two rows share two columns.
-    """
-    rows = list(dict.fromkeys(row for column in columns for row in column))
-    while len(rows) > 1:
-        shared = [column for column in columns if all(row in column for row in rows)]
-        if len(shared) > 1:
-            return _ranked(
-                rows, np.array([[one[row] for row in rows] for one in shared])
-            )
-        rows.remove(min(rows, key=lambda row: sum(row in one for one in columns)))
-    return None
-
-
-def _ranked(rows: Sequence[Row], values: NDArray[np.float64]) -> Ranks:
-    """Rank rows by values ``(columns, rows)``."""
-    places = np.array([_places(one) for one in values])
-    mean = places.mean(axis=0)
-    average = {rows[at]: float(mean[at]) for at in np.argsort(mean, kind="stable")}
-    apart = friedman(places) < LEVEL
-    width = critical_difference(len(rows), len(values)) if apart else None
-    groups = _groups(average, np.inf if width is None else width)
-    return Ranks(average, len(values), width, groups)
-
-
-def _places(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rank from high to low, 1 for the highest; equal values share their mean rank."""
-    above = (values[None, :] > values[:, None]).sum(axis=1)
-    equal = (values[None, :] == values[:, None]).sum(axis=1)
-    return np.asarray(above + (equal + 1) / 2, np.float64)
-
-
-def friedman(places: NDArray[np.float64]) -> float:
-    """Give the p of Friedman's test that no row ranks above another.
-
-    Args:
-        places: ``(columns, rows)``, ranks within each column.
-    """
-    rows = places.shape[1]
-    centred = places - (rows + 1) / 2
-    within = float(np.square(centred).sum()) / (rows - 1)  # ties make it smaller
-    if within == 0:
-        return 1.0
-    between = float(np.square(centred.sum(axis=0)).sum())
-    return float(chdtrc(rows - 1, between / within))
-
-
-@lru_cache
-def critical_difference(rows: int, columns: int) -> float:
-    """Give how far two mean ranks must be apart (Nemenyi; Demsar, 2006, Sec. 3.2.2)."""
-    from scipy.stats import studentized_range  # takes long to import
-
-    quantile = float(studentized_range.ppf(1 - LEVEL, rows, np.inf)) / np.sqrt(2)
-    return float(quantile * np.sqrt(rows * (rows + 1) / (6 * columns)))
-
-
-def _groups(average: Mapping[Row, float], width: float) -> list[tuple[Row, ...]]:
-    """Give the largest runs of rows, best first, that lie within the width."""
-    rows = list(average)
-    groups: list[tuple[Row, ...]] = []
-    for start, first in enumerate(rows):
-        near = (row for row in rows[start:] if average[row] - average[first] <= width)
-        group = tuple(near)
-        if len(group) > 1 and not (groups and set(group) <= set(groups[-1])):
-            groups.append(group)
-    return groups

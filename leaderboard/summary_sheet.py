@@ -7,12 +7,16 @@ from itertools import chain
 
 from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.notes import SHORT
+from nserbench.leaderboard.ranks import Rank, Ranks
 from nserbench.leaderboard.sheet import (
+    CHANCE,
     DELTA,
     FEW,
     FEW_NOTE,
     NO_DIFFERENCE,
     NO_INTERVAL,
+    POOLED,
+    POOLED_NOTE,
     TIED_NOTE,
     TITLES,
     Cell,
@@ -25,9 +29,9 @@ from nserbench.leaderboard.sheet import (
     places,
     plain,
     probability,
+    seed_note,
     signed,
 )
-from nserbench.leaderboard.statistics import Ranks
 from nserbench.leaderboard.table import Entry, Score, SummaryTable
 
 
@@ -42,33 +46,63 @@ def summary_sheet(table: SummaryTable) -> Sheet:
     deltas = [(title, f"{DELTA}{title}") for title in titles]
     shown = [_column(table, column) for column in table.columns]
     tied = any(cell.tied for cell in chain.from_iterable(chain.from_iterable(shown)))
-    average = table.ranks.average if table.ranks else {}
+    mean = table.ranks.mean if table.ranks else {}
+    known = any(entry.chance for entry in table.entries.values())
     return Sheet(
         rows=table.rows,
         heads=[_head(table, column) for column in table.columns],
         titles=[one for pair in deltas for one in pair] if table.reference else titles,
         cells=[list(cells) for cells in zip(*shown, strict=True)],
-        ranks=[_rank(average.get(row)) for row in table.rows] if average else [],
-        caption=f"{joined(titles)}: mean of folds, percent",
+        ranks=[_rank(mean.get(row)) for row in table.rows] if mean else [],
+        caption=f"{joined(titles)}: {_how(table)}, percent",
         intervals=list(_interval_notes(table)),
         notes=[*([TIED_NOTE] if tied else []), *_notes(table, titles)],
+        chance=[_chance(table, column) for column in table.columns] if known else [],
     )
 
 
+def _how(table: SummaryTable) -> str:
+    """Say what the numbers are; pooled ones are marked besides."""
+    pooled = {entry.pooled for entry in table.entries.values() if entry.scores}
+    return "all folds together" if pooled == {True} else "mean of folds"
+
+
+def _chance(table: SummaryTable, column: Column) -> list[str]:
+    """Return the last cell of a column, a line for each title."""
+    found = [table.chance(column, metric) for metric in table.metrics]
+    shown = ["" if one is None else percent(one) for one in found]
+    return [
+        one for text in shown for one in ([text, ""] if table.reference else [text])
+    ]
+
+
 def _head(table: SummaryTable, column: Column) -> tuple[str, ...]:
-    """Give the lines above a column, marked where its intervals rest on few units."""
+    """Give the lines above a column, with the marks of few units and pooled folds."""
     corpus, condition, *rest = table.head(column)
-    found = (table.entries.get((row, column)) for row in table.rows)
-    mark = FEW if any(entry and _is_few(entry) for entry in found) else ""
-    return corpus, condition + mark, *rest
+    found = table.entries_of(column)
+    few = FEW if any(map(_is_few, found)) else ""
+    pooled = POOLED if any(entry.pooled for entry in found) else ""
+    return corpus, condition + few + pooled, *rest
 
 
 def _is_few(entry: Entry) -> bool:
     return is_few(entry.units, [score.low for score in entry.scores.values()])
 
 
-def _rank(average: float | None) -> str:
-    return "" if average is None else f"{average:.2f}"
+def _rank(rank: Rank | None) -> Cell:
+    if rank is None:
+        return Cell("")
+    return Cell(place_of(rank.value), bounds(rank.low, rank.high, place_of))
+
+
+def place_of(rank: float) -> str:
+    """Write a mean rank.
+
+    Examples:
+        >>> place_of(1.25)
+        '1.2'
+    """
+    return f"{rank:.1f}"
 
 
 def _column(table: SummaryTable, column: Column) -> list[list[Cell]]:
@@ -125,10 +159,15 @@ def _scores(table: SummaryTable) -> Iterator[Score]:
 def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
     if any(map(_is_few, table.entries.values())):
         yield FEW_NOTE
+    yield from seed_note(entry.seeds for entry in table.entries.values())
+    if any(entry.pooled for entry in table.entries.values()):
+        yield POOLED_NOTE
+    if any(entry.chance for entry in table.entries.values()):
+        yield f"{CHANCE}: guessing, every class equally often"
     if table.reference is not None:
         yield from _reference_notes(table, table.reference, titles)
     if table.ranks is not None:
-        yield _rank_note(table.ranks, titles[0])
+        yield rank_note(table.ranks, titles[0])
     yield from (f"protocol {plain(protocol)}" for protocol in table.protocols)
     yield from (plain(note) for note in table.notes)
 
@@ -151,10 +190,14 @@ def _reference_notes(
         )
 
 
-def _rank_note(ranks: Ranks, title: str) -> str:
-    told = (
-        "none differ significantly (Friedman, 5 %)"
-        if ranks.critical_difference is None
-        else f"{ranks.critical_difference:.2f} apart is significant (Nemenyi, 5 %)"
+def rank_note(ranks: Ranks, title: str) -> str:
+    """Say over what ranks are the mean, and how far apart they differ."""
+    corpora = "1 corpus" if ranks.corpora == 1 else f"{ranks.corpora} corpora"
+    rows = list(ranks.mean)
+    told = f"more than {ranks.critical_difference:.1f} apart is significant (5 %)"
+    if rows in [list(group) for group in ranks.groups]:
+        told = "none differ significantly (5 %)"
+    return (
+        f"rank: mean by {title} over {ranks.columns} columns, {corpora} "
+        f"({plain(ranks.protocol)}), 1 is best; {told}"
     )
-    return f"rank: mean over {ranks.columns} columns by {title}, 1 is best; {told}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from nserbench.benchmark.metrics import METRICS
+from nserbench.benchmark.metrics import METRICS, chance
 from nserbench.benchmark.results import Status
 from nserbench.errors import UnknownName
 from nserbench.leaderboard.cache import remembered_tallies
@@ -29,12 +29,11 @@ from nserbench.leaderboard.notes import (
     reason_lines,
     seed_lines,
 )
+from nserbench.leaderboard.ranks import Ranks, ranks
 from nserbench.leaderboard.statistics import (
     Difference,
-    Ranks,
     Sample,
     differences,
-    ranks,
     tied_with_best,
 )
 
@@ -53,7 +52,7 @@ class Score:
     """One metric, as fractions of 1.
 
     Attributes:
-        value: The mean over seeds of the mean over folds.
+        value: The mean over seeds of the headline; see `Entry.pooled`.
         low: Where its 95 % interval begins; sampling and seeds are both in it. None
             with one speaker.
         high: Where it ends.
@@ -79,6 +78,9 @@ class Entry:
         seeds: Those that are averaged.
         utterances: Tested with each seed.
         units: Of independence, behind the intervals.
+        pooled: Whether a fold lacks a class, so that its scores are those of all folds
+            together, and else the mean of folds.
+        chance: By metric, what guessing every class equally often gives.
     """
 
     status: Status
@@ -86,6 +88,8 @@ class Entry:
     seeds: Sequence[int]
     utterances: int
     units: int = 0
+    pooled: bool = False
+    chance: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,8 @@ class SummaryTable:
         protocols: A line for each way to train and test that took part.
         notes: What was averaged, chosen or left out, and why cells are empty.
         reference: The row that the others are compared with.
-        ranks: By the first metric. None where fewer than two rows are done together
-            in at least two columns.
+        ranks: By the first metric, without columns whose choice flatters. None where
+            fewer than two rows are done together in at least two columns.
     """
 
     rows: Sequence[Row]
@@ -121,9 +125,30 @@ class SummaryTable:
         place = (column.corpus, column.condition)
         split = [one for one in self.columns if (one.corpus, one.condition) == place]
         name = (column.protocol,) if len(split) > 1 else ()
-        variants = column.protocol.partition(" ")[0].split("+")
-        marks = [mark for variant, mark in FLATTERING.items() if variant in variants]
-        return (*place, *name, *marks)
+        return (*place, *name, *flattering(column))
+
+    def entries_of(self, column: Column) -> list[Entry]:
+        """Return what is done in a column, in the order of the rows."""
+        found = (self.entries.get((row, column)) for row in self.rows)
+        return [entry for entry in found if entry and entry.scores]
+
+    def chance(self, column: Column, metric: str) -> float | None:
+        """Return what guessing gives in a column; None where nothing is done.
+
+        Where rows were tested on different utterances, it is that of most rows.
+        """
+        found = Counter(
+            entry.chance[metric]
+            for entry in self.entries_of(column)
+            if metric in entry.chance
+        )
+        return found.most_common(1)[0][0] if found else None
+
+
+def flattering(column: Column) -> list[str]:
+    """Return what is to be said of a column whose choice flatters; else nothing."""
+    variants = column.protocol.partition(" ")[0].split("+")
+    return [said for variant, said in FLATTERING.items() if variant in variants]
 
 
 def read_metrics(text: str) -> tuple[str, ...]:
@@ -181,7 +206,13 @@ def summary_table(
             *reason_lines(places),
         ],
         reference=reference,
-        ranks=_ranks(found[metrics[0]] for found in samples.values()),
+        ranks=ranks(
+            {
+                column: found[metrics[0]]
+                for column, found in samples.items()
+                if not flattering(column)
+            }
+        ),
     )
 
 
@@ -238,7 +269,15 @@ def _entry(tallies: Sequence[Tally], scores: Mapping[str, Score]) -> Entry:
         failed = any(tally.status == "failed" for tally in tallies)
         return Entry("failed" if failed else "not applicable", {}, (), 0)
     one = next(iter(counts.values()))
-    return Entry("done", scores, tuple(counts), one.utterances, len(one.answers))
+    return Entry(
+        status="done",
+        scores=scores,
+        seeds=tuple(counts),
+        utterances=one.utterances,
+        units=len(one.answers),
+        pooled=one.pooled,
+        chance={name: chance(name, one.folds) for name in scores},
+    )
 
 
 def _scores(samples: Mapping[Row, Sample], reference: Row | None) -> dict[Row, Score]:
@@ -250,9 +289,3 @@ def _scores(samples: Mapping[Row, Sample], reference: Row | None) -> dict[Row, S
         low, high = sample.interval() or (None, None)
         scores[row] = Score(sample.value, low, high, row in tied, apart.get(row))
     return scores
-
-
-def _ranks(columns: Iterable[Mapping[Row, Sample]]) -> Ranks | None:
-    """Rank rows over the columns whose rows were tested on the same utterances."""
-    fair = (one for one in columns if len({each.tested for each in one.values()}) == 1)
-    return ranks([{row: each.value for row, each in one.items()} for one in fair])

@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from nserbench.benchmark.metrics import (
-    METRICS,
-    bootstrap,
-    interval_of,
-    mean_of_folds,
-    standard_error,
-)
+from nserbench.benchmark.intervals import interval_of, standard_error
+from nserbench.benchmark.metrics import bootstrap, effective_size, headline
 
 CLUSTERS = {4: (4, 300), 10: (5, 300), 30: (5, 60), 100: (5, 20)}
 """Folds, and mean utterances of a cluster, by the number of clusters."""
@@ -54,13 +49,13 @@ def coverage(
     generator = np.random.default_rng(seed)
     folds, size = CLUSTERS[clusters]
     drawn = [corpus(generator, clusters, folds, size) for _ in range(rounds)]
-    function = METRICS[metric]
-    values = [float(mean_of_folds(function, one.sum(axis=0))) for one in drawn]
+    values = [headline(metric, one.sum(axis=0)) for one in drawn]
     expected, held = float(np.mean(values)), 0
     for answers, value in zip(drawn, values, strict=True):
         found = bootstrap(answers, [metric], draws)[metric]
         error = standard_error(found, value, clusters)
-        low, high = interval_of(value, error, clusters - 1)
+        size = effective_size(metric, answers.sum(axis=0))
+        low, high = interval_of(value, error, clusters - 1, size)
         held += low <= expected <= high
     return held / rounds
 

@@ -49,12 +49,14 @@ class Run(TypedDict):
 class Sampled(TypedDict):
     """A `nserbench.leaderboard.statistics.Sample`, so that the page can subtract two.
 
-    ``seeds`` are the values with each seed, in the order of the runs. ``draws`` are
+    ``size`` is the effective number of answers. ``seeds`` are the values with each
+    seed, in the order of the runs. ``draws`` are
     unsigned 16-bit numbers in base64, little end first, of `STEPS` to 1; None with one
     unit of independence.
     """
 
     value: float
+    size: float
     seeds: Sequence[float]
     draws: str | None
 
@@ -144,6 +146,7 @@ def _sampled(seeds: Mapping[int, Counts], metric: str) -> Sampled:
     sample = Sample.of(seeds, metric)
     return Sampled(
         value=sample.value,
+        size=sample.size,
         seeds=sample.seeds.tolist(),
         draws=None if sample.drawn is None else _packed(sample.drawn),
     )

@@ -20,7 +20,10 @@ from nserbench.leaderboard.curves import (
     pareto,
     snr_curves,
 )
-from nserbench.leaderboard.statistics import FEW_UNITS, Ranks
+from nserbench.leaderboard.ranks import Ranks
+from nserbench.leaderboard.sheet import TITLES
+from nserbench.leaderboard.statistics import FEW_UNITS
+from nserbench.leaderboard.summary_sheet import rank_note
 from nserbench.leaderboard.table import Entry, Score, SummaryTable
 
 DIGITS = 5
@@ -46,12 +49,18 @@ class Metric(TypedDict):
 
 
 class Place(TypedDict):
-    """A column of the table."""
+    """A column of the table.
+
+    ``pooled`` says whether a fold lacks a class, so that scores are of all folds
+    together; ``chance`` is what guessing gives in each metric.
+    """
 
     corpus: str
     condition: str
     protocol: str
     head: Sequence[str]
+    pooled: bool
+    chance: Sequence[float | None]
 
 
 class Measured(TypedDict, total=False):
@@ -101,11 +110,13 @@ class Line(TypedDict):
 
 
 class Ranking(TypedDict):
-    """Mean ranks, best first, and which of them are not told apart."""
+    """Mean ranks with their intervals, best first, and which are not told apart.
 
-    rows: Sequence[tuple[int, float]]
-    columns: int
-    critical_difference: float | None
+    ``note`` is that of the table.
+    """
+
+    rows: Sequence[tuple[int, float, float, float]]
+    note: str
     groups: Sequence[Sequence[int]]
 
 
@@ -165,7 +176,7 @@ def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
         snr=_lines([snr_curves(table, metric) for metric in table.metrics]),
         layers=_lines([layer_curves(table, metric) for metric in table.metrics]),
         reference=rows[table.reference] if table.reference else None,
-        ranks=_ranking(table.ranks, rows) if table.ranks else None,
+        ranks=_ranking(table, table.ranks, rows) if table.ranks else None,
         protocols=table.protocols,
         notes=table.notes,
         few_units=FEW_UNITS,
@@ -211,7 +222,13 @@ def _place(table: SummaryTable, column: Column) -> Place:
         condition=column.condition,
         protocol=column.protocol,
         head=table.head(column),
+        pooled=any(entry.pooled for entry in table.entries_of(column)),
+        chance=[_short(table.chance(column, metric)) for metric in table.metrics],
     )
+
+
+def _short(fraction: float | None) -> float | None:
+    return None if fraction is None else short(fraction)
 
 
 def _cell(table: SummaryTable, row: Row, column: Column, entry: Entry) -> Cell:
@@ -274,10 +291,11 @@ def _line(curves: Sequence[Curve]) -> Line:
     )
 
 
-def _ranking(ranks: Ranks, rows: Mapping[Row, int]) -> Ranking:
+def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Ranking:
     return Ranking(
-        rows=[(rows[row], round(rank, 3)) for row, rank in ranks.average.items()],
-        columns=ranks.columns,
-        critical_difference=ranks.critical_difference,
+        rows=[
+            (rows[row], one.value, one.low, one.high) for row, one in ranks.mean.items()
+        ],
+        note=rank_note(ranks, TITLES[table.metrics[0]]),
         groups=[[rows[row] for row in group] for group in ranks.groups],
     )

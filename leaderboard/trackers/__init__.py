@@ -43,15 +43,17 @@ def hyperparameters(result: Result) -> dict[str, str | int]:
 def scores(result: Result) -> dict[str, float]:
     """Give every metric by name, computed from the predictions, as fractions of 1.
 
-    ``uar/mean`` is the mean of folds; ``uar/low`` and ``uar/high`` bound its 95 %
-    interval, where it has one; ``uar/pooled`` is over all predictions together,
-    ``uar/fold 1`` over those of a fold.
+    ``uar/value`` is the score; ``uar/low`` and ``uar/high`` bound its 95 % interval,
+    where it has one; ``uar/chance`` is what guessing gives. ``uar/mean`` is the mean of
+    folds, ``uar/pooled`` over all predictions together, ``uar/fold 1`` over those of a
+    fold. The score is the mean of folds, and pooled where a fold lacks a class.
     """
     if result.predictions is None:
         return {}
     found: dict[str, float] = {}
     for name, one in summarise(result.predictions).items():
-        found |= {f"{name}/mean": one.mean, f"{name}/pooled": one.pooled}
+        kinds = ("value", "chance", "mean", "pooled")
+        found |= {f"{name}/{kind}": getattr(one, kind) for kind in kinds}
         if one.low is not None and one.high is not None:
             found |= {f"{name}/low": one.low, f"{name}/high": one.high}
         found |= {f"{name}/fold {fold}": value for fold, value in one.folds.items()}

@@ -66,13 +66,18 @@ def _scores(found: Predictions) -> Table:
     summaries = summarise(found)
     folds = next(iter(summaries.values())).folds
     names = [f"fold {fold}" for fold in folds]
-    scores = table("metric", "mean of folds", "95 %", "pooled", *names)
+    scores = table(
+        "metric", "score", "95 %", "chance", "mean of folds", "pooled", *names
+    )
     for name, one in summaries.items():
         interval = (
             "" if one.low is None else f"{_percent(one.low)} to {_percent(one.high)}"
         )
         each = map(_percent, one.folds.values())
-        scores.add_row(name, _percent(one.mean), interval, _percent(one.pooled), *each)
+        values = one.chance, one.mean, one.pooled
+        scores.add_row(
+            name, _percent(one.value), interval, *map(_percent, values), *each
+        )
     return scores
 
 

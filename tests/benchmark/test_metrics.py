@@ -7,14 +7,17 @@ from scipy import stats
 from scipy.special import logit
 from sklearn import metrics as reference
 
+from nserbench.benchmark.intervals import standard_error
 from nserbench.benchmark.metrics import (
     METRICS,
     answers_by,
     bootstrap,
+    chance,
     confusion,
-    interval_of,
+    effective_size,
+    headline,
+    lacks_a_class,
     resample,
-    standard_error,
     summarise,
 )
 from nserbench.benchmark.predictions import Predictions
@@ -127,6 +130,18 @@ def test_the_headline_is_the_mean_of_folds_and_pooled_is_over_all() -> None:
         assert summary.folds == pytest.approx(each)
         assert summary.mean == pytest.approx(np.mean(list(each.values())))
         assert summary.pooled == pytest.approx(pooled)
+        assert summary.value == summary.mean
+
+
+def test_a_class_that_no_fold_has_does_not_count() -> None:
+    predictions = random_predictions(2)
+    labels = predictions.labels % 3
+    predictions = dataclasses.replace(predictions, labels=labels, predicted=labels)
+
+    found = summarise(predictions, draws=10)
+
+    assert not lacks_a_class(answers_by(predictions)[1])
+    assert found["uar"].value == found["uar"].mean == 1.0
 
 
 def test_a_class_absent_from_a_fold_does_not_count_in_it() -> None:
@@ -143,8 +158,8 @@ def test_a_class_absent_from_a_fold_does_not_count_in_it() -> None:
 
 def test_errors_are_those_of_a_plain_bootstrap_over_speakers_and_their_folds() -> None:
     predictions = random_predictions(3)
-    # One class belongs to one speaker, so that some draws lack it.
-    own = np.array(predictions.speakers) == "s0"
+    # One class belongs to one speaker of each fold, so that some draws lack it.
+    own = np.isin(predictions.speakers, ["s0", "s1", "s2"])
     labels = np.where(own, 3, predictions.labels % 3)
     predicted = predictions.predicted
     predictions = dataclasses.replace(predictions, labels=labels)
@@ -178,8 +193,10 @@ def test_an_interval_is_students_on_the_log_odds_of_the_value() -> None:
     found = summarise(predictions)
 
     for name, values in bootstrap(answers).items():
-        value, one = found[name].mean, found[name]
-        error = np.sqrt(np.mean((values - value) ** 2) * 6 / 5)
+        value, one = found[name].value, found[name]
+        size = effective_size(name, answers.sum(axis=0))
+        least = np.sqrt(value * (1 - value) / size)
+        error = max(np.sqrt(np.mean((values - value) ** 2) * 6 / 5), least)
         reach = stats.t.ppf(0.975, 5) * error / (value * (1 - value))
         assert one.low is not None
         assert one.high is not None
@@ -197,13 +214,6 @@ def test_folds_of_one_unit_give_the_error_of_a_mean_over_units() -> None:
 
     error = standard_error(values, float(np.mean(right / 40)), 20)
     assert error == pytest.approx(stats.sem(right / 40), rel=0.05)
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_the_interval_of_a_value_that_no_draw_changes_is_the_value(
-    value: float,
-) -> None:
-    assert interval_of(value, 0.0, 3) == (value, value)
 
 
 def test_who_is_drawn_depends_on_the_seed_and_the_number_of_speakers_alone() -> None:
@@ -262,3 +272,74 @@ def test_more_alike_speakers_give_a_narrower_interval() -> None:
     assert wide.low is not None
     assert wide.high is not None
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def one_class_each() -> Predictions:
+    """Make eight speakers of two classes, each a fold of its own and of one class."""
+    predictions = random_predictions(9, utterances=160, speakers=8)
+    own = np.array([int(name[1]) for name in predictions.speakers])
+    return dataclasses.replace(
+        predictions,
+        folds=predictions.speakers,
+        labels=own % 2,
+        predicted=np.where(np.arange(160) % 3 == 0, 1 - own % 2, own % 2),
+    )
+
+
+def test_folds_are_pooled_where_one_lacks_a_class() -> None:
+    predictions = one_class_each()
+    wanted = by_scikit_learn(predictions.labels, predictions.predicted)
+
+    found = summarise(predictions)
+
+    for name, summary in found.items():
+        assert summary.value == summary.pooled == pytest.approx(wanted[name])
+        assert summary.low is not None
+        assert summary.high is not None
+        assert summary.low < summary.value < summary.high
+    # A fold of one class makes no false alarm, so that its F1 is too good.
+    assert found["f1_macro"].mean > found["f1_macro"].value + 0.1
+
+
+def test_draws_are_of_the_headline_also_where_they_lack_a_class() -> None:
+    predictions = one_class_each()
+    answers = answers_by(predictions)[1]
+    drawn = resample(answers, draws=50, seed=3).sum(axis=1)
+
+    found = bootstrap(answers, draws=50, seed=3)
+
+    for name, values in found.items():
+        np.testing.assert_allclose(values, METRICS[name](drawn), rtol=1e-6)
+
+
+@pytest.mark.parametrize("predictions", [random_predictions(10), one_class_each()])
+def test_chance_is_what_many_guesses_come_to(predictions: Predictions) -> None:
+    folds = answers_by(predictions)[1].sum(axis=0)
+    many = np.repeat(folds.sum(axis=-1), 5000 * np.ones(len(folds), int), axis=0)
+    many = many.reshape(len(folds), 5000, CLASSES).sum(axis=1)
+    random = np.random.default_rng(0)
+    guessed = random.multinomial(many, np.full(CLASSES, 1 / CLASSES))
+
+    for name, summary in summarise(predictions, draws=10).items():
+        assert summary.chance == chance(name, folds)
+        assert summary.chance == pytest.approx(headline(name, guessed), abs=0.002)
+
+
+@pytest.mark.parametrize("predictions", [random_predictions(11), one_class_each()])
+@pytest.mark.parametrize("name", ["uar", "accuracy"])
+def test_a_score_is_as_sure_as_a_fraction_of_its_effective_number_of_answers(
+    name: str, predictions: Predictions
+) -> None:
+    folds = answers_by(predictions)[1].sum(axis=0)
+    random, right = np.random.default_rng(0), 0.7
+    hits = random.binomial(folds.sum(axis=-1), right, (4000, *folds.shape[:2]))
+    wrong = folds.sum(axis=-1) - hits
+    matrices = np.zeros((4000, *folds.shape))
+    for one in range(CLASSES):
+        matrices[..., one, one] = hits[..., one]
+        matrices[..., one, (one + 1) % CLASSES] = wrong[..., one]
+
+    values = np.array([headline(name, one) for one in matrices])
+
+    wanted = right * (1 - right) / effective_size(name, folds)
+    assert np.var(values) == pytest.approx(wanted, rel=0.1)

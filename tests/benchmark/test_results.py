@@ -69,7 +69,7 @@ def test_a_result_is_written_as_its_page_says(root: Path) -> None:
     ]
     # One of two speakers is answered well: nobody can know where the mean lies.
     ends = {"low": pytest.approx(0, abs=1e-6), "high": pytest.approx(1, abs=1e-6)}
-    half = {"mean": 0.75, "pooled": 0.75, **ends}
+    half = {"value": 0.75, "mean": 0.75, "pooled": 0.75, "chance": 0.5, **ends}
     content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     f1 = content["metrics"].pop("f1_macro")
     f1_weighted = content["metrics"].pop("f1_weighted")

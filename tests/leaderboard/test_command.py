@@ -19,11 +19,15 @@ def test_the_table_is_printed_by_default(root: Path, add: Add) -> None:
     assert [line.rstrip() for line in result.output.splitlines()] == [
         "                    emodb",
         "upstream  head      clean†",
-        "────────────────────────────────────────",
-        "mel       mean  F1  100.0 [100.0, 100.0]",
+        "───────────────────────────────────────",
+        "mel       mean  F1  100.0 [43.4, 100.0]",
+        "",
+        "chance          F1  50.0",
         "",
         "F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers",
         "†: fewer than 10 speakers (or other units), so intervals and tests are rough",
+        "one seed: what another seed would change is not in intervals and tests",
+        "chance: guessing, every class equally often",
         "protocol probe v1 on emodb: epochs 50, standardise yes",
         "seeds: 0",
     ]

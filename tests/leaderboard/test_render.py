@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from nserbench.leaderboard.cells import Column, Row
+from nserbench.leaderboard.ranks import Rank, Ranks
 from nserbench.leaderboard.render import (
     print_table,
     to_csv,
@@ -17,12 +18,20 @@ from nserbench.leaderboard.render import (
     to_latex,
     to_markdown,
 )
-from nserbench.leaderboard.statistics import Difference, Ranks
+from nserbench.leaderboard.statistics import Difference
 from nserbench.leaderboard.table import Entry, Score, SummaryTable
 
 LAST, MEAN, WHISPER = Row("mel", "last"), Row("mel", "mean"), Row("whisper", "last")
 CLEAN = Column("emodb", "clean", "probe v1")
 PARK = Column("emodb", "park@0", "probe v1")
+RANKS = Ranks(
+    mean={WHISPER: Rank(1.25, 1.0, 1.5), MEAN: Rank(1.75, 1.5, 2.0)},
+    protocol="probe v1",
+    columns=4,
+    corpora=1,
+    critical_difference=0.9,
+    groups=[[WHISPER], [MEAN]],
+)
 PROTOCOL = "probe v1 on emodb: epochs 50, standardise yes"
 FAILED = Entry("failed", {}, (), 0)
 
@@ -33,7 +42,8 @@ def scored(*values: float, units: int = 24, **changes: object) -> Entry:
         metric: replace(Score(value, value - 0.1, value), **changes)
         for metric, value in zip(("uar", "f1_macro"), values, strict=False)
     }
-    return Entry("done", scores, (0,), 535, units)
+    chance = dict.fromkeys(scores, 0.25)
+    return Entry("done", scores, (0,), 535, units, chance=chance)
 
 
 def made(
@@ -89,7 +99,7 @@ def marked() -> SummaryTable:
             (LAST, PARK): scored(0.5, difference=None),
         },
         reference=MEAN,
-        ranks=Ranks({WHISPER: 1.25, MEAN: 1.75}, 4, 0.98, [[WHISPER, MEAN]]),
+        ranks=RANKS,
     )
 
 
@@ -104,7 +114,12 @@ mel       mean  UAR  87.5 [77.5, 87.5]    62.5 [52.5, 62.5]
 whisper   last  UAR  100.0 [90.0, 100.0]
                 F1   100.0 [90.0, 100.0]
 
+chance          UAR  25.0                 25.0
+                F1   25.0                 25.0
+
 UAR and F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers
+one seed: what another seed would change is not in intervals and tests
+chance: guessing, every class equally often
 protocol probe v1 on emodb: epochs 50, standardise yes
 seeds: 0
 failed: mel x last (emodb park@0): out of memory
@@ -120,6 +135,9 @@ mel       mean  UAR  87.5 [77.5, 87.5]
 whisper   last  UAR  100.0 [90.0, 100.0]
                 F1   100.0 [90.0, 100.0]
 
+chance          UAR  25.0
+                F1   25.0
+
                      emodb
 upstream  head       park@0
 ──────────────────────────────────────
@@ -129,6 +147,9 @@ mel       mean  UAR  62.5 [52.5, 62.5]
                 F1   53.3 [43.3, 53.3]
 whisper   last  UAR
                 F1
+
+chance          UAR  25.0
+                F1   25.0
 """
 MARKDOWN = """\
 | upstream | head | metric | emodb clean | emodb park@0 |
@@ -139,8 +160,12 @@ MARKDOWN = """\
 | mel | mean | F1 | 86.6 [76.6, 86.6] | **53.3 [43.3, 53.3]** |
 | whisper | last | UAR | **100.0 [90.0, 100.0]** |  |
 | whisper | last | F1 | **100.0 [90.0, 100.0]** |  |
+| chance |  | UAR | 25.0 | 25.0 |
+| chance |  | F1 | 25.0 | 25.0 |
 
 - UAR and F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers
+- one seed: what another seed would change is not in intervals and tests
+- chance: guessing, every class equally often
 - protocol probe v1 on emodb: epochs 50, standardise yes
 - seeds: 0
 - failed: mel x last (emodb park@0): out of memory
@@ -148,31 +173,39 @@ MARKDOWN = """\
 MARKED = """\
                       emodb                         emodb
 upstream  head        clean†                        park@0             rank
-───────────────────────────────────────────────────────────────────────────
+─────────────────────────────────────────────────────────────────────────────────────
 mel       last  UAR   75.0 [65.0, 75.0]             50.0 [40.0, 50.0]
                 ΔUAR  -12.5 [-20.0, -3.1] p <0.001  -
-mel       mean  UAR   87.5 [77.5, 87.5]=                               1.75
+mel       mean  UAR   87.5 [77.5, 87.5]=                               1.8 [1.5, 2.0]
                 ΔUAR  reference
-whisper   last  UAR   89.5 [79.5, 89.5]                                1.25
+whisper   last  UAR   89.5 [79.5, 89.5]                                1.2 [1.0, 1.5]
                 ΔUAR  +2.0 [-1.0, +5.0] p 0.30
+
+chance          UAR   25.0                          25.0
+                ΔUAR
 
 UAR: mean of folds, percent; in brackets 95 %, bootstrap over speakers
 =: tied, the best is not significantly better (paired bootstrap, Holm over the rows)
 †: fewer than 10 speakers (or other units), so intervals and tests are rough
+one seed: what another seed would change is not in intervals and tests
+chance: guessing, every class equally often
 ΔUAR: minus mel x mean, in points; p by paired bootstrap, Holm over the rows
 Δ -: not tested on the same utterances as the reference, or on one speaker only
-rank: mean over 4 columns by UAR, 1 is best; 0.98 apart is significant (Nemenyi, 5 %)
+rank: mean by UAR over 4 columns, 1 corpus (probe v1), 1 is best; more than 0.9 apart is
+significant (5 %)
 protocol probe v1 on emodb: epochs 50, standardise yes
 """
 CSV = """\
-upstream,head,corpus,condition,protocol,metric,status,value,low,high,seeds,utterances,\
-units,tied,difference,difference_low,difference_high,p,rank
-mel,last,emodb,clean,probe v1,uar,done,0.75,0.65,0.75,0,535,4,False,\
--0.125,-0.2,-0.0312,0.0004,
-mel,mean,emodb,clean,probe v1,uar,done,0.875,0.775,0.875,0,535,4,True,,,,,1.75
-whisper,last,emodb,clean,probe v1,uar,done,0.895,0.795,0.895,0,535,4,True,\
-0.02,-0.01,0.05,0.3,1.25
-mel,last,emodb,park@0,probe v1,uar,done,0.5,0.4,0.5,0,535,24,False,,,,,
+upstream,head,corpus,condition,protocol,metric,status,value,low,high,folds,chance,\
+seeds,utterances,units,tied,difference,difference_low,difference_high,p,rank,rank_low,\
+rank_high
+mel,last,emodb,clean,probe v1,uar,done,0.75,0.65,0.75,mean,0.25,0,535,4,False,\
+-0.125,-0.2,-0.0312,0.0004,,,
+mel,mean,emodb,clean,probe v1,uar,done,0.875,0.775,0.875,mean,0.25,0,535,4,True,\
+,,,,1.75,1.5,2.0
+whisper,last,emodb,clean,probe v1,uar,done,0.895,0.795,0.895,mean,0.25,0,535,4,True,\
+0.02,-0.01,0.05,0.3,1.25,1.0,1.5
+mel,last,emodb,park@0,probe v1,uar,done,0.5,0.4,0.5,mean,0.25,0,535,24,False,,,,,,,
 """
 
 
@@ -193,7 +226,7 @@ def test_four_conditions_and_two_metrics_fit_in_100_columns() -> None:
             for row, value in zip(rows, (0.625, 0.875), strict=True)
             for column in columns
         },
-        ranks=Ranks(dict.fromkeys(rows, 1.5), 4, None, [rows]),
+        ranks=replace(RANKS, mean=dict.fromkeys(rows, Rank(1.5, 1, 2)), groups=[rows]),
     )
 
     lines = printed(table).splitlines()
@@ -210,7 +243,7 @@ def test_the_table_in_csv(marked: SummaryTable) -> None:
 
 
 def test_marks_differences_and_ranks_are_explained_below(marked: SummaryTable) -> None:
-    assert printed(marked) == MARKED
+    assert printed(marked, width=88) == MARKED
 
 
 def test_a_mark_that_is_not_there_is_not_explained(filled: SummaryTable) -> None:
@@ -235,14 +268,14 @@ def test_fewer_than_ten_units_are_marked(units: int, mark: str) -> None:
     assert text.splitlines()[0].endswith(f"| emodb clean{mark} |")
 
 
-def test_ranks_that_no_test_tells_apart_have_no_critical_difference(
+def test_ranks_that_no_test_tells_apart_are_said_not_to_differ(
     marked: SummaryTable,
 ) -> None:
-    alike = replace(marked, ranks=Ranks({MEAN: 1.5}, 3, None, [[MEAN]]))
+    alike = replace(marked, ranks=replace(RANKS, groups=[[WHISPER, MEAN]]))
 
     text = printed(alike)
 
-    assert "1 is best; none differ significantly (Friedman, 5 %)" in text
+    assert "none differ significantly (5 %)\n" in text
 
 
 # A number with its interval, and a p-value behind a difference.
@@ -263,7 +296,7 @@ def in_json(table: SummaryTable) -> Iterator[str]:
 
 def in_latex(table: SummaryTable) -> Iterator[str]:
     text = to_latex(table, intervals=True)
-    body = text.partition("\\midrule\n")[2].partition("\\bottomrule")[0]
+    body = text.partition("\\midrule\n")[2].partition("\\midrule")[0]
     plain = re.sub(r"\\(textbf|underline){([^}]*)}", r"\2", body)
     plain = re.sub(r"~{\\scriptsize (.*?)}(?= |~|$)", r" \1", plain.replace("{[}", "["))
     for line in plain.replace("$", "").splitlines():
@@ -271,14 +304,14 @@ def in_latex(table: SummaryTable) -> Iterator[str]:
 
 
 def in_markdown(table: SummaryTable) -> Iterator[list[str]]:
-    for line in to_markdown(table).split("\n\n")[0].splitlines()[2:]:
+    for line in to_markdown(table).split("\n| chance")[0].splitlines()[2:]:
         yield [cell.strip(" *") for cell in line.strip("|").split("|")[3:6]]
 
 
 def in_terminal(table: SummaryTable) -> Iterator[list[str]]:
     for line in printed(table, width=400).splitlines()[3:]:
         if found := NUMBER.findall(line):
-            yield found
+            yield found[:3]
 
 
 def test_all_forms_carry_the_same_numbers() -> None:
@@ -297,9 +330,14 @@ def test_all_forms_carry_the_same_numbers() -> None:
                 scores[metric] = Score(
                     value, low, high, False, None if row == MEAN else found
                 )
-            entries[row, column] = Entry("done", scores, (0, 1), 535, 24)
-    ranks = Ranks({WHISPER: 1.25, MEAN: 1.75, LAST: 3.0}, 4, 0.98, [[WHISPER, MEAN]])
-    table = made(entries, reference=MEAN, ranks=ranks)
+            chance = dict(zip(scores, random.uniform(0, 0.3, 2), strict=True))
+            entries[row, column] = Entry(
+                "done", scores, (0, 1), 535, 24, column == PARK, chance
+            )
+    mean = {
+        row: Rank(*np.sort(random.uniform(1, 3, 3))[[1, 0, 2]].tolist()) for row in rows
+    }
+    table = made(entries, reference=MEAN, ranks=replace(RANKS, mean=mean))
 
     wanted = list(in_json(table))
 
@@ -316,6 +354,83 @@ def test_all_forms_carry_the_same_numbers() -> None:
     ]
 
 
+def forms(table: SummaryTable) -> Iterator[str]:
+    """Give the forms that people read, as plain text."""
+    yield printed(table, width=400)
+    yield to_markdown(table)
+    text = to_latex(table, intervals=True).replace(r"~{\scriptsize {[}", " [")
+    yield text.replace("]}", "]").replace(r"$\ddagger$", "\N{DOUBLE DAGGER}")
+
+
+def test_all_forms_carry_the_same_ranks() -> None:
+    random = np.random.default_rng(0)
+    rows = [LAST, MEAN, WHISPER]
+    mean = {row: Rank(*random.uniform(1, 3, 3).tolist()) for row in rows}
+    table = made(
+        {(row, CLEAN): scored(0.5) for row in rows}, ranks=replace(RANKS, mean=mean)
+    )
+
+    for found in json.loads(to_json(table))["ranks"]["mean"]:
+        wanted = "{rank:.1f} [{low:.1f}, {high:.1f}]".format(**found)
+        assert all(text.count(wanted) == 1 for text in forms(table))
+        for row in json.loads(to_json(table))["rows"]:
+            if row["upstream"] == found["upstream"] and row["head"] == found["head"]:
+                assert row["rank"] == found["rank"]
+                assert (row["rank_low"], row["rank_high"]) == (
+                    found["low"],
+                    found["high"],
+                )
+
+
+def test_all_forms_carry_the_same_chance_and_the_same_mark_of_pooled_folds() -> None:
+    entries = {
+        (MEAN, CLEAN): replace(scored(0.7, 0.6), chance={"uar": 0.25, "f1_macro": 0.2}),
+        (MEAN, PARK): replace(
+            scored(0.5, 0.4), pooled=True, chance={"uar": 0.33, "f1_macro": 0.31}
+        ),
+    }
+    table = made(entries)
+
+    rows = json.loads(to_json(table))["rows"]
+
+    chances = [f"{100 * row['chance']:.1f}" for row in rows]
+    assert chances == ["25.0", "20.0", "33.0", "31.0"]
+    assert [row["folds"] for row in rows] == ["mean", "mean", "pooled", "pooled"]
+    terminal, markdown, latex = forms(table)
+    for text in (terminal, markdown, latex):
+        assert "park@0\N{DOUBLE DAGGER}" in text
+        assert "clean\N{DOUBLE DAGGER}" not in text
+        assert "\N{DOUBLE DAGGER}: over all folds together (pooled)" in text
+    assert "chance          UAR  25.0               33.0\n" in terminal
+    assert "                F1   20.0               31.0\n" in terminal
+    assert "| chance |  | UAR | 25.0 | 33.0 |\n" in markdown
+    assert "| chance |  | F1 | 20.0 | 31.0 |\n" in markdown
+    assert "chance &  & 25.0 & 20.0 & 33.0 & 31.0 " in latex
+
+
+def test_where_all_folds_are_pooled_the_caption_does_not_speak_of_their_mean() -> None:
+    table = made({(MEAN, CLEAN): replace(scored(0.5), pooled=True)})
+
+    assert "UAR: all folds together, percent" in to_markdown(table)
+
+
+def test_a_chance_is_that_of_what_most_rows_were_tested_on() -> None:
+    entries = {
+        (row, CLEAN): replace(scored(0.5), chance={"uar": chance})
+        for row, chance in ((LAST, 0.3), (MEAN, 0.25), (WHISPER, 0.25))
+    }
+
+    assert made(entries).chance(CLEAN, "uar") == 0.25
+
+
+def test_several_seeds_leave_no_chance_unsaid() -> None:
+    several = {(MEAN, CLEAN): replace(scored(0.5), seeds=(0, 1))}
+    one = {(MEAN, PARK): scored(0.5)}
+
+    assert "another seed" not in to_markdown(made(several))
+    assert "where there is one seed: what another" in to_markdown(made(several | one))
+
+
 def test_json_holds_what_stands_below_the_table(marked: SummaryTable) -> None:
     content = json.loads(to_json(replace(marked, notes=["seeds: 0"])))
 
@@ -326,10 +441,15 @@ def test_json_holds_what_stands_below_the_table(marked: SummaryTable) -> None:
     assert content["notes"] == ["seeds: 0"]
     assert content["reference"] == mean
     assert content["ranks"] == {
+        "protocol": "probe v1",
         "columns": 4,
-        "critical_difference": 0.98,
-        "average": [{**whisper, "rank": 1.25}, {**mean, "rank": 1.75}],
-        "not_told_apart": [[whisper, mean]],
+        "corpora": 1,
+        "critical_difference": 0.9,
+        "mean": [
+            {**whisper, "rank": 1.25, "low": 1.0, "high": 1.5},
+            {**mean, "rank": 1.75, "low": 1.5, "high": 2.0},
+        ],
+        "not_told_apart": [[whisper], [mean]],
     }
 
 

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,8 +126,46 @@ def test_rows_are_ranked_by_the_first_metric_where_their_tests_are_the_same(
     ranks = summary_table(root, ["uar", "accuracy"]).ranks
 
     assert ranks
-    assert ranks.average == {Row("whisper", "mean"): 1.0, MEL: 2.0}
+    places = {row: rank.value for row, rank in ranks.mean.items()}
+    assert places == {Row("whisper", "mean"): 1.0, MEL: 2.0}
     assert ranks.columns == 2
+
+
+@pytest.mark.parametrize("protocol", ["probe+oracle", "probe+superb"])
+def test_no_column_whose_choice_flatters_is_ranked(
+    root: Path, add: Add, protocol: str
+) -> None:
+    for condition in ("clean", "park@0"):
+        add(condition=condition, right="11110111")
+        add("whisper", condition=condition)
+        for upstream in ("mel", "whisper"):
+            add(upstream, condition=condition, protocol=protocol)
+            add(upstream, condition="park@5", protocol=protocol)
+
+    ranks = summary_table(root, ["uar"]).ranks
+
+    assert ranks
+    assert (ranks.protocol, ranks.columns) == ("probe v1", 2)
+
+
+def test_folds_that_lack_a_class_are_scored_together(root: Path, add: Add) -> None:
+    found = read_result(add(right="11101110")).predictions
+    assert found
+    owners = zip(found.speakers, found.labels.tolist(), strict=True)
+    apart = replace(
+        found,
+        folds=tuple(map(str, found.labels.tolist())),
+        speakers=tuple(f"{speaker} {label}" for speaker, label in owners),
+    )
+    add(predictions=apart)
+
+    (entry,) = summary_table(root, ["uar", "f1_macro"]).entries.values()
+
+    assert entry.pooled
+    assert entry.scores["uar"].value == pytest.approx((1 + 2 / 4) / 2)
+    f1 = (2 * 4 / (4 + 6) + 2 * 2 / (4 + 2)) / 2
+    assert entry.scores["f1_macro"].value == pytest.approx(f1)
+    assert entry.chance == {"uar": 0.5, "f1_macro": 0.5}
 
 
 def test_several_folders_make_one_table(root: Path, add: Add, tmp_path: Path) -> None:

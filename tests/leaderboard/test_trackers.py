@@ -47,6 +47,7 @@ def expected(result: Result) -> dict[str, float]:
     for name, one in summarise(result.predictions).items():
         assert one.low is not None
         assert one.high is not None
+        found |= {f"{name}/value": one.value, f"{name}/chance": one.chance}
         found |= {f"{name}/mean": one.mean, f"{name}/pooled": one.pooled}
         found |= {f"{name}/low": one.low, f"{name}/high": one.high}
         found |= {f"{name}/fold {fold}": value for fold, value in one.folds.items()}

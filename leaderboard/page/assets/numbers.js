@@ -1,12 +1,13 @@
 // Numbers as text and as small bars. Data are fractions of 1, shown in percent.
 "use strict";
 
-/** A percentage as Python writes it: halves go to the even digit. */
-nserbench.percent = (fraction) => {
-  const percent = 100 * fraction;
-  const half = Math.abs((4 * percent) % 2) === 1; // exactly .25 or .75
-  return (half ? Math.round(5 * percent) / 5 : percent).toFixed(1);
+/** A number with one digit as Python writes it: halves go to the even digit. */
+nserbench.oneDigit = (number) => {
+  const half = Math.abs((4 * number) % 2) === 1; // exactly .25 or .75
+  return (half ? Math.round(5 * number) / 5 : number).toFixed(1);
 };
+
+nserbench.percent = (fraction) => nserbench.oneDigit(100 * fraction);
 
 /** A difference in points, with its sign. */
 nserbench.points = (fraction) => {

@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect
 
 from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.page.index import short
-from nserbench.leaderboard.statistics import Difference, Ranks
+from nserbench.leaderboard.ranks import Rank, Ranks
+from nserbench.leaderboard.statistics import Difference
 from nserbench.leaderboard.table import SummaryTable, summary_table
 
 Add = Callable[..., Path]
@@ -364,7 +365,8 @@ def test_ties_ranks_and_a_reference_are_shown_beside_the_numbers(
                 for name, score in entry.scores.items()
             }
             entries[row, CLEAN] = replace(entry, scores=scores)
-        ranks = Ranks({whisper: 1.25, mel: 1.75}, 3, 1.1, [[whisper, mel]])
+        mean = {whisper: Rank(1.25, 1.0, 1.8), mel: Rank(1.75, 1.2, 2.0)}
+        ranks = Ranks(mean, "probe v1", 3, 1, 1.1, [[whisper, mel]])
         return replace(table, entries=entries, reference=mel, ranks=ranks)
 
     monkeypatch.setattr("nserbench.leaderboard.page.write.summary_table", judged)
@@ -380,5 +382,5 @@ def test_ties_ranks_and_a_reference_are_shown_beside_the_numbers(
     expect(other.locator(".value").first).to_have_class("value tied")
     page.get_by_role("link", name="Notes").click()
     expect(page.locator("tbody tr")).to_have_text(
-        ["whisper \u00d7 mean1.25a", "mel \u00d7 mean1.75a"]
+        ["whisper \u00d7 mean1.21.0\u20131.8a", "mel \u00d7 mean1.81.2\u20132.0a"]
     )

@@ -5,16 +5,19 @@
   const { el, choices } = nserbench;
 
   function scores(cell) {
+    const { pooled, chance } = nserbench.index.columns[cell.column];
+    const how = pooled ? "all folds together" : "mean of folds";
     const lines = nserbench.index.metrics.map(({ title }, at) => {
       const [value, low, high] = cell.scores[at];
       return [
         title,
         nserbench.percent(value),
         nserbench.bounds(low, high) || "one unit",
+        chance[at] === null ? "" : nserbench.percent(chance[at]),
         nserbench.bar(value, low, high, [0, 1], null, true),
       ];
     });
-    return nserbench.plainTable(["metric", "mean of folds, %", "95 %", ""], lines);
+    return nserbench.plainTable(["metric", `${how}, %`, "95 %", "chance", ""], lines);
   }
 
   function folds(runs) {

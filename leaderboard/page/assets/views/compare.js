@@ -12,6 +12,20 @@
     return Math.exp(logs[below] + (place - below) * (logs[below + 1] - logs[below]));
   }
 
+  /** The largest share of answers that may be so without one being seen; see
+   * nserbench.benchmark.intervals.unseen. */
+  function unseen(size, freedom) {
+    const ratio = Math.min(student(size - 1) / student(freedom), 1);
+    return -Math.expm1(Math.log(0.025) / (size * ratio ** 2));
+  }
+
+  /** The smallest error that a difference can have; see least_error beside it. */
+  function leastError(difference, freedom, size) {
+    const share = Math.min(Math.abs(difference), 1);
+    const hidden = unseen(size, freedom) / student(freedom);
+    return Math.max(Math.sqrt((share * (1 - share)) / size), hidden);
+  }
+
   /** The variance of a mean from seed to seed, and its freedom; 0 with one seed. */
   function spread(seeds) {
     const mean = seeds.reduce((sum, seed) => sum + seed, 0) / seeds.length;
@@ -42,8 +56,12 @@
     ].filter(([part]) => part > 0);
     const variance = parts.reduce((sum, [part]) => sum + part, 0);
     const shares = parts.reduce((sum, [part, freedom]) => sum + part ** 2 / freedom, 0);
-    const reach = variance && student(variance ** 2 / shares) * Math.sqrt(variance);
-    return { value, bounds: [value - reach, value + reach] };
+    const freedom = variance ? variance ** 2 / shares : one.units - 1;
+    const error = Math.max(Math.sqrt(variance), leastError(value, freedom, mine.size));
+    // No test of so few units can reach the level, whatever they answered.
+    const least = 2 ** (1 - one.units) > 0.05 ? Math.abs(value) : 0;
+    const reach = Math.max(student(freedom) * error, least);
+    return { value, bounds: [Math.max(value - reach, -1), Math.min(value + reach, 1)] };
   };
 
   const named = (row) => {

@@ -11,24 +11,22 @@
   const rowName = (row) =>
     nserbench.index.rows[row].map((part) => nserbench.cut(part)).join(" \u00d7 ");
 
-  function ranking({ rows, columns, critical_difference: critical, groups }) {
+  function ranking({ rows, note, groups }) {
     const letters = (row) =>
       groups
         .map((group, at) => (group.includes(row) ? String.fromCharCode(97 + at) : ""))
         .join("");
-    const text =
-      critical === null
-        ? `Mean rank over ${columns} columns by ${nserbench.index.metrics[0].title}; the Friedman test tells no rows apart.`
-        : `Mean rank over ${columns} columns by ${nserbench.index.metrics[0].title}. Ranks further apart than ${critical.toFixed(2)} differ (Nemenyi, 0.05); rows that share a letter do not.`;
-    const lines = rows.map(([row, rank]) => [
+    const digit = nserbench.oneDigit;
+    const lines = rows.map(([row, rank, low, high]) => [
       rowName(row),
-      rank.toFixed(2),
+      digit(rank),
+      `${digit(low)}\u2013${digit(high)}`,
       letters(row),
     ]);
     return [
       el("h2", {}, "Mean ranks"),
-      el("p", { class: "soft" }, text),
-      nserbench.plainTable(["row", "mean rank", "not told apart"], lines),
+      el("p", { class: "soft" }, `${note}. Rows that share a letter do not differ.`),
+      nserbench.plainTable(["row", "mean rank", "95 %", "not told apart"], lines),
     ];
   }
 
@@ -45,8 +43,9 @@
         el("h2", {}, "How the numbers are made"),
         list([
           ...metrics.map(({ title, meaning }) => `${title}: ${meaning}`),
-          "Every number is computed from the predictions of a cell, which its page has for download: the mean over folds, then over seeds. No stored metric is read.",
-          "95 % intervals come from a bootstrap that draws speakers, or the unit that a protocol names, with all their utterances, and from what differs between seeds.",
+          "Every number is computed from the predictions of a cell, which its page has for download: the mean over folds, then over seeds. Where a fold lacks a class, all folds are scored together (pooled, \u2021). No stored metric is read.",
+          "Chance is what guessing gives, every class equally often.",
+          "95 % intervals come from a bootstrap that draws speakers, or the unit that a protocol names, with all their utterances, and from what differs between seeds. With one seed, what another seed would change is not in them.",
         ]),
       );
     },

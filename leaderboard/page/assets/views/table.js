@@ -67,7 +67,9 @@
   }
 
   function columnTitle(column) {
-    const [corpus, condition, ...more] = nserbench.index.columns[column].head;
+    const { head, pooled, chance } = nserbench.index.columns[column];
+    const [corpus, condition, ...more] = head;
+    const guessing = chance[choices.metric];
     const lines = more.map((text) =>
       el(
         "span",
@@ -79,8 +81,11 @@
       "button",
       { class: "sort", type: "button" },
       el("span", {}, corpus),
-      el("span", {}, condition),
+      el("span", {}, pooled ? `${condition}\u2021` : condition),
       ...lines,
+      guessing === null
+        ? null
+        : el("span", { class: "chance" }, `chance ${nserbench.percent(guessing)}`),
     );
   }
 
@@ -163,9 +168,12 @@
       { class: "soft" },
       `${title}: ${meaning}, mean of folds, in percent, with its 95 % interval; the line runs from 0 to 100. Best of a column in bold; `,
       el("span", { class: "tied" }),
-      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one.`,
+      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one; \u2021 all folds together (pooled), since a fold lacks a class; chance: guessing, every class equally often.${oneSeed() ? " With one seed, what another seed would change is not in the interval." : ""}`,
     );
   }
+
+  const oneSeed = () =>
+    nserbench.index.cells.some(({ scores, seeds }) => scores && seeds.length === 1);
 
   let sorted = null;
 
