@@ -8,7 +8,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WHOLE := .venv/.whole
-BENCHMARKS := $(filter-out perf/_% perf/coverage.py,$(wildcard perf/*.py))
+SIMULATIONS := perf/coverage.py perf/ranks.py perf/training.py
+BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
 .PHONY: demo test test-slow lint types docs bench
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nserbench.leaderboard.cells import Column, Row, Tally, comparable
+from nserbench.leaderboard.statistics import LEVEL, least_p
 
 Places = Mapping[tuple[Row, Column], Sequence[Tally]]
 """The results that stand in one place of the table, one for each seed."""
@@ -41,12 +42,16 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def seed_lines(places: Places) -> Iterator[str]:
-    """Say which seeds were averaged, and which were left out."""
+    """Say which seeds were averaged, which were left out, and what one cannot tell."""
     averaged = {tuple(comparable(tallies)) for tallies in places.values()} - {()}
     if len(averaged) == 1:
         yield f"seeds: {', '.join(map(str, *averaged))}"
     elif averaged:
         yield "seeds differ between cells: csv and json say which"
+    counts = {len(one) for one in averaged}
+    if 1 in counts:
+        who = "one seed" if counts == {1} else "where there is one seed"
+        yield f"{who}: what another seed would change is not in intervals and tests"
     for (row, column), tallies in places.items():
         kept = comparable(tallies)
         for tally in tallies:
@@ -87,6 +92,23 @@ def reason_lines(places: Places) -> list[str]:
         f"{what} ({_listed(where)}): {reason}"
         for (what, reason), where in found.items()
     ]
+
+
+def hopeless_lines(places: Places) -> list[str]:
+    """Say in which columns no difference can be significant, whatever it is."""
+    units: dict[tuple[Column, int], list[int]] = defaultdict(list)
+    for (_, column), tallies in places.items():
+        for counts in list(comparable(tallies).values())[:1]:
+            units[column, counts.tested].append(len(counts.answers))
+    hopeless = [
+        str(column)
+        for (column, _), each in units.items()
+        if len(each) > 1 and least_p(each[0]) * (len(each) - 1) >= LEVEL
+    ]
+    if not hopeless:
+        return []
+    why = "too few speakers (or other units) for a difference between so many rows"
+    return [f"{_listed(hopeless)}: {why} to be significant"]
 
 
 def denominator_lines(places: Places) -> list[str]:

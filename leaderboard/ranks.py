@@ -24,6 +24,9 @@ Floats: TypeAlias = NDArray[np.float64]
 ROUNDED = 1e-9
 """By how much equal means of ranks may differ."""
 
+FEWEST = 5
+"""Units that tell no rows apart, by ranks or by a sign-flip test."""
+
 Samples: TypeAlias = Mapping[Row, Sample]
 """What is measured of the rows of a column."""
 
@@ -198,9 +201,11 @@ def ranked(blocks: Sequence[Block]) -> tuple[list[Rank], float]:
     """Rank the rows of all blocks, which have the same ones in the same order.
 
     Returns:
-        The mean rank of each row, and the critical difference. That is the 95th
-        percentile of the range of mean ranks over draws in which every row has the
-        same value, so that only the draw tells rows apart.
+        The mean rank of each row, and the critical difference. That is a percentile of
+        the range of mean ranks over draws in which every row has the same value, so
+        that only the draw tells rows apart. With many units it is the 95th; with few
+        it is a higher one, since they do not tell well how rows go together: ours, by
+        the simulation of docs/statistics.md.
     """
     rows, draws = blocks[0].drawn.shape[1:]
     mean, drawn, equal = (
@@ -219,8 +224,9 @@ def ranked(blocks: Sequence[Block]) -> tuple[list[Rank], float]:
         Rank(float(value), *_interval(float(value), each, alike, rows, units))
         for value, each, alike in zip(mean, drawn, equal, strict=True)
     ]
-    width = np.quantile(np.ptp(equal, axis=0), 1 - LEVEL, method="higher")
-    return found, float(width)
+    beyond = LEVEL * max(1 - FEWEST / units, 0.0)
+    width = np.quantile(np.ptp(equal, axis=0), 1 - beyond, method="higher")
+    return found, round(float(width), 9)
 
 
 def _places(values: Floats, axis: int) -> Floats:

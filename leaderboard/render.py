@@ -63,7 +63,7 @@ def _part(sheet: Sheet, columns: Sequence[Shown]) -> Table:
             "\n".join(sheet.titles),
             *(cells[number] for _, cells in columns),
         )
-    if sheet.chance:
+    if sheet.chance and any(cells[-1].plain for _, cells in columns):
         part.add_section()
         part.add_row(
             CHANCE, "", "\n".join(sheet.titles), *(cells[-1] for _, cells in columns)

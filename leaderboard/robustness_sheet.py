@@ -28,7 +28,6 @@ from nserbench.leaderboard.sheet import (
     percent,
     places,
     plain,
-    seed_note,
 )
 
 MISSING = "-"
@@ -175,7 +174,6 @@ def _interval_notes(table: RobustnessTable) -> Iterator[str]:
 def _notes(table: RobustnessTable) -> Iterator[str]:
     if any(map(_is_few, table.entries.values())):
         yield FEW_NOTE
-    yield from seed_note(entry.seeds for entry in table.entries.values())
     yield "area: the mean over the range of the SNR, by trapezoids, percent"
     yield "/dB: percentage points lost for each dB that the noise comes up"
     if table.reference is None:

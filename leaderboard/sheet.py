@@ -178,19 +178,6 @@ def joined(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def seed_note(seeds: Iterable[Sequence[int]]) -> list[str]:
-    """Return the line that says what one seed leaves out; none if all have several.
-
-    Args:
-        seeds: Of each number; empty where there is none.
-    """
-    counts = {len(one) for one in seeds} - {0}
-    if 1 not in counts:
-        return []
-    who = "one seed" if counts == {1} else "where there is one seed"
-    return [f"{who}: what another seed would change is not in intervals and tests"]
-
-
 def brackets_note(protocols: Iterable[str], seeds: Iterable[Sequence[int]]) -> str:
     """Say what stands in brackets.
 

@@ -141,11 +141,9 @@ class Sample:
 def _difference(value: float, error: float, freedom: float, units: int) -> Difference:
     """Judge a difference by Student's t, but not beyond what its units allow.
 
-    If nothing differed, each unit would favour either side with equal chance, and all
-    of them the same one with the chance 2^(1 - units): no p is below that. Where that
-    is above `LEVEL`, the interval reaches 0.
+    No p is below `least_p`. Where that is above `LEVEL`, the interval reaches 0.
     """
-    least = 2.0 ** (1 - units)
+    least = least_p(units)
     reach = t_quantile(freedom) * error
     if least > LEVEL:
         reach = max(reach, abs(value))
@@ -168,6 +166,19 @@ def _combined(
         return 0.0, units - 1.0
     shares = sum(part**2 / freedom for part, freedom in parts)
     return float(np.sqrt(variance)), variance**2 / shares
+
+
+def least_p(units: int) -> float:
+    """Return the smallest p that so many units of independence allow.
+
+    If nothing differed, each of them would favour either side with equal chance, and
+    all of them the same one with the chance 2^(1 - units).
+
+    Examples:
+        >>> least_p(5), least_p(10)
+        (0.0625, 0.001953125)
+    """
+    return 2.0 ** (1 - units)
 
 
 def holm(ps: Sequence[float]) -> list[float]:

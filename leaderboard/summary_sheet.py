@@ -29,7 +29,6 @@ from nserbench.leaderboard.sheet import (
     places,
     plain,
     probability,
-    seed_note,
     signed,
 )
 from nserbench.leaderboard.table import Entry, Score, SummaryTable
@@ -159,7 +158,6 @@ def _scores(table: SummaryTable) -> Iterator[Score]:
 def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
     if any(map(_is_few, table.entries.values())):
         yield FEW_NOTE
-    yield from seed_note(entry.seeds for entry in table.entries.values())
     if any(entry.pooled for entry in table.entries.values()):
         yield POOLED_NOTE
     if any(entry.chance for entry in table.entries.values()):

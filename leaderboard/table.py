@@ -24,6 +24,7 @@ from nserbench.leaderboard.cells import (
 from nserbench.leaderboard.notes import (
     Places,
     denominator_lines,
+    hopeless_lines,
     overlap_lines,
     protocol_lines,
     reason_lines,
@@ -203,6 +204,7 @@ def summary_table(
             *seed_lines(places),
             *older,
             *denominator_lines(places),
+            *hopeless_lines(places),
             *reason_lines(places),
         ],
         reference=reference,

@@ -96,6 +96,14 @@ def _print(pairs: Sequence[Pair], found: Comparison, written: Path | None) -> No
     click.echo()
     print_tables(_tables(found))
     click.echo(f"\n{WARNING}")
+    if found.pooled:
+        click.echo(
+            "A fold lacks a class, so the scores are of all folds together (pooled)."
+        )
+    if len(pairs) == 1:
+        click.echo(
+            "One seed of each: what another seed would change is in no interval or p."
+        )
     if found.units < FEW_UNITS:
         click.echo(f"Intervals from fewer than {FEW_UNITS} of them are rough.")
     if written:

@@ -26,10 +26,10 @@ def test_the_table_is_printed_by_default(root: Path, add: Add) -> None:
         "",
         "F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers",
         "†: fewer than 10 speakers (or other units), so intervals and tests are rough",
-        "one seed: what another seed would change is not in intervals and tests",
         "chance: guessing, every class equally often",
         "protocol probe v1 on emodb: epochs 50, standardise yes",
         "seeds: 0",
+        "one seed: what another seed would change is not in intervals and tests",
     ]
 
 

@@ -85,7 +85,6 @@ LATEX += r"""  &  \\
 \par\smallskip
 \begin{minipage}{\linewidth}\footnotesize\raggedright
 =: tied, the best is not significantly better (paired bootstrap, Holm over the rows)\par
-one seed: what another seed would change is not in intervals and tests\par
 protocol probe\_1 on emodb: epochs 50\par
 \end{minipage}
 \end{table}

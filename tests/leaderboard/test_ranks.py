@@ -8,7 +8,7 @@ from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.ranks import Block, Ranks, ranked, ranks
 from nserbench.leaderboard.statistics import Sample
 
-DRAWS, UNITS = 1000, 10
+DRAWS, UNITS = 1000, 24
 ROWS = [Row(name, "mean") for name in "abcd"]
 
 

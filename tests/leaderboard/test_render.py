@@ -118,7 +118,6 @@ chance          UAR  25.0                 25.0
                 F1   25.0                 25.0
 
 UAR and F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers
-one seed: what another seed would change is not in intervals and tests
 chance: guessing, every class equally often
 protocol probe v1 on emodb: epochs 50, standardise yes
 seeds: 0
@@ -164,7 +163,6 @@ MARKDOWN = """\
 | chance |  | F1 | 25.0 | 25.0 |
 
 - UAR and F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers
-- one seed: what another seed would change is not in intervals and tests
 - chance: guessing, every class equally often
 - protocol probe v1 on emodb: epochs 50, standardise yes
 - seeds: 0
@@ -187,7 +185,6 @@ chance          UAR   25.0                          25.0
 UAR: mean of folds, percent; in brackets 95 %, bootstrap over speakers
 =: tied, the best is not significantly better (paired bootstrap, Holm over the rows)
 †: fewer than 10 speakers (or other units), so intervals and tests are rough
-one seed: what another seed would change is not in intervals and tests
 chance: guessing, every class equally often
 ΔUAR: minus mel x mean, in points; p by paired bootstrap, Holm over the rows
 Δ -: not tested on the same utterances as the reference, or on one speaker only
@@ -421,14 +418,6 @@ def test_a_chance_is_that_of_what_most_rows_were_tested_on() -> None:
     }
 
     assert made(entries).chance(CLEAN, "uar") == 0.25
-
-
-def test_several_seeds_leave_no_chance_unsaid() -> None:
-    several = {(MEAN, CLEAN): replace(scored(0.5), seeds=(0, 1))}
-    one = {(MEAN, PARK): scored(0.5)}
-
-    assert "another seed" not in to_markdown(made(several))
-    assert "where there is one seed: what another" in to_markdown(made(several | one))
 
 
 def test_json_holds_what_stands_below_the_table(marked: SummaryTable) -> None:

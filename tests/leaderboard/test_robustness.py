@@ -669,7 +669,7 @@ def test_json_says_what_was_compared_with_what(filled: Path) -> None:
     assert content["unit"] == "fraction of 1; slope per dB"
     assert content["reference"] == {"upstream": "mel", "head": "mean"}
     assert content["protocols"] == ["probe v1 on emodb: epochs 50, standardise yes"]
-    assert content["notes"] == ["seeds: 0"]
+    assert content["notes"][0] == "seeds: 0"
 
 
 def test_names_are_data_in_every_form(root: Path, add: Add) -> None:

@@ -13,6 +13,11 @@ from nserbench.leaderboard.cells import Column, Counts, Row
 from nserbench.leaderboard.statistics import Sample
 from nserbench.leaderboard.table import read_metrics, summary_table
 
+ONE_SEED = "one seed: what another seed would change is not in intervals and tests"
+TOO_FEW = (
+    "emodb clean: too few speakers (or other units) for a difference between so many "
+    "rows to be significant"
+)
 Add = Callable[..., Path]
 MEL = Row("mel", "mean")
 CLEAN = Column("emodb", "clean", "probe v1")
@@ -191,6 +196,7 @@ def test_a_seed_tested_on_other_utterances_is_left_out_and_named(
     assert table.entries[MEL, CLEAN].seeds == (1,)
     assert table.notes == [
         "seeds: 1",
+        ONE_SEED,
         (
             "mel x mean, emodb clean: seed 0 is left out, it was tested on other "
             "utterances, labels or folds than the newest"
@@ -204,8 +210,33 @@ def test_seeds_that_differ_between_cells_are_mentioned(root: Path, add: Add) -> 
     add("whisper")
 
     assert summary_table(root, ["uar"]).notes == [
-        "seeds differ between cells: csv and json say which"
+        "seeds differ between cells: csv and json say which",
+        f"where there is {ONE_SEED}",
+        TOO_FEW,
     ]
+
+
+def test_several_seeds_leave_nothing_to_say_of_one(root: Path, add: Add) -> None:
+    for seed in (0, 1):
+        add(seed=seed)
+
+    assert summary_table(root, ["uar"]).notes == ["seeds: 0, 1"]
+
+
+@pytest.mark.parametrize(("rows", "said"), [(2, False), (3, True)])
+def test_a_column_in_which_nothing_can_be_significant_is_named(
+    root: Path, add: Add, rows: int, said: bool
+) -> None:
+    found = read_result(add()).predictions
+    assert found
+    # Six speakers: no p is below 1 / 32, and after Holm below 2 / 32.
+    six = replace(found, speakers=("a", "b", "c", "c", "d", "d", "e", "f"))
+    for number in range(rows):
+        add(f"row{number}", condition="park@0", predictions=six)
+
+    notes = summary_table(root, ["uar"]).notes
+
+    assert (TOO_FEW.replace("clean", "park@0") in notes) == said
 
 
 def test_rows_tested_on_different_utterances_are_mentioned_once(
@@ -218,11 +249,13 @@ def test_rows_tested_on_different_utterances_are_mentioned_once(
 
     assert summary_table(root, ["uar"]).notes == [
         "seeds: 0",
+        ONE_SEED,
         (
             "emodb clean, emodb park@0: rows were tested on different utterances, "
             "labels or folds and do not compare (utterances: mel x mean 8, "
             "whisper x mean 8 | wavlm x mean 4)"
         ),
+        TOO_FEW.replace("clean", "clean, emodb park@0"),
     ]
 
 
@@ -296,6 +329,8 @@ def test_reasons_are_given_once_for_each_row(root: Path, add: Add) -> None:
 
     assert table.notes == [
         "seeds differ between cells: csv and json say which",
+        ONE_SEED,
+        TOO_FEW,
         "n/a: mel x last (emodb clean, emodb park@0): mel has one layer",
         "failed: whisper x mean (emodb clean seed 0): out of memory",
     ]

@@ -100,6 +100,12 @@
     );
   }
 
+  function columnName(column) {
+    const { head, pooled } = nserbench.index.columns[column];
+    const [corpus, condition, ...more] = head;
+    return [corpus, pooled ? `${condition}\u2021` : condition, ...more].join(" ");
+  }
+
   /** Give the columns in which any of the rows is done. */
   const shared = (rows) =>
     choices
@@ -120,10 +126,12 @@
     const reach = Math.max(0.02, ...ends.map(Math.abs));
     const score = (row, column) => {
       const cell = choices.cell(row, column);
-      return cell?.scores ? nserbench.score(cell.scores[choices.metric]) : "";
+      if (!cell?.scores) return "";
+      const few = cell.units < nserbench.index.few_units;
+      return nserbench.score(cell.scores[choices.metric], { few });
     };
     return columns.map((column, at) => [
-      nserbench.index.columns[column].head.join(" "),
+      columnName(column),
       score(base, column),
       ...others.flatMap((row, other) => [
         score(row, column),
@@ -158,7 +166,7 @@
         el(
           "p",
           { class: "soft" },
-          `Differences are to ${named(rows[0])}, in points, with a 95 % interval: both are drawn on the same units, draw by draw. Bold where it leaves out zero. Nothing is corrected for looking at several.`,
+          `Differences are to ${named(rows[0])}, in points, with a 95 % interval: both are drawn on the same units, draw by draw. Bold where it leaves out zero. Nothing is corrected for looking at several, and with one seed what another seed would change is not in it.`,
         ),
         el(
           "div",

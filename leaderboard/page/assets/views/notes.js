@@ -45,7 +45,7 @@
           ...metrics.map(({ title, meaning }) => `${title}: ${meaning}`),
           "Every number is computed from the predictions of a cell, which its page has for download: the mean over folds, then over seeds. Where a fold lacks a class, all folds are scored together (pooled, \u2021). No stored metric is read.",
           "Chance is what guessing gives, every class equally often.",
-          "95 % intervals come from a bootstrap that draws speakers, or the unit that a protocol names, with all their utterances, and from what differs between seeds. With one seed, what another seed would change is not in them.",
+          "95 % intervals come from a bootstrap that draws speakers, or the unit that a protocol names, with all their utterances, and from what differs between seeds.",
         ]),
       );
     },

@@ -166,14 +166,11 @@
     return el(
       "p",
       { class: "soft" },
-      `${title}: ${meaning}, mean of folds, in percent, with its 95 % interval; the line runs from 0 to 100. Best of a column in bold; `,
+      `${title}: ${meaning}, mean of folds (\u2021: all folds together, since one lacks a class), in percent, with its 95 % interval; the line runs from 0 to 100. Best of a column in bold; `,
       el("span", { class: "tied" }),
-      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one; \u2021 all folds together (pooled), since a fold lacks a class; chance: guessing, every class equally often.${oneSeed() ? " With one seed, what another seed would change is not in the interval." : ""}`,
+      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one; chance: guessing, every class equally often.`,
     );
   }
-
-  const oneSeed = () =>
-    nserbench.index.cells.some(({ scores, seeds }) => scores && seeds.length === 1);
 
   let sorted = null;
 
