@@ -43,7 +43,7 @@ def print_table(table: SummaryTable | Sheet, console: Console) -> None:
 def _columns(sheet: Sheet) -> Iterator[Shown]:
     for number, head in enumerate(sheet.heads):
         cells = [_lines(row[number]) for row in sheet.cells]
-        cells += [Text("\n".join(lines)) for lines in sheet.chance[number : number + 1]]
+        cells.append(Text("\n".join(one[number] for one in sheet.guessed().values())))
         yield "\n".join(map(plain, head)), cells
     if sheet.ranks:
         yield "rank", [*(Text(shown(rank)) for rank in sheet.ranks), Text("")]
@@ -66,7 +66,7 @@ def _part(sheet: Sheet, columns: Sequence[Shown]) -> Table:
     if sheet.chance and any(cells[-1].plain for _, cells in columns):
         part.add_section()
         part.add_row(
-            CHANCE, "", "\n".join(sheet.titles), *(cells[-1] for _, cells in columns)
+            CHANCE, "", "\n".join(sheet.guessed()), *(cells[-1] for _, cells in columns)
         )
     return part
 
@@ -106,9 +106,8 @@ def _markdown_lines(sheet: Sheet) -> Iterator[str]:
             cells = (_markdown_cell(found[place]) for found in sheet.cells[number])
             ranks = map(shown, sheet.ranks[number : number + 1])
             yield markdown_row([*names, title, *cells, *ranks])
-    for place, title in enumerate(sheet.titles if sheet.chance else []):
-        cells = (escaped(column[place]) for column in sheet.chance)
-        yield markdown_row([CHANCE, "", title, *cells, *[""][: len(sheet.ranks)]])
+    for title, texts in sheet.guessed().items():
+        yield markdown_row([CHANCE, "", title, *texts, *[""][: len(sheet.ranks)]])
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -82,6 +82,8 @@ class Robustness:
         seeds: Of the answers.
         utterances: Tested at each SNR with each seed.
         units: Of independence, behind the intervals.
+        pooled: Whether a fold lacks a class, so that all folds are scored together.
+        chance: By metric, what guessing every class equally often gives at each SNR.
     """
 
     measured: Mapping[tuple[str, str], Estimate]
@@ -89,6 +91,8 @@ class Robustness:
     seeds: Sequence[int]
     utterances: int
     units: int
+    pooled: bool
+    chance: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

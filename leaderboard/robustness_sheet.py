@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from typing import TypedDict
 
 from nserbench.leaderboard.cells import Row
@@ -16,9 +17,12 @@ from nserbench.leaderboard.robustness import (
     RobustnessTable,
 )
 from nserbench.leaderboard.sheet import (
+    CHANCE_NOTE,
     FEW,
     FEW_NOTE,
     NO_INTERVAL,
+    POOLED,
+    POOLED_NOTE,
     TITLES,
     Cell,
     Sheet,
@@ -80,6 +84,8 @@ class RobustnessRecord(TypedDict):
     low: float | None
     high: float | None
     worst_class: str | None
+    folds: str
+    chance: float | None
     seeds: list[int]
     utterances: int
     units: int
@@ -105,6 +111,7 @@ def robustness_sheet(table: RobustnessTable) -> Sheet:
         caption="over all SNRs of each noise",
         intervals=list(_interval_notes(table)),
         notes=list(_notes(table)),
+        chance=[_chance(table, place) for place in table.places],
     )
 
 
@@ -116,8 +123,21 @@ def _kinds(table: RobustnessTable) -> tuple[str, ...]:
 
 def _head(table: RobustnessTable, place: Place) -> tuple[str, ...]:
     corpus, noises, *rest = table.heads[place]
-    few = any(_is_few(one) for (_, at), one in table.entries.items() if at == place)
-    return corpus, noises + FEW * few, *rest
+    found = [one for (_, at), one in table.entries.items() if at == place]
+    few, pooled = any(map(_is_few, found)), any(one.pooled for one in found)
+    return corpus, noises + FEW * few + POOLED * pooled, *rest
+
+
+def _chance(table: RobustnessTable, place: Place) -> list[str]:
+    """Return the last cell of a column; guessing has nothing to lose."""
+    found = Counter(
+        tuple(one.chance[metric] for metric in table.metrics)
+        for (_, at), one in table.entries.items()
+        if at == place
+    )
+    usual = found.most_common(1)[0][0]
+    lines = [[percent(one), *[""] * (len(_kinds(table)) - 1)] for one in usual]
+    return [*chain.from_iterable(lines), ""]
 
 
 def _is_few(entry: Robustness) -> bool:
@@ -174,6 +194,9 @@ def _interval_notes(table: RobustnessTable) -> Iterator[str]:
 def _notes(table: RobustnessTable) -> Iterator[str]:
     if any(map(_is_few, table.entries.values())):
         yield FEW_NOTE
+    if any(entry.pooled for entry in table.entries.values()):
+        yield POOLED_NOTE
+    yield CHANCE_NOTE
     yield "area: the mean over the range of the SNR, by trapezoids, percent"
     yield "/dB: percentage points lost for each dB that the noise comes up"
     if table.reference is None:
@@ -260,6 +283,8 @@ def _record(
         low=found.low,
         high=found.high,
         worst_class=entry.worst.name if kind == "worst" else None,
+        folds="pooled" if entry.pooled else "mean",
+        chance=entry.chance[metric] if kind == "area" else None,
         seeds=list(entry.seeds),
         utterances=entry.utterances,
         units=entry.units,

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nserbench.benchmark.metrics import chance
 from nserbench.benchmark.results import RESULT, result_folders
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.cache import remembered_tallies
@@ -302,6 +303,10 @@ def _entry(curve: _Curve, classes: Sequence[str]) -> Robustness:
         seeds=list(curve.noisy[0]),
         utterances=counts[0].utterances,
         units=len(counts[0].answers),
+        pooled=counts[0].pooled,
+        chance={
+            metric: chance(metric, counts[0].folds) for metric, _ in curve.measured
+        },
     )
 
 

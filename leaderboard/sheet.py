@@ -40,6 +40,7 @@ POOLED_NOTE = (
 )
 CHANCE = "chance"
 """The name of the last line, what guessing every class equally often gives."""
+CHANCE_NOTE = f"{CHANCE}: guessing, every class equally often"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class Sheet:
     intervals: Sequence[str]
     notes: Sequence[str]
     chance: Sequence[Sequence[str]] = ()
+
+    def guessed(self) -> dict[str, list[str]]:
+        """Return what guessing gives in each column, by the titles that have it."""
+        by_title = zip(self.titles, zip(*self.chance, strict=True), strict=False)
+        return {title: list(texts) for title, texts in by_title if any(texts)}
 
     def lines(self) -> list[str]:
         """Give the lines below, where intervals are shown."""

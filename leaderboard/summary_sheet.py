@@ -9,7 +9,7 @@ from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.notes import SHORT
 from nserbench.leaderboard.ranks import Rank, Ranks
 from nserbench.leaderboard.sheet import (
-    CHANCE,
+    CHANCE_NOTE,
     DELTA,
     FEW,
     FEW_NOTE,
@@ -161,7 +161,7 @@ def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
     if any(entry.pooled for entry in table.entries.values()):
         yield POOLED_NOTE
     if any(entry.chance for entry in table.entries.values()):
-        yield f"{CHANCE}: guessing, every class equally often"
+        yield CHANCE_NOTE
     if table.reference is not None:
         yield from _reference_notes(table, table.reference, titles)
     if table.ranks is not None:

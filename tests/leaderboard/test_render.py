@@ -180,7 +180,6 @@ whisper   last  UAR   89.5 [79.5, 89.5]                                1.2 [1.0,
                 ΔUAR  +2.0 [-1.0, +5.0] p 0.30
 
 chance          UAR   25.0                          25.0
-                ΔUAR
 
 UAR: mean of folds, percent; in brackets 95 %, bootstrap over speakers
 =: tied, the best is not significantly better (paired bootstrap, Holm over the rows)

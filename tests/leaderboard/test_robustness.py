@@ -3,6 +3,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from scipy.stats import t as student
 
 from nserbench.benchmark.intervals import unseen
 from nserbench.benchmark.predictions import Predictions
-from nserbench.benchmark.results import read_results
+from nserbench.benchmark.results import read_result, read_results
 from nserbench.errors import BadResult, NserbenchError, UnknownName
 from nserbench.leaderboard.cells import Column, Row, read_tallies
 from nserbench.leaderboard.render import print_table, to_latex, to_markdown
@@ -625,14 +626,37 @@ def in_json(table: RobustnessTable) -> Iterator[str]:
 
 
 def in_markdown(table: RobustnessTable) -> list[list[str]]:
-    lines = to_markdown(robustness_sheet(table)).split("\n\n")[0].splitlines()[2:]
+    lines = to_markdown(robustness_sheet(table)).split("\n| chance")[0].splitlines()[2:]
     cells = (line.strip("|").split("|")[3:] for line in lines)
     return [[cell.strip(" *") for cell in line] for line in cells]
 
 
+def test_chance_and_pooled_folds_are_shown_as_in_the_leaderboard(
+    root: Path, add: Add
+) -> None:
+    found = read_result(add()).predictions
+    assert found
+    labels = found.labels.tolist()
+    owners = zip(found.speakers, labels, strict=True)
+    apart = replace(
+        found,
+        folds=tuple(map(str, labels)),
+        speakers=tuple(f"{speaker} {label}" for speaker, label in owners),
+    )
+    for snr in (0, 5):
+        add(condition=f"park@{snr}", predictions=apart)
+
+    table = robustness_table(root, ["uar"])
+
+    area = json.loads(robustness_json(table))["rows"][0]
+    assert (area["measure"], area["folds"], area["chance"]) == ("area", "pooled", 0.5)
+    assert "park\N{DAGGER}\N{DOUBLE DAGGER}" in printed(table)
+    assert "\nchance          UAR area     50.0" in printed(table)
+
+
 def in_latex(table: RobustnessTable) -> Iterator[str]:
     text = to_latex(robustness_sheet(table), intervals=True)
-    body = text.partition("\\midrule\n")[2].partition("\\bottomrule")[0]
+    body = text.partition("\\midrule\n")[2].partition("\\midrule")[0]
     bare = re.sub(r"\\(textbf|underline){([^}]*)}", r"\2", body.replace("{[}", "["))
     bare = re.sub(r"~{\\scriptsize ([^}]*)}", r" \1", bare).replace("$", "")
     for line in bare.splitlines():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from nserbench.benchmark.predictions import Predictions
 from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.page.index import short
 from nserbench.leaderboard.ranks import Rank, Ranks
@@ -207,6 +208,78 @@ def test_rows_are_compared_as_the_table_compares_them(
         assert found is not None
         wanted = [100 * number for number in (found.value, found.low, found.high)]
         assert told(page, str(column)) == pytest.approx(wanted, abs=0.06)
+
+
+def drawn(units: int, skill: float, *, apart: bool = False) -> Predictions:
+    """Draw answers to 20 utterances of each unit, of two classes.
+
+    Args:
+        units: How many.
+        skill: How many of the answers are right.
+        apart: Whether each unit is a fold of one class.
+    """
+    random, count = np.random.default_rng([units, round(100 * skill)]), 20 * units
+    who = np.repeat(np.arange(units), 20)
+    labels = who % 2 if apart else np.arange(count) % 2
+    right = random.random(count) < skill
+    predicted = np.where(right, labels, 1 - labels)
+    return Predictions(
+        utterances=tuple(f"u{number}" for number in range(count)),
+        speakers=tuple(f"s{one}" for one in who),
+        folds=tuple(str(one if apart else one % 2) for one in who),
+        classes=("anger", "neutral"),
+        labels=labels,
+        predicted=predicted,
+        probabilities=np.eye(2)[predicted],
+    )
+
+
+def test_few_units_equal_answers_and_pooled_folds_are_as_in_the_other_formats(
+    visit: Open, add: Add, root: Path
+) -> None:
+    for condition, units, skill, better, apart in (
+        ("clean", 12, 0.7, 0.8, False),
+        ("a@0", 5, 0.1, 0.9, False),
+        ("b@0", 12, 0.7, 0.7, False),
+        ("c@0", 12, 1.0, 0.99, False),
+        ("d@0", 12, 0.6, 0.7, True),
+        ("e@0", 2, 0.5, 0.6, False),
+    ):
+        for upstream, part in (("mel", skill), ("whisper", better)):
+            found = drawn(units, part, apart=apart)
+            add(upstream, condition=condition, predictions=found)
+    page = visit()
+    table = summary_table(root, ["uar"], reference=Row("mel", "mean"))
+
+    heads = {
+        column: page.locator(".tabulator-header button.sort", has_text=where)
+        for column in table.columns
+        if (where := column.condition)
+    }
+    for column, head in heads.items():
+        chance = table.chance(column, "uar")
+        assert chance is not None
+        expect(head).to_contain_text(f"chance {100 * chance:.1f}")
+        assert ("\u2021" in head.inner_text()) == (column.condition == "d@0")
+    for name in ("mel mean", "whisper mean"):
+        page.get_by_label(f"compare {name}").check()
+    page.get_by_text("Compare 2 rows").click()
+    for column in table.columns:
+        difference = table.entries[Row("whisper", "mean"), column].scores["uar"]
+        against = difference.difference
+        assert against is not None
+        wanted = [100 * one for one in (against.value, against.low, against.high)]
+        where = (
+            f"{column.condition}\u2021" if column.condition == "d@0" else str(column)
+        )
+        assert told(page, where) == pytest.approx(wanted, abs=0.06)
+    page.get_by_role("link", name="Notes").click()
+    assert table.ranks
+    for row, rank in table.ranks.mean.items():
+        numbers = f"{rank.value:.1f}{rank.low:.1f}\u2013{rank.high:.1f}"
+        expect(page.locator("tbody")).to_contain_text(
+            f"{row.upstream} \u00d7 {row.head}{numbers}"
+        )
 
 
 VIEWS = {
