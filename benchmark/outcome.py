@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 
 import torch
@@ -19,24 +19,15 @@ from nserbench.benchmark.fits import Fitted
 from nserbench.benchmark.heads import class_numbers
 from nserbench.benchmark.hearing import said
 from nserbench.benchmark.job import Job, Tuning
-from nserbench.benchmark.objective import uar_of
 from nserbench.benchmark.overlap import overlap
 from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.results import Result, Status, folder_name
+from nserbench.benchmark.review import review
 from nserbench.benchmark.store import Store
 from nserbench.benchmark.survey import Clip
 from nserbench.benchmark.transcription import recognised
 from nserbench.corpora.noise import MIX_VERSION
 from nserbench.upstreams.base import SAMPLE_RATE
-
-ALL_FOLDS = "all folds"
-"""What flags of no single fold stand under."""
-SCALES = 0.5, 2.0
-"""Standard deviations of what a head receives that are near enough to 1."""
-FITTED = 0.95
-"""Share of the training set that a head answers right, dropout on, if it is fitted."""
-OUTDONE = 0.10
-"""UAR, as a fraction of 1, by which a pooled head is far better."""
 
 
 def names(cell: Cell) -> dict[str, Any]:
@@ -89,6 +80,7 @@ def done(
         seconds: That the cell took, features apart.
     """
     fitted, choices = outcome.fitted, outcome.choices
+    suspect = review(job, fitted, outcome.reference)
     return Result(
         status="done",
         digest=job.digest,
@@ -102,7 +94,7 @@ def done(
         notes={
             **_heard(job),
             "training": _training(job, fitted),
-            **flagged_of(job, outcome),
+            **({"flags": suspect} if suspect else {}),
             **_told("layer_weights", job, (one.layers for one in fitted)),
             **({"choices": _plain(choices)} if choices else {}),
             **_tuned(job),
@@ -303,53 +295,6 @@ def _told(
     folds = zip([split.fold for split in job.splits], each, strict=True)
     found = {fold: one for fold, one in folds if one}
     return {name: dict(found)} if found else {}
-
-
-def flagged_of(job: Job, outcome: Outcome) -> dict[str, dict[str, object]]:
-    """Say what makes the heads suspect, by fold; of all together under `ALL_FOLDS`."""
-    flags = _told("flags", job, map(_flags, outcome.fitted, repeat(job)))
-    if outcome.reference and (line := _outdone(job, outcome)):
-        flags.setdefault("flags", {})[ALL_FOLDS] = [line]
-    return flags
-
-
-def _outdone(job: Job, outcome: Outcome) -> str | None:
-    """Say so where a head knows its training set, but a pooled one tests far better."""
-    learned = min(one.log.epochs.accuracies[-1] for one in outcome.fitted)
-    ours, theirs = (_mean_uar(job, one) for one in (outcome.fitted, outcome.reference))
-    if learned < FITTED or theirs - ours < OUTDONE:
-        return None
-    return (
-        f"it answers at least {100 * learned:.0f} % of its training set right, yet its "
-        f"UAR on the test set is {100 * ours:.1f}, and that of the head mean on the "
-        f"same layers {100 * theirs:.1f}"
-    )
-
-
-def _mean_uar(job: Job, fitted: Sequence[Fitted]) -> float:
-    labels = class_numbers(job)
-    each = [uar_of(one.probabilities, labels[one.rows]) for one in fitted]
-    return sum(each) / len(each)
-
-
-def _flags(one: Fitted, job: Job) -> list[str]:
-    """Say what makes a fold's head suspect."""
-    answers = one.probabilities.argmax(dim=1)
-    said = [
-        f"the features of {group} reach the head with a standard deviation of "
-        f"{scale:.2g} (median), far from 1"
-        for group, scale in one.log.epochs.scales.items()
-        if not SCALES[0] <= scale <= SCALES[1]
-    ]
-    if len(one.rows) > 1 and bool((answers == answers[0]).all()):
-        name = job.opened.corpus.classes[int(answers[0])]
-        said.append(f"dead head: it answers {name} to all {len(one.rows)} utterances")
-    losses = one.log.epochs.losses
-    if losses[-1] > losses[0]:
-        said.append(
-            f"training loss rose from {losses[0]:.3g} in epoch 1 to {losses[-1]:.3g}"
-        )
-    return said
 
 
 def _heard(job: Job) -> dict[str, object]:

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nserbench.benchmark.flags import MEANINGS, kind_of
 from nserbench.benchmark.metrics import answers_by, bootstrap, lacks_a_class
 from nserbench.benchmark.overlap import Overlap
 from nserbench.benchmark.predictions import Predictions
@@ -122,6 +123,7 @@ class Tally:
         facts: Protocol and provenance by key, to tell two results apart.
         counts: None unless it is done.
         overlap: What training and test share, in words; empty where that was not known.
+        flags: What makes it suspect; names in `nserbench.benchmark.flags.MEANINGS`.
     """
 
     row: Row
@@ -134,6 +136,7 @@ class Tally:
     facts: Mapping[str, str]
     counts: Counts | None
     overlap: str = ""
+    flags: tuple[str, ...] = ()
 
 
 def read_tallies(root: Path) -> list[Tally]:
@@ -206,7 +209,18 @@ def tally_of(result: Result, name: str = "") -> Tally:
         facts=dict(_facts({"protocol": details, **result.provenance})),
         counts=None if found is None else Counts.of(found),
         overlap=_overlap(result, name or result.folder),
+        flags=_flags(result, name or result.folder),
     )
+
+
+def _flags(result: Result, name: str) -> tuple[str, ...]:
+    """Return which kinds of flags a result has, in the order of `MEANINGS`."""
+    try:
+        told = cast("Mapping[str, list[str]]", result.notes.get("flags", {}))
+        kinds = {kind_of(line) for lines in told.values() for line in lines}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadResult(f"{name}: notes.flags: {error}") from error
+    return tuple(kind for kind in MEANINGS if kind in kinds)
 
 
 def _overlap(result: Result, name: str) -> str:

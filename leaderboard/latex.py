@@ -12,6 +12,7 @@ from nserbench.leaderboard.sheet import (
     DELTA,
     FEW,
     POOLED,
+    SUSPECT,
     Cell,
     Sheet,
     plain,
@@ -150,7 +151,7 @@ def _rows(sheet: Sheet, intervals: bool) -> Iterator[str]:
 
 
 def _number(cell: Cell, intervals: bool) -> str:
-    text = _signed(cell.value)
+    text = _signed(cell.value) + SUSPECT * cell.suspect
     if command := {1: "textbf", 2: "underline"}.get(cell.place):
         text = rf"\{command}{{{text}}}"
     interval = f"[{cell.interval}]" if intervals and cell.interval else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from nserbench.benchmark.flags import MEANINGS
 from nserbench.leaderboard.cells import Column, Row, Tally, comparable
 from nserbench.leaderboard.statistics import LEVEL, least_p
 
@@ -39,6 +40,24 @@ def _protocol(name: str, ways: Mapping[str, Sequence[Tally]]) -> Iterator[str]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
+
+
+def flags_of(tallies: Sequence[Tally]) -> list[str]:
+    """Return what makes the averaged seeds of a place suspect, each flag once."""
+    kept = comparable(tallies)
+    found = {flag for one in tallies if one.seed in kept for flag in one.flags}
+    return [flag for flag in MEANINGS if flag in found]
+
+
+def flag_lines(places: Places) -> Iterator[str]:
+    """Say what each flag means, and which rows have it where."""
+    found: dict[str, dict[Row, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (row, column), tallies in places.items():
+        for flag in flags_of(tallies):
+            found[flag][row].append(str(column))
+    for flag, rows in found.items():
+        where = "; ".join(f"{row} ({_listed(at)})" for row, at in rows.items())
+        yield f"{flag}, {MEANINGS[flag]}: {where}"
 
 
 def seed_lines(places: Places) -> Iterator[str]:

@@ -44,6 +44,7 @@ class Record(TypedDict):
     rank: float | None
     rank_low: float | None
     rank_high: float | None
+    flags: list[str]
 
 
 def to_csv(table: SummaryTable) -> str:
@@ -97,6 +98,7 @@ def records(table: SummaryTable) -> Iterator[Record]:
                 rank=rank.value if rank else None,
                 rank_low=rank.low if rank else None,
                 rank_high=rank.high if rank else None,
+                flags=[flag.replace(" ", "-") for flag in entry.flags],
             )
 
 

@@ -17,6 +17,7 @@ from nserbench.leaderboard.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.records import to_csv, to_json
 from nserbench.leaderboard.sheet import (
     CHANCE,
+    SUSPECT,
     TIED,
     Cell,
     Sheet,
@@ -81,7 +82,8 @@ def _lines(cells: Sequence[Cell]) -> Text:
 def shown(cell: Cell, written: Callable[[str], str] = plain) -> str:
     """Write a number with what belongs to it; names as ``written`` has them."""
     interval = f"[{cell.interval}]" if cell.interval else ""
-    parts = (cell.value, interval + TIED * cell.tied, written(cell.word))
+    value = cell.value + SUSPECT * cell.suspect
+    parts = (value, interval + TIED * cell.tied, written(cell.word))
     return " ".join(filter(None, parts))
 
 

@@ -33,6 +33,8 @@ FEW_NOTE = (
 )
 
 
+SUSPECT = "!"
+SUSPECT_NOTE = f"{SUSPECT}: something makes the head suspect, see below"
 POOLED = "\N{DOUBLE DAGGER}"
 POOLED_NOTE = (
     f"{POOLED}: over all folds together (pooled), since a fold lacks a class; "
@@ -53,6 +55,7 @@ class Cell:
         word: What belongs to it, such as a p-value or the name of a class.
         place: 1 for the best of its column and 2 for the second, as shown; else 0.
         tied: Whether it is marked as tied with the best.
+        suspect: Whether it is marked as of a head that is suspect.
     """
 
     value: str
@@ -60,6 +63,7 @@ class Cell:
     word: str = ""
     place: int = 0
     tied: bool = False
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)

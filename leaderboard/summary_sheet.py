@@ -17,6 +17,7 @@ from nserbench.leaderboard.sheet import (
     NO_INTERVAL,
     POOLED,
     POOLED_NOTE,
+    SUSPECT_NOTE,
     TIED_NOTE,
     TITLES,
     Cell,
@@ -127,6 +128,7 @@ def _cell(entry: Entry | None, score: Score | None, place: int) -> Cell:
         place=place,
         # The best is bold, which says as much.
         tied=score.tied and place != 1,
+        suspect=bool(entry.flags),
     )
 
 
@@ -162,6 +164,8 @@ def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
         yield POOLED_NOTE
     if any(entry.chance for entry in table.entries.values()):
         yield CHANCE_NOTE
+    if any(entry.flags for entry in table.entries.values()):
+        yield SUSPECT_NOTE
     if table.reference is not None:
         yield from _reference_notes(table, table.reference, titles)
     if table.ranks is not None:

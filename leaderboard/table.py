@@ -24,6 +24,8 @@ from nserbench.leaderboard.cells import (
 from nserbench.leaderboard.notes import (
     Places,
     denominator_lines,
+    flag_lines,
+    flags_of,
     hopeless_lines,
     overlap_lines,
     protocol_lines,
@@ -82,6 +84,8 @@ class Entry:
         pooled: Whether a fold lacks a class, so that its scores are those of all folds
             together, and else the mean of folds.
         chance: By metric, what guessing every class equally often gives.
+        flags: What makes it suspect, with any seed; names in
+            `nserbench.benchmark.flags.MEANINGS`.
     """
 
     status: Status
@@ -91,6 +95,7 @@ class Entry:
     units: int = 0
     pooled: bool = False
     chance: Mapping[str, float] = field(default_factory=dict)
+    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,7 @@ def summary_table(
         protocols=protocol_lines(places),
         notes=[
             *overlap_lines(places),
+            *flag_lines(places),
             *seed_lines(places),
             *older,
             *denominator_lines(places),
@@ -279,6 +285,7 @@ def _entry(tallies: Sequence[Tally], scores: Mapping[str, Score]) -> Entry:
         units=len(one.answers),
         pooled=one.pooled,
         chance={name: chance(name, one.folds) for name in scores},
+        flags=flags_of(tallies),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from nserbench.benchmark.digests import digest
+from nserbench.benchmark.flags import MEANINGS
 from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.colours import COLOURS
 from nserbench.leaderboard.curves import (
@@ -90,6 +91,7 @@ class Cell(TypedDict, total=False):
     seeds: Sequence[int]
     utterances: int
     units: int
+    flags: Sequence[str]
     scores: Sequence[tuple[float, float | None, float | None, int]]
     differences: Sequence[tuple[float, float, float, float] | None]
     measured: Measured
@@ -139,6 +141,7 @@ class Index(TypedDict):
     protocols: Sequence[str]
     notes: Sequence[str]
     few_units: int
+    flags: Mapping[str, str]
     student: Sequence[float]
     colours: Sequence[str]
 
@@ -180,6 +183,7 @@ def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
         protocols=table.protocols,
         notes=table.notes,
         few_units=FEW_UNITS,
+        flags=MEANINGS,
         student=_student(),
         colours=COLOURS,
     )
@@ -238,6 +242,7 @@ def _cell(table: SummaryTable, row: Row, column: Column, entry: Entry) -> Cell:
         seeds=list(entry.seeds),
         utterances=entry.utterances,
         units=entry.units,
+        flags=list(entry.flags),
     )
     if entry.scores:
         scores = [entry.scores[metric] for metric in table.metrics]

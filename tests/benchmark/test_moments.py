@@ -16,9 +16,9 @@ from nserbench.benchmark.heads import FitLog, class_numbers
 from nserbench.benchmark.job import Job
 from nserbench.benchmark.moments import Moments, Statistics
 from nserbench.benchmark.objective import Epochs
-from nserbench.benchmark.outcome import Outcome, flagged_of
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.results import Result, read_results
+from nserbench.benchmark.review import review
 from nserbench.benchmark.runner import Runner
 from nserbench.benchmark.study import Study
 from nserbench.downstreams.base import DownstreamCard
@@ -160,7 +160,7 @@ def test_a_head_whose_input_is_far_from_unit_scale_is_flagged(
 
     flags: Any = found.notes["flags"]
     lines = [line for fold in flags.values() for line in fold]
-    assert any("standard deviation" in line and "wide" in line for line in lines)
+    assert any(line.startswith("input scale: ") and "wide" in line for line in lines)
 
 
 def answers(job: Job, share: float, learned: float) -> Fitted:
@@ -185,10 +185,7 @@ def test_a_head_that_learns_by_heart_what_a_pooled_head_understands_is_flagged(
     (job,) = prepared(upstreams=["levels"], downstreams=["bigru"])
     job = replace(job, splits=job.splits[:1])
 
-    flags = flagged_of(
-        job,
-        Outcome([answers(job, share, learned)], {}, [answers(job, 1.0, 0.9)]),
-    )
+    flags = review(job, [answers(job, share, learned)], [answers(job, 1.0, 0.9)])
 
-    lines = [line for one in flags.get("flags", {}).values() for line in one]
-    assert any("head mean" in line for line in lines) is flagged
+    lines = [line for one in flags.values() for line in one]
+    assert any(line.startswith("learned by heart: ") for line in lines) is flagged

@@ -1,6 +1,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nserbench.benchmark.experiments.catalogue import read_experiment
 from nserbench.benchmark.experiments.running import Trouble
 from nserbench.benchmark.gridfile import Overrides
 from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.protocols import read_protocol
 from nserbench.benchmark.study import Request
 from nserbench.leaderboard.report import Report, make_report
 from nserbench.leaderboard.report_drawings import draw_report
@@ -24,6 +26,12 @@ from nserbench.leaderboard.table import summary_table
 
 Add = Callable[..., Path]
 PAPER = {"corpus": "casia", "protocol": "paper", "protocol_details": {"version": 1}}
+
+
+@pytest.fixture
+def add(add: Add) -> Add:
+    """Return `add` for the version of the protocol that reports show."""
+    return partial(add, version=read_protocol("probe", "probe").version)
 
 
 @pytest.fixture

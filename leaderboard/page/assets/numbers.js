@@ -64,16 +64,24 @@ nserbench.bar = (
 };
 
 /** A score as a reader wants it: value, interval, bar. */
-nserbench.score = ([value, low, high, tied], { best = false, few = false } = {}) => {
+nserbench.score = (
+  [value, low, high, tied],
+  { best = false, few = false, flags = [] } = {},
+) => {
   const { el, percent, bounds, bar } = nserbench;
   const near = tied && !best;
   const names = ["value", best && "best", near && "tied"].filter(Boolean).join(" ");
-  const title =
-    (best && "best of its column") || (near && "not significantly below the best");
+  const said = [
+    best && "best of its column",
+    near && "not significantly below the best",
+    ...flags,
+  ];
+  const title = said.filter(Boolean).join("; ");
   return el(
     "span",
     { class: "cell", title: title || null },
     el("span", { class: names }, percent(value)),
+    flags.length ? el("span", { class: "suspect" }, "!") : null,
     " ",
     el("span", { class: few ? "bounds few" : "bounds" }, bounds(low, high)),
     bar(value, low, high),

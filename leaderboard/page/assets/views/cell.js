@@ -220,6 +220,10 @@
           ),
         );
       }
+      for (const flag of cell.flags) {
+        const meaning = nserbench.index.flags[flag];
+        main.append(el("p", { class: "note" }, `Suspect (${flag}): ${meaning}.`));
+      }
       if (cell.scores) main.append(...measured(cell, found));
       main.append(
         command(found.command),

@@ -128,7 +128,7 @@
       const cell = choices.cell(row, column);
       if (!cell?.scores) return "";
       const few = cell.units < nserbench.index.few_units;
-      return nserbench.score(cell.scores[choices.metric], { few });
+      return nserbench.score(cell.scores[choices.metric], { few, flags: cell.flags });
     };
     return columns.map((column, at) => [
       columnName(column),

@@ -54,7 +54,7 @@
       const score = cell.scores[choices.metric];
       const few = cell.units < nserbench.index.few_units;
       const isBest = nserbench.percent(score[0]) === best;
-      link.append(nserbench.score(score, { best: isBest, few }));
+      link.append(nserbench.score(score, { best: isBest, few, flags: cell.flags }));
       const against = difference(cell);
       if (against) link.append(against);
     } else {
@@ -168,7 +168,7 @@
       { class: "soft" },
       `${title}: ${meaning}, mean of folds (\u2021: all folds together, since one lacks a class), in percent, with its 95 % interval; the line runs from 0 to 100. Best of a column in bold; `,
       el("span", { class: "tied" }),
-      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one; chance: guessing, every class equally often.`,
+      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one; chance: guessing, every class equally often; ! a head that is suspect, open the cell to see why.`,
     );
   }
 
