@@ -85,7 +85,7 @@ def write_meld(folder: Path, tables: Path) -> Path:
             table.writerows(kept)
         for row in kept:
             name = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}.wav"
-            soundfile.write(folder / clips / name, _tone(row["Utterance"]), RATE)
+            soundfile.write(folder / clips / name, _tone(f"{part} {name}"), RATE)
     return folder
 
 
@@ -112,7 +112,9 @@ def _voice(paths: Iterable[Path]) -> None:
     """Give each file a tone of its own in the place of the one that they share."""
     for path in sorted(paths):
         path.unlink()
-        soundfile.write(path, _tone(path.stem), RATE, subtype="FLOAT")
+        # CASIA has one file of each name for a speaker and an emotion.
+        name = "/".join(path.parts[-3:])
+        soundfile.write(path, _tone(name), RATE, subtype="FLOAT")
 
 
 def _tone(name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
