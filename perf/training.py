@@ -40,19 +40,25 @@ class Cell:
     expected: float
 
 
+def clarity(random: np.random.Generator, speakers: int) -> Floats:
+    """Draw how clearly speakers tell classes apart, in features of either kind."""
+    return np.exp(random.normal(0, 0.35, (speakers, 1, 1, 1)))
+
+
 def features(
-    random: np.random.Generator, speakers: int, dim: int, each: int = EACH
+    random: np.random.Generator, clear: Floats, dim: int, each: int = EACH
 ) -> Floats:
-    """Draw features, ``(speakers, classes, utterances, dim)``.
+    """Draw features of one kind, ``(speakers, classes, utterances, dim)``.
 
     A class has its direction. A speaker has an offset, and says each class in a way of
     his own.
     """
+    speakers = len(clear)
     means = 2.4 * np.eye(CLASSES, dim)[:, None]
     offset = random.normal(0, 0.7, (speakers, 1, 1, dim))
     manner = random.normal(0, 0.5, (speakers, CLASSES, 1, dim))
     noise = random.normal(0, 1.0, (speakers, CLASSES, each, dim))
-    return np.asarray(means + offset + manner + noise)
+    return np.asarray(clear * means + offset + manner + noise)
 
 
 def trained(found: Floats) -> Floats:
@@ -75,9 +81,11 @@ def _flat(found: Floats) -> Floats:
     return np.column_stack([flat, np.ones(len(flat))])
 
 
-def cell(random: np.random.Generator, speakers: int, dim: int) -> Cell:
+def cell(random: np.random.Generator, clear: Floats, dim: int) -> Cell:
     """Train and test on one corpus, leaving the speakers of each fold out."""
-    found, others = features(random, speakers, dim), features(random, OTHERS, dim, 1)
+    speakers = len(clear)
+    found = features(random, clear, dim)
+    others = features(random, clarity(random, OTHERS), dim, 1)
     fold_of = np.arange(speakers) % FOLDS
     answers = np.zeros((speakers, FOLDS, CLASSES, CLASSES), np.int64)
     expected = []
@@ -98,7 +106,10 @@ def sample(one: Cell) -> Sample:
 def simulate(speakers: int, dim: int, rounds: int, seed: int = 0) -> dict[str, float]:
     """Return shares: of tests that reject, and of intervals that hold a value."""
     random = np.random.default_rng(seed)
-    cells = [[cell(random, speakers, dim) for _ in range(2)] for _ in range(rounds)]
+    cells = []
+    for _ in range(rounds):
+        clear = clarity(random, speakers)
+        cells.append([cell(random, clear, dim) for _ in range(2)])
     overall = float(
         np.mean(
             [headline("uar", one.answers.sum(axis=0)) for two in cells for one in two]
