@@ -7,7 +7,7 @@ paired test finds between them is chance, that of the training sample included.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ OTHERS = 600
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """What a classifier was trained and tested to.
 
     Attributes:
