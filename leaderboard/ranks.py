@@ -114,10 +114,11 @@ def ranks(columns: Mapping[Column, Samples]) -> Ranks | None:
 
 
 def _fair(columns: Mapping[Column, Samples]) -> dict[Column, Samples]:
-    """Keep the columns in which every row was tested on what its corpus mostly was."""
+    """Keep the columns of several rows, all tested on what their corpus mostly was."""
     tested = {
         column: {(one.tested, one.drawn is not None) for one in samples.values()}
         for column, samples in columns.items()
+        if len(samples) > 1
     }
     alike = {column: next(iter(one)) for column, one in tested.items() if len(one) == 1}
     usual: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)

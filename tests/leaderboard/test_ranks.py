@@ -139,6 +139,8 @@ def test_only_the_protocol_with_most_columns_is_ranked() -> None:
     columns = {column(one): samples(CLEAR[:2]) for one in CONDITIONS[:3]}
     for one in CONDITIONS[:2]:
         columns[column(one, protocol="paper v1")] = samples((0.1, 0.9))
+    for one in CONDITIONS:  # of one row, so that there is nothing to rank
+        columns[column(one, protocol="loso v1")] = samples((0.5,))
 
     found = ranks(columns)
 
