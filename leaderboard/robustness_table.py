@@ -312,7 +312,8 @@ def _entry(curve: _Curve, classes: Sequence[str]) -> Robustness:
 
 def _estimate(sample: Sample, kind: str) -> Estimate:
     """Give the interval on the scale of its kind: a fraction stays within 0..1."""
-    about = sample.value if kind == "relative" else 0.0
+    # Where a row answers as the reference does, its errors are once those.
+    about = {"relative": sample.value, "corruption": 1.0}.get(kind, 0.0)
     found = sample.interval() if kind == "area" else interval(sample, about)
     return Estimate(sample.value, *(found or (None, None)))
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -72,6 +73,16 @@ def test_every_head_runs_on_real_speech_in_every_noise(
     assert all(
         len(one.predictions.utterances) == 24 for one in found if one.predictions
     )
+    scales = [
+        scale
+        for one in found
+        for fold in cast("dict[str, dict[str, dict[str, float]]]", one.notes)[
+            "training"
+        ].values()
+        for scale in fold["scales"].values()
+    ]
+    # What heads receive has unit scale, frames and means over time alike.
+    assert scales == pytest.approx([1.0] * len(scales), abs=1e-3)
 
 
 @pytest.mark.slow
@@ -102,11 +113,14 @@ def test_noise_costs_more_where_only_clean_speech_was_trained_on(
     grid = ["run", "-u", "mel", "-d", "fc", "-c", PLACES, "--config", str(config)]
 
     for protocol in ("probe", "probe+clean-train"):
-        done = CliRunner().invoke(main, [*grid, "--protocol", protocol])
+        words = ["--protocol", protocol, "--epochs", "60"]
+        done = CliRunner().invoke(main, [*grid, *words])
         assert done.exit_code == 0, done.output
 
     uar = {
-        (one.condition, one.protocol): summarise(one.predictions)["uar"].mean
+        (one.condition, one.protocol.removesuffix("+epochs=60")): summarise(
+            one.predictions
+        )["uar"].mean
         for one in read_results(Path("../results"))
         if one.predictions
     }

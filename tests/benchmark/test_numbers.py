@@ -229,11 +229,11 @@ def test_a_result_says_what_it_was_made_from(
     assert found.protocol_details["recipe"] == {
         "epochs": 2,
         "batch_size": 32,
-        "learning_rate": 1e-3,
+        "learning_rate": 1e-2,
         "standardise": True,
-        "class_weights": False,
+        "class_weights": True,
         "label_smoothing": 0.0,
-        "schedule": "constant",
+        "schedule": "cosine",
         "precision": "fp32",
     }
     assert found.costs["trainable_parameters"] == 80 * 2 + 2

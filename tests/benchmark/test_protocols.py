@@ -93,11 +93,32 @@ def test_paper_leaves_every_recipe_as_it_is_printed() -> None:
     )
 
 
-def test_probe_differs_from_paper_in_two_fields() -> None:
-    assert read_protocol("probe", "paper").recipe == {
-        "learning_rate": 1e-3,
-        "standardise": True,
-    }
+def test_probe_has_a_recipe_for_each_way_in_which_a_head_is_trained() -> None:
+    probe, head = read_protocol("probe", "paper"), HEAD
+    frames = dataclasses.replace(HEAD, tier="frames")
+
+    rates = [
+        probe.recipe_for(head).learning_rate,
+        probe.recipe_for(frames).learning_rate,
+        probe.recipe_for(frames, tunes=True).learning_rate,
+    ]
+
+    assert rates == [1e-2, 1e-3, 1e-3]
+    assert probe.recipe_for(head).epochs > probe.recipe_for(frames).epochs
+    assert probe.recipe_for(head, tunes=True).schedule == "constant"
+    for one in (probe.recipe_for(head), probe.recipe_for(frames)):
+        assert one.standardise
+        assert one.class_weights
+        assert one.schedule == "cosine"
+
+
+def test_what_is_typed_holds_for_every_recipe() -> None:
+    probe = read_protocol("probe+epochs=3", "paper")
+    frames = dataclasses.replace(HEAD, tier="frames")
+
+    assert probe.recipe_for(HEAD).epochs == 3
+    assert probe.recipe_for(frames).epochs == 3
+    assert probe.recipe_for(frames, tunes=True).epochs == 3
 
 
 def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
@@ -138,7 +159,7 @@ def test_a_setting_reaches_the_recipe() -> None:
 
     recipe = found.recipe_for(HEAD)
     assert (recipe.schedule, recipe.standardise) == ("cosine", False)
-    assert recipe.learning_rate == 1e-3
+    assert recipe.learning_rate == 1e-2
 
 
 @pytest.mark.parametrize(

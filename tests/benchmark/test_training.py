@@ -375,14 +375,15 @@ def test_a_study_trains_its_heads_together_and_ends_as_one_by_one(
 
     monkeypatch.setattr("nserbench.benchmark.fits.fit_together", counted)
     together.run(ask(**said))
-    # two layers x two seeds x two folds, then the two other heads
-    assert stacks == [8, 4, 4]
+    # two layers x two seeds x two folds, then the two other heads, and the one that
+    # bigru is held against, which reads the last layer alone
+    assert stacks == [8, 4, 4, 4]
     monkeypatch.setattr("nserbench.benchmark.runner.fit_stacks", lambda *all: None)
     alone.run(ask(**said))
 
-    assert stacks[3:] == [1] * 16
+    assert stacks[4:] == [1] * 20
     ours, theirs = fitted(together), fitted(alone)
-    assert len(ours) == len(theirs) == 20
+    assert len(ours) == len(theirs) == 24
     for one, other in zip(ours, theirs, strict=True):
         for name in one:
             assert (one[name] - other[name]).abs().max() < 1e-6

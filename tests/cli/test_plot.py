@@ -38,7 +38,7 @@ def test_a_figure_is_written_and_its_protocol_told(
     *protocols, last = told.stdout.splitlines()
     assert last == "confusion is in a.svg"
     assert [one.partition(" on ")[0] for one in protocols] == [
-        "protocol probe+epochs=1 v1"
+        "protocol probe+epochs=1 v2"
     ]
     drawn = Path("a.svg").read_text()
     for word in ("low", "high", "true class", "hiss@0", "clean"):

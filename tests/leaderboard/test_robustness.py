@@ -324,15 +324,29 @@ def test_the_loss_relative_to_the_reference(filled: Path) -> None:
     )
 
 
+def many(random: np.random.Generator, share: float) -> Predictions:
+    """Return answers to 160 utterances of ten speakers, of which a share is right."""
+    numbers = np.arange(160)
+    labels, right = numbers % 2, random.random(160) < share
+    predicted = np.where(right, labels, 1 - labels)
+    return Predictions(
+        utterances=tuple(f"u{number}" for number in numbers),
+        speakers=tuple(f"s{number // 16}" for number in numbers),
+        folds=tuple("12"[number // 80] for number in numbers),
+        classes=("anger", "neutral"),
+        labels=labels,
+        predicted=predicted,
+        probabilities=np.eye(2)[predicted],
+    )
+
+
 def test_corruption_errors_are_those_of_an_independent_computation(
     root: Path, add: Add
 ) -> None:
     random = np.random.default_rng(1)
     conditions = [f"{noise}@{snr}" for noise in ("park", "human") for snr in (0, 5, 10)]
     for upstream, condition in product(("mel", "whisper"), ["clean", *conditions]):
-        # Not both rows perfect: a reference without an error measures nothing.
-        right = "0" + "".join(random.choice(["0", "1"], 7, p=[0.3, 0.7]))
-        add(upstream, condition=condition, right=right)
+        add(upstream, condition=condition, predictions=many(random, 0.7))
 
     def uar(upstream: str, condition: str) -> float:
         (one,) = (
@@ -374,8 +388,7 @@ def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximatio
 ) -> None:
     random = np.random.default_rng(2)
     for upstream, snr in product(("mel", "whisper"), (0, 5)):
-        right = "0" + "".join(random.choice(["0", "1"], 7, p=[0.4, 0.6]))
-        add(upstream, condition=f"park@{snr}", right=right)
+        add(upstream, condition=f"park@{snr}", predictions=many(random, 0.6))
     tallies = {
         (tally.row, tally.column.condition): tally.counts.resampled()
         for tally in read_tallies(root)
@@ -389,12 +402,14 @@ def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximatio
 
     (own, own_draws), (base, base_draws) = drawn(WHISPER), drawn(MEL)
     linear = own / base + (own_draws - own / base * base_draws) / base
-    wanted = interval(sample(own / base, *linear, units=4))
+    error = np.sqrt(np.mean((linear - own / base) ** 2) * 10 / 9)
+    reach = student.ppf(0.975, 9) * error
 
     table = robustness_table(root, ["uar"], reference=MEL)
 
     estimate = table.entries[WHISPER, PARK].measured["uar", "corruption"]
     assert estimate.value == pytest.approx(own / base)
+    wanted = own / base - reach, own / base + reach
     assert (estimate.low, estimate.high) == pytest.approx(wanted)
 
 
