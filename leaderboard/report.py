@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from nserbench.benchmark.flags import MEANINGS
 from nserbench.leaderboard.report_figures import confusion_sections, word_sections
 from nserbench.leaderboard.report_source import Source
 from nserbench.leaderboard.report_tables import (
@@ -13,7 +14,7 @@ from nserbench.leaderboard.report_tables import (
     marked,
     score_sections,
 )
-from nserbench.leaderboard.sheet import FEW_NOTE
+from nserbench.leaderboard.sheet import FEW_NOTE, POOLED_NOTE, SUSPECT_NOTE
 
 SECTIONS = {
     "table": score_sections,
@@ -66,6 +67,12 @@ def _notes(source: Source) -> Iterator[str]:
     )
     if any(marked(one, name) for one in entries for name in one.scores):
         yield FEW_NOTE
+    if any(entry.pooled for entry in entries):
+        yield POOLED_NOTE
+    if any(entry.flags for entry in entries):
+        yield SUSPECT_NOTE
+        found = {flag for entry in entries for flag in entry.flags}
+        yield from (f"{one}: {MEANINGS[one]}" for one in MEANINGS if one in found)
     yield from _protocols(source)
     yield from _swapped(source)
 

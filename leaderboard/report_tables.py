@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, Line, Part
 from nserbench.leaderboard.cells import Column, Row
 from nserbench.leaderboard.report_source import Place, Source
-from nserbench.leaderboard.sheet import FEW, TITLES, bounds, is_few, percent
+from nserbench.leaderboard.sheet import (
+    FEW,
+    POOLED,
+    SUSPECT,
+    TITLES,
+    bounds,
+    is_few,
+    percent,
+)
 from nserbench.leaderboard.table import Entry
 
 NOT_ASKED = "\N{EN DASH}"
@@ -282,6 +290,7 @@ def _entry(
 
 def _said(entry: Entry, metric: str) -> str:
     score, mark = entry.scores[metric], FEW if marked(entry, metric) else ""
+    mark += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
     return f"{percent(score.value)} [{bounds(score.low, score.high)}]{mark}"
 
 

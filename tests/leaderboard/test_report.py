@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -11,6 +12,7 @@ from nserbench.benchmark.experiments.catalogue import read_experiment
 from nserbench.benchmark.experiments.running import Trouble
 from nserbench.benchmark.gridfile import Overrides
 from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.predictions import Predictions
 from nserbench.benchmark.protocols import read_protocol
 from nserbench.benchmark.study import Request
 from nserbench.leaderboard.report import Report, make_report
@@ -58,6 +60,30 @@ def text(section: Section, *names: str) -> list[str]:
     """Give the row whose names end so."""
     (row,) = [row for own, row in section.rows if tuple(own)[-len(names) :] == names]
     return [shown.text for shown in row]
+
+
+def test_folds_that_are_pooled_and_suspect_heads_are_marked_as_in_the_leaderboard(
+    add: Add, report: Callable[..., Report]
+) -> None:
+    flags = {"1": ["dead head: it answers anger to all 4 utterances"]}
+    labels = np.arange(8) % 2
+    one_class_a_fold = Predictions(
+        utterances=tuple(f"u{number}" for number in range(8)),
+        speakers=tuple(f"s{number // 2}" for number in range(8)),
+        folds=("1", "2") * 4,
+        classes=("anger", "neutral"),
+        labels=labels,
+        predicted=labels * 0,
+        probabilities=np.eye(2)[labels * 0],
+    )
+    add("mel", "bigru", predictions=one_class_a_fold, notes={"flags": flags})
+
+    found = report(7)
+
+    (score,) = text(found.sections[0], "BiGRU", "UAR")
+    assert score.endswith("]\N{DAGGER}\N{DOUBLE DAGGER}!")
+    assert any(line.startswith("\N{DOUBLE DAGGER}: ") for line in found.notes)
+    assert any(line.startswith("dead head: ") for line in found.notes)
 
 
 def test_a_row_has_the_score_and_the_interval_of_the_leaderboard(
