@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
+from scipy.io import wavfile
 
 from nserbench.benchmark.cell import Condition
 from nserbench.benchmark.progress import Progress
@@ -85,7 +85,8 @@ def _write(
         }
     # Quoted, since an id may be a path that leads out of the folder.
     file = folder / f"{quote(one.id, safe='@')}.wav"
-    soundfile.write(file, wave, SAMPLE_RATE, subtype="FLOAT", format="WAV")
+    # Not by soundfile, whose float files hold the time at which they were written.
+    wavfile.write(file, SAMPLE_RATE, wave)
     return {
         "path": file.name,
         **_labels(one),

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.benchmark.hearing import Models, provide
 from nserbench.benchmark.job import Job
+from nserbench.benchmark.moments import Moments, Statistics
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import prepare
 from nserbench.benchmark.progress import Silent
@@ -212,3 +213,17 @@ def result_of() -> Callable[[Runner], Result]:
         return result
 
     return read
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[Statistics]:
+    """Return a list to which what each head received in its first epoch is added."""
+    found: list[Statistics] = []
+    scales = Moments.scales
+
+    def noted(self: Moments) -> dict[str, float]:
+        found.append(self.statistics())
+        return scales(self)
+
+    monkeypatch.setattr(Moments, "scales", noted)
+    return found

@@ -113,6 +113,14 @@ def test_a_mix_depends_neither_on_order_nor_on_company(
     assert all(digests[row["id"]] == row["sha256"] for row in some)
 
 
+def test_a_file_holds_no_time_of_writing(opened: Opened, tmp_path: Path) -> None:
+    (first, *_) = rows(write(opened, Condition("hiss", 0.0), tmp_path))
+
+    content = (tmp_path / first["path"]).read_bytes()
+    assert content[:4] == b"RIFF"
+    assert b"PEAK" not in content[:80]  # libsndfile's, which has a time stamp
+
+
 def test_levels_share_the_stretch_of_noise_and_seeds_do_not(
     opened: Opened, tmp_path: Path
 ) -> None:

@@ -28,20 +28,6 @@ from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 Ask = Callable[..., Study]
 
 
-@pytest.fixture
-def received(monkeypatch: pytest.MonkeyPatch) -> list[Statistics]:
-    """Return a list to which what each head received in its first epoch is added."""
-    found: list[Statistics] = []
-    scales = Moments.scales
-
-    def noted(self: Moments) -> dict[str, float]:
-        found.append(self.statistics())
-        return scales(self)
-
-    monkeypatch.setattr(Moments, "scales", noted)
-    return found
-
-
 def assert_standard(received: list[Statistics], heads: int, atol: float = 1e-3) -> None:
     assert len(received) == heads
     for groups in received:

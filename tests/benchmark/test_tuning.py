@@ -21,7 +21,7 @@ from nserbench.benchmark.heads import head_file as file_of_head
 from nserbench.benchmark.hearing import Models
 from nserbench.benchmark.job import Job
 from nserbench.benchmark.metrics import summarise
-from nserbench.benchmark.moments import Moments, Statistics
+from nserbench.benchmark.moments import Statistics
 from nserbench.benchmark.plan import estimate
 from nserbench.benchmark.plugins import Plugins
 from nserbench.benchmark.prepare import prepare
@@ -333,21 +333,12 @@ def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
 
 
 def test_frames_reach_a_head_that_is_tuned_with_its_upstream_z_scored(
-    study: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    study: Ask, runner: Runner, received: list[Statistics]
 ) -> None:
-    found: list[Statistics] = []
-    scales = Moments.scales
-
-    def noted(self: Moments) -> dict[str, float]:
-        found.append(self.statistics())
-        return scales(self)
-
-    monkeypatch.setattr(Moments, "scales", noted)
-
     # So small a rate that the upstream stays as it came.
     runner.run(study("finetune=bigru", "lr=1e-12", downstreams=["bigru"], epochs=1))
 
-    for groups in found[:2]:  # the tunings of both folds
+    for groups in received[:2]:  # the tunings of both folds
         mean, deviation = groups["encoder"]
         torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-3, rtol=0)
         torch.testing.assert_close(deviation, torch.ones_like(mean), atol=1e-3, rtol=0)
