@@ -14,6 +14,7 @@ from nserbench.benchmark.moments import Moments
 from nserbench.benchmark.objective import slope
 from nserbench.benchmark.training import note_received
 from nserbench.benchmark.tuned import changing, make_ready, trainable
+from nserbench.downstreams.pooling import mean_over_time
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
 
@@ -72,9 +73,21 @@ class Pair:
         ):
             features = chosen(self.job, self.upstream.forward(batch))
             if received is not None:
-                note_received(received, self.head, features)
+                note_received(received, self.head, self._read(features))
             logits: Tensor = self.head(features)
         return logits.float()
+
+    def _read(self, features: dict[str, LayerGroup]) -> dict[str, LayerGroup]:
+        """Return what the head works on: frames, or their means over time."""
+        if self.job.cell.reads_frames:
+            return features
+        return {
+            name: LayerGroup(
+                mean_over_time(one.states, one.lengths).unsqueeze(2),
+                torch.ones_like(one.lengths),
+            )
+            for name, one in features.items()
+        }
 
     def state(self) -> dict[str, Tensor]:
         """Give all that training changes."""

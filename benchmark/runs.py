@@ -10,7 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.benchmark.batches import mixed
-from nserbench.benchmark.training import Chance
+from nserbench.benchmark.moments import Moments
+from nserbench.benchmark.training import Chance, note_received
+from nserbench.upstreams.base import LayerGroup
+
+_RECEIVED = 256  # rows whose scale is taken together
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +82,17 @@ class Stream:
         places = torch.arange(self._done, self._done + steps) % epoch
         self._done += steps
         return rows, self._counts[places]
+
+
+def received_scales(run: Run, states: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the standard deviation of what the head of a run receives, by group."""
+    received, device = Moments(), next(run.head.parameters()).device
+    for rows in run.rows.split(_RECEIVED):
+        ones = torch.ones(len(rows), dtype=torch.int64, device=device)
+        pooled = {
+            name: states[name][layers.start : layers.stop, rows].to(device)
+            for name, layers in run.layers.items()
+        }
+        groups = {n: LayerGroup(one.unsqueeze(2), ones) for n, one in pooled.items()}
+        note_received(received, run.head, groups)
+    return received.scales()

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from nserbench.benchmark.features import Buffers
-from nserbench.benchmark.moments import Moments
 from nserbench.benchmark.objective import (
     Best,
     Epochs,
@@ -26,17 +25,14 @@ from nserbench.benchmark.objective import (
     uar_of,
 )
 from nserbench.benchmark.replay import Replay, recorder
-from nserbench.benchmark.runs import Run, Stream
-from nserbench.benchmark.training import Standardised, note_received
+from nserbench.benchmark.runs import Run, Stream, received_scales
+from nserbench.benchmark.training import Standardised
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dropout import Dropout, draw, to_masks
 from nserbench.downstreams.fusion import PooledHead
-from nserbench.upstreams.base import LayerGroup
 
 STEPS = 64
 """Steps whose batches and masks are drawn at once."""
-
-_RECEIVED = 256  # rows whose scale is taken together
 
 STACKED = 2**27
 """Bytes of features that one step of a stack may read."""
@@ -89,22 +85,8 @@ def fit_together(
         stack = _Stack(chosen, flat, counts, labels, weights, recipe, device)
         found |= zip(part, stack.train(), strict=True)
     for at, epochs in found.items():
-        epochs.scales = _scales(runs[at], states)
+        epochs.scales = received_scales(runs[at], states)
     return [found[at] for at in range(len(runs))]
-
-
-def _scales(run: Run, states: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return the standard deviation of what the head of a run receives, by group."""
-    received, device = Moments(), next(run.head.parameters()).device
-    for rows in run.rows.split(_RECEIVED):
-        ones = torch.ones(len(rows), dtype=torch.int64, device=device)
-        pooled = {
-            name: states[name][layers.start : layers.stop, rows].to(device)
-            for name, layers in run.layers.items()
-        }
-        groups = {n: LayerGroup(one.unsqueeze(2), ones) for n, one in pooled.items()}
-        note_received(received, run.head, groups)
-    return received.scales()
 
 
 def _parts(

@@ -131,7 +131,7 @@ class SummaryTable:
         place = (column.corpus, column.condition)
         split = [one for one in self.columns if (one.corpus, one.condition) == place]
         name = (column.protocol,) if len(split) > 1 else ()
-        return (*place, *name, *flattering(column))
+        return (*place, *name, *flattering(column.protocol))
 
     def entries_of(self, column: Column) -> list[Entry]:
         """Return what is done in a column, in the order of the rows."""
@@ -151,9 +151,14 @@ class SummaryTable:
         return found.most_common(1)[0][0] if found else None
 
 
-def flattering(column: Column) -> list[str]:
-    """Return what is to be said of a column whose choice flatters; else nothing."""
-    variants = column.protocol.partition(" ")[0].split("+")
+def flattering(protocol: str) -> list[str]:
+    """Return what is to be said of a protocol whose choice flatters; else nothing.
+
+    Examples:
+        >>> flattering("paper+oracle v1"), flattering("paper v1")
+        (['chosen on test'], [])
+    """
+    variants = protocol.partition(" ")[0].split("+")
     return [said for variant, said in FLATTERING.items() if variant in variants]
 
 
@@ -218,7 +223,7 @@ def summary_table(
             {
                 column: found[metrics[0]]
                 for column, found in samples.items()
-                if not flattering(column)
+                if not flattering(column.protocol)
             }
         ),
     )

@@ -32,12 +32,11 @@ from nserbench.leaderboard.curves import (
 from nserbench.leaderboard.notes import protocol_lines
 from nserbench.leaderboard.plots import layers, snr
 from nserbench.leaderboard.plots.confusion import draw_confusions
-from nserbench.leaderboard.plots.names import flattering
 from nserbench.leaderboard.plots.pareto import draw_pareto
 from nserbench.leaderboard.plots.weights import draw_weights
 from nserbench.leaderboard.plots.wer import draw_wer, explained
 from nserbench.leaderboard.sheet import TITLES
-from nserbench.leaderboard.table import SummaryTable
+from nserbench.leaderboard.table import SummaryTable, flattering
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ def said_of(name: str, source: Source) -> list[str]:
     drawn = {cell for one in found for cell in one.cells}
     lines = [f"protocol {one}" for one in protocol_lines(source.places(drawn))]
     protocols = sorted({column.protocol for _, column in drawn})
-    marks = [(one, flattering(one)) for one in protocols]
+    marks = [(one, ", ".join(flattering(one))) for one in protocols]
     lines += [f"{one} flatters: {mark}" for one, mark in marks if mark]
     return [*lines, *explained(_find_words(source))] if name == "wer" else lines
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from nserbench.leaderboard.cells import Column, condition_order
-from nserbench.leaderboard.table import FLATTERING
+from nserbench.leaderboard.table import flattering
 
 
 def told_apart(
@@ -34,17 +34,6 @@ def column_order(column: Column) -> tuple[object, ...]:
     return column.corpus, column.protocol, condition_order(column.condition)
 
 
-def flattering(protocol: str) -> str:
-    """Return what is said of a protocol whose choice flatters; empty of any other.
-
-    Examples:
-        >>> flattering("paper+oracle v1"), flattering("paper v1")
-        ('chosen on test', '')
-    """
-    variants = protocol.partition(" ")[0].split("+")
-    return ", ".join(said for one, said in FLATTERING.items() if one in variants)
-
-
 def panel_titles(
     columns: Sequence[Column], rows: Sequence[Sequence[str]] = (), *, always: str = ""
 ) -> list[str]:
@@ -59,7 +48,13 @@ def panel_titles(
         return []
     parts = list(rows) or [()] * len(columns)
     named = [
-        (*part, one.corpus, one.condition, one.protocol, flattering(one.protocol))
+        (
+            *part,
+            one.corpus,
+            one.condition,
+            one.protocol,
+            ", ".join(flattering(one.protocol)),
+        )
         for part, one in zip(parts, columns, strict=True)
     ]
     before = len(named[0]) - len(_PLACES)

@@ -334,11 +334,12 @@ def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
     )
 
 
-def test_frames_reach_a_head_that_is_tuned_with_its_upstream_z_scored(
-    study: Ask, runner: Runner, received: list[Statistics]
+@pytest.mark.parametrize("head", ["bigru", "last"])
+def test_features_reach_a_head_that_is_tuned_with_its_upstream_z_scored(
+    study: Ask, runner: Runner, received: list[Statistics], head: str
 ) -> None:
     # So small a rate that the upstream stays as it came.
-    runner.run(study("finetune=bigru", "lr=1e-12", downstreams=["bigru"], epochs=1))
+    runner.run(study(f"finetune={head}", "lr=1e-12", downstreams=[head], epochs=1))
 
     for groups in received[:2]:  # the tunings of both folds
         mean, deviation = groups["encoder"]
