@@ -38,10 +38,8 @@ class Model(Generic[M]):
     @property
     def identity(self) -> dict[str, object]:
         """All that decides what it gives for the same input."""
-        card = self.bound.card
         return {
-            "extractor": card.load,
-            "version": card.version,
+            **self.bound.card.identity,
             "options": self.bound.key_options(),
             "weights": self.weights,
         }

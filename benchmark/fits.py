@@ -198,7 +198,7 @@ class _Missing:
         sizes = [(name, one.shape) for name, one in self.run.head.state_dict().items()]
         features = str([part.extraction.identity for part in job.training])
         recipe = replace(job.recipe, epochs=0)
-        return head.card.load, str(options), str(sizes), features, recipe
+        return str(head.card.identity), str(options), str(sizes), features, recipe
 
 
 def _fit_stack(stack: Sequence[_Missing], store: Store, device: str) -> None:

@@ -138,8 +138,7 @@ class Job:
         """All that decides the untrained head besides its seed."""
         head = self.cell.downstream
         return {
-            "load": head.card.load,
-            "version": head.card.version,
+            **head.card.identity,
             "options": head.key_options(),
             "groups": {
                 name: [spec.layers.start, spec.layers.stop, spec.dim]

@@ -17,7 +17,7 @@ from nserbench import hookspecs
 from nserbench.cards import Bind, Bound, Card, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
-from nserbench.errors import BadSpec, DuplicateName, UnknownName
+from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
 from nserbench.spec import Spec, beside, parse_spec
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.combined import combine
@@ -63,9 +63,14 @@ class Registry(Generic[C]):
 
         Raises:
             DuplicateName: if another plugin has that name.
+            DuplicateKey: if a card that loads other code has its key.
         """
         if card.name in self._cards:
             raise DuplicateName(self.kind, card.name, (self.origin(card.name), origin))
+        for other, _ in self._cards.values():
+            if other.key_or_name == card.key_or_name and other.load != card.load:
+                pair = [(one.name, one.load) for one in (other, card)]
+                raise DuplicateKey(self.kind, card.key_or_name, pair)
         self._cards[card.name] = card, origin
 
     def add_all(self, cards: Iterable[C], origin: str) -> None:
@@ -122,6 +127,7 @@ class Plugins:
     Raises:
         BadSpec: if a named plugin cannot be loaded; it was asked for.
         DuplicateName: if two plugins offer one name.
+        DuplicateKey: if two cards that load different code have one key.
     """
 
     def __init__(self, named: Sequence[str] = (), *, installed: bool = True) -> None:
@@ -214,7 +220,7 @@ class Plugins:
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
         try:
             self._register(entry.load(), entry.value, origin or entry.value)
-        except DuplicateName:
+        except (DuplicateKey, DuplicateName):
             raise
         except _ANYTHING as error:
             self.broken[origin or entry.value] = error
@@ -222,7 +228,7 @@ class Plugins:
     def _register_named(self, text: str) -> None:
         try:
             self._register(_load(text), text, text)
-        except DuplicateName:
+        except (DuplicateKey, DuplicateName):
             raise
         except _ANYTHING as error:
             raise BadSpec(

@@ -54,6 +54,8 @@ class Card:
         source: The paper or place it comes from.
         licence: Of the weights or data that a user loads, as SPDX where it has a name.
         load: ``"package.module:function"``, imported only when it is needed.
+        key: What identifies the code behind ``load`` in the store, wherever its module
+            lies; the name unless given. Cards that run the same code share it.
         version: Raised whenever the outputs change; part of what identifies them.
         extra: The optional dependency group of nserbench that it needs.
         options: What may follow its name.
@@ -68,10 +70,21 @@ class Card:
     source: str
     licence: str
     load: str
+    key: str = ""
     version: int = 1
     extra: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     bare: str | None = None
+
+    @property
+    def key_or_name(self) -> str:
+        """The key, or the name of a card that has none of its own."""
+        return self.key or self.name
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What identifies the code that it loads, wherever the module lies."""
+        return {"key": self.key_or_name, "version": self.version}
 
     def all_options(self) -> dict[str, Option]:
         """Give the options of this card and of its kind; the card's own win."""

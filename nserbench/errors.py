@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 _SHOWN = 30  # known names in one message
 
@@ -54,6 +54,17 @@ class DuplicateName(NserbenchError, ValueError):
         super().__init__(
             f"{kind} {name!r} is offered by both {plugins[0]} and {plugins[1]}\n"
             "  uninstall one, or ask its author for another name"
+        )
+
+
+class DuplicateKey(NserbenchError, ValueError):
+    """Two cards of one kind have the same key, but load different code."""
+
+    def __init__(self, kind: str, key: str, cards: Sequence[tuple[str, str]]) -> None:
+        both = " and ".join(f"{name!r} ({load})" for name, load in cards)
+        super().__init__(
+            f"{kind}s {both} have the same key {key!r}, but load different code\n"
+            "  each would read what the other stored: give one of them another key"
         )
 
 

@@ -49,6 +49,7 @@ MEL = UpstreamCard(
     source="the conventional baseline of Sec. IV-B and Table II; the bands are ours",
     licence="none: no weights",
     load="nserbench.upstreams.mel:Mel",
+    key="mel",
     groups=describe_mel,
     min_samples=400,
 )
@@ -59,6 +60,7 @@ WHISPER = UpstreamCard(
     source="Radford et al., arXiv:2212.04356; small, as in Sec. IV-C",
     licence="MIT",
     load="nserbench.upstreams.whisper:Whisper",
+    key="whisper",
     options={
         **checkpoint_options(
             "openai/whisper-small", "hub id or local folder of any Whisper"
@@ -189,6 +191,7 @@ CONFORMER = UpstreamCard(
     source="Gulati et al., arXiv:2005.08100; the checkpoint that Sec. IV-C links",
     licence="Apache-2.0",
     load="nserbench.upstreams.conformer:Conformer",
+    key="conformer",
     extra="speechbrain",
     options={
         **checkpoint_options(

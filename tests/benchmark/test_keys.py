@@ -10,6 +10,7 @@ import pytest
 
 from nserbench.benchmark.extraction import Extraction
 from nserbench.benchmark.features import read_pooled
+from nserbench.benchmark.heads import head_file
 from nserbench.benchmark.hearing import lacking
 from nserbench.benchmark.job import Job
 from nserbench.benchmark.plugins import Plugins
@@ -221,3 +222,32 @@ def test_two_utterances_of_the_same_audio_are_one_in_clean_speech_only(
     assert clean.keys[again] == clean.keys[first]
     assert noisy.keys[again] != noisy.keys[first]
     assert [len(set(job.keys)) for job in (clean, noisy)] == [24, 25]
+
+
+@pytest.mark.parametrize("upstream", ["mel", "levels"])
+def test_moving_the_module_of_an_upstream_or_of_a_head_changes_no_key(
+    prepared: Callable[..., list[Job]],
+    store: Store,
+    plugins: Plugins,
+    levels: Any,
+    offer: Callable[[str, object], str],
+    upstream: str,
+) -> None:
+    asked = {"upstreams": [upstream], "downstreams": ["mean"]}
+    (before,) = prepared(**asked)
+
+    for registry, name in (
+        (plugins.upstreams, upstream),
+        (plugins.downstreams, "mean"),
+    ):
+        card = registry[name]
+        moved = offer(f"moved_{card.kind}", card.resolve(card.load))
+        registry._cards[name] = dataclasses.replace(card, load=moved), "the test"
+    (after,) = prepared(**asked)
+
+    assert after.cell.upstream.card.load != before.cell.upstream.card.load
+    assert after.extraction.identity == before.extraction.identity
+    assert after.keys == before.keys
+    assert after.digest == before.digest
+    (split, *_) = before.splits
+    assert head_file(after, split, store) == head_file(before, split, store)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nserbench.benchmark.plugins import Plugins
-from nserbench.errors import BadSpec, DuplicateName, UnknownName
+from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 CARD = """
@@ -172,4 +172,16 @@ def test_a_hook_that_gives_no_cards_says_so(
     file.write_text(f"import nserbench as nb\n{hook}")
 
     with pytest.raises(BadSpec, match=reason):
+        Plugins([str(file)], installed=False)
+
+
+def test_two_cards_with_one_key_and_different_code_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        CARD.format(name="mine").replace('name="mine"', 'name="mine", key="mean"')
+    )
+
+    with pytest.raises(
+        DuplicateKey, match=r"'mean' \(.*\) and 'mine' \(.*\) have the same key 'mean'"
+    ):
         Plugins([str(file)], installed=False)
