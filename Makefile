@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WHOLE := .venv/.whole
-SIMULATIONS := perf/coverage.py perf/ranks.py perf/training.py
+SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
 BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
 .PHONY: demo test test-slow lint types docs bench

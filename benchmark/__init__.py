@@ -1,1 +1,1 @@
-"""Cells, the grid of them, and what it takes to run one."""
+"""Run the study: from what was asked for to result folders."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nserbench.cards import Option, one_of, several, several_label
 from nserbench.corpora.base import CorpusCard
-from nserbench.hookspecs import hookimpl
+from nserbench.markers import hookimpl
 
 
 def _classes(others: str) -> Option:
@@ -22,7 +22,7 @@ DEMO = CorpusCard(
     summary="speech-like sounds with four emotions, made here; a toy, not a result",
     source="nserbench, a source-filter synthesis",
     licence="Apache-2.0",
-    load="nserbench.corpora.demo:load",
+    load="nserbench.corpora.demo.demo:load",
     protocol="demo",
     obtain="it is made on first use",
 )
@@ -32,9 +32,9 @@ EMODB = CorpusCard(
     summary="Berlin Database of Emotional Speech: 10 German actors, 5 folds",
     source="Burkhardt et al., A database of German emotional speech, Interspeech 2005",
     licence="CC0-1.0",
-    load="nserbench.corpora.emodb:load",
+    load="nserbench.corpora.readers.emodb:load",
     options={"classes": _CLASSES},
-    expects="nserbench.corpora.emodb:expected",
+    expects="nserbench.corpora.readers.emodb:expected",
     obtain="download EmoDB from http://emodb.bilderbar.info and unpack it",
 )
 
@@ -44,7 +44,7 @@ IEMOCAP = CorpusCard(
     source="Busso et al., IEMOCAP: interactive emotional dyadic motion capture "
     "database, Language Resources and Evaluation 42, 2008",
     licence="USC's data release form",
-    load="nserbench.corpora.iemocap:load",
+    load="nserbench.corpora.readers.iemocap:load",
     options={
         "folds": Option(
             help="sessions (leave one of 5 out) or speakers (leave one of 10 out)",
@@ -58,7 +58,7 @@ IEMOCAP = CorpusCard(
         ),
     },
     protocol="paper",
-    expects="nserbench.corpora.iemocap:expected",
+    expects="nserbench.corpora.readers.iemocap:expected",
     obtain="ask for the release at https://sail.usc.edu/iemocap and unpack it",
 )
 
@@ -68,7 +68,7 @@ CASIA = CorpusCard(
     source="Institute of Automation, Chinese Academy of Sciences, CASIA Chinese "
     "emotional corpus, 2005",
     licence="by agreement with the Chinese Linguistic Data Consortium",
-    load="nserbench.corpora.casia:load",
+    load="nserbench.corpora.readers.casia:load",
     options={
         "classes": Option(
             help="6 emotions, or the 4 that iemocap has",
@@ -77,7 +77,7 @@ CASIA = CorpusCard(
         )
     },
     protocol="paper",
-    expects="nserbench.corpora.casia:expected",
+    expects="nserbench.corpora.readers.casia:expected",
     obtain="get it from http://www.chineseldc.org (resource 76) and unpack it",
 )
 
@@ -87,7 +87,7 @@ MELD = CorpusCard(
     source="Poria et al., MELD: A multimodal multi-party dataset for emotion "
     "recognition in conversations, ACL 2019",
     licence="GPL-3.0",
-    load="nserbench.corpora.meld:load",
+    load="nserbench.corpora.readers.meld:load",
     protocol="paper",
     options={
         "classes": _CLASSES,
@@ -98,7 +98,7 @@ MELD = CorpusCard(
             parse=one_of("centre", "downmix"),
         ),
     },
-    expects="nserbench.corpora.meld:expected",
+    expects="nserbench.corpora.readers.meld:expected",
     obtain="download MELD.Raw.tar.gz from https://affective-meld.github.io and unpack "
     "it and the three archives in it",
 )
@@ -110,9 +110,9 @@ RAVDESS = CorpusCard(
     source="Livingstone and Russo, The Ryerson audio-visual database of emotional "
     "speech and song (RAVDESS), PLOS ONE 13(5), 2018",
     licence="CC-BY-NC-SA-4.0",
-    load="nserbench.corpora.ravdess:load",
+    load="nserbench.corpora.readers.ravdess:load",
     options={"classes": _classes("all (8 emotions)")},
-    expects="nserbench.corpora.ravdess:expected",
+    expects="nserbench.corpora.readers.ravdess:expected",
     obtain="download Audio_Speech_Actors_01-24.zip from "
     "https://zenodo.org/record/1188976 and unpack it",
 )
@@ -123,9 +123,9 @@ CREMAD = CorpusCard(
     source="Cao et al., CREMA-D: Crowd-sourced emotional multimodal actors dataset, "
     "IEEE Transactions on Affective Computing 5(4), 2014",
     licence="ODbL-1.0",
-    load="nserbench.corpora.cremad:load",
+    load="nserbench.corpora.readers.cremad:load",
     options={"classes": _classes("all (6 emotions)")},
-    expects="nserbench.corpora.cremad:expected",
+    expects="nserbench.corpora.readers.cremad:expected",
     obtain="clone https://github.com/CheyneyComputerScience/CREMA-D with git-lfs",
 )
 
@@ -135,9 +135,9 @@ TESS = CorpusCard(
     source="Pichora-Fuller and Dupuis, Toronto emotional speech set (TESS), "
     "doi:10.5683/SP2/E8H2MF",
     licence="CC-BY-NC-ND-4.0",
-    load="nserbench.corpora.tess:load",
+    load="nserbench.corpora.readers.tess:load",
     options={"classes": _classes("all (7 emotions)")},
-    expects="nserbench.corpora.tess:expected",
+    expects="nserbench.corpora.readers.tess:expected",
     obtain="download it from https://doi.org/10.5683/SP2/E8H2MF and unpack it",
 )
 
@@ -147,9 +147,9 @@ SAVEE = CorpusCard(
     source="Haq and Jackson, Speaker-dependent audio-visual emotion recognition, AVSP "
     "2009",
     licence="free for research, after registration",
-    load="nserbench.corpora.savee:load",
+    load="nserbench.corpora.readers.savee:load",
     options={"classes": _classes("all (7 emotions)")},
-    expects="nserbench.corpora.savee:expected",
+    expects="nserbench.corpora.readers.savee:expected",
     obtain="register at http://kahlan.eps.surrey.ac.uk/savee, download AudioData.zip "
     "and unpack it",
 )
@@ -160,7 +160,7 @@ ESD = CorpusCard(
     source="Zhou et al., Emotional voice conversion: Theory, databases and ESD, "
     "Speech Communication 137, 2022",
     licence="research only, by a signed form",
-    load="nserbench.corpora.esd:load",
+    load="nserbench.corpora.readers.esd:load",
     options={
         "classes": _classes("all (5 emotions)"),
         "language": Option(
@@ -169,7 +169,7 @@ ESD = CorpusCard(
             parse=one_of("en", "zh"),
         ),
     },
-    expects="nserbench.corpora.esd:expected",
+    expects="nserbench.corpora.readers.esd:expected",
     obtain="follow https://github.com/HLTSingapore/Emotional-Speech-Data and unpack "
     "the archive",
 )
@@ -179,9 +179,9 @@ NEMO = CorpusCard(
     summary="nEMO: nine Polish actors, 90 sentences, 9 folds",
     source="Christop, nEMO: Dataset of emotional speech in Polish, LREC-COLING 2024",
     licence="CC-BY-NC-SA-4.0",
-    load="nserbench.corpora.nemo:load",
+    load="nserbench.corpora.readers.nemo:load",
     options={"classes": _classes("all (6 emotions)")},
-    expects="nserbench.corpora.nemo:expected",
+    expects="nserbench.corpora.readers.nemo:expected",
     obtain="clone https://github.com/amu-cai/nEMO",
 )
 
@@ -191,8 +191,8 @@ URDU = CorpusCard(
     source="Latif et al., Cross lingual speech emotion recognition: Urdu vs. Western "
     "languages, FIT 2018",
     licence="research only",
-    load="nserbench.corpora.urdu:load",
-    expects="nserbench.corpora.urdu:expected",
+    load="nserbench.corpora.readers.urdu:load",
+    expects="nserbench.corpora.readers.urdu:expected",
     obtain="clone https://github.com/siddiquelatif/URDU-Dataset",
 )
 
@@ -202,7 +202,7 @@ EMOBOX = CorpusCard(
     source="Ma et al., EmoBox: Multilingual multi-corpus speech emotion recognition "
     "toolkit and benchmark, Interspeech 2024",
     licence="the lists MIT, the audio each its own",
-    load="nserbench.corpora.emobox:load",
+    load="nserbench.corpora.readers.emobox:load",
     options={
         "name": Option(
             help="the corpus, a folder of EmoBox's data such as casia", required=True
@@ -240,7 +240,7 @@ MANIFEST = CorpusCard(
     summary="your own corpus, listed in a CSV, TSV or JSON Lines file",
     source="the user's file",
     licence="that of the data",
-    load="nserbench.corpora.manifest:load",
+    load="nserbench.corpora.readers.manifest:load",
     options={
         "path": Option(
             help="the .csv, .tsv or .jsonl file, with columns path, label, speaker and "

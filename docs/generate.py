@@ -14,13 +14,13 @@ from pathlib import Path
 
 import click
 
-from nserbench import hookspecs
-from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.plugins import hookspecs
+from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import Card
 from nserbench.cli import main as cli
 from nserbench.corpora.base import CorpusCard
-from nserbench.upstreams.checkpoints import PINNED
-from nserbench.upstreams.functional_cards import FUNCTIONALS
+from nserbench.upstreams.loading.hub import PINNED
+from nserbench.upstreams.opensmile.cards import FUNCTIONALS
 
 DOCS = Path(__file__).parent
 WIDTH = 88  # characters, so that a page reads the same whatever the terminal

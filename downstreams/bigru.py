@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from nserbench.cards import Options
-from nserbench.downstreams.layers import take
-from nserbench.downstreams.recurrent import BiGRU
+from nserbench.downstreams.kernels.gru_cpu import BiGRU
+from nserbench.downstreams.layer_choice import take
 from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
 
 UNITS = 256

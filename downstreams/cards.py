@@ -6,7 +6,7 @@ from typing import Final
 
 from nserbench.cards import Option, at_least, fraction, one_of, yes_no, yes_no_label
 from nserbench.downstreams.base import DownstreamCard, Recipe
-from nserbench.downstreams.layers import (
+from nserbench.downstreams.layer_choice import (
     EVERY,
     candidates,
     chosen_layer,
@@ -16,7 +16,7 @@ from nserbench.downstreams.layers import (
     needs,
     needs_the_layer,
 )
-from nserbench.hookspecs import hookimpl
+from nserbench.markers import hookimpl
 
 LICENCE: Final = "Apache-2.0"
 

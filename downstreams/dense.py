@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from nserbench.cards import Options
-from nserbench.downstreams.dropout import Dropout
 from nserbench.downstreams.fusion import Mean, PooledHead
-from nserbench.downstreams.layers import last_layer
+from nserbench.downstreams.kernels.mask_dropout import Dropout
+from nserbench.downstreams.layer_choice import last_layer
 from nserbench.upstreams.base import Groups
 
 UNITS = 512

@@ -10,8 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.cards import Options
-from nserbench.downstreams.dropout import Dropout
-from nserbench.downstreams.layers import chosen_layer, fused_layers, last_layer, take
+from nserbench.downstreams.kernels.mask_dropout import Dropout
+from nserbench.downstreams.layer_choice import (
+    chosen_layer,
+    fused_layers,
+    last_layer,
+    take,
+)
 from nserbench.downstreams.pooling import mean_over_time
 from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
 

@@ -12,10 +12,10 @@ from torch.autograd.function import Function, once_differentiable
 from torch.nn import functional as F
 
 from nserbench.cards import Options
-from nserbench.downstreams.dropout import draw_masks
-from nserbench.downstreams.grouped import run_grouped
-from nserbench.downstreams.layers import fused_layers, take
-from nserbench.downstreams.recurrent import BiGRU
+from nserbench.downstreams.kernels.gru_cpu import BiGRU
+from nserbench.downstreams.kernels.gru_gpu import run_grouped
+from nserbench.downstreams.kernels.mask_dropout import draw_masks
+from nserbench.downstreams.layer_choice import fused_layers, take
 from nserbench.upstreams.base import Groups, LayeredFeatures
 
 T = TypeVar("T")

@@ -1,1 +1,1 @@
-"""Tables made from result folders."""
+"""From result folders to tables, figures and the page."""

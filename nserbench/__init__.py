@@ -7,7 +7,7 @@ from nserbench.cards import Option
 from nserbench.corpora.base import Corpus, CorpusCard, NoiseCard, Utterance
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import NserbenchError
-from nserbench.hookspecs import hookimpl
+from nserbench.markers import hookimpl
 from nserbench.upstreams.base import (
     Batch,
     GroupSpec,
@@ -17,7 +17,7 @@ from nserbench.upstreams.base import (
     Upstream,
     UpstreamCard,
 )
-from nserbench.upstreams.enhancement import Enhancer, EnhancerCard
+from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
 
 __all__ = [
     "Batch",

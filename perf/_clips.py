@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.study import Request, Study, make_study
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.study.study import Request, Study, make_study
 from nserbench.settings import Settings
 
 RATE = 16_000

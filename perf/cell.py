@@ -20,14 +20,14 @@ from _clips import CLASSES, FOLDS, study_of, write_clips
 from _measure import at_least, medians, seconds
 from torch.nn import functional as F
 
-from nserbench.benchmark.features import places
-from nserbench.benchmark.hearing import Models, provide
-from nserbench.benchmark.job import Job
-from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import prepare
-from nserbench.benchmark.progress import Silent
-from nserbench.benchmark.runner import Runner
-from nserbench.benchmark.store import FORMS, Store
+from nserbench.benchmark.extraction.extract import Models, provide
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.store.feature_store import FORMS, Store
+from nserbench.benchmark.training.sources import places
+from nserbench.progress import Silent
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 HELPERS = Path(__file__).parents[1] / "tests/helpers"

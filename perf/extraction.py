@@ -19,12 +19,12 @@ from _clips import RATE, study_of, write_clips
 from _measure import at_least, at_most, medians, seconds
 from numpy.typing import NDArray
 
-from nserbench.benchmark.environment import peak_memory
-from nserbench.benchmark.hearing import Models, provide
-from nserbench.benchmark.job import Job
-from nserbench.benchmark.prepare import prepare
-from nserbench.benchmark.progress import Silent
-from nserbench.benchmark.store import Store
+from nserbench.benchmark.extraction.extract import Models, provide
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.results.environment import peak_memory
+from nserbench.benchmark.store.feature_store import Store
+from nserbench.progress import Silent
 
 SIZE = {
     "hidden_size": 192,

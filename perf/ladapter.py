@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nserbench.benchmark.batches import WINDOW, shuffled
-from nserbench.benchmark.features import FrameSource
-from nserbench.benchmark.prefetch import Prefetch
-from nserbench.benchmark.store import Store
+from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.training.batching import WINDOW, shuffled
+from nserbench.benchmark.training.prefetch import Prefetch
+from nserbench.benchmark.training.sources import FrameSource
 from nserbench.downstreams.ladapter import UNITS, LAdapter
 from nserbench.upstreams.base import GroupSpec, LayeredFeatures, LayerGroup
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from _measure import at_most, medians, seconds
 
-from nserbench.benchmark.predictions import Predictions
-from nserbench.benchmark.results import PREDICTIONS, Result, write_result
-from nserbench.leaderboard.cache import SETTLED, cache_file
-from nserbench.leaderboard.table import summary_table
+from nserbench.benchmark.results.predictions import Predictions
+from nserbench.benchmark.results.result import PREDICTIONS, Result, write_result
+from nserbench.leaderboard.reading.counts_cache import SETTLED, cache_file
+from nserbench.leaderboard.tables.summary import summary_table
 
 CLASSES = ("anger", "happiness", "neutral", "sadness")
 UTTERANCES, SPEAKERS = 300, 10

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from nserbench.benchmark.runs import Run
-from nserbench.benchmark.stacking import fit_together
-from nserbench.benchmark.training import Chance
+from nserbench.benchmark.training.fit_one import Chance
+from nserbench.benchmark.training.fit_stack import fit_together
+from nserbench.benchmark.training.streams import Run
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import single
 from nserbench.upstreams.base import GroupSpec

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-from nserbench.leaderboard.ranks import Block, ranked
-from nserbench.leaderboard.statistics import LEVEL
+from nserbench.leaderboard.analysis.ranks import Block, ranked
+from nserbench.leaderboard.analysis.statistics import LEVEL
 
 SHAPES = ((5, 4), (5, 16), (12, 16))
 """Rows and columns."""

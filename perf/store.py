@@ -17,10 +17,10 @@ import numpy as np
 from _measure import at_least, medians, seconds
 from numpy.typing import NDArray
 
-from nserbench.benchmark.batches import chunks
-from nserbench.benchmark.hearing import SHARD
-from nserbench.benchmark.shards import SUFFIX, read_header
-from nserbench.benchmark.store import Features, Store
+from nserbench.benchmark.extraction.extract import SHARD
+from nserbench.benchmark.store.feature_store import Features, Store
+from nserbench.benchmark.store.shards import SUFFIX, read_header
+from nserbench.benchmark.training.batching import chunks
 
 LAYERS, DIM, UTTERANCES = 13, 768, 64
 READ = range(1, LAYERS)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.metrics import headline
-from nserbench.leaderboard.cells import Counts
-from nserbench.leaderboard.statistics import LEVEL, Sample
+from nserbench.benchmark.results.metrics import headline
+from nserbench.leaderboard.analysis.statistics import LEVEL, Sample
+from nserbench.leaderboard.reading.counts import Counts
 
 FEATURES = (8, 80)
 CLASSES, FOLDS = 4, 5

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-HOOKSPECS = ast.parse((ROOT / "nserbench/hookspecs.py").read_text())
+HOOKSPECS = ast.parse((ROOT / "benchmark/plugins/hookspecs.py").read_text())
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 

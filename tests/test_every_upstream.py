@@ -11,8 +11,8 @@ from elsewhere import elsewhere
 from tiny_hf import EVERY
 from tiny_models import save_tiny
 
-from nserbench.benchmark.conformance import check_upstream
-from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.checks.upstream_contract import check_upstream
+from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import Bound
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import Batch, UpstreamCard

@@ -11,16 +11,16 @@ from tiny_study import write_checkpoints, write_corpora
 from nserbench.benchmark.experiments import catalogue
 from nserbench.benchmark.experiments.catalogue import read_experiment, read_experiments
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, read_layout
-from nserbench.benchmark.experiments.running import run_apart
+from nserbench.benchmark.experiments.run import run_apart
 from nserbench.benchmark.experiments.summaries import NUMBERS, summaries
-from nserbench.benchmark.gridfile import BadGrid, Overrides
-from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.study import Request
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.study.grid_file import BadGrid, Overrides
+from nserbench.benchmark.study.study import Request
 from nserbench.cli.experiment import experiment
 from nserbench.errors import BadSpec, CorpusMissing, NothingToRun, UnknownName
-from nserbench.leaderboard.published import read_published
-from nserbench.leaderboard.report import make_report
-from nserbench.leaderboard.report_source import Source
+from nserbench.leaderboard.published.data import read_published
+from nserbench.leaderboard.report.report import make_report
+from nserbench.leaderboard.report.source import Source
 
 TABLES = {"Table III": 1, "Table IV": 2, "Table V": 4, "Table VI": 6, "Table VII": 7}
 MARKS = {"none", "\N{EN DASH}", "n/a"}

@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from click.testing import CliRunner
 
-from nserbench.benchmark.metrics import summarise
-from nserbench.benchmark.results import read_results
+from nserbench.benchmark.results.metrics import summarise
+from nserbench.benchmark.results.result import read_results
 from nserbench.cli import main
 
 NOISES = {

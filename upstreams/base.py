@@ -376,7 +376,7 @@ class UpstreamCard(ModelCard):
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
         if upstream.model is not None and device == "cpu":
-            from nserbench.products import quicken
+            from nserbench.matmul import quicken
 
             quicken(upstream.model)
         return upstream

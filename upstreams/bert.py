@@ -7,9 +7,9 @@ from transformers import BatchEncoding, BertConfig, BertModel
 
 from nserbench.cards import Options
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
-from nserbench.upstreams.checkpoints import checkpoint_folder
-from nserbench.upstreams.describe import describe_bert
-from nserbench.upstreams.pretrained import load_pretrained, load_tokenizer
+from nserbench.upstreams.loading.configs import describe_bert
+from nserbench.upstreams.loading.hub import checkpoint_folder
+from nserbench.upstreams.loading.transformers import load_pretrained, load_tokenizer
 
 
 class BertLayers(BertModel):  # type: ignore[misc]  # transformers is not typed

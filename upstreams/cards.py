@@ -6,21 +6,11 @@ import re
 from dataclasses import replace
 
 from nserbench.cards import Option, nested_label, one_of, path_label
-from nserbench.hookspecs import hookimpl
+from nserbench.markers import hookimpl
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import UpstreamCard
-from nserbench.upstreams.checkpoints import checkpoint_label, checkpoint_options
-from nserbench.upstreams.conformer_config import conformer_tunes, describe_conformer
-from nserbench.upstreams.describe import (
-    describe_bert,
-    describe_mel,
-    describe_s3prl,
-    describe_whisper,
-    s3prl_front,
-    s3prl_tunes,
-)
-from nserbench.upstreams.functional_cards import FUNCTIONALS
-from nserbench.upstreams.huggingface_config import (
+from nserbench.upstreams.conformer.config import conformer_tunes, describe_conformer
+from nserbench.upstreams.huggingface.config import (
     describe_hf,
     describe_hubert,
     describe_wav2vec2,
@@ -28,7 +18,17 @@ from nserbench.upstreams.huggingface_config import (
     hf_front,
     hf_transcribes,
 )
-from nserbench.upstreams.speechlm_config import HOME, describe_speechlm
+from nserbench.upstreams.loading.configs import (
+    describe_bert,
+    describe_mel,
+    describe_s3prl,
+    describe_whisper,
+    s3prl_front,
+    s3prl_tunes,
+)
+from nserbench.upstreams.loading.hub import checkpoint_label, checkpoint_options
+from nserbench.upstreams.opensmile.cards import FUNCTIONALS
+from nserbench.upstreams.speechlm.config import HOME, describe_speechlm
 
 
 def language_code(text: str) -> str:
@@ -71,7 +71,7 @@ WHISPER = UpstreamCard(
         ),
     },
     groups=describe_whisper,
-    files="nserbench.upstreams.checkpoints:checkpoint_files",
+    files="nserbench.upstreams.loading.hub:checkpoint_files",
     reads=frozenset({"waves", "languages"}),
     max_samples=480_000,
     transcribes=True,
@@ -127,12 +127,12 @@ WAV2VEC2 = UpstreamCard(
     summary="wav2vec 2.0: all encoder layers",
     source="Baevski et al., arXiv:2006.11477; base, as in Sec. IV-B",
     licence="Apache-2.0",
-    load="nserbench.upstreams.huggingface:SpeechEncoder",
+    load="nserbench.upstreams.huggingface.model:SpeechEncoder",
     options=checkpoint_options(
         "facebook/wav2vec2-base", "hub id or local folder of any of this type"
     ),
     groups=describe_wav2vec2,
-    files="nserbench.upstreams.checkpoints:checkpoint_files",
+    files="nserbench.upstreams.loading.hub:checkpoint_files",
     min_samples=400,
     max_samples=480_000,
     tunable=True,
@@ -163,7 +163,7 @@ HF = UpstreamCard(
     summary="any speech encoder of Hugging Face, or encoder and decoder: hf:ORG/NAME",
     source="the checkpoint's own",
     licence="the checkpoint's own",
-    load="nserbench.upstreams.huggingface:load",
+    load="nserbench.upstreams.huggingface.model:load",
     options={
         "id": Option(
             help="hub id or local folder",
@@ -175,7 +175,7 @@ HF = UpstreamCard(
     },
     bare="id",
     groups=describe_hf,
-    files="nserbench.upstreams.huggingface_config:hf_files",
+    files="nserbench.upstreams.huggingface.config:hf_files",
     reads=frozenset({"waves", "languages"}),  # a Whisper is told the language
     min_samples=1_600,
     max_samples=480_000,
@@ -190,7 +190,7 @@ CONFORMER = UpstreamCard(
     summary="Conformer ASR of speechbrain: 12 encoder and 6 decoder layers",
     source="Gulati et al., arXiv:2005.08100; the checkpoint that Sec. IV-C links",
     licence="Apache-2.0",
-    load="nserbench.upstreams.conformer:Conformer",
+    load="nserbench.upstreams.conformer.model:Conformer",
     key="conformer",
     extra="speechbrain",
     options={
@@ -205,7 +205,7 @@ CONFORMER = UpstreamCard(
         ),
     },
     groups=describe_conformer,
-    files="nserbench.upstreams.conformer_config:conformer_files",
+    files="nserbench.upstreams.conformer.config:conformer_files",
     min_samples=400,
     max_samples=480_000,
     transcribes=True,
@@ -226,7 +226,7 @@ SPEECHLM = UpstreamCard(
     summary="SpeechLM: all layers of its speech and of its unit transformer",
     source="Zhang et al., arXiv:2209.15329; Base, as in Sec. IV-C",
     licence="MIT",
-    load="nserbench.upstreams.speechlm:SpeechLM",
+    load="nserbench.upstreams.speechlm.upstream:SpeechLM",
     options={
         "checkpoint": Option(
             help=f"a .pt file of its authors, of any size: {HOME}",
@@ -236,7 +236,7 @@ SPEECHLM = UpstreamCard(
         )
     },
     groups=describe_speechlm,
-    files="nserbench.upstreams.speechlm_config:speechlm_files",
+    files="nserbench.upstreams.speechlm.config:speechlm_files",
     min_samples=400,
     tunable=True,
     frozen=("feature_extractor",),
@@ -267,7 +267,7 @@ BERT = UpstreamCard(
         ),
     },
     groups=describe_bert,
-    files="nserbench.upstreams.checkpoints:checkpoint_files",
+    files="nserbench.upstreams.loading.hub:checkpoint_files",
     reads=frozenset({"texts"}),
     tunable=True,
     learning_rate=2e-5,
@@ -278,7 +278,7 @@ S3PRL = UpstreamCard(
     summary="any upstream of S3PRL, by its name there: all hidden states",
     source="Yang et al., SUPERB, arXiv:2105.01051; github.com/s3prl/s3prl",
     licence="Apache-2.0 for S3PRL; that of the weights differs by name",
-    load="nserbench.upstreams.s3prl_bridge:S3prl",
+    load="nserbench.upstreams.s3prl:S3prl",
     extra="s3prl",
     options={
         "name": Option(
@@ -293,7 +293,7 @@ S3PRL = UpstreamCard(
     },
     bare="name",
     groups=describe_s3prl,
-    files="nserbench.upstreams.s3prl_bridge:files",
+    files="nserbench.upstreams.s3prl:files",
     min_samples=1_040,
     tunable=s3prl_tunes,
     frozen=s3prl_front,

@@ -15,7 +15,7 @@ from nserbench.upstreams.base import (
     LayerGroup,
     Upstream,
 )
-from nserbench.upstreams.describe import MEL_BANDS
+from nserbench.upstreams.loading.configs import MEL_BANDS
 
 WINDOW = 400
 """Samples: 25 ms."""

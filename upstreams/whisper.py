@@ -25,9 +25,9 @@ from nserbench.upstreams.base import (
     Transcriber,
     at_rest,
 )
-from nserbench.upstreams.checkpoints import checkpoint_folder
-from nserbench.upstreams.describe import describe_whisper
-from nserbench.upstreams.pretrained import load_pretrained
+from nserbench.upstreams.loading.configs import describe_whisper
+from nserbench.upstreams.loading.hub import checkpoint_folder
+from nserbench.upstreams.loading.transformers import load_pretrained
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nserbench.benchmark.experiments.layout import Line, Part, read_layout
 from nserbench.benchmark.experiments.summaries import FOLDER, NUMBERS
-from nserbench.benchmark.gridfile import BadGrid, Block, GridFile, read_grid
+from nserbench.benchmark.study.grid_file import BadGrid, Block, GridFile, read_grid
 from nserbench.errors import UnknownName
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from nserbench.benchmark.protocols import NOISE
-from nserbench.benchmark.results import Result
+from nserbench.benchmark.results.result import Result
+from nserbench.benchmark.study.protocols import NOISE
 
 
 def command(result: Result, seeds: Sequence[int]) -> str:

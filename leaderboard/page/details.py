@@ -9,13 +9,13 @@ from typing import TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.metrics import METRICS, answers_by
-from nserbench.benchmark.predictions import Predictions
-from nserbench.benchmark.results import Result
-from nserbench.leaderboard.cells import Counts
-from nserbench.leaderboard.curves import layer_weights
+from nserbench.benchmark.results.metrics import METRICS, answers_by
+from nserbench.benchmark.results.predictions import Predictions
+from nserbench.benchmark.results.result import Result
+from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.page.command import command
-from nserbench.leaderboard.statistics import Sample
+from nserbench.leaderboard.reading.counts import Counts
+from nserbench.leaderboard.tables.series import layer_weights
 
 STEPS = 65535
 """That a fraction of 1 is cut into, so that a draw takes two bytes."""
@@ -47,7 +47,7 @@ class Run(TypedDict):
 
 
 class Sampled(TypedDict):
-    """A `nserbench.leaderboard.statistics.Sample`, so that the page can subtract two.
+    """A `statistics.Sample`, so that the page can subtract two.
 
     ``size`` is the effective number of answers. ``seeds`` are the values with each
     seed, in the order of the runs. ``draws`` are

@@ -9,11 +9,15 @@ from typing import TypeAlias, TypedDict
 import numpy as np
 from scipy.special import stdtrit
 
-from nserbench.benchmark.digests import digest
-from nserbench.benchmark.flags import MEANINGS
-from nserbench.leaderboard.cells import Column, Row
-from nserbench.leaderboard.colours import COLOURS
-from nserbench.leaderboard.curves import (
+from nserbench.benchmark.results.flags import MEANINGS
+from nserbench.benchmark.store.digests import digest
+from nserbench.leaderboard.analysis.ranks import Ranks
+from nserbench.leaderboard.analysis.statistics import FEW_UNITS
+from nserbench.leaderboard.plots.colours import COLOURS
+from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.render.layout import TITLES
+from nserbench.leaderboard.render.summary_sheet import rank_note
+from nserbench.leaderboard.tables.series import (
     Cost,
     Curve,
     Point,
@@ -21,11 +25,7 @@ from nserbench.leaderboard.curves import (
     pareto,
     snr_curves,
 )
-from nserbench.leaderboard.ranks import Ranks
-from nserbench.leaderboard.sheet import TITLES
-from nserbench.leaderboard.statistics import FEW_UNITS
-from nserbench.leaderboard.summary_sheet import rank_note
-from nserbench.leaderboard.table import Entry, Score, SummaryTable
+from nserbench.leaderboard.tables.summary import Entry, Score, SummaryTable
 
 DIGITS = 5
 """Of a fraction of 1; the page shows three."""

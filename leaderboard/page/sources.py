@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nserbench.benchmark.catalogue import read_entries
-from nserbench.benchmark.digests import digest
-from nserbench.benchmark.results import PREDICTIONS, RESULT, Result, read_result
-from nserbench.leaderboard.cells import Place, place
+from nserbench.benchmark.results.index import read_entries
+from nserbench.benchmark.results.result import PREDICTIONS, RESULT, Result, read_result
+from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.page.index import Measured
-from nserbench.leaderboard.shown import shown
+from nserbench.leaderboard.reading.counts import Place, place
+from nserbench.leaderboard.reading.latest import shown
 
 FORM = 4
 """Raised whenever a cell's file would come out otherwise."""

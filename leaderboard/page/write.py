@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nserbench.benchmark.metrics import METRICS
+from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import BadResult, NserbenchError
-from nserbench.leaderboard.cells import Row
-from nserbench.leaderboard.curves import costs, understood
 from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import Measured, cell_id, index
 from nserbench.leaderboard.page.scripts import as_script
@@ -23,7 +21,9 @@ from nserbench.leaderboard.page.sources import (
     read_made,
     sources,
 )
-from nserbench.leaderboard.table import SummaryTable, summary_table
+from nserbench.leaderboard.reading.counts import Row
+from nserbench.leaderboard.tables.series import costs, understood
+from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 PAGE = "index.html"
 LIBRARY = ("assets", "vendor")

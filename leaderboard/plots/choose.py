@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from nserbench.errors import BadSpec, UnknownName
-from nserbench.leaderboard.table import SummaryTable
+from nserbench.leaderboard.tables.summary import SummaryTable
 from nserbench.spec import Spec, parse_spec, parse_specs
 
 

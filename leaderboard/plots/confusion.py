@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nserbench.leaderboard.curves import Confusion
 from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
 from nserbench.leaderboard.plots.names import column_order, panel_titles
 from nserbench.leaderboard.plots.style import styled
+from nserbench.leaderboard.tables.series import Confusion
 
 
 @styled

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nserbench.leaderboard.curves import Curve, Point, layer_curves
 from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
 from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.style import styled
-from nserbench.leaderboard.sheet import TITLES
-from nserbench.leaderboard.table import SummaryTable
+from nserbench.leaderboard.render.layout import TITLES
+from nserbench.leaderboard.tables.series import Curve, Point, layer_curves
+from nserbench.leaderboard.tables.summary import SummaryTable
 
 Panels = dict[str, dict[str, Sequence[Point]]]
 """Points by the titles of panels and the names of lines."""

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nserbench.leaderboard.curves import Point
 from nserbench.leaderboard.plots.style import (
     LINES,
     add_legend,
@@ -17,6 +16,7 @@ from nserbench.leaderboard.plots.style import (
     panels,
     refuse_more,
 )
+from nserbench.leaderboard.tables.series import Point
 
 PANEL = 1.9
 """Inches: the least width of a panel."""

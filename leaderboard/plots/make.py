@@ -13,12 +13,18 @@ from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
-from nserbench.benchmark.recognition import Against
-from nserbench.benchmark.results import Result, read_results
+from nserbench.benchmark.extraction.word_errors import Against
+from nserbench.benchmark.results.result import Result, read_results
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.cache import remembered_tallies
-from nserbench.leaderboard.cells import Place, Tally, comparable, newest, place
-from nserbench.leaderboard.curves import (
+from nserbench.leaderboard.plots import layers, snr
+from nserbench.leaderboard.plots.confusion import draw_confusions
+from nserbench.leaderboard.plots.pareto import draw_pareto
+from nserbench.leaderboard.plots.weights import draw_weights
+from nserbench.leaderboard.plots.wer import draw_wer, explained
+from nserbench.leaderboard.reading.counts import Place, Tally, comparable, newest, place
+from nserbench.leaderboard.reading.counts_cache import remembered_tallies
+from nserbench.leaderboard.render.layout import TITLES
+from nserbench.leaderboard.tables.series import (
     Confusion,
     Cost,
     Curve,
@@ -29,14 +35,8 @@ from nserbench.leaderboard.curves import (
     layer_weights,
     understood,
 )
-from nserbench.leaderboard.notes import protocol_lines
-from nserbench.leaderboard.plots import layers, snr
-from nserbench.leaderboard.plots.confusion import draw_confusions
-from nserbench.leaderboard.plots.pareto import draw_pareto
-from nserbench.leaderboard.plots.weights import draw_weights
-from nserbench.leaderboard.plots.wer import draw_wer, explained
-from nserbench.leaderboard.sheet import TITLES
-from nserbench.leaderboard.table import SummaryTable, flattering
+from nserbench.leaderboard.tables.summary import SummaryTable, flattering
+from nserbench.leaderboard.tables.summary_notes import protocol_lines
 
 
 @dataclass(frozen=True)

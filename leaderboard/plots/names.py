@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from nserbench.leaderboard.cells import Column, condition_order
-from nserbench.leaderboard.table import flattering
+from nserbench.leaderboard.reading.counts import Column, condition_order
+from nserbench.leaderboard.tables.summary import flattering
 
 
 def told_apart(

@@ -10,8 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from nserbench.leaderboard.cells import Column
-from nserbench.leaderboard.curves import Cost, pareto
 from nserbench.leaderboard.plots.lines import line_panels
 from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.scatter import GREY, dot, draw_point
@@ -21,6 +19,8 @@ from nserbench.leaderboard.plots.style import (
     refuse_more,
     styled,
 )
+from nserbench.leaderboard.reading.counts import Column
+from nserbench.leaderboard.tables.series import Cost, pareto
 
 BEATEN: dict[str, Any] = {
     "color": "#b0b0b0",

@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from nserbench.leaderboard.curves import Cost, Understood
 from nserbench.leaderboard.plots.style import look
+from nserbench.leaderboard.tables.series import Cost, Understood
 
 GREY = "#777777"
 """Of lines among the points."""

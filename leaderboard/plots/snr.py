@@ -8,13 +8,13 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nserbench.leaderboard.cells import Column, Place
-from nserbench.leaderboard.curves import Curve, snr_curves
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
 from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.style import look, styled
-from nserbench.leaderboard.sheet import TITLES
-from nserbench.leaderboard.table import Score, SummaryTable
+from nserbench.leaderboard.reading.counts import Column, Place
+from nserbench.leaderboard.render.layout import TITLES
+from nserbench.leaderboard.tables.series import Curve, snr_curves
+from nserbench.leaderboard.tables.summary import Score, SummaryTable
 
 
 def drawable(table: SummaryTable, metric: str) -> list[Curve]:

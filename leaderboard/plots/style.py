@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.colours import COLOURS
-from nserbench.leaderboard.figures import refuse_other_kinds
+from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
+from nserbench.leaderboard.plots.colours import COLOURS
 
 DPI = 300
 CHARACTER = 0.053

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.correlation import (
+from nserbench.leaderboard.analysis.correlation import (
     FEWEST,
     Correlation,
     Mixed,
@@ -20,7 +20,6 @@ from nserbench.leaderboard.correlation import (
     correlate,
     mixed_effects,
 )
-from nserbench.leaderboard.curves import Understood
 from nserbench.leaderboard.plots.lines import HEIGHT, PANEL
 from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.scatter import GREY, dot, draw_point
@@ -33,6 +32,7 @@ from nserbench.leaderboard.plots.style import (
     refuse_more,
     styled,
 )
+from nserbench.leaderboard.tables.series import Understood
 
 SHARED = (
     "r, p and both intervals treat points of one upstream as independent, which they "

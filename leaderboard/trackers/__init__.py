@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from nserbench.benchmark.metrics import summarise
-from nserbench.benchmark.results import Result
+from nserbench.benchmark.results.metrics import summarise
+from nserbench.benchmark.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,7 +83,7 @@ def curves(result: Result) -> Iterator[tuple[str, int, float]]:
 
 def draw_confusion(result: Result) -> Figure:
     """Draw which class was taken for which, over all folds, in percent."""
-    from nserbench.leaderboard.curves import confusions
     from nserbench.leaderboard.plots.confusion import draw_confusions
+    from nserbench.leaderboard.tables.series import confusions
 
     return draw_confusions(confusions([result]), WIDTH)

@@ -27,7 +27,7 @@ from nserbench.leaderboard.trackers import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from nserbench.benchmark.results import Result
+    from nserbench.benchmark.results.result import Result
 
 EXPERIMENT = "nserbench"
 """The experiment, unless ``MLFLOW_EXPERIMENT_NAME`` names another."""

@@ -24,7 +24,7 @@ from nserbench.leaderboard.trackers import (
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from nserbench.benchmark.results import Result
+    from nserbench.benchmark.results.result import Result
 
 FOLDER = "NSERBENCH_TENSORBOARD"
 """The environment variable that names the folder of all runs."""

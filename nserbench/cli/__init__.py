@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from nserbench.cli.check import check
+from nserbench.cli.common.click_groups import Commands
 from nserbench.cli.compare import compare
 from nserbench.cli.corpus import corpus
 from nserbench.cli.doctor import doctor
 from nserbench.cli.download import download
 from nserbench.cli.experiment import experiment
-from nserbench.cli.group import Commands
 from nserbench.cli.leaderboard import leaderboard
 from nserbench.cli.list import list_
 from nserbench.cli.mix import mix

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import device_option, json_option
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.common.options import device_option, json_option
+from nserbench.cli.common.session import Session, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.conformance import Report
+    from nserbench.benchmark.checks.upstream_contract import Report
 
 _WORDS = {True: "yes", False: "NO", None: "-"}
 
@@ -39,9 +39,9 @@ def upstream(session: Session, name: str, device: str, as_json: bool) -> None:
     \b
     nserbench check upstream whisper:checkpoint=openai/whisper-tiny
     """
-    from nserbench.benchmark.conformance import check_upstream
-    from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.names import read_upstreams
+    from nserbench.benchmark.checks.upstream_contract import check_upstream
+    from nserbench.benchmark.results.environment import choose_device
+    from nserbench.benchmark.study.lookup import read_upstreams
     from nserbench.errors import BadSpec
 
     found = read_upstreams([name], session.plugins)
@@ -58,8 +58,8 @@ def upstream(session: Session, name: str, device: str, as_json: bool) -> None:
 
 
 def _print(label: str, report: Report) -> None:
-    from nserbench.cli.tables import print_tables
-    from nserbench.cli.words import size
+    from nserbench.cli.common.tables import print_tables
+    from nserbench.cli.common.text import size
 
     print_tables([(label, _table(report))])
     speed = "no audio" if report.realtime is None else f"{report.realtime:.3f}"
@@ -73,7 +73,7 @@ def _print(label: str, report: Report) -> None:
 def _table(report: Report) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     found = table("check", "holds", "seen")
     for one in report.findings:

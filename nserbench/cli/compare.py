@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import json_option
-from nserbench.cli.session import with_settings
+from nserbench.cli.common.options import json_option
+from nserbench.cli.common.session import with_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.results import Result
-    from nserbench.leaderboard.compare import Comparison, Flip, Part
-    from nserbench.leaderboard.pairs import Pair
+    from nserbench.benchmark.results.result import Result
+    from nserbench.leaderboard.analysis.compare import Comparison, Flip, Part
+    from nserbench.leaderboard.reading.pairs import Pair
     from nserbench.settings import Settings
 
 SHOWN = 20
@@ -68,9 +68,9 @@ def compare(
     nserbench compare 3f2a 91c0
     nserbench compare 3f2a 91c0 --all-seeds --flips flips.csv
     """
-    from nserbench.benchmark.catalogue import find_result
-    from nserbench.leaderboard.compare import compare as compared
-    from nserbench.leaderboard.pairs import read_pairs
+    from nserbench.benchmark.results.index import find_result
+    from nserbench.leaderboard.analysis.compare import compare as compared
+    from nserbench.leaderboard.reading.pairs import read_pairs
 
     root = folder or settings.results
     names = [find_result(cell, root) for cell in (first, second)]
@@ -85,8 +85,8 @@ def compare(
 
 
 def _print(pairs: Sequence[Pair], found: Comparison, written: Path | None) -> None:
-    from nserbench.cli.tables import print_tables
-    from nserbench.leaderboard.statistics import FEW_UNITS
+    from nserbench.cli.common.tables import print_tables
+    from nserbench.leaderboard.analysis.statistics import FEW_UNITS
 
     for which, result in zip(("first ", "second"), pairs[0], strict=True):
         click.echo(f"{which}  {_title(result)}")
@@ -140,7 +140,7 @@ def _cut(shown: Sequence[object], found: Sequence[object]) -> str:
 
 
 def _scores(found: Comparison) -> Table:
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     scores = table("metric", "first", "second", "change", "95 %", "p")
     for name, one in found.scores.items():
@@ -154,7 +154,7 @@ def _scores(found: Comparison) -> Table:
 
 
 def _agreements(found: Comparison) -> Table:
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     counts = table(
         "seeds", "both", "first alone", "second alone", "neither", "McNemar's p", ""
@@ -169,7 +169,7 @@ def _agreements(found: Comparison) -> Table:
 def _parts(what: str, parts: Iterable[Part]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     found = table(what, "utterances", "first", "second", "change")
     for one in parts:
@@ -181,7 +181,7 @@ def _parts(what: str, parts: Iterable[Part]) -> Table:
 def _flips(flips: Iterable[Flip]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     found = table("utterance", "speaker", "seeds", "true", "first", "second")
     for one in flips:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import json_option
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.common.options import json_option
+from nserbench.cli.common.session import Session, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.corpus_stats import Stats
+    from nserbench.corpora.tools.corpus_statistics import Stats
 
 BAR = 40
 """Characters of the longest bar."""
@@ -55,13 +55,13 @@ def stats(
     \b
     nserbench corpus stats meld iemocap casia --fast --figure fig2.svg
     """
-    from nserbench.benchmark.corpus_stats import describe
-    from nserbench.benchmark.names import read_names
-    from nserbench.benchmark.study import read_corpus
-    from nserbench.cli.live import showing
+    from nserbench.benchmark.study.lookup import read_names
+    from nserbench.benchmark.study.study import read_corpus
+    from nserbench.cli.common.progress_bars import showing
+    from nserbench.corpora.tools.corpus_statistics import describe
 
     if figure is not None:
-        from nserbench.leaderboard.figures import refuse_other_kinds
+        from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
 
         refuse_other_kinds(figure)
     wanted = read_names(names, session.plugins.corpora.bind)
@@ -72,7 +72,7 @@ def stats(
             for name, one in read.items()
         ]
     if figure is not None:
-        from nserbench.leaderboard.figures import draw_classes
+        from nserbench.leaderboard.plots.class_counts import draw_classes
 
         draw_classes({one.name: one.classes for one in found}, figure)
     if as_json:
@@ -85,8 +85,8 @@ def stats(
 
 
 def _print(found: Stats) -> None:
-    from nserbench.cli.tables import print_tables
-    from nserbench.cli.words import counted
+    from nserbench.cli.common.tables import print_tables
+    from nserbench.cli.common.text import counted
 
     edition = f", edition {found.edition}" if found.edition else ""
     click.echo(
@@ -121,7 +121,7 @@ def _counts(
 ) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     classes = list(next(iter(rows.values())))
     laid = table(what, *classes, "all")
@@ -133,7 +133,7 @@ def _counts(
 
 
 def _speakers(speakers: Mapping[str, Mapping[str, int]]) -> Table:
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     sizes = sorted(sum(counts.values()) for counts in speakers.values())
     laid = table("speakers", "fewest utterances", "median", "most")
@@ -143,7 +143,7 @@ def _speakers(speakers: Mapping[str, Mapping[str, int]]) -> Table:
 
 
 def _bars(counts: Mapping[str, int]) -> Table:
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     laid = table("length", "utterances", "")
     most = max(counts.values())

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nserbench.cli.options import json_option
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.common.options import json_option
+from nserbench.cli.common.session import Session, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.findings import Finding, Report
+    from nserbench.corpora.tools.findings import Finding, Report
 
 SHOWN = 5
 """Names of a finding that are printed; `--json` has them all."""
@@ -41,8 +41,8 @@ def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) 
     \b
     nserbench doctor iemocap demand --deep
     """
-    from nserbench.benchmark.doctor import examine
-    from nserbench.cli.live import showing
+    from nserbench.benchmark.checks.doctor import examine
+    from nserbench.cli.common.progress_bars import showing
 
     with showing() as progress:
         reports = list(
@@ -61,7 +61,7 @@ def _row(report: Report) -> dict[str, Any]:
 
 
 def _print(reports: list[Report]) -> None:
-    from nserbench.cli.tables import print_tables
+    from nserbench.cli.common.tables import print_tables
 
     print_tables([(f"{one.name}: {one.severity}", _table(one)) for one in reports])
 
@@ -69,7 +69,7 @@ def _print(reports: list[Report]) -> None:
 def _table(report: Report) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     found = table("check", "state", "seen")
     for one in report.findings:

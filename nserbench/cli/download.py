@@ -30,10 +30,10 @@ def download(name: str | None, out: Path, yes: bool) -> None:
     \b
     nserbench download emodb
     """
-    from nserbench.benchmark.downloads import download as fetch
-    from nserbench.benchmark.sources import SOURCES
-    from nserbench.cli.live import showing
-    from nserbench.cli.words import size
+    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.text import size
+    from nserbench.corpora.tools.download import download as fetch
+    from nserbench.corpora.tools.download_sources import SOURCES
 
     if name is None:
         _list()
@@ -59,9 +59,9 @@ def download(name: str | None, out: Path, yes: bool) -> None:
 def _list() -> None:
     from rich.text import Text
 
-    from nserbench.benchmark.sources import SOURCES
-    from nserbench.cli.tables import print_tables, table
-    from nserbench.cli.words import size
+    from nserbench.cli.common.tables import print_tables, table
+    from nserbench.cli.common.text import size
+    from nserbench.corpora.tools.download_sources import SOURCES
 
     found = table("name", "size", "licence", "what")
     for name, one in SOURCES.items():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nserbench.cli.options import (
+from nserbench.cli.common.options import (
     Decibels,
     device_option,
     on_option,
@@ -20,18 +20,18 @@ from nserbench.cli.options import (
     training_options,
     words_option,
 )
-from nserbench.cli.session import Session, open_runner, with_session
+from nserbench.cli.common.session import Session, open_runner, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from nserbench.benchmark.experiments.catalogue import Experiment
-    from nserbench.benchmark.experiments.running import Trouble
-    from nserbench.benchmark.gridfile import Overrides
-    from nserbench.benchmark.plan import Estimate
-    from nserbench.benchmark.recognition import Against
-    from nserbench.benchmark.study import Request, Study
-    from nserbench.leaderboard.report_source import Source
+    from nserbench.benchmark.experiments.run import Trouble
+    from nserbench.benchmark.extraction.word_errors import Against
+    from nserbench.benchmark.running.cost import Estimate
+    from nserbench.benchmark.study.grid_file import Overrides
+    from nserbench.benchmark.study.study import Request, Study
+    from nserbench.leaderboard.report.source import Source
 
 T = TypeVar("T")
 Command = Callable[..., object]
@@ -59,7 +59,7 @@ class Wanted:
         self, act: Callable[[Request], T]
     ) -> tuple[list[tuple[str, T]], list[Trouble]]:
         """Act on each block; what is missing for one part stops no other."""
-        from nserbench.benchmark.experiments.running import run_apart
+        from nserbench.benchmark.experiments.run import run_apart
 
         done, troubles = [], []
         plugins = self.session.plugins
@@ -71,7 +71,7 @@ class Wanted:
 
     def study(self, request: Request) -> Study:
         """Look everything up that a block names."""
-        from nserbench.benchmark.study import make_study
+        from nserbench.benchmark.study.study import make_study
 
         return make_study(request, self.session.plugins, self.session.settings)
 
@@ -132,7 +132,7 @@ def override_options(command: Command) -> Command:
 
 
 def _overrides(rest: dict[str, Any]) -> Overrides:
-    from nserbench.benchmark.gridfile import Overrides
+    from nserbench.benchmark.study.grid_file import Overrides
 
     epochs = dict(rest.pop("epochs"))
     return Overrides(
@@ -218,7 +218,7 @@ def experiment(
     nserbench experiment 2 -c emodb --checkpoint whisper=openai/whisper-tiny --plan
     """
     from nserbench.benchmark.experiments.catalogue import read_experiment
-    from nserbench.leaderboard.report_source import Source
+    from nserbench.leaderboard.report.source import Source
 
     settings = session.settings.using(results=out, store=store_folder)
     whole = read_experiment(number)
@@ -238,8 +238,8 @@ def experiment(
 
 def _run(wanted: Wanted, on: str | None) -> tuple[Counter[str], list[Trouble]]:
     """Run what is missing, block by block."""
-    from nserbench.cli.live import showing
-    from nserbench.cli.words import refusals
+    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.text import refusals
 
     with (
         showing() as progress,
@@ -270,11 +270,11 @@ def _print_costs(wanted: Wanted) -> list[Trouble]:
 
     Features that two blocks share are counted in both, until one of them has run.
     """
-    from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.plan import estimate
-    from nserbench.benchmark.store import Store
-    from nserbench.cli.live import showing
-    from nserbench.cli.tables import print_tables
+    from nserbench.benchmark.results.environment import choose_device
+    from nserbench.benchmark.running.cost import estimate
+    from nserbench.benchmark.store.feature_store import Store
+    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.tables import print_tables
 
     settings = wanted.session.settings
     with showing() as progress:
@@ -291,8 +291,8 @@ def _print_costs(wanted: Wanted) -> list[Trouble]:
 
 
 def _costs(done: Sequence[tuple[str, Estimate]]) -> Table:
-    from nserbench.cli.tables import table
-    from nserbench.cli.words import duration, size
+    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.text import duration, size
 
     found = table(
         "block", "to run", "there", "n/a", "size", "extraction", "tuning", "training"
@@ -326,8 +326,8 @@ def _sums(found: Estimate) -> Sequence[float]:
 def _print_report(source: Source, form: str, figures: Path | None) -> None:
     from rich.console import Console
 
-    from nserbench.leaderboard.report import make_report
-    from nserbench.leaderboard.report_render import print_report, to_markdown
+    from nserbench.leaderboard.report.render import print_report, to_markdown
+    from nserbench.leaderboard.report.report import make_report
 
     report = make_report(source)
     if form == "markdown":
@@ -335,7 +335,7 @@ def _print_report(source: Source, form: str, figures: Path | None) -> None:
     else:
         print_report(report, Console())
     if figures is not None:
-        from nserbench.leaderboard.report_drawings import draw_report
+        from nserbench.leaderboard.report.drawings import draw_report
 
         for file, problem in draw_report(source, figures):
             click.echo(f"{file}: {problem or 'drawn'}", err=True)

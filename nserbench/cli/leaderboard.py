@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.group import Unsaid, WithCommands
+from nserbench.cli.common.click_groups import Unsaid, WithCommands
+from nserbench.cli.common.session import with_settings
 from nserbench.cli.merge import merge
-from nserbench.cli.session import with_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nserbench.leaderboard.cells import Row
+    from nserbench.leaderboard.reading.counts import Row
     from nserbench.settings import Settings
 
 FORMS = ("table", "markdown", "csv", "json", "latex", "html")
@@ -90,7 +90,7 @@ def leaderboard(
     nserbench leaderboard --format html -o site
     nserbench leaderboard merge mine theirs -o both
     """
-    from nserbench.leaderboard.table import read_metrics
+    from nserbench.leaderboard.tables.summary import read_metrics
 
     if robustness and reference:
         raise click.UsageError("--robustness and --reference are tables of their own")
@@ -112,7 +112,7 @@ leaderboard.add_command(merge)
 
 
 def _row(text: str | None) -> Row | None:
-    from nserbench.leaderboard.cells import Row
+    from nserbench.leaderboard.reading.counts import Row
 
     if text is None:
         return None
@@ -163,8 +163,8 @@ def _write_page(
 
 
 def _summary(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
-    from nserbench.leaderboard import render
-    from nserbench.leaderboard.table import summary_table
+    from nserbench.leaderboard.render import text as render
+    from nserbench.leaderboard.tables.summary import summary_table
 
     table = summary_table(root, metrics, reference=row)
     return _View(
@@ -179,9 +179,9 @@ def _summary(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
 
 
 def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
-    from nserbench.leaderboard import render
-    from nserbench.leaderboard import robustness_sheet as forms
-    from nserbench.leaderboard.robustness_table import robustness_table
+    from nserbench.leaderboard.render import robustness_sheet as forms
+    from nserbench.leaderboard.render import text as render
+    from nserbench.leaderboard.tables.robustness import robustness_table
 
     table = robustness_table(root, metrics, reference=row)
     sheet = forms.robustness_sheet(table)
@@ -197,10 +197,10 @@ def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
 
 
 def _beside(root: Path, metrics: tuple[str, ...], name: str) -> _View:
-    from nserbench.leaderboard import beside_forms as forms
-    from nserbench.leaderboard.beside import beside
-    from nserbench.leaderboard.published import read_published
-    from nserbench.leaderboard.table import summary_table
+    from nserbench.leaderboard.published import render as forms
+    from nserbench.leaderboard.published.comparison import beside
+    from nserbench.leaderboard.published.data import read_published
+    from nserbench.leaderboard.tables.summary import summary_table
 
     published = read_published(name)
     view = beside(summary_table(root, metrics), published)

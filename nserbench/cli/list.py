@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from nserbench.cli.options import json_option
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.common.options import json_option
+from nserbench.cli.common.session import Session, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,7 +52,7 @@ def list_(session: Session, kind: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    from nserbench.cli.tables import print_tables
+    from nserbench.cli.common.tables import print_tables
 
     shown = DETAILED if kind else BRIEF
     named = [(name, _names(entries, shown)) for name, entries in rows.items()]
@@ -63,7 +63,7 @@ def list_(session: Session, kind: str | None, as_json: bool) -> None:
 
 def _rows(session: Session, kind: str) -> list[Row]:
     if kind == "protocols":
-        from nserbench.benchmark.protocols import PROTOCOLS, VARIANTS
+        from nserbench.benchmark.study.protocols import PROTOCOLS, VARIANTS
 
         whole = [
             {"name": one.name, "summary": one.summary, "version": one.version}
@@ -121,7 +121,7 @@ def _names(rows: Sequence[Row], shown: Sequence[str]) -> Table:
     """Lay names out; a column that says nothing is left out."""
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     columns = [key for key in shown if any(row.get(key) not in _PLAIN for row in rows)]
     found = table(*columns)
@@ -156,7 +156,7 @@ def _shared(
 ) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     found = table(*headers)
     for told, names in owners.items():

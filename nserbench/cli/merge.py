@@ -35,8 +35,8 @@ def merge(folders: tuple[Path, ...], out: Path, separate: bool) -> None:
     same audio, utterances, labels, folds, noise, protocol and weights; otherwise
     nothing is written, and a list says why.
     """
-    from nserbench.cli.words import counted
-    from nserbench.leaderboard.merge import merge as merged
+    from nserbench.cli.common.text import counted
+    from nserbench.leaderboard.sharing.merge import merge as merged
 
     found = merged(folders, out, separate=separate)
     for line in found.recomputed:

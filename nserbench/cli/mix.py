@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from nserbench.cli.options import corpus_options, limit_option
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.common.options import corpus_options, limit_option
+from nserbench.cli.common.session import Session, with_session
 
 
 @click.command()
@@ -46,11 +46,11 @@ def mix(
     \b
     nserbench mix -c demo-park --snr 0,-5 -o noisy
     """
-    from nserbench.benchmark.export import export
-    from nserbench.benchmark.names import conditions, read_places
-    from nserbench.benchmark.protocols import read_protocol
-    from nserbench.benchmark.study import open_corpora
-    from nserbench.cli.live import showing
+    from nserbench.benchmark.extraction.export_audio import export
+    from nserbench.benchmark.study.lookup import conditions, read_places
+    from nserbench.benchmark.study.protocols import read_protocol
+    from nserbench.benchmark.study.study import open_corpora
+    from nserbench.cli.common.progress_bars import showing
 
     places = read_places(corpora, noises, session.plugins)
     protocols = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import (
+from nserbench.cli.common.options import (
     Asked,
     device_option,
     grid_options,
@@ -17,12 +17,12 @@ from nserbench.cli.options import (
     out_option,
     store_option,
 )
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.common.session import Session, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.plan import Estimate, Pass
+    from nserbench.benchmark.running.cost import Estimate, Pass
 
 
 @click.command()
@@ -49,11 +49,11 @@ def plan(
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
     """
-    from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.plan import estimate, together
-    from nserbench.benchmark.store import Store
-    from nserbench.cli.live import showing
-    from nserbench.cli.words import refusals
+    from nserbench.benchmark.results.environment import choose_device
+    from nserbench.benchmark.running.cost import estimate, together
+    from nserbench.benchmark.store.feature_store import Store
+    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.text import refusals
 
     settings = session.settings.using(results=out, store=store_folder)
     studies, store = asked.studies(session.plugins, settings), Store(settings.store)
@@ -75,8 +75,8 @@ def plan(
 
 
 def _print(found: Estimate) -> None:
-    from nserbench.cli.tables import print_tables
-    from nserbench.cli.words import duration, size
+    from nserbench.cli.common.tables import print_tables
+    from nserbench.cli.common.text import duration, size
 
     if found.passes:
         print_tables([("upstream passes", _table(found.passes))])
@@ -96,8 +96,8 @@ def _print(found: Estimate) -> None:
 def _table(passes: Sequence[Pass]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
-    from nserbench.cli.words import duration, size
+    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.text import duration, size
 
     found = table("upstream", "corpus", "condition", "clips", "forms", "size", "time")
     for one in passes:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import words_option
-from nserbench.cli.session import with_settings
+from nserbench.cli.common.options import words_option
+from nserbench.cli.common.session import with_settings
 
 if TYPE_CHECKING:
-    from nserbench.benchmark.recognition import Against
+    from nserbench.benchmark.extraction.word_errors import Against
     from nserbench.settings import Settings
 
 FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
@@ -98,11 +98,11 @@ def plot(
     \b
     nserbench plot snr -u whisper,mel -d weighted-sum --noise park -o fig.pdf
     """
-    from nserbench.leaderboard.figures import refuse_other_kinds
     from nserbench.leaderboard.plots.choose import choose
+    from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
     from nserbench.leaderboard.plots.make import Source, make_figure, said_of
     from nserbench.leaderboard.plots.style import save
-    from nserbench.leaderboard.table import read_metrics, summary_table
+    from nserbench.leaderboard.tables.summary import read_metrics, summary_table
 
     file = output or Path(f"{figure}.pdf")
     refuse_other_kinds(file)

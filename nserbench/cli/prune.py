@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import store_option
-from nserbench.cli.session import open_store, with_settings
-from nserbench.cli.words import bytes_of, counted, size
+from nserbench.cli.common.options import store_option
+from nserbench.cli.common.session import open_store, with_settings
+from nserbench.cli.common.text import bytes_of, counted, size
 
 if TYPE_CHECKING:
-    from nserbench.benchmark.store import Features
+    from nserbench.benchmark.store.feature_store import Features
     from nserbench.settings import Settings
 
 
@@ -81,7 +81,7 @@ def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
 
 def _files(features: Features, frames: bool, whole: bool) -> list[Path]:
     """Give what is to be deleted, so that what names the rest goes last."""
-    from nserbench.benchmark.store import ABOUT, FORMS
+    from nserbench.benchmark.store.feature_store import ABOUT, FORMS
 
     if not whole:
         return features.shards("frames") if frames else []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import (
+from nserbench.cli.common.options import (
     Asked,
     device_option,
     grid_options,
@@ -18,12 +18,12 @@ from nserbench.cli.options import (
     out_option,
     store_option,
 )
-from nserbench.cli.session import Session, open_runner, with_session
+from nserbench.cli.common.session import Session, open_runner, with_session
 
 if TYPE_CHECKING:
-    from nserbench.benchmark.cell import Cell
-    from nserbench.benchmark.runner import Report
-    from nserbench.benchmark.study import Study
+    from nserbench.benchmark.running.runner import Report
+    from nserbench.benchmark.study.cell import Cell
+    from nserbench.benchmark.study.study import Study
 
 OUTCOMES = ("done", "already there", "failed", "not applicable")
 
@@ -75,9 +75,9 @@ def run(
 def _evaluate(
     studies: Sequence[Study], session: Session, device: str, on: str | None
 ) -> Report:
-    from nserbench.benchmark.runner import Report
-    from nserbench.cli.live import showing
-    from nserbench.cli.words import refusals
+    from nserbench.benchmark.running.runner import Report
+    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.text import refusals
 
     whole = Report()
     with (

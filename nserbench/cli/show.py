@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import out_option
-from nserbench.cli.session import with_settings
+from nserbench.cli.common.options import out_option
+from nserbench.cli.common.session import with_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.predictions import Predictions
-    from nserbench.benchmark.results import Result
+    from nserbench.benchmark.results.predictions import Predictions
+    from nserbench.benchmark.results.result import Result
     from nserbench.settings import Settings
 
 SHOWN = 6
@@ -33,9 +33,9 @@ def show(settings: Settings, cell: str, out: Path | None, as_json: bool) -> None
     CELL is its folder, or the beginning of its digest as `nserbench status --json`
     prints it.
     """
-    from nserbench.benchmark.catalogue import find_result
-    from nserbench.benchmark.results import RESULT, read_result
-    from nserbench.cli.tables import print_tables
+    from nserbench.benchmark.results.index import find_result
+    from nserbench.benchmark.results.result import RESULT, read_result
+    from nserbench.cli.common.tables import print_tables
 
     folder = find_result(cell, out or settings.results)
     if as_json:
@@ -60,8 +60,8 @@ def _tables(result: Result) -> Iterator[tuple[str, Table]]:
 
 
 def _scores(found: Predictions) -> Table:
-    from nserbench.benchmark.metrics import summarise
-    from nserbench.cli.tables import table
+    from nserbench.benchmark.results.metrics import summarise
+    from nserbench.cli.common.tables import table
 
     summaries = summarise(found)
     folds = next(iter(summaries.values())).folds
@@ -88,8 +88,8 @@ def _percent(fraction: float | None) -> str:
 def _confusions(found: Predictions) -> Table:
     from rich.text import Text
 
-    from nserbench.benchmark.metrics import confusion
-    from nserbench.cli.tables import table
+    from nserbench.benchmark.results.metrics import confusion
+    from nserbench.cli.common.tables import table
 
     counts = table("true \\ predicted", *found.classes)
     matrix = confusion(found.labels, found.predicted, len(found.classes))
@@ -101,7 +101,7 @@ def _confusions(found: Predictions) -> Table:
 def _facts(facts: Mapping[str, object]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     found = table("", "")
     found.show_header = False

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.options import json_option
-from nserbench.cli.session import with_settings
+from nserbench.cli.common.options import json_option
+from nserbench.cli.common.session import with_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.catalogue import Entry
+    from nserbench.benchmark.results.index import Entry
     from nserbench.settings import Settings
 
 
@@ -30,8 +30,8 @@ def status(settings: Settings, folder: Path | None, as_json: bool) -> None:
     FOLDER is `results` unless set. For each corpus and protocol the grid is every
     upstream and head that has any result, in every condition that has any.
     """
-    from nserbench.benchmark.catalogue import read_entries
-    from nserbench.cli.tables import print_tables
+    from nserbench.benchmark.results.index import read_entries
+    from nserbench.cli.common.tables import print_tables
 
     results = folder or settings.results
     found = read_entries(results)
@@ -59,7 +59,7 @@ def _table(entries: Sequence[Entry]) -> Table:
     """Lay the results of one corpus and protocol out, a condition in each column."""
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     conditions = dict.fromkeys(str(one.names["condition"]) for one in entries)
     found = table("upstream", "head", *conditions)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nserbench.cli.options import json_option, store_option
+from nserbench.cli.common.options import json_option, store_option
+from nserbench.cli.common.session import open_store, with_settings
+from nserbench.cli.common.text import bytes_of, size
 from nserbench.cli.prune import prune
-from nserbench.cli.session import open_store, with_settings
-from nserbench.cli.words import bytes_of, size
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.store import Features
+    from nserbench.benchmark.store.feature_store import Features
     from nserbench.settings import Settings
 
 DIGITS = 10
@@ -38,7 +38,7 @@ store.add_command(prune)
 @with_settings
 def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
     """List the features by upstream and condition, with their size."""
-    from nserbench.cli.tables import print_tables
+    from nserbench.cli.common.tables import print_tables
 
     opened = open_store(settings, store_folder)
     rows = [_row(one) for one in opened.all_features()]
@@ -70,7 +70,7 @@ def _row(features: Features) -> dict[str, Any]:
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     found = table(*list(rows[0])[:-1], "size")
     for row in rows:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nserbench.cli.options import (
+from nserbench.cli.common.options import (
     corpus_options,
     device_option,
     json_option,
@@ -19,16 +19,16 @@ from nserbench.cli.options import (
     store_option,
     words_option,
 )
-from nserbench.cli.session import Session, with_session
+from nserbench.cli.common.session import Session, with_session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.cell import Condition
-    from nserbench.benchmark.recognition import Against
-    from nserbench.benchmark.store import Store
-    from nserbench.benchmark.study import Opened
-    from nserbench.benchmark.transcription import Transcripts
+    from nserbench.benchmark.extraction.transcripts import Transcripts
+    from nserbench.benchmark.extraction.word_errors import Against
+    from nserbench.benchmark.store.feature_store import Store
+    from nserbench.benchmark.study.cell import Condition
+    from nserbench.benchmark.study.study import Opened
     from nserbench.cards import Bound
     from nserbench.upstreams.base import UpstreamCard
 
@@ -80,11 +80,15 @@ def transcribe(
     \b
     nserbench transcribe -u whisper -c iemocap-park --snr 10,0,-10
     """
-    from nserbench.benchmark.names import conditions, read_places, read_transcribers
-    from nserbench.benchmark.store import Store
-    from nserbench.benchmark.study import open_corpora
-    from nserbench.benchmark.transcription import write_transcripts
-    from nserbench.cli.tables import print_tables
+    from nserbench.benchmark.extraction.transcripts import write_transcripts
+    from nserbench.benchmark.store.feature_store import Store
+    from nserbench.benchmark.study.lookup import (
+        conditions,
+        read_places,
+        read_transcribers,
+    )
+    from nserbench.benchmark.study.study import open_corpora
+    from nserbench.cli.common.tables import print_tables
 
     settings = session.settings.using(store=store_folder)
     known = read_transcribers(upstreams, session.plugins)
@@ -113,10 +117,10 @@ def _written(
     device: str,
 ) -> list[Transcripts]:
     """Let every upstream write down what was asked for, or read what it wrote."""
-    from nserbench.benchmark.environment import choose_device
-    from nserbench.benchmark.hearing import Models
-    from nserbench.benchmark.transcription import transcribe
-    from nserbench.cli.live import showing
+    from nserbench.benchmark.extraction.extract import Models
+    from nserbench.benchmark.extraction.transcripts import transcribe
+    from nserbench.benchmark.results.environment import choose_device
+    from nserbench.cli.common.progress_bars import showing
 
     with showing() as progress:
         return [
@@ -149,7 +153,7 @@ def _tables(
     found: Sequence[Transcripts], against: Against
 ) -> Iterator[tuple[str, Table]]:
     """Lay the rates out, a table for each upstream on each corpus."""
-    from nserbench.cli.tables import table
+    from nserbench.cli.common.tables import table
 
     for (upstream, corpus), each in groupby(
         found, lambda one: (one.upstream, one.corpus)

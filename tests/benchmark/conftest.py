@@ -12,17 +12,17 @@ import torch
 from notes import HOP, write_corpus, write_noise
 from torch.nn.utils.rnn import pad_sequence
 
-from nserbench.benchmark.hearing import Models, provide
-from nserbench.benchmark.job import Job
-from nserbench.benchmark.moments import Moments, Statistics
-from nserbench.benchmark.plugins import Plugins
-from nserbench.benchmark.prepare import prepare
-from nserbench.benchmark.progress import Silent
-from nserbench.benchmark.results import Result, read_results
-from nserbench.benchmark.runner import Runner
-from nserbench.benchmark.store import Features, Form, Store
-from nserbench.benchmark.study import Request, Study, make_study
-from nserbench.corpora.manifest import OPTIONAL
+from nserbench.benchmark.extraction.extract import Models, provide
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.results.result import Result, read_results
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.store.feature_store import Features, Form, Store
+from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.training.moments import Moments, Statistics
+from nserbench.corpora.readers.manifest import OPTIONAL
+from nserbench.progress import Silent
 from nserbench.settings import Settings
 from nserbench.upstreams.base import (
     Batch,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from nserbench.cli.common.click_groups import Commands
 from nserbench.cli.compare import compare
-from nserbench.cli.group import Commands
 
 Compare = Callable[[str], Result]
 

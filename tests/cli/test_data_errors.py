@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from click.testing import Result
 
-from nserbench.upstreams.checkpoints import PINNED
+from nserbench.upstreams.loading.hub import PINNED
 
 Command = Callable[..., Result]
 Refused = Callable[[str], str]

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from nserbench.benchmark.sources import SOURCES, Archive, Source
 from nserbench.cli import main
+from nserbench.corpora.tools.download_sources import SOURCES, Archive, Source
 
 pytest.importorskip("pooch", reason="the extra `download` is not installed")
 
@@ -67,7 +67,7 @@ def zipped(**files: bytes) -> bytes:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("nserbench.benchmark.downloads.CHUNK", 10_000)
+    monkeypatch.setattr("nserbench.corpora.tools.download.CHUNK", 10_000)
     found = Server(zipped(a=SOUND, b=b"b"))
 
     class Handler(BaseHTTPRequestHandler):

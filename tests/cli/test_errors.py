@@ -173,7 +173,7 @@ def test_an_error_of_the_program_keeps_its_traceback(
     def fail(*_: object) -> None:
         raise ValueError("a mistake of ours")
 
-    monkeypatch.setattr("nserbench.benchmark.plugins.Plugins", fail)
+    monkeypatch.setattr("nserbench.benchmark.plugins.registry.Plugins", fail)
 
     result = nserbench("list")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nserbench.benchmark.results import read_results
+from nserbench.benchmark.results.result import read_results
 from nserbench.cli.merge import merge
 from nserbench.errors import NserbenchError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from nserbench.cli.group import Commands
+from nserbench.cli.common.click_groups import Commands
 from nserbench.cli.plot import FIGURES, plot
 from nserbench.leaderboard.plots.make import KINDS
 

@@ -212,7 +212,7 @@ def test_an_interruption_says_how_to_go_on(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nserbench.benchmark.study.make_study", interrupt)
+    monkeypatch.setattr("nserbench.benchmark.study.study.make_study", interrupt)
 
     result = nserbench(f"run -u mel -d mean -c {notes}")
 

@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nserbench.downstreams.dropout import draw_masks
-from nserbench.downstreams.grouped import run_grouped
+from nserbench.downstreams.kernels.gru_gpu import run_grouped
+from nserbench.downstreams.kernels.mask_dropout import draw_masks
 from nserbench.downstreams.ladapter import adapt_apart, adapt_grouped
 from nserbench.upstreams.base import Groups, GroupSpec, LayerGroup
 

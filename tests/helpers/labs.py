@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nserbench.benchmark.digests import digest
-from nserbench.benchmark.predictions import Predictions
-from nserbench.benchmark.results import Result, write_result
+from nserbench.benchmark.results.predictions import Predictions
+from nserbench.benchmark.results.result import Result, write_result
+from nserbench.benchmark.store.digests import digest
 
 SPEAKERS = ("ann", "ann", "bob", "bob", "cid", "cid", "dot", "dot")
 CORPUS, NOISE = "c" * 32, "d" * 32

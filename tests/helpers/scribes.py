@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nserbench.benchmark.plugins import Plugins
+from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import Option, nested_label
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import (
@@ -21,7 +21,7 @@ from nserbench.upstreams.base import (
     Upstream,
     UpstreamCard,
 )
-from nserbench.upstreams.enhancement import Enhancer, EnhancerCard
+from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
 
 Wave = NDArray[np.float32]
 FACTS: Any = {"summary": "", "source": "", "licence": ""}

@@ -196,7 +196,7 @@ def write() -> None:
 def compare() -> None:
     """Print how far both codes are apart at the published sizes."""
     from nserbench.upstreams.base import Batch
-    from nserbench.upstreams.speechlm import SpeechLM
+    from nserbench.upstreams.speechlm.upstream import SpeechLM
 
     for size, cfg in PUBLISHED.items():
         model = official(cfg)

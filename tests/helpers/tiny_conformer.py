@@ -124,7 +124,7 @@ SEED = 46  # of weights with which transcripts differ in length, and some are cu
 def save_conformer(folder: Path, end: float = 4.0) -> Path:
     """Write an ASR; ``end`` is the bias of end-of-sentence."""
     # Ours first: it keeps speechbrain from changing settings of torch.
-    importlib.import_module("nserbench.upstreams.conformer")
+    importlib.import_module("nserbench.upstreams.conformer.model")
     from hyperpyyaml import load_hyperpyyaml
 
     torch.manual_seed(SEED)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nserbench.benchmark.predictions import Predictions
-from nserbench.benchmark.results import Result, write_result
+from nserbench.benchmark.results.predictions import Predictions
+from nserbench.benchmark.results.result import Result, write_result
 
 Add = Callable[..., Path]
 

@@ -1,7 +1,7 @@
 import torch
 
 import nserbench as nb
-from nserbench.corpora import manifest
+from nserbench.corpora.readers import manifest
 
 
 class Power(nb.Upstream):

@@ -15,7 +15,7 @@ from transformers import BertForPreTraining, BertModel
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams.base import Batch, GroupSpec
 from nserbench.upstreams.bert import Bert
-from nserbench.upstreams.describe import describe_bert
+from nserbench.upstreams.loading.configs import describe_bert
 
 POSITIONS = 24
 TEXTS = ("a longer text, yes", "", "Äh … “no”!")

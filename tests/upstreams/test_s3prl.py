@@ -13,10 +13,10 @@ from tiny_s3prl import SAVE, save_s3prl
 from torch import Tensor
 from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-from nserbench.upstreams import s3prl_bridge as module
+from nserbench.upstreams import s3prl as module
 from nserbench.upstreams.base import Batch, GroupSpec
-from nserbench.upstreams.describe import describe_s3prl
-from nserbench.upstreams.s3prl_bridge import S3prl, S3PRLUpstream
+from nserbench.upstreams.loading.configs import describe_s3prl
+from nserbench.upstreams.s3prl import S3prl, S3PRLUpstream
 
 Checkpoint = Callable[[str], str | None]
 Opened = Callable[[str], S3prl]

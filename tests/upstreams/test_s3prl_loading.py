@@ -21,11 +21,11 @@ from nserbench.errors import (
     NserbenchError,
     UnknownName,
 )
-from nserbench.upstreams import s3prl_bridge as module
+from nserbench.upstreams import s3prl as module
 from nserbench.upstreams.base import Batch
-from nserbench.upstreams.checkpoints import PATIENCE
-from nserbench.upstreams.describe import describe_s3prl
-from nserbench.upstreams.s3prl_bridge import S3prl, download, hub
+from nserbench.upstreams.loading.configs import describe_s3prl
+from nserbench.upstreams.loading.hub import PATIENCE
+from nserbench.upstreams.s3prl import S3prl, download, hub
 
 Offer = Callable[[str, Callable[[], Any]], None]
 
@@ -219,7 +219,7 @@ def test_without_s3prl_the_message_says_what_to_install(
 
 @pytest.mark.slow
 def test_nothing_is_said_on_import() -> None:
-    script = "import nserbench.upstreams.s3prl_bridge"
+    script = "import nserbench.upstreams.s3prl"
 
     said = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from nserbench.benchmark.predictions import Predictions
-from nserbench.leaderboard.cells import Column, Row
+from nserbench.benchmark.results.predictions import Predictions
+from nserbench.leaderboard.analysis.ranks import Rank, Ranks
+from nserbench.leaderboard.analysis.statistics import Difference
 from nserbench.leaderboard.page.index import short
-from nserbench.leaderboard.ranks import Rank, Ranks
-from nserbench.leaderboard.statistics import Difference
-from nserbench.leaderboard.table import SummaryTable, summary_table
+from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Add = Callable[..., Path]
 Open = Callable[..., Page]

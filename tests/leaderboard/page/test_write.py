@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nserbench.benchmark.results import read_result
+from nserbench.benchmark.results.result import read_result
 from nserbench.cli import main as cli
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.curves import costs, pareto, snr_curves, understood
 from nserbench.leaderboard.page import write as write_module
 from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import index
 from nserbench.leaderboard.page.scripts import as_script
 from nserbench.leaderboard.page.write import write_page
-from nserbench.leaderboard.table import Entry, Score, summary_table
+from nserbench.leaderboard.tables.series import costs, pareto, snr_curves, understood
+from nserbench.leaderboard.tables.summary import Entry, Score, summary_table
 
 Add = Callable[..., Path]
 VENDOR = Path(write_module.__file__).parent / "vendor"

@@ -9,7 +9,7 @@ from conformer_checks import options
 from tiny_conformer import HYPERPARAMS, save_conformer
 
 if TYPE_CHECKING:
-    from nserbench.upstreams.conformer import Conformer
+    from nserbench.upstreams.conformer.model import Conformer
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def conformer(folder: Path) -> "Conformer":
     """Give the checkpoint, loaded by us."""
-    from nserbench.upstreams.conformer import Conformer
+    from nserbench.upstreams.conformer.model import Conformer
 
     return Conformer(options(folder), "cpu")
 
@@ -29,7 +29,7 @@ def conformer(folder: Path) -> "Conformer":
 @pytest.fixture(scope="session")
 def silent(tmp_path_factory: pytest.TempPathFactory) -> "Conformer":
     """Give an ASR that never says anything."""
-    from nserbench.upstreams.conformer import Conformer
+    from nserbench.upstreams.conformer.model import Conformer
 
     folder = save_conformer(tmp_path_factory.mktemp("silent"), end=1e4)
     return Conformer(options(folder), "cpu")

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from nserbench.upstreams.base import Batch, GroupSpec
 from nserbench.upstreams.cards import CONFORMER
-from nserbench.upstreams.conformer_config import describe_conformer
+from nserbench.upstreams.conformer.config import describe_conformer
 
-pytest.importorskip("nserbench.upstreams.conformer", exc_type=ImportError)
+pytest.importorskip("nserbench.upstreams.conformer.model", exc_type=ImportError)
 
-from nserbench.upstreams.conformer import Conformer
+from nserbench.upstreams.conformer.model import Conformer
 
 
 def test_groups_are_those_that_the_configuration_tells(

@@ -16,11 +16,11 @@ from nserbench.cards import bind
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.spec import parse_spec
 from nserbench.upstreams.cards import CONFORMER, CONFORMER_SMALL
-from nserbench.upstreams.conformer_config import conformer_files
+from nserbench.upstreams.conformer.config import conformer_files
 
-pytest.importorskip("nserbench.upstreams.conformer", exc_type=ImportError)
+pytest.importorskip("nserbench.upstreams.conformer.model", exc_type=ImportError)
 
-from nserbench.upstreams.conformer import Conformer
+from nserbench.upstreams.conformer.model import Conformer
 
 
 def test_nothing_is_written_beside_the_checkpoint_or_in_the_working_folder(
@@ -180,7 +180,7 @@ def test_precision_on_a_gpu_stays_as_it_is() -> None:
 def test_a_tool_may_look_through_everything_that_is_loaded() -> None:
     script = """
 import sys, warnings
-import nserbench.upstreams.conformer
+import nserbench.upstreams.conformer.model
 warnings.simplefilter("error")
 for module in list(sys.modules.values()):
     if "speechbrain" in repr(type(module)):

@@ -6,9 +6,9 @@ from conformer_checks import BATCH, LONG_ENOUGH, WAVES, alone, library_search, o
 
 from nserbench.upstreams.base import Batch
 
-pytest.importorskip("nserbench.upstreams.conformer", exc_type=ImportError)
+pytest.importorskip("nserbench.upstreams.conformer.model", exc_type=ImportError)
 
-from nserbench.upstreams.conformer import Conformer
+from nserbench.upstreams.conformer.model import Conformer
 
 
 def test_transcripts_are_those_of_the_library(

@@ -9,8 +9,8 @@ import pytest
 from hf_checks import Checkpoint, Wave
 from tiny_hf import save_hf
 
-from nserbench.upstreams import huggingface
 from nserbench.upstreams.base import Batch
+from nserbench.upstreams.huggingface.model import model as huggingface
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from nserbench.cards import bind
 from nserbench.spec import Spec
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import nserbench_upstreams
-from nserbench.upstreams.huggingface import SpeechEncoder, SpeechEncoderDecoder
+from nserbench.upstreams.huggingface.model import SpeechEncoder, SpeechEncoderDecoder
 
 CARDS = {card.name: card for card in nserbench_upstreams()}
 

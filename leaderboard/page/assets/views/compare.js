@@ -13,7 +13,7 @@
   }
 
   /** The largest share of answers that may be so without one being seen; see
-   * nserbench.benchmark.intervals.unseen. */
+   * nserbench.benchmark.results.intervals.unseen. */
   function unseen(size, freedom) {
     const ratio = Math.min(student(size - 1) / student(freedom), 1);
     return -Math.expm1(Math.log(0.025) / (size * ratio ** 2));
@@ -41,7 +41,7 @@
     return [spread(mine.seeds.map((seed, at) => seed - base.seeds[at]))];
   }
 
-  /** Subtract draw by draw, as nserbench.leaderboard.statistics.Sample.minus does. */
+  /** Subtract draw by draw, as nserbench.leaderboard.analysis.statistics.Sample.minus does. */
   nserbench.difference = (one, other, metric) => {
     const [mine, base] = [one, other].map((cell) => cell.samples[metric]);
     const value = mine.value - base.value;

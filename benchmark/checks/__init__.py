@@ -1,0 +1,4 @@
+"""Check a corpus, and check that an upstream keeps its contract.
+
+Nothing here changes a store or a result.
+"""

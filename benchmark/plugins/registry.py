@@ -1,0 +1,268 @@
+"""The plugins of this process: built in, installed, or named on the command line."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import pluggy
+
+from nserbench.benchmark.plugins import hookspecs
+from nserbench.cards import Bind, Bound, Card, bind, no_names
+from nserbench.corpora.base import CorpusCard, NoiseCard
+from nserbench.downstreams.base import DownstreamCard
+from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
+from nserbench.spec import Spec, beside, parse_spec
+from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.enhancement.base import EnhancerCard
+from nserbench.upstreams.side_by_side import combine
+
+if TYPE_CHECKING:
+    from nserbench.benchmark.results.result import Result
+
+BUILT_IN = (
+    "nserbench.upstreams.cards",
+    "nserbench.upstreams.enhancement.cards",
+    "nserbench.downstreams.cards",
+    "nserbench.corpora.cards",
+    "nserbench.corpora.noise.cards",
+)
+
+C = TypeVar("C", bound=Card)
+
+_ANYTHING = (Exception, SystemExit)
+"""What a plugin may raise; only an interrupt by the user is let through."""
+
+
+class Registry(Generic[C]):
+    """Cards of one kind by name, in the order the plugins offered them.
+
+    Args:
+        card: The class of its cards.
+    """
+
+    def __init__(self, card: type[C]) -> None:
+        self.card = card
+        self.kind = card.kind
+        self._cards: dict[str, tuple[C, str]] = {}
+
+    def __iter__(self) -> Iterator[C]:
+        return (card for card, _ in self._cards.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._cards
+
+    def add(self, card: C, origin: str) -> None:
+        """Add a card, with the plugin it comes from.
+
+        Raises:
+            DuplicateName: if another plugin has that name.
+            DuplicateKey: if a card that loads other code has its key.
+        """
+        if card.name in self._cards:
+            raise DuplicateName(self.kind, card.name, (self.origin(card.name), origin))
+        for other, _ in self._cards.values():
+            if other.key_or_name == card.key_or_name and other.load != card.load:
+                pair = [(one.name, one.load) for one in (other, card)]
+                raise DuplicateKey(self.kind, card.key_or_name, pair)
+        self._cards[card.name] = card, origin
+
+    def add_all(self, cards: Iterable[C], origin: str) -> None:
+        """Add cards; see `add`."""
+        for card in cards:
+            self.add(card, origin)
+
+    def __getitem__(self, name: str) -> C:
+        """Look a card up.
+
+        Raises:
+            UnknownName: if no plugin offers it.
+        """
+        if name not in self._cards:
+            raise UnknownName(
+                self.kind,
+                name,
+                self.names,
+                "`nserbench list` shows the plugin each one comes from",
+            )
+        return self._cards[name][0]
+
+    def bind(self, spec: Spec, nested: Bind = no_names) -> Bound[C]:
+        """Look a card up and check the options typed after its name.
+
+        Args:
+            spec: What was typed.
+            nested: Binds the names that stand in options.
+        """
+        return bind(self[spec.name], spec, nested)
+
+    @property
+    def names(self) -> list[str]:
+        """Every name offered."""
+        return list(self._cards)
+
+    def origin(self, name: str) -> str:
+        """Give the plugin that a name comes from."""
+        return self._cards[name][1]
+
+
+class Plugins:
+    """The cards of every plugin.
+
+    Args:
+        named: Python files or modules to load besides what is installed.
+        installed: Whether to look for installed plugins.
+
+    Attributes:
+        named: The same.
+        broken: Installed plugins that could not be used, with the reason. They are
+            left out and reported: one bad plugin must not take the command line down.
+
+    Raises:
+        BadSpec: if a named plugin cannot be loaded; it was asked for.
+        DuplicateName: if two plugins offer one name.
+        DuplicateKey: if two cards that load different code have one key.
+    """
+
+    def __init__(self, named: Sequence[str] = (), *, installed: bool = True) -> None:
+        self.upstreams = Registry(UpstreamCard)
+        self.downstreams = Registry(DownstreamCard)
+        self.corpora = Registry(CorpusCard)
+        self.noises = Registry(NoiseCard)
+        self.enhancers = Registry(EnhancerCard)
+        self.broken: dict[str, BaseException] = {}
+        self.named = tuple(named)
+
+        self._manager = pluggy.PluginManager("nserbench")
+        self._manager.add_hookspecs(hookspecs)
+        for module in BUILT_IN:
+            self._register(importlib.import_module(module), module, "built in")
+        if installed:
+            for entry in entry_points(group="nserbench"):
+                self._register_installed(entry)
+        for text in named:
+            self._register_named(text)
+
+    def upstream(self, spec: Spec) -> Bound[UpstreamCard]:
+        """Look an upstream up, or several that are joined by ``+``.
+
+        Args:
+            spec: What was typed.
+
+        Raises:
+            UnknownName: if a name or option is not known.
+            BadSpec: if a value is not one that its option takes.
+        """
+        names = beside(spec.name)
+        if spec.name in self.upstreams or len(names) == 1:
+            return self.upstreams.bind(spec, self.bind)
+        parts = [self.upstream(parse_spec(name)) for name in names]
+        return combine(parts, spec, self.bind)
+
+    def bind(self, kind: str, spec: Spec) -> Bound[Any]:
+        """Look a card of some kind up, and those that its options name.
+
+        Args:
+            kind: Such as ``upstream``.
+            spec: What was typed.
+
+        Raises:
+            UnknownName: if a name or option is not known.
+            BadSpec: if a value is not one that its option takes.
+        """
+        if kind == self.upstreams.kind:
+            return self.upstream(spec)
+        registries: tuple[Registry[Any], ...] = (self.downstreams, self.enhancers)
+        by_kind = {one.kind: one for one in registries}
+        return by_kind[kind].bind(spec, self.bind)
+
+    def cell_finished(self, result: Result) -> list[Exception]:
+        """Tell every plugin that asked of a cell's result; give what went wrong.
+
+        One that fails keeps none of the others from it.
+        """
+        errors: list[Exception] = []
+        for one in self._manager.hook.nserbench_cell_finished.get_hookimpls():
+            try:
+                one.function(*[result][: len(one.argnames)])
+            except Exception as error:  # noqa: BLE001 - it is another's code
+                errors.append(error)
+        return errors
+
+    def _register(self, module: ModuleType, name: str, origin: str) -> None:
+        """Take a plugin in with all that it offers, or leave all of it out."""
+        self._manager.register(module, name=name)
+        hooks = self._manager.hook
+        try:
+            # Without this, pluggy keeps quiet about a hook whose name is misspelt.
+            self._manager.check_pending()
+            upstreams = _offer(hooks.nserbench_upstreams, name, self.upstreams)
+            downstreams = _offer(hooks.nserbench_downstreams, name, self.downstreams)
+            corpora = _offer(hooks.nserbench_corpora, name, self.corpora)
+            noises = _offer(hooks.nserbench_noises, name, self.noises)
+            enhancers = _offer(hooks.nserbench_enhancers, name, self.enhancers)
+        except BaseException:
+            self._manager.unregister(name=name)
+            raise
+        self.upstreams.add_all(upstreams, origin)
+        self.downstreams.add_all(downstreams, origin)
+        self.corpora.add_all(corpora, origin)
+        self.noises.add_all(noises, origin)
+        self.enhancers.add_all(enhancers, origin)
+
+    def _register_installed(self, entry: EntryPoint) -> None:
+        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
+        try:
+            self._register(entry.load(), entry.value, origin or entry.value)
+        except (DuplicateKey, DuplicateName):
+            raise
+        except _ANYTHING as error:
+            self.broken[origin or entry.value] = error
+
+    def _register_named(self, text: str) -> None:
+        try:
+            self._register(_load(text), text, text)
+        except (DuplicateKey, DuplicateName):
+            raise
+        except _ANYTHING as error:
+            raise BadSpec(
+                f"plugin {text} cannot be used: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _offer(hook: pluggy.HookCaller, plugin: str, registry: Registry[C]) -> list[C]:
+    """Ask one plugin for its cards of one kind."""
+    # Not hook(): its result does not say which plugin a card comes from.
+    found: list[C] = []
+    for implementation in hook.get_hookimpls():
+        if implementation.plugin_name == plugin:
+            found += cast("Iterable[C]", implementation.function())
+    for card in found:
+        if not isinstance(card, registry.card):
+            raise TypeError(f"{hook.name} gives {card!r}, no {registry.card.__name__}")
+    return found
+
+
+def _load(text: str) -> ModuleType:
+    """Import a plugin given as a Python file or as a module's name."""
+    if not text.endswith(".py"):
+        return importlib.import_module(text)
+    path = Path(text)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # A card's load string names this module, or one beside it. Last on the path, they
+    # hide nothing that is installed.
+    sys.modules[path.stem] = module
+    sys.path.append(str(path.parent.resolve()))
+    spec.loader.exec_module(module)
+    return module

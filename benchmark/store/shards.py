@@ -1,0 +1,230 @@
+"""Shards: many named arrays in one file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.benchmark.store.digests import bytes_digest, file_digest
+from nserbench.errors import StoreDamaged
+
+SUFFIX = ".safetensors"
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+    "U8": np.dtype("u1"),
+}
+_ALIGNMENT = 8
+"""Bytes. safetensors ends its header at a multiple of it."""
+_EAGER = 1 << 20
+"""Bytes from which a piece goes to the disk while the next one is being copied."""
+_STEP = 1 << 22
+"""Bytes read at a time when a shard is checked."""
+
+Piece = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where an array lies.
+
+    Attributes:
+        file: The shard.
+        start: Bytes from the file's beginning.
+        dtype: Of the elements, in C order.
+        shape: Of the array.
+    """
+
+    file: Path
+    start: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Read rows ``first`` up to ``last`` of the first axis into a new array.
+
+        Raises:
+            StoreDamaged: if the file is shorter than its header says.
+        """
+        found = np.empty((last - first, *self.shape[1:]), self.dtype)
+        row = found[:1].nbytes
+        if _read_at(self.file, self.start + first * row, found.data) != found.nbytes:
+            raise StoreDamaged(f"{self.file} is shorter than its header says")
+        return found
+
+
+def _read_at(file: Path, start: int, view: memoryview) -> int:
+    """Fill a buffer from a place in a file; give the bytes read."""
+    view = view.cast("B")
+    if not hasattr(os, "preadv"):
+        with file.open("rb") as stream:
+            stream.seek(start)
+            return stream.readinto(view)
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        done = 0
+        # One call reads at most 2 GiB.
+        while step := os.preadv(descriptor, [view[done:]], start + done):
+            done += step
+        return done
+    finally:
+        os.close(descriptor)
+
+
+def write_shard(
+    folder: Path,
+    prefix: str,
+    arrays: Mapping[str, NDArray[Any]],
+    facts: Mapping[str, str],
+) -> Path:
+    """Write arrays as one safetensors file, named by its content; see `_name`.
+
+    It is written under a temporary name, synced and renamed, so that a kill or a full
+    disk leaves either the whole shard or none.
+
+    Args:
+        folder: Where to write, made if need be.
+        prefix: What the name begins with.
+        arrays: float16, float32 or uint8.
+        facts: Metadata for the header.
+
+    Returns:
+        The file.
+    """
+    laid = {name: _little_endian(arrays[name]) for name in _order(arrays)}
+    header = _header(laid, facts)
+    data = [array.data for array in laid.values()]
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{prefix}-{uuid4().hex}"
+    # Neither summing nor writing holds the lock of the interpreter.
+    with ThreadPoolExecutor(1) as beside:
+        name = beside.submit(_name, header, data)
+        with _written(temporary, header, *data):
+            final = folder / f"{prefix}-{name.result()}{SUFFIX}"
+            temporary.replace(final)
+    return final
+
+
+def _order(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Sort names as safetensors does: wide elements first, so that all are aligned."""
+    return sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+
+
+def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
+    """Give an array as it lies in a file; mostly as it is."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def _header(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> bytes:
+    """Give what stands before the data of a safetensors file."""
+    names = {dtype: name for name, dtype in _TYPES.items()}
+    entries: dict[str, object] = {"__metadata__": dict(facts)} if facts else {}
+    start = 0
+    for name, array in arrays.items():
+        entries[name] = {
+            "dtype": names[array.dtype],
+            "shape": array.shape,
+            "data_offsets": (start, start + array.nbytes),
+        }
+        start += array.nbytes
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _name(header: bytes, data: Iterable[Piece]) -> str:
+    """Give the digest of a shard's header and of the CRC-32 of its data.
+
+    The header holds the keys, so that shards of different utterances never share a
+    name. A digest of the data would take as long as writing them, while a CRC-32 is
+    several times faster and misses one damaged shard in 2 ** 32.
+    """
+    checksum = 0
+    for piece in data:
+        checksum = zlib.crc32(piece, checksum)
+    return bytes_digest(header + checksum.to_bytes(4, "little"))
+
+
+def write_whole(final: Path, content: bytes) -> None:
+    """Write a file so that a kill or a full disk leaves it whole or not there."""
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    with _written(temporary, content):
+        temporary.replace(final)
+
+
+@contextmanager
+def _written(temporary: Path, *pieces: Piece) -> Iterator[None]:
+    """Write and sync a file that is to be renamed; whatever happens, it goes."""
+    try:
+        with temporary.open("wb") as stream:
+            for piece in pieces:
+                start = stream.tell()
+                stream.write(piece)
+                _start_syncing(stream.fileno(), start, stream.tell() - start)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _start_syncing(descriptor: int, start: int, size: int) -> None:
+    """Have a part of a file written to disk in the background, where that can be."""
+    if size >= _EAGER and hasattr(os, "posix_fadvise"):
+        # Linux begins to write what it is told nobody needs; it stays in memory.
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
+
+
+def read_header(file: Path) -> tuple[dict[str, Stored], dict[str, str]]:
+    """Give where each array of a shard lies, and its metadata.
+
+    Raises:
+        StoreDamaged: if the header cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(size))
+        facts = header.pop("__metadata__", {})
+        return {
+            name: Stored(
+                file,
+                8 + size + entry["data_offsets"][0],
+                _TYPES[entry["dtype"]],
+                tuple(entry["shape"]),
+            )
+            for name, entry in header.items()
+        }, facts
+    except (ValueError, KeyError) as error:
+        raise StoreDamaged(f"{file} has no readable header; delete it") from error
+
+
+def check_shard(file: Path) -> None:
+    """Compare a shard's content with its name.
+
+    Raises:
+        StoreDamaged: if they differ.
+    """
+    with file.open("rb") as stream:
+        size = 8 + int.from_bytes(stream.read(8), "little")
+        stream.seek(0)
+        header = stream.read(min(size, file.stat().st_size))
+        name = _name(header, iter(lambda: stream.read(_STEP), b""))
+    said = file.stem.rpartition("-")[2]
+    # The shards of older stores are named by the digest of the whole file.
+    if name != said and file_digest(file) != said:
+        raise StoreDamaged(
+            f"{file} is not what was written\n"
+            "  delete it and run the same command again: only it is made anew"
+        )

@@ -1,0 +1,4 @@
+"""The synthetic corpus and its noises.
+
+Nothing here is speech of people.
+"""

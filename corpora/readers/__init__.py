@@ -1,0 +1,4 @@
+"""One module for each corpus: from its files to utterances.
+
+How noise is added does not belong here.
+"""

@@ -1,0 +1,107 @@
+"""CREMA-D: 91 actors, twelve sentences in six emotions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nserbench.cards import Options
+from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.cards import CREMAD
+from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
+from nserbench.corpora.readers.published_counts import Expected
+from nserbench.settings import Settings
+
+EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
+CLASSES = {"paper": PAPER, "all": tuple(EMOTIONS.values())}
+TEXTS = {
+    "DFA": "Don't forget a jacket.",
+    "IEO": "It's eleven o'clock.",
+    "IOM": "I'm on my way to the meeting.",
+    "ITH": "I think I have a doctor's appointment.",
+    "ITS": "I think I've seen this before.",
+    "IWL": "I would like a new alarm clock.",
+    "IWW": "I wonder what this is about.",
+    "MTI": "Maybe tomorrow it will be cold.",
+    "TAI": "The airplane is almost full.",
+    "TIE": "That is exactly what happened.",
+    "TSI": "The surface is slick.",
+    "WSI": "We'll stop in a couple of minutes.",
+}
+SEXES = (  # of the actors in turn (VideoDemographics.csv)
+    "MFFFMFFFFFMFFMMMMFMFFMMFFMMFFFMMMMMMFMMMMMFMMFFMFMMFFFFFMFMF"
+    "FMFMMMMMMMMFFFFFMFFMMFMFMMMMFMF"
+)
+ACTORS = {str(1001 + at): sex for at, sex in enumerate(SEXES)}
+MEN = [actor for actor, sex in ACTORS.items() if sex == "M"]
+WOMEN = [actor for actor, sex in ACTORS.items() if sex == "F"]
+# Women and men are dealt out in turn, the women from the last fold on, so that the
+# folds are of about one size.
+FOLDS = {actor: str(at % 5 + 1) for at, actor in enumerate(MEN)} | {
+    actor: str(5 - at % 5) for at, actor in enumerate(WOMEN)
+}
+FEWER = {  # actors who lack a clip of each of these emotions
+    "1002": {"NEU"},
+    "1008": set(EMOTIONS),
+    "1009": set(EMOTIONS),
+    "1019": set(EMOTIONS),
+    "1076": {"NEU"},
+}
+
+_NAMING = Naming(
+    card=CREMAD,
+    layouts=("*", "AudioWAV/*"),
+    pattern=rf"(?P<actor>{'|'.join(ACTORS)})_(?P<text>{'|'.join(TEXTS)})"
+    rf"_(?P<emotion>{'|'.join(EMOTIONS)})_(?P<level>XX?|LO|MD|HI)",
+    example="AudioWAV/1001_DFA_ANG_XX.wav",
+)
+
+
+def load(options: Options, settings: Settings) -> Corpus:
+    """Read ``AudioWAV``; the label is what the actor was asked for, not what was heard.
+
+    The five folds and their equal shares of women and men are ours.
+
+    Args:
+        options: ``classes`` is ``paper`` for four emotions or ``all`` for six.
+        settings: Where ``crema-d`` is set to the repository or its ``AudioWAV``.
+
+    Raises:
+        CorpusMissing: if the folder is not set, or holds no clip of CREMA-D.
+        BadCorpus: if a file's name is not one of the corpus's.
+    """
+    found = [_utterance(path, name) for path, name in _NAMING.files(settings)]
+    return choose(CLASSES[options["classes"]], found)
+
+
+def expected(options: Options) -> tuple[Expected, ...]:
+    """Give the counts; `load` says what the options are."""
+    counts = {
+        (actor, label): (12 if code == "NEU" else 14)
+        - (code in FEWER.get(actor, set()))
+        for actor in ACTORS
+        for code, label in EMOTIONS.items()
+    }
+    return published(counts, FOLDS, CLASSES[options["classes"]])
+
+
+def _utterance(path: Path, name: re.Match[str]) -> Utterance:
+    actor, text, emotion = name["actor"], name["text"], name["emotion"]
+    # Copies from before 2022 have one file that ends with X (issue 6 there).
+    level = "XX" if name["level"] == "X" else name["level"]
+    return Utterance(
+        id=f"{actor}_{text}_{emotion}_{level}",
+        path=path,
+        label=EMOTIONS[emotion],
+        speaker=actor,
+        fold=FOLDS[actor],
+        text=TEXTS[text],
+        language="en",
+    )

@@ -1,0 +1,249 @@
+"""IEMOCAP: five sessions of improvised and scripted dialogue, ten actors."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nserbench.cards import Options
+from nserbench.corpora.base import Corpus, Utterance, folder_of
+from nserbench.corpora.cards import IEMOCAP
+from nserbench.corpora.readers.published_counts import Expected
+from nserbench.errors import BadCorpus, CorpusMissing
+from nserbench.settings import Settings
+
+CLASSES = ("neutral", "happiness", "sadness", "anger")
+LABELS = {
+    "neu": "neutral",
+    "hap": "happiness",
+    "exc": "happiness",  # merged (Sec. IV-A)
+    "sad": "sadness",
+    "ang": "anger",
+}
+UNUSED = ("fru", "sur", "fea", "dis", "oth", "xxx")
+"""The other labels: frustration to other, and ``xxx`` where the raters disagreed."""
+SESSIONS = "12345"
+PARTS = {"improvised": "impro", "scripted": "script"}
+"""What the name of a dialogue has after its session, by the part that it is of."""
+REPEATED = (
+    "the same scripts are read in all five sessions, so what scripted turns say is in "
+    "training and in test"
+)
+
+COUNTS: Mapping[str, Mapping[str, Sequence[int]]] = {
+    "improvised": {
+        "classes": (1099, 947, 608, 289),
+        "speakers": (271, 250, 273, 257, 305, 322, 268, 266, 366, 365),
+    },
+    "scripted": {
+        "classes": (609, 689, 476, 814),
+        "speakers": (257, 307, 208, 285, 217, 307, 260, 237, 224, 286),
+    },
+}
+"""Turns of each class, and of each speaker in the order of their names."""
+
+_SHEETS = "dialog/EmoEvaluation"
+_SHOWN = 20  # missing files in one message
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_TURN = re.compile(
+    rf"\[{_NUMBER} - {_NUMBER}\]\s+"
+    r"(?P<id>Ses(?P<session>0[1-5])[FM]_\w+_(?P<gender>[FM])\w{3})\s+"
+    rf"(?P<emotion>{'|'.join([*LABELS, *UNUSED])})\s+"
+    rf"\[{_NUMBER}, {_NUMBER}, {_NUMBER}\]",
+    re.ASCII,
+)
+_NO_TURN = re.compile(r"%|[AC]-\w+:|$")  # the heading, one rater's view, nothing
+_WORDS = re.compile(r"(?P<id>Ses\w+)\s+\[[^\]]*\]\s*:(?P<text>.*)", re.ASCII)
+
+
+def load(options: Options, settings: Settings) -> Corpus:
+    """Read the turns of the paper's four emotions from ``IEMOCAP_full_release``.
+
+    The speaker is the session and the last gender letter of a turn's name: ``M`` speaks
+    ``Ses01F_impro01_M000``, while ``F`` wears the motion markers. A turn without a
+    transcript has no text.
+
+    Args:
+        options: ``folds`` is ``sessions`` to leave one of five out in turn, or
+            ``speakers`` to leave one of ten out. ``parts`` is ``improvised``,
+            ``scripted`` or ``all``.
+        settings: Where ``iemocap`` is set to the folder that holds ``Session1``.
+
+    Raises:
+        CorpusMissing: if the folder is not set, or is not that one.
+        BadCorpus: if a session is missing, a line is not as it should be, or a turn
+            has no audio.
+    """
+    top = _release(folder_of("iemocap", IEMOCAP.obtain, settings))
+    by_speaker = options["folds"] == "speakers"
+    utterances = [
+        utterance
+        for number in SESSIONS
+        for sheet in _sheets(top / f"Session{number}")
+        if _part(sheet) in _wanted(options)
+        for utterance in _utterances(sheet, by_speaker)
+    ]
+    _refuse_missing(utterances)
+    remark = REPEATED if "scripted" in _wanted(options) else ""
+    return Corpus(classes=CLASSES, utterances=utterances, remark=remark)
+
+
+def expected(options: Options) -> tuple[Expected, ...]:
+    """Give the counts of the full release; `load` says what the options are."""
+    wanted = [COUNTS[part] for part in _wanted(options)]
+    classes, numbers = (
+        [sum(each) for each in zip(*(one[what] for one in wanted), strict=True)]
+        for what in ("classes", "speakers")
+    )
+    names = [f"0{session}{gender}" for session in SESSIONS for gender in "FM"]
+    speakers = dict(zip(names, numbers, strict=True))
+    sessions = {one: speakers[f"0{one}F"] + speakers[f"0{one}M"] for one in SESSIONS}
+    return (
+        Expected(
+            classes=dict(zip(CLASSES, classes, strict=True)),
+            folds=speakers if options["folds"] == "speakers" else sessions,
+            speakers=speakers,
+        ),
+    )
+
+
+def _wanted(options: Options) -> Sequence[str]:
+    """Name the parts of the corpus that are asked for."""
+    return list(PARTS) if options["parts"] == "all" else [options["parts"]]
+
+
+def _part(sheet: Path) -> str:
+    """Tell by its name whether a dialogue is improvised or scripted.
+
+    Raises:
+        BadCorpus: if it is neither.
+    """
+    for part, said in PARTS.items():
+        if f"_{said}" in sheet.stem:
+            return part
+    raise BadCorpus(
+        f"{sheet}: its name tells neither an improvised dialogue nor a scripted one,\n"
+        "  as Ses01F_impro01.txt and Ses01F_script01_1.txt do"
+    )
+
+
+def _release(top: Path) -> Path:
+    folders = [top / f"Session{number}" / _SHEETS for number in SESSIONS]
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if not missing:
+        return top
+    if len(missing) < len(folders):
+        raise BadCorpus(
+            f"IEMOCAP is not whole: there is no {', no '.join(map(str, missing))}\n"
+            "  all five sessions are needed: unpack the release again"
+        )
+    raise CorpusMissing(
+        f"iemocap is not on this machine: {top} holds no Session1/{_SHEETS}\n"
+        f"  {_where_else(top)}"
+    )
+
+
+def _where_else(top: Path) -> str:
+    if inner := sorted(top.glob("*/Session1")):
+        return f"it is a level deeper: set NSERBENCH_IEMOCAP to {inner[0].parent}"
+    if (top / _SHEETS).is_dir():
+        return f"it is one session: set NSERBENCH_IEMOCAP to {top.parent}"
+    return IEMOCAP.obtain
+
+
+def _sheets(session: Path) -> Sequence[Path]:
+    """Give the label file of each dialogue; those of single raters lie below."""
+    files = sorted((session / _SHEETS).glob("*.txt"))
+    # macOS puts a ._ file beside each file on foreign disks.
+    if sheets := [file for file in files if file.name[:2] != "._"]:
+        return sheets
+    raise BadCorpus(f"{session / _SHEETS} has no label files: unpack the release again")
+
+
+def _utterances(sheet: Path, by_speaker: bool) -> Iterator[Utterance]:
+    session, dialogue = sheet.parents[2], sheet.stem
+    texts = _texts(session / "dialog/transcriptions" / sheet.name)
+    for turn in _turns(sheet):
+        if turn["emotion"] in UNUSED:
+            continue
+        name, speaker = turn["id"], turn["session"] + turn["gender"]
+        yield Utterance(
+            id=name,
+            path=session / "sentences/wav" / dialogue / f"{name}.wav",
+            label=LABELS[turn["emotion"]],
+            speaker=speaker,
+            fold=speaker if by_speaker else turn["session"].lstrip("0"),
+            text=texts.get(name),
+            language="en",
+        )
+
+
+def _turns(sheet: Path) -> Sequence[re.Match[str]]:
+    turns = [
+        _turn(where, line) for where, line in _lines(sheet) if not _NO_TURN.match(line)
+    ]
+    if not turns:
+        raise BadCorpus(f"{sheet} labels no turn: unpack the release again")
+    return turns
+
+
+def _turn(where: str, line: str) -> re.Match[str]:
+    if turn := _TURN.fullmatch(line):
+        return turn
+    raise BadCorpus(
+        f"{where}: {line[:80]!r} is not a turn, its emotion and its attributes, as in\n"
+        "  [6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5000, 2.5000, 2.5000]\n"
+        f"  emotions: {', '.join([*LABELS, *UNUSED])}"
+    )
+
+
+def _texts(file: Path) -> Mapping[str, str]:
+    """Give what is said in each turn of a dialogue.
+
+    Words without a turn, as in ``M: Yeah.``, are passed over.
+    """
+    if not file.is_file():
+        return {}
+    texts = {}
+    for where, line in _lines(file):
+        if not line.startswith("Ses"):
+            continue
+        words = _WORDS.fullmatch(line)
+        if words is None:
+            raise BadCorpus(
+                f"{where}: {line[:80]!r} is not a turn and its words, as in\n"
+                "  Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."
+            )
+        texts[words["id"]] = words["text"].strip()
+    return texts
+
+
+def _lines(file: Path) -> Iterator[tuple[str, str]]:
+    """Give each line without its ends, after the place that a message names."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
+        raise BadCorpus(f"{file}, line {number}: not UTF-8") from error
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        yield f"{file}, line {number}", line.strip()
+
+
+def _refuse_missing(utterances: Sequence[Utterance]) -> None:
+    folders = {one.path.parent for one in utterances}
+    # A listing for each dialogue is quicker than a look at each file.
+    there = {file for folder in folders for file in folder.glob("*.wav")}
+    missing = [str(one.path) for one in utterances if one.path not in there]
+    if not missing:
+        return
+    more = len(missing) - _SHOWN
+    raise BadCorpus(
+        f"{len(missing)} labelled turns of IEMOCAP have no audio:\n  "
+        + "\n  ".join(missing[:_SHOWN])
+        + (f"\n  and {more} more" if more > 0 else "")
+        + "\n  unpack the release again"
+    )

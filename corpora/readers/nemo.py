@@ -1,0 +1,121 @@
+"""nEMO: nine Polish actors, 90 sentences in six emotions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nserbench.cards import Options
+from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.cards import NEMO
+from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
+from nserbench.corpora.readers.published_counts import Expected
+from nserbench.errors import BadCorpus
+from nserbench.settings import Settings
+
+EMOTIONS = {
+    "anger": "anger",
+    "fear": "fear",
+    "happiness": "happiness",
+    "neutral": "neutral",
+    "sadness": "sadness",
+    "surprised": "surprise",
+}
+CLASSES = {"paper": PAPER, "all": tuple(EMOTIONS.values())}
+SPEAKERS = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
+"""Each is a fold."""
+SENTENCES = 90
+COUNTS = {  # of the speakers who do not have all 90 sentences
+    ("EB0", "surprise"): 89,
+    ("MK0", "surprise"): 0,
+    ("MP0", "anger"): 29,
+    ("MP0", "fear"): 17,
+    ("MP0", "happiness"): 30,
+    ("MP0", "sadness"): 49,
+    ("MP0", "surprise"): 41,
+    ("SM0", "fear"): 89,
+    ("SM0", "happiness"): 89,
+    ("TP0", "surprise"): 89,
+    ("WR0", "neutral"): 89,
+}
+
+_NAMING = Naming(
+    card=NEMO,
+    layouts=("samples/*", "*"),
+    pattern=rf"(?P<speaker>{'|'.join(SPEAKERS)})_(?P<emotion>{'|'.join(EMOTIONS)})"
+    r"_(?:[1-8][0-9]?|9|90)",
+    example="samples/EB0_anger_1.wav",
+)
+_COLUMNS = ("file_id", "raw_text")
+
+
+def load(options: Options, settings: Settings) -> Corpus:
+    """Read ``samples`` and, where it is there, the texts of ``data.tsv``.
+
+    Args:
+        options: ``classes`` is ``paper`` for four emotions or ``all`` for six.
+        settings: Where ``nemo`` is set to the repository or its ``samples``.
+
+    Raises:
+        CorpusMissing: if the folder is not set, or holds no file of nEMO.
+        BadCorpus: if a file's name is not one of the corpus's, or ``data.tsv`` cannot
+            be read.
+    """
+    files = _NAMING.files(settings)
+    folder = files[0][0].parent
+    top = folder.parent if folder.name == "samples" else folder
+    texts = _texts(top / "data.tsv")
+    found = [
+        Utterance(
+            id=path.stem,
+            path=path,
+            label=EMOTIONS[name["emotion"]],
+            speaker=name["speaker"],
+            fold=name["speaker"],
+            text=texts.get(path.stem),
+            language="pl",
+        )
+        for path, name in files
+    ]
+    return choose(CLASSES[options["classes"]], found)
+
+
+def expected(options: Options) -> tuple[Expected, ...]:
+    """Give the counts; `load` says what the options are."""
+    counts = {
+        (speaker, label): COUNTS.get((speaker, label), SENTENCES)
+        for speaker in SPEAKERS
+        for label in EMOTIONS.values()
+    }
+    folds = {speaker: speaker for speaker in SPEAKERS}
+    return published(counts, folds, CLASSES[options["classes"]])
+
+
+def _texts(file: Path) -> Mapping[str, str]:
+    """Give the text of each utterance, by its file name without ending."""
+    if not file.is_file():
+        return {}
+    (_, header), *rows = _rows(file)
+    if missing := [column for column in _COLUMNS if column not in header]:
+        raise BadCorpus(f"{file}, line 1: there is no column {missing[0]!r}")
+    name, text = (header.index(column) for column in _COLUMNS)
+    for where, cells in rows:
+        if len(cells) != len(header):
+            raise BadCorpus(f"{where}: {len(cells)} cells under {len(header)} columns")
+    return {cells[name].removesuffix(".wav"): cells[text] for _, cells in rows}
+
+
+def _rows(file: Path) -> Sequence[tuple[str, list[str]]]:
+    """Give the cells of each line that is not empty, after the place it stands at."""
+    try:
+        lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise BadCorpus(f"{file}, line {line}: not UTF-8; get it anew") from error
+    return [
+        (f"{file}, line {at}", [cell.strip() for cell in line.split("\t")])
+        for at, line in enumerate(lines, start=1)
+        if at == 1 or line.strip()
+    ]

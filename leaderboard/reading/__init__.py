@@ -1,0 +1,4 @@
+"""Read result folders into counts, each folder once.
+
+Nothing here computes a metric.
+"""

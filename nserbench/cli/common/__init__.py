@@ -1,0 +1,4 @@
+"""What several commands share: options, progress bars, formats.
+
+No command belongs here.
+"""

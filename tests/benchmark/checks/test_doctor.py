@@ -1,0 +1,362 @@
+import csv
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import trees
+
+from nserbench.benchmark.checks.doctor import examine
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.corpora.base import Corpus, CorpusCard, Utterance
+from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.tools.audio_headers import read_header
+from nserbench.corpora.tools.findings import Finding, Report
+from nserbench.errors import BadAudio, NserbenchError, UnknownName
+from nserbench.progress import Silent
+from nserbench.settings import Settings
+
+RATE = 16_000
+COLUMNS = ("path", "id", "label", "speaker", "fold", "start", "end", "text")
+
+
+def noise(seconds: float, seed: int = 0, rate: int = RATE) -> np.ndarray:
+    return 0.1 * np.random.default_rng(seed).standard_normal(int(seconds * rate))
+
+
+def write_corpus(folder: Path) -> dict[str, dict[str, str]]:
+    """Write eight sound clips, two speakers in each of two folds; give their rows."""
+    rows = {}
+    for seed in range(8):
+        name = f"u{seed}"
+        soundfile.write(folder / f"{name}.wav", noise(0.2, seed), RATE)
+        rows[name] = {
+            "path": f"{name}.wav",
+            "id": name,
+            "label": ("low", "high")[seed % 2],
+            "speaker": f"s{seed // 2}",
+            "fold": str(1 + seed // 4),
+            "text": "yes",
+        }
+    return rows
+
+
+def list_corpus(folder: Path, rows: dict[str, dict[str, str]]) -> str:
+    """Write the manifest, and give the name of the corpus."""
+    with (folder / "notes.csv").open("w", newline="") as stream:
+        table = csv.DictWriter(stream, COLUMNS, restval="")
+        table.writeheader()
+        table.writerows(rows.values())
+    return f"manifest:{folder / 'notes.csv'}"
+
+
+def look(*names: str, deep: bool = False, **folders: Path) -> list[Report]:
+    settings = Settings(environment={}).using(**folders)
+    plugins = Plugins(installed=False)
+    return list(examine(names, plugins, settings, deep, Silent()))
+
+
+def finding(reports: Iterable[Report], check: str) -> Finding:
+    (report,) = reports
+    return next(one for one in report.findings if one.check == check)
+
+
+def test_a_sound_corpus_is_green(tmp_path: Path) -> None:
+    name = list_corpus(tmp_path, write_corpus(tmp_path))
+
+    (report,) = look(name, deep=True)
+
+    assert report.severity == "green", report
+    assert {one.check: one.detail for one in report.findings}["reading"] == (
+        "8 utterances in 2 classes"
+    )
+
+
+def test_every_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    whole = (tmp_path / "u1.wav").read_bytes()
+    (tmp_path / "u0.wav").unlink()
+    (tmp_path / "u1.wav").write_bytes(whole[:1000])
+    (tmp_path / "u2.wav").write_bytes(b"no sound at all")
+    soundfile.write(tmp_path / "u3.wav", np.zeros(0), RATE)
+    rows["u4"]["end"] = "0.9"
+    rows["u5"]["start"] = "0.2"
+
+    found = finding(look(list_corpus(tmp_path, rows)), "files")
+
+    assert (found.severity, found.detail) == ("red", "cannot be used: 6")
+    for told, file in zip(found.names, rows, strict=False):
+        assert told.startswith(str(tmp_path / f"{file}.wav"))
+    assert [told.partition(".wav ")[2] for told in found.names] == [
+        "cannot be read (No such file or directory)",
+        "is cut off: 956 of 6400 bytes of audio are there",
+        "cannot be read (Format not recognised)",
+        "holds no samples",
+        "ends before u4 does",
+        "ends before u5 does",
+    ]
+
+
+def test_other_rates_stereo_and_odd_lengths_are_yellow(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    soundfile.write(tmp_path / "u0.wav", noise(0.2, rate=44_100), 44_100)
+    soundfile.write(tmp_path / "u1.wav", noise(0.4).reshape(-1, 2), RATE)
+    soundfile.write(tmp_path / "u2.wav", noise(30.1), RATE)
+    rows["u3"] |= {"start": "0.1", "end": "0.14"}
+
+    (report,) = look(list_corpus(tmp_path, rows))
+
+    assert report.severity == "yellow"
+    files = [str(tmp_path / f"u{number}.wav") for number in range(2)]
+    assert [one for one in report.findings if one.severity == "yellow"] == [
+        Finding("rate", "yellow", "resampled from 44.1 kHz: 1", (files[0],)),
+        Finding(
+            "channels",
+            "yellow",
+            "of 2 channels, from which one is made: 1",
+            (files[1],),
+        ),
+        Finding(
+            "length",
+            "yellow",
+            "under 50 ms or over 30 s: 2",
+            ("u2 (30.1 s)", "u3 (0.04 s)"),
+        ),
+    ]
+
+
+def test_exactly_50_ms_and_30_s_are_well(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    soundfile.write(tmp_path / "u0.wav", noise(0.05), RATE)
+    soundfile.write(tmp_path / "u1.wav", noise(30.0), RATE)
+
+    assert finding(look(list_corpus(tmp_path, rows)), "length").severity == "green"
+
+
+def test_a_speaker_on_both_sides_is_red(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    rows["u0"]["speaker"] = "s3"
+
+    found = finding(look(list_corpus(tmp_path, rows)), "folds")
+
+    assert found.severity == "red"
+    assert "tests speakers that it also trains on: s3" in found.detail
+
+
+def test_missing_texts_are_yellow(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    del rows["u3"]["text"]
+
+    found = finding(look(list_corpus(tmp_path, rows)), "texts")
+
+    assert (found.severity, found.names) == ("yellow", ("u3",))
+
+
+def test_decoding_finds_silence_nan_and_clipping(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    wave = noise(0.2).astype(np.float32)
+    soundfile.write(tmp_path / "u0.wav", 0 * wave, RATE)
+    spoilt = np.where(np.arange(len(wave)) == 7, np.nan, wave)
+    soundfile.write(tmp_path / "u1.wav", spoilt, RATE, subtype="FLOAT")
+    loud = np.where(np.arange(len(wave)) < 32, -1.0, wave)
+    soundfile.write(tmp_path / "u2.wav", loud, RATE)
+    soundfile.write(tmp_path / "u3.wav", np.where(loud == -1, -0.99, wave), RATE)
+    name = list_corpus(tmp_path, rows)
+
+    shallow = look(name)
+    deep = look(name, deep=True)
+
+    assert shallow[0].severity == "green"
+    assert finding(deep, "sound").severity == "red"
+    silent, nan = finding(deep, "sound").names
+    assert "u0.wav is silent throughout" in silent
+    assert "u1.wav has samples that are NaN" in nan
+    assert finding(deep, "clipping").severity == "yellow"
+    assert finding(deep, "clipping").names == ("u2 (1.0 %)",)
+
+
+def test_copies_are_red_across_folds_and_yellow_within(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    soundfile.write(tmp_path / "u1.wav", noise(0.2, 0), RATE)
+    soundfile.write(tmp_path / "u7.wav", noise(0.2, 2), RATE)
+    name = list_corpus(tmp_path, rows)
+
+    reports = look(name, deep=True)
+
+    across, within = (
+        finding(reports, one) for one in ("copies across folds", "copies")
+    )
+    assert (across.severity, across.names) == ("red", ("u7 = u2",))
+    assert (within.severity, within.names) == ("yellow", ("u1 = u0",))
+
+
+def test_a_refusing_reader_is_red_and_the_others_go_on(
+    tmp_path: Path, test_data: Path
+) -> None:
+    reports = look(
+        "iemocap", "emodb", iemocap=tmp_path, emodb=test_data / "corpus/emodb"
+    )
+
+    assert [one.severity for one in reports] == ["red", "green"]
+    (refused,) = reports[0].findings
+    assert f"{tmp_path} holds no Session1" in refused.detail
+
+
+def test_what_is_excluded_is_not_looked_at(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    (tmp_path / "u0.wav").unlink()
+    (tmp_path / "bad.txt").write_text("u0\n")
+    name = f"{list_corpus(tmp_path, rows)},exclude={tmp_path / 'bad.txt'}"
+
+    (report,) = look(name.replace("manifest:", "manifest:path="))
+
+    assert report.severity == "green"
+    assert report.findings[0].detail.endswith(", 1 left out by exclude=")
+
+
+def published(edition: str, low: int) -> Expected:
+    return Expected(
+        edition=edition,
+        classes={"low": low, "high": 1},
+        folds={"1": 1, "2": 1},
+        speakers={"a": 1, "b": 1},
+    )
+
+
+def expects(_: object) -> tuple[Expected, ...]:
+    return published("small", 1), published("large", 5)
+
+
+@pytest.mark.parametrize(
+    ("edition", "severity", "names"),
+    [
+        ("small", "green", ()),
+        ("large", "red", ("class low: 1 utterances, 5 expected",)),
+        ("odd", "yellow", ()),
+    ],
+)
+def test_counts_are_compared_with_those_of_the_edition_found(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    edition: str,
+    severity: str,
+    names: tuple[str, ...],
+) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(0.2), RATE)
+    ones = [
+        Utterance(
+            id=speaker, path=tmp_path / "a.wav", label=label, speaker=speaker, fold=fold
+        )
+        for speaker, label, fold in (("a", "low", "1"), ("b", "high", "2"))
+    ]
+    corpus = Corpus(
+        ("low", "high"), ones, edition=edition, left_out={"c": "it is broken"}
+    )
+    facts = {"summary": "", "source": "", "licence": ""}
+    card = CorpusCard(name="toy", load="toy:load", expects="toy:expects", **facts)
+    plugins = Plugins(installed=False)
+    plugins.corpora.add(card, "test")
+    targets = {"toy:load": lambda *_: corpus, "toy:expects": expects}
+    monkeypatch.setattr(CorpusCard, "resolve", lambda _, target: targets[target])
+
+    reports = list(examine(["toy"], plugins, Settings(), False, Silent()))
+
+    found = finding(reports, "counts")
+    assert (found.severity, found.names) == (severity, names)
+    left = finding(reports, "left out")
+    assert (left.severity, left.names) == ("yellow", ("c: it is broken",))
+
+
+def test_a_whole_iemocap_is_green_and_one_that_lost_turns_red(
+    tmp_path: Path, test_data: Path
+) -> None:
+    turns = dict(trees.iemocap_turns(test_data))
+    lost = next(iter(turns))
+    whole = trees.write_iemocap(tmp_path, turns)
+    del turns[lost]
+    partial = trees.write_iemocap(tmp_path / "partial", turns)
+
+    (green,) = look("iemocap", iemocap=whole)
+    (red,) = look("iemocap", iemocap=partial)
+
+    assert green.severity == "green", green
+    bad = [one for one in red.findings if one.severity == "red"]
+    assert [one.check for one in bad] == ["counts"]
+    assert len(bad[0].names) == 3  # of its class, its fold and its speaker
+
+
+def write_demand(folder: Path, *names: str, rate: int = RATE) -> None:
+    for seed, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        soundfile.write(folder / name / "ch01.wav", noise(31.0, seed, rate), rate)
+
+
+def test_demand_is_looked_at_recording_by_recording(tmp_path: Path) -> None:
+    write_demand(tmp_path, "NPARK", "TCAR")
+    write_demand(tmp_path, "SCAFE", rate=48_000)
+    (tmp_path / "TCAR/ch01.wav").write_bytes(b"")
+
+    reports = look("demand", deep=True, demand=tmp_path)
+
+    assert reports[0].severity == "red"
+    assert finding(reports, "recordings").detail == "not there: 15"
+    assert "omeeting" in finding(reports, "recordings").names
+    assert finding(reports, "files").detail == "cannot be used: 1"
+    assert finding(reports, "rate").detail == "resampled from 48 kHz: 1"
+    assert "length" not in {one.check for one in reports[0].findings}
+
+
+def test_an_empty_demand_is_red_with_the_way_to_get_it(tmp_path: Path) -> None:
+    found = finding(look("demand", demand=tmp_path), "reading")
+
+    assert found.severity == "red"
+    assert "Zenodo record 1227121" in found.detail
+
+
+def test_without_names_all_that_have_a_folder_are_looked_at(tmp_path: Path) -> None:
+    reports = look(casia=tmp_path, demand=tmp_path)
+
+    assert [one.name for one in reports] == ["casia", "demand"]
+
+
+def test_without_names_and_folders_there_is_nothing_to_look_at() -> None:
+    with pytest.raises(NserbenchError, match="no corpus is named"):
+        look()
+
+
+def test_a_typo_is_told_before_the_first_corpus_is_read() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'casia'"):
+        look("iemocap", "cassia")
+
+
+def write_mp4(file: Path, seconds: float) -> None:
+    with av.open(file, "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("aac", rate=48_000, layout="5.1")
+        for start in range(0, int(48_000 * seconds), 1024):
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((6, 1024), np.float32), format="fltp", layout="5.1"
+            )
+            frame.rate, frame.pts = 48_000, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_headers_of_video_tell_rate_channels_and_length(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "a.mp4", 1.0)
+
+    header = read_header(tmp_path / "a.mp4")
+
+    assert (header.rate, header.channels) == (48_000, 6)
+    assert header.seconds == pytest.approx(1.0, abs=2 * 1024 / 48_000)
+
+
+def test_a_video_that_is_cut_off_is_refused_by_its_header(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "a.mp4", 1.0)
+    plain = tmp_path / "a.mp4"
+    os.truncate(plain, plain.stat().st_size // 2)
+
+    with pytest.raises(BadAudio, match="is cut off"):
+        read_header(plain)

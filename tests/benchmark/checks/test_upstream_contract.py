@@ -1,0 +1,200 @@
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+
+from nserbench.benchmark.checks.upstream_contract import Report, check_upstream
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.cards import bind
+from nserbench.spec import parse_spec
+from nserbench.upstreams.base import (
+    Batch,
+    GroupSpec,
+    Heard,
+    LayeredFeatures,
+    LayerGroup,
+    Transcriber,
+    UpstreamCard,
+)
+
+HOP = 160
+
+
+class Good(Transcriber):
+    """A linear map of 10 ms frames that says how many there are; a frozen front."""
+
+    def __init__(self, options: object, device: str) -> None:
+        super().__init__({}, device)
+        torch.manual_seed(0)
+        self.model = nn.ModuleDict(
+            {"front": nn.Linear(HOP, 8), "back": nn.Linear(8, 4)}
+        )
+
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states
+
+    def lengths(self, batch: Batch) -> list[int]:
+        return [len(wave) // HOP for wave in batch.waves]
+
+    def listen(self, batch: Batch) -> Heard:
+        frames = [
+            torch.as_tensor(wave[: len(wave) // HOP * HOP]).reshape(-1, HOP)
+            for wave in batch.waves
+        ]
+        front, back = self.model["front"], self.model["back"]
+        states = back(front(pad_sequence(frames, batch_first=True)).relu())
+        lengths = self.lengths(batch)
+        group = LayerGroup(self.spoil(states)[None], torch.tensor(lengths))
+        return Heard({"out": group}, [str(length) for length in lengths])
+
+
+CARD = UpstreamCard(
+    name="tried",
+    summary="",
+    source="",
+    licence="",
+    load="",
+    groups={"out": GroupSpec(range(1, 2), dim=4, rate=100.0)},
+    transcribes=True,
+    tunable=True,
+    frozen=("front",),
+)
+
+
+class Wide(Good):
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states.repeat(1, 1, 2)
+
+
+class Slow(Good):
+    def lengths(self, batch: Batch) -> list[int]:
+        return [count // 2 for count in super().lengths(batch)]
+
+
+class Sociable(Good):
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states - states.mean()
+
+
+class Moody(Good):
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states + 1e-6 * torch.rand(())
+
+
+class Sick(Good):
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states / torch.zeros(())
+
+
+class Numb(Good):
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states.detach() + 0 * self.model["front"].weight.sum()
+
+
+class Two(Good):
+    def transcribe(self, batch: Batch) -> list[str]:
+        return ["something else"] * len(batch.waves)
+
+
+@pytest.fixture
+def examined(plugins: Plugins, offer: Callable[[str, object], str]) -> Any:
+    """Give a function that checks a class of upstream."""
+
+    def check(kind: type, **changes: Any) -> Report:
+        load = offer(kind.__name__, kind)
+        card = dataclasses.replace(CARD, load=load, **changes)
+        return check_upstream(bind(card, parse_spec("tried"), plugins.bind), "cpu")
+
+    return check
+
+
+def failed(report: Report) -> set[str]:
+    return {one.check for one in report.findings if one.passed is False}
+
+
+def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -> None:
+    report = examined(Good)
+
+    assert report.passed
+    assert {one.passed for one in report.findings} == {True}
+    assert report.parameters == 160 * 8 + 8 + 8 * 4 + 4
+    assert report.realtime > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        (Wide, "gives what its card says"),
+        (Slow, "frames follow the audio"),
+        (Sociable, "independent of batch mates"),
+        (Moody, "the same again, to the bit"),
+        (Sick, "finite"),
+        (Numb, "gradients"),
+        (Two, "transcripts"),
+    ],
+)
+def test_each_check_fails_for_what_it_is_there_for(
+    examined: Any, kind: type, check: str
+) -> None:
+    report = examined(kind)
+
+    assert not report.passed
+    assert check in failed(report)
+
+
+class Fragile(Good):
+    def transcribe(self, batch: Batch) -> list[str]:
+        raise IndexError("no such token")
+
+
+def test_a_check_that_breaks_is_a_finding_and_hides_no_other(examined: Any) -> None:
+    report = examined(Fragile)
+
+    (broken,) = [one for one in report.findings if one.passed is False]
+    assert (broken.check, broken.detail) == (
+        "transcripts",
+        "IndexError: no such token",
+    )
+
+
+def test_a_frozen_part_that_does_not_exist_is_found(examined: Any) -> None:
+    assert failed(examined(Good, frozen=("cnn",))) == {"gradients"}
+
+
+def test_what_a_card_does_not_promise_is_not_asked_of_it(examined: Any) -> None:
+    report = examined(Good, tunable=False, transcribes=False)
+
+    skipped = {one.check for one in report.findings if one.passed is None}
+    assert report.passed
+    assert skipped == {"gradients", "transcripts"}
+
+
+def test_clips_are_of_three_lengths_within_the_bounds_of_the_card(
+    examined: Any,
+) -> None:
+    heard: list[Batch] = []
+
+    class Curious(Good):
+        def extract(self, batch: Batch) -> LayeredFeatures:
+            heard.append(batch)
+            return super().extract(batch)
+
+    examined(Curious, min_samples=40_000, max_samples=150_000)
+
+    sizes = {len(wave) for batch in heard for wave in batch.waves}
+    assert len(sizes) == 3
+    assert min(sizes) >= 40_000
+    assert max(sizes) <= 150_000
+    assert all(wave.dtype == np.float32 for batch in heard for wave in batch.waves)
+
+
+@pytest.mark.parametrize("name", ["mel"])
+def test_built_ins_without_weights_pass(plugins: Plugins, name: str) -> None:
+    bound = plugins.bind("upstream", parse_spec(name))
+
+    assert check_upstream(bound, "cpu").passed

@@ -1,0 +1,272 @@
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scribes import FACTS, Reader, calls, offer_scribes, words
+
+from nserbench.benchmark.extraction.extract import Models, provide, said
+from nserbench.benchmark.extraction.extraction import Extraction
+from nserbench.benchmark.extraction.word_errors import recognition
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.running.cost import estimate
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.study.study import Study
+from nserbench.errors import BadSpec, MissingExtra, NothingToRun
+from nserbench.progress import Silent
+from nserbench.upstreams.base import (
+    GroupSpec,
+    UpstreamCard,
+)
+from nserbench.upstreams.enhancement.base import Enhancer
+
+Ask = Callable[..., Study]
+Wave = NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True)
+def offered(plugins: Plugins, offer: Callable[[str, object], str]) -> None:
+    """Offer ``flip``, ``scribe`` and ``reader``."""
+    offer_scribes(plugins, offer)
+
+
+@pytest.fixture
+def told(notes: Path) -> str:
+    """Give the notes as a corpus that knows what is said."""
+    with notes.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with notes.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, [*rows[0], "text", "language"])
+        table.writeheader()
+        for place, row in enumerate(rows):
+            table.writerow(row | {"text": f"{place} {place}", "language": "en"})
+    return f"manifest:path={notes}"
+
+
+def provided(job: Job, store: Store) -> list[str]:
+    source: Extraction | None = job.extraction.alone.words
+    assert source is not None
+    return said(source, job.clips, store)
+
+
+def test_an_enhancer_hears_the_mixture_and_its_level_is_put_right(
+    prepared: Callable[..., list[Job]],
+) -> None:
+    plain, cleaned = prepared(
+        upstreams=["mel,mel:enhance=flip"], noises=["hiss"], snrs=[0.0]
+    )
+
+    loaded = Models("cpu").open(cleaned.extraction.alone)
+
+    assert cleaned.cell.upstream.label == "mel:enhance=flip"
+    assert plain.extraction.identity != cleaned.extraction.identity
+    for clip in cleaned.clips:
+        noisy = plain.extraction.alone.wave(clip)
+        heard = cleaned.extraction.alone.wave(clip, loaded.enhancer)
+        np.testing.assert_allclose(heard, -noisy, rtol=1e-5, atol=1e-7)
+
+
+def test_what_an_enhancer_leaves_silent_stays_silent() -> None:
+    class Mute(Enhancer):
+        def separate(self, wave: Wave) -> Wave:
+            return np.zeros_like(wave)
+
+    assert not Mute({}, "cpu").enhance(np.ones(9, np.float32)).any()
+
+
+def test_an_enhancer_that_changes_the_length_is_refused() -> None:
+    class Cut(Enhancer):
+        def separate(self, wave: Wave) -> Wave:
+            return wave[1:]
+
+    with pytest.raises(ValueError, match=r"Cut makes \(8,\) out of \(9,\)"):
+        Cut({}, "cpu").enhance(np.ones(9, np.float32))
+
+
+def test_transcripts_come_with_the_features_from_one_pass(
+    ask: Ask, runner: Runner
+) -> None:
+    study = ask(upstreams=["scribe"])
+
+    runner.run(study)
+
+    assert calls == {"listen": 24}
+    (job,) = prepare(study, runner.store, Silent())
+    texts = provided(job, Store(runner.store.root))
+    assert texts == [words(job.extraction.alone.wave(clip)) for clip in job.clips]
+    assert "" in texts
+
+
+def test_a_reader_is_given_the_transcripts_of_its_own_condition(
+    ask: Ask, runner: Runner
+) -> None:
+    study = ask(
+        upstreams=["reader:text=scribe"], noises=["clean", "hiss"], snrs=[0.0, -10.0]
+    )
+
+    report = runner.run(study)
+
+    assert report.outcomes["done"] == 3
+    assert calls == {"transcribe": 3 * 24}
+    jobs = prepare(study, runner.store, Silent())
+    assert [str(job.extraction.alone.condition) for job in jobs] == [
+        "clean",
+        "hiss@0",
+        "hiss@-10",
+    ]
+    heard = [
+        words(job.extraction.alone.transcripts.wave(clip))
+        for job in jobs
+        if job.extraction.alone.transcripts is not None
+        for clip in job.clips
+    ]
+    assert Reader.read == heard
+    assert [provided(job, runner.store) for job in jobs] == [
+        heard[:24],
+        heard[24:48],
+        heard[48:],
+    ]
+
+
+def test_transcripts_that_are_there_are_not_written_down_again(
+    ask: Ask, runner: Runner
+) -> None:
+    runner.run(ask(upstreams=["scribe"]))
+
+    runner.run(ask(upstreams=["scribe,reader:text=scribe"]))
+
+    assert calls == {"listen": 24}
+    assert len(Reader.read) == 24
+
+
+def test_the_corpus_own_texts_are_read_once_for_all_conditions(
+    ask: Ask, runner: Runner, told: str
+) -> None:
+    study = ask(
+        upstreams=["reader"], corpora=[told], noises=["clean", "hiss"], snrs=[0.0, 5.0]
+    )
+
+    report = runner.run(study)
+
+    assert report.outcomes["done"] == 3
+    assert len(set(report.folders)) == 3
+    assert sorted(Reader.read) == sorted(f"{place} {place}" for place in range(24))
+    results = read_results(runner.results)
+    assert len({result.predictions.probabilities.tobytes() for result in results}) == 1  # type: ignore[union-attr]
+
+
+def test_a_corpus_without_texts_cannot_be_read(ask: Ask, notes: Path) -> None:
+    study = ask(upstreams=["mel,reader"])
+
+    assert [cell.refused for cell in study.cells] == [
+        None,
+        f"manifest:path={notes.stem} has no text for 24 of its utterances",
+    ]
+    with pytest.raises(NothingToRun, match="has no text"):
+        ask(upstreams=["reader"])
+
+
+def test_a_missing_package_is_met_before_any_audio_is_read(
+    ask: Ask, runner: Runner, plugins: Plugins
+) -> None:
+    card = UpstreamCard(
+        name="lacking",
+        load="no_such_package.models:Model",
+        groups={"x": GroupSpec(range(1, 2), 1, None)},
+        extra="things",
+        **FACTS,
+    )
+    plugins.upstreams.add(card, "the test")
+    study = ask(upstreams=["lacking"])
+    stages: list[str] = []
+
+    class Heard(Silent):
+        def stage(self, name: str, total: int, unit: str) -> None:
+            stages.append(name)
+
+    runner.progress = Heard()
+    with pytest.raises(MissingExtra, match=r"pip install 'nserbench\[things\]'"):
+        runner.run(study)
+
+    assert stages == []
+
+
+def test_who_writes_nothing_cannot_be_read(ask: Ask) -> None:
+    with pytest.raises(BadSpec, match=r"mel writes no transcripts\n  reader:text=mel"):
+        ask(upstreams=["reader:text=mel"])
+
+
+def test_the_result_says_how_well_the_words_were_understood(
+    ask: Ask, runner: Runner, told: str
+) -> None:
+    runner.run(ask(upstreams=["mel,scribe,reader:text=scribe"], corpora=[told]))
+
+    found = {one.upstream: one.recognition for one in read_results(runner.results)}
+    assert found["mel"] == {}
+    assert found["scribe"] == found["reader:text=scribe"]
+    assert (found["scribe"]["measure"], found["scribe"]["utterances"]) == ("WER", 24)
+
+
+def test_words_in_noise_are_compared_with_those_in_clean_speech_if_they_are_there(
+    ask: Ask, runner: Runner, notes: Path
+) -> None:
+    said = {"upstreams": ["scribe"], "noises": ["hiss"], "snrs": [-10.0]}
+    runner.run(ask(**said))
+    (alone,) = read_results(runner.results)
+    runner.run(ask(upstreams=["scribe"]))
+    runner.run(ask(**said, seeds=[1]))
+
+    found = {(one.condition, one.seed): one for one in read_results(runner.results)}
+
+    # The corpus has no texts.
+    assert alone.recognition == {}
+    assert found["clean", 0].recognition == {}
+    noisy = found["hiss@-10", 1].recognition
+    clean, loud = (
+        said_in(runner, ask(upstreams=["scribe"], noises=[noise], snrs=[-10.0]))
+        for noise in ("clean", "hiss")
+    )
+    expected = recognition(clean, loud, [None] * len(clean))
+    assert expected is not None
+    assert noisy == {
+        "clean_rate": expected.rate,
+        "clean_match_error": expected.match_error,
+    }
+    assert expected.rate > 0
+
+
+def said_in(runner: Runner, study: Study) -> list[str]:
+    (job,) = prepare(study, runner.store, Silent())
+    return said(job.extraction.alone, job.clips, runner.store)
+
+
+def test_a_plan_prices_transcripts_once_whoever_reads_them(
+    ask: Ask, runner: Runner
+) -> None:
+    study = ask(upstreams=["reader:text=scribe,scribe"])
+
+    found = estimate(study, runner.store, runner.results, "cpu", Silent())
+
+    assert [(one.upstream, one.forms) for one in found.passes] == [
+        ("scribe", ("transcripts", "pooled")),
+        ("reader:text=scribe", ("pooled",)),
+    ]
+
+
+def test_a_kill_between_transcripts_and_features_loses_neither(
+    ask: Ask, runner: Runner
+) -> None:
+    (job,) = prepare(ask(upstreams=["reader:text=scribe"]), runner.store, Silent())
+    source = job.extraction.alone.transcripts
+    assert source is not None
+    provide(source, job.clips, ["transcripts"], runner.store, Models("cpu"), Silent())
+
+    runner.run(ask(upstreams=["reader:text=scribe"]))
+
+    assert calls == {"transcribe": 24}

@@ -1,0 +1,73 @@
+import jiwer
+import pytest
+from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+
+from nserbench.benchmark.extraction.word_errors import match, normalised, recognition
+
+
+def test_the_error_rate_is_that_of_jiwer_on_normalised_text() -> None:
+    references = ["He's got twenty-one cats.", "Yes, sir!", "The colour is red"]
+    transcripts = ["he has got 21 hats", "yes", "the color is very red"]
+
+    found = recognition(references, transcripts, ["en", None, "en"])
+
+    assert found is not None
+    plain = EnglishTextNormalizer({"colour": "color"})
+    sides = [[plain(text) for text in side] for side in (references, transcripts)]
+    assert found.measure == "WER"
+    assert found.rate == pytest.approx(jiwer.wer(*sides))
+    each = [jiwer.wer(*pair) for pair in zip(*sides, strict=True)]
+    assert found.mean == pytest.approx(sum(each) / 3)
+    bounded = [jiwer.mer(*pair) for pair in zip(*sides, strict=True)]
+    assert found.match_error == pytest.approx(sum(bounded) / 3)
+
+
+def test_mandarin_is_counted_in_characters() -> None:
+    found = recognition(
+        ["今天 天气很好", "你好"], ["今天天汽很好", "你好"], ["zh", "zh"]
+    )
+
+    assert found is not None
+    assert (found.measure, found.rate) == ("CER", pytest.approx(1 / 8))
+
+
+def test_another_language_keeps_its_letters_and_its_numbers() -> None:
+    assert normalised("Das hört sich schön an: zwanzig!", "de") == [
+        *("das", "hört", "sich", "schön", "an", "zwanzig")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "transcript", "hallucinated"),
+    [
+        ("one day", "one day", False),
+        ("one day", "one fine sunny day", False),
+        ("one day", "one day we all went there", True),
+        ("one day", "", True),
+        ("", "", False),
+        ("", "thank you", True),
+        ("no " * 60, "no " * 60, True),
+        ("one day", "[music]", True),
+    ],
+    ids=["right", "twice", "longer", "empty", "both", "of nothing", "loop", "tag"],
+)
+def test_what_counts_as_hallucinated(
+    reference: str, transcript: str, hallucinated: bool
+) -> None:
+    assert match(reference, transcript, "en").hallucinated is hallucinated
+
+
+def test_words_heard_in_silence_count_as_errors_but_have_no_rate_of_their_own() -> None:
+    found = recognition(["", "one day"], ["thank you", "one day"], [None, None])
+
+    assert found is not None
+    assert (found.rate, found.mean, found.hallucinations) == (1.0, 0.0, 0.5)
+    assert found.match_error == 0.5
+
+
+def test_what_is_silent_on_both_sides_matches() -> None:
+    assert match("", "", "en").match_error == 0.0
+
+
+def test_without_any_words_there_is_no_error_rate() -> None:
+    assert recognition(["", " ! "], ["a", "b"], [None, None]) is None

@@ -1,0 +1,572 @@
+"""Upstreams that are tuned: what moves, what stays, and what comes of a kill."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers as lib
+from elsewhere import elsewhere
+from safetensors.torch import load_file
+from tiny_models import save_tiny
+from torch import nn
+
+from nserbench.benchmark.extraction.extract import Models
+from nserbench.benchmark.extraction.tuned_weights import load_tuned
+from nserbench.benchmark.finetuning import audio_batches as waves
+from nserbench.benchmark.jobs.fit import open_sources
+from nserbench.benchmark.jobs.head import class_numbers, fresh_head, load_head
+from nserbench.benchmark.jobs.head import head_file as file_of_head
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.results.metrics import summarise
+from nserbench.benchmark.results.result import Result, read_results
+from nserbench.benchmark.running import ensure_features as provision
+from nserbench.benchmark.running.cost import estimate
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.training.moments import Statistics
+from nserbench.corpora.noise.mixing import lay_under
+from nserbench.downstreams.kernels.mask_dropout import Dropout
+from nserbench.errors import BadSpec, NothingToRun, StoreDamaged
+from nserbench.progress import Silent
+from nserbench.settings import Settings
+from nserbench.upstreams.base import Batch
+
+Ask = Callable[..., Study]
+FAST = "probe+batch_size=8"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a wav2vec 2.0 of three blocks that hears a batch at once."""
+    folder = tmp_path_factory.mktemp("tiny") / "w2v"
+    torch.manual_seed(0)
+    config = lib.Wav2Vec2Config(
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=128,
+        conv_dim=(32,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        initializer_range=0.2,
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+        conv_bias=True,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        activation_dropout=0.0,
+        feat_proj_dropout=0.0,
+        layerdrop=0.9,
+        mask_time_prob=0.9,
+    )
+    lib.Wav2Vec2Model(config).save_pretrained(folder)
+    lib.Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def study(checkpoint: Path, plugins: Plugins) -> Ask:
+    """Give a function that makes a study of the tiny checkpoint on some of ``demo``."""
+
+    def make(*options: str, **said: Any) -> Study:
+        upstream = ",".join([f"wav2vec2:checkpoint={checkpoint}", *options])
+        plain = {
+            "upstreams": [upstream],
+            "downstreams": ["last"],
+            "corpora": ["demo"],
+            "protocol": FAST,
+            "epochs": 2,
+            "limit": 32,
+        }
+        return make_study(Request(**plain | said), plugins, Settings())
+
+    return make
+
+
+@pytest.fixture
+def result(study: Ask, runner: Runner) -> Callable[..., Result]:
+    """Give a function that runs a study of one cell: its result."""
+
+    def run(*options: str, **said: Any) -> Result:
+        report = runner.run(study(*options, **said))
+        (folder,) = report.folders
+        return next(
+            one for one in read_results(runner.results) if one.folder == folder.name
+        )
+
+    return run
+
+
+def probabilities(result: Result) -> Any:
+    assert result.predictions is not None
+    return result.predictions.probabilities
+
+
+def accuracies(result: Result) -> list[float]:
+    """Give the share of each fold's training part that is answered right at last."""
+    seen: Any = result.notes["training"]
+    return [one["accuracies"][-1] for one in seen.values()]
+
+
+@pytest.mark.slow
+def test_a_tuned_upstream_fits_what_its_head_alone_does_not(
+    result: Callable[..., Result],
+) -> None:
+    # The rate of a head that is tuned with its upstream, for the head alone as well.
+    said = {"protocol": f"{FAST}+learning_rate=0.001", "limit": None, "epochs": 30}
+    alone = result(**said)
+    tuned = result("finetune=joint", "lr=1e-3", **said)
+
+    assert max(accuracies(alone)) < 0.8
+    assert min(accuracies(tuned)) > 0.95
+
+
+def weights_of(job: Job, models: Models) -> dict[str, torch.Tensor]:
+    model = models.open(job.extraction.alone).upstream.model
+    assert model is not None
+    return {name: one.detach().clone() for name, one in model.named_parameters()}
+
+
+def test_tuned_weights_move_and_frozen_ones_stay_to_the_bit(
+    study: Ask, runner: Runner
+) -> None:
+    asked = study("finetune=last")
+    runner.run(asked)
+
+    (job,) = prepare(asked, runner.store, Silent())
+    before = weights_of(job, Models("cpu"))
+    for fold in job.folds(runner.store):
+        after = weights_of(fold, Models("cpu"))
+        moved = {name for name, one in after.items() if not one.equal(before[name])}
+        assert moved
+        assert not any("feature_extractor" in name for name in moved)
+        for block in range(3):
+            assert any(name.startswith(f"encoder.layers.{block}.") for name in moved)
+    first, second = runner.store.tuned()
+    assert "encoder.layers.0.attention.k_proj.weight" in load_file(first)
+    assert not any("feature_extractor" in name for name in load_file(first))
+    assert first.read_bytes() != second.read_bytes()
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let heads drop nothing."""
+    monkeypatch.setattr(Dropout, "forward", lambda self, values: values)
+
+
+@pytest.mark.usefixtures("still")
+def test_the_steps_are_those_of_a_plain_loop(
+    study: Ask, runner: Runner, checkpoint: Path
+) -> None:
+    asked = study("finetune=last", "lr=1e-3", protocol="paper+batch_size=64", epochs=3)
+    (job,) = prepare(asked, runner.store, Silent())
+    split, labels = job.splits[0], class_numbers(job)
+    assert job.tuning is not None
+    head = fresh_head(job.tuning.joint, split, None)
+    (linear,) = [one for one in head.modules() if isinstance(one, nn.Linear)]
+    model: Any = lib.Wav2Vec2Model.from_pretrained(
+        checkpoint, mask_time_prob=0.0, layerdrop=0.0
+    )
+    model.freeze_feature_encoder()
+    model.train()
+    own = [one for one in model.parameters() if one.requires_grad]
+    optimiser = torch.optim.Adam(
+        [{"params": own, "lr": 1e-3}, {"params": linear.parameters(), "lr": 1e-4}]
+    )
+    extractor = lib.Wav2Vec2FeatureExtractor()
+    losses = []
+    for _ in range(3):
+        logits = []
+        for row in split.train:
+            wave = job.extraction.alone.wave(job.clips[row])
+            values = extractor(wave, sampling_rate=16_000, return_tensors="pt")
+            logits.append(linear(model(**values).last_hidden_state.mean(1)))
+        wanted = labels[list(split.train)]
+        loss = nn.functional.cross_entropy(torch.cat(logits), wanted)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+
+    runner.run(asked)
+
+    (result,) = read_results(runner.results)
+    seen: Any = result.notes["training"]
+    assert seen[split.fold]["losses"] == pytest.approx(losses, rel=1e-4)
+    assert losses[2] < losses[0]
+
+
+@pytest.mark.usefixtures("still")
+def test_the_parts_of_a_batch_add_up_to_it(
+    study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path, monkeypatch: Any
+) -> None:
+    asked = study("finetune=last", protocol=f"{FAST}+class_weights=yes")
+
+    def seen(name: str) -> Any:
+        runner = runner_in(tmp_path / name)
+        runner.run(asked)
+        (result,) = read_results(runner.results)
+        return result.notes["training"]
+
+    whole = seen("whole")
+    monkeypatch.setattr(waves, "HEARD", 1)
+    one_by_one = seen("one by one")
+
+    for fold, told in whole.items():
+        for what in ("losses", "gradients"):
+            assert one_by_one[fold][what] == pytest.approx(told[what], rel=1e-3)
+
+
+class Killed(BaseException):
+    """What stops everything."""
+
+
+class Mortal(Silent):
+    """Hears everything, and dies at a step of a tuning."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+        self.stages: list[str] = []
+
+    def stage(self, name: str, total: int, unit: str) -> None:
+        self.stages.append(name)
+
+    def advance(self, steps: int = 1) -> None:
+        if self.stages and self.stages[-1].startswith("tuning"):
+            self.left -= steps
+            if self.left < 0:
+                raise Killed
+
+
+SMALL = "probe+batch_size=4"  # four steps an epoch, whose order is drawn
+
+
+@pytest.mark.parametrize("protocol", [SMALL, f"{SMALL}+superb"])
+def test_a_kill_and_a_resume_give_the_same_predictions(
+    study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path, protocol: str
+) -> None:
+    asked = study("finetune=last", protocol=protocol, epochs=3)
+    calm, killed = runner_in(tmp_path / "calm"), runner_in(tmp_path / "killed")
+    calm.run(asked)
+    killed.progress = Mortal(9)  # in the last epoch
+    with pytest.raises(Killed):
+        killed.run(asked)
+    (partial,) = killed.store.tuned()
+    killed.progress = Mortal(10**9)
+
+    killed.run(asked)
+
+    assert partial.suffix == ".partial"
+    assert not partial.exists()
+    (one,), (other,) = read_results(calm.results), read_results(killed.results)
+    np.testing.assert_array_equal(probabilities(one), probabilities(other))
+    seen, again = one.notes["training"], other.notes["training"]
+    assert seen == again
+
+
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta")
+def test_an_upstream_is_tuned_on_another_device_as_here(
+    study: Ask,
+    runner_in: Callable[[Path], Runner],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = runner_in(tmp_path / "here")
+    here.run(study("finetune=last"))
+
+    with elsewhere(monkeypatch) as device:
+        there = runner_in(tmp_path / "there")
+        there.device = device
+        there.run(study("finetune=last"))
+
+    (one,), (other,) = read_results(here.results), read_results(there.results)
+    assert other.reason is None
+    np.testing.assert_allclose(probabilities(other), probabilities(one), atol=1e-3)
+
+
+def test_the_epoch_that_is_selected_is_the_one_that_answers(
+    result: Callable[..., Result],
+) -> None:
+    found = result("finetune=last", "lr=5e-3", protocol=f"{FAST}+oracle", epochs=10)
+
+    seen: Any = found.notes["training"]
+    assert found.predictions is not None
+    folds = summarise(found.predictions)["uar"].folds
+    # What selects is the test part, so that the best of it is what is reported.
+    for fold, told in seen.items():
+        assert folds[fold] == pytest.approx(max(told["dev"]))
+    assert any(told["dev"][-1] < max(told["dev"]) for told in seen.values())
+
+
+def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
+    study: Ask, runner: Runner
+) -> None:
+    asked = study("finetune=last")
+    runner.run(asked)
+    (job,), (result,) = (
+        prepare(asked, runner.store, Silent()),
+        read_results(runner.results),
+    )
+
+    split = job.splits[0]
+    fold = job.fold(split, runner.store)
+    model = Models("cpu").open(fold.extraction.alone).upstream
+    source = open_sources(fold, runner.store).training
+    rows = torch.tensor(split.train)
+    head = fresh_head(fold, split, source.statistics(rows))
+    load_head(file_of_head(fold, split, runner.store), head)
+    head.eval()
+    batch = Batch.of(
+        *(fold.extraction.alone.wave(fold.clips[row]) for row in split.test)
+    )
+    features = model.extract(batch)
+    last = features["encoder"].states[-1:]
+    group = type(features["encoder"])(last, features["encoder"].lengths)
+    with torch.no_grad():
+        expected = head({"encoder": group}).double().softmax(1).numpy()
+    np.testing.assert_allclose(
+        probabilities(result)[: len(expected)], expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("head", ["bigru", "last"])
+def test_features_reach_a_head_that_is_tuned_with_its_upstream_z_scored(
+    study: Ask, runner: Runner, received: list[Statistics], head: str
+) -> None:
+    # So small a rate that the upstream stays as it came.
+    runner.run(study(f"finetune={head}", "lr=1e-12", downstreams=[head], epochs=1))
+
+    for groups in received[:2]:  # the tunings of both folds
+        mean, deviation = groups["encoder"]
+        torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-3, rtol=0)
+        torch.testing.assert_close(deviation, torch.ones_like(mean), atol=1e-3, rtol=0)
+
+
+@pytest.fixture
+def tunings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give a list to which the fold of every tuning is added."""
+    folds: list[str] = []
+    original = provision.tune
+
+    def tune(tuning: Any, split: Any, *rest: Any) -> None:
+        folds.append(split.fold)
+        original(tuning, split, *rest)
+
+    monkeypatch.setattr(provision, "tune", tune)
+    return folds
+
+
+def test_every_layer_of_a_tuned_upstream_is_probed_from_one_tuning_a_fold(
+    study: Ask, runner: Runner, tunings: list[str]
+) -> None:
+    heads = ["single:layer=all", "last"]
+
+    runner.run(study("finetune=last", downstreams=heads))
+
+    assert tunings == ["1", "2"]
+    found = {one.downstream: one for one in read_results(runner.results)}
+    assert set(found) == {*(f"single:layer={layer}" for layer in range(4)), "last"}
+    assert all(one.status == "done" for one in found.values())
+    # The last layer under a head of its own is another fit than the joint one.
+    assert not np.array_equal(
+        probabilities(found["single:layer=3"]), probabilities(found["last"])
+    )
+
+
+def test_joint_is_the_head_of_each_cell(
+    study: Ask, runner: Runner, tunings: list[str]
+) -> None:
+    runner.run(study(finetune="joint", downstreams=["last", "mean"]))
+    runner.run(study("finetune=last"))
+
+    assert tunings == ["1", "2"] * 2
+    labels = {one.upstream for one in read_results(runner.results)}
+    assert labels == {f"wav2vec2:checkpoint=w2v,finetune={h}" for h in ("last", "mean")}
+
+
+def test_clean_train_tunes_once_for_every_condition(
+    study: Ask, runner: Runner, tunings: list[str]
+) -> None:
+    runner.run(
+        study(
+            "finetune=last",
+            corpora=["demo,demo-park"],
+            snrs=[0.0, 5.0],
+            protocol=f"{FAST}+clean-train",
+        )
+    )
+
+    assert tunings == ["1", "2"]
+    assert len(read_results(runner.results)) == 3
+
+
+def test_an_upstream_is_tuned_in_the_noise_of_each_fold_alone(
+    study: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = study(
+        "finetune=last",
+        corpora=["demo-park"],
+        protocol=f"{FAST}+noise_split=disjoint",
+    )
+    (opened,) = asked.corpora.values()
+    folds = {one.id: one.fold for one in opened.corpus.utterances}
+    length = opened.noises["park"].samples
+    assert length is not None
+    heard: set[tuple[str, int]] = set()
+
+    def listen(speech: Any, noise: Any, name: str, snr: float, seed: int) -> Any:
+        mixed = lay_under(speech, noise, name, snr, seed)
+        heard.add((folds[name], mixed.offset * len(opened.corpus.folds) // length))
+        return mixed
+
+    monkeypatch.setattr("nserbench.benchmark.extraction.extraction.lay_under", listen)
+
+    report = runner.run(asked)
+
+    assert report.outcomes["done"] == 1
+    assert heard == {(fold, at) for at, fold in enumerate(opened.corpus.folds)}
+
+
+def test_the_head_best_chooses_among_tuned_layers(
+    study: Ask, runner: Runner, tunings: list[str]
+) -> None:
+    runner.run(study("finetune=last", downstreams=["best"], protocol=f"{FAST}+superb"))
+
+    (result,) = read_results(runner.results)
+    assert result.status == "done", result.reason
+    assert tunings == ["1", "2"]
+    assert set(result.notes["choices"]) == {"1", "2"}  # type: ignore[call-overload]
+
+
+def test_a_tuned_result_tells_what_was_trained(
+    result: Callable[..., Result], checkpoint: Path
+) -> None:
+    found = result("finetune=last", "lr=5e-4")
+
+    whole: Any = lib.Wav2Vec2Model.from_pretrained(checkpoint, mask_time_prob=0.0)
+    front = sum(one.numel() for one in whole.feature_extractor.parameters())
+    costs = found.costs
+    assert costs["frozen_parameters"] == front
+    total = sum(one.numel() for one in whole.parameters())
+    assert costs["trainable_parameters"] == total - front + 64 * 4 + 4
+    assert costs["tuning_seconds"] > 0  # type: ignore[operator]
+    said: Any = found.notes["tuning"]
+    assert said["learning_rate"] == 5e-4
+    assert said["frozen"] == ["feature_extractor"]
+    seen: Any = found.notes["training"]
+    assert len(seen["1"]["gradients"]) == 2
+    assert all(norm > 0 for norm in seen["1"]["gradients"])
+
+
+def test_a_tuning_that_diverges_stops_at_once_and_says_what_helps(
+    result: Callable[..., Result],
+) -> None:
+    found = result("finetune=last", protocol="paper+learning_rate=3e37", epochs=9)
+
+    assert found.status == "failed"
+    assert re.search("diverged in fold 1: the .* of epoch [12] is", str(found.reason))
+    assert "upstream 0.0001, head 3e+37" in str(found.reason)
+    assert "lr=1e-05" in str(found.reason)
+
+
+def test_a_plan_prices_what_is_to_be_tuned(study: Ask, runner: Runner) -> None:
+    asked = study("finetune=last")
+
+    def price() -> Any:
+        return estimate(asked, runner.store, runner.results, "cpu", Silent())
+
+    before = price()
+    runner.run(asked)
+
+    assert before.tuning > sum(one.seconds for one in before.passes) > 0
+    assert len(before.passes) == 2  # one upstream for each fold
+    assert price().tuning == 0
+
+
+def test_tuned_upstreams_are_kept_for_the_same_command(
+    study: Ask, runner: Runner, tunings: list[str]
+) -> None:
+    runner.run(study("finetune=last"))
+
+    runner.run(study("finetune=last", downstreams=["mean"]))
+
+    assert tunings == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ({"upstreams": ["mel"], "finetune": "joint"}, "mel cannot be tuned"),
+        ({"upstreams": ["wav2vec2:lr=1e-5"]}, "finetune=joint,lr=1e-05"),
+        ({"upstreams": ["bert:text={whisper:finetune=last}"]}, "as it came"),
+        ({"upstreams": ["wav2vec2:finetune=last,lr=2"]}, "between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(
+    study: Ask, said: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(BadSpec, match=what):
+        study(**said)
+
+
+@pytest.mark.parametrize("head", ["best", "single:layer=all"])
+def test_a_head_that_stands_for_several_tunes_nothing(study: Ask, head: str) -> None:
+    with pytest.raises(NothingToRun, match="tuned under one head"):
+        study(f"finetune={{{head}}}")
+
+
+FAMILIES = {
+    "whisper": "whisper:checkpoint={}",
+    "asr": "conformer:checkpoint={}",
+    "speechlm": "speechlm:checkpoint={}",
+    "bert": "bert:checkpoint={},text={{whisper:checkpoint=WHISPER}}",
+    "hubert": "hubert:checkpoint={}",
+    "speech_to_text": "hf:{}",
+    "wav2vec2-bert": "hf:{}",
+    "hubert_local": "s3prl:hubert_local,checkpoint={}",
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_with_weights_can_be_tuned(
+    name: str, study: Ask, runner: Runner, tmp_path: Path
+) -> None:
+    typed = FAMILIES[name].format(save_tiny(tmp_path, name))
+    if "WHISPER" in typed:
+        typed = typed.replace("WHISPER", str(save_tiny(tmp_path, "whisper")))
+    asked = study(
+        upstreams=[typed],
+        finetune="joint",
+        epochs=1,
+        limit=8,
+    )
+
+    runner.run(asked)
+
+    (result,) = read_results(runner.results)
+    assert result.status == "done", result.reason
+    (job,) = prepare(asked, runner.store, Silent())
+    assert job.tuning is not None
+    before = weights_of(job, Models("cpu"))
+    after = weights_of(job.folds(runner.store)[0], Models("cpu"))
+    moved = {key for key, one in after.items() if not one.equal(before[key])}
+    assert moved
+    for module in job.tuning.frozen:
+        assert any(f".{module}." in f".{key}" for key in before)
+        assert not any(f".{module}." in f".{key}" for key in moved)
+
+
+def test_tuned_weights_of_another_model_are_refused(
+    study: Ask, runner: Runner, tmp_path: Path
+) -> None:
+    runner.run(study("finetune=last"))
+    other = nn.Linear(2, 2)
+
+    with pytest.raises(StoreDamaged, match="cannot be used"):
+        load_tuned(runner.store.tuned()[0], other)

@@ -1,0 +1,225 @@
+"""What training and test have in common."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.results.result import Result
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.study.overlap import Overlap, overlap, spoken, unit_said
+from nserbench.benchmark.study.splits import PLAIN, Rule, make_splits
+from nserbench.benchmark.study.study import Study
+from nserbench.corpora.base import Corpus, CorpusCard, Utterance
+from nserbench.errors import BadCorpus
+from nserbench.settings import Settings
+
+HAS = "that training also has"
+Prepared = Callable[..., list[Job]]
+WORDS = {"a": "Well, I know!", "b": "well i KNOW", "c": "\u201cNo.\u201d", "d": None}
+
+
+def corpus(*rows: str, **said: Any) -> Corpus:
+    """Give a corpus of ``FOLD SPEAKER TEXT`` rows, where ``TEXT`` is in `WORDS`."""
+    ones = []
+    for number, row in enumerate(rows):
+        fold, speaker, word = row.split()
+        ones.append(
+            Utterance(
+                id=f"u{number}",
+                path=Path("none.wav"),
+                label="xy"[number % 2],
+                speaker=speaker,
+                fold=fold,
+                text=WORDS[word],
+                unit=said.get("units", {}).get(number),
+            )
+        )
+    said.pop("units", None)
+    return Corpus(classes=("x", "y"), utterances=ones, **said)
+
+
+def counted(found: Corpus, rule: Rule = PLAIN) -> Overlap:
+    return overlap(found, make_splits(found, rule))
+
+
+APART = ("1 s a", "1 s a", "2 t b", "2 t c", "2 t d")
+UNITS = {number: f"d{number}" for number in range(5)}
+MIXED = ("1 s a", "1 t a", "2 t b", "2 t c", "2 v d")
+
+
+@pytest.mark.parametrize("side", ["in training", "in the part that selects"])
+def test_audio_that_is_tested_and_is_in_another_part_is_refused_by_run(
+    prepared: Prepared, notes: Path, side: str
+) -> None:
+    shutil.copy(notes.parent / "s1_low_0.wav", notes.parent / "s0_low_0.wav")
+    protocol = None
+    if side != "in training":
+        # Fold 1 selects where fold 0 is tested, with a third one to train on.
+        text = notes.read_text().replace("s2,0", "s2,2").replace("s3,1", "s3,2")
+        notes.write_text(text)
+        protocol = "dev"
+
+    with pytest.raises(BadCorpus) as caught:
+        prepared(protocol=protocol)
+
+    message = str(caught.value)
+    assert "is in the test part and in one that trains or selects" in message
+    assert "s0_low_0 (fold 0, speaker s0) = s1_low_0 (fold 1, speaker s1)" in message
+    assert ",exclude=FILE" in message
+
+
+def test_the_part_that_selects_alone_is_compared_with_the_test_part(
+    prepared: Prepared, notes: Path
+) -> None:
+    # Two utterances of one fold: whoever is tested, both are on one side.
+    shutil.copy(notes.parent / "s2_low_0.wav", notes.parent / "s0_low_0.wav")
+
+    assert len(prepared(protocol="oracle")) == 1
+    assert len(prepared()) == 1
+    with pytest.raises(BadCorpus, match=r"s0_low_0 .*= s2_low_0"):
+        prepared(protocol="loso")
+
+
+def test_what_is_left_out_is_no_leak(prepared: Prepared, notes: Path) -> None:
+    shutil.copy(notes.parent / "s1_low_0.wav", notes.parent / "s0_low_0.wav")
+    (notes.parent / "out.txt").write_text("s0_low_0\n")
+
+    found = prepared(
+        corpora=[f"manifest:path={notes},exclude={notes.parent / 'out.txt'}"]
+    )
+
+    assert len(found) == 1
+
+
+def test_test_utterances_by_known_speakers_or_of_known_texts_are_counted_once() -> None:
+    apart = counted(corpus(*APART))
+    mixed = counted(corpus(*MIXED, units=UNITS, unit="dialogue"))
+
+    assert apart == Overlap(utterances=5, speakers=0, texts=3, without_text=1)
+    assert mixed == Overlap(utterances=5, speakers=3, texts=3, without_text=1)
+
+
+def test_a_corpus_with_a_test_part_counts_that_part_alone() -> None:
+    found = corpus(*MIXED, units=UNITS, unit="dialogue", tested=("2",))
+
+    assert counted(found) == Overlap(3, speakers=2, texts=1, without_text=1)
+
+
+def test_what_selects_is_not_what_trains() -> None:
+    rows = ("1 s a", "1 s c", "2 t d", "2 t d", "3 u c", "3 u d")
+
+    plain, dev = (counted(corpus(*rows), rule) for rule in (PLAIN, Rule(dev="units")))
+
+    assert (plain.texts, dev.texts) == (2, 1)
+
+
+def test_texts_are_compared_without_case_punctuation_and_spaces() -> None:
+    assert spoken(WORDS["a"]) == spoken(WORDS["b"]) == "well i know"
+    assert spoken(" \u00bfQu\u00e9?  No\u2026 ") == "qu\u00e9 no"
+    assert spoken("\u4f60\u597d\u3002") == "\u4f60\u597d"
+    assert spoken("...") == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            Overlap(339, 0, 339, 0),
+            f"of 339 test utterances 0 are by speakers and 339 say texts {HAS}",
+        ),
+        (
+            Overlap(9, 2, None, 9),
+            f"of 9 test utterances 2 are by speakers {HAS}; texts are not known",
+        ),
+        (
+            Overlap(9, None, 3, 2),
+            (
+                f"of 9 test utterances 3 say texts {HAS} (no text is known of 2); "
+                "speakers are not known"
+            ),
+        ),
+        (
+            Overlap(9, None, None, 9),
+            "speakers and texts of 9 test utterances are not known",
+        ),
+    ],
+    ids=["both", "no texts", "no speakers", "neither"],
+)
+def test_it_is_said_in_one_line(found: Overlap, said: str) -> None:
+    assert str(found) == said
+    assert Overlap.read(dataclasses.asdict(found)) == found
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        [],
+        {},
+        {"utterances": 1, "speakers": 0, "texts": 0},
+        {"utterances": None, "speakers": 0, "texts": 0, "without_text": 0},
+        {"utterances": 1, "speakers": True, "texts": 0, "without_text": 0},
+        {"utterances": 1, "speakers": -1, "texts": 0, "without_text": 0},
+        {"utterances": 1, "speakers": "<b>", "texts": 0, "without_text": 0},
+    ],
+)
+def test_what_is_no_count_is_not_read(told: object) -> None:
+    with pytest.raises(ValueError, match=r"not an object of|not a number of"):
+        Overlap.read(told)
+
+
+def test_a_finer_unit_whose_speakers_are_on_both_sides_says_so() -> None:
+    mixed = corpus(*MIXED, units=UNITS, unit="dialogue")
+    apart = corpus(*APART, units=UNITS, unit="dialogue")
+    unknown = corpus("1 p a", "1 q a", "2 r b", "2 s c", units=UNITS, unit="utterance")
+
+    assert unit_said(mixed, make_splits(mixed)) == (
+        "dialogue (its speakers are in training and test)"
+    )
+    assert unit_said(apart, make_splits(apart)) == "dialogue"
+    assert unit_said(unknown, make_splits(unknown)) == (
+        "utterance (its speakers are not known)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "name"),
+    [
+        ({number: f"{number}" for number in range(5)}, "utterance"),
+        ({0: "x", 1: "x", 2: "y", 3: "z", 4: "z"}, "group"),
+        (dict(zip(range(5), "SSTTT", strict=True)), "speaker"),  # by another name
+        ({}, "speaker"),
+    ],
+)
+def test_a_unit_that_a_reader_does_not_name_is_no_speaker(
+    offer: Callable[[str, object], str], units: dict[int, str], name: str
+) -> None:
+    card = CorpusCard(
+        name="own",
+        summary="",
+        source="",
+        licence="",
+        load=offer("own", lambda options, settings: corpus(*APART, units=units)),
+    )
+
+    assert card.read({}, Settings()).unit == name
+
+
+def test_a_result_says_what_training_and_test_share(
+    ask: Callable[..., Study], runner: Runner, result_of: Callable[[Runner], Result]
+) -> None:
+    runner.run(ask())
+
+    result = result_of(runner)
+    assert result.notes["overlap"] == {
+        "utterances": 24,
+        "speakers": 0,
+        "texts": None,
+        "without_text": 24,
+    }
+    assert result.protocol_details["unit"] == "speaker"

@@ -1,0 +1,99 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nserbench.benchmark.results.index import find_result, is_done, read_entries
+from nserbench.benchmark.results.result import RESULT, Result, Status, write_result
+from nserbench.errors import BadResult, UnknownName
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Give a function that writes a result that is not done."""
+
+    def go(digest: str, status: Status = "failed", head: str = "mean") -> Path:
+        result = Result(
+            status=status,
+            reason="why",
+            digest=digest,
+            upstream="mel",
+            downstream=head,
+            corpus="demo",
+            condition="clean",
+            protocol="demo",
+            seed=0,
+            protocol_details={},
+            classes=(),
+        )
+        return write_result(tmp_path, result)
+
+    return go
+
+
+def test_a_result_is_found_by_its_folder_its_name_or_its_digest(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write("ab" * 16)
+    write("cd" * 16)
+
+    for text in (str(folder), folder.name, "a", "ab" * 16):
+        assert find_result(text, tmp_path) == folder
+    monkeypatch.chdir(tmp_path)
+    assert find_result(folder.name, tmp_path / "elsewhere").resolve() == folder
+
+
+def test_several_results_that_begin_alike_are_all_named(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    one, other = write("ab" * 16), write("ac" * 16)
+
+    with pytest.raises(BadResult, match="several cells begin with 'a'") as caught:
+        find_result("a", tmp_path)
+
+    assert str(caught.value).splitlines()[1:] == [f"  {one.name}", f"  {other.name}"]
+    assert find_result("ac", tmp_path) == other
+
+
+def test_an_unknown_cell_is_answered_with_where_it_was_looked_for(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = write("ab" * 16)
+
+    with pytest.raises(UnknownName, match=f"known: {folder.name}\n  looked in"):
+        find_result("ff", tmp_path)
+    with pytest.raises(UnknownName, match="known: none"):
+        find_result("ff", tmp_path / "nowhere")
+
+
+def test_entries_say_names_status_and_digest_and_leave_leftovers_out(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = write("ab" * 16, head="fc")
+    leftover = tmp_path / f".{folder.name}.1a2b3c4d"
+    leftover.mkdir()
+    (leftover / RESULT).write_bytes((folder / RESULT).read_bytes())
+
+    (entry,) = read_entries(tmp_path)
+
+    assert entry.folder == folder
+    assert (entry.status, entry.digest) == ("failed", "ab" * 16)
+    assert entry.names["downstream"] == "fc"
+
+
+def test_a_result_that_is_not_done_does_not_count_as_done(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert not is_done(write("ab" * 16))
+    assert not is_done(write("cd" * 16, "not applicable"))
+    assert not is_done(tmp_path / "nowhere")
+
+
+def test_a_result_without_a_digest_is_named(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = write("ab" * 16) / RESULT
+    file.write_text(file.read_text().replace('"digest"', '"digset"'))
+
+    with pytest.raises(BadResult, match=f"{file} has no field 'digest'"):
+        read_entries(tmp_path)

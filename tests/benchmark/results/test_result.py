@@ -1,0 +1,248 @@
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nserbench.benchmark.results.predictions import Predictions
+from nserbench.benchmark.results.result import (
+    Result,
+    folder_name,
+    read_result,
+    read_results,
+    read_status,
+    write_result,
+)
+from nserbench.benchmark.results.result import result as results
+from nserbench.errors import BadResult
+
+PREDICTIONS = Predictions(
+    utterances=("a1", "a2", "b1", "b2"),
+    speakers=("ann", "ann", "bob", "bob"),
+    folds=("1", "1", "2", "2"),
+    classes=("anger", "neutral"),
+    labels=np.array([0, 1, 0, 1]),
+    predicted=np.array([0, 1, 0, 0]),
+    probabilities=np.array([[1.0, 0.0], [0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]),
+)
+DONE = Result(
+    status="done",
+    digest="0123456789abcdef",
+    upstream="mel",
+    downstream="fc",
+    corpus="emodb",
+    condition="park@0",
+    protocol="probe",
+    seed=0,
+    protocol_details=MappingProxyType({"name": "probe", "recipe": {"epochs": 50}}),
+    classes=("anger", "neutral"),
+    predictions=PREDICTIONS,
+    recognition={"measure": "WER", "rate": 0.25},
+    costs={"seconds": 1.5, "bytes": None},
+    provenance={"finished": "2026-11-22T10:00:00+00:00"},
+    notes={"padded": ["a1"]},
+)
+FAILED = dataclasses.replace(
+    DONE, status="failed", reason="out of memory", classes=(), predictions=None
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    return folder
+
+
+def test_a_result_is_written_as_its_page_says(root: Path) -> None:
+    folder = write_result(root, DONE)
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "predictions.csv",
+        "result.json",
+    ]
+    # One of two speakers is answered well: nobody can know where the mean lies.
+    ends = {"low": pytest.approx(0, abs=1e-6), "high": pytest.approx(1, abs=1e-6)}
+    half = {"value": 0.75, "mean": 0.75, "pooled": 0.75, "chance": 0.5, **ends}
+    content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    f1 = content["metrics"].pop("f1_macro")
+    f1_weighted = content["metrics"].pop("f1_weighted")
+    assert f1 == f1_weighted
+    assert f1["folds"] == pytest.approx({"1": 1.0, "2": 1 / 3})
+    assert content == {
+        "schema": 2,
+        "status": "done",
+        "reason": None,
+        "digest": "0123456789abcdef",
+        "cell": {
+            "upstream": "mel",
+            "downstream": "fc",
+            "corpus": "emodb",
+            "condition": "park@0",
+            "protocol": "probe",
+            "seed": 0,
+        },
+        "protocol": {"name": "probe", "recipe": {"epochs": 50}},
+        "classes": ["anger", "neutral"],
+        "recognition": {"measure": "WER", "rate": 0.25},
+        "costs": {"seconds": 1.5, "bytes": None},
+        "provenance": {"finished": "2026-11-22T10:00:00+00:00"},
+        "notes": {"padded": ["a1"]},
+        "metrics": {
+            "uar": {**half, "folds": {"1": 1.0, "2": 0.5}},
+            "accuracy": {**half, "folds": {"1": 1.0, "2": 0.5}},
+        },
+        "confusion": [[2, 0], [1, 1]],
+    }
+
+
+@pytest.mark.parametrize("written", [DONE, FAILED], ids=lambda one: one.status)
+def test_reading_gives_back_what_was_written(root: Path, written: Result) -> None:
+    read = read_result(write_result(root, written))
+
+    for field in dataclasses.fields(Result):
+        found, wanted = getattr(read, field.name), getattr(written, field.name)
+        if isinstance(wanted, Predictions):
+            assert found.utterances == wanted.utterances
+            np.testing.assert_array_equal(found.probabilities, wanted.probabilities)
+        elif isinstance(wanted, Mapping):
+            assert found == dict(wanted)
+        else:
+            assert found == wanted
+
+
+def test_a_failed_result_is_replaced_when_the_cell_is_done(root: Path) -> None:
+    write_result(root, FAILED)
+
+    folder = write_result(root, DONE)
+
+    assert list(root.iterdir()) == [folder]
+    assert read_status(folder) == "done"
+
+
+def test_a_done_result_stands(root: Path) -> None:
+    folder = write_result(root, DONE)
+    before = (folder / "result.json").read_bytes()
+
+    write_result(root, FAILED)
+
+    assert list(root.iterdir()) == [folder]
+    assert (folder / "result.json").read_bytes() == before
+
+
+def test_writers_of_one_cell_do_not_disturb_each_other(root: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(write_result, [root] * 32, [DONE] * 32))
+
+    assert list(root.iterdir()) == list(folders)
+    assert read_status(folders.pop()) == "done"
+
+
+@pytest.mark.parametrize("step", ["_write_json", "_sync", "_publish"])
+def test_a_disk_that_fails_leaves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results, step, fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_result(root, DONE)
+
+    assert list(root.iterdir()) == []
+
+
+def test_what_a_kill_leaves_behind_is_no_result(root: Path) -> None:
+    folder = write_result(root, DONE)
+    folder.rename(folder.with_name(f".{folder.name}.12345678"))
+
+    assert read_results(root) == []
+
+
+def test_results_are_read_by_name(root: Path) -> None:
+    for seed in (2, 0, 1):
+        write_result(root, dataclasses.replace(FAILED, seed=seed))
+    (root / "leaderboard.md").touch()
+
+    assert [result.seed for result in read_results(root)] == [0, 1, 2]
+
+
+def test_a_number_that_json_cannot_hold_is_refused(root: Path) -> None:
+    result = dataclasses.replace(DONE, costs={"seconds": float("nan")})
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_result(root, result)
+
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"schema": 2', '"schema": 3', r"this nserbench reads 2\n  a newer"),
+        ('"schema": 2', '"schema": 1', r"this nserbench reads 2\n  an older"),
+        ('"schema": 2,', "", "the field 'schema' is missing"),
+        ('"seed": 0', '"seed": "0"', "the field 'seed' is no int"),
+        ('"upstream": "mel",', "", "the field 'upstream' is missing"),
+        ('"classes": [', '"classes_": [', "the field 'classes' is missing"),
+        ('"anger",', '"joy",', "the predictions have other classes than the result"),
+        ('"status": "done"', '"status": "new"', "has the status 'new', not one of"),
+        ('"status": "done"', '"status": "failed"', "the field 'reason' is no str"),
+        ("{", "", "is not JSON"),
+    ],
+)
+def test_a_damaged_result_is_named(
+    root: Path, old: str, new: str, problem: str
+) -> None:
+    file = write_result(root, DONE) / "result.json"
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1))
+
+    with pytest.raises(BadResult, match=f"^{re.escape(str(file))}.*{problem}"):
+        read_result(file.parent)
+
+
+def test_a_result_that_is_no_object_is_named(root: Path) -> None:
+    (root / "result.json").write_text("[]")
+
+    with pytest.raises(BadResult, match=r"result\.json does not hold a result"):
+        read_result(root)
+
+
+def test_missing_predictions_are_named(root: Path) -> None:
+    folder = write_result(root, DONE)
+    (folder / "predictions.csv").unlink()
+
+    with pytest.raises(BadResult, match=r"predictions\.csv cannot be read"):
+        read_results(root)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"predictions": None},
+        {"reason": "why"},
+        {"status": "failed"},
+        {"status": "not applicable", "predictions": None},
+        {"classes": ("anger", "joy")},
+    ],
+)
+def test_a_result_that_contradicts_itself_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"result|classes"):
+        dataclasses.replace(DONE, **change)
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    ["../../etc", "a/b\\c:d*e?f|g", ".hidden", "憤怒", "x" * 500, "bert:text={a,b=c}"],
+)
+def test_a_folder_name_is_safe_and_ends_with_the_digest(upstream: str) -> None:
+    name = folder_name(upstream, "fc", "emodb", "park@-5", "probe", 0, "ab" * 32)
+
+    assert re.fullmatch(r"[A-Za-z0-9+@=_][A-Za-z0-9.+@=_-]{11,149}", name)
+    assert name.endswith("_ababababab")

@@ -1,0 +1,149 @@
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.running.cost import Estimate, estimate, middle
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.study.study import Study
+from nserbench.errors import BadAudio
+from nserbench.progress import Silent
+
+Ask = Callable[..., Study]
+
+
+@pytest.fixture
+def plan(ask: Ask, runner: Runner) -> Callable[..., Estimate]:
+    def go(**said: Any) -> Estimate:
+        store = Store(runner.store.root)
+        return estimate(ask(**said), store, runner.results, "cpu", Silent())
+
+    return go
+
+
+def test_a_plan_counts_cells_and_passes(plan: Callable[..., Estimate]) -> None:
+    found = plan(
+        downstreams=["mean,bigru,weighted-sum"],
+        noises=["clean", "hiss"],
+        snrs=[0, 5],
+        seeds=[0, 1],
+    )
+
+    assert (found.missing, found.there, len(found.refused)) == (12, 0, 6)
+    assert "weighted-sum" in found.refused[0]
+    assert "nothing to fuse" in found.refused[0]
+    assert [(one.condition, one.utterances, one.forms) for one in found.passes] == [
+        (condition, 24, ("pooled", "frames"))
+        for condition in ("clean", "hiss@0", "hiss@5")
+    ]
+    assert found.training > 0
+
+
+def test_groups_of_one_upstream_share_a_pass(
+    plan: Callable[..., Estimate], levels: Any
+) -> None:
+    found = plan(upstreams=["levels,levels:groups=wide,levels:groups=flat,mel"])
+
+    assert [one.upstream for one in found.passes] == ["levels", "mel"]
+
+
+def test_a_plan_leaves_nothing_behind_but_what_it_knows_of_files(
+    plan: Callable[..., Estimate], runner: Runner
+) -> None:
+    plan(downstreams=["mean,bigru"])
+
+    assert [path.name for path in runner.store.root.iterdir()] == ["ledger.sqlite"]
+    assert not runner.results.exists()
+
+
+def test_what_is_there_is_not_planned_again(
+    plan: Callable[..., Estimate], runner: Runner, ask: Ask
+) -> None:
+    runner.run(ask())
+
+    there = plan()
+    frames = plan(downstreams=["mean,bigru"])
+    seeds = plan(seeds=[0, 1])
+
+    assert (there.missing, there.there, there.passes, there.training) == (0, 1, [], 0)
+    assert [one.forms for one in frames.passes] == [("frames",)]
+    assert (seeds.missing, seeds.there, seeds.passes) == (1, 1, [])
+
+
+@pytest.mark.parametrize("head", ["mean", "bigru"])
+def test_the_planned_size_is_that_of_the_store(
+    plan: Callable[..., Estimate], runner: Runner, ask: Ask, levels: Any, head: str
+) -> None:
+    said = {"upstreams": ["levels"], "downstreams": [head], "epochs": 1}
+    (planned,) = plan(**said).passes
+
+    runner.run(ask(**said))
+
+    (features,) = runner.store.all_features()
+    content = sum(
+        stored.dtype.itemsize * math.prod(stored.shape)
+        for form in planned.forms
+        for stored in features._stored(form).values()
+    )
+    assert planned.size == pytest.approx(content, rel=0.1)
+
+
+def test_training_time_grows_with_epochs_seeds_and_folds(
+    plan: Callable[..., Estimate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "nserbench.benchmark.running.cost.step_seconds", lambda job, sample, device: 1.0
+    )
+
+    found = plan(epochs=5, seeds=[0, 1, 2])
+
+    # 12 utterances to train on make one batch, in each of two folds.
+    assert found.training == 5 * 3 * 2
+
+
+def test_a_head_that_chooses_costs_the_training_of_all_that_it_chooses_from(
+    plan: Callable[..., Estimate], monkeypatch: pytest.MonkeyPatch, levels: Any
+) -> None:
+    monkeypatch.setattr(
+        "nserbench.benchmark.running.cost.step_seconds", lambda job, sample, device: 1.0
+    )
+
+    found = plan(
+        upstreams=["levels:groups=wide"],
+        downstreams=["best"],
+        protocol="dev",
+        epochs=5,
+    )
+
+    # three layers, five epochs of one batch, two folds
+    assert found.training == 3 * 5 * 2
+
+
+def test_the_sample_is_a_clip_of_middle_length(ask: Ask, runner: Runner) -> None:
+    (job,) = prepare(ask(), runner.store, Silent())
+
+    sizes = [clip.samples for clip in job.clips]
+
+    mean = sum(sizes) / len(sizes)
+    assert abs(middle(job.clips).samples - mean) == min(abs(s - mean) for s in sizes)
+
+
+def test_a_plan_can_be_written_as_json(plan: Callable[..., Estimate]) -> None:
+    content = json.loads(json.dumps(plan().as_json()))
+
+    assert content["missing"] == 1
+    assert content["passes"][0]["forms"] == ["pooled"]
+
+
+def test_broken_audio_is_refused_when_planning(
+    plan: Callable[..., Estimate], notes: Path
+) -> None:
+    (notes.parent / "s0_low_0.wav").unlink()
+
+    with pytest.raises(BadAudio, match="s0_low_0"):
+        plan()

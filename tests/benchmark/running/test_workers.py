@@ -1,0 +1,453 @@
+import pickle
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from scribes import Reader, calls, offer_scribes
+
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.results.result import Result, read_result
+from nserbench.benchmark.running import workers as module
+from nserbench.benchmark.running.executors import Engine, open_engine
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.running.workers import Crew, shares
+from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.errors import BadSettings, BadSpec, NserbenchError, UnknownName
+from nserbench.progress import Silent
+from nserbench.settings import Settings
+
+GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder of its own, with what a process remembers forgotten."""
+    monkeypatch.chdir(tmp_path)
+    module._see.cache_clear()
+    module._models.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let products have one thread here, as they have in the tests' processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def share(
+    notes: Path, hiss: Path, tmp_path: Path
+) -> Callable[..., tuple[list[Result], list[str]]]:
+    """Give a function that runs a grid by an engine; give results and what was told."""
+
+    def go(
+        engine: Engine, plugins: Sequence[str] = (), **said: Any
+    ) -> tuple[list[Result], list[str]]:
+        folders = {"store": tmp_path / "store", "results": tmp_path / "results"}
+        settings = Settings(folders, {"hiss": hiss}, environment={})
+        plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
+        request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
+        offered, told = module.Plugins(plugins), Notes()
+        crew = Crew(engine, plugins, settings, "cpu")
+        store = Store(settings.store)
+        runner = Runner(store, settings.results, offered, "cpu", told, crew.run)
+        report = runner.run(make_study(request, offered, settings))
+        return [read_result(one) for one in report.folders], told.lines
+
+    return go
+
+
+class Notes(Silent):
+    """Remembers notes and cells."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Remember it."""
+        self.lines.append(text)
+
+    def cell(self, cell: Any, outcome: str) -> None:
+        """Remember it."""
+        self.lines.append(f"{cell}: {outcome}")
+
+
+@pytest.fixture
+def threads() -> Iterator[Engine]:
+    """Give an engine whose tasks are in this process, all at once."""
+    with ThreadPoolExecutor(4) as executor:
+        yield Engine(executor, None)
+
+
+def table(results: Sequence[Result]) -> dict[str, object]:
+    return {
+        f"{one.upstream} {one.downstream} {one.condition}": one.predictions
+        and one.predictions.probabilities.tolist()
+        for one in results
+    }
+
+
+@pytest.fixture
+def alone(ask: Callable[..., Study], runner: Runner) -> Callable[..., list[Result]]:
+    """Give a function that runs a grid in this process alone."""
+
+    def go(**said: Any) -> list[Result]:
+        report = runner.run(ask(**said))
+        return [read_result(folder) for folder in report.folders]
+
+    return go
+
+
+def test_processes_give_what_one_gives(
+    share: Callable[..., Any], alone: Callable[..., list[Result]]
+) -> None:
+    with open_engine("processes:2", {}) as engine:
+        shared, told = share(engine, **GRID)
+
+    assert len(told) == 4
+    assert {line.rpartition(": ")[2] for line in told} == {"done"}
+    assert table(shared) == table(alone(**GRID))
+
+
+def test_tasks_of_one_process_take_turns(
+    share: Callable[..., Any],
+    alone: Callable[..., list[Result]],
+    threads: Engine,
+) -> None:
+    shared, _ = share(threads, **GRID)
+
+    assert table(shared) == table(alone(**GRID))
+
+
+def test_nothing_is_heard_twice(
+    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    real = module.provide
+
+    def provide(extraction: Any, clips: Any, *rest: Any) -> None:
+        heard.append(extraction.condition)
+        real(extraction, clips, *rest)
+
+    monkeypatch.setattr(module, "provide", provide)
+    monkeypatch.setattr(
+        "nserbench.benchmark.extraction.extract.extract", counted := Counted()
+    )
+
+    share(threads, **GRID, protocol="probe+clean-train")
+
+    assert sorted(heard) == ["clean", "hiss@0"]
+    assert counted.calls == 2
+    share(threads, **GRID | {"downstreams": ["last"]})
+    assert len(heard) == 2
+
+
+def test_transcripts_are_made_before_those_who_read_them(
+    share: Callable[..., Any],
+    threads: Engine,
+    plugins: Plugins,
+    offer: Callable[[str, object], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offer_scribes(plugins, offer)
+    monkeypatch.setattr(module, "Plugins", lambda _: plugins)
+
+    results, _ = share(threads, upstreams=["reader:text=scribe", "scribe"])
+
+    assert [one.status for one in results] == ["done", "done"]
+    assert calls == {"listen": 24}
+    assert len(Reader.read) == 24
+
+
+def test_what_a_tuned_upstream_hears_is_left_to_those_who_tune_it(
+    monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    upstream = SimpleNamespace(tuned=Path("tuned.safetensors"))
+    need = SimpleNamespace(extraction=SimpleNamespace(upstream=upstream))
+    monkeypatch.setattr(module, "all_needs", lambda *_: [need])
+
+    assert [*module._rounds([], store)] == []
+
+
+def test_a_task_has_the_threads_that_it_is_given(share: Callable[..., Any]) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        (result,), _ = share(Engine(executor, 3))
+
+    assert result.provenance["threads"] == 3
+
+
+class Counted:
+    """Counts the passes of upstreams."""
+
+    def __init__(self) -> None:
+        from nserbench.benchmark.extraction.extract import extract
+
+        self.real, self.calls = extract, 0
+
+    def __call__(self, *given: Any) -> None:
+        """Count it, and let it be made."""
+        self.calls += 1
+        self.real(*given)
+
+
+def job(head: str, condition: str, tier: str, **more: Any) -> Any:
+    cell = SimpleNamespace(
+        upstream=SimpleNamespace(label="whisper"),
+        corpus=SimpleNamespace(label="emodb"),
+        downstream=SimpleNamespace(label=head),
+        reads_frames=tier == "frames",
+        condition=condition,
+        seed=0,
+    )
+    plain = {"matched": True, "tuning": None}
+    made = SimpleNamespace(name=f"{head} {condition}", cell=cell, **plain | more)
+    made.alternatives = [made]
+    return made
+
+
+def names(jobs: Sequence[Any]) -> list[list[str]]:
+    found: Any = shares(jobs)
+    return [[one.name for one in part] for part in found]
+
+
+def test_heads_on_frames_are_alone_and_first_and_pooled_ones_together() -> None:
+    jobs = [
+        job("mean", "clean", "pooled"),
+        job("last", "clean", "pooled"),
+        job("mean", "park@0", "pooled"),
+        job("ladapter", "clean", "frames"),
+        job("ladapter", "park@0", "frames"),
+    ]
+
+    assert names(jobs) == [
+        ["ladapter clean"],
+        ["ladapter park@0"],
+        ["mean clean", "last clean"],
+        ["mean park@0"],
+    ]
+
+
+def test_a_head_that_chooses_stays_with_the_heads_that_it_fits() -> None:
+    best = job("best", "clean", "pooled")
+    best.alternatives = [job("single:layer=1", "clean", "pooled")]
+
+    assert names([job("single:layer=all", "clean", "pooled"), best]) == [
+        ["single:layer=all clean", "best clean"]
+    ]
+
+
+@pytest.mark.parametrize("change", [{"matched": False}, {"tuning": "by a head"}])
+def test_conditions_that_share_a_fit_stay_together(change: dict[str, Any]) -> None:
+    jobs = [
+        job("ladapter", "clean", "frames", **change),
+        job("ladapter", "park@0", "frames", **change),
+    ]
+
+    assert names(jobs) == [["ladapter clean", "ladapter park@0"]]
+
+
+PLUGIN = """
+    import os
+    import torch
+    import nserbench as nb
+
+    class Odd(nb.Upstream):
+        def forward(self, batch):
+            act(batch)
+            return {"x": nb.LayerGroup(torch.ones(1, len(batch.ids), 1, 2),
+                                       torch.ones(len(batch.ids), dtype=torch.int64))}
+
+    @nb.hookimpl
+    def nserbench_upstreams():
+        groups = {"x": nb.GroupSpec(range(1, 2), 2, None)}
+        return [nb.UpstreamCard(name="odd", summary="", source="", licence="",
+                                load="odd:Odd", groups=groups)]
+
+    @nb.hookimpl
+    def nserbench_cell_finished(result):
+        raise ValueError("no tracker")
+"""
+
+
+def write_plugin(act: str) -> str:
+    file = Path("odd.py")
+    file.write_text(
+        f"def act(batch):\n    {act}\n\n" + textwrap.dedent(PLUGIN), encoding="utf-8"
+    )
+    return "odd.py"
+
+
+def test_plugins_from_a_file_and_their_troubles_are_met_elsewhere_too(
+    share: Callable[..., Any],
+) -> None:
+    plugin = write_plugin("raise ValueError('it is odd')")
+
+    with open_engine("processes:1", {}) as engine:
+        results, told = share(engine, [plugin], upstreams=["odd", "mel"])
+
+    by_name = {one.upstream: one for one in results}
+    assert by_name["mel"].status == "done"
+    assert by_name["odd"].status == "failed"
+    assert "ValueError: it is odd (odd.py, line 2)" in str(by_name["odd"].reason)
+    assert any("a tracker failed: ValueError: no tracker" in line for line in told)
+    assert any("failed: ValueError: it is odd" in line for line in told)
+
+
+def test_a_process_that_dies_ends_the_run_with_what_to_do(
+    share: Callable[..., Any],
+) -> None:
+    plugin = write_plugin("os._exit(3)")
+    with (
+        pytest.raises(NserbenchError, match="a process ended before its task"),
+        open_engine("processes:1", {}) as engine,
+    ):
+        share(engine, [plugin], upstreams=["odd"])
+
+    write_plugin("pass")
+    with open_engine("processes:1", {}) as engine:
+        (result,), _ = share(engine, [plugin], upstreams=["odd"])
+
+    assert result.status == "done"
+
+
+def test_a_full_disk_ends_the_run(
+    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def provide(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "provide", provide)
+
+    with pytest.raises(OSError, match="No space left"):
+        share(threads)
+
+
+def test_what_is_gone_elsewhere_is_named(
+    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_study(*_: Any) -> None:
+        raise UnknownName("upstream", "odd", ["mel"])
+
+    monkeypatch.setattr(module, "make_study", make_study)
+
+    with pytest.raises(NserbenchError, match="unknown upstream 'odd'") as caught:
+        share(threads)
+    assert type(pickle.loads(pickle.dumps(caught.value))) is NserbenchError
+
+
+@pytest.mark.parametrize("grid", [{}, GRID], ids=["features", "cells"])
+def test_a_machine_that_sees_other_speech_is_refused(
+    share: Callable[..., Any],
+    threads: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    grid: dict[str, Any],
+) -> None:
+    real = module.prepare
+
+    def prepare(*given: Any) -> Any:
+        """See one cell less."""
+        return real(*given)[:-1]
+
+    monkeypatch.setattr(module, "prepare", prepare)
+
+    with pytest.raises(NserbenchError, match="does not see what was asked for"):
+        share(threads, **grid)
+
+
+@pytest.mark.parametrize("on", ["processes", "processes:0", "dask://x", "ray", ""])
+def test_anything_else_is_answered_with_what_there_is(on: str) -> None:
+    with (
+        pytest.raises(BadSpec, match="processes:N, dask://HOST:PORT and slurm"),
+        open_engine(on, {}),
+    ):
+        pass
+
+
+def test_an_address_where_nobody_is_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nserbench.benchmark.running.executors._PATIENCE", 0.2)
+    with (
+        pytest.raises(NserbenchError, match="no Dask scheduler answers at localhost:9"),
+        open_engine("dask://localhost:9", {}),
+    ):
+        pass
+
+
+def test_the_workers_of_a_dask_cluster_give_what_one_process_gives(
+    share: Callable[..., Any], alone: Callable[..., list[Result]]
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=2, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        with open_engine(f"dask://{address}", {}) as engine:
+            shared, _ = share(engine, **GRID)
+
+    assert table(shared) == table(alone(**GRID))
+
+
+def has_slurm() -> bool:
+    return bool(shutil.which("sinfo")) and not subprocess.call(["sinfo", "--noheader"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_slurm(), reason="there is no Slurm here")
+def test_the_jobs_of_slurm_give_what_one_process_gives(
+    share: Callable[..., Any], alone: Callable[..., list[Result]]
+) -> None:
+    job = {"cores": 1, "memory": "3GB", "walltime": "00:10:00"}
+
+    with open_engine("slurm", {"jobs": 2, **job}) as engine:
+        shared, _ = share(engine, **GRID)
+
+    assert table(shared) == table(alone(**GRID))
+
+
+@pytest.mark.parametrize(
+    ("sbatch", "why"),
+    [
+        (None, "no sbatch on this machine"),
+        ("echo 'invalid partition specified: gpu' >&2; exit 1", "invalid partition"),
+    ],
+)
+def test_jobs_that_cannot_be_submitted_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sbatch: str | None, why: str
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    if sbatch is not None:
+        (tmp_path / "sbatch").write_text(f"#!/bin/sh\n{sbatch}\n")
+        (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    job = {"jobs": 1, "cores": 1, "memory": "1GB", "queue": "gpu"}
+
+    with pytest.raises(NserbenchError, match=why), open_engine("slurm", job):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("cluster", "why"),
+    [
+        ({}, "how many jobs"),
+        ({"jobs": 0, "cores": 1, "memory": "1GB"}, "how many jobs"),
+        ({"jobs": 1, "memory": "1GB"}, "cores"),
+        ({"jobs": 1, "cores": 1, "memory": "1GB", "quue": "a"}, "quue"),
+    ],
+)
+def test_a_table_that_does_not_make_a_job_is_refused(
+    cluster: dict[str, object], why: str
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    with pytest.raises(BadSettings, match=why), open_engine("slurm", cluster):
+        pass

@@ -1,0 +1,209 @@
+import os
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save
+
+from nserbench.benchmark.store.digests import bytes_digest
+from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.file_facts import Ledger
+from nserbench.benchmark.store.shards import check_shard, read_header, write_shard
+from nserbench.errors import StoreDamaged
+
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "a/encoder": RNG.standard_normal((5, 7, 3)).astype(np.float16),
+    "b/encoder": RNG.standard_normal((5, 2, 3)).astype(np.float16),
+    "b/decoder": RNG.standard_normal((4, 3)).astype(np.float32),
+}
+
+
+def test_a_shard_is_a_safetensors_file_that_anyone_can_open(tmp_path: Path) -> None:
+    file = write_shard(tmp_path, "frames", ARRAYS, {"seconds": "1"})
+
+    found = load_file(file)
+
+    assert found.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_shard_holds_the_bytes_that_safetensors_itself_would_write(
+    tmp_path: Path,
+) -> None:
+    arrays = {**ARRAYS, "c/text": np.array([], np.uint8), "ä/text": np.ones(3, "u1")}
+    facts = {"seconds": "1.5"}
+
+    file = write_shard(tmp_path, "frames", arrays, facts)
+
+    assert file.read_bytes() == save(arrays, facts)
+
+
+def test_arrays_are_written_from_where_they_lie(tmp_path: Path) -> None:
+    array = np.ones((13, 200, 768), np.float16)
+    tracemalloc.start()
+
+    write_shard(tmp_path, "frames", {"k/encoder": array}, {})
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < array.nbytes / 4
+
+
+def test_arrays_that_are_strided_or_foreign_are_written_as_they_read(
+    tmp_path: Path,
+) -> None:
+    turned = ARRAYS["a/encoder"].T
+    foreign = ARRAYS["b/decoder"].astype(">f4")
+
+    stored, _ = read_header(write_shard(tmp_path, "x", {"t": turned, "f": foreign}, {}))
+
+    np.testing.assert_array_equal(stored["t"].read(0, 3), turned)
+    np.testing.assert_array_equal(stored["f"].read(0, 4), foreign)
+
+
+def test_some_layers_can_be_read_alone(tmp_path: Path) -> None:
+    stored, facts = read_header(write_shard(tmp_path, "x", ARRAYS, {"seconds": "1"}))
+
+    assert facts == {"seconds": "1"}
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(stored[name].read(1, 3), array[1:3])
+
+
+def test_reading_without_preadv_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, _ = read_header(write_shard(tmp_path, "x", ARRAYS, {}))
+    monkeypatch.delattr(os, "preadv")
+
+    found = stored["a/encoder"].read(2, 5)
+
+    np.testing.assert_array_equal(found, ARRAYS["a/encoder"][2:5])
+
+
+def test_nothing_is_left_of_a_write_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(OSError, match="No space left"):
+        write_shard(tmp_path / "store", "x", ARRAYS, {})
+
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_writing_works_where_the_system_cannot_be_asked_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    large = np.ones((2, 1 << 19), np.float32)
+
+    file = write_shard(tmp_path, "x", {"k": large}, {})
+
+    np.testing.assert_array_equal(load_file(file)["k"], large)
+
+
+def test_a_shard_as_it_was_written_passes_the_check(tmp_path: Path) -> None:
+    check_shard(write_shard(tmp_path, "x", ARRAYS, {"seconds": "1"}))
+
+
+def test_the_shards_of_older_stores_pass_the_check(tmp_path: Path) -> None:
+    content = save(ARRAYS, {"seconds": "1"})
+    file = tmp_path / f"frames-{bytes_digest(content)}.safetensors"
+    file.write_bytes(content)
+
+    check_shard(file)
+
+
+@pytest.mark.parametrize("place", [0, 7, 12, -1, -400])
+def test_a_changed_byte_is_found(tmp_path: Path, place: int) -> None:
+    file = write_shard(tmp_path, "x", ARRAYS, {})
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+    with pytest.raises(StoreDamaged, match="is not what was written"):
+        check_shard(file)
+
+
+@pytest.mark.parametrize("size", [0, 5, 100, -1])
+def test_a_shard_that_was_cut_is_found(tmp_path: Path, size: int) -> None:
+    file = write_shard(tmp_path, "x", ARRAYS, {})
+    file.write_bytes(file.read_bytes()[:size])
+
+    with pytest.raises(StoreDamaged, match="is not what was written"):
+        check_shard(file)
+
+
+def test_shards_of_the_same_numbers_under_other_keys_have_other_names(
+    tmp_path: Path,
+) -> None:
+    array = ARRAYS["b/decoder"]
+
+    one = write_shard(tmp_path, "x", {"a": array}, {})
+    other = write_shard(tmp_path, "x", {"b": array}, {})
+
+    assert one != other
+
+
+def test_a_shard_is_checked_when_it_is_new_to_the_machine_and_then_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    features = store.announce({"x": 1}, {})
+    array = np.ones((2, 3), np.float32)
+    features.write("pooled", {"k": {"mel": array}}, {"seconds": "0"})
+    checked: list[Path] = []
+    monkeypatch.setattr(
+        "nserbench.benchmark.store.feature_store.check_shard",
+        lambda file: checked.append(file),
+    )
+
+    for root in (tmp_path, tmp_path):
+        Store(root).features({"x": 1}).keys("pooled")
+    assert checked == []  # this machine wrote it
+
+    (tmp_path / "ledger.sqlite").unlink()
+    for root in (tmp_path, tmp_path):
+        assert Store(root).features({"x": 1}).keys("pooled") == {"k"}
+    assert len(checked) == 1
+
+
+def test_two_processes_may_fill_one_store(tmp_path: Path) -> None:
+    one, other = Store(tmp_path), Store(tmp_path)
+    for store, key in ((one, "a"), (other, "b")):
+        features = store.announce({"x": 1}, {"by": key})
+        states = {key: {"mel": np.full((1, 2), ord(key), np.float32)}}
+        features.write("pooled", states, {"seconds": "1.5"})
+
+    features = Store(tmp_path).features({"x": 1})
+
+    assert features.keys("pooled") == {"a", "b"}
+    assert features.read("pooled", "b", "mel", range(1))[0, 0] == ord("b")
+    assert features.seconds == 3.0
+
+
+def test_a_fact_holds_until_its_file_changes(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"one")
+
+    first = ledger.digests([file])[file]
+    assert ledger.known("digest", [file]) == {file: first}
+    file.write_bytes(b"two")
+    os.utime(file, ns=(0, 0))
+
+    assert ledger.known("digest", [file]) == {}
+    assert ledger.digests([file])[file] != first
+
+
+def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 100)
+
+    with pytest.raises(StoreDamaged, match=r"ledger\.sqlite cannot be used"):
+        Ledger(tmp_path / "ledger.sqlite")

@@ -1,0 +1,72 @@
+import dataclasses
+
+import pytest
+
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.study.lookup import conditions, read_names, read_places
+from nserbench.errors import BadSpec, UnknownName
+
+
+def places(plugins: Plugins, *texts: str, noises: tuple[str, ...] = ()) -> list[str]:
+    return [
+        f"{place.corpus.label} {place.noise}"
+        for place in read_places(texts, noises, plugins)
+    ]
+
+
+def test_corpus_and_noise_are_taken_apart(plugins: Plugins) -> None:
+    assert places(plugins, "demo,demo-park") == ["demo None", "demo park"]
+
+
+def test_the_longest_corpus_name_wins() -> None:
+    own = Plugins(installed=False)
+    own.corpora.add(dataclasses.replace(own.corpora["demo"], name="demo-two"), "here")
+
+    assert places(own, "demo-two-park") == ["demo-two park"]
+    assert places(own, "demo-three") == ["demo three"]
+
+
+def test_options_follow_the_whole_name(plugins: Plugins) -> None:
+    assert places(plugins, "emodb-park:classes=all") == ["emodb:classes=all park"]
+
+
+def test_noises_apply_to_corpora_named_alone(plugins: Plugins) -> None:
+    found = places(plugins, "demo,emodb-bus", noises=("clean", "park"))
+
+    assert found == ["demo None", "demo park", "emodb bus"]
+
+
+def test_repeats_are_left_out(plugins: Plugins) -> None:
+    assert places(plugins, "demo-park", "demo-park,demo") == ["demo park", "demo None"]
+    names = read_names(["mel,mel", "mel"], plugins.upstream)
+    assert [bound.label for bound in names] == ["mel"]
+
+
+def test_clean_speech_has_one_condition_whatever_the_levels() -> None:
+    assert [str(one) for one in conditions(None, [0.0, 5.0])] == ["clean"]
+    assert [str(one) for one in conditions("park", [0.0, -5.0, 0.0])] == [
+        "park@0",
+        "park@-5",
+    ]
+
+
+def test_a_typo_in_corpus_and_noise_is_answered_with_the_nearest(
+    plugins: Plugins,
+) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'emodb-park'"):
+        read_places(["emodbb-park"], (), plugins)
+
+
+def test_a_dash_without_a_noise_is_refused(plugins: Plugins) -> None:
+    with pytest.raises(BadSpec, match="a noise is missing after 'demo-'"):
+        read_places(["demo-"], (), plugins)
+
+
+def test_two_that_differ_in_a_path_only_are_refused(plugins: Plugins) -> None:
+    with pytest.raises(BadSpec, match="would both be called manifest:path=list"):
+        read_places(["manifest:a/list.csv", "manifest-park:b/list.csv"], (), plugins)
+    with pytest.raises(BadSpec, match="would both be called whisper:checkpoint=tiny"):
+        read_names(
+            ["whisper:checkpoint=/a/tiny", "whisper:checkpoint=/b/tiny"],
+            plugins.upstream,
+        )

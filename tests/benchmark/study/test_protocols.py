@@ -1,0 +1,239 @@
+import dataclasses
+from typing import Any
+
+import pytest
+
+from nserbench.benchmark.study.protocols import (
+    PROTOCOLS,
+    VARIANTS,
+    Protocol,
+    read_protocol,
+)
+from nserbench.benchmark.study.splits import Rule, Split
+from nserbench.downstreams.base import DownstreamCard, Recipe
+from nserbench.errors import BadSpec, UnknownName
+
+HEAD = DownstreamCard(
+    name="head",
+    summary="",
+    source="",
+    licence="",
+    load="nowhere:head",
+    recipe=Recipe(epochs=7, batch_size=3, learning_rate=0.5),
+)
+SPLITS = [Split("1", train=(2, 3), test=(0, 1)), Split("2", train=(0, 1), test=(2, 3))]
+PROTOCOL = Protocol(name="ours", version=1, summary="", recipe={"learning_rate": 0.25})
+
+
+def test_the_command_line_wins_over_the_protocol_and_that_over_the_head() -> None:
+    protocol = dataclasses.replace(PROTOCOL, recipe={"epochs": 9, "learning_rate": 1.0})
+
+    plain = protocol.recipe_for(HEAD)
+    said = protocol.changed(epochs=2, limit=None).recipe_for(HEAD)
+
+    assert plain == Recipe(epochs=9, batch_size=3, learning_rate=1.0)
+    assert said == Recipe(epochs=2, batch_size=3, learning_rate=1.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ({"epochs": None, "limit": None}, "paper"),
+        ({"epochs": 5, "limit": None}, "paper+epochs=5"),
+        ({"epochs": None, "limit": 24}, "paper+limit=24"),
+        ({"epochs": 5, "limit": 24}, "paper+epochs=5+limit=24"),
+    ],
+)
+def test_the_label_says_what_the_command_line_changed(
+    said: dict[str, int | None], label: str
+) -> None:
+    assert read_protocol("paper", "probe").changed(**said).label == label
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "theirs"},
+        {"version": 2},
+        {"recipe": {"learning_rate": 0.125}},
+        {"recipe": {"learning_rate": 0.25, "standardise": True}},
+        {"overrides": {"epochs": 3}},
+        {"limit": 3},
+        {"mix_seed": 1},
+        {"rule": Rule(dev="units")},
+        {"rule": Rule(disjoint=True)},
+        {"training": "clean"},
+        {"training": "unseen", "unseen": "park"},
+    ],
+)
+def test_details_change_with_all_that_fixes_the_number(change: dict[str, Any]) -> None:
+    other = dataclasses.replace(PROTOCOL, **change)
+
+    assert other.details(HEAD, SPLITS) != PROTOCOL.details(HEAD, SPLITS)
+
+
+def test_details_change_with_the_heads_recipe_and_the_folds() -> None:
+    head = dataclasses.replace(HEAD, recipe=Recipe(epochs=8))
+    plain = PROTOCOL.details(HEAD, SPLITS)
+
+    assert PROTOCOL.details(head, SPLITS) != plain
+    assert PROTOCOL.details(HEAD, SPLITS[:1]) != plain
+
+
+def test_the_summary_is_not_part_of_the_details() -> None:
+    other = dataclasses.replace(PROTOCOL, summary="said in other words")
+
+    assert other.details(HEAD, SPLITS) == PROTOCOL.details(HEAD, SPLITS)
+
+
+def test_paper_leaves_every_recipe_as_it_is_printed() -> None:
+    assert read_protocol("paper", "probe").recipe_for(HEAD) == HEAD.recipe
+    assert Recipe() == Recipe(
+        epochs=50, batch_size=32, learning_rate=1e-4, standardise=False
+    )
+
+
+def test_probe_has_a_recipe_for_each_way_in_which_a_head_is_trained() -> None:
+    probe, head = read_protocol("probe", "paper"), HEAD
+    frames = dataclasses.replace(HEAD, tier="frames")
+
+    rates = [
+        probe.recipe_for(head).learning_rate,
+        probe.recipe_for(frames).learning_rate,
+        probe.recipe_for(frames, tunes=True).learning_rate,
+    ]
+
+    assert rates == [1e-2, 1e-3, 1e-3]
+    assert probe.recipe_for(head).epochs > probe.recipe_for(frames).epochs
+    assert probe.recipe_for(head, tunes=True).schedule == "constant"
+    for one in (probe.recipe_for(head), probe.recipe_for(frames)):
+        assert one.standardise
+        assert one.class_weights
+        assert one.schedule == "cosine"
+
+
+def test_what_is_typed_holds_for_every_recipe() -> None:
+    probe = read_protocol("probe+epochs=3", "paper")
+    frames = dataclasses.replace(HEAD, tier="frames")
+
+    assert probe.recipe_for(HEAD).epochs == 3
+    assert probe.recipe_for(frames).epochs == 3
+    assert probe.recipe_for(frames, tunes=True).epochs == 3
+
+
+def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'probe'"):
+        read_protocol("prob", "paper")
+    names = [one.name for one in (*PROTOCOLS, *VARIANTS)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("typed", "label"),
+    [
+        (None, "probe"),
+        ("dev", "probe+dev"),
+        ("paper+dev", "paper+dev"),
+        ("loso+clean-train+dev", "probe+dev+loso+clean-train"),
+        ("noise_split=disjoint", "probe+noise_split=disjoint"),
+        (
+            "paper+epochs=5+unseen-noise=musan/noise+dev",
+            "paper+dev+unseen-noise=musan/noise+epochs=5",
+        ),
+        ("paper+learning_rate=0.001+epochs=5", "paper+epochs=5+learning_rate=0.001"),
+        ("class_weights=yes", "probe+class_weights=yes"),
+        ("demo+label_smoothing=0.1", "demo+label_smoothing=0.1"),
+    ],
+)
+def test_variants_and_settings_follow_a_protocol_or_the_corpus_own(
+    typed: str | None, label: str
+) -> None:
+    found = read_protocol(typed, "probe")
+
+    assert found.label == label
+    assert read_protocol(label, "paper") == found
+
+
+def test_a_setting_reaches_the_recipe() -> None:
+    found = read_protocol("probe+schedule=cosine+standardise=no", "paper")
+
+    recipe = found.recipe_for(HEAD)
+    assert (recipe.schedule, recipe.standardise) == ("cosine", False)
+    assert recipe.learning_rate == 1e-2
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("paper+deb", "unknown variant 'deb' of paper\n  did you mean 'dev'"),
+        ("paper+epoch=5", "unknown setting 'epoch=5' of protocol 'paper'"),
+        ("paper+epochs=0", r"paper\+epochs=0: a whole number from 1 up"),
+        ("paper+learning_rate=-1", "a number above 0"),
+        ("dev+oracle", "oracle would undo what stands before it"),
+        ("multi+clean-train", "clean-train would undo"),
+        ("clean-train+oracle", "oracle selects on the test part"),
+        ("oracle+multi", "oracle selects on the test part"),
+        ("noise_split=shred", "known: .*noise_split=disjoint"),
+        ("unseen-noise=clean", "write the name of a noise after unseen-noise="),
+        ("unseen-noise=park+unseen-noise=bus", "bus would undo what stands before"),
+        ("multi+unseen-noise=park", "unseen-noise=park would undo"),
+        ("oracle+unseen-noise=park", "oracle selects on the test part"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(typed: str, problem: str) -> None:
+    with pytest.raises((BadSpec, UnknownName), match=problem):
+        read_protocol(typed, "probe")
+
+
+def test_selection_and_training_are_told_in_the_details() -> None:
+    plain, oracle, clean = (
+        read_protocol(text, "probe").details(HEAD, SPLITS)
+        for text in ("paper", "paper+oracle", "paper+clean-train")
+    )
+
+    assert plain["selection"] == "last epoch"
+    assert oracle["selection"].endswith("the test part itself: an upper bound")
+    assert clean["noise"] == "trained on clean speech, tested in the condition"
+
+
+MATCHED = "matched: trained and tested in the same condition"
+SAME = (
+    "any noise from the same recording in training and test (or the same set of files)"
+)
+OWN = (
+    "any noise from a part of the recording (or of the set of files) that no other "
+    "fold hears"
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("paper", f"{MATCHED}, {SAME}"),
+        ("multi", f"trained on all of clean, hiss@0, tested in one, {SAME}"),
+        ("noise_split=disjoint", f"{MATCHED}, {OWN}"),
+        (
+            "unseen-noise=park",
+            "trained in park at the SNR of the test, tested in the condition",
+        ),
+    ],
+)
+def test_the_details_say_whether_training_hears_the_noise_of_the_test(
+    typed: str, said: str
+) -> None:
+    protocol = read_protocol(typed, "probe")
+
+    found = protocol.details(HEAD, SPLITS, trained=["clean", "hiss@0"])["noise"]
+
+    assert found == said
+    assert "; " not in found  # which parts the settings of a protocol
+
+
+def test_variants_have_one_name_in_whatever_order_they_are_typed() -> None:
+    one, other = (
+        read_protocol(text, "probe")
+        for text in ("multi+noise_split=disjoint+dev", "dev+multi+noise_split=disjoint")
+    )
+
+    assert one == other
+    assert one.label == "probe+dev+multi+noise_split=disjoint"

@@ -1,0 +1,329 @@
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nserbench.benchmark.training.batching import shuffled
+from nserbench.benchmark.training.cuda_graph import WARM, Recorded
+from nserbench.benchmark.training.fit_one import Chance
+from nserbench.benchmark.training.fit_one import fit_stack as stacking
+from nserbench.benchmark.training.fit_stack import fit_together
+from nserbench.benchmark.training.loss import Epochs, class_weights, slope, uar_of
+from nserbench.benchmark.training.streams import Run
+from nserbench.downstreams.base import Recipe
+from nserbench.downstreams.dense import fc
+from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum
+from nserbench.downstreams.kernels.mask_dropout import Dropout, draw_masks
+from nserbench.upstreams.base import Groups, GroupSpec
+
+LAYERS, ROWS, DIM, CLASSES = 5, 203, 32, 4
+RECIPE = Recipe(epochs=5, batch_size=32, learning_rate=1e-3)
+
+
+@pytest.fixture
+def states() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {"encoder": torch.randn(LAYERS, ROWS, DIM, generator=generator)}
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    return torch.randint(CLASSES, (ROWS,), generator=torch.Generator().manual_seed(2))
+
+
+def groups(layers: range) -> Groups:
+    return {"encoder": GroupSpec(layers, DIM, 50.0)}
+
+
+def singles(epochs: Sequence[int] = (5,) * 6) -> list[Run]:
+    """Make runs on different layers and training parts of different length."""
+    runs = []
+    for number, passes in enumerate(epochs):
+        torch.manual_seed(number)
+        layer = range(number % LAYERS, number % LAYERS + 1)
+        options = {"layer": layer.start, "dropout": 0.5}
+        rows = torch.arange(ROWS)[torch.arange(ROWS) % 7 != number][: ROWS - 9 * number]
+        runs.append(
+            Run(
+                single(groups(layer), CLASSES, options),
+                {"encoder": layer},
+                rows,
+                passes,
+                Chance(number, str(number % 5)),
+            )
+        )
+    return runs
+
+
+def fusions(build: object) -> list[Run]:
+    runs = []
+    for number in range(3):
+        torch.manual_seed(number)
+        options = {"dropout": 0.3, "state0": False}
+        head = build(groups(range(1, LAYERS)), CLASSES, options)  # type: ignore[operator]
+        rows = torch.arange(ROWS)[: 150 + 20 * number]
+        chance = Chance(number, "fold")
+        runs.append(Run(head, {"encoder": range(1, LAYERS)}, rows, 5, chance))
+    return runs
+
+
+def weights(runs: Sequence[Run]) -> list[Tensor]:
+    return [torch.cat([one.flatten() for one in run.head.parameters()]) for run in runs]
+
+
+def plainly(run: Run, states: dict[str, Tensor], labels: Tensor) -> Epochs:
+    """Train one head by an ordinary loop, on the same batches and masks."""
+    head = run.head.train()
+    optimiser = torch.optim.Adam(head.parameters(), lr=RECIPE.learning_rate)
+    order = torch.Generator().manual_seed(run.chance.start("order"))
+    drawn = torch.Generator().manual_seed(run.chance.start("dropout"))
+    (drop,) = [one for one in head.modules() if isinstance(one, Dropout)]
+    losses, accuracies, slopes = [], [], []
+    for _ in range(run.epochs):
+        total, right = 0.0, 0
+        for batch in shuffled(run.rows, None, RECIPE.batch_size, order):
+            shape = RECIPE.batch_size, drop.width
+            drop.mask = draw_masks(drop.p, 1, shape, drawn)[0, : len(batch)]
+            layers = run.layers["encoder"]
+            logits = head.fuse({"encoder": states["encoder"][list(layers)][:, batch]})  # type: ignore[operator]
+            loss = F.cross_entropy(logits, labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(batch)
+            right += int((logits.argmax(1) == labels[batch]).sum())
+        losses.append(total / len(run.rows))
+        accuracies.append(right / len(run.rows))
+        slopes.append(slope(head.parameters()))
+    return Epochs(losses, accuracies, [], slopes)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        singles,
+        lambda: fusions(weighted_sum),
+        lambda: fusions(scalar_mix),
+        lambda: fusions(fc),
+    ],
+    ids=["single layers", "weighted sum", "scalar mix", "a hidden layer"],
+)
+def test_a_stack_ends_where_ordinary_loops_end(
+    make: object, states: dict[str, Tensor], labels: Tensor
+) -> None:
+    runs: list[Run] = make()  # type: ignore[operator]
+    start = weights(runs)
+    alone = copy.deepcopy(runs)
+
+    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+
+    wanted = [plainly(run, states, labels) for run in alone]
+    for one, other, begun in zip(weights(runs), weights(alone), start, strict=True):
+        assert (one - other).abs().max() < 1e-6
+        assert (one - begun).abs().max() > 1e-2
+    for seen, other in zip(told, wanted, strict=True):
+        assert seen.losses == pytest.approx(other.losses, abs=1e-5)
+        assert seen.accuracies == pytest.approx(other.accuracies)
+        assert seen.gradients == pytest.approx(other.gradients, rel=1e-3)
+
+
+class Tape:
+    """Records on a processor as a GPU does: nothing runs until it is played."""
+
+    def __init__(self) -> None:
+        self.recorded = self.played = 0
+
+    def warm(self, function: Callable[[], Sequence[Tensor]]) -> Sequence[Tensor]:
+        return function()
+
+    def record(self, function: Callable[[], Sequence[Tensor]]) -> Recorded:
+        self.recorded += 1
+        found: list[Tensor] = []
+
+        def play() -> None:
+            self.played += 1
+            found[:] = function()
+
+        return play, found
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_recorded_step_trains_as_one_that_is_called(
+    states: dict[str, Tensor],
+    labels: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    schedule: str,
+) -> None:
+    recipe = replace(RECIPE, schedule=schedule)  # type: ignore[arg-type]
+    called, recorded = singles([2, 5, 5, 3]), singles([2, 5, 5, 3])
+    told = fit_together(called, states, labels, CLASSES, recipe, "cpu")
+    tapes = [Tape() for _ in range(4)]
+    left = iter(tapes)
+    monkeypatch.setattr(stacking, "recorder", lambda device: next(left))
+
+    again = fit_together(recorded, states, labels, CLASSES, recipe, "cpu")
+
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(weights(called), weights(recorded), strict=True)
+    )
+    assert again == told
+    # Anew for each number of runs that are left, after three steps that are called.
+    used = [tape for tape in tapes if tape.played]
+    assert [tape.recorded for tape in used] == [1] * len(used)
+    assert len(used) > 1
+    longest = max(run.steps(recipe.batch_size) for run in recorded)
+    assert sum(tape.played for tape in used) == longest - WARM * len(used)
+
+
+def test_together_is_as_alone(states: dict[str, Tensor], labels: Tensor) -> None:
+    runs, alone = singles(), singles()
+
+    fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+    for run in alone:
+        fit_together([run], states, labels, CLASSES, RECIPE, "cpu")
+
+    for one, other in zip(weights(runs), weights(alone), strict=True):
+        assert (one - other).abs().max() < 1e-6
+
+
+def test_a_run_that_is_done_leaves_and_moves_no_more(
+    states: dict[str, Tensor], labels: Tensor
+) -> None:
+    runs, alone = singles([1, 7, 3, 3]), singles([1, 7, 3, 3])
+
+    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+
+    for run in alone:
+        plainly(run, states, labels)
+    assert [len(one.losses) for one in told] == [1, 7, 3, 3]
+    for one, other in zip(weights(runs), weights(alone), strict=True):
+        assert (one - other).abs().max() < 1e-6
+
+
+def test_how_many_stand_in_a_stack_changes_nothing(
+    states: dict[str, Tensor], labels: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, cut = singles(), singles()
+    fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+
+    monkeypatch.setattr(stacking, "STACKED", 2 * RECIPE.batch_size * DIM * 4)
+    monkeypatch.setattr(stacking, "STEPS", 5)
+    told = fit_together(cut, states, labels, CLASSES, RECIPE, "cpu")
+
+    assert [len(one.losses) for one in told] == [5] * 6
+    for one, other in zip(weights(runs), weights(cut), strict=True):
+        assert (one - other).abs().max() < 1e-6
+
+
+def test_a_run_that_diverges_leaves_the_others_alone(
+    states: dict[str, Tensor], labels: Tensor
+) -> None:
+    runs, alone = singles(), singles()
+    with torch.no_grad():
+        for one in runs[2].head.parameters():
+            one.fill_(torch.inf)
+
+    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+
+    fit_together(alone, states, labels, CLASSES, RECIPE, "cpu")
+    finite = [
+        all(map(torch.tensor, one.losses)) and one.losses[-1] == one.losses[-1]
+        for one in told
+    ]
+    assert finite == [True, True, False, True, True, True]
+    for place in (0, 1, 3, 4, 5):
+        assert (weights(runs)[place] - weights(alone)[place]).abs().max() < 1e-6
+
+
+def test_the_best_epoch_on_the_part_that_selects_is_kept(
+    states: dict[str, Tensor], labels: Tensor
+) -> None:
+    recipe = replace(
+        RECIPE, class_weights=True, label_smoothing=0.1, schedule="cosine", epochs=5
+    )
+    dev = torch.arange(0, ROWS, 5)
+    runs = [replace(run, dev=dev) for run in singles()]
+    alone = copy.deepcopy(runs)
+
+    told = fit_together(runs, states, labels, CLASSES, recipe, "cpu")
+
+    for run, other, seen in zip(runs, alone, told, strict=True):
+        one = fit_together([other], states, labels, CLASSES, recipe, "cpu")[0]
+        assert seen.dev == pytest.approx(one.dev)
+        assert seen.chosen == one.chosen
+        layers = list(run.layers["encoder"])
+        with torch.no_grad():
+            logits = run.head.eval().fuse(
+                {"encoder": states["encoder"][layers][:, dev]}
+            )  # type: ignore[operator]
+        assert uar_of(logits, labels[dev]) == pytest.approx(max(seen.dev))
+    for one, other in zip(weights(runs), weights(alone), strict=True):
+        assert (one - other).abs().max() < 1e-6
+
+
+def test_weights_schedule_and_smoothing_end_where_an_ordinary_loop_ends(
+    states: dict[str, Tensor], labels: Tensor
+) -> None:
+    recipe = replace(RECIPE, class_weights=True, label_smoothing=0.1, schedule="cosine")
+    (run,) = singles([5])[:1]
+    alone = copy.deepcopy(run)
+
+    fit_together([run], states, labels, CLASSES, recipe, "cpu")
+
+    head = alone.head.train()
+    counted = class_weights(labels[alone.rows], CLASSES, recipe)
+    optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
+    steps = alone.steps(recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+    order = torch.Generator().manual_seed(alone.chance.start("order"))
+    drawn = torch.Generator().manual_seed(alone.chance.start("dropout"))
+    (drop,) = [one for one in head.modules() if isinstance(one, Dropout)]
+    for _ in range(recipe.epochs):
+        for batch in shuffled(alone.rows, None, recipe.batch_size, order):
+            shape = recipe.batch_size, drop.width
+            drop.mask = draw_masks(drop.p, 1, shape, drawn)[0, : len(batch)]
+            logits = head.fuse({"encoder": states["encoder"][:1][:, batch]})  # type: ignore[operator]
+            loss = F.cross_entropy(logits, labels[batch], counted, label_smoothing=0.1)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    assert (weights([run])[0] - weights([alone])[0]).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("p", [0.5, 0.3])
+def test_masks_drop_the_share_that_is_asked_for_and_keep_the_mean(p: float) -> None:
+    masks = draw_masks(p, 50, (32, 64), torch.Generator().manual_seed(0))
+
+    values = masks.unique().tolist()
+    assert values == pytest.approx([0.0, 1 / (1 - p)])
+    assert (masks == 0).float().mean() == pytest.approx(p, abs=0.01)
+    assert masks.mean(0).std() == pytest.approx((p / (1 - p) / 50) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.3])
+def test_masks_are_the_same_drawn_at_once_or_step_by_step(p: float) -> None:
+    one, other = (torch.Generator().manual_seed(3) for _ in range(2))
+
+    steps = [draw_masks(p, count, (32, 64), one) for count in (1, 4, 2)]
+
+    assert torch.equal(torch.cat(steps), draw_masks(p, 7, (32, 64), other))
+
+
+def test_without_a_mask_dropout_is_torchs_own() -> None:
+    values = torch.ones(8, 16)
+    ours, theirs = Dropout(0.4, 16), nn.Dropout(0.4)
+
+    torch.manual_seed(5)
+    dropped = ours(values)
+    torch.manual_seed(5)
+
+    assert torch.equal(dropped, theirs(values))
+    assert torch.equal(ours.eval()(values), values)
+    assert isinstance(singles()[0].head, PooledHead)
+    assert not any("mask" in name for name in singles()[0].head.state_dict())

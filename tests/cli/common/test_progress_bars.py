@@ -1,0 +1,162 @@
+import io
+import re
+from typing import cast
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from nserbench.cli.common.progress_bars import Live, Plain, showing
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=60)
+
+
+def told(console: Console) -> list[str]:
+    file = cast("io.StringIO", console.file)
+    return file.getvalue().splitlines()
+
+
+def test_a_file_gets_a_line_for_each_stage_and_each_cell(
+    console: Console, clock: Clock
+) -> None:
+    plain = Plain(console, clock)
+
+    plain.cells(3, 1)
+    plain.stage("mel on demo clean", 4, "clips")
+    clock.now = 2.0
+    plain.advance(4)
+    plain.cell("mel x mean", "done")
+    clock.now = 3.0
+    plain.cell("mel x [bold]", "done")
+
+    assert told(console) == [
+        "3 cells, 1 there already",
+        "mel on demo clean: 4 clips",
+        "  2.0 s, 2 clips a second",
+        "[2/3] mel x mean: done; 2 s left",
+        "[3/3] mel x [bold]: done",
+    ]
+
+
+def test_a_long_stage_tells_once_a_minute_how_far_it_is(
+    console: Console, clock: Clock
+) -> None:
+    plain = Plain(console, clock)
+
+    plain.stage("whisper on emodb clean", 339, "clips")
+    for _ in range(339):
+        clock.now += 0.5
+        plain.advance()
+
+    assert told(console) == [
+        "whisper on emodb clean: 339 clips",
+        "  120/339, 2 clips a second, 2 min left",
+        "  240/339, 2 clips a second, 50 s left",
+        "  169.5 s, 2 clips a second",
+    ]
+
+
+def test_a_stage_ends_with_its_last_step_and_not_with_what_follows(
+    console: Console, clock: Clock
+) -> None:
+    plain = Plain(console, clock)
+
+    plain.stage("reading audio", 2, "clips")
+    clock.now = 1.0
+    plain.advance(2)
+    clock.now = 9.0
+    plain.note("timing mel")
+
+    assert told(console) == [
+        "reading audio: 2 clips",
+        "  1.0 s, 2 clips a second",
+        "timing mel",
+    ]
+
+
+@pytest.fixture
+def terminal(clock: Clock) -> Console:
+    return Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        force_interactive=True,
+        color_system=None,
+        width=80,
+        get_time=clock,
+        _environ={"TERM": "xterm"},
+    )
+
+
+def drawn(live: Live) -> list[str]:
+    """Give the lines of the bars as they stand now."""
+    bars = live._bars
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(bars.get_renderable())
+    return told(console)
+
+
+def test_a_terminal_gets_bars_with_cells_stage_rate_and_time_left(
+    terminal: Console, clock: Clock
+) -> None:
+    with showing(terminal) as live:
+        assert isinstance(live, Live)
+        live.cells(5, 1)
+        live.stage("whisper on demo clean", 40, "clips")
+        clock.now = 10.0
+        live.advance(20)
+        live.cell("mel x mean", "done")
+        lines = drawn(live)
+
+    bare = [" ".join(re.sub("━.*━", "BAR", line).split()) for line in lines]
+    assert bare == [
+        "cells BAR 1/4 0.1 cells/s 30 s left",
+        "whisper on demo clean BAR 20/40 2 clips/s 10 s left",
+    ]
+
+
+def test_a_long_name_gives_way_to_the_numbers(terminal: Console, clock: Clock) -> None:
+    with showing(terminal) as live:
+        assert isinstance(live, Live)
+        live.stage("whisper x ladapter x manifest:path=a-long-name " * 2, 5, "folds")
+        clock.now = 100.0
+        live.advance(2)
+        (line,) = drawn(live)
+
+    assert len(line) <= 80
+    assert line.startswith("whisper x ladapter")
+    assert line.rstrip().endswith("2/5 0.02 folds/s 2 min left")
+
+
+def test_a_terminal_shows_every_cell_above_the_bars(terminal: Console) -> None:
+    with showing(terminal) as live:
+        live.cells(2, 1)
+        live.cell("mel x [bold]mean", "done")
+
+    written = Text.from_ansi(cast("io.StringIO", terminal.file).getvalue()).plain
+    assert "2 cells, 1 there already" in written
+    assert "mel x [bold]mean: done" in written
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_redraw_gets_lines(term: str) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": term})
+
+    with showing(console) as progress:
+        assert isinstance(progress, Plain)

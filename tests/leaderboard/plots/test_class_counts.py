@@ -1,0 +1,59 @@
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from nserbench.errors import NserbenchError
+from nserbench.leaderboard.plots.class_counts import draw_classes
+from nserbench.leaderboard.plots.colours import COLOURS
+
+FIG_2 = {
+    "meld": {"anger": 1607, "happiness": 2308, "neutral": 6436, "sadness": 1002},
+    "casia": {"anger": 1200, "fear": 1200, "neutral": 1200},
+}
+
+
+def fills(file: Path) -> list[str]:
+    """Give the colours of the bars and of the legend, as the SVG spells them."""
+    styles = [node.get("style", "") for node in ElementTree.parse(file).iter()]
+    return [style[6:13].upper() for style in styles if style.startswith("fill: #")]
+
+
+@pytest.mark.parametrize(
+    ("ending", "beginning"), [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")]
+)
+def test_the_ending_says_what_is_written(
+    tmp_path: Path, ending: str, beginning: bytes
+) -> None:
+    file = tmp_path / f"fig2.{ending}"
+
+    draw_classes(FIG_2, file)
+
+    assert file.read_bytes().startswith(beginning)
+
+
+def test_a_class_has_one_colour_in_all_corpora(tmp_path: Path) -> None:
+    draw_classes(FIG_2, tmp_path / "fig2.svg")
+
+    found = fills(tmp_path / "fig2.svg")
+    bars = {colour.upper(): found.count(colour.upper()) - 1 for colour in COLOURS}
+    assert list(bars.values()) == [2, 1, 2, 1, 1, -1, -1, -1]  # the legend has one
+
+
+def test_every_bar_says_its_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("matplotlib").rcParams, "svg.fonttype", "none")
+
+    draw_classes(FIG_2, tmp_path / "fig2.svg")
+
+    drawn = (tmp_path / "fig2.svg").read_text()
+    for count in (1607, 2308, 6436, 1002, 1200):
+        assert f">{count}<" in drawn
+    for name in ("meld", "casia", "fear", "utterances"):
+        assert f">{name}<" in drawn
+
+
+def test_another_ending_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(NserbenchError, match=r"endings: \.pdf, \.png, \.svg"):
+        draw_classes(FIG_2, tmp_path / "fig2.doc")

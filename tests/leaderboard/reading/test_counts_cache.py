@@ -1,0 +1,170 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nserbench.errors import BadResult
+from nserbench.leaderboard.reading import counts_cache as cache
+from nserbench.leaderboard.reading.counts import Tally
+from nserbench.leaderboard.reading.counts_cache import cache_file, remembered_tallies
+from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
+
+Add = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "SETTLED", 0)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Give a list of the folders whose files have been read."""
+    found: list[Path] = []
+    read = cache.read_tally
+
+    def noted(folder: Path) -> Tally:
+        found.append(folder)
+        return read(folder)
+
+    monkeypatch.setattr(cache, "read_tally", noted)
+    return found
+
+
+def uar(table: SummaryTable) -> list[float]:
+    return [one.scores["uar"].value for one in table.entries.values()]
+
+
+def test_only_what_changed_is_read_again(
+    root: Path, add: Add, reads: list[Path]
+) -> None:
+    add()
+    add("whisper", right="11111110")
+    add("wavlm", right=None, status="failed", reason="out of memory")
+    first = summary_table(root, ["uar"])
+    reads.clear()
+
+    second = summary_table(root, ["uar"])
+    new = add("hubert")
+    third = summary_table(root, ["uar"])
+
+    assert second == first
+    assert reads == [new]
+    assert len(third.entries) == 4
+
+
+def test_an_edit_of_the_predictions_is_seen_even_with_its_time_set_back(
+    root: Path, add: Add
+) -> None:
+    file = add() / "predictions.csv"
+    before, stat = uar(summary_table(root, ["uar"])), file.stat()
+    text = file.read_text("utf-8")
+    line = next(one for one in text.splitlines() if one.endswith(",1,0"))
+    wrong = line.replace("anger,anger", "anger,neutral")
+    file.write_text(text.replace(line, wrong), "utf-8")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    after = uar(summary_table(root, ["uar"]))
+
+    assert before == [1.0]
+    assert after == [pytest.approx(0.875)]
+
+
+def test_a_stored_metric_is_not_shown_before_or_after_it_is_edited(
+    root: Path, add: Add
+) -> None:
+    file = add() / "result.json"
+    first = summary_table(root, ["uar"])
+    content = json.loads(file.read_text("utf-8"))
+    content["metrics"]["uar"] = {"mean": 0.1, "low": 0.1, "high": 0.1}
+    file.write_text(json.dumps(content), "utf-8")
+
+    assert summary_table(root, ["uar"]).entries == first.entries
+
+
+@pytest.mark.parametrize("spoil", [b"", b"PK\x03\x04 no archive", None])
+def test_a_damaged_file_is_made_again(
+    root: Path, add: Add, reads: list[Path], spoil: bytes | None
+) -> None:
+    add()
+    first = summary_table(root, ["uar"])
+    file = cache_file(root)
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    file.write_bytes(whole[:middle] if spoil is None else spoil)
+    reads.clear()
+
+    second = summary_table(root, ["uar"])
+
+    assert second == first
+    assert len(reads) == 1
+    assert len(list(file.parent.iterdir())) == 1
+
+
+def test_a_file_of_another_version_is_not_used(
+    root: Path, add: Add, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add()
+    remembered_tallies(root)
+    monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
+
+    remembered_tallies(root)
+
+    assert len(reads) == 2
+
+
+def test_what_may_still_change_unnoticed_is_not_kept(
+    root: Path, add: Add, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "SETTLED", 10**12)
+    add()
+
+    remembered_tallies(root)
+    remembered_tallies(root)
+
+    assert len(reads) == 2
+
+
+def test_a_result_that_is_gone_is_forgotten(root: Path, add: Add) -> None:
+    folder = add()
+    add("whisper")
+    remembered_tallies(root)
+    for file in folder.iterdir():
+        file.unlink()
+
+    left = remembered_tallies(root)
+
+    assert [one.row.upstream for one in left] == ["whisper"]
+
+
+def test_a_store_that_cannot_be_written_does_no_harm(
+    root: Path, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NSERBENCH_STORE", str(tmp_path / "file"))
+    add()
+
+    assert len(remembered_tallies(root)) == 1
+
+
+def test_many_results_are_read_in_several_processes_alike(
+    root: Path, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add()
+    add("whisper", right="11111110")
+    alone = summary_table(root, ["uar"])
+    cache_file(root).unlink()
+    monkeypatch.setattr(cache, "MANY", 1)
+
+    assert summary_table(root, ["uar"]) == alone
+
+
+def test_a_damaged_result_is_an_error_and_not_remembered(root: Path, add: Add) -> None:
+    file = add() / "predictions.csv"
+    remembered_tallies(root)
+    file.write_text("nothing", "utf-8")
+
+    with pytest.raises(BadResult, match="line 1"):
+        remembered_tallies(root)

@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labs import add, details, predictions
+
+from nserbench.benchmark.results.predictions import Predictions
+from nserbench.errors import NserbenchError
+from nserbench.leaderboard.sharing.merge import merge
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    return tmp_path / "lab"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "joined"
+
+
+def test_a_stored_metric_is_reported_and_computed_again(lab: Path, out: Path) -> None:
+    folder = add(lab, found=predictions("11111110"))
+    file = folder / "result.json"
+    content = json.loads(file.read_text())
+    content["metrics"]["uar"]["mean"] = 0.99
+    file.write_text(json.dumps(content))
+
+    found = merge([lab], out)
+
+    assert found.recomputed == [
+        f"{folder}: uar.mean is 0.99, and by its predictions 0.875"
+    ]
+    written = json.loads((out / folder.name / "result.json").read_text())
+    assert written["metrics"]["uar"]["mean"] == 0.875
+
+
+def test_metrics_that_are_not_there_are_reported(lab: Path, out: Path) -> None:
+    folder = add(lab)
+    content = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**content, "metrics": ["uar"]}))
+
+    found = merge([lab], out)
+
+    assert found.recomputed == [
+        f"{folder}: uar.mean is None, and by its predictions 1.0"
+    ]
+
+
+def tampered(found: Predictions) -> Predictions:
+    return predictions(predicted=1 - found.predicted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"found": tampered(predictions())}, "not the most probable one of 8"),
+        ({"found": predictions(folds=tuple("12112222"))}, "'ann' is tested in the"),
+        (
+            {"protocol": {"folds": {"1": {"test": 4}, "2": {"test": 5}}}},
+            "utterances by fold are {'1': 4, '2': 4}, and by its protocol",
+        ),
+        ({"protocol": {"folds": "none"}}, "and by its protocol {}"),
+        ({"provenance": {"corpus": None}}, "provenance.corpus is missing"),
+        (
+            {"condition": "park@0", "provenance": {"noise": None}},
+            "provenance.noise is missing",
+        ),
+        (
+            {"protocol_details": {**details(), "digest": "ab" * 16}},
+            "digest is not that of what",
+        ),
+        ({"provenance": {"finished": "soon"}}, "finished is no ISO 8601 time"),
+        ({"condition": "park"}, "neither clean nor NOISE@SNR"),
+    ],
+)
+def test_a_result_that_contradicts_itself_is_refused_whatever_is_asked(
+    lab: Path, out: Path, changes: dict[str, Any], said: str
+) -> None:
+    folder = add(lab, **changes)
+
+    with pytest.raises(NserbenchError) as caught:
+        merge([lab], out, separate=True)
+    lines = str(caught.value).split("\n  ")
+
+    assert any(line.startswith(f"{folder}: ") and said in line for line in lines)
+    assert lines[-1] == "repair what is damaged, or leave it out"
+
+
+def test_probabilities_that_are_no_distribution_are_refused(
+    lab: Path, out: Path
+) -> None:
+    file = add(lab) / "predictions.csv"
+    file.write_text(file.read_text().replace("0.75,0.25", "0.75,0.5"))
+
+    with pytest.raises(NserbenchError, match="no distribution"):
+        merge([lab], out)
+
+    assert not out.exists()

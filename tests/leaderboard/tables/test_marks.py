@@ -1,0 +1,90 @@
+"""Heads that are suspect are marked wherever their numbers are shown."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from nserbench.benchmark.results.flags import MEANINGS, kind_of
+from nserbench.errors import BadResult
+from nserbench.leaderboard.page.index import index
+from nserbench.leaderboard.render.csv_json import to_csv, to_json
+from nserbench.leaderboard.render.latex import to_latex
+from nserbench.leaderboard.render.text import print_table, to_markdown
+from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
+
+Add = Callable[..., Path]
+DEAD = {"1": ["dead head: it answers anger to all 4 utterances"]}
+HEART = {"all folds": ["learned by heart: it answers 99 % or more ..."]}
+
+
+@pytest.fixture
+def table(root: Path, add: Add) -> SummaryTable:
+    add("mel", "bigru", "park@0", "10101010", notes={"flags": DEAD | HEART})
+    add("mel", "mean", "park@0")
+    return summary_table(root, ["uar", "accuracy"])
+
+
+def text(table: SummaryTable) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    print_table(table, console)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def test_a_suspect_number_is_marked_and_the_mark_explained(table: SummaryTable) -> None:
+    shown = text(table)
+
+    assert shown.count("50.0! [") == 2  # both metrics
+    assert "100.0! " not in shown
+    assert "!: something makes the head suspect" in shown
+    for flag in ("dead head", "learned by heart"):
+        assert f"{flag}, {MEANINGS[flag]}: mel x bigru (emodb park@0)" in shown
+
+
+def test_every_format_has_the_same_marks(table: SummaryTable) -> None:
+    wanted = ["dead head", "learned by heart"]
+    lines = {row["head"]: row for row in csv.DictReader(to_csv(table).splitlines())}
+    objects = {row["head"]: row for row in json.loads(to_json(table))["rows"]}
+    cells = {one["row"]: one["flags"] for one in index(table, {})["cells"]}
+
+    assert to_markdown(table).count("50.0!") == 2
+    assert to_latex(table).count("50.0!") == 2
+    assert [lines[head]["flags"] for head in ("bigru", "mean")] == [
+        "dead-head learned-by-heart",
+        "",
+    ]
+    assert [objects[head]["flags"] for head in ("bigru", "mean")] == [
+        ["dead-head", "learned-by-heart"],
+        [],
+    ]
+    assert [cells[place] for place in sorted(cells)] == [wanted, []]
+
+
+def test_a_flag_of_any_seed_marks_their_mean(root: Path, add: Add) -> None:
+    add(seed=0)
+    add(seed=1, notes={"flags": DEAD})
+
+    (entry,) = summary_table(root, ["uar"]).entries.values()
+
+    assert list(entry.flags) == ["dead head"]
+
+
+def test_a_flag_that_nobody_knows_is_refused_by_the_name_of_its_folder(
+    root: Path, add: Add
+) -> None:
+    folder = add(notes={"flags": {"1": ["it looked at me"]}})
+
+    with pytest.raises(BadResult, match=r"notes.flags: 'it looked at me'") as caught:
+        summary_table(root, ["uar"])
+
+    assert str(folder) in str(caught.value)
+
+
+def test_the_kind_of_a_flag_stands_before_its_colon() -> None:
+    assert kind_of("input scale: the features of mel: far") == "input scale"

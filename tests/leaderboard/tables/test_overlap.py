@@ -1,0 +1,75 @@
+"""What a table says of what training and test have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nserbench.errors import BadResult
+from nserbench.leaderboard.render.layout import brackets_note
+from nserbench.leaderboard.tables.summary import summary_table
+
+HAS = "that training also has"
+Add = Callable[..., Path]
+
+
+def test_what_training_and_test_share_is_said_once_for_each_corpus(
+    root: Path, add: Add
+) -> None:
+    told = {"utterances": 8, "speakers": 0, "texts": 8, "without_text": 0}
+    for upstream in ("mel", "other"):
+        add(upstream, notes={"overlap": told})
+    add(corpus="meld", notes={"overlap": told | {"speakers": 7, "texts": None}})
+    add(corpus="old")
+
+    lines = summary_table(root, ["uar"]).notes
+
+    assert lines[:2] == [
+        f"emodb: of 8 test utterances 0 are by speakers and 8 say texts {HAS}",
+        f"meld: of 8 test utterances 7 are by speakers {HAS}; texts are not known",
+    ]
+    assert not any(line.startswith("old") for line in lines)
+
+
+def test_protocols_are_named_where_they_share_other_things(
+    root: Path, add: Add
+) -> None:
+    told = {"utterances": 8, "speakers": 0, "texts": 8, "without_text": 0}
+    add(notes={"overlap": told})
+    add(protocol="probe+dev", notes={"overlap": told | {"texts": 3}})
+
+    lines = summary_table(root, ["uar"]).notes
+
+    assert [line.partition(":")[0] for line in lines[:2]] == [
+        "emodb (probe v1)",
+        "emodb (probe+dev v1)",
+    ]
+
+
+def test_counts_that_are_none_are_refused_by_the_name_of_their_folder(
+    root: Path, add: Add
+) -> None:
+    folder = add(notes={"overlap": {"utterances": "many"}})
+
+    with pytest.raises(BadResult, match=r"notes.overlap: not an object of") as caught:
+        summary_table(root, ["uar"])
+
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "over"),
+    [
+        (["probe v1 on a: noise x; unit speaker"], "speakers"),
+        (["probe v1"], "speakers"),
+        (["p: noise x; unit utterance (its ...)"], "the unit that a protocol names"),
+        (
+            ["p: noise x; unit speaker", "p: noise x; unit dialogue"],
+            "speakers, or the unit that a protocol names",
+        ),
+    ],
+)
+def test_a_unit_that_is_no_speaker_is_never_called_one(
+    lines: list[str], over: str
+) -> None:
+    assert brackets_note(lines, []) == f"in brackets 95 %, bootstrap over {over}"

@@ -1,0 +1,4 @@
+"""The Conformer of SpeechBrain, read from its checkpoints.
+
+Nothing here runs code that a checkpoint brings.
+"""

@@ -1,0 +1,176 @@
+"""What a Conformer of speechbrain is made of, told from its ``hyperparams.yaml``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from nserbench.cards import Options
+from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.upstreams.base import SAMPLE_RATE, Groups, GroupSpec
+from nserbench.upstreams.loading.hub import find_folder
+
+FILE = "hyperparams.yaml"
+LANGUAGE_MODEL = "lm"
+"""What speechbrain's checkpoints call the part that only a beam search reads."""
+
+_WEIGHTS = ("*.ckpt", "*.yaml", "*.txt", "*.model")
+_CLASS = "class"
+_HOP = 10  # ms, and
+_STRIDES = "(1, 2, 2)"  # those of speechbrain where the file is silent
+
+Content: TypeAlias = dict[str, Any]
+"""Mappings as dicts, sequences as lists, all else as strings. The class of the object
+that a mapping stands for is under `_CLASS`."""
+
+
+def conformer_tunes(options: Options) -> bool:
+    """Tell whether it can be tuned: not with the language model of a beam search."""
+    return bool(options["search"] == "greedy")
+
+
+def describe_conformer(options: Options) -> Groups:
+    """Give both halves of a checkpoint, the input of each first block included.
+
+    The encoder's rate is that of the filter bank divided by the strides of the
+    convolutions before block 1: 100 / (2 x 2) = 25 frames per second of those that
+    the cards name.
+
+    Args:
+        options: ``checkpoint`` and ``revision``.
+
+    Raises:
+        CheckpointMissing: if its ``hyperparams.yaml`` is neither here nor to be had, or
+            cannot be read.
+        BadSpec: if it does not describe an encoder and decoder of speechbrain for
+            speech at 16 kHz.
+    """
+    where = options["checkpoint"]
+    content = _read(find_folder(where, options["revision"], (FILE,), mark=FILE))
+    model = _part(content, "TransformerASR", where)
+    bank = _part(content, "Fbank", where)
+    front = _part(content, "ConvolutionFrontEnd", where)
+    try:
+        heard_at = int(bank.get("sample_rate", SAMPLE_RATE))
+        strides = re.findall(r"\d+", str(front.get("strides", _STRIDES)))
+        hop = float(bank.get("hop_length", _HOP)) * math.prod(map(int, strides))
+        dim = int(model["d_model"])
+        halves = [int(model[f"num_{half}_layers"]) for half in ("encoder", "decoder")]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadSpec(
+            f"{FILE} of {where} does not say how large the model is: {error!r}"
+        ) from error
+    if heard_at != SAMPLE_RATE:
+        raise BadSpec(f"{where} hears {heard_at} Hz; nserbench gives {SAMPLE_RATE} Hz")
+    return {
+        "encoder": GroupSpec(range(halves[0] + 1), dim, rate=1000 / hop),
+        "decoder": GroupSpec(range(halves[1] + 1), dim, rate=None),
+    }
+
+
+def conformer_folder(options: Options) -> Path:
+    """Give the folder of a checkpoint, fetched from the hub where need be.
+
+    Args:
+        options: ``checkpoint`` and ``revision``.
+
+    Raises:
+        CheckpointMissing: if it is neither here nor to be had.
+        BadSpec: if a local folder is given a revision.
+    """
+    return find_folder(options["checkpoint"], options["revision"], _WEIGHTS, mark=FILE)
+
+
+def conformer_weights(options: Options) -> dict[str, Path]:
+    """Give the file of each part that is loaded, all in the checkpoint's own folder.
+
+    ``hyperparams.yaml`` may name another place for a part; only the file's name is
+    taken from it, so that nothing is read from elsewhere.
+
+    Args:
+        options: ``checkpoint``, ``revision`` and ``search``. The language model is
+            left out where ``search`` is ``greedy``.
+
+    Raises:
+        CheckpointMissing: if a file is missing, or as `conformer_folder`.
+        BadSpec: if the file does not say what is loaded, or as `conformer_folder`.
+    """
+    folder = conformer_folder(options)
+    content = _read(folder)
+    loader = _part(content, "Pretrainer", options["checkpoint"])
+    paths = loader.get("paths") or {}
+    weights = {
+        part: folder / _name(content, paths.get(part, f"{part}.ckpt"))
+        for part in loader.get("loadables") or {}
+        if part != LANGUAGE_MODEL or options["search"] == "beam"
+    }
+    if missing := sorted(it.name for it in weights.values() if not it.is_file()):
+        raise CheckpointMissing(
+            f"{folder} is not whole: its {FILE} wants {', '.join(missing)}\n"
+            "  wanted: the folder as its authors publish it"
+        )
+    return weights
+
+
+def conformer_files(options: Options) -> list[Path]:
+    """Give the files whose content decides the features, sorted.
+
+    Args:
+        options: As for `conformer_weights`.
+
+    Raises:
+        CheckpointMissing: as `conformer_weights`.
+        BadSpec: as `conformer_weights`.
+    """
+    weights = conformer_weights(options)
+    return sorted({conformer_folder(options) / FILE, *weights.values()})
+
+
+def _read(folder: Path) -> Content:
+    try:
+        text = (folder / FILE).read_text(encoding="utf-8")
+        content = _plain(yaml.compose(text, Loader=yaml.SafeLoader))
+    except (RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise CheckpointMissing(f"{folder / FILE} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointMissing(f"{folder / FILE} holds no parameters")
+    return content
+
+
+def _plain(node: yaml.Node | None) -> Any:
+    """Give a node as plain data. Nothing that a tag names is made or imported."""
+    if isinstance(node, yaml.MappingNode):
+        named = {_CLASS: node.tag} if node.tag.startswith("!") else {}
+        return named | {key.value: _plain(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(one) for one in node.value]
+    return None if node is None else node.value
+
+
+def _part(content: Content, kind: str, where: str) -> Content:
+    """Find the object of a class, with the values that its arguments refer to."""
+    for part in content.values():
+        if isinstance(part, Mapping) and str(part.get(_CLASS)).endswith(f".{kind}"):
+            return {key: _value(content, value) for key, value in part.items()}
+    raise BadSpec(
+        f"{where} is no ASR of speechbrain with an encoder and a decoder: "
+        f"its {FILE} has no {kind}"
+    )
+
+
+def _value(content: Content, value: Any) -> Any:
+    """Follow a reference such as ``<d_model>``."""
+    if isinstance(value, str) and (found := re.fullmatch(r"<(\w+)>", value)):
+        # Without the key itself, a reference that leads back to itself ends.
+        rest = {key: it for key, it in content.items() if key != found[1]}
+        return _value(rest, content.get(found[1]))
+    return value
+
+
+def _name(content: Content, path: Any) -> str:
+    return str(_value(content, path)).rpartition("/")[2]

@@ -1,0 +1,135 @@
+"""Loading of ``hyperparams.yaml`` made safe: names outside a short list are refused.
+
+speechbrain's checkpoints say in HyperPyYAML which Python objects to make, and as it is,
+such a file can run any code. Names are looked up by walking attributes, so a prefix is
+no bound: ``speechbrain.utils.superpowers.subprocess.Popen`` is found. Names are
+therefore compared whole, with those that ASR checkpoints need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hyperpyyaml import resolve_references
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.loader import Loader
+
+from nserbench.errors import BadSpec, CheckpointMissing
+
+_SCORERS = "speechbrain.decoders.scorer."
+_TRANSFORMERS = "speechbrain.lobes.models.transformer."
+
+OBJECTS = frozenset(
+    {
+        "sentencepiece.SentencePieceProcessor",
+        "speechbrain.dataio.preprocess.AudioNormalizer",
+        "speechbrain.decoders.S2STransformerBeamSearcher",
+        "speechbrain.decoders.S2STransformerGreedySearcher",
+        "speechbrain.decoders.seq2seq.S2STransformerBeamSearcher",
+        "speechbrain.decoders.seq2seq.S2STransformerGreedySearcher",
+        "speechbrain.lobes.features.Fbank",
+        "speechbrain.lobes.models.convolution.ConvolutionFrontEnd",
+        "speechbrain.nnet.CNN.Conv1d",
+        "speechbrain.nnet.CNN.Conv2d",
+        "speechbrain.nnet.activations.Swish",
+        "speechbrain.nnet.containers.LengthsCapableSequential",
+        "speechbrain.nnet.containers.ModuleList",
+        "speechbrain.nnet.linear.Linear",
+        "speechbrain.nnet.normalization.BatchNorm1d",
+        "speechbrain.nnet.normalization.BatchNorm2d",
+        "speechbrain.nnet.normalization.LayerNorm",
+        "speechbrain.processing.features.InputNormalization",
+        "speechbrain.utils.parameter_transfer.Pretrainer",
+        "torch.nn.GELU",
+        "torch.nn.Identity",
+        "torch.nn.LeakyReLU",
+        "torch.nn.LogSoftmax",
+        "torch.nn.ModuleList",
+        "torch.nn.ReLU",
+        "torch.nn.SiLU",
+        "torch.nn.Softmax",
+        _SCORERS + "CTCScorer",
+        _SCORERS + "CoverageScorer",
+        _SCORERS + "LengthScorer",
+        _SCORERS + "ScorerBuilder",
+        _SCORERS + "TransformerLMScorer",
+        _TRANSFORMERS + "TransformerASR.EncoderWrapper",
+        _TRANSFORMERS + "TransformerASR.TransformerASR",
+        _TRANSFORMERS + "TransformerLM.TransformerLM",
+    }
+)
+"""The classes that a file may name. None of them runs, fetches or writes anything."""
+
+_PLAIN = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("bool", "float", "int", "map", "merge", "null", "seq", "str")
+)
+_RESOLVED = _PLAIN | {"!tuple"}
+_RESOLVED |= {f"!{verb}:{name}" for verb in ("new", "name") for name in OBJECTS}
+_RAW = _RESOLVED | {"!ref", "!copy"}
+
+
+def safe_hyperparams(file: Path, values: Mapping[str, Any]) -> str:
+    """Read a file, and give it with references followed and values put in.
+
+    References can be put together from pieces and can reach attributes, so what they
+    come to is looked at as well. Nothing that the file names is imported.
+
+    Args:
+        file: A ``hyperparams.yaml``.
+        values: What replaces or joins the file's own values, key by key.
+
+    Returns:
+        YAML with no reference left, all of whose names are in `OBJECTS`.
+
+    Raises:
+        BadSpec: if it names anything else.
+        CheckpointMissing: if it cannot be read, or a reference leads nowhere.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        _refuse(text, _RAW, file)
+        resolved: str = resolve_references(text, values).getvalue()
+        _refuse(resolved, _RESOLVED, file)
+    except BadSpec:
+        raise
+    except (ValueError, YAMLError) as error:
+        raise CheckpointMissing(f"{file} cannot be read: {error}") from error
+    return resolved
+
+
+def _refuse(text: str, known: frozenset[str], file: Path) -> None:
+    # The loader that makes the objects later, so that both see the same tags.
+    for node in _nodes(Loader(text).get_single_node()):
+        if node.tag not in known:
+            raise _refusal(file, node.tag)
+        # HyperPyYAML reads what stands in (...) as YAML of its own, tags and all.
+        if isinstance(node.value, str) and "(" in node.value and "!" in node.value:
+            raise _refusal(file, node.value)
+
+
+def _nodes(root: Any) -> Iterator[Any]:
+    """Give each node below one once, keys included."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        if isinstance(node, tuple):
+            waiting += node
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node.value, list):
+            waiting += node.value
+
+
+def _refusal(file: Path, name: str) -> BadSpec:
+    return BadSpec(
+        f"{file} names {name}, and nserbench runs no code of a checkpoint\n"
+        "  it makes the objects that speechbrain's own ASR checkpoints name: see "
+        "nserbench.upstreams.conformer.safe_yaml.OBJECTS"
+    )

@@ -1,0 +1,234 @@
+"""Conv-TasNet and DCCRN as Asteroid trains and saves them."""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, ClassVar, cast
+
+import asteroid
+import numpy as np
+import torch
+from asteroid.masknn import recurrent
+from asteroid.models import BaseModel
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from nserbench.cards import Options
+from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.upstreams.base import SAMPLE_RATE
+from nserbench.upstreams.enhancement.base import Enhancer
+from nserbench.upstreams.loading.hub import find_folder
+
+CONFIG, SAFE = "config.json", "model.safetensors"
+PICKLED = "pytorch_model.bin"
+
+ALWAYS = {"naming": "asteroid", "encoder_decoder_bias": False, "gLN_eps": 1e-8}
+"""What a ``config.json`` may say that is no argument of the model, and must say so."""
+
+_scalar = cast("Callable[..., Any]", np.float64().__reduce__()[0])
+_SCORE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    # What a score of the training is pickled with: by numpy 1, by numpy 2, by both.
+    (_scalar, "numpy.core.multiarray.scalar"),
+    (_scalar, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    np.dtypes.Float64DType,
+]
+
+_UNREADABLE = (EOFError, OSError, RuntimeError, SafetensorError, ValueError)
+
+
+class AsteroidEnhancer(Enhancer):
+    """A model of Asteroid that leaves one voice of a mixture.
+
+    A wave shorter than the model can take is zero-padded to that, and cut again.
+
+    Args:
+        options: ``checkpoint``: a hub id, a folder with ``pytorch_model.bin`` or with
+            ``config.json`` and ``model.safetensors``, or one pickled file. And
+            ``revision`` of the hub id.
+        device: Where to compute, in float32, such as ``"cuda:0"``.
+
+    Raises:
+        CheckpointMissing: if it is neither here nor to be had, or is not whole.
+        BadSpec: if it is another kind of model, for another sampling rate, or for
+            several voices.
+    """
+
+    architecture: ClassVar[str]
+
+    def __init__(self, options: Options, device: str) -> None:
+        super().__init__(options, device)
+        saved = _read(enhancer_files(options))
+        _refuse_others(saved, self.architecture, options["checkpoint"])
+        self.model = _build(saved).to(device).eval()
+
+    @abc.abstractmethod
+    def shortest(self) -> int:
+        """Give the samples that the model needs at least."""
+
+    def separate(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the speech of a wave at the level of the model."""
+        heard = np.pad(wave, (0, max(0, self.shortest() - len(wave))))
+        with torch.no_grad():
+            voices = self.model(torch.from_numpy(heard).to(self.device)[None])
+        speech: NDArray[np.float32] = voices[0, 0, : len(wave)].cpu().numpy()
+        return speech
+
+
+class ConvTasNet(AsteroidEnhancer):
+    """Conv-TasNet (Luo and Mesgarani, 2019): a mask on learned filters."""
+
+    architecture = "ConvTasNet"
+
+    def shortest(self) -> int:
+        """Give the samples of one filter."""
+        return int(self.model.encoder.filterbank.kernel_size)
+
+
+class DCCRN(AsteroidEnhancer):
+    """DCCRN (Hu et al., 2020): a complex mask on the spectrum."""
+
+    architecture = "DCCRNet"
+
+    def shortest(self) -> int:
+        """Give the samples of one window, and one hop more for each encoder block."""
+        bank, blocks = self.model.encoder.filterbank, len(self.model.masker.encoders)
+        return int(bank.kernel_size + bank.stride * blocks)
+
+
+def enhancer_files(options: Options) -> list[Path]:
+    """Give the files of a checkpoint, the one with the weights last.
+
+    Args:
+        options: As for `AsteroidEnhancer`.
+
+    Raises:
+        CheckpointMissing: if they are neither here nor to be had.
+        BadSpec: if a local file or folder is given a revision.
+    """
+    checkpoint, revision = options["checkpoint"], options["revision"]
+    place = Path(checkpoint).expanduser()
+    if place.is_file():
+        if revision is not None:
+            raise BadSpec(f"{checkpoint} is a file and has no revision {revision!r}")
+        return [place]
+    names = (CONFIG, SAFE) if (place / SAFE).is_file() else (PICKLED,)
+    folder = find_folder(checkpoint, revision, names, mark=names[0])
+    return [folder / name for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    architecture: str
+    arguments: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    file: Path
+
+
+def _read(files: list[Path]) -> _Saved:
+    """Read a checkpoint in either form.
+
+    Raises:
+        CheckpointMissing: if it cannot be read, or lacks a part.
+    """
+    file = files[-1]
+    try:
+        return _read_safe(*files) if file.name == SAFE else _read_pickled(file)
+    except KeyError as error:
+        raise CheckpointMissing(
+            f"{file} is no checkpoint of asteroid: it has no {error}"
+        ) from error
+    except UnpicklingError as error:
+        # Its own text advises to load the file all the same.
+        raise CheckpointMissing(
+            f"{file} is not read: it is damaged, or holds Python objects besides "
+            "weights and scores, and those could run code"
+        ) from error
+    except _UNREADABLE as error:
+        raise CheckpointMissing(f"{file} cannot be read: {error}") from error
+
+
+def _read_safe(config: Path, file: Path) -> _Saved:
+    said = json.loads(config.read_text(encoding="utf-8"))
+    architecture = said.pop("model")
+    for key in ALWAYS.keys() & said.keys():
+        if said[key] != ALWAYS[key]:
+            raise ValueError(f"its {CONFIG} says {key}={said[key]!r}")
+        del said[key]
+    return _Saved(architecture, said, load_file(file), file)
+
+
+def _read_pickled(file: Path) -> _Saved:
+    with torch.serialization.safe_globals(_SCORE):
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(found, dict):
+        raise ValueError("it holds no dictionary")
+    parts = found["model_name"], found["model_args"], found["state_dict"]
+    return _Saved(*parts, file)
+
+
+def _refuse_others(saved: _Saved, architecture: str, checkpoint: str) -> None:
+    rate, voices = saved.arguments.get("sample_rate"), saved.arguments.get("n_src", 1)
+    if saved.architecture != architecture:
+        raise BadSpec(
+            f"{checkpoint} is no {architecture}: it holds a {saved.architecture}\n"
+            "  convtasnet takes a ConvTasNet of asteroid, dccrn a DCCRNet"
+        )
+    if rate != SAMPLE_RATE:
+        raise BadSpec(
+            f"{checkpoint} says sample_rate={rate}\n"
+            f"  wanted: a model for {SAMPLE_RATE} Hz, the rate of all audio here"
+        )
+    if voices != 1:
+        raise BadSpec(
+            f"{checkpoint} takes {voices} voices apart\n"
+            "  wanted: a model for one voice in noise"
+        )
+
+
+def _build(saved: _Saved) -> BaseModel:
+    """Make the model and give it its weights.
+
+    Raises:
+        BadSpec: if there is no such model.
+        CheckpointMissing: if weights are missing, unknown, or of another shape.
+    """
+    make = getattr(asteroid, saved.architecture)
+    try:
+        with _plain_size():
+            model = make(**saved.arguments)
+    except (TypeError, ValueError, KeyError) as error:
+        raise BadSpec(
+            f"asteroid makes no {saved.architecture} as {saved.file} says: {error!r}"
+        ) from error
+    if wrong := sorted(_shapes(model.state_dict()) ^ _shapes(saved.weights)):
+        raise CheckpointMissing(
+            f"the weights in {saved.file} do not fit its {saved.architecture}\n"
+            f"  missing, unknown or of another shape: {wrong[0][0]}"
+            + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else "")
+        )
+    model.load_state_dict(dict(saved.weights))
+    return model
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
+    return {(name, tuple(tensor.shape)) for name, tensor in tensors.items()}
+
+
+@contextmanager
+def _plain_size() -> Iterator[None]:
+    """Let a DCCRNet be made: it hands torch a size of numpy's, which torch refuses."""
+    own = recurrent.DCCRMaskNetRNN
+    recurrent.DCCRMaskNetRNN = lambda size: own(int(size))
+    try:
+        yield
+    finally:
+        recurrent.DCCRMaskNetRNN = own

@@ -1,0 +1,4 @@
+"""Functionals of openSMILE's feature sets.
+
+Frames of openSMILE do not belong here.
+"""

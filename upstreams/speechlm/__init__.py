@@ -1,0 +1,4 @@
+"""SpeechLM, written anew for its checkpoints.
+
+Nothing here runs code that a checkpoint brings.
+"""

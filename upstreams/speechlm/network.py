@@ -1,0 +1,249 @@
+"""The architecture of SpeechLM, as far as speech passes through it.
+
+Modules bear the names that the parameters of published checkpoints ask for.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nserbench.upstreams.speechlm.config import Config, Transformer
+
+FARTHEST = 160
+"""Frames from which on two frames are told no farther apart."""
+
+_FIRST_POSITION = 2
+"""The rows before it belong to symbols that only text has."""
+
+
+class SpeechLMModel(nn.Module):
+    """Both transformers over the convolutions of wav2vec 2.0.
+
+    There is no dropout in it, also when it is trained.
+
+    Args:
+        config: Of the checkpoint.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        channels = config.convolutions[-1][0]
+        self.normalize = config.normalize
+        self.feature_extractor = _Convolutions(config)
+        self.layer_norm = nn.LayerNorm(channels)
+        self.post_extract_proj = nn.Linear(channels, config.speech.dim)
+        self.encoder = _Speech(config)
+        self.unit_encoder = _Unit(config)
+
+    def forward(self, waves: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the layers of the speech and of the unit transformer.
+
+        The unit transformer reads the last speech layer as it is: units are mixed in
+        while SpeechLM is trained, and not afterwards.
+
+        Args:
+            waves: ``(batch, samples)``, all of one length.
+
+        Returns:
+            Two of ``(layers + 1, batch, frames, dim)``. Layer 0 enters block 1; the
+            last one is normalised, also where blocks are not (Large).
+        """
+        if self.normalize:
+            waves = F.layer_norm(waves, waves.shape[-1:])
+        heard = self.layer_norm(self.feature_extractor(waves).transpose(1, 2))
+        speech = self.encoder(self.post_extract_proj(heard))
+        return speech, self.unit_encoder(speech[-1])
+
+
+class _Convolutions(nn.Module):
+    """The strided convolutions that turn samples into frames."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.conv_layers = nn.ModuleList()
+        before = 1
+        for channels, kernel, stride in config.convolutions:
+            self.conv_layers.append(
+                nn.Sequential(
+                    nn.Conv1d(before, channels, kernel, stride, bias=config.conv_bias),
+                    nn.Identity(),  # names count the dropout that stood here
+                    _norm(channels, config.norm_each, first=before == 1),
+                    nn.GELU(),
+                )
+            )
+            before = channels
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """Turn ``(batch, samples)`` into ``(batch, channels, frames)``."""
+        x = waves.unsqueeze(1)
+        for layer in self.conv_layers:
+            x = layer(x)
+        return x
+
+
+def _norm(channels: int, norm_each: bool, first: bool) -> nn.Module:
+    if norm_each:
+        return nn.Sequential(_Transpose(), nn.LayerNorm(channels), _Transpose())
+    return nn.GroupNorm(channels, channels) if first else nn.Identity()
+
+
+class _Transpose(nn.Module):
+    """Swaps channels and frames."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
+class _PositionConvolution(nn.Module):
+    """A convolution whose weight is a direction and a length for each tap."""
+
+    def __init__(self, dim: int, kernel: int, groups: int) -> None:
+        super().__init__()
+        self.weight_g = nn.Parameter(torch.ones(1, 1, kernel))
+        self.weight_v = nn.Parameter(torch.randn(dim, dim // groups, kernel))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give ``(batch, dim, frames)`` for the same."""
+        norm = torch.linalg.vector_norm(self.weight_v, dim=(0, 1), keepdim=True)
+        weight = self.weight_v * (self.weight_g / norm)
+        padding = weight.shape[-1] // 2
+        y = F.conv1d(x, weight, self.bias, padding=padding, groups=self.groups)
+        return y[..., : x.shape[-1]]  # an even kernel gives one frame too many
+
+
+class _Distances(nn.Module):
+    """A learned vector for each distance between two frames."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.pe_k = nn.Embedding(2 * FARTHEST, dim)
+
+    def rows(self, frames: int) -> Tensor:
+        """Give the row of ``pe_k`` for each pair: ``(frames, frames)``, query first."""
+        place = torch.arange(frames, device=self.pe_k.weight.device)
+        apart = place[:, None] - place[None, :]
+        return apart.clamp(-FARTHEST, FARTHEST - 1) + FARTHEST
+
+
+class _Blocks(nn.Module):
+    """A transformer's blocks and the distances that they share."""
+
+    def __init__(self, sizes: Transformer) -> None:
+        super().__init__()
+        self.pre_norm = sizes.pre_norm
+        self.layers = nn.ModuleList(_Block(sizes) for _ in range(sizes.layers))
+        self.pos_emb = _Distances(sizes.dim // sizes.heads)
+
+    def run(self, x: Tensor) -> list[Tensor]:
+        """Give what enters the first block and what each puts out, not yet normed."""
+        rows = self.pos_emb.rows(x.shape[1])
+        states = [x]
+        for block in self.layers:
+            states.append(block(states[-1], self.pos_emb.pe_k.weight, rows))
+        return states
+
+
+class _Speech(_Blocks):
+    """The speech transformer, whose frames know their place by a convolution."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.speech)
+        dim = config.speech.dim
+        self.pos_conv = nn.Sequential(
+            _PositionConvolution(dim, config.position_kernel, config.position_groups),
+            nn.GELU(),
+        )
+        self.layer_norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give ``(layers + 1, batch, frames, dim)`` for ``(batch, frames, dim)``."""
+        x = x + self.pos_conv(x.transpose(1, 2)).transpose(1, 2)
+        states = self.run(x if self.pre_norm else self.layer_norm(x))
+        if self.pre_norm:
+            states[-1] = self.layer_norm(states[-1])
+        return torch.stack(states)
+
+
+class _Unit(_Blocks):
+    """The unit transformer, whose frames know their place by a learned vector."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.unit)
+        dim = config.unit.dim
+        self.embed_positions = nn.Embedding(_FIRST_POSITION + config.positions, dim)
+        self.layernorm_embedding = nn.LayerNorm(dim)
+        self.layer_norm = nn.LayerNorm(dim) if self.pre_norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give ``(layers + 1, batch, frames, dim)`` for ``(batch, frames, dim)``."""
+        place = torch.arange(x.shape[1], device=x.device) + _FIRST_POSITION
+        last = self.embed_positions.num_embeddings - 1
+        x = x + self.embed_positions(place.clamp(max=last))
+        states = self.run(self.layernorm_embedding(x))
+        states[-1] = self.layer_norm(states[-1])
+        return torch.stack(states)
+
+
+class _Block(nn.Module):
+    """Attention and a feed-forward part."""
+
+    def __init__(self, sizes: Transformer) -> None:
+        super().__init__()
+        self.pre_norm = sizes.pre_norm
+        self.self_attn = _Attention(sizes.dim, sizes.heads)
+        self.self_attn_layer_norm = nn.LayerNorm(sizes.dim)
+        self.fc1 = nn.Linear(sizes.dim, sizes.feed_forward)
+        self.fc2 = nn.Linear(sizes.feed_forward, sizes.dim)
+        self.final_layer_norm = nn.LayerNorm(sizes.dim)
+        if sizes.pre_norm:  # the others hold one too, and never use it
+            self.norm_k = nn.LayerNorm(sizes.dim // sizes.heads)
+
+    def forward(self, x: Tensor, distances: Tensor, rows: Tensor) -> Tensor:
+        """Give ``(batch, frames, dim)`` for the same."""
+        if self.pre_norm:
+            entering = self.self_attn_layer_norm(x)
+            x = x + self.self_attn(entering, self.norm_k(distances), rows)
+            return x + self._feed_forward(self.final_layer_norm(x))
+        x = self.self_attn_layer_norm(x + self.self_attn(x, distances, rows))
+        normed: Tensor = self.final_layer_norm(x + self._feed_forward(x))
+        return normed
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
+
+
+class _Attention(nn.Module):
+    """Attention in which a query also meets the vector of the distance to each key."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(dim, dim)
+        self.v_proj = nn.Linear(dim, dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, distances: Tensor, rows: Tensor) -> Tensor:
+        """Give ``(batch, frames, dim)`` for the same.
+
+        Args:
+            x: ``(batch, frames, dim)``.
+            distances: ``(2 * FARTHEST, dim of a head)``.
+            rows: ``(frames, frames)``, the row of ``distances`` for each query and key.
+        """
+        query, key, value = (
+            project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        query = query * query.shape[-1] ** -0.5
+        # Each query meets all distances once; gathering is less than meeting each pair.
+        met = query @ distances.T
+        bias = met.gather(-1, rows.expand(*met.shape[:3], -1))
+        out = F.scaled_dot_product_attention(query, key, value, bias, scale=1.0)
+        mixed: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
+        return mixed
