@@ -110,7 +110,7 @@ class DownstreamCard(Card):
 
 
 @runtime_checkable
-class WeighsLayers(Protocol):
+class HasLayerWeights(Protocol):
     """A head with one weight for each layer of a group, which results then keep.
 
     Heads need not have any. One that weighs the layers of each utterance anew, such as

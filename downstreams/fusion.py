@@ -149,7 +149,7 @@ class PooledHead(nn.Module):
         return mean_over_time(states, features.lengths)
 
 
-class WeighingHead(PooledHead):
+class WeightedSumHead(PooledHead):
     """A `PooledHead` whose fusions are each a `WeightedSum`."""
 
     def layer_weights(self) -> dict[str, Tensor]:
@@ -177,18 +177,18 @@ def mean(groups: Groups, classes: int, options: Options) -> PooledHead:
     return _mean_of(_fused(groups, options), groups, classes, options)
 
 
-def weighted_sum(groups: Groups, classes: int, options: Options) -> WeighingHead:
+def weighted_sum(groups: Groups, classes: int, options: Options) -> WeightedSumHead:
     """Build the head with a `WeightedSum` for each group."""
     layers = _fused(groups, options)
     sums = [WeightedSum(len(numbers)) for numbers in layers.values()]
-    return WeighingHead(groups, layers, sums, _linear(groups, classes, options))
+    return WeightedSumHead(groups, layers, sums, _linear(groups, classes, options))
 
 
-def scalar_mix(groups: Groups, classes: int, options: Options) -> WeighingHead:
+def scalar_mix(groups: Groups, classes: int, options: Options) -> WeightedSumHead:
     """Build the head with a `ScalarMix` for each group."""
     layers = _fused(groups, options)
     mixes = [ScalarMix(len(numbers)) for numbers in layers.values()]
-    return WeighingHead(groups, layers, mixes, _linear(groups, classes, options))
+    return WeightedSumHead(groups, layers, mixes, _linear(groups, classes, options))
 
 
 def attention(groups: Groups, classes: int, options: Options) -> PooledHead:

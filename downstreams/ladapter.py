@@ -24,7 +24,7 @@ UNITS = 256
 """For each direction, so that an adapter gives 512 (Sec. IV-C)."""
 
 
-class Adapter(nn.Module):
+class LayerAdapter(nn.Module):
     """BiGRU, dropout, maximum over valid frames, ReLU, layer norm (Sec. III-C).
 
     The paper writes "a normalization layer"; we take layer norm, since batch norm
@@ -94,7 +94,7 @@ class GroupAdapter(nn.Module):
 
     def __init__(self, layers: int, dim: int, dropout: float, softmax: bool) -> None:
         super().__init__()
-        self.adapters = nn.ModuleList(Adapter(dim, dropout) for _ in range(layers))
+        self.adapters = nn.ModuleList(LayerAdapter(dim, dropout) for _ in range(layers))
         self.softmax = softmax
         self.scores = nn.Parameter(torch.full((layers,), 1 / layers))
 
@@ -128,7 +128,7 @@ def adapt_grouped(
     Returns:
         ``(layers, batch, 2 * UNITS)``.
     """
-    each = [cast(Adapter, one) for one in adapters]
+    each = [cast(LayerAdapter, one) for one in adapters]
     over_time = run_grouped([one.gru for one in each], states, lengths).flatten(0, 1)
     if adapters.training and each[0].dropout > 0:
         peak = _dropped_peak(over_time, _mask(over_time, each[0].dropout, seeds[0]))
@@ -152,13 +152,13 @@ def adapt_apart(
     Layers need nothing of each other, while the cores wait for each other at every
     step of a recurrence that is spread over them.
     """
-    adapted: Tensor = _Apart.apply(  # type: ignore[no-untyped-call] # torch's
+    adapted: Tensor = _ThreadedAdapters.apply(  # type: ignore[no-untyped-call] # torch's
         adapters, states, lengths, seeds, *adapters.parameters()
     )
     return adapted
 
 
-class _Apart(Function):
+class _ThreadedAdapters(Function):
     """Adapters in threads, each with a graph of its own."""
 
     @staticmethod

@@ -112,7 +112,7 @@ C = TypeVar("C", bound=Card)
 
 
 @dataclass(frozen=True)
-class Bound(Generic[C]):
+class ConfiguredCard(Generic[C]):
     """A card with a checked value for each of its options.
 
     Attributes:
@@ -150,16 +150,16 @@ class Bound(Generic[C]):
         }
 
 
-Bind: TypeAlias = Callable[[str, Spec], "Bound[Any]"]
+Bind: TypeAlias = Callable[[str, Spec], "ConfiguredCard[Any]"]
 """Looks up the card of a kind that a nested name stands for, and binds it."""
 
 
-def no_names(kind: str, spec: Spec) -> Bound[Any]:
+def no_names(kind: str, spec: Spec) -> ConfiguredCard[Any]:
     """Refuse any nested name."""
     raise BadSpec(f"no {kind} can be named here, such as {spec.name!r}")
 
 
-def bind(card: C, spec: Spec, nested: Bind = no_names) -> Bound[C]:
+def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     """Check what was typed against a card.
 
     Args:
@@ -195,7 +195,7 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> Bound[C]:
             raise BadSpec(f"{card.name} needs {key}=: {option.help}")
         if option.kind is not None and isinstance(values[key], Spec):
             values[key] = nested(option.kind, values[key])
-    return Bound(card, values)
+    return ConfiguredCard(card, values)
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -254,11 +254,11 @@ def several_label(values: tuple[str, ...]) -> str:
     return "+".join(values)
 
 
-def nested_label(value: Bound[Any] | Spec | str) -> str:
+def nested_label(value: ConfiguredCard[Any] | Spec | str) -> str:
     """Write a nested name as it is typed, in braces where it has options."""
     if isinstance(value, str):
         return value
-    label = value.label if isinstance(value, Bound) else value.name
+    label = value.label if isinstance(value, ConfiguredCard) else value.name
     return f"{{{label}}}" if ":" in label else label
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 ONEDNN = torch.backends.mkldnn.is_available()
 
 
-class Factor:
+class PackedWeight:
     """What matrices are multiplied by, and what is added to the product.
 
     Args:
@@ -49,11 +49,11 @@ class Factor:
 
 def multiply(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
     """Give ``one @ other + bias``; no gradient passes."""
-    return Factor(other, bias)(one)
+    return PackedWeight(other, bias)(one)
 
 
-class QuickLinear(nn.Linear):
-    """`torch.nn.Linear` by a `Factor`, wherever no gradient is asked for."""
+class OneDnnLinear(nn.Linear):
+    """`torch.nn.Linear` by a `PackedWeight`, wherever no gradient is asked for."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Map ``(..., inputs)`` to ``(..., outputs)``."""
@@ -69,4 +69,4 @@ def quicken(model: nn.Module) -> None:
     """Let the linear layers of a model on a processor multiply at its rate."""
     for part in model.modules():
         if type(part) is nn.Linear:
-            part.__class__ = QuickLinear
+            part.__class__ = OneDnnLinear

@@ -20,7 +20,7 @@ from _clips import CLASSES, FOLDS, study_of, write_clips
 from _measure import at_least, medians, seconds
 from torch.nn import functional as F
 
-from nserbench.benchmark.extraction.extract import Models, provide
+from nserbench.benchmark.extraction.extract import ModelCache, provide
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -92,7 +92,7 @@ class Bench:
         self.upstream = f"whisper:checkpoint={save_model(folder / 'model', **size)}"
         self.table = write_clips(folder / "clips", clips, LENGTHS)
         self.store = Store(folder / "store")
-        self.models = Models("cpu")
+        self.models = ModelCache("cpu")
         self._runs = 0
 
     def job(self, head: Head, store: Store) -> Job:

@@ -19,7 +19,7 @@ from _clips import RATE, study_of, write_clips
 from _measure import at_least, at_most, medians, seconds
 from numpy.typing import NDArray
 
-from nserbench.benchmark.extraction.extract import Models, provide
+from nserbench.benchmark.extraction.extract import ModelCache, provide
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.results.environment import peak_memory
@@ -61,7 +61,7 @@ def make_job(model: Path, table: Path, store: Store) -> Job:
     return prepare(study, store, Silent())[0]
 
 
-def fill(job: Job, store: Store, models: Models) -> None:
+def fill(job: Job, store: Store, models: ModelCache) -> None:
     """Extract what a store lacks."""
     provide(job.extraction.alone, job.clips, ["pooled"], store, models, Silent())
 
@@ -91,7 +91,7 @@ class PlainLoop:
 
 def report_rate(folder: Path, model: Path, table: Path, rounds: int) -> str:
     """Measure the rate."""
-    models, loop = Models("cpu"), PlainLoop(model)
+    models, loop = ModelCache("cpu"), PlainLoop(model)
     job = make_job(model, table, Store(folder / "first"))
     models.open(job.extraction.alone)
     files = [clip.utterance.path for clip in job.clips]
@@ -124,7 +124,7 @@ def report_memory(folder: Path, model: Path, few: int, many: int) -> str:
 def peak_of(model: Path, table: Path, place: Path) -> int:
     """Extract the clips of a manifest; give the most bytes this process has held."""
     store = Store(place)
-    fill(make_job(model, table, store), store, Models("cpu"))
+    fill(make_job(model, table, store), store, ModelCache("cpu"))
     return peak_memory()
 
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from nserbench.benchmark.training.fit_one import Chance
+from nserbench.benchmark.training.fit_one import FitSeeds
 from nserbench.benchmark.training.fit_stack import fit_together
-from nserbench.benchmark.training.streams import Run
+from nserbench.benchmark.training.streams import HeadTraining
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import single
 from nserbench.upstreams.base import GroupSpec
@@ -70,7 +70,9 @@ def together(study: Study, epochs: int) -> float:
         own = {"encoder": range(layer, layer + 1)}
         for fold, rows in enumerate(study.folds):
             head = single({"encoder": groups["encoder"]}, CLASSES, options)
-            runs.append(Run(head, own, rows, epochs, Chance(layer, str(fold))))
+            runs.append(
+                HeadTraining(head, own, rows, epochs, FitSeeds(layer, str(fold)))
+            )
     recipe = Recipe(epochs=epochs, batch_size=BATCH, learning_rate=RATE)
     states = {"encoder": study.states}
 

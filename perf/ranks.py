@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-from nserbench.leaderboard.analysis.ranks import Block, ranked
+from nserbench.leaderboard.analysis.ranks import CorpusBlock, ranked
 from nserbench.leaderboard.analysis.statistics import LEVEL
 
 SHAPES = ((5, 4), (5, 16), (12, 16))
@@ -50,11 +50,11 @@ def corpus(
     return np.asarray((random.random(chances.shape) < chances).mean(axis=-1))
 
 
-def block(random: np.random.Generator, right: Floats) -> Block:
+def block(random: np.random.Generator, right: Floats) -> CorpusBlock:
     """Draw the units of a corpus, the same ones for all its rows and conditions."""
     units = right.shape[-1]
     times = random.multinomial(units, np.full(units, 1 / units), DRAWS) / units
-    return Block(units, right.mean(axis=-1), right @ times.T)
+    return CorpusBlock(units, right.mean(axis=-1), right @ times.T)
 
 
 @lru_cache

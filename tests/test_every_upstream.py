@@ -13,7 +13,7 @@ from tiny_models import save_tiny
 
 from nserbench.benchmark.checks.upstream_contract import check_upstream
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import Batch, UpstreamCard
 from nserbench.upstreams.cards import nserbench_upstreams
@@ -94,7 +94,7 @@ def test_a_built_in_gives_the_same_on_another_device(
         torch.testing.assert_close(there[name], states, rtol=1e-3, atol=1e-4)
 
 
-def hear(bound: Bound[UpstreamCard], device: str) -> dict[str, torch.Tensor]:
+def hear(bound: ConfiguredCard[UpstreamCard], device: str) -> dict[str, torch.Tensor]:
     """Let an upstream, and what cleans its audio, hear two clips on a device."""
     rng = np.random.default_rng(0)
     waves = [0.1 * rng.standard_normal(n).astype(np.float32) for n in (12_000, 16_000)]

@@ -20,7 +20,7 @@ from nserbench.cli.experiment import experiment
 from nserbench.errors import BadSpec, CorpusMissing, NothingToRun, UnknownName
 from nserbench.leaderboard.published.data import read_published
 from nserbench.leaderboard.report.report import make_report
-from nserbench.leaderboard.report.source import Source
+from nserbench.leaderboard.report.source import ReportData
 
 TABLES = {"Table III": 1, "Table IV": 2, "Table V": 4, "Table VI": 6, "Table VII": 7}
 MARKS = {"none", "\N{EN DASH}", "n/a"}
@@ -42,11 +42,11 @@ class Tiny:
         runner = CliRunner(env=self.variables)
         return runner.invoke(experiment, shlex.split(f"{line} {folders}"))
 
-    def source(self, number: int) -> Source:
+    def source(self, number: int) -> ReportData:
         overrides = Overrides(epochs=1, limit=24, checkpoints=self.checkpoints)
         plugins = Plugins(installed=False)
         results = self.folder / "results"
-        return Source(read_experiment(number), overrides, plugins, results)
+        return ReportData(read_experiment(number), overrides, plugins, results)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_table_has_the_papers_rows_in_the_papers_order(name: str) -> None:
 def test_a_row_runs_what_the_published_numbers_are_compared_with(name: str) -> None:
     every = read_published("paper").tables
     (printed, *_) = [one for one in every if one.name.partition(",")[0] == name]
-    source = Source(
+    source = ReportData(
         read_experiment(TABLES[name]), Overrides(), Plugins(installed=False), Path()
     )
     by_label = {row.label: row.ours for row in printed.rows}
@@ -112,7 +112,7 @@ def test_every_row_is_run_and_all_that_is_run_is_a_row(number: int) -> None:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_columns_are_the_papers(number: int) -> None:
-    source = Source(
+    source = ReportData(
         read_experiment(number), Overrides(), Plugins(installed=False), Path()
     )
     printed = {

@@ -176,7 +176,7 @@ class Upstream(abc.ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Recognised:
     """What an upstream heard, and what it took the words to be.
 
     Attributes:
@@ -207,7 +207,7 @@ class Transcriber(Upstream):
     """An upstream that can also write down what it hears."""
 
     @abc.abstractmethod
-    def listen(self, batch: Batch) -> Heard:
+    def listen(self, batch: Batch) -> Recognised:
         """Give the layered features, as `forward`, and the transcripts they come with.
 
         What it gives for an utterance does not depend on the others in the batch.

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
-from nserbench.cards import Bind, Bound, Options, bind, nested_label
+from nserbench.cards import Bind, ConfiguredCard, Options, bind, nested_label
 from nserbench.errors import BadSpec, NserbenchError
 from nserbench.spec import Spec, beside
 from nserbench.upstreams.base import Groups, Upstream, UpstreamCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CombinedCard(UpstreamCard):
+class SideBySideCard(UpstreamCard):
     """What is known of upstreams side by side.
 
     Their groups are called ``whisper.encoder``, ``wavlm.encoder``. Features are made
@@ -24,7 +24,7 @@ class CombinedCard(UpstreamCard):
         parts: The upstreams by what the names of their groups begin with.
     """
 
-    parts: Mapping[str, Bound[UpstreamCard]]
+    parts: Mapping[str, ConfiguredCard[UpstreamCard]]
 
     def describe(self, options: Options) -> Groups:
         """Give the groups that each upstream hands on.
@@ -51,8 +51,8 @@ class CombinedCard(UpstreamCard):
 
 
 def combine(
-    parts: Sequence[Bound[UpstreamCard]], spec: Spec, nested: Bind
-) -> Bound[UpstreamCard]:
+    parts: Sequence[ConfiguredCard[UpstreamCard]], spec: Spec, nested: Bind
+) -> ConfiguredCard[UpstreamCard]:
     """Put upstreams side by side, and check the options typed after all of them.
 
     Args:
@@ -75,12 +75,12 @@ def combine(
     return bind(card, spec, nested)
 
 
-def _card(parts: Sequence[Bound[UpstreamCard]]) -> CombinedCard:
+def _card(parts: Sequence[ConfiguredCard[UpstreamCard]]) -> SideBySideCard:
     name = "+".join(nested_label(one) for one in parts)
     _refuse(parts, name)
     cards = [one.card for one in parts]
     ends = [one.max_samples for one in cards if one.max_samples is not None]
-    return CombinedCard(
+    return SideBySideCard(
         name=name,
         summary=f"{name} side by side",
         source="; ".join(dict.fromkeys(one.source for one in cards)),
@@ -94,13 +94,15 @@ def _card(parts: Sequence[Bound[UpstreamCard]]) -> CombinedCard:
     )
 
 
-def parts_of(upstream: Bound[UpstreamCard]) -> dict[str, Bound[UpstreamCard]]:
+def parts_of(
+    upstream: ConfiguredCard[UpstreamCard],
+) -> dict[str, ConfiguredCard[UpstreamCard]]:
     """Give the upstreams that one stands for, by what their groups' names begin with.
 
     One that is alone stands for itself, and its groups' names begin with nothing. An
     enhancer of all is that of each part that hears, unless it has one of its own.
     """
-    if not isinstance(upstream.card, CombinedCard):
+    if not isinstance(upstream.card, SideBySideCard):
         return {"": upstream}
     cleaned = {"enhance": upstream.options.get("enhance")}
     return {
@@ -111,7 +113,7 @@ def parts_of(upstream: Bound[UpstreamCard]) -> dict[str, Bound[UpstreamCard]]:
     }
 
 
-def _refuse(parts: Sequence[Bound[UpstreamCard]], name: str) -> None:
+def _refuse(parts: Sequence[ConfiguredCard[UpstreamCard]], name: str) -> None:
     labels = Counter(one.label for one in parts)
     for label, times in labels.items():
         if times > 1:
@@ -120,7 +122,7 @@ def _refuse(parts: Sequence[Bound[UpstreamCard]], name: str) -> None:
                 "  if they differ in a path, rename the file or folder of one"
             )
     for one in parts:
-        if isinstance(one.card, CombinedCard):
+        if isinstance(one.card, SideBySideCard):
             raise BadSpec(
                 f"{name} has upstreams side by side in braces\n"
                 f"  leave those around {one.card.name} out"
@@ -132,7 +134,7 @@ def _refuse(parts: Sequence[Bound[UpstreamCard]], name: str) -> None:
             )
 
 
-def _handed_on(part: Bound[UpstreamCard]) -> Groups:
+def _handed_on(part: ConfiguredCard[UpstreamCard]) -> Groups:
     """Give the groups that an upstream hands on.
 
     Raises:

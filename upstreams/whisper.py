@@ -20,8 +20,8 @@ from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
-    Heard,
     LayerGroup,
+    Recognised,
     Transcriber,
     at_rest,
 )
@@ -95,7 +95,7 @@ class Whisper(Transcriber):
                 f"{options['checkpoint']} does not know language={self.language}"
             )
 
-    def listen(self, batch: Batch) -> Heard:
+    def listen(self, batch: Batch) -> Recognised:
         """Give the groups ``encoder`` and ``decoder``, and the greedy transcripts.
 
         Raises:
@@ -116,7 +116,7 @@ class Whisper(Transcriber):
             "encoder": _group(heard.hidden_states, 0, torch.tensor(frames).to(steps)),
             "decoder": _group(read.hidden_states, prompts.shape[1] - 1, steps),
         }
-        return Heard(features, self._read_out(said))
+        return Recognised(features, self._read_out(said))
 
     @torch.no_grad()
     def transcribe(self, batch: Batch) -> list[str]:

@@ -8,10 +8,10 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.overlap import overlap
 from nserbench.benchmark.study.splits import make_splits
 from nserbench.benchmark.study.study import read_corpus
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
 from nserbench.corpora.noise.cards import DEMAND_NOISES
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.corpora.tools.audio_checks import (
     copy_findings,
     header_findings,
@@ -20,7 +20,7 @@ from nserbench.corpora.tools.audio_checks import (
     read_sounds,
     sound_findings,
 )
-from nserbench.corpora.tools.findings import Finding, Report, about
+from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport, about
 from nserbench.errors import BadCorpus, CorpusMissing, NserbenchError
 from nserbench.progress import Progress
 from nserbench.settings import Settings
@@ -35,7 +35,7 @@ def examine(
     settings: Settings,
     deep: bool,
     progress: Progress,
-) -> Iterator[Report]:
+) -> Iterator[CorpusReport]:
     """Look at corpora one after another.
 
     Args:
@@ -63,8 +63,11 @@ def examine(
 
 
 def examine_corpus(
-    bound: Bound[CorpusCard], settings: Settings, deep: bool, progress: Progress
-) -> Report:
+    bound: ConfiguredCard[CorpusCard],
+    settings: Settings,
+    deep: bool,
+    progress: Progress,
+) -> CorpusReport:
     """Look at one corpus; what its reader refuses is a red finding."""
     try:
         whole = bound.card.read(bound.options, settings)
@@ -72,7 +75,7 @@ def examine_corpus(
         if bound.options["exclude"]:
             corpus = read_corpus(bound, None, settings)
     except NserbenchError as error:
-        return Report(bound.label, [_refusal(str(error))])
+        return CorpusReport(bound.label, [_refusal(str(error))])
     excluded = len(whole.utterances) - len(corpus.utterances)
     findings = [
         _reading(corpus, excluded),
@@ -82,12 +85,12 @@ def examine_corpus(
         _texts(corpus),
         *_audio(corpus.utterances, deep, progress, corpus.tested or corpus.folds),
     ]
-    return Report(bound.label, findings)
+    return CorpusReport(bound.label, findings)
 
 
 def examine_demand(
     plugins: Plugins, settings: Settings, deep: bool, progress: Progress
-) -> Report:
+) -> CorpusReport:
     """Look at the recordings of DEMAND, at the file of each that is laid under."""
     found: list[Utterance] = []
     missing: dict[str, str] = {}
@@ -99,35 +102,35 @@ def examine_demand(
         else:
             found.append(Utterance(id=name, path=path, label="", speaker="", fold=""))
     if not found:
-        return Report(DEMAND, [_refusal(next(iter(missing.values())))])
+        return CorpusReport(DEMAND, [_refusal(next(iter(missing.values())))])
     lacking = about("recordings", list(missing), "yellow", "not there", "all are there")
-    return Report(DEMAND, [lacking, *_audio(found, deep, progress)])
+    return CorpusReport(DEMAND, [lacking, *_audio(found, deep, progress)])
 
 
-def _refusal(reason: str) -> Finding:
-    return Finding("reading", "red", reason)
+def _refusal(reason: str) -> CorpusFinding:
+    return CorpusFinding("reading", "red", reason)
 
 
-def _reading(corpus: Corpus, excluded: int) -> Finding:
+def _reading(corpus: Corpus, excluded: int) -> CorpusFinding:
     parts = (
         f"{len(corpus.utterances)} utterances in {len(corpus.classes)} classes",
         corpus.edition and f"edition {corpus.edition}",
         f"{excluded} left out by exclude=" if excluded else "",
     )
-    return Finding("reading", "green", ", ".join(filter(None, parts)))
+    return CorpusFinding("reading", "green", ", ".join(filter(None, parts)))
 
 
-def _counts(bound: Bound[CorpusCard], corpus: Corpus) -> Finding:
+def _counts(bound: ConfiguredCard[CorpusCard], corpus: Corpus) -> CorpusFinding:
     """Compare with what is published of the edition that was found."""
     if bound.card.expects is None:
-        return Finding("counts", "green", "nothing published to compare with")
-    editions: tuple[Expected, ...] = bound.card.resolve(bound.card.expects)(
+        return CorpusFinding("counts", "green", "nothing published to compare with")
+    editions: tuple[PublishedCounts, ...] = bound.card.resolve(bound.card.expects)(
         bound.options
     )
     published = [one for one in editions if one.edition == corpus.edition]
     if not published:
         unknown = f"nothing published of edition {corpus.edition!r}"
-        return Finding("counts", "yellow", unknown)
+        return CorpusFinding("counts", "yellow", unknown)
     return about(
         "counts",
         published[0].differences(corpus),
@@ -137,28 +140,32 @@ def _counts(bound: Bound[CorpusCard], corpus: Corpus) -> Finding:
     )
 
 
-def _left_out(corpus: Corpus) -> Finding:
+def _left_out(corpus: Corpus) -> CorpusFinding:
     reasons = [f"{name}: {reason}" for name, reason in corpus.left_out.items()]
     return about("left out", reasons, "yellow", "not taking part", "none")
 
 
-def _folds(corpus: Corpus) -> Iterator[Finding]:
+def _folds(corpus: Corpus) -> Iterator[CorpusFinding]:
     """Look for what stands on both sides of a split."""
     try:
         splits = make_splits(corpus)
     except BadCorpus as error:
-        yield Finding("folds", "red", str(error))
+        yield CorpusFinding("folds", "red", str(error))
         return
     said = "1 split" if len(splits) == 1 else f"{len(splits)} splits"
-    yield Finding("folds", "green", f"{said}, no {corpus.unit} on both sides")
+    yield CorpusFinding("folds", "green", f"{said}, no {corpus.unit} on both sides")
     both = overlap(corpus, splits)
-    yield Finding("overlap", "green" if both.speakers == 0 else "yellow", str(both))
+    yield CorpusFinding(
+        "overlap", "green" if both.speakers == 0 else "yellow", str(both)
+    )
 
 
-def _texts(corpus: Corpus) -> Finding:
+def _texts(corpus: Corpus) -> CorpusFinding:
     silent = [one.id for one in corpus.utterances if one.text is None]
     if len(silent) == len(corpus.utterances):
-        return Finding("texts", "yellow", "the corpus has none: no text=reference")
+        return CorpusFinding(
+            "texts", "yellow", "the corpus has none: no text=reference"
+        )
     return about(
         "texts", silent, "yellow", "utterances without one", "every utterance has one"
     )
@@ -169,7 +176,7 @@ def _audio(
     deep: bool,
     progress: Progress,
     tested: Sequence[str] = (),
-) -> Iterator[Finding]:
+) -> Iterator[CorpusFinding]:
     """Look at files and, where asked, at samples; at lengths and copies of speech."""
     headers = read_headers(utterances, progress)
     yield from header_findings(utterances, headers)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nserbench.benchmark.results.environment import peak_memory
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.corpora.demo.demo import synthesise
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import (
@@ -41,7 +41,7 @@ SLACK = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ContractFinding:
     """What one check found.
 
     Attributes:
@@ -56,7 +56,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ContractReport:
     """What was found of an upstream.
 
     Attributes:
@@ -67,7 +67,7 @@ class Report:
         memory: The most bytes that the process has held so far.
     """
 
-    findings: Sequence[Finding]
+    findings: Sequence[ContractFinding]
     realtime: float | None
     parameters: int
     memory: int
@@ -78,7 +78,7 @@ class Report:
         return not any(one.passed is False for one in self.findings)
 
 
-def check_upstream(bound: Bound[UpstreamCard], device: str) -> Report:
+def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> ContractReport:
     """Load an upstream and see whether it does what its card and the contract say.
 
     Raises:
@@ -89,7 +89,7 @@ def check_upstream(bound: Bound[UpstreamCard], device: str) -> Report:
     findings = [_finding(name, check, trial) for name, check in _CHECKS.items()]
     waves = [wave for batch in trial.alone for wave in batch.waves]
     heard = sum(map(len, waves)) / SAMPLE_RATE
-    return Report(
+    return ContractReport(
         findings,
         trial.seconds / heard if heard else None,
         upstream.parameter_count(),
@@ -97,20 +97,20 @@ def check_upstream(bound: Bound[UpstreamCard], device: str) -> Report:
     )
 
 
-def _finding(name: str, check: _Check, trial: _Trial) -> Finding:
+def _finding(name: str, check: _Check, trial: _Trial) -> ContractFinding:
     try:
-        return Finding(name, *check(trial))
+        return ContractFinding(name, *check(trial))
     except NserbenchError:
         raise
     except Exception as error:  # noqa: BLE001 - one check must not hide the others
-        return Finding(name, False, f"{type(error).__name__}: {error}")
+        return ContractFinding(name, False, f"{type(error).__name__}: {error}")
 
 
 @dataclass
 class _Trial:
     """An upstream, and what it gave for the clips."""
 
-    bound: Bound[UpstreamCard]
+    bound: ConfiguredCard[UpstreamCard]
     upstream: Upstream
     alone: Sequence[Batch]
     seconds: float = 0.0
@@ -137,7 +137,7 @@ class _Trial:
         return self.upstream.extract(self.together)
 
 
-def _batches(bound: Bound[UpstreamCard], device: str) -> list[Batch]:
+def _batches(bound: ConfiguredCard[UpstreamCard], device: str) -> list[Batch]:
     """Make three batches of one, of the inputs that the upstream reads."""
     waves = [[wave] for wave in _waves(bound, device)] if bound.card.hears else [[]] * 3
     return [
@@ -146,10 +146,12 @@ def _batches(bound: Bound[UpstreamCard], device: str) -> list[Batch]:
     ]
 
 
-def _waves(bound: Bound[UpstreamCard], device: str) -> list[NDArray[np.float32]]:
+def _waves(
+    bound: ConfiguredCard[UpstreamCard], device: str
+) -> list[NDArray[np.float32]]:
     """Say the clips once, twice and three times over, within the card's bounds."""
     card = bound.card
-    cleaner: Bound[EnhancerCard] | None = bound.options["enhance"]
+    cleaner: ConfiguredCard[EnhancerCard] | None = bound.options["enhance"]
     enhancer = cleaner and cleaner.card.open(cleaner.options, device)
     found = []
     for times, name in enumerate(CLIPS, start=1):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from nserbench.benchmark.experiments.layout import Line, Part, read_layout
+from nserbench.benchmark.experiments.layout import ReportItem, ReportRow, read_layout
 from nserbench.benchmark.experiments.summaries import FOLDER, NUMBERS
-from nserbench.benchmark.study.grid_file import BadGrid, Block, GridFile, read_grid
+from nserbench.benchmark.study.grid_file import BadGrid, GridBlock, GridFile, read_grid
 from nserbench.errors import UnknownName
 
 
@@ -23,7 +23,7 @@ class Experiment:
 
     number: int
     grid: GridFile
-    parts: Sequence[Part]
+    parts: Sequence[ReportItem]
 
     def only(self, names: Sequence[str]) -> Experiment:
         """Give it with the blocks and rows of these names alone; with all for none.
@@ -49,12 +49,12 @@ class Experiment:
         blocks = _joined(block for name in wanted for block in chosen[name])
         return replace(self, grid=replace(self.grid, blocks=blocks))
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[ReportRow]:
         """Give every row of every part that can run."""
         for part in self.parts:
             yield from (line for line in part.rows if line.reason is None)
 
-    def blocks_of(self, line: Line) -> Iterator[Block]:
+    def blocks_of(self, line: ReportRow) -> Iterator[GridBlock]:
         """Give the blocks that run a row, without what else they run."""
         for block in self.grid.blocks:
             asked = block.request
@@ -67,9 +67,9 @@ class Experiment:
                 yield replace(block, request=alone)
 
 
-def _joined(blocks: Iterable[Block]) -> list[Block]:
+def _joined(blocks: Iterable[GridBlock]) -> list[GridBlock]:
     """Put heads together that one block has under the same upstreams."""
-    found: dict[tuple[str, ...], Block] = {}
+    found: dict[tuple[str, ...], GridBlock] = {}
     for block in blocks:
         asked = block.request
         key = (block.name, *asked.upstreams)

@@ -15,7 +15,7 @@ from nserbench.benchmark.study.grid_file import (
     texts,
 )
 
-Kind = Literal["table", "layers", "confusions", "understood"]
+ItemKind = Literal["table", "layers", "confusions", "understood"]
 """Scores by condition; by layer; what was taken for what; errors in words beside F1."""
 
 EVERY_LAYER = "single:layer=all"
@@ -24,7 +24,7 @@ a table (the paper's choice), each of them in a figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ReportRow:
     """A row of the paper.
 
     Attributes:
@@ -48,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ReportItem:
     """A table or figure of the paper.
 
     Attributes:
@@ -62,14 +62,14 @@ class Part:
     """
 
     name: str
-    kind: Kind
+    kind: ItemKind
     caption: str
     metrics: Sequence[str] = ("uar", "f1_macro")
-    rows: Sequence[Line]
+    rows: Sequence[ReportRow]
     by_noise: bool = False
 
 
-def read_layout(report: Sequence[Mapping[str, Any]]) -> list[Part]:
+def read_layout(report: Sequence[Mapping[str, Any]]) -> list[ReportItem]:
     """Read the tables ``[[report]]`` of a grid file.
 
     Raises:
@@ -78,16 +78,16 @@ def read_layout(report: Sequence[Mapping[str, Any]]) -> list[Part]:
     return [_part(one, place) for place, one in enumerate(report, 1)]
 
 
-def _part(table: Mapping[str, Any], place: int) -> Part:
+def _part(table: Mapping[str, Any], place: int) -> ReportItem:
     what = f"[[report]] number {place}"
     needs = ("name", "kind", "caption", "rows")
     said = check_table(table, PART, what, needs)
     rows = [_line(one, f"{what}, row {at}") for at, one in enumerate(said["rows"], 1)]
-    return Part(**{**said, "rows": rows})
+    return ReportItem(**{**said, "rows": rows})
 
 
-def _line(table: Mapping[str, Any], what: str) -> Line:
-    line = Line(**check_table(table, LINE, what, ("title",)))
+def _line(table: Mapping[str, Any], what: str) -> ReportRow:
+    line = ReportRow(**check_table(table, LINE, what, ("title",)))
     runs = line.upstream is not None and line.head is not None
     if runs == (line.reason is not None):
         raise BadGrid(f"{what} needs an upstream and a head, or a reason")
@@ -95,9 +95,9 @@ def _line(table: Mapping[str, Any], what: str) -> Line:
 
 
 def a_kind(value: object) -> object:
-    """Take one of `Kind`."""
-    if value not in get_args(Kind):
-        raise ValueError(f"one of {', '.join(get_args(Kind))}")
+    """Take one of `ItemKind`."""
+    if value not in get_args(ItemKind):
+        raise ValueError(f"one of {', '.join(get_args(ItemKind))}")
     return value
 
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class BlockProblem:
     """A part of a block that could not be run.
 
     Attributes:
@@ -37,7 +37,7 @@ class Trouble:
 
 def run_apart(
     block: str, request: Request, act: Callable[[Request], T]
-) -> tuple[list[T], list[Trouble]]:
+) -> tuple[list[T], list[BlockProblem]]:
     """Act on a block; where that fails, on each upstream and corpus, then each noise.
 
     Args:
@@ -52,7 +52,9 @@ def run_apart(
     try:
         return [act(request)], []
     except NserbenchError as error:
-        whole = Trouble(block, request, str(error), isinstance(error, NothingToRun))
+        whole = BlockProblem(
+            block, request, str(error), isinstance(error, NothingToRun)
+        )
     several, parts = _parts(request)
     if len(parts) < 2:
         return [], [whole]

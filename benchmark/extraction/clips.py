@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from nserbench.benchmark.store.file_facts import Entry, Ledger
+from nserbench.benchmark.store.file_facts import FileFact, FileFacts
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
 from nserbench.errors import BadAudio
@@ -32,7 +32,7 @@ class Clip:
 
 
 def survey(
-    utterances: Sequence[Utterance], ledger: Ledger, progress: Progress
+    utterances: Sequence[Utterance], ledger: FileFacts, progress: Progress
 ) -> list[Clip]:
     """Read, check and digest the audio of every utterance, in the order given.
 
@@ -53,7 +53,7 @@ def survey(
         else:
             known.setdefault(one.path, {})[_part(one)] = found
             changed.add(one.path)
-    ledger.note(Entry("audio", path, json.dumps(known[path])) for path in changed)
+    ledger.note(FileFact("audio", path, json.dumps(known[path])) for path in changed)
     if problems:
         _refuse(list(dict.fromkeys(problems)))
     return [Clip(one, *known[one.path][_part(one)]) for one in utterances]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from nserbench.benchmark.study.cell import Condition
-from nserbench.benchmark.study.study import Opened
+from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.noise.mixing import Noise, lay_under
@@ -23,7 +23,11 @@ MANIFEST = "manifest.csv"
 
 
 def export(
-    opened: Opened, condition: Condition, folder: Path, seed: int, progress: Progress
+    opened: OpenedCorpus,
+    condition: Condition,
+    folder: Path,
+    seed: int,
+    progress: Progress,
 ) -> Path:
     """Write every utterance in one condition, and a manifest of how it was made.
 

@@ -21,8 +21,8 @@ from nserbench.progress import Progress
 from nserbench.upstreams.base import (
     Batch,
     Groups,
-    Heard,
     LayeredFeatures,
+    Recognised,
     Transcriber,
     Upstream,
 )
@@ -36,7 +36,7 @@ _BATCH_ELSEWHERE = 16  # on a GPU; on a CPU the card says
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModels:
     """The models of an extraction, on a device."""
 
     upstream: Upstream
@@ -44,7 +44,7 @@ class Loaded:
 
 
 @dataclass(slots=True)
-class Models:
+class ModelCache:
     """Opens the models of extractions, each once, and keeps them.
 
     Attributes:
@@ -52,9 +52,9 @@ class Models:
     """
 
     device: str
-    _kept: dict[str, Loaded] = field(default_factory=dict)
+    _kept: dict[str, LoadedModels] = field(default_factory=dict)
 
-    def open(self, extraction: Extraction) -> Loaded:
+    def open(self, extraction: Extraction) -> LoadedModels:
         """Give the models of an extraction, whatever its condition."""
         name = extraction.models
         if name not in self._kept:
@@ -66,7 +66,7 @@ class Models:
             opened = upstream.card.open(upstream.options, self.device)
             if (file := extraction.upstream.tuned) is not None:
                 _load_tuned(file, opened)
-            self._kept[name] = Loaded(opened, enhancer)
+            self._kept[name] = LoadedModels(opened, enhancer)
         return self._kept[name]
 
 
@@ -75,7 +75,7 @@ def provide(
     clips: Sequence[Clip],
     forms: Sequence[Form],
     store: Store,
-    models: Models,
+    models: ModelCache,
     progress: Progress,
 ) -> None:
     """Make what the store lacks of some features, and the transcripts they read.
@@ -120,7 +120,7 @@ def lacking(
 
 def extract(
     extraction: Extraction,
-    loaded: Loaded,
+    loaded: LoadedModels,
     clips: Mapping[str, Clip],
     forms: Sequence[Form],
     store: Store,
@@ -207,11 +207,11 @@ def read_texts(
 
 def _hear(
     extraction: Extraction,
-    loaded: Loaded,
+    loaded: LoadedModels,
     clips: Sequence[Clip],
     forms: Sequence[Form],
     store: Store,
-) -> Heard:
+) -> Recognised:
     """Run one batch."""
     texts = read_texts(extraction, clips, store)
     batch = extraction.batch(clips, texts, loaded.enhancer)
@@ -221,7 +221,7 @@ def _hear(
 def _keep(
     extraction: Extraction,
     keyed: Sequence[tuple[str, Clip]],
-    heard: Heard,
+    heard: Recognised,
     states: Mapping[Form, dict[str, dict[str, NDArray[Any]]]],
 ) -> None:
     """Put what is to be stored of a batch into ``states``, by form and key."""
@@ -243,12 +243,12 @@ def written(upstream: Upstream, batch: Batch) -> list[str]:
     return _transcriber(upstream).transcribe(batch)
 
 
-def _run(upstream: Upstream, batch: Batch, forms: set[Form]) -> Heard:
+def _run(upstream: Upstream, batch: Batch, forms: set[Form]) -> Recognised:
     """Let an upstream hear a batch, and write it down only if asked to."""
     if "transcripts" not in forms:
-        return Heard(upstream.extract(batch), ())
+        return Recognised(upstream.extract(batch), ())
     if forms == {"transcripts"}:
-        return Heard({}, written(upstream, batch))
+        return Recognised({}, written(upstream, batch))
     import torch
 
     with torch.no_grad():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.store.digests import digest
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise.mixing import MIX_VERSION, Noise, lay_under
 from nserbench.upstreams.base import Batch, ModelCard, UpstreamCard
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=ModelCard)
 
 
 @dataclass(frozen=True, slots=True)
-class Model(Generic[M]):
+class DigestedModel(Generic[M]):
     """A card with options whose checkpoint has been digested.
 
     Attributes:
@@ -31,7 +31,7 @@ class Model(Generic[M]):
         tuned: Where weights that were tuned from it are; None where it is as it came.
     """
 
-    bound: Bound[M]
+    bound: ConfiguredCard[M]
     weights: str
     tuned: Path | None = None
 
@@ -59,8 +59,8 @@ class Extraction:
         mix_seed: Of the noise offsets.
     """
 
-    upstream: Model[UpstreamCard]
-    enhancer: Model[EnhancerCard] | None
+    upstream: DigestedModel[UpstreamCard]
+    enhancer: DigestedModel[EnhancerCard] | None
     transcripts: Extraction | None
     noise: Noise | None
     snr: float | None

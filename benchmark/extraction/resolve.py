@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nserbench.benchmark.extraction.extraction import Extraction, M, Model
+from nserbench.benchmark.extraction.extraction import DigestedModel, Extraction, M
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.lookup import written_by
-from nserbench.benchmark.study.study import Opened
-from nserbench.cards import Bound
+from nserbench.benchmark.study.study import OpenedCorpus
+from nserbench.cards import ConfiguredCard
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
 
 
 @dataclass(frozen=True, slots=True)
-class Identified:
+class ResolvedUpstream:
     """An upstream, with the models that its options name, all digested.
 
     Attributes:
@@ -25,11 +25,13 @@ class Identified:
         transcriber: Who writes down what it reads.
     """
 
-    upstream: Model[UpstreamCard]
-    enhancer: Model[EnhancerCard] | None
-    transcriber: Identified | None
+    upstream: DigestedModel[UpstreamCard]
+    enhancer: DigestedModel[EnhancerCard] | None
+    transcriber: ResolvedUpstream | None
 
-    def over(self, opened: Opened, condition: Condition, mix_seed: int) -> Extraction:
+    def over(
+        self, opened: OpenedCorpus, condition: Condition, mix_seed: int
+    ) -> Extraction:
         """Give its extraction over a corpus in a condition."""
         writer = self.transcriber
         return Extraction(
@@ -42,26 +44,28 @@ class Identified:
         )
 
 
-def identify(upstream: Bound[UpstreamCard], store: Store) -> Identified:
+def identify(upstream: ConfiguredCard[UpstreamCard], store: Store) -> ResolvedUpstream:
     """Digest the checkpoint of an upstream, and of the models that its options name.
 
     Raises:
         CheckpointMissing: if weights are neither here nor to be had.
     """
     enhancer, writer = upstream.options.get("enhance"), written_by(upstream)
-    return Identified(
+    return ResolvedUpstream(
         _model(upstream, store),
         _model(enhancer, store) if enhancer is not None else None,
         identify(writer, store) if writer is not None else None,
     )
 
 
-def _model(bound: Bound[M], store: Store) -> Model[M]:
+def _model(bound: ConfiguredCard[M], store: Store) -> DigestedModel[M]:
     """Digest a checkpoint by its files' names and contents, wherever they lie."""
     if bound.card.extra is not None:
         bound.card.resolve(bound.card.load)  # so that a missing package is met now
     files = bound.card.checkpoint_files(bound.options)
     if not files:
-        return Model(bound, "")
+        return DigestedModel(bound, "")
     found = store.ledger.digests(files)
-    return Model(bound, digest(sorted([path.name, found[path]] for path in files)))
+    return DigestedModel(
+        bound, digest(sorted([path.name, found[path]] for path in files))
+    )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extraction import Extraction
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.feature_store import Features, Reader, Store
+from nserbench.benchmark.store.feature_store import FeatureReader, Features, Store
 from nserbench.corpora.noise.mixing import Noise
 from nserbench.downstreams.base import Tier
 
@@ -20,7 +20,7 @@ _AND = "+"  # between the keys of one utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Combined:
+class HeadInput:
     """What a head reads in one condition: mostly one extraction, or several.
 
     Attributes:
@@ -68,17 +68,17 @@ class Combined:
         ones = self.parts.values()
         return list(dict.fromkeys(store.features(one.identity) for one in ones))
 
-    def features(self, store: Store) -> Reader:
+    def features(self, store: Store) -> FeatureReader:
         """Open the features."""
         found = {name: store.features(one.identity) for name, one in self.parts.items()}
-        return found[""] if "" in found else SideBySide(found)
+        return found[""] if "" in found else SideBySideFeatures(found)
 
-    def tuned(self, file: Path) -> Combined:
+    def tuned(self, file: Path) -> HeadInput:
         """Give the same of an upstream with other weights; see `Extraction.tuned`."""
-        return Combined({"": self.alone.tuned(file)})
+        return HeadInput({"": self.alone.tuned(file)})
 
 
-class SideBySide:
+class SideBySideFeatures:
     """Features of several extractions: what is read of each is named after it.
 
     Args:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nserbench.benchmark.extraction.clips import Clip, survey
-from nserbench.benchmark.extraction.extract import Models, provide, said
+from nserbench.benchmark.extraction.extract import ModelCache, provide, said
 from nserbench.benchmark.extraction.resolve import identify
-from nserbench.benchmark.extraction.word_errors import Against, Recognition, recognition
+from nserbench.benchmark.extraction.word_errors import Against, WordErrors, recognition
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition
-from nserbench.benchmark.study.study import Opened
-from nserbench.cards import Bound
+from nserbench.benchmark.study.study import OpenedCorpus
+from nserbench.cards import ConfiguredCard
 from nserbench.progress import Progress
 from nserbench.upstreams.base import UpstreamCard
 
@@ -42,7 +42,7 @@ class Transcripts:
     texts: Sequence[str]
 
     @property
-    def recognition(self) -> Recognition | None:
+    def recognition(self) -> WordErrors | None:
         """How well they match; None if a reference is missing, or all are empty."""
         languages = [clip.utterance.language for clip in self.clips]
         return recognised(self.references, self.texts, languages)
@@ -52,7 +52,7 @@ def recognised(
     references: Sequence[str | None],
     texts: Sequence[str],
     languages: Sequence[str | None],
-) -> Recognition | None:
+) -> WordErrors | None:
     """Compare transcripts with references, where each utterance has one."""
     known = [text for text in references if text is not None]
     if len(known) < len(references):
@@ -61,12 +61,12 @@ def recognised(
 
 
 def transcribe(
-    upstream: Bound[UpstreamCard],
-    corpora: dict[str, Opened],
+    upstream: ConfiguredCard[UpstreamCard],
+    corpora: dict[str, OpenedCorpus],
     conditions: Sequence[tuple[str, Condition]],
     against: Against,
     store: Store,
-    models: Models,
+    models: ModelCache,
     progress: Progress,
 ) -> list[Transcripts]:
     """Write corpora down, reading from the store what was written down before.

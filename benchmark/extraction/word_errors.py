@@ -25,7 +25,7 @@ which shows what the noise alone does, even in a language that the model cannot 
 
 
 @dataclass(frozen=True, slots=True)
-class Recognition:
+class WordErrors:
     """How well the transcripts of some utterances match their references.
 
     Attributes:
@@ -49,7 +49,7 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class TranscriptMatch:
     """One transcript against its reference, both normalised.
 
     Attributes:
@@ -75,7 +75,7 @@ def recognition(
     references: Sequence[str],
     transcripts: Sequence[str],
     languages: Sequence[str | None],
-) -> Recognition | None:
+) -> WordErrors | None:
     """Compare transcripts with what was said.
 
     Both sides go through Whisper's normaliser: the English one for English and where
@@ -95,7 +95,7 @@ def recognition(
     told = [one for one in matches if one.words]
     if not told:
         return None
-    return Recognition(
+    return WordErrors(
         measure="CER" if all(one in UNSPACED for one in languages) else "WER",
         rate=sum(one.errors for one in matches) / sum(one.words for one in told),
         mean=sum(one.errors / one.words for one in told) / len(told),
@@ -105,13 +105,13 @@ def recognition(
     )
 
 
-def match(reference: str, transcript: str, language: str | None) -> Match:
+def match(reference: str, transcript: str, language: str | None) -> TranscriptMatch:
     """Compare one transcript with what was said; see `recognition`."""
     import jiwer
 
     wanted, found = (normalised(text, language) for text in (reference, transcript))
     compared = jiwer.process_words(" ".join(wanted), " ".join(found))
-    return Match(
+    return TranscriptMatch(
         errors=compared.substitutions + compared.deletions + compared.insertions,
         words=len(wanted),
         hits=compared.hits,

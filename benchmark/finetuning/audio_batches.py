@@ -20,7 +20,7 @@ as large as wav2vec 2.0 base."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waves:
+class AudioBatches:
     """What an upstream reads, by the rows of what is trained on.
 
     Attributes:

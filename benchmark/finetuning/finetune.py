@@ -20,13 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nserbench.benchmark.extraction.extract import Models, provide
+from nserbench.benchmark.extraction.extract import ModelCache, provide
 from nserbench.benchmark.extraction.tuned_weights import (
     put_back,
     save_tuned,
 )
-from nserbench.benchmark.finetuning.audio_batches import Waves
-from nserbench.benchmark.finetuning.joint_model import Pair, chosen
+from nserbench.benchmark.finetuning.audio_batches import AudioBatches
+from nserbench.benchmark.finetuning.joint_model import JointModel, chosen
 from nserbench.benchmark.jobs.fit import trained_features
 from nserbench.benchmark.jobs.head import (
     chance_of,
@@ -37,7 +37,7 @@ from nserbench.benchmark.jobs.head import (
     save_head,
     trained_rows,
 )
-from nserbench.benchmark.jobs.job import Job, Tuning
+from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.shards import write_whole
@@ -45,8 +45,8 @@ from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.fit_one import seeded
 from nserbench.benchmark.training.loss import (
-    Best,
-    Epochs,
+    BestCheckpoint,
+    EpochLog,
     class_weights,
     cross_entropy,
     pace,
@@ -64,7 +64,11 @@ _READ = 32  # utterances that are read at once
 
 
 def tune(
-    tuning: Tuning, split: Split, store: Store, models: Models, progress: Progress
+    tuning: FineTuning,
+    split: Split,
+    store: Store,
+    models: ModelCache,
+    progress: Progress,
 ) -> None:
     """Tune an upstream on a fold's training part, and keep it with its head.
 
@@ -86,14 +90,14 @@ def tune(
     peak = Peak(models.device)
     bound = job.cell.upstream
     upstream = bound.card.open(bound.options, models.device)
-    material = Waves(job, store, _enhancer(job, models))
+    material = AudioBatches(job, store, _enhancer(job, models))
     _provide_read(job, store, models, progress)
     statistics = None
     if job.recipe.standardise:
         statistics = _statistics(job, split, store, upstream, material, progress)
     head = fresh_head(job, split, statistics).to(models.device)
-    pair = Pair(job, upstream, head, tuning)
-    lesson = _Lesson(job, split, pair, material, progress)
+    pair = JointModel(job, upstream, head, tuning)
+    lesson = _FineTuner(job, split, pair, material, progress)
     partial = file.with_suffix(".partial")
     lesson.resume(partial)
     with seeded(chance_of(job, split).start("dropout")):
@@ -105,7 +109,9 @@ def tune(
     partial.unlink(missing_ok=True)
 
 
-def _provide_read(job: Job, store: Store, models: Models, progress: Progress) -> None:
+def _provide_read(
+    job: Job, store: Store, models: ModelCache, progress: Progress
+) -> None:
     """Make what is read besides audio: transcripts, and means to standardise with."""
     pooled = job.recipe.standardise and not job.cell.reads_frames
     for part in job.training:
@@ -121,7 +127,7 @@ def _statistics(
     split: Split,
     store: Store,
     upstream: Upstream,
-    material: Waves,
+    material: AudioBatches,
     progress: Progress,
 ) -> Statistics:
     """Return mean and deviation over what the upstream, as it came, gives the head.
@@ -143,13 +149,13 @@ def _statistics(
     return moments.statistics()
 
 
-def _enhancer(job: Job, models: Models) -> Enhancer | None:
+def _enhancer(job: Job, models: ModelCache) -> Enhancer | None:
     first = job.training[0].extraction.alone
     return None if first.enhancer is None else models.open(first).enhancer
 
 
 @dataclass(slots=True)
-class _Lesson:
+class _FineTuner:
     """The epochs of a tuning.
 
     Attributes:
@@ -165,11 +171,11 @@ class _Lesson:
 
     job: Job
     split: Split
-    pair: Pair
-    material: Waves
+    pair: JointModel
+    material: AudioBatches
     progress: Progress
-    seen: Epochs = field(default_factory=Epochs)
-    best: Best = field(default_factory=Best)
+    seen: EpochLog = field(default_factory=EpochLog)
+    best: BestCheckpoint = field(default_factory=BestCheckpoint)
     seconds: float = 0.0
     _order: torch.Generator = field(init=False)
     _chance: dict[str, Any] = field(default_factory=dict)
@@ -292,7 +298,7 @@ class _Lesson:
             raise StoreDamaged(f"{partial} cannot be read: delete it") from error
         put_back(kept["state"], self.pair.state())
         self.pair.optimiser.load_state_dict(kept["optimiser"])
-        self.seen, self.seconds = Epochs(**kept["seen"]), kept["seconds"]
+        self.seen, self.seconds = EpochLog(**kept["seen"]), kept["seconds"]
         self.best.score, self.best.state = kept["best"]
         self._order.set_state(kept["order"])
         self._chance = kept["chance"]

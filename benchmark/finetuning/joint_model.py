@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nserbench.benchmark.extraction.tuned_weights import changing, make_ready, trainable
-from nserbench.benchmark.jobs.job import Job, Tuning
+from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.training.fit_one import note_received
 from nserbench.benchmark.training.loss import slope
 from nserbench.benchmark.training.moments import Moments
@@ -19,7 +19,7 @@ from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
 
 
-class Pair:
+class JointModel:
     """An upstream and a head that are trained together.
 
     Args:
@@ -30,7 +30,7 @@ class Pair:
     """
 
     def __init__(
-        self, job: Job, upstream: Upstream, head: nn.Module, tuning: Tuning
+        self, job: Job, upstream: Upstream, head: nn.Module, tuning: FineTuning
     ) -> None:
         if upstream.model is None:
             raise NserbenchError(

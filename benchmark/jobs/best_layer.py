@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nserbench.benchmark.jobs.fit import Fitted, fit_fold, open_sources
+from nserbench.benchmark.jobs.fit import FitResult, fit_fold, open_sources
 from nserbench.benchmark.jobs.head import class_numbers
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.store.feature_store import Store
@@ -13,7 +13,7 @@ from nserbench.benchmark.training.loss import uar_of
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class LayerChoice:
     """What was chosen in a fold.
 
     Attributes:
@@ -31,14 +31,16 @@ class Choice:
     test: dict[str, float]
 
 
-def choose(job: Job, split: Split, store: Store, device: str) -> tuple[Fitted, Choice]:
+def choose(
+    job: Job, split: Split, store: Store, device: str
+) -> tuple[FitResult, LayerChoice]:
     """Fit every candidate on a fold's training part, and choose one.
 
     Raises:
         NserbenchError: if a training diverges.
     """
     labels = class_numbers(job)
-    fitted: dict[str, Fitted] = {}
+    fitted: dict[str, FitResult] = {}
     dev, test = dict[str, float](), dict[str, float]()
     for candidate in job.candidates:
         fold = candidate.fold(split, store)
@@ -50,4 +52,4 @@ def choose(job: Job, split: Split, store: Store, device: str) -> tuple[Fitted, C
         test[name] = uar_of(one.probabilities, labels[one.rows])
     chosen = max(dev, key=lambda name: dev[name])
     best = max(test, key=lambda name: test[name])
-    return fitted[chosen], Choice(chosen, best, dev, test)
+    return fitted[chosen], LayerChoice(chosen, best, dev, test)

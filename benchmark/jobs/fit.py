@@ -28,20 +28,20 @@ from nserbench.benchmark.jobs.head import (
 )
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.results.environment import Peak
-from nserbench.benchmark.store.concatenated import Joined
-from nserbench.benchmark.store.feature_store import Reader, Store
+from nserbench.benchmark.store.concatenated import ConcatenatedFeatures
+from nserbench.benchmark.store.feature_store import FeatureReader, Store
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.fit_one import fit, predict
 from nserbench.benchmark.training.fit_stack import can_stack, fit_together
 from nserbench.benchmark.training.gpu_source import settled
-from nserbench.benchmark.training.loss import Epochs
+from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.sources import (
+    FeatureSource,
     FrameSource,
     PooledSource,
-    Source,
     places,
 )
-from nserbench.benchmark.training.streams import Run
+from nserbench.benchmark.training.streams import HeadTraining
 from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
@@ -49,7 +49,7 @@ from nserbench.upstreams.base import GroupSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FitResult:
     """A fold's answers.
 
     Attributes:
@@ -66,7 +66,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class JobFeatures:
     """The features that a job's head reads.
 
     Attributes:
@@ -74,11 +74,11 @@ class Sources:
         training: In the conditions that it is trained on, one after another.
     """
 
-    test: Source
-    training: Source
+    test: FeatureSource
+    training: FeatureSource
 
 
-def open_sources(job: Job, store: Store, device: str = "cpu") -> Sources:
+def open_sources(job: Job, store: Store, device: str = "cpu") -> JobFeatures:
     """Open the features that a job's head reads.
 
     Args:
@@ -88,18 +88,18 @@ def open_sources(job: Job, store: Store, device: str = "cpu") -> Sources:
     """
     kind = FrameSource if job.cell.reads_frames else PooledSource
 
-    def open_one(features: Reader, keys: Sequence[str]) -> Source:
+    def open_one(features: FeatureReader, keys: Sequence[str]) -> FeatureSource:
         return settled(kind(features, keys, job.stored, job.cell.groups), device)
 
     test = open_one(job.extraction.features(store), job.keys)
     if job.matched:
-        return Sources(test, test)
-    return Sources(test, open_one(*trained_features(job, store)))
+        return JobFeatures(test, test)
+    return JobFeatures(test, open_one(*trained_features(job, store)))
 
 
 def fit_fold(
-    job: Job, split: Split, sources: Sources, store: Store, device: str
-) -> Fitted:
+    job: Job, split: Split, sources: JobFeatures, store: Store, device: str
+) -> FitResult:
     """Fit a head on one fold's training part, or read it back, and test it.
 
     Args:
@@ -126,10 +126,10 @@ def fit_fold(
         save_head(file, head, log)
     test = torch.tensor(split.test)
     answers = predict(head, sources.test, test, device)
-    return Fitted(test, answers, log, weights_by_layer(job, head))
+    return FitResult(test, answers, log, weights_by_layer(job, head))
 
 
-def fit_reference(job: Job, store: Store, device: str) -> list[Fitted]:
+def fit_reference(job: Job, store: Store, device: str) -> list[FitResult]:
     """Fit, or read back, the pooled head that a job is held against, fold by fold.
 
     Returns:
@@ -157,11 +157,11 @@ def fit_stacks(
         device: Where to train.
         progress: Hears of every stack.
     """
-    stacks: dict[tuple[object, ...], list[_Missing]] = defaultdict(list)
+    stacks: dict[tuple[object, ...], list[_MissingFit]] = defaultdict(list)
     for job, splits in _missing(jobs, store):
         source = open_sources(job, store).training
         for split in splits:
-            one = _Missing(job, split, _run(job, split, source))
+            one = _MissingFit(job, split, _run(job, split, source))
             if can_stack(one.run.head):
                 stacks[one.shape].append(one)
     several = [stack for stack in stacks.values() if len(stack) > 1]
@@ -188,12 +188,12 @@ def _missing(
 
 
 @dataclass(frozen=True, slots=True)
-class _Missing:
+class _MissingFit:
     """A fit of a pooled head that the store lacks."""
 
     job: Job
     split: Split
-    run: Run
+    run: HeadTraining
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -206,7 +206,7 @@ class _Missing:
         return str(head.card.identity), str(options), str(sizes), features, recipe
 
 
-def _fit_stack(stack: Sequence[_Missing], store: Store, device: str) -> None:
+def _fit_stack(stack: Sequence[_MissingFit], store: Store, device: str) -> None:
     began, peak = time.perf_counter(), Peak(device)
     job = stack[0].job
     groups = {
@@ -227,7 +227,7 @@ def _fit_stack(stack: Sequence[_Missing], store: Store, device: str) -> None:
             save_head(file, head, log_of(head, epochs, seconds, held))
 
 
-def _spanned(name: str, spec: GroupSpec, stack: Sequence[_Missing]) -> GroupSpec:
+def _spanned(name: str, spec: GroupSpec, stack: Sequence[_MissingFit]) -> GroupSpec:
     """Give a group with the layers from the first to the last that a stack reads."""
     read = [one.job.cell.groups[name].layers for one in stack]
     return replace(
@@ -236,21 +236,23 @@ def _spanned(name: str, spec: GroupSpec, stack: Sequence[_Missing]) -> GroupSpec
     )
 
 
-def trained_features(job: Job, store: Store) -> tuple[Reader, Sequence[str]]:
+def trained_features(job: Job, store: Store) -> tuple[FeatureReader, Sequence[str]]:
     """Give the features that a head is trained on, and the key of each row."""
     if len(job.training) == 1:
         (part,) = job.training
         return part.extraction.features(store), part.keys
     features = [part.extraction.features(store) for part in job.training]
-    return Joined(features), Joined.keys([part.keys for part in job.training])
+    return ConcatenatedFeatures(features), ConcatenatedFeatures.keys(
+        [part.keys for part in job.training]
+    )
 
 
-def _run(job: Job, split: Split, source: Source) -> Run:
+def _run(job: Job, split: Split, source: FeatureSource) -> HeadTraining:
     layers = {
         name: places(job.stored[name], spec.layers)
         for name, spec in job.cell.groups.items()
     }
-    return Run(
+    return HeadTraining(
         fresh_head(job, split, statistics_of(job, split, source)),
         layers,
         trained_rows(job, split.train),
@@ -261,16 +263,16 @@ def _run(job: Job, split: Split, source: Source) -> Run:
 
 
 def _together(
-    job: Job, runs: Sequence[Run], source: PooledSource, device: str
-) -> list[Epochs]:
+    job: Job, runs: Sequence[HeadTraining], source: PooledSource, device: str
+) -> list[EpochLog]:
     labels = class_numbers(job).repeat(len(job.training))
     classes = len(job.opened.corpus.classes)
     return fit_together(runs, source.states, labels, classes, job.recipe, device)
 
 
 def _fit_alone(
-    job: Job, split: Split, head: nn.Module, source: Source, device: str
-) -> Epochs:
+    job: Job, split: Split, head: nn.Module, source: FeatureSource, device: str
+) -> EpochLog:
     if can_stack(head) and isinstance(source, PooledSource):
         layers = {name: range(len(one)) for name, one in source.states.items()}
         run = replace(_run(job, split, source), head=head, layers=layers)

@@ -16,11 +16,11 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.shards import write_whole
 from nserbench.benchmark.study.splits import Split
-from nserbench.benchmark.training.fit_one import Chance, Standardised, seeded
-from nserbench.benchmark.training.loss import Epochs
+from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, seeded
+from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.moments import Statistics
-from nserbench.benchmark.training.sources import Source
-from nserbench.downstreams.base import WeighsLayers
+from nserbench.benchmark.training.sources import FeatureSource
+from nserbench.downstreams.base import HasLayerWeights
 from nserbench.errors import StoreDamaged
 
 
@@ -35,13 +35,15 @@ class FitLog:
         peak: The most memory held meanwhile, in bytes; None where nobody knows.
     """
 
-    epochs: Epochs
+    epochs: EpochLog
     seconds: float
     parameters: int
     peak: int | None = None
 
 
-def log_of(head: nn.Module, epochs: Epochs, seconds: float, peak: int | None) -> FitLog:
+def log_of(
+    head: nn.Module, epochs: EpochLog, seconds: float, peak: int | None
+) -> FitLog:
     """Note how the training of a head went."""
     count = sum(one.numel() for one in head.parameters() if one.requires_grad)
     return FitLog(epochs, seconds, count, peak)
@@ -53,7 +55,7 @@ def weights_by_layer(job: Job, head: nn.Module) -> dict[str, dict[str, float]]:
     Empty for a head that does not weigh layers.
     """
     inner = head.head if isinstance(head, Standardised) else head
-    if not isinstance(inner, WeighsLayers):
+    if not isinstance(inner, HasLayerWeights):
         return {}
     return {
         group: dict(
@@ -63,9 +65,9 @@ def weights_by_layer(job: Job, head: nn.Module) -> dict[str, dict[str, float]]:
     }
 
 
-def chance_of(job: Job, split: Split) -> Chance:
+def chance_of(job: Job, split: Split) -> FitSeeds:
     """Give the sources of chance of a fit."""
-    return Chance(job.cell.seed, split.fold)
+    return FitSeeds(job.cell.seed, split.fold)
 
 
 def trained_rows(job: Job, places: Sequence[int]) -> Tensor:
@@ -111,7 +113,7 @@ def empty_head(job: Job, split: Split) -> nn.Module:
     return fresh_head(job, split, blank if job.recipe.standardise else None)
 
 
-def statistics_of(job: Job, split: Split, source: Source) -> Statistics | None:
+def statistics_of(job: Job, split: Split, source: FeatureSource) -> Statistics | None:
     """Give what the head of a fold standardises with; None if it does not."""
     if not job.recipe.standardise:
         return None
@@ -135,6 +137,6 @@ def load_head(file: Path, head: nn.Module) -> FitLog:
         head.load_state_dict(load_file(file))
         with safe_open(file, framework="pt") as stored:
             log = json.loads(stored.metadata()["log"])
-            return FitLog(**{**log, "epochs": Epochs(**log["epochs"])})
+            return FitLog(**{**log, "epochs": EpochLog(**log["epochs"])})
     except SafetensorError as error:
         raise StoreDamaged(f"{file} cannot be read: delete it") from error

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.side_by_side import Combined
+from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Cell
 from nserbench.benchmark.study.splits import Split
-from nserbench.benchmark.study.study import Opened
+from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.downstreams.base import Recipe
 from nserbench.upstreams.base import Groups
 
@@ -25,7 +25,7 @@ TUNER = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TrainingCondition:
     """A corpus in one of the conditions that a head is trained on.
 
     Attributes:
@@ -33,10 +33,10 @@ class Part:
         keys: Of the features of each utterance.
     """
 
-    extraction: Combined
+    extraction: HeadInput
     keys: Sequence[str]
 
-    def tuned(self, file: Path) -> Part:
+    def tuned(self, file: Path) -> TrainingCondition:
         """Give the same of an upstream with other weights; see `Extraction.tuned`."""
         return replace(self, extraction=self.extraction.tuned(file))
 
@@ -64,16 +64,16 @@ class Job:
     """
 
     cell: Cell
-    extraction: Combined
-    opened: Opened
+    extraction: HeadInput
+    opened: OpenedCorpus
     clips: Sequence[Clip]
     keys: Sequence[str]
     stored: Groups
     splits: Sequence[Split]
     protocol: Mapping[str, Any]
-    training: Sequence[Part]
+    training: Sequence[TrainingCondition]
     candidates: Sequence[Job] = ()
-    tuning: Tuning | None = None
+    tuning: FineTuning | None = None
     reference: Job | None = None
 
     @property
@@ -187,7 +187,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
+class FineTuning:
     """How an upstream is tuned: under a head, on the training part of each fold.
 
     Attributes:

@@ -8,15 +8,15 @@ from itertools import chain
 
 from nserbench.benchmark.extraction.clips import Clip, survey
 from nserbench.benchmark.extraction.extraction import Extraction
-from nserbench.benchmark.extraction.resolve import Identified, identify
-from nserbench.benchmark.extraction.side_by_side import Combined
-from nserbench.benchmark.jobs.job import Job, Part, Tuning
+from nserbench.benchmark.extraction.resolve import ResolvedUpstream, identify
+from nserbench.benchmark.extraction.side_by_side import HeadInput
+from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.cell import Cell, Condition, under_mean
 from nserbench.benchmark.study.overlap import unit_said
 from nserbench.benchmark.study.study import Study
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus
 from nserbench.progress import Progress
 from nserbench.upstreams.base import Groups, UpstreamCard
@@ -34,7 +34,7 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     """
     cells = [cell for cell in study.cells if cell.refused is None]
     upstreams = _upstreams(cells)
-    desk = _Desk(
+    desk = _JobBuilder(
         study,
         cells,
         {label: _identified(one, store) for label, one in upstreams.items()},
@@ -44,19 +44,21 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     return [desk.job(cell) for cell in cells]
 
 
-def _upstreams(cells: Sequence[Cell]) -> dict[str, Bound[UpstreamCard]]:
+def _upstreams(cells: Sequence[Cell]) -> dict[str, ConfiguredCard[UpstreamCard]]:
     """Give the upstreams of cells, and of the cells behind them, by label."""
     shown = chain.from_iterable((cell, *cell.candidates) for cell in cells)
     every = chain.from_iterable((one, one.joint) for one in shown)
     return {one.upstream.label: one.upstream for one in every if one is not None}
 
 
-def _identified(upstream: Bound[UpstreamCard], store: Store) -> dict[str, Identified]:
+def _identified(
+    upstream: ConfiguredCard[UpstreamCard], store: Store
+) -> dict[str, ResolvedUpstream]:
     return {name: identify(one, store) for name, one in parts_of(upstream).items()}
 
 
 @dataclass(slots=True)
-class _Desk:
+class _JobBuilder:
     """Makes jobs of cells.
 
     Attributes:
@@ -69,10 +71,10 @@ class _Desk:
 
     study: Study
     cells: Sequence[Cell]
-    models: Mapping[str, Mapping[str, Identified]]
+    models: Mapping[str, Mapping[str, ResolvedUpstream]]
     stored: Mapping[str, Groups]
     clips: Mapping[str, Sequence[Clip]]
-    _parts: dict[str, Part] = field(default_factory=dict)
+    _parts: dict[str, TrainingCondition] = field(default_factory=dict)
 
     def job(self, cell: Cell, *, tunes: bool = False) -> Job:
         """Make the job of a cell.
@@ -86,7 +88,7 @@ class _Desk:
         tuning = None
         if cell.joint is not None:
             joint = self.job(cell.joint, tunes=True)
-            tuning = Tuning(joint, cell.upstream.options["lr"])
+            tuning = FineTuning(joint, cell.upstream.options["lr"])
             tunes = cell.joint.downstream == cell.downstream
         return Job(
             cell,
@@ -109,20 +111,22 @@ class _Desk:
             self.job(under_mean(cell)) if cell.reads_frames else None,
         )
 
-    def _part(self, cell: Cell, condition: Condition | None = None) -> Part:
+    def _part(
+        self, cell: Cell, condition: Condition | None = None
+    ) -> TrainingCondition:
         """Give a cell's corpus in its condition, or in another."""
         under = condition or cell.condition
         name = f"{cell.upstream.label} {cell.corpus.label} {under}"
         if name not in self._parts:
             opened = self.study.corpora[cell.corpus.label]
-            extraction = Combined(
+            extraction = HeadInput(
                 {
                     part: one.over(opened, under, cell.protocol.mix_seed)
                     for part, one in self.models[cell.upstream.label].items()
                 }
             )
             keys = extraction.keys(self.clips[cell.corpus.label])
-            self._parts[name] = Part(extraction, keys)
+            self._parts[name] = TrainingCondition(extraction, keys)
         return self._parts[name]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nserbench.benchmark.jobs.fit import Fitted
+from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.results.flags import ALL_FOLDS, BY_HEART, DEAD, RISING, SCALE
@@ -19,7 +19,7 @@ OUTDONE = 0.10
 
 
 def review(
-    job: Job, fitted: Sequence[Fitted], reference: Sequence[Fitted]
+    job: Job, fitted: Sequence[FitResult], reference: Sequence[FitResult]
 ) -> dict[str, list[str]]:
     """Say what makes the heads of a cell suspect.
 
@@ -41,7 +41,7 @@ def review(
     return {fold: lines for fold, lines in found.items() if lines}
 
 
-def _of_fold(job: Job, one: Fitted) -> Iterator[str]:
+def _of_fold(job: Job, one: FitResult) -> Iterator[str]:
     answers = one.probabilities.argmax(dim=1)
     if len(one.rows) > 1 and bool((answers == answers[0]).all()):
         name = job.opened.corpus.classes[int(answers[0])]
@@ -58,7 +58,7 @@ def _of_fold(job: Job, one: Fitted) -> Iterator[str]:
 
 
 def _by_heart(
-    job: Job, fitted: Sequence[Fitted], reference: Sequence[Fitted]
+    job: Job, fitted: Sequence[FitResult], reference: Sequence[FitResult]
 ) -> Iterator[str]:
     """Say so where a head knows its training set, but a pooled one tests far better."""
     learned = min(one.log.epochs.accuracies[-1] for one in fitted)
@@ -71,7 +71,7 @@ def _by_heart(
         )
 
 
-def _mean_uar(job: Job, fitted: Sequence[Fitted]) -> float:
+def _mean_uar(job: Job, fitted: Sequence[FitResult]) -> float:
     """Return the mean of folds."""
     labels = class_numbers(job)
     each = [uar_of(one.probabilities, labels[one.rows]) for one in fitted]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import pluggy
 
 from nserbench.benchmark.plugins import hookspecs
-from nserbench.cards import Bind, Bound, Card, bind, no_names
+from nserbench.cards import Bind, Card, ConfiguredCard, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
@@ -93,7 +93,7 @@ class Registry(Generic[C]):
             )
         return self._cards[name][0]
 
-    def bind(self, spec: Spec, nested: Bind = no_names) -> Bound[C]:
+    def bind(self, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
         """Look a card up and check the options typed after its name.
 
         Args:
@@ -149,7 +149,7 @@ class Plugins:
         for text in named:
             self._register_named(text)
 
-    def upstream(self, spec: Spec) -> Bound[UpstreamCard]:
+    def upstream(self, spec: Spec) -> ConfiguredCard[UpstreamCard]:
         """Look an upstream up, or several that are joined by ``+``.
 
         Args:
@@ -165,7 +165,7 @@ class Plugins:
         parts = [self.upstream(parse_spec(name)) for name in names]
         return combine(parts, spec, self.bind)
 
-    def bind(self, kind: str, spec: Spec) -> Bound[Any]:
+    def bind(self, kind: str, spec: Spec) -> ConfiguredCard[Any]:
         """Look a card of some kind up, and those that its options name.
 
         Args:

@@ -18,7 +18,7 @@ from nserbench.errors import BadResult, UnknownName
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ResultEntry:
     """A result as a table of contents shows it.
 
     Attributes:
@@ -34,7 +34,7 @@ class Entry:
     digest: str
 
 
-def read_entries(root: Path) -> list[Entry]:
+def read_entries(root: Path) -> list[ResultEntry]:
     """List the results in a folder, by name.
 
     Raises:
@@ -73,10 +73,10 @@ def find_result(text: str, root: Path) -> Path:
     return fitting[0]
 
 
-def _entry(folder: Path) -> Entry:
+def _entry(folder: Path) -> ResultEntry:
     status = read_status(folder)
     content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     try:
-        return Entry(folder, content["cell"], status, content["digest"])
+        return ResultEntry(folder, content["cell"], status, content["digest"])
     except KeyError as error:
         raise BadResult(f"{folder / RESULT} has no field {error}") from error

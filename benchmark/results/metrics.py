@@ -18,7 +18,7 @@ DRAWS = 2000
 """Bootstrap draws behind an interval."""
 
 Floats: TypeAlias = NDArray[np.float64]
-Counts: TypeAlias = NDArray[np.int64] | Floats
+CountMatrix: TypeAlias = NDArray[np.int64] | Floats
 
 
 def confusion(
@@ -58,7 +58,7 @@ def answers_by(predictions: Predictions) -> tuple[tuple[str, ...], NDArray[np.in
     return tuple(folds), counts.reshape(shape)
 
 
-def uar(matrix: Counts) -> Floats:
+def uar(matrix: CountMatrix) -> Floats:
     """Give the unweighted average recall: the mean over the classes with support.
 
     Args:
@@ -70,22 +70,22 @@ def uar(matrix: Counts) -> Floats:
     return _uar(*_margins(matrix))
 
 
-def f1_macro(matrix: Counts) -> Floats:
+def f1_macro(matrix: CountMatrix) -> Floats:
     """Give the mean F1 over the classes with support; see `uar`."""
     return _f1_macro(*_margins(matrix))
 
 
-def f1_weighted(matrix: Counts) -> Floats:
+def f1_weighted(matrix: CountMatrix) -> Floats:
     """Give the mean F1 over the utterances of each class; see `uar`."""
     return _f1_weighted(*_margins(matrix))
 
 
-def accuracy(matrix: Counts) -> Floats:
+def accuracy(matrix: CountMatrix) -> Floats:
     """Give the fraction of right answers; see `uar`."""
     return _accuracy(*_margins(matrix))
 
 
-def _margins(matrix: Counts) -> tuple[Floats, Floats, Floats]:
+def _margins(matrix: CountMatrix) -> tuple[Floats, Floats, Floats]:
     """Give hits, support and answers of each class, ``(..., classes)``."""
     hits = np.diagonal(matrix, axis1=-2, axis2=-1)
     margins = hits, matrix.sum(axis=-1), matrix.sum(axis=-2)
@@ -126,7 +126,7 @@ def _sum(values: Floats) -> Floats:
     return np.asarray(values @ np.ones(values.shape[-1]), np.float64)
 
 
-METRICS: Mapping[str, Callable[[Counts], Floats]] = MappingProxyType(
+METRICS: Mapping[str, Callable[[CountMatrix], Floats]] = MappingProxyType(
     {
         "uar": uar,
         "f1_macro": f1_macro,
@@ -144,7 +144,9 @@ _OF_MARGINS: Mapping[str, Callable[[Floats, Floats, Floats], Floats]] = {
 }
 
 
-def mean_of_folds(metric: Callable[[Counts], Floats], matrix: Counts) -> Floats:
+def mean_of_folds(
+    metric: Callable[[CountMatrix], Floats], matrix: CountMatrix
+) -> Floats:
     """Average a metric over the folds that count anything.
 
     Args:
@@ -157,7 +159,7 @@ def mean_of_folds(metric: Callable[[Counts], Floats], matrix: Counts) -> Floats:
     return _mean(metric(matrix), matrix.sum(axis=(-2, -1)) > 0)
 
 
-def lacks_a_class(answers: Counts) -> bool:
+def lacks_a_class(answers: CountMatrix) -> bool:
     """Tell whether a fold has no utterance of a class that another fold has.
 
     Args:
@@ -168,7 +170,7 @@ def lacks_a_class(answers: Counts) -> bool:
     return bool((tested != tested.any(axis=0)).any())
 
 
-def as_scored(answers: Counts) -> Counts:
+def as_scored(answers: CountMatrix) -> CountMatrix:
     """Return answers fold by fold, or as one fold where one of them lacks a class.
 
     A metric of a fold that lacks a class is of another kind: of one class alone, every
@@ -180,7 +182,7 @@ def as_scored(answers: Counts) -> Counts:
     return answers.sum(axis=-3, keepdims=True) if lacks_a_class(answers) else answers
 
 
-def headline(name: str, folds: Counts) -> float:
+def headline(name: str, folds: CountMatrix) -> float:
     """Return a metric of a cell: the mean of folds, pooled where one lacks a class.
 
     Args:
@@ -190,7 +192,7 @@ def headline(name: str, folds: Counts) -> float:
     return float(mean_of_folds(METRICS[name], as_scored(folds)))
 
 
-def chance(name: str, folds: Counts) -> float:
+def chance(name: str, folds: CountMatrix) -> float:
     """Return the metric of guessing, every class equally often, as a `headline`.
 
     It is that of the confusions to be expected, which more utterances only come closer
@@ -205,7 +207,7 @@ def chance(name: str, folds: Counts) -> float:
     return headline(name, guessed)
 
 
-def effective_size(name: str, folds: Counts) -> float:
+def effective_size(name: str, folds: CountMatrix) -> float:
     """Return of how many independent answers a metric is as sure as a plain fraction.
 
     A metric is a weighted sum over folds and classes; with recalls of one size its

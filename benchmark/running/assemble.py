@@ -12,12 +12,12 @@ import torch
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import said
-from nserbench.benchmark.extraction.side_by_side import Combined
+from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.extraction.transcripts import recognised
-from nserbench.benchmark.jobs.best_layer import Choice
-from nserbench.benchmark.jobs.fit import Fitted
+from nserbench.benchmark.jobs.best_layer import LayerChoice
+from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
-from nserbench.benchmark.jobs.job import Job, Tuning
+from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.jobs.suspect_heads import review
 from nserbench.benchmark.results.environment import environment, peak_memory
 from nserbench.benchmark.results.predictions import Predictions
@@ -48,7 +48,7 @@ def job_folder(job: Job) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CellOutcome:
     """What came of a cell whose folds have all been tested.
 
     Attributes:
@@ -58,14 +58,14 @@ class Outcome:
             against, in the same order; empty for a pooled head.
     """
 
-    fitted: Sequence[Fitted]
-    choices: Mapping[str, Choice]
-    reference: Sequence[Fitted]
+    fitted: Sequence[FitResult]
+    choices: Mapping[str, LayerChoice]
+    reference: Sequence[FitResult]
 
 
 def done(
     job: Job,
-    outcome: Outcome,
+    outcome: CellOutcome,
     store: Store,
     device: str,
     seconds: float,
@@ -124,7 +124,7 @@ def undone(cell: Cell, status: Status, reason: str, name: str | None = None) -> 
     )
 
 
-def _predictions(job: Job, fitted: Sequence[Fitted]) -> Predictions:
+def _predictions(job: Job, fitted: Sequence[FitResult]) -> Predictions:
     rows = torch.cat([one.rows for one in fitted])
     probabilities = torch.cat([one.probabilities for one in fitted])
     tested = [job.clips[row].utterance for row in rows.tolist()]
@@ -145,7 +145,7 @@ def _predictions(job: Job, fitted: Sequence[Fitted]) -> Predictions:
 
 
 def _costs(
-    job: Job, fitted: Sequence[Fitted], store: Store, seconds: float
+    job: Job, fitted: Sequence[FitResult], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
     folds = [one.extraction.kept(store) for one in _heard_by(job, store)]
     heard, models = [*chain.from_iterable(folds)], [one.about for one in folds[0]]
@@ -197,7 +197,7 @@ def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _TranscriptRow:
     """What was taken to be said in an utterance.
 
     Attributes:
@@ -211,7 +211,7 @@ class _Heard:
     clean: str | None
 
 
-def _words(job: Job, store: Store) -> Iterator[_Heard]:
+def _words(job: Job, store: Store) -> Iterator[_TranscriptRow]:
     """Give utterances with their transcripts.
 
     Those of upstreams that were tuned are of the fold that they are tested in.
@@ -227,7 +227,7 @@ def _words(job: Job, store: Store) -> Iterator[_Heard]:
         clean: Sequence[str | None] = [None] * len(clips)
         if words.noise is not None and held.issuperset(quiet.keys(clips)):
             clean = said(quiet, clips, store)
-        yield from map(_Heard, clips, said(words, clips, store), clean)
+        yield from map(_TranscriptRow, clips, said(words, clips, store), clean)
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:
@@ -245,7 +245,7 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
     }
 
 
-def _weights(extraction: Combined) -> dict[str, object]:
+def _weights(extraction: HeadInput) -> dict[str, object]:
     """Give digests of weights; of upstreams side by side those of each, by name."""
     told = {
         name: {
@@ -261,7 +261,7 @@ def _weights(extraction: Combined) -> dict[str, object]:
     return {what: {name: one[what] for name, one in told.items()} for what in whats}
 
 
-def _tuning(job: Job) -> Tuning | None:
+def _tuning(job: Job) -> FineTuning | None:
     """Give how the upstream is tuned, if it is, also of a head that chooses."""
     return job.alternatives[0].tuning
 
@@ -278,11 +278,11 @@ def _tuned(job: Job) -> dict[str, object]:
     return {"tuning": own}
 
 
-def _plain(choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
+def _plain(choices: Mapping[str, LayerChoice]) -> dict[str, dict[str, Any]]:
     return {fold: asdict(choice) for fold, choice in choices.items()}
 
 
-def _training(job: Job, fitted: Sequence[Fitted]) -> Mapping[str, dict[str, Any]]:
+def _training(job: Job, fitted: Sequence[FitResult]) -> Mapping[str, dict[str, Any]]:
     folds = [split.fold for split in job.opened.splits]
     seen = [asdict(one.log.epochs) for one in fitted]
     return dict(zip(folds, seen, strict=True))

@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional as F
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import Models, lacking, written
-from nserbench.benchmark.extraction.extraction import Extraction, Model
-from nserbench.benchmark.extraction.side_by_side import Combined
+from nserbench.benchmark.extraction.extract import ModelCache, lacking, written
+from nserbench.benchmark.extraction.extraction import DigestedModel, Extraction
+from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import needed, prepare
 from nserbench.benchmark.results.index import is_done
@@ -30,7 +30,7 @@ _BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class ExtractionPass:
     """An upstream over the utterances of a condition that the store lacks.
 
     Attributes:
@@ -53,7 +53,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TimedExtraction:
     """An upstream heard one clip of middle length.
 
     Attributes:
@@ -76,7 +76,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """What a study would cost.
 
     Attributes:
@@ -91,7 +91,7 @@ class Estimate:
     missing: int
     there: int
     refused: Sequence[str]
-    passes: Sequence[Pass]
+    passes: Sequence[ExtractionPass]
     tuning: float
     training: float
 
@@ -102,7 +102,7 @@ class Estimate:
 
 def estimate(
     study: Study, store: Store, results: Path, device: str, progress: Progress
-) -> Estimate:
+) -> CostEstimate:
     """Look at what is missing, and time a sample of it.
 
     Raises:
@@ -111,7 +111,7 @@ def estimate(
     jobs = prepare(study, store, progress)
     todo = [job for job in jobs if not is_done(results / job_folder(job))]
     needs = all_needs(todo, store)
-    models, samples = Models(device), dict[str, Sample]()
+    models, samples = ModelCache(device), dict[str, TimedExtraction]()
     for need in needs:
         timed = as_it_came(need.extraction)
         if timed.models not in samples:
@@ -125,7 +125,7 @@ def estimate(
             heard = sampled_features(job.extraction, samples)
             steps[pair] = step_seconds(job, heard, device)
         training += steps[pair] * step_count(job)
-    return Estimate(
+    return CostEstimate(
         missing=len(todo),
         there=len(jobs) - len(todo),
         refused=[f"{one}: {one.refused}" for one in study.cells if one.refused],
@@ -135,13 +135,13 @@ def estimate(
     )
 
 
-def together(estimates: Sequence[Estimate]) -> Estimate:
+def together(estimates: Sequence[CostEstimate]) -> CostEstimate:
     """Add up what several studies would cost, a pass that they share once."""
     shared = {
         (one.upstream, one.corpus, one.condition, one.forms): one
         for one in chain.from_iterable(each.passes for each in estimates)
     }
-    return Estimate(
+    return CostEstimate(
         missing=sum(one.missing for one in estimates),
         there=sum(one.there for one in estimates),
         refused=list(chain.from_iterable(one.refused for one in estimates)),
@@ -153,12 +153,12 @@ def together(estimates: Sequence[Estimate]) -> Estimate:
 
 def as_it_came(extraction: Extraction) -> Extraction:
     """Give an extraction whose models take as long: tuned or not, they are as large."""
-    upstream = Model(extraction.upstream.bound, "")
+    upstream = DigestedModel(extraction.upstream.bound, "")
     return replace(extraction, upstream=upstream)
 
 
 def sampled_features(
-    extraction: Combined, samples: Mapping[str, Sample]
+    extraction: HeadInput, samples: Mapping[str, TimedExtraction]
 ) -> LayeredFeatures:
     """Give what all upstreams of a cell gave for their samples.
 
@@ -174,7 +174,7 @@ def sampled_features(
 
 
 def tuning_seconds(
-    jobs: Sequence[Job], store: Store, samples: Mapping[str, Sample]
+    jobs: Sequence[Job], store: Store, samples: Mapping[str, TimedExtraction]
 ) -> float:
     """Tell how long the tunings that are missing would take.
 
@@ -197,8 +197,8 @@ def tuning_seconds(
 
 
 def take_sample(
-    extraction: Extraction, clips: Sequence[Clip], models: Models
-) -> Sample:
+    extraction: Extraction, clips: Sequence[Clip], models: ModelCache
+) -> TimedExtraction:
     """Let an upstream hear a clip of middle length, twice, and time the second.
 
     Raises:
@@ -214,7 +214,7 @@ def take_sample(
         began = time.perf_counter()
         batch = extraction.batch([clip], texts, loaded.enhancer)
         features = loaded.upstream.extract(batch)
-    return Sample(features, time.perf_counter() - began)
+    return TimedExtraction(features, time.perf_counter() - began)
 
 
 def middle(clips: Sequence[Clip]) -> Clip:
@@ -224,7 +224,7 @@ def middle(clips: Sequence[Clip]) -> Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class NeededFeatures:
     """Features of a corpus in a condition, and the forms that some job wants."""
 
     corpus: str
@@ -233,16 +233,16 @@ class Need:
     forms: list[Form]
 
 
-def all_needs(jobs: Sequence[Job], store: Store) -> list[Need]:
+def all_needs(jobs: Sequence[Job], store: Store) -> list[NeededFeatures]:
     """Give what jobs need, each once, transcripts before those who read them."""
-    found: dict[tuple[str, str], Need] = {}
+    found: dict[tuple[str, str], NeededFeatures] = {}
 
     def want(job: Job, extraction: Extraction, forms: Sequence[Form]) -> None:
         if extraction.transcripts is not None:
             want(job, extraction.transcripts, ["transcripts"])
         # Not the upstream's label: whisper-enc and whisper-dec share their features.
         name = job.cell.corpus.label, digest(extraction.identity)
-        need = Need(job.cell.corpus.label, extraction, job.clips, [])
+        need = NeededFeatures(job.cell.corpus.label, extraction, job.clips, [])
         held = found.setdefault(name, need).forms
         held += [form for form in forms if form not in held]
 
@@ -255,8 +255,10 @@ def all_needs(jobs: Sequence[Job], store: Store) -> list[Need]:
 
 
 def passes(
-    needs: Sequence[Need], store: Store, samples: Mapping[str, Sample]
-) -> list[Pass]:
+    needs: Sequence[NeededFeatures],
+    store: Store,
+    samples: Mapping[str, TimedExtraction],
+) -> list[ExtractionPass]:
     """Give the upstream passes for what the store lacks.
 
     Args:
@@ -272,7 +274,7 @@ def passes(
             sample = samples[as_it_came(one).models]
             size = sum(sample.size(form) for form in forms)
             found.append(
-                Pass(
+                ExtractionPass(
                     one.upstream.bound.label,
                     need.corpus,
                     one.condition,

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from nserbench.benchmark.extraction.extract import Models, lacking, provide
+from nserbench.benchmark.extraction.extract import ModelCache, lacking, provide
 from nserbench.benchmark.extraction.extraction import Extraction
 from nserbench.benchmark.finetuning.finetune import tune
 from nserbench.benchmark.jobs.head import head_file
-from nserbench.benchmark.jobs.job import Job, Tuning
+from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.jobs.prepare import needed
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
@@ -20,7 +20,7 @@ from nserbench.progress import Progress
 
 
 def provide_all(
-    jobs: Sequence[Job], store: Store, models: Models, progress: Progress
+    jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
 ) -> None:
     """Make the features that jobs lack, to train and to test.
 
@@ -41,16 +41,16 @@ def provide_all(
     for same in _tuned_alike(shown, store):
         if any(one.wants_tuning(store) for one in same):
             tune(same[0].tuning, same[0].split, store, models, progress)
-        own = Models(models.device)
+        own = ModelCache(models.device)
         _hear([one.job.fold(one.split, store) for one in same], store, own, progress)
 
 
 @dataclass(frozen=True, slots=True)
-class _Fold:
+class _FineTunedFold:
     """A fold of a job whose upstream is tuned."""
 
     job: Job
-    tuning: Tuning
+    tuning: FineTuning
     split: Split
 
     def wants_tuning(self, store: Store) -> bool:
@@ -65,19 +65,19 @@ class _Fold:
         return any(_lacks(one, fold, store) for one in _extractions([fold]))
 
 
-def _tuned_alike(jobs: Sequence[Job], store: Store) -> Iterator[list[_Fold]]:
+def _tuned_alike(jobs: Sequence[Job], store: Store) -> Iterator[list[_FineTunedFold]]:
     """Give the folds of the jobs that are tuned, those of one tuning together."""
-    found: dict[str, list[_Fold]] = defaultdict(list)
+    found: dict[str, list[_FineTunedFold]] = defaultdict(list)
     for job in jobs:
         if job.tuning is not None:
             for split in job.splits:
-                one = _Fold(job, job.tuning, split)
+                one = _FineTunedFold(job, job.tuning, split)
                 found[job.tuning.file(split, store).name].append(one)
     yield from found.values()
 
 
 def _hear(
-    jobs: Sequence[Job], store: Store, models: Models, progress: Progress
+    jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
 ) -> None:
     """Let the upstream of jobs hear what the store lacks."""
     for one in _extractions(jobs):

@@ -24,7 +24,7 @@ _TABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class TaskExecutor:
     """Takes tasks.
 
     Attributes:
@@ -37,7 +37,7 @@ class Engine:
 
 
 @contextmanager
-def open_engine(on: str, cluster: Mapping[str, object]) -> Iterator[Engine]:
+def open_engine(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     """Start what computes, and stop it again.
 
     Args:
@@ -68,18 +68,18 @@ def open_engine(on: str, cluster: Mapping[str, object]) -> Iterator[Engine]:
 
 
 @contextmanager
-def _processes(count: int) -> Iterator[Engine]:
+def _processes(count: int) -> Iterator[TaskExecutor]:
     # A process that is forked inherits locks that threads of this one hold.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(count, context)
     try:
-        yield Engine(executor, max(1, torch.get_num_threads() // count))
+        yield TaskExecutor(executor, max(1, torch.get_num_threads() // count))
     finally:
         executor.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _dask(address: str) -> Iterator[Engine]:
+def _dask(address: str) -> Iterator[TaskExecutor]:
     try:
         from distributed import Client
     except ImportError as error:
@@ -92,11 +92,11 @@ def _dask(address: str) -> Iterator[Engine]:
             "  `dask scheduler` starts one, and tells its address"
         ) from error
     with client:
-        yield Engine(client.get_executor(), None)
+        yield TaskExecutor(client.get_executor(), None)
 
 
 @contextmanager
-def _slurm(cluster: Mapping[str, object]) -> Iterator[Engine]:
+def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     try:
         from dask_jobqueue.slurm import SLURMCluster
         from distributed import Client
@@ -111,7 +111,7 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[Engine]:
     with SLURMCluster(**options) as nodes, Client(nodes) as client:
         nodes.scale(jobs=jobs)
         threads = options["cores"] // options["processes"]
-        yield Engine(client.get_executor(), max(1, threads))
+        yield TaskExecutor(client.get_executor(), max(1, threads))
 
 
 def _job_script(options: Mapping[str, Any]) -> str:

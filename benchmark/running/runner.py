@@ -12,10 +12,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from nserbench.benchmark.extraction.extract import Models
-from nserbench.benchmark.jobs.best_layer import Choice, choose
+from nserbench.benchmark.extraction.extract import ModelCache
+from nserbench.benchmark.jobs.best_layer import LayerChoice, choose
 from nserbench.benchmark.jobs.fit import (
-    Fitted,
+    FitResult,
     fit_fold,
     fit_reference,
     fit_stacks,
@@ -26,7 +26,7 @@ from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
 from nserbench.benchmark.results.result import Result, write_result
-from nserbench.benchmark.running.assemble import Outcome, done, job_folder, undone
+from nserbench.benchmark.running.assemble import CellOutcome, done, job_folder, undone
 from nserbench.benchmark.running.ensure_features import provide_all
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Request, Study
@@ -40,7 +40,7 @@ _OF_THE_MACHINE = (OSError, sqlite3.Error)
 
 
 @dataclass(slots=True)
-class Report:
+class RunReport:
     """What a run did.
 
     Attributes:
@@ -73,7 +73,7 @@ class Runner:
     progress: Progress
     share: Share | None = None
 
-    def run(self, study: Study) -> Report:
+    def run(self, study: Study) -> RunReport:
         """Run what is missing.
 
         A cell that fails is written down as failed, and tried again next time; the
@@ -85,7 +85,7 @@ class Runner:
             OSError: if a file cannot be written, as on a full disk.
         """
         jobs = prepare(study, self.store, self.progress)
-        report = Report([self.results / job_folder(job) for job in jobs])
+        report = RunReport([self.results / job_folder(job) for job in jobs])
         for cell in study.cells:
             if cell.refused is not None:
                 result = undone(cell, "not applicable", cell.refused)
@@ -111,7 +111,7 @@ class Runner:
 
     def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[str]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
-        models = Models(self.device)
+        models = ModelCache(self.device)
         for _, same in groupby(jobs, key=_condition):
             here = list(same)
             try:
@@ -127,7 +127,7 @@ class Runner:
     def _run_job(self, job: Job) -> str:
         began = time.perf_counter()
         self.progress.stage(str(job.cell), len(job.splits), "folds")
-        fitted, choices = list[Fitted](), dict[str, Choice]()
+        fitted, choices = list[FitResult](), dict[str, LayerChoice]()
         try:
             for fold in job.folds(self.store):
                 sources = None
@@ -147,7 +147,7 @@ class Runner:
                 raise
             return self._failed(job, error)
         seconds = time.perf_counter() - began
-        outcome = Outcome(fitted, choices, reference)
+        outcome = CellOutcome(fitted, choices, reference)
         result = done(job, outcome, self.store, self.device, seconds)
         return self._finish(job, result)
 

@@ -21,14 +21,14 @@ from typing import TypeVar
 
 import torch
 
-from nserbench.benchmark.extraction.extract import Models, lacking, provide
+from nserbench.benchmark.extraction.extract import ModelCache, lacking, provide
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.environment import choose_device
 from nserbench.benchmark.running.assemble import job_folder
-from nserbench.benchmark.running.cost import Need, all_needs
-from nserbench.benchmark.running.executors import Engine
+from nserbench.benchmark.running.cost import NeededFeatures, all_needs
+from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.runner import Runner, concerns_all
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
@@ -45,7 +45,7 @@ threads and the working folder are the whole process's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkOrder:
     """All that a process needs to see a study as it was asked for.
 
     Attributes:
@@ -66,7 +66,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Told(Silent):
+class WorkerReport(Silent):
     """What a process has to tell of its cells.
 
     Attributes:
@@ -89,7 +89,7 @@ class Told(Silent):
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class WorkerPool:
     """Processes that share the cells of a study.
 
     Attributes:
@@ -99,7 +99,7 @@ class Crew:
         device: Such as ``auto``.
     """
 
-    engine: Engine
+    engine: TaskExecutor
     plugins: Sequence[str]
     settings: Settings
     device: str
@@ -128,7 +128,7 @@ class Crew:
                 progress.cell(name, outcome)
             yield from told.outcomes.elements()
 
-    def _order(self, request: Request) -> Order:
+    def _order(self, request: Request) -> WorkOrder:
         said = self.settings
         own = {
             name: one
@@ -138,7 +138,7 @@ class Crew:
         settings = replace(said, environment=own).using(
             results=said.results.absolute(), store=said.store.absolute()
         )
-        return Order(
+        return WorkOrder(
             request,
             self.plugins,
             settings,
@@ -192,7 +192,7 @@ def _rounds(
             yield found
 
 
-def _name(need: Need) -> str:
+def _name(need: NeededFeatures) -> str:
     return digest([need.corpus, need.extraction.identity])
 
 
@@ -216,7 +216,7 @@ def _ended(tasks: Sequence[Future[T]]) -> Iterator[T]:
 
 
 @contextmanager
-def _in_place(order: Order) -> Iterator[None]:
+def _in_place(order: WorkOrder) -> Iterator[None]:
     """Be where the order was given, alone in this process, with errors that travel."""
     with _ONE_AT_A_TIME, chdir(order.folder):
         if order.threads is not None:
@@ -228,7 +228,7 @@ def _in_place(order: Order) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _WorkerStudy:
     """A study as a process sees it."""
 
     runner: Runner
@@ -236,20 +236,20 @@ class _Seen:
 
 
 @lru_cache(maxsize=1)
-def _see(order: bytes) -> _Seen:
+def _see(order: bytes) -> _WorkerStudy:
     """Look everything up that was asked for; once for all tasks of a study."""
-    asked: Order = pickle.loads(order)  # noqa: S301 - from the process that asks
+    asked: WorkOrder = pickle.loads(order)  # noqa: S301 - from the process that asks
     plugins, settings = Plugins(asked.plugins), asked.settings
     store, device = Store(settings.store), choose_device(asked.device)
     study = make_study(asked.request, plugins, settings)
     runner = Runner(store, settings.results, plugins, device, Silent())
-    return _Seen(runner, prepare(study, store, Silent()))
+    return _WorkerStudy(runner, prepare(study, store, Silent()))
 
 
 @lru_cache(maxsize=1)
-def _models(name: str, device: str) -> Models:
+def _models(name: str, device: str) -> ModelCache:
     """Keep the models of one upstream, for the next condition."""
-    return Models(device)
+    return ModelCache(device)
 
 
 def _hear(order: bytes, name: str, forms: Sequence[Form]) -> None:
@@ -268,10 +268,10 @@ def _hear(order: bytes, name: str, forms: Sequence[Form]) -> None:
                 raise
 
 
-def _work(order: bytes, folders: Sequence[str]) -> Told:
+def _work(order: bytes, folders: Sequence[str]) -> WorkerReport:
     """Run the jobs of some folders."""
     with _in_place(pickle.loads(order)):  # noqa: S301
-        seen, told = _see(order), Told()
+        seen, told = _see(order), WorkerReport()
         jobs = {job_folder(job): job for job in seen.jobs}
         _refuse_strange(folders, jobs)
         mine = [jobs[folder] for folder in folders]

@@ -7,18 +7,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nserbench.benchmark.store.feature_store import Reader
+from nserbench.benchmark.store.feature_store import FeatureReader
 from nserbench.downstreams.base import Tier
 
 
-class Joined:
+class ConcatenatedFeatures:
     """Features of several extractions, read by keys that say of which.
 
     Args:
         parts: The extractions.
     """
 
-    def __init__(self, parts: Sequence[Reader]) -> None:
+    def __init__(self, parts: Sequence[FeatureReader]) -> None:
         self._parts = parts
 
     @staticmethod
@@ -36,6 +36,6 @@ class Joined:
         part, own = self._find(key)
         return part.frames(own, group)
 
-    def _find(self, key: str) -> tuple[Reader, str]:
+    def _find(self, key: str) -> tuple[FeatureReader, str]:
         place, _, own = key.partition("/")
         return self._parts[int(place)], own

@@ -11,10 +11,10 @@ from typing import Any, Literal, Protocol
 from numpy.typing import NDArray
 
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.file_facts import Ledger
+from nserbench.benchmark.store.file_facts import FileFacts
 from nserbench.benchmark.store.shards import (
     SUFFIX,
-    Stored,
+    ArrayLocation,
     check_shard,
     read_header,
     write_shard,
@@ -30,7 +30,7 @@ Form = Tier | Literal["transcripts"]
 FORMS: tuple[Form, ...] = ("pooled", "frames", "transcripts")
 
 
-class Reader(Protocol):
+class FeatureReader(Protocol):
     """What gives stored features by key."""
 
     def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
@@ -48,10 +48,10 @@ class Features:
         ledger: Remembers which shards have been checked.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, ledger: FileFacts) -> None:
         self.folder = folder
         self._ledger = ledger
-        self._forms: dict[Form, dict[str, Stored]] = {}
+        self._forms: dict[Form, dict[str, ArrayLocation]] = {}
 
     def keys(self, form: Form) -> set[str]:
         """Give the keys of the utterances that are held in a form."""
@@ -139,7 +139,7 @@ class Features:
         found: dict[str, Any] = json.loads((self.folder / ABOUT).read_text("utf-8"))
         return found
 
-    def _stored(self, form: Form) -> dict[str, Stored]:
+    def _stored(self, form: Form) -> dict[str, ArrayLocation]:
         if form not in self._forms:
             files = self.shards(form)
             self._ledger.fill("checked", files, _checked)
@@ -165,7 +165,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.ledger = Ledger(root / "ledger.sqlite")
+        self.ledger = FileFacts(root / "ledger.sqlite")
         self._open: dict[str, Features] = {}
 
     def features(self, identity: Mapping[str, object]) -> Features:

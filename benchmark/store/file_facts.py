@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS facts (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileFact:
     """A fact about a file: it holds as long as size and time of change are the same.
 
     Attributes:
@@ -34,7 +34,7 @@ class Entry:
     fact: str
 
 
-class Ledger:
+class FileFacts:
     """Facts about files by path, size and time of change. Losing it loses only time.
 
     Args:
@@ -61,7 +61,7 @@ class Ledger:
                 found[path] = fact
         return found
 
-    def note(self, entries: Iterable[Entry]) -> None:
+    def note(self, entries: Iterable[FileFact]) -> None:
         """Write facts down."""
         rows = [
             (entry.kind, str(entry.path.absolute()), *_state(entry.path), entry.fact)
@@ -81,7 +81,7 @@ class Ledger:
     ) -> dict[Path, str]:
         """Give a fact for each file, finding and noting those that are not known."""
         facts = self.known(kind, paths)
-        new = [Entry(kind, path, find(path)) for path in paths if path not in facts]
+        new = [FileFact(kind, path, find(path)) for path in paths if path not in facts]
         if new:
             self.note(new)
         return {**facts, **{entry.path: entry.fact for entry in new}}

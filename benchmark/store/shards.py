@@ -36,7 +36,7 @@ Piece = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class ArrayLocation:
     """Where an array lies.
 
     Attributes:
@@ -186,7 +186,7 @@ def _start_syncing(descriptor: int, start: int, size: int) -> None:
         os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
 
 
-def read_header(file: Path) -> tuple[dict[str, Stored], dict[str, str]]:
+def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
     """Give where each array of a shard lies, and its metadata.
 
     Raises:
@@ -198,7 +198,7 @@ def read_header(file: Path) -> tuple[dict[str, Stored], dict[str, str]]:
             header = json.loads(stream.read(size))
         facts = header.pop("__metadata__", {})
         return {
-            name: Stored(
+            name: ArrayLocation(
                 file,
                 8 + size + entry["data_offsets"][0],
                 _TYPES[entry["dtype"]],

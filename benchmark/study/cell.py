@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nserbench.benchmark.study.protocols import Protocol
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.downstreams.cards import MEAN
@@ -52,9 +52,9 @@ class Cell:
             upstream as it came; None where it stays as it came.
     """
 
-    upstream: Bound[UpstreamCard]
-    downstream: Bound[DownstreamCard]
-    corpus: Bound[CorpusCard]
+    upstream: ConfiguredCard[UpstreamCard]
+    downstream: ConfiguredCard[DownstreamCard]
+    corpus: ConfiguredCard[CorpusCard]
     condition: Condition
     protocol: Protocol
     seed: int
@@ -78,4 +78,4 @@ def under_mean(cell: Cell) -> Cell:
     """Return a cell with the head `mean` on the layers that its own head reads."""
     defaults = {name: one.default for name, one in MEAN.all_options().items()}
     first = any(0 in spec.layers for spec in cell.groups.values())
-    return replace(cell, downstream=Bound(MEAN, {**defaults, "state0": first}))
+    return replace(cell, downstream=ConfiguredCard(MEAN, {**defaults, "state0": first}))

@@ -8,7 +8,7 @@ from itertools import product
 
 from nserbench.benchmark.study.cell import Cell, Condition
 from nserbench.benchmark.study.protocols import Protocol
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import NothingToRun
@@ -16,18 +16,18 @@ from nserbench.upstreams.base import JOINT, Groups, UpstreamCard
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class CorpusCondition:
     """A corpus in one condition, and the protocol that it is run under."""
 
-    corpus: Bound[CorpusCard]
+    corpus: ConfiguredCard[CorpusCard]
     condition: Condition
     protocol: Protocol
 
 
 def make_grid(
-    upstreams: Sequence[Bound[UpstreamCard]],
-    downstreams: Sequence[Bound[DownstreamCard]],
-    fields: Sequence[Field],
+    upstreams: Sequence[ConfiguredCard[UpstreamCard]],
+    downstreams: Sequence[ConfiguredCard[DownstreamCard]],
+    fields: Sequence[CorpusCondition],
     seeds: Sequence[int],
 ) -> list[Cell]:
     """Give every cell, upstream by upstream, so that each is loaded once.
@@ -66,8 +66,10 @@ def refuse_all_refused(cells: Sequence[Cell]) -> None:
 
 
 def _expanded(
-    upstream: Bound[UpstreamCard], groups: Groups, head: Bound[DownstreamCard]
-) -> list[Bound[DownstreamCard]]:
+    upstream: ConfiguredCard[UpstreamCard],
+    groups: Groups,
+    head: ConfiguredCard[DownstreamCard],
+) -> list[ConfiguredCard[DownstreamCard]]:
     """Give a head for each cell that it stands for."""
     chosen = _chosen(upstream, head, groups)
     if head.card.chooses is not None or not chosen:
@@ -77,10 +79,10 @@ def _expanded(
 
 
 def _cell(
-    upstream: Bound[UpstreamCard],
+    upstream: ConfiguredCard[UpstreamCard],
     groups: Groups,
-    downstream: Bound[DownstreamCard],
-    field: Field,
+    downstream: ConfiguredCard[DownstreamCard],
+    field: CorpusCondition,
     seed: int,
 ) -> Cell:
     refused = _missing(upstream, downstream, groups)
@@ -98,7 +100,7 @@ def _cell(
         refused = downstream.card.refuses(chosen, downstream.options)
     if refused is None and (inner := downstream.card.chooses) is not None:
         candidates = [
-            _cell(given, groups, Bound(inner, options), field, seed)
+            _cell(given, groups, ConfiguredCard(inner, options), field, seed)
             for options in downstream.card.expands(chosen, downstream.options)
         ]
         refused = _nothing_to_choose(candidates, field)
@@ -122,8 +124,8 @@ def _cell(
 
 
 def _resolved(
-    upstream: Bound[UpstreamCard], head: Bound[DownstreamCard]
-) -> Bound[UpstreamCard]:
+    upstream: ConfiguredCard[UpstreamCard], head: ConfiguredCard[DownstreamCard]
+) -> ConfiguredCard[UpstreamCard]:
     """Put a cell's own head where an upstream is to be tuned under that."""
     if upstream.options.get("finetune") != JOINT:
         return upstream
@@ -131,7 +133,10 @@ def _resolved(
 
 
 def _joint(
-    upstream: Bound[UpstreamCard], groups: Groups, field: Field, seed: int
+    upstream: ConfiguredCard[UpstreamCard],
+    groups: Groups,
+    field: CorpusCondition,
+    seed: int,
 ) -> Cell | None:
     """Give the cell of the head that an upstream is tuned under; None if it is not."""
     head = upstream.options.get("finetune")
@@ -145,7 +150,9 @@ def _joint(
 
 
 def _untunable(
-    upstream: Bound[UpstreamCard], groups: Groups, head: Bound[DownstreamCard]
+    upstream: ConfiguredCard[UpstreamCard],
+    groups: Groups,
+    head: ConfiguredCard[DownstreamCard],
 ) -> str | None:
     if not upstream.card.can_tune(upstream.options):
         return f"{upstream.label} has no weights that can be tuned"
@@ -154,7 +161,9 @@ def _untunable(
     return None
 
 
-def _nothing_to_choose(candidates: Sequence[Cell], field: Field) -> str | None:
+def _nothing_to_choose(
+    candidates: Sequence[Cell], field: CorpusCondition
+) -> str | None:
     """Say why a head cannot choose among others."""
     if field.protocol.rule.dev == "none":
         return "it chooses on a part that selects: say --protocol dev"
@@ -164,7 +173,9 @@ def _nothing_to_choose(candidates: Sequence[Cell], field: Field) -> str | None:
 
 
 def _missing(
-    upstream: Bound[UpstreamCard], downstream: Bound[DownstreamCard], groups: Groups
+    upstream: ConfiguredCard[UpstreamCard],
+    downstream: ConfiguredCard[DownstreamCard],
+    groups: Groups,
 ) -> str | None:
     """Say which wanted group the upstream lacks."""
     for side in (upstream, downstream):
@@ -178,7 +189,9 @@ def _missing(
 
 
 def _chosen(
-    upstream: Bound[UpstreamCard], downstream: Bound[DownstreamCard], groups: Groups
+    upstream: ConfiguredCard[UpstreamCard],
+    downstream: ConfiguredCard[DownstreamCard],
+    groups: Groups,
 ) -> Groups:
     """Give the groups that both sides want, in the upstream's order."""
     wanted = [set(side.options["groups"] or groups) for side in (upstream, downstream)]

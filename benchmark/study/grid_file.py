@@ -99,7 +99,7 @@ def _protocol(own: str | None, typed: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class GridBlock:
     """A part of a grid file that is a study of its own.
 
     Attributes:
@@ -125,7 +125,7 @@ class GridFile:
 
     title: str
     description: str
-    blocks: Sequence[Block]
+    blocks: Sequence[GridBlock]
     report: Sequence[Mapping[str, Any]] = ()
 
     def requests(
@@ -196,7 +196,7 @@ def _grid(content: Mapping[str, Any]) -> GridFile:
     return GridFile(title, description, blocks, checked.get("report", ()))
 
 
-def _block(table: Mapping[str, Any], place: int) -> Block:
+def _block(table: Mapping[str, Any], place: int) -> GridBlock:
     what = f"[[block]] number {place}"
     said = check_table(
         table, BLOCK, what, needs=("upstreams", "downstreams", "corpora")
@@ -204,7 +204,7 @@ def _block(table: Mapping[str, Any], place: int) -> Block:
     name = said.pop("name", str(place))
     if "seeds" in said:
         said["seeds"] = range(said["seeds"])
-    return Block(name, Request(**said))
+    return GridBlock(name, Request(**said))
 
 
 def check_table(

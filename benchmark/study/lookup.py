@@ -8,7 +8,7 @@ from itertools import chain
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.cell import Condition
-from nserbench.cards import Bound, C, bind
+from nserbench.cards import C, ConfiguredCard, bind
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
 from nserbench.spec import Spec, parse_specs
@@ -17,7 +17,7 @@ from nserbench.upstreams.side_by_side import parts_of
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CorpusAndNoise:
     """A corpus and the noise laid under it.
 
     Attributes:
@@ -25,13 +25,13 @@ class Place:
         noise: The noise's name; None for clean speech.
     """
 
-    corpus: Bound[CorpusCard]
+    corpus: ConfiguredCard[CorpusCard]
     noise: str | None
 
 
 def read_names(
-    texts: Iterable[str], look_up: Callable[[Spec], Bound[C]]
-) -> list[Bound[C]]:
+    texts: Iterable[str], look_up: Callable[[Spec], ConfiguredCard[C]]
+) -> list[ConfiguredCard[C]]:
     """Read names of one kind, each text holding one or more, leaving out repeats.
 
     Args:
@@ -49,7 +49,7 @@ def read_names(
 
 def read_upstreams(
     texts: Iterable[str], plugins: Plugins, finetune: str | None = None
-) -> list[Bound[UpstreamCard]]:
+) -> list[ConfiguredCard[UpstreamCard]]:
     """Read names of upstreams, with the enhancers, upstreams and heads that they name.
 
     Args:
@@ -74,8 +74,8 @@ def read_upstreams(
 
 
 def _tuned(
-    upstream: Bound[UpstreamCard], head: str, plugins: Plugins
-) -> Bound[UpstreamCard]:
+    upstream: ConfiguredCard[UpstreamCard], head: str, plugins: Plugins
+) -> ConfiguredCard[UpstreamCard]:
     """Let an upstream be tuned under a head, unless it names another itself."""
     if "finetune" not in upstream.options:
         raise BadSpec(
@@ -90,11 +90,13 @@ def _tuned(
     return _with(upstream, finetune=under)
 
 
-def _with(upstream: Bound[UpstreamCard], **options: object) -> Bound[UpstreamCard]:
+def _with(
+    upstream: ConfiguredCard[UpstreamCard], **options: object
+) -> ConfiguredCard[UpstreamCard]:
     return replace(upstream, options={**upstream.options, **options})
 
 
-def _refuse_idle_rate(upstream: Bound[UpstreamCard]) -> None:
+def _refuse_idle_rate(upstream: ConfiguredCard[UpstreamCard]) -> None:
     options, card = upstream.options, upstream.card
     tuned = options.get("finetune") is not None
     if not tuned and options.get("lr", card.learning_rate) != card.learning_rate:
@@ -104,15 +106,17 @@ def _refuse_idle_rate(upstream: Bound[UpstreamCard]) -> None:
         )
 
 
-def written_by(upstream: Bound[UpstreamCard]) -> Bound[UpstreamCard] | None:
+def written_by(
+    upstream: ConfiguredCard[UpstreamCard],
+) -> ConfiguredCard[UpstreamCard] | None:
     """Give the upstream whose transcripts another reads; None if there is none."""
     writer = upstream.options.get("text")
-    return writer if isinstance(writer, Bound) else None
+    return writer if isinstance(writer, ConfiguredCard) else None
 
 
 def read_transcribers(
     texts: Iterable[str], plugins: Plugins
-) -> list[Bound[UpstreamCard]]:
+) -> list[ConfiguredCard[UpstreamCard]]:
     """Read names of upstreams that transcribe.
 
     Raises:
@@ -125,7 +129,7 @@ def read_transcribers(
     return found
 
 
-def _refuse_mute(writer: Bound[UpstreamCard], reader: str = "") -> None:
+def _refuse_mute(writer: ConfiguredCard[UpstreamCard], reader: str = "") -> None:
     if not writer.card.can_transcribe(writer.options):
         needed = f"\n  {reader} needs an upstream that does" if reader else ""
         raise BadSpec(
@@ -140,7 +144,7 @@ def _refuse_mute(writer: Bound[UpstreamCard], reader: str = "") -> None:
 
 def read_places(
     texts: Iterable[str], noises: Sequence[str], plugins: Plugins
-) -> list[Place]:
+) -> list[CorpusAndNoise]:
     """Read corpus names, alone or as ``CORPUS-NOISE``.
 
     Args:
@@ -160,7 +164,8 @@ def read_places(
             corpus, noise = _split_name(spec, plugins)
             wanted = noises if noise is None and noises else [noise or "clean"]
             places += [
-                Place(corpus, None if each == "clean" else each) for each in wanted
+                CorpusAndNoise(corpus, None if each == "clean" else each)
+                for each in wanted
             ]
     _refuse_namesakes([each.corpus for each in places])
     return list({(each.corpus.label, each.noise): each for each in places}.values())
@@ -173,9 +178,9 @@ def conditions(noise: str | None, snrs: Sequence[float]) -> list[Condition]:
     return [Condition(noise, snr) for snr in dict.fromkeys(snrs)]
 
 
-def _refuse_namesakes(found: Sequence[Bound[C]]) -> None:
+def _refuse_namesakes(found: Sequence[ConfiguredCard[C]]) -> None:
     """Refuse two that differ in a path only, since no table could tell them apart."""
-    first: dict[str, Bound[C]] = {}
+    first: dict[str, ConfiguredCard[C]] = {}
     for bound in found:
         if first.setdefault(bound.label, bound) != bound:
             raise BadSpec(
@@ -184,7 +189,9 @@ def _refuse_namesakes(found: Sequence[Bound[C]]) -> None:
             )
 
 
-def _split_name(spec: Spec, plugins: Plugins) -> tuple[Bound[CorpusCard], str | None]:
+def _split_name(
+    spec: Spec, plugins: Plugins
+) -> tuple[ConfiguredCard[CorpusCard], str | None]:
     known = plugins.corpora
     fitting = [name for name in known.names if f"{spec.name}-".startswith(f"{name}-")]
     if not fitting:

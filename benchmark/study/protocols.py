@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nserbench.benchmark.study.splits import PLAIN, Rule, Split
+from nserbench.benchmark.study.splits import PLAIN, Split, SplitRule
 from nserbench.cards import at_least, fraction, one_of, yes_no
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import BadSpec, UnknownName
@@ -68,7 +68,7 @@ class Protocol:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     frames: Mapping[str, Any] = field(default_factory=dict)
     tuned: Mapping[str, Any] = field(default_factory=dict)
-    rule: Rule = PLAIN
+    rule: SplitRule = PLAIN
     training: Training = "matched"
     unseen: str | None = None
     variants: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ SHARE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SplitRule:
     """How a protocol cuts a corpus, and the noise with it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Rule:
     disjoint: bool = False
 
 
-PLAIN = Rule()
+PLAIN = SplitRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Split:
         return {"train": len(self.train), **held, "test": len(self.test)}
 
 
-def make_splits(corpus: Corpus, rule: Rule = PLAIN) -> list[Split]:
+def make_splits(corpus: Corpus, rule: SplitRule = PLAIN) -> list[Split]:
     """Test each of the corpus's tested folds against all its other folds.
 
     Args:
@@ -99,7 +99,7 @@ def _split(corpus: Corpus, fold: str) -> Split:
     )
 
 
-def folded(corpus: Corpus, rule: Rule) -> Corpus:
+def folded(corpus: Corpus, rule: SplitRule) -> Corpus:
     """Return a corpus with the folds of a rule: its own, or one for each unit.
 
     Raises:

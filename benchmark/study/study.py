@@ -10,9 +10,13 @@ from statistics import median
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.cell import Cell, Condition
-from nserbench.benchmark.study.grid import Field, make_grid, refuse_all_refused
+from nserbench.benchmark.study.grid import (
+    CorpusCondition,
+    make_grid,
+    refuse_all_refused,
+)
 from nserbench.benchmark.study.lookup import (
-    Place,
+    CorpusAndNoise,
     conditions,
     read_names,
     read_places,
@@ -22,13 +26,13 @@ from nserbench.benchmark.study.lookup import (
 from nserbench.benchmark.study.protocols import Protocol, read_protocol
 from nserbench.benchmark.study.splits import (
     PLAIN,
-    Rule,
     Split,
+    SplitRule,
     folded,
     limited,
     make_splits,
 )
-from nserbench.cards import Bound
+from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard
 from nserbench.corpora.noise.disjoint import NoiseByFold, by_fold
 from nserbench.corpora.noise.file_sets import audio_files, open_noise
@@ -71,7 +75,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedCorpus:
     """A corpus that was read, with the noises that are wanted.
 
     Attributes:
@@ -82,7 +86,7 @@ class Opened:
 
     corpus: Corpus
     noises: Mapping[str, WholeNoise]
-    rule: Rule = PLAIN
+    rule: SplitRule = PLAIN
 
     @cached_property
     def splits(self) -> list[Split]:
@@ -135,7 +139,7 @@ class Study:
     """
 
     cells: Sequence[Cell]
-    corpora: Mapping[str, Opened]
+    corpora: Mapping[str, OpenedCorpus]
     request: Request
 
 
@@ -152,7 +156,7 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
         place.corpus.label: _protocol(place.corpus, request) for place in places
     }
     fields = [
-        Field(place.corpus, condition, protocols[place.corpus.label])
+        CorpusCondition(place.corpus, condition, protocols[place.corpus.label])
         for place in places
         for condition in conditions(place.noise, request.snrs)
     ]
@@ -172,18 +176,18 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
 
 
 def _trained_in(
-    places: Sequence[Place], protocols: Mapping[str, Protocol]
-) -> list[Place]:
+    places: Sequence[CorpusAndNoise], protocols: Mapping[str, Protocol]
+) -> list[CorpusAndNoise]:
     """Return where protocols train in a noise that they do not test."""
     asked = {place.corpus.label: place.corpus for place in places}
     return [
-        Place(corpus, noise)
+        CorpusAndNoise(corpus, noise)
         for label, corpus in asked.items()
         if (noise := protocols[label].unseen) is not None
     ]
 
 
-def _without_unseen(cell: Cell, opened: Opened) -> Cell:
+def _without_unseen(cell: Cell, opened: OpenedCorpus) -> Cell:
     """Refuse a cell whose test noise is not unseen, or that has none."""
     trained, tested = cell.protocol.unseen, cell.condition.noise
     if cell.refused is not None or trained is None:
@@ -212,8 +216,11 @@ def _without_texts(cell: Cell, corpus: Corpus) -> Cell:
 
 
 def open_corpora(
-    places: Sequence[Place], limit: int | None, plugins: Plugins, settings: Settings
-) -> dict[str, Opened]:
+    places: Sequence[CorpusAndNoise],
+    limit: int | None,
+    plugins: Plugins,
+    settings: Settings,
+) -> dict[str, OpenedCorpus]:
     """Read each corpus once, with the noises wanted for it, by its label.
 
     Raises:
@@ -230,12 +237,12 @@ def open_corpora(
             for name in names
             if name is not None
         }
-        opened[label] = Opened(corpus, noises)
+        opened[label] = OpenedCorpus(corpus, noises)
     return opened
 
 
 def read_corpus(
-    bound: Bound[CorpusCard], limit: int | None, settings: Settings
+    bound: ConfiguredCard[CorpusCard], limit: int | None, settings: Settings
 ) -> Corpus:
     """Read a corpus, without what the user leaves out.
 
@@ -280,7 +287,7 @@ def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) 
     return plugins.noises[name].file(settings)
 
 
-def _protocol(corpus: Bound[CorpusCard], request: Request) -> Protocol:
+def _protocol(corpus: ConfiguredCard[CorpusCard], request: Request) -> Protocol:
     found = read_protocol(request.protocol, corpus.card.protocol)
     return found.changed(
         epochs=request.epochs, limit=request.limit, precision=request.precision

@@ -23,7 +23,7 @@ WARM = 3
 """Steps that are taken before one is recorded, as CUDA graphs ask for."""
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """Records steps on some device."""
 
     def warm(self, function: Callable[[], Sequence[Tensor]]) -> Sequence[Tensor]:
@@ -33,7 +33,7 @@ class Recorder(Protocol):
         """Record what a function does, without doing it."""
 
 
-class Replay:
+class RecordedStep:
     """A step that is recorded after a few calls, and then played.
 
     Args:
@@ -41,7 +41,7 @@ class Replay:
         recorder: Who records it; None to call it every time.
     """
 
-    def __init__(self, step: Step, recorder: Recorder | None) -> None:
+    def __init__(self, step: Step, recorder: GraphRecorder | None) -> None:
         self._step, self._recorder = step, recorder
         self._calls = 0
         self._given: Sequence[Tensor] = ()
@@ -87,6 +87,6 @@ class CudaGraphs:
         return graph.replay, found
 
 
-def recorder(device: str) -> Recorder | None:
+def recorder(device: str) -> GraphRecorder | None:
     """Give who records steps on a device; None where nobody does."""
     return CudaGraphs() if device.startswith("cuda") else None

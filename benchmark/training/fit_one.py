@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from nserbench.benchmark.store.digests import derived_seed
 from nserbench.benchmark.training.batching import by_length, shuffled
 from nserbench.benchmark.training.loss import (
-    Best,
-    Epochs,
+    BestCheckpoint,
+    EpochLog,
     class_weights,
     cross_entropy,
     pace,
@@ -22,7 +22,7 @@ from nserbench.benchmark.training.loss import (
 )
 from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.benchmark.training.prefetch import Prefetch
-from nserbench.benchmark.training.sources import Source
+from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import Recipe
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
@@ -82,7 +82,7 @@ def _buffer(kind: str, group: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class FitSeeds:
     """The sources of chance of a fit, which depend on its seed and fold alone.
 
     Attributes:
@@ -100,15 +100,15 @@ class Chance:
 
 def fit(
     head: nn.Module,
-    source: Source,
+    source: FeatureSource,
     rows: Tensor,
     labels: Tensor,
     classes: int,
     recipe: Recipe,
-    chance: Chance,
+    chance: FitSeeds,
     device: str,
     dev: Tensor | None = None,
-) -> Epochs:
+) -> EpochLog:
     """Train a head in place: Adam on the cross-entropy (Eq. 9).
 
     Args:
@@ -130,7 +130,7 @@ def fit(
     weights = class_weights(labels[rows], classes, recipe).to(device)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
     paces = (pace(recipe, step, steps) for step in range(steps))
-    seen, best, received = Epochs(), Best(), Moments()
+    seen, best, received = EpochLog(), BestCheckpoint(), Moments()
     with seeded(chance.start("dropout")), Prefetch(source) as prefetch:
         for epoch in range(recipe.epochs):
             dealt = shuffled(rows, source.lengths, recipe.batch_size, order)
@@ -204,7 +204,9 @@ def _pass(
     return total, right
 
 
-def predict(head: nn.Module, source: Source, rows: Tensor, device: str) -> Tensor:
+def predict(
+    head: nn.Module, source: FeatureSource, rows: Tensor, device: str
+) -> Tensor:
     """Give class probabilities, ``(n, classes)`` float64, in the order of ``rows``."""
     head.eval()
     order = torch.arange(len(rows))

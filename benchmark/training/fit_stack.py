@@ -15,18 +15,22 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from nserbench.benchmark.training.cuda_graph import Replay, recorder
+from nserbench.benchmark.training.cuda_graph import RecordedStep, recorder
 from nserbench.benchmark.training.fit_one import Standardised
 from nserbench.benchmark.training.loss import (
-    Best,
-    Epochs,
+    BestCheckpoint,
+    EpochLog,
     class_weights,
     cross_entropy,
     pace,
     uar_of,
 )
 from nserbench.benchmark.training.sources import Buffers
-from nserbench.benchmark.training.streams import Run, Stream, received_scales
+from nserbench.benchmark.training.streams import (
+    BatchStream,
+    HeadTraining,
+    received_scales,
+)
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import PooledHead
 from nserbench.downstreams.kernels.mask_dropout import Dropout, draw, to_masks
@@ -51,13 +55,13 @@ def can_stack(head: nn.Module) -> bool:
 
 
 def fit_together(
-    runs: Sequence[Run],
+    runs: Sequence[HeadTraining],
     states: Mapping[str, Tensor],
     labels: Tensor,
     classes: int,
     recipe: Recipe,
     device: str,
-) -> list[Epochs]:
+) -> list[EpochLog]:
     """Train heads of one shape: Adam on the cross-entropy (Eq. 9), last epoch.
 
     Args:
@@ -75,7 +79,7 @@ def fit_together(
     """
     flat = {name: one.to(device).flatten(0, 1) for name, one in states.items()}
     counts = {name: one.shape[1] for name, one in states.items()}
-    found: dict[int, Epochs] = {}
+    found: dict[int, EpochLog] = {}
     order = sorted(range(len(runs)), key=lambda at: -runs[at].steps(recipe.batch_size))
     for part in _parts(order, runs, flat, recipe.batch_size):
         chosen = [runs[at] for at in part]
@@ -90,7 +94,10 @@ def fit_together(
 
 
 def _parts(
-    order: Sequence[int], runs: Sequence[Run], flat: Mapping[str, Tensor], size: int
+    order: Sequence[int],
+    runs: Sequence[HeadTraining],
+    flat: Mapping[str, Tensor],
+    size: int,
 ) -> list[Sequence[int]]:
     """Cut the runs so that a step of each part reads no more than `STACKED` bytes."""
     step = sum(
@@ -101,7 +108,7 @@ def _parts(
     return [order[start : start + most] for start in range(0, len(order), most)]
 
 
-class _Fused(nn.Module):
+class _FunctionalHead(nn.Module):
     """A head whose forward pass is on means over time, as torch.func wants it."""
 
     def __init__(self, head: nn.Module) -> None:
@@ -128,7 +135,7 @@ class _Stack:
 
     def __init__(
         self,
-        runs: Sequence[Run],
+        runs: Sequence[HeadTraining],
         flat: Mapping[str, Tensor],
         counts: Mapping[str, int],
         labels: Tensor,
@@ -140,7 +147,7 @@ class _Stack:
         self.labels = labels.to(device)
         self.counted = counted[:, None].to(device)
         self.ends = [run.steps(recipe.batch_size) for run in runs]
-        self.best = [Best() for _ in runs]
+        self.best = [BestCheckpoint() for _ in runs]
         self.slopes: list[list[Tensor]] = [[] for _ in runs]
         self.lengths = {self._epoch(place) for place in range(len(runs))}
         self.done = 0
@@ -152,7 +159,7 @@ class _Stack:
             )[:, :, None]
             for name in self.flat
         }
-        heads = [_Fused(run.head.to(device)).train() for run in runs]
+        heads = [_FunctionalHead(run.head.to(device)).train() for run in runs]
         self.like = heads[0]
         weights, buffers = stack_module_state(heads)
         self.constants = dict(buffers)
@@ -184,9 +191,9 @@ class _Stack:
         for hook in hooks:
             hook.remove()
 
-    def train(self) -> list[Epochs]:
+    def train(self) -> list[EpochLog]:
         """Take every step, and put the weights back into the heads."""
-        streams = [Stream(run, self.recipe.batch_size) for run in self.runs]
+        streams = [BatchStream(run, self.recipe.batch_size) for run in self.runs]
         seen: list[list[Tensor]] = [[] for _ in self.runs]
         scores: list[list[float]] = [[] for _ in self.runs]
         active = len(self.runs)
@@ -233,7 +240,7 @@ class _Stack:
         self.best[place].offer(score, run.head.state_dict())
         return score
 
-    def _steps(self, streams: Sequence[Stream], steps: int) -> Iterable[Tensor]:
+    def _steps(self, streams: Sequence[BatchStream], steps: int) -> Iterable[Tensor]:
         """Take some steps; give loss and right answers, ``(steps, 2)`` for each run."""
         drawn = [stream.draw(steps) for stream in streams]
         rows, weights = (torch.stack(each, 1) for each in zip(*drawn, strict=True))
@@ -349,7 +356,7 @@ class _Stack:
             fused=True,
             capturable=self.device.startswith("cuda"),
         )
-        self.replay = Replay(self._step, recorder(self.device))
+        self.replay = RecordedStep(self._step, recorder(self.device))
 
     def _leave(self, left: int, active: int) -> None:
         """Put the weights of finished runs into their heads, and go on without them."""
@@ -367,7 +374,7 @@ class _Stack:
 
     def _hand_over(self, place: int) -> None:
         """Put the weights of a run, as they stand, into its head."""
-        own = dict(_Fused(self.runs[place].head).named_parameters())
+        own = dict(_FunctionalHead(self.runs[place].head).named_parameters())
         with torch.no_grad():
             for name, one in self.weights.items():
                 own[name].copy_(one[place])
@@ -379,9 +386,9 @@ def _note(dropout: nn.Module, given: tuple[Tensor]) -> None:
 
 
 def _epochs(
-    told: Tensor, run: Run, dev: list[float], slopes: Sequence[Tensor]
-) -> Epochs:
+    told: Tensor, run: HeadTraining, dev: list[float], slopes: Sequence[Tensor]
+) -> EpochLog:
     """Turn sums by step, ``(steps, 2)``, into means by epoch."""
     sums = told.view(run.epochs, -1, 2).sum(1) / len(run.rows)
     losses, accuracies = sums.T.tolist()
-    return Epochs(losses, accuracies, dev, torch.stack([*slopes]).tolist())
+    return EpochLog(losses, accuracies, dev, torch.stack([*slopes]).tolist())

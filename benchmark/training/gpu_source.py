@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from nserbench.benchmark.training.moments import Moments, Statistics
-from nserbench.benchmark.training.sources import FrameSource, Source
+from nserbench.benchmark.training.sources import FeatureSource, FrameSource
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 SHARE = 0.5
 """Of a GPU's free memory that features may take; training needs the rest."""
 
 
-class ResidentSource:
+class GpuSource:
     """What a `FrameSource` gives, without the way from the disk to the device.
 
     Frames lie one after another in float16, as in the store. On the fastest GPUs a step
@@ -65,10 +65,10 @@ class ResidentSource:
         return LayerGroup(states.mul_(there[..., None]), lengths)
 
 
-def settled(source: Source, device: str) -> Source:
+def settled(source: FeatureSource, device: str) -> FeatureSource:
     """Give a source whose features are where they are used, if they fit there."""
     if isinstance(source, FrameSource) and sum(_sizes(source)) <= SHARE * room(device):
-        return ResidentSource(source, device)
+        return GpuSource(source, device)
     return source
 
 

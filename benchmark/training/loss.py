@@ -14,7 +14,7 @@ from nserbench.downstreams.base import Recipe
 
 
 @dataclass(slots=True)
-class Epochs:
+class EpochLog:
     """What was seen while a head was trained, epoch by epoch.
 
     Attributes:
@@ -46,7 +46,7 @@ class Epochs:
         return self.dev.index(max(self.dev)) + 1 if self.dev else None
 
 
-class Best:
+class BestCheckpoint:
     """Keeps the weights of the epoch that does best on the part that selects."""
 
     def __init__(self) -> None:

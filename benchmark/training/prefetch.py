@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import torch
 from torch import Tensor
 
-from nserbench.benchmark.training.sources import Buffers, FrameSource, Source
+from nserbench.benchmark.training.sources import Buffers, FeatureSource, FrameSource
 from nserbench.upstreams.base import LayeredFeatures
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Prefetch:
         source: The features.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: FeatureSource) -> None:
         self._source = source
         self._thread = ThreadPoolExecutor(1, "prefetch")
         # One that is read into, and one that is in use.

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nserbench.benchmark.store.feature_store import Reader
+from nserbench.benchmark.store.feature_store import FeatureReader
 from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
 
 _READ = 256  # rows whose statistics are taken together
 
 
-class Source(Protocol):
+class FeatureSource(Protocol):
     """Features of the utterances of a corpus, by row."""
 
     @property
@@ -52,7 +52,11 @@ class PooledSource:
     lengths = None
 
     def __init__(
-        self, features: Reader, keys: Sequence[str], stored: Groups, wanted: Groups
+        self,
+        features: FeatureReader,
+        keys: Sequence[str],
+        stored: Groups,
+        wanted: Groups,
     ) -> None:
         self._states = {
             name: torch.from_numpy(
@@ -98,7 +102,11 @@ class FrameSource:
     """
 
     def __init__(
-        self, features: Reader, keys: Sequence[str], stored: Groups, wanted: Groups
+        self,
+        features: FeatureReader,
+        keys: Sequence[str],
+        stored: Groups,
+        wanted: Groups,
     ) -> None:
         self.groups = wanted
         self._features = features
@@ -180,7 +188,7 @@ class Buffers:
 
 
 def read_pooled(
-    features: Reader, keys: Sequence[str], group: str, layers: range
+    features: FeatureReader, keys: Sequence[str], group: str, layers: range
 ) -> NDArray[np.float32]:
     """Read many utterances' pooled layers, ``(layers, utterances, dim)``."""
     return np.stack([features.read("pooled", key, group, layers) for key in keys], 1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.benchmark.training.batching import mixed
-from nserbench.benchmark.training.fit_one import Chance, note_received
+from nserbench.benchmark.training.fit_one import FitSeeds, note_received
 from nserbench.benchmark.training.moments import Moments
 from nserbench.upstreams.base import LayerGroup
 
@@ -18,7 +18,7 @@ _RECEIVED = 256  # rows whose scale is taken together
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class HeadTraining:
     """A head to be trained.
 
     Attributes:
@@ -34,10 +34,10 @@ class Run:
     layers: Mapping[str, range]
     rows: Tensor
     epochs: int
-    chance: Chance
+    chance: FitSeeds
     dev: Tensor | None = None
 
-    def lowered(self, first: Mapping[str, int]) -> Run:
+    def lowered(self, first: Mapping[str, int]) -> HeadTraining:
         """Count the layers of each group from another first place."""
         layers = {
             name: range(one.start - first[name], one.stop - first[name])
@@ -50,7 +50,7 @@ class Run:
         return self.epochs * -(-len(self.rows) // size)
 
 
-class Stream:
+class BatchStream:
     """The batches of a run, all epochs in a row, and its masks.
 
     Args:
@@ -58,7 +58,7 @@ class Stream:
         size: Rows in a batch.
     """
 
-    def __init__(self, run: Run, size: int) -> None:
+    def __init__(self, run: HeadTraining, size: int) -> None:
         self.run = run
         self.size = size
         self.masks = torch.Generator().manual_seed(run.chance.start("dropout"))
@@ -84,7 +84,9 @@ class Stream:
         return rows, self._counts[places]
 
 
-def received_scales(run: Run, states: Mapping[str, Tensor]) -> dict[str, float]:
+def received_scales(
+    run: HeadTraining, states: Mapping[str, Tensor]
+) -> dict[str, float]:
     """Return the standard deviation of what the head of a run receives, by group."""
     received, device = Moments(), next(run.head.parameters()).device
     for rows in run.rows.split(_RECEIVED):

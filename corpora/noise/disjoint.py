@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nserbench.corpora.audio import SAMPLE_RATE
-from nserbench.corpora.noise.mixing import Noise, Part, WholeNoise
+from nserbench.corpora.noise.mixing import Noise, NoiseSegment, WholeNoise
 from nserbench.errors import BadSpec
 
 
@@ -31,7 +31,7 @@ class NoiseByFold(Noise):
     parts: Mapping[str, WholeNoise]
     folds: Mapping[str, str]
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> Part:
+    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Return a part of what the utterance's fold hears; see `Noise.part`."""
         return self._of(utterance_id).part(utterance_id, samples, seed)
 

@@ -15,7 +15,7 @@ import soundfile
 
 from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
 from nserbench.corpora.noise.mixing import (
-    Part,
+    NoiseSegment,
     WholeNoise,
     drawn,
     looped,
@@ -55,7 +55,7 @@ class NoiseSet(WholeNoise):
     digest: str
     _keys: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> Part:
+    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Draw a file, then a place in it; see `Noise.part`.
 
         Ours, since the paper has no such noise. `drawn` of utterance, noise and seed
@@ -106,7 +106,7 @@ class NoiseSet(WholeNoise):
         """None: each file has a length of its own; see `Noise.samples`."""
         return None
 
-    def _cut(self, file: str, number: int, samples: int) -> Part | None:
+    def _cut(self, file: str, number: int, samples: int) -> NoiseSegment | None:
         """Cut the part out that a number stands for; None if too little sounds."""
         path = self.folder / file
         remedy = f"noise {self.name!r} needs it: replace it, or take it out of the set"
@@ -121,7 +121,7 @@ class NoiseSet(WholeNoise):
         if _share_that_sounds(path, start, end) < SOUNDING:
             return None
         wave = read_audio(path, start, end, remedy=remedy)
-        return Part(path, offset, looped(wave, offset if whole else 0, samples))
+        return NoiseSegment(path, offset, looped(wave, offset if whole else 0, samples))
 
 
 def open_noise(name: str, path: Path) -> WholeNoise:

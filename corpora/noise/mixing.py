@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class NoiseSegment:
     """A stretch of noise for one utterance.
 
     Attributes:
@@ -53,7 +53,7 @@ class Noise(ABC):
     digest: str
 
     @abstractmethod
-    def part(self, utterance_id: str, samples: int, seed: int) -> Part:
+    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Give the part of a length in samples that belongs to an utterance.
 
         Raises:
@@ -121,10 +121,12 @@ class Recording(WholeNoise):
     digest: str
     start: int = 0
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> Part:
+    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Cut out the part for an utterance; see `Noise.part`."""
         offset = self.offset(utterance_id, samples, seed)
-        return Part(self.path, self.start + offset, self.segment(offset, samples))
+        return NoiseSegment(
+            self.path, self.start + offset, self.segment(offset, samples)
+        )
 
     def key(self, utterance_id: str, samples: int, seed: int) -> int:
         """Give the offset in the file; see `Noise.key`."""
@@ -189,7 +191,7 @@ class Recording(WholeNoise):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mixture:
+class NoisyWave:
     """Speech with noise under it, and what was done to get it.
 
     Attributes:
@@ -242,7 +244,7 @@ def lay_under(
     utterance_id: str,
     snr: float,
     seed: int,
-) -> Mixture:
+) -> NoisyWave:
     """Lay under an utterance the part of a noise that belongs to it.
 
     Args:
@@ -259,7 +261,7 @@ def lay_under(
     part = noise.part(utterance_id, len(speech), seed)
     wave, gain = mix(speech, part.wave, snr)
     added = wave.astype(np.float64) - speech
-    return Mixture(wave, part.path, part.offset, gain, measured_snr(speech, added))
+    return NoisyWave(wave, part.path, part.offset, gain, measured_snr(speech, added))
 
 
 def mix(

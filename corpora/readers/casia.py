@@ -9,7 +9,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import CASIA
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
@@ -73,11 +73,11 @@ def load(options: Options, settings: Settings) -> Corpus:
     )
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts of each edition; `load` says what the options are."""
     classes = CLASSES[options["classes"]]
     return tuple(
-        Expected(
+        PublishedCounts(
             edition=edition,
             classes=dict.fromkeys(classes, each * len(SPEAKERS)),
             folds=dict.fromkeys(SPEAKERS, each * len(classes)),

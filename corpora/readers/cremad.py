@@ -8,8 +8,8 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import CREMAD
-from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.settings import Settings
 
 EMOTIONS = {
@@ -55,7 +55,7 @@ FEWER = {  # actors who lack a clip of each of these emotions
     "1076": {"NEU"},
 }
 
-_NAMING = Naming(
+_NAMING = FileNaming(
     card=CREMAD,
     layouts=("*", "AudioWAV/*"),
     pattern=rf"(?P<actor>{'|'.join(ACTORS)})_(?P<text>{'|'.join(TEXTS)})"
@@ -81,7 +81,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return choose(CLASSES[options["classes"]], found)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts; `load` says what the options are."""
     counts = {
         (actor, label): (12 if code == "NEU" else 14)

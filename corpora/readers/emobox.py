@@ -11,7 +11,7 @@ from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import EMOBOX
 from nserbench.corpora.readers.emobox_lists import (
-    Entry,
+    ListedUtterance,
     find_lists,
     read_labels,
     read_list,
@@ -126,7 +126,11 @@ def _listed(
 
 
 def _utterance(
-    entry: Entry, fold: str, audio: Path, speakers: Mapping[str, str], options: Options
+    entry: ListedUtterance,
+    fold: str,
+    audio: Path,
+    speakers: Mapping[str, str],
+    options: Options,
 ) -> Utterance:
     if speakers and entry.key not in speakers:
         raise BadCorpus(f"EmoBox does not say who speaks {entry.key}: get EmoBox anew")

@@ -18,7 +18,7 @@ _SPEAKER = re.compile(r".*<id=(?P<key>.+),lang=[^,]*,spk=(?P<speaker>.+),emotion
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedUtterance:
     """One line of a list.
 
     Attributes:
@@ -36,7 +36,7 @@ class Entry:
     end: float | None
 
 
-def read_list(file: Path, labels: Mapping[str, str]) -> Iterator[Entry]:
+def read_list(file: Path, labels: Mapping[str, str]) -> Iterator[ListedUtterance]:
     """Give what each line of a JSON Lines file lists.
 
     Raises:
@@ -127,7 +127,7 @@ def _talker(key: str, said: str) -> str:
     return said[:5] + turn[:1]
 
 
-def _entry(said: object, labels: Mapping[str, str], where: str) -> Entry:
+def _entry(said: object, labels: Mapping[str, str], where: str) -> ListedUtterance:
     if not isinstance(said, dict):
         raise BadCorpus(f"{where}: not a JSON object such as {{'key': ...}}")
     for field in ("key", "wav", "emo"):
@@ -139,7 +139,7 @@ def _entry(said: object, labels: Mapping[str, str], where: str) -> Entry:
     if (start, end) != (None, None) and not _is_span(start, end):
         raise BadCorpus(f"{where}: {start!r} to {end!r} s is no part of a file")
     label = _label(labels, said["emo"], where)
-    return Entry(said["key"], said["wav"], label, start, end)
+    return ListedUtterance(said["key"], said["wav"], label, start, end)
 
 
 def _label(labels: Mapping[str, str], emotion: str, where: str) -> str:

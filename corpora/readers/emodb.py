@@ -10,7 +10,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import EMODB
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
@@ -101,7 +101,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     )
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts of the published 535 files; `load` says the options."""
     classes = CLASSES[options["classes"]]
     counts = {
@@ -114,7 +114,7 @@ def expected(options: Options) -> tuple[Expected, ...]:
     folds: Counter[str] = Counter()
     for who, count in speakers.items():
         folds[FOLDS[who]] += count
-    found = Expected(
+    found = PublishedCounts(
         classes={name: sum(each[name] for each in counts.values()) for name in classes},
         folds=folds,
         speakers=speakers,

@@ -9,8 +9,8 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import ESD
-from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus
 from nserbench.settings import Settings
 
@@ -46,7 +46,7 @@ SENTENCES = 350
 SAID = (*EMOTIONS, "中立", "快乐", "伤心", "生气", "惊喜")
 """What may stand at the end of a transcript's line."""
 
-_NAMING = Naming(
+_NAMING = FileNaming(
     card=ESD,
     layouts=("00[0-9][0-9]/**/*",),
     pattern=rf"(?P<speaker>{'|'.join([*FOLDS['zh'], *FOLDS['en']])})"
@@ -99,7 +99,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return choose(CLASSES[options["classes"]], found)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts; `load` says what the options are."""
     folds = FOLDS[options["language"]]
     counts = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import IEMOCAP
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
@@ -90,7 +90,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return Corpus(classes=CLASSES, utterances=utterances, remark=remark)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts of the full release; `load` says what the options are."""
     wanted = [COUNTS[part] for part in _wanted(options)]
     classes, numbers = (
@@ -101,7 +101,7 @@ def expected(options: Options) -> tuple[Expected, ...]:
     speakers = dict(zip(names, numbers, strict=True))
     sessions = {one: speakers[f"0{one}F"] + speakers[f"0{one}M"] for one in SESSIONS}
     return (
-        Expected(
+        PublishedCounts(
             classes=dict(zip(CLASSES, classes, strict=True)),
             folds=speakers if options["folds"] == "speakers" else sessions,
             speakers=speakers,

@@ -25,7 +25,7 @@ FOLDS = ("1", "2", "3", "4", "5")
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _ManifestRow:
     """One line: where it stands, and those of its known cells that are not empty."""
 
     where: str
@@ -79,7 +79,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return Corpus(classes=classes, utterances=_folded(kept))
 
 
-def _rows(file: Path) -> Iterator[_Row]:
+def _rows(file: Path) -> Iterator[_ManifestRow]:
     kind = file.suffix.lower()
     if kind == ".jsonl":
         return _from_jsonl(_text(file), file)
@@ -100,7 +100,7 @@ def _text(file: Path) -> str:
         raise BadCorpus(f"{file}, line {line}: not UTF-8; save it as UTF-8") from error
 
 
-def _from_csv(text: str, delimiter: str, file: Path) -> Iterator[_Row]:
+def _from_csv(text: str, delimiter: str, file: Path) -> Iterator[_ManifestRow]:
     lines = _split(text, delimiter, file)
     _, header = next(lines, (1, []))
     columns = [column.strip() for column in header]
@@ -132,7 +132,7 @@ def _split(text: str, delimiter: str, file: Path) -> Iterator[tuple[int, list[st
         raise BadCorpus(f"{file}, line {line}: {error}") from error
 
 
-def _from_jsonl(text: str, file: Path) -> Iterator[_Row]:
+def _from_jsonl(text: str, file: Path) -> Iterator[_ManifestRow]:
     # Not splitlines: JSON strings may hold the rarer line ends as they are.
     for line, content in enumerate(text.split("\n"), start=1):
         where = f"{file}, line {line}"
@@ -159,7 +159,7 @@ def _cell(where: str, column: str, value: object) -> str:
     return str(value)
 
 
-def _row(where: str, cells: Iterable[tuple[str, str]]) -> _Row:
+def _row(where: str, cells: Iterable[tuple[str, str]]) -> _ManifestRow:
     known = {
         column: cell.strip()
         for column, cell in cells
@@ -168,10 +168,10 @@ def _row(where: str, cells: Iterable[tuple[str, str]]) -> _Row:
     for column, cell in known.items():
         if "\0" in cell or any("\ud800" <= letter <= "\udfff" for letter in cell):
             raise BadCorpus(f"{where}: {column!r} holds what is no Unicode text")
-    return _Row(where, known)
+    return _ManifestRow(where, known)
 
 
-def _utterances(rows: Sequence[_Row], folder: Path) -> Sequence[Utterance]:
+def _utterances(rows: Sequence[_ManifestRow], folder: Path) -> Sequence[Utterance]:
     has_folds = any("fold" in row.cells for row in rows)
     lines: dict[str, str] = {}
     found = []
@@ -187,7 +187,7 @@ def _utterances(rows: Sequence[_Row], folder: Path) -> Sequence[Utterance]:
     return found
 
 
-def _utterance(row: _Row, folder: Path, fold: str) -> Utterance:
+def _utterance(row: _ManifestRow, folder: Path, fold: str) -> Utterance:
     path, start, end = row.needed("path"), row.seconds("start"), row.seconds("end")
     if end is not None and end <= (start or 0.0):
         raise BadCorpus(f"{row.where}: the end, {end} s, is not after the start")

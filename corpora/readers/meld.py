@@ -12,7 +12,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import MELD
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
@@ -65,7 +65,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,5}")
 _SHOWN = 20  # missing clips named in one message
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts without the two clips left out; `load` says the options."""
     rows = {
         part: dict(zip(CLASSES["all"], COUNTS[part], strict=True)) for part in COUNTS
@@ -74,7 +74,7 @@ def expected(options: Options) -> tuple[Expected, ...]:
         rows[name.partition("_")[0]]["neutral"] -= 1
     classes = CLASSES[options["classes"]]
     return tuple(
-        Expected(
+        PublishedCounts(
             edition=kind,
             classes={
                 name: sum(each[name] for each in rows.values()) for name in classes
@@ -89,7 +89,7 @@ def expected(options: Options) -> tuple[Expected, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _TableRow:
     """One line of a part's table."""
 
     part: str
@@ -176,7 +176,7 @@ def _kind(clips: Mapping[str, Mapping[str, Path]]) -> str:
     return kinds["test"]
 
 
-def _rows(file: Path, part: str) -> Iterator[_Row]:
+def _rows(file: Path, part: str) -> Iterator[_TableRow]:
     lines = _lines(file)
     _, columns = next(lines, ("", []))
     if missing := [column for column in _COLUMNS if column not in columns]:
@@ -209,7 +209,7 @@ def _lines(file: Path) -> Iterator[tuple[str, list[str]]]:
         raise BadCorpus(f"{file}, line {line}: {error}") from error
 
 
-def _row(where: str, part: str, cells: Mapping[str, str]) -> _Row:
+def _row(where: str, part: str, cells: Mapping[str, str]) -> _TableRow:
     for column in _COLUMNS:
         if not cells[column].strip():
             raise BadCorpus(f"{where}: {column!r} is empty")
@@ -221,7 +221,7 @@ def _row(where: str, part: str, cells: Mapping[str, str]) -> _Row:
             f"{where}: the emotion is {cells['Emotion']!r}\n"
             f"  known: {', '.join(EMOTIONS)}"
         )
-    return _Row(
+    return _TableRow(
         part,
         cells["Dialogue_ID"],
         cells["Utterance_ID"],
@@ -232,7 +232,7 @@ def _row(where: str, part: str, cells: Mapping[str, str]) -> _Row:
 
 
 def _utterances(
-    rows: Sequence[_Row], clips: Mapping[str, Mapping[str, Path]], channel: str
+    rows: Sequence[_TableRow], clips: Mapping[str, Mapping[str, Path]], channel: str
 ) -> Sequence[Utterance]:
     kept = [row for row in rows if row.id not in LEFT_OUT]
     if missing := [row.id for row in kept if row.clip not in clips[row.part]]:

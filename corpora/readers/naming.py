@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance, folder_of
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings, variable
 
@@ -18,7 +18,7 @@ ENDINGS = frozenset({".flac", ".wav"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class FileNaming:
     """How a corpus names its audio files.
 
     Attributes:
@@ -99,7 +99,7 @@ def published(
     counts: Mapping[tuple[str, str], int],
     folds: Mapping[str, str],
     classes: tuple[str, ...],
-) -> tuple[Expected, ...]:
+) -> tuple[PublishedCounts, ...]:
     """Give the counts of a corpus that has one edition.
 
     Args:
@@ -113,4 +113,4 @@ def published(
             by_class[label] += number
             by_fold[folds[speaker]] += number
             by_speaker[speaker] += number
-    return (Expected(classes=by_class, folds=by_fold, speakers=by_speaker),)
+    return (PublishedCounts(classes=by_class, folds=by_fold, speakers=by_speaker),)

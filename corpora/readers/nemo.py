@@ -8,8 +8,8 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import NEMO
-from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus
 from nserbench.settings import Settings
 
@@ -39,7 +39,7 @@ COUNTS = {  # of the speakers who do not have all 90 sentences
     ("WR0", "neutral"): 89,
 }
 
-_NAMING = Naming(
+_NAMING = FileNaming(
     card=NEMO,
     layouts=("samples/*", "*"),
     pattern=rf"(?P<speaker>{'|'.join(SPEAKERS)})_(?P<emotion>{'|'.join(EMOTIONS)})"
@@ -80,7 +80,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return choose(CLASSES[options["classes"]], found)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts; `load` says what the options are."""
     counts = {
         (speaker, label): COUNTS.get((speaker, label), SENTENCES)

@@ -10,7 +10,7 @@ from nserbench.corpora.base import Corpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class PublishedCounts:
     """The published counts of one edition of a corpus.
 
     A copy that has lost half a session reads as well as a whole one, and gives other

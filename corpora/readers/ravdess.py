@@ -8,8 +8,8 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import RAVDESS
-from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.settings import Settings
 
 EMOTIONS = {
@@ -37,7 +37,7 @@ ACTORS = {  # of each fold, as in EmoBox
 }
 FOLDS = {actor: fold for fold, actors in ACTORS.items() for actor in actors}
 
-_NAMING = Naming(
+_NAMING = FileNaming(
     card=RAVDESS,
     layouts=("Actor_*/*", "[Aa]udio_[Ss]peech_[Aa]ctors_01-24/Actor_*/*"),
     pattern=rf"Actor_(?P<actor>{'|'.join(FOLDS)})"
@@ -65,7 +65,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return choose(CLASSES[options["classes"]], found)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts; `load` says what the options are."""
     counts = {
         (actor, label): 4 if label == "neutral" else 8  # neutral is never strong

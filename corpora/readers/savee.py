@@ -8,8 +8,8 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import SAVEE
-from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.settings import Settings
 
 EMOTIONS = {
@@ -25,7 +25,7 @@ CLASSES = {"paper": PAPER, "all": tuple(EMOTIONS.values())}
 SPEAKERS = ("DC", "JE", "JK", "KL")
 """Each is a fold, as in EmoBox."""
 
-_NAMING = Naming(
+_NAMING = FileNaming(
     card=SAVEE,
     layouts=("*", "[DJK][CEKL]/*", "AudioData/*/*", "ALL/*"),
     pattern=rf"(?P<speaker>{'|'.join(SPEAKERS)})[_/]"
@@ -50,7 +50,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return choose(CLASSES[options["classes"]], found)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts; `load` says what the options are."""
     counts = {
         (speaker, label): 30 if label == "neutral" else 15

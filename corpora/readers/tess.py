@@ -8,8 +8,8 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import TESS
-from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.settings import Settings
 
 EMOTIONS = {
@@ -26,7 +26,7 @@ SPEAKERS = ("OAF", "YAF")
 """The older, 64, and the younger, 26; each is a fold."""
 WORDS = 200
 
-_NAMING = Naming(
+_NAMING = FileNaming(
     card=TESS,
     layouts=("*", "[OY]AF_*/*"),
     pattern=r"(?P<speaker>OAF|OA|YAF)_(?P<word>[a-z]+)"
@@ -51,7 +51,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return choose(CLASSES[options["classes"]], found)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts; `load` says what the options are."""
     counts = {
         (speaker, label): WORDS for speaker in SPEAKERS for label in EMOTIONS.values()

@@ -8,8 +8,8 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import URDU
-from nserbench.corpora.readers.naming import PAPER, Naming, choose, published
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.settings import Settings
 
 EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
@@ -53,7 +53,7 @@ COUNTS = {  # by fold, speaker and emotion
 """Our folds: few speakers are angry, and with more folds some would have no anger."""
 FOLDS = {speaker: fold for fold, speakers in COUNTS.items() for speaker in speakers}
 
-_NAMING = Naming(
+_NAMING = FileNaming(
     card=URDU,
     layouts=("[AHNS]*/*",),
     pattern=r"(?P<emotion>[AHNS])(?:ngry|appy|eutral|ad)"
@@ -79,7 +79,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     return choose(PAPER, found)
 
 
-def expected(options: Options) -> tuple[Expected, ...]:
+def expected(options: Options) -> tuple[PublishedCounts, ...]:
     """Give the counts, which no option changes."""
     counts = {
         (speaker, EMOTIONS[code]): number

@@ -18,8 +18,8 @@ from nserbench.corpora.audio import (
     read_audio,
 )
 from nserbench.corpora.base import Utterance
-from nserbench.corpora.tools.audio_headers import Header, read_header
-from nserbench.corpora.tools.findings import Finding, about
+from nserbench.corpora.tools.audio_headers import AudioHeader, read_header
+from nserbench.corpora.tools.findings import CorpusFinding, about
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
 
@@ -36,7 +36,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class AudioStatistics:
     """What was seen of a clip's samples.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sound:
 
 def read_headers(
     utterances: Sequence[Utterance], progress: Progress
-) -> dict[Path, Header | BadAudio]:
+) -> dict[Path, AudioHeader | BadAudio]:
     """Read the header of each file once; what cannot be read is what is given."""
     files = list(dict.fromkeys(one.path for one in utterances))
     progress.stage("reading headers", len(files), "files")
@@ -58,8 +58,8 @@ def read_headers(
 
 
 def header_findings(
-    utterances: Sequence[Utterance], headers: Mapping[Path, Header | BadAudio]
-) -> Iterator[Finding]:
+    utterances: Sequence[Utterance], headers: Mapping[Path, AudioHeader | BadAudio]
+) -> Iterator[CorpusFinding]:
     """Look at what the headers say.
 
     Args:
@@ -69,7 +69,7 @@ def header_findings(
     bad = [
         f"{path} {one}" for path, one in headers.items() if isinstance(one, BadAudio)
     ]
-    good = {path: one for path, one in headers.items() if isinstance(one, Header)}
+    good = {path: one for path, one in headers.items() if isinstance(one, AudioHeader)}
     whole = [one for one in utterances if one.path in good]
     beyond = [one for one in whole if _ends_early(one, good[one.path])]
     bad += [f"{one.path} ends before {one.id} does" for one in beyond]
@@ -85,13 +85,13 @@ def header_findings(
 
 
 def length_finding(
-    utterances: Sequence[Utterance], headers: Mapping[Path, Header | BadAudio]
-) -> Finding:
+    utterances: Sequence[Utterance], headers: Mapping[Path, AudioHeader | BadAudio]
+) -> CorpusFinding:
     """List the utterances that are very long or very short."""
     lengths = {
         one.id: seconds(one, header)
         for one in utterances
-        if isinstance(header := headers[one.path], Header)
+        if isinstance(header := headers[one.path], AudioHeader)
     }
     odd = [
         f"{name} ({length:.3g} s)"
@@ -102,7 +102,7 @@ def length_finding(
     return about("length", odd, "yellow", f"under {limits}", f"none under {limits}")
 
 
-def seconds(one: Utterance, header: Header) -> float:
+def seconds(one: Utterance, header: AudioHeader) -> float:
     """Give how long an utterance is, by the header of its file."""
     end = header.seconds if one.end is None else min(one.end, header.seconds)
     return end - (one.start or 0.0)
@@ -110,17 +110,21 @@ def seconds(one: Utterance, header: Header) -> float:
 
 def read_sounds(
     utterances: Sequence[Utterance], progress: Progress
-) -> dict[str, Sound | BadAudio]:
+) -> dict[str, AudioStatistics | BadAudio]:
     """Decode each utterance, by id; what cannot be decoded is what is given."""
     progress.stage("decoding", len(utterances), "clips")
     found = _in_threads(_sound, utterances, progress)
     return dict(zip((one.id for one in utterances), found, strict=True))
 
 
-def sound_findings(sounds: Mapping[str, Sound | BadAudio]) -> Iterator[Finding]:
+def sound_findings(
+    sounds: Mapping[str, AudioStatistics | BadAudio],
+) -> Iterator[CorpusFinding]:
     """Look at what the samples are, as `read_sounds` gives them."""
     bad = [str(one) for one in sounds.values() if isinstance(one, BadAudio)]
-    good = {name: one for name, one in sounds.items() if isinstance(one, Sound)}
+    good = {
+        name: one for name, one in sounds.items() if isinstance(one, AudioStatistics)
+    }
     yield about(
         "sound",
         bad,
@@ -139,9 +143,9 @@ def sound_findings(sounds: Mapping[str, Sound | BadAudio]) -> Iterator[Finding]:
 
 def copy_findings(
     utterances: Sequence[Utterance],
-    sounds: Mapping[str, Sound | BadAudio],
+    sounds: Mapping[str, AudioStatistics | BadAudio],
     tested: Collection[str],
-) -> Iterator[Finding]:
+) -> Iterator[CorpusFinding]:
     """Look for the same samples twice: on both sides of a split, or on one.
 
     Args:
@@ -151,7 +155,7 @@ def copy_findings(
     """
     same: dict[str, list[Utterance]] = defaultdict(list)
     for one in utterances:
-        if isinstance(sound := sounds[one.id], Sound):
+        if isinstance(sound := sounds[one.id], AudioStatistics):
             same[sound.digest].append(one)
     leaks: list[str] = []
     repeats: list[str] = []
@@ -176,7 +180,7 @@ def copy_findings(
     )
 
 
-def _rates(headers: Mapping[Path, Header]) -> Finding:
+def _rates(headers: Mapping[Path, AudioHeader]) -> CorpusFinding:
     others = {
         path: one.rate for path, one in headers.items() if one.rate != SAMPLE_RATE
     }
@@ -190,7 +194,7 @@ def _rates(headers: Mapping[Path, Header]) -> Finding:
     )
 
 
-def _channels(headers: Mapping[Path, Header]) -> Finding:
+def _channels(headers: Mapping[Path, AudioHeader]) -> CorpusFinding:
     wide = {path: one.channels for path, one in headers.items() if one.channels > 1}
     counts = ", ".join(map(str, sorted(set(wide.values()))))
     trouble = f"of {counts} channels, from which one is made"
@@ -198,7 +202,7 @@ def _channels(headers: Mapping[Path, Header]) -> Finding:
     return about("channels", names, "yellow", trouble, "all mono")
 
 
-def _ends_early(one: Utterance, header: Header) -> bool:
+def _ends_early(one: Utterance, header: AudioHeader) -> bool:
     if (one.start or 0.0) >= header.seconds:
         return True
     return one.end is not None and one.end > header.seconds + END_SLACK
@@ -215,17 +219,17 @@ def _in_threads(
     return found
 
 
-def _header(path: Path) -> Header | BadAudio:
+def _header(path: Path) -> AudioHeader | BadAudio:
     try:
         return read_header(path)
     except BadAudio as error:
         return error  # so that all are listed, not the first alone
 
 
-def _sound(one: Utterance) -> Sound | BadAudio:
+def _sound(one: Utterance) -> AudioStatistics | BadAudio:
     try:
         wave = read_audio(one.path, one.start, one.end, one.channel)
     except BadAudio as error:
         return error
     clipped = float(np.mean(np.abs(wave) >= FULL_SCALE))
-    return Sound(audio_digest(wave), clipped)
+    return AudioStatistics(audio_digest(wave), clipped)

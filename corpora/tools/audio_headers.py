@@ -17,7 +17,7 @@ from nserbench.errors import BadAudio
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class AudioHeader:
     """What a file says of its sound.
 
     Attributes:
@@ -31,7 +31,7 @@ class Header:
     seconds: float
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> AudioHeader:
     """Read the header of any file that `nserbench.corpora.audio.read_audio` reads.
 
     It tells of a WAV, AIFF, AVI or MP4 that is cut off. A FLAC, Ogg or Matroska file
@@ -56,13 +56,15 @@ def read_header(path: Path) -> Header:
     return found
 
 
-def _of_file(path: Path) -> Header:
+def _of_file(path: Path) -> AudioHeader:
     with soundfile.SoundFile(path) as sound:
         refuse_cut_off(sound.extra_info)
-        return Header(sound.samplerate, sound.channels, sound.frames / sound.samplerate)
+        return AudioHeader(
+            sound.samplerate, sound.channels, sound.frames / sound.samplerate
+        )
 
 
-def _of_container(path: Path) -> Header:
+def _of_container(path: Path) -> AudioHeader:
     with av.open(path) as container:
         if not container.streams.audio:
             raise BadAudio("has no sound: none of its streams is audio")
@@ -72,4 +74,4 @@ def _of_container(path: Path) -> Header:
             seconds = float(sound.duration * sound.time_base)
         else:
             seconds = (container.duration or 0) / av.time_base
-        return Header(sound.codec_context.sample_rate, sound.channels, seconds)
+        return AudioHeader(sound.codec_context.sample_rate, sound.channels, seconds)

@@ -13,7 +13,7 @@ import numpy as np
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.tools.audio_checks import read_headers, seconds
-from nserbench.corpora.tools.audio_headers import Header
+from nserbench.corpora.tools.audio_headers import AudioHeader
 from nserbench.corpora.tools.wada_snr import wada_snr
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
@@ -24,7 +24,7 @@ QUARTILES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+class CorpusStatistics:
     """The figures of one corpus.
 
     Attributes:
@@ -55,7 +55,7 @@ class Stats:
 
 def describe(
     name: str, corpus: Corpus, progress: Progress, *, estimate_snr: bool = True
-) -> Stats:
+) -> CorpusStatistics:
     """Count a corpus, and measure it by the headers of its files.
 
     Args:
@@ -69,7 +69,7 @@ def describe(
     """
     ones = corpus.utterances
     lengths = _lengths(ones, progress)
-    return Stats(
+    return CorpusStatistics(
         name=name,
         edition=corpus.edition,
         classes=_counts(ones, corpus.classes),
@@ -119,7 +119,7 @@ def _lengths(ones: Sequence[Utterance], progress: Progress) -> list[float]:
     return [seconds(one, _usable(one, headers[one.path])) for one in ones]
 
 
-def _usable(one: Utterance, header: Header | BadAudio) -> Header:
+def _usable(one: Utterance, header: AudioHeader | BadAudio) -> AudioHeader:
     if isinstance(header, BadAudio):
         raise BadAudio(
             f"{one.path} {header}\n  `nserbench doctor` lists all such files"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nserbench.corpora.tools.download_sources import Archive, Source
+from nserbench.corpora.tools.download_sources import Archive, DownloadSource
 from nserbench.errors import DownloadFailed, MissingExtra
 from nserbench.progress import Progress
 
@@ -24,7 +24,7 @@ BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
 Downloader = Callable[[str, str, Any], None]
 
 
-def download(source: Source, into: Path, progress: Progress) -> Path:
+def download(source: DownloadSource, into: Path, progress: Progress) -> Path:
     """Fetch, check and unpack a source.
 
     Archives wait in ``NAME.archives`` beside the folder until all are there. What was
@@ -55,7 +55,7 @@ def download(source: Source, into: Path, progress: Progress) -> Path:
     return target / source.top
 
 
-def _refuse_lack_of_room(source: Source, waiting: Path) -> None:
+def _refuse_lack_of_room(source: DownloadSource, waiting: Path) -> None:
     there = sum(file.stat().st_size for file in waiting.iterdir())
     needed = max(source.bytes - there, 0) + source.unpacked
     free = shutil.disk_usage(waiting).free

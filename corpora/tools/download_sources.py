@@ -26,7 +26,7 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class DownloadSource:
     """What can be fetched by one name.
 
     Attributes:
@@ -76,7 +76,7 @@ _DEMAND = {
     "TMETRO": (126_589_090, "95daf4df678e13b120e14211e6d89571"),
 }
 
-EMODB = Source(
+EMODB = DownloadSource(
     name="emodb",
     summary="Berlin Database of Emotional Speech 1.3.0, 535 utterances",
     page="https://zenodo.org/records/7447302",
@@ -93,7 +93,7 @@ EMODB = Source(
     top="emodb",
 )
 
-RAVDESS = Source(
+RAVDESS = DownloadSource(
     name="ravdess",
     summary="RAVDESS, its 1440 clips of speech without video",
     page="https://zenodo.org/records/1188976",
@@ -109,7 +109,7 @@ RAVDESS = Source(
     unpacked=600_000_000,
 )
 
-DEMAND = Source(
+DEMAND = DownloadSource(
     name="demand",
     summary="DEMAND, the 17 noises that it has at 16 kHz, 16 channels each",
     page="https://zenodo.org/records/1227121",
@@ -126,7 +126,7 @@ DEMAND = Source(
     unpacked=17 * 16 * 300 * 16_000 * 2,
 )
 
-MUSAN = Source(
+MUSAN = DownloadSource(
     name="musan",
     summary="MUSAN, 109 hours of music, speech and noise",
     page="https://www.openslr.org/17",
@@ -144,7 +144,7 @@ MUSAN = Source(
 )
 
 _ESC50_COMMIT = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"
-ESC50 = Source(
+ESC50 = DownloadSource(
     name="esc50",
     summary="ESC-50, 2000 environmental sounds of 5 s",
     page="https://github.com/karolpiczak/ESC-50",

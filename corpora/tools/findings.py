@@ -12,7 +12,7 @@ SEVERITIES: tuple[Severity, ...] = ("green", "yellow", "red")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CorpusFinding:
     """What one check saw.
 
     Attributes:
@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CorpusReport:
     """All findings of one corpus or noise.
 
     Attributes:
@@ -38,7 +38,7 @@ class Report:
     """
 
     name: str
-    findings: Sequence[Finding]
+    findings: Sequence[CorpusFinding]
 
     @property
     def severity(self) -> Severity:
@@ -48,7 +48,7 @@ class Report:
 
 def about(
     check: str, names: Sequence[str], bad: Severity, trouble: str, fine: str
-) -> Finding:
+) -> CorpusFinding:
     """Make a finding that is bad if it has names, and green if it has none.
 
     Args:
@@ -59,5 +59,5 @@ def about(
         fine: What is said if there are none.
     """
     if not names:
-        return Finding(check, "green", fine)
-    return Finding(check, bad, f"{trouble}: {len(names)}", tuple(names))
+        return CorpusFinding(check, "green", fine)
+    return CorpusFinding(check, bad, f"{trouble}: {len(names)}", tuple(names))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import Function, once_differentiable
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nserbench.matmul import Factor, multiply
+from nserbench.matmul import PackedWeight, multiply
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
@@ -204,7 +204,7 @@ class _Direction:
         cuts, batch = [2 * weights.units, weights.units], self.sizes[0]
         self.gates = _product(valid, w_ih.t(), valid.dtype, b_ih)
         self.hidden = self.gates.new_empty(len(valid), weights.units)
-        inner = Factor(w_hh.t(), b_hh, rows=batch)
+        inner = PackedWeight(w_hh.t(), b_hh, rows=batch)
         for rz, n, hidden, before, after in self._steps(self.after):
             of_rz, of_n = inner(before).split(cuts, dim=1)
             r, z = rz.add_(of_rz).sigmoid_().chunk(2, dim=1)
@@ -218,7 +218,7 @@ class _Direction:
             above: ``(frames, batch, units)``, the gradient of the output.
             w_hh: ``(3 * units, units)``.
         """
-        units, inner = w_hh.shape[1], Factor(w_hh, rows=self.sizes[0])
+        units, inner = w_hh.shape[1], PackedWeight(w_hh, rows=self.sizes[0])
         ahead, kept = torch.zeros_like(above[0]), torch.empty_like(above[0])
         both = above.new_empty(len(kept), 3 * units)
         for rz, n, hidden, before, given in self._steps(above, back=True):

@@ -48,7 +48,7 @@ class _Grouped(Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
         kind, layers = states.device.type, len(states)
-        dtype, turn = type_of_products(states), _Turn(lengths, states.shape[2])
+        dtype, turn = type_of_products(states), _Reversal(lengths, states.shape[2])
         with torch.autocast(kind, enabled=False):
             flat = states.flatten(1, 2).to(dtype)
             w_hh, b_hh = _both(weights[1], weights[5]), _both(weights[3], weights[7])
@@ -95,7 +95,7 @@ class _Grouped(Function):
         return below, None, *gradients
 
 
-class _Turn:
+class _Reversal:
     """Turns utterances round within their lengths, and lays both ways out by step.
 
     Args:

@@ -44,7 +44,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Subgroup:
     """The right answers to a part of the utterances, such as a class or a speaker.
 
     Attributes:
@@ -66,7 +66,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class Disagreement:
     """An utterance that only one of two results has right.
 
     Attributes:
@@ -105,7 +105,7 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetricChange:
     """One metric of both cells, as fractions of 1.
 
     Attributes:
@@ -145,11 +145,11 @@ class Comparison:
     utterances: int
     units: int
     pooled: bool
-    scores: Mapping[str, Change]
+    scores: Mapping[str, MetricChange]
     agreements: Sequence[Agreement]
-    classes: Sequence[Part]
-    speakers: Sequence[Part]
-    flips: Sequence[Flip]
+    classes: Sequence[Subgroup]
+    speakers: Sequence[Subgroup]
+    flips: Sequence[Disagreement]
 
 
 def compare(pairs: Sequence[Pair]) -> Comparison:
@@ -210,7 +210,7 @@ def _right(found: Predictions) -> NDArray[np.bool_]:
     return right
 
 
-def _changes(pairs: Sequence[Pair]) -> dict[str, Change]:
+def _changes(pairs: Sequence[Pair]) -> dict[str, MetricChange]:
     first, second = (
         {one.seed: Counts.of(predictions_of(one)).resampled() for one in side}
         for side in zip(*pairs, strict=True)
@@ -221,12 +221,12 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, Change]:
     }
 
 
-def _change(first: Sample, second: Sample) -> Change:
+def _change(first: Sample, second: Sample) -> MetricChange:
     values = first.value, second.value, second.value - first.value
     found = second.minus(first)
     if found is None:
-        return Change(*values, None, None, None)
-    return Change(*values, found.low, found.high, found.p)
+        return MetricChange(*values, None, None, None)
+    return MetricChange(*values, found.low, found.high, found.p)
 
 
 def _agreement(
@@ -247,21 +247,21 @@ def _agreement(
 
 def _parts(
     owners: Sequence[str], rights: NDArray[np.bool_], names: Iterable[str]
-) -> list[Part]:
+) -> list[Subgroup]:
     """Average the right answers, ``(pairs, 2, utterances)``, over owners and seeds."""
     whose, found = np.array(owners), []
     for name in names:
         mine = rights[..., whose == name]
         if mine.size:
             first, second = mine.mean(axis=(0, 2)).tolist()
-            found.append(Part(name, mine.shape[-1], first, second))
+            found.append(Subgroup(name, mine.shape[-1], first, second))
     return found
 
 
-def _flips(pair: Pair) -> Iterator[Flip]:
+def _flips(pair: Pair) -> Iterator[Disagreement]:
     first, second = map(predictions_of, pair)
     for place in np.flatnonzero(_right(first) != _right(second)).tolist():
-        yield Flip(
+        yield Disagreement(
             seeds=_seeds(pair),
             utterance=first.utterances[place],
             speaker=first.speakers[place],

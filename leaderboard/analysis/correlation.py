@@ -37,7 +37,7 @@ class Correlation:
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
+class MixedEffects:
     """A line with one slope, and an intercept of its own for each upstream.
 
     Attributes:
@@ -108,7 +108,7 @@ def _drawn(
 
 def mixed_effects(
     x: Sequence[float], y: Sequence[float], upstreams: Sequence[str]
-) -> Mixed:
+) -> MixedEffects:
     """Fit ``y`` on ``x`` with a random intercept for each upstream, by REML.
 
     Points of one upstream are not independent of each other, which Pearson's r takes
@@ -148,7 +148,7 @@ def mixed_effects(
             "  more conditions or upstreams give more points"
         )
     low, high = fitted.conf_int()[1]
-    return Mixed(
+    return MixedEffects(
         slope=float(fitted.fe_params[1]),
         low=float(low),
         high=float(high),

@@ -69,7 +69,7 @@ class Ranks:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class CorpusBlock:
     """The columns of one corpus, tested on the same utterances.
 
     Attributes:
@@ -162,7 +162,7 @@ def _ranked(rows: Sequence[Row], columns: Mapping[Column, Sequence[Sample]]) -> 
     )
 
 
-def _block(corpus: str, columns: Sequence[Sequence[Sample]]) -> Block:
+def _block(corpus: str, columns: Sequence[Sequence[Sample]]) -> CorpusBlock:
     """Join the columns of a corpus.
 
     All cells of as many units were drawn alike, those of another corpus too, whose
@@ -177,7 +177,7 @@ def _block(corpus: str, columns: Sequence[Sequence[Sample]]) -> Block:
         [_of_seeds(one, count, [seed, row]) for row, one in enumerate(samples)]
         for samples in columns
     ]
-    return Block(
+    return CorpusBlock(
         units=columns[0][0].units,
         values=np.array([[one.value for one in samples] for samples in columns]),
         drawn=drawn + np.array(seeds),
@@ -198,7 +198,7 @@ def _of_seeds(sample: Sample, draws: int, seed: Sequence[int]) -> Floats:
     return np.asarray(np.sqrt(count / (count - 1)) * changes)
 
 
-def ranked(blocks: Sequence[Block]) -> tuple[list[Rank], float]:
+def ranked(blocks: Sequence[CorpusBlock]) -> tuple[list[Rank], float]:
     """Rank the rows of all blocks, which have the same ones in the same order.
 
     Returns:

@@ -20,7 +20,7 @@ KINDS = ("area", "slope", "loss", "corruption", "relative")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RobustnessColumn:
     """Where robustness is measured: a corpus under one noise, or several.
 
     Attributes:
@@ -52,7 +52,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Worst:
+class WorstClass:
     """The class with the lowest recall.
 
     Attributes:
@@ -87,7 +87,7 @@ class Robustness:
     """
 
     measured: Mapping[tuple[str, str], Estimate]
-    worst: Worst
+    worst: WorstClass
     seeds: Sequence[int]
     utterances: int
     units: int
@@ -111,10 +111,10 @@ class RobustnessTable:
     """
 
     rows: Sequence[Row]
-    places: Sequence[Place]
-    heads: Mapping[Place, Sequence[str]]
+    places: Sequence[RobustnessColumn]
+    heads: Mapping[RobustnessColumn, Sequence[str]]
     metrics: Sequence[str]
-    entries: Mapping[tuple[Row, Place], Robustness]
+    entries: Mapping[tuple[Row, RobustnessColumn], Robustness]
     reference: Row | None
     protocols: Sequence[str]
     notes: Sequence[str]

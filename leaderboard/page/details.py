@@ -24,20 +24,20 @@ APART = ("training", "layer_weights")
 """Notes that the page draws."""
 
 
-class Folds(TypedDict):
+class FoldScores(TypedDict):
     """A metric by fold, and over the predictions of all folds together."""
 
     pooled: float
     folds: Mapping[str, float]
 
 
-class Run(TypedDict):
+class SeedDetails(TypedDict):
     """One seed; ``predictions`` is their file in the page's folder."""
 
     seed: int
     digest: str
     predictions: str
-    metrics: Mapping[str, Folds]
+    metrics: Mapping[str, FoldScores]
     training: object
     recognition: Mapping[str, object]
     costs: Mapping[str, object]
@@ -46,7 +46,7 @@ class Run(TypedDict):
     notes: Mapping[str, object]
 
 
-class Sampled(TypedDict):
+class SampleDetails(TypedDict):
     """A `statistics.Sample`, so that the page can subtract two.
 
     ``size`` is the effective number of answers. ``seeds`` are the values with each
@@ -61,7 +61,7 @@ class Sampled(TypedDict):
     draws: str | None
 
 
-class Details(TypedDict):
+class CellDetails(TypedDict):
     """A cell; ``reasons`` says why seeds are not done."""
 
     command: str
@@ -70,14 +70,14 @@ class Details(TypedDict):
     confusion: Sequence[Sequence[int]]
     tested: str
     units: int
-    samples: Mapping[str, Sampled]
+    samples: Mapping[str, SampleDetails]
     weights: Mapping[str, Mapping[str, float]]
-    runs: Sequence[Run]
+    runs: Sequence[SeedDetails]
 
 
 def details(
     results: Sequence[Result], found: Sequence[Result], files: Sequence[str]
-) -> Details:
+) -> CellDetails:
     """Gather a cell.
 
     Args:
@@ -89,7 +89,7 @@ def details(
     reasons = {f"seed {one.seed}": one.reason for one in results if one.reason}
     by_seed = {one.seed: Counts.of(_answers(one)).resampled() for one in found}
     counts = list(by_seed.values())
-    return Details(
+    return CellDetails(
         command=command((found or results)[0], seeds),
         reasons=reasons,
         classes=found[0].classes if found else (),
@@ -105,9 +105,9 @@ def details(
     )
 
 
-def _run(result: Result, file: str) -> Run:
+def _run(result: Result, file: str) -> SeedDetails:
     notes = {key: one for key, one in result.notes.items() if key not in APART}
-    return Run(
+    return SeedDetails(
         seed=result.seed,
         digest=result.digest,
         predictions=file,
@@ -121,11 +121,11 @@ def _run(result: Result, file: str) -> Run:
     )
 
 
-def _by_fold(answers: Predictions) -> dict[str, Folds]:
+def _by_fold(answers: Predictions) -> dict[str, FoldScores]:
     names, counts = answers_by(answers)
     folds = counts.sum(axis=0)
     return {
-        name: Folds(
+        name: FoldScores(
             pooled=float(metric(folds.sum(axis=0))),
             folds=dict(zip(names, metric(folds).tolist(), strict=True)),
         )
@@ -142,9 +142,9 @@ def _confusion(seeds: Sequence[Counts]) -> list[list[int]]:
     return np.sum(matrices, axis=0).tolist() if seeds else []
 
 
-def _sampled(seeds: Mapping[int, Counts], metric: str) -> Sampled:
+def _sampled(seeds: Mapping[int, Counts], metric: str) -> SampleDetails:
     sample = Sample.of(seeds, metric)
-    return Sampled(
+    return SampleDetails(
         value=sample.value,
         size=sample.size,
         seeds=sample.seeds.tolist(),

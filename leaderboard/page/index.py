@@ -18,14 +18,14 @@ from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.render.summary_sheet import rank_note
 from nserbench.leaderboard.tables.series import (
-    Cost,
+    CostPoint,
     Curve,
     Point,
     layer_curves,
     pareto,
     snr_curves,
 )
-from nserbench.leaderboard.tables.summary import Entry, Score, SummaryTable
+from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 
 DIGITS = 5
 """Of a fraction of 1; the page shows three."""
@@ -41,7 +41,7 @@ Bounds: TypeAlias = tuple[float, float | None, float | None]
 """A value and its 95 % interval, fractions of 1."""
 
 
-class Metric(TypedDict):
+class PageMetric(TypedDict):
     """A number that the page can show."""
 
     name: str
@@ -49,7 +49,7 @@ class Metric(TypedDict):
     meaning: str
 
 
-class Place(TypedDict):
+class PageColumn(TypedDict):
     """A column of the table.
 
     ``pooled`` says whether a fold lacks a class, so that scores are of all folds
@@ -64,7 +64,7 @@ class Place(TypedDict):
     chance: Sequence[float | None]
 
 
-class Measured(TypedDict, total=False):
+class CellFacts(TypedDict, total=False):
     """What is known of a cell besides its scores.
 
     ``rate`` is of errors in the transcripts, with its measure; ``cost`` has seconds and
@@ -75,7 +75,7 @@ class Measured(TypedDict, total=False):
     cost: tuple[float, int | None]
 
 
-class Cell(TypedDict, total=False):
+class PageEntry(TypedDict, total=False):
     """An entry of the table.
 
     ``scores`` holds, for each metric, the value, its interval, and 1 if it is tied with
@@ -94,11 +94,11 @@ class Cell(TypedDict, total=False):
     flags: Sequence[str]
     scores: Sequence[tuple[float, float | None, float | None, int]]
     differences: Sequence[tuple[float, float, float, float] | None]
-    measured: Measured
+    measured: CellFacts
     front: Sequence[int]
 
 
-class Line(TypedDict):
+class PageCurve(TypedDict):
     """A curve: for each metric, a value and its interval at every ``x``."""
 
     upstream: str
@@ -122,7 +122,7 @@ class Ranking(TypedDict):
     groups: Sequence[Sequence[int]]
 
 
-class Index(TypedDict):
+class PageIndex(TypedDict):
     """All of it; rows and columns are named by their places in the lists.
 
     ``student`` is the logarithm of the 97.5th percentile of Student's t, at equal steps
@@ -130,12 +130,12 @@ class Index(TypedDict):
     """
 
     version: str
-    metrics: Sequence[Metric]
+    metrics: Sequence[PageMetric]
     rows: Sequence[tuple[str, str]]
-    columns: Sequence[Place]
-    cells: Sequence[Cell]
-    snr: Sequence[Line]
-    layers: Sequence[Line]
+    columns: Sequence[PageColumn]
+    cells: Sequence[PageEntry]
+    snr: Sequence[PageCurve]
+    layers: Sequence[PageCurve]
     reference: int | None
     ranks: Ranking | None
     protocols: Sequence[str]
@@ -152,7 +152,7 @@ def cell_id(row: Row, column: Column) -> str:
     return digest(names)[:16]
 
 
-def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
+def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
     """Lay out the table for the page.
 
     Args:
@@ -166,11 +166,11 @@ def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
     for (row, column), entry in table.entries.items():
         cell = _cell(table, row, column, entry)
         cell["row"], cell["column"] = rows[row], columns[column]
-        cell["measured"] = measured.get(cell["id"], Measured())
+        cell["measured"] = measured.get(cell["id"], CellFacts())
         if (row, column) in fronts:
             cell["front"] = fronts[row, column]
         cells.append(cell)
-    return Index(
+    return PageIndex(
         version=version("nserbench"),
         metrics=[_metric(one) for one in table.metrics],
         rows=[(row.upstream, row.head) for row in rows],
@@ -190,19 +190,21 @@ def index(table: SummaryTable, measured: Mapping[str, Measured]) -> Index:
 
 
 def _fronts(
-    table: SummaryTable, measured: Mapping[str, Measured]
+    table: SummaryTable, measured: Mapping[str, CellFacts]
 ) -> dict[tuple[Row, Column], list[int]]:
     """Return, by metric, whether nothing beats a cell; for those that have a cost."""
     spent = {
         (row, column): cost[0]
         for (row, column), entry in table.entries.items()
         if entry.scores
-        and (cost := measured.get(cell_id(row, column), Measured()).get("cost"))
+        and (cost := measured.get(cell_id(row, column), CellFacts()).get("cost"))
     }
     found: dict[tuple[Row, Column], list[int]] = {where: [] for where in spent}
     for metric in table.metrics:
         costs = [
-            Cost(*where, table.entries[where].scores[metric].value, seconds, None, None)
+            CostPoint(
+                *where, table.entries[where].scores[metric].value, seconds, None, None
+            )
             for where, seconds in spent.items()
         ]
         for where, unbeaten in zip(spent, pareto(costs), strict=True):
@@ -215,13 +217,13 @@ def _student() -> list[float]:
     return [round(one, 7) for one in np.log(stdtrit(freedom, 0.975)).tolist()]
 
 
-def _metric(name: str) -> Metric:
+def _metric(name: str) -> PageMetric:
     title, meaning = METRIC_NAMES[name]
-    return Metric(name=name, title=title, meaning=meaning)
+    return PageMetric(name=name, title=title, meaning=meaning)
 
 
-def _place(table: SummaryTable, column: Column) -> Place:
-    return Place(
+def _place(table: SummaryTable, column: Column) -> PageColumn:
+    return PageColumn(
         corpus=column.corpus,
         condition=column.condition,
         protocol=column.protocol,
@@ -235,8 +237,10 @@ def _short(fraction: float | None) -> float | None:
     return None if fraction is None else short(fraction)
 
 
-def _cell(table: SummaryTable, row: Row, column: Column, entry: Entry) -> Cell:
-    cell = Cell(
+def _cell(
+    table: SummaryTable, row: Row, column: Column, entry: SummaryEntry
+) -> PageEntry:
+    cell = PageEntry(
         id=cell_id(row, column),
         status=entry.status,
         seeds=list(entry.seeds),
@@ -277,14 +281,14 @@ def short(fraction: float) -> float:
     return rounded if same else fraction
 
 
-def _lines(by_metric: Sequence[Sequence[Curve]]) -> list[Line]:
+def _lines(by_metric: Sequence[Sequence[Curve]]) -> list[PageCurve]:
     """Join the curves of the metrics, which run through the same cells."""
     return [_line(curves) for curves in zip(*by_metric, strict=True)]
 
 
-def _line(curves: Sequence[Curve]) -> Line:
+def _line(curves: Sequence[Curve]) -> PageCurve:
     one = curves[0]
-    return Line(
+    return PageCurve(
         upstream=one.row.upstream,
         head=one.row.head,
         group=one.group,

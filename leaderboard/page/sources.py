@@ -11,7 +11,7 @@ from pathlib import Path
 from nserbench.benchmark.results.index import read_entries
 from nserbench.benchmark.results.result import PREDICTIONS, RESULT, Result, read_result
 from nserbench.benchmark.store.digests import digest
-from nserbench.leaderboard.page.index import Measured
+from nserbench.leaderboard.page.index import CellFacts
 from nserbench.leaderboard.reading.counts import Place, place
 from nserbench.leaderboard.reading.latest import shown
 
@@ -20,7 +20,7 @@ FORM = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PageSource:
     """The results of one name, seeds apart; of two versions of a protocol, both.
 
     Attributes:
@@ -35,7 +35,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class CellSources:
     """The results of a row and column.
 
     Attributes:
@@ -52,7 +52,7 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PageParts:
     """What a page has of a source.
 
     Attributes:
@@ -62,11 +62,11 @@ class Made:
     """
 
     stamp: str
-    cells: Mapping[str, Measured]
+    cells: Mapping[str, CellFacts]
     files: Sequence[str]
 
 
-def sources(roots: Sequence[Path]) -> list[Source]:
+def sources(roots: Sequence[Path]) -> list[PageSource]:
     """List the results of some folders without reading their predictions.
 
     Raises:
@@ -77,7 +77,7 @@ def sources(roots: Sequence[Path]) -> list[Source]:
         for entry in read_entries(root):
             names = {key: one for key, one in entry.names.items() if key != "seed"}
             named[digest(names)].append(entry.folder)
-    return [Source(key, _stamp(found), found) for key, found in named.items()]
+    return [PageSource(key, _stamp(found), found) for key, found in named.items()]
 
 
 def _stamp(folders: Sequence[Path]) -> str:
@@ -90,7 +90,7 @@ def _stamp(folders: Sequence[Path]) -> str:
     return digest([FORM, facts])
 
 
-def gather(source: Source) -> Iterator[Gathered]:
+def gather(source: PageSource) -> Iterator[CellSources]:
     """Read the results of a source, and give them by row and column.
 
     Raises:
@@ -104,21 +104,21 @@ def gather(source: Source) -> Iterator[Gathered]:
         files[result.digest] = folder / PREDICTIONS
     for where, results in apart.items():
         found = shown(results).get(where, [])
-        yield Gathered(where, results, found, [files[one.digest] for one in found])
+        yield CellSources(where, results, found, [files[one.digest] for one in found])
 
 
-def read_made(file: Path) -> dict[str, Made]:
+def read_made(file: Path) -> dict[str, PageParts]:
     """Read what `write_made` wrote, by the keys of the sources; empty if nothing."""
     if not file.is_file():
         return {}
     content = json.loads(file.read_text(encoding="utf-8"))
     return {
-        key: Made(one["stamp"], one["cells"], one["files"])
+        key: PageParts(one["stamp"], one["cells"], one["files"])
         for key, one in content.items()
     }
 
 
-def made_text(made: Mapping[str, Made]) -> str:
+def made_text(made: Mapping[str, PageParts]) -> str:
     """Write down what a page has, for the next time."""
     content = {
         key: {"stamp": one.stamp, "cells": one.cells, "files": one.files}

@@ -10,12 +10,12 @@ from pathlib import Path
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import BadResult, NserbenchError
 from nserbench.leaderboard.page.details import details
-from nserbench.leaderboard.page.index import Measured, cell_id, index
+from nserbench.leaderboard.page.index import CellFacts, cell_id, index
 from nserbench.leaderboard.page.scripts import as_script
 from nserbench.leaderboard.page.sources import (
-    Gathered,
-    Made,
-    Source,
+    CellSources,
+    PageParts,
+    PageSource,
     gather,
     made_text,
     read_made,
@@ -87,8 +87,8 @@ def _refuse_other_content(out: Path) -> None:
 
 
 def _make_cells(
-    out: Path, table: SummaryTable, found: Sequence[Source]
-) -> dict[str, Made]:
+    out: Path, table: SummaryTable, found: Sequence[PageSource]
+) -> dict[str, PageParts]:
     before = read_made(out / MADE)
     return {
         source.key: kept
@@ -98,16 +98,16 @@ def _make_cells(
     }
 
 
-def _stands(out: Path, source: Source, made: Made) -> bool:
+def _stands(out: Path, source: PageSource, made: PageParts) -> bool:
     """Tell whether a page has all that it would get of a source."""
     return made.stamp == source.stamp and all(
         (out / file).is_file() for file in made.files
     )
 
 
-def _make(out: Path, table: SummaryTable, source: Source) -> Made:
+def _make(out: Path, table: SummaryTable, source: PageSource) -> PageParts:
     """Write the cells of a source."""
-    cells: dict[str, Measured] = {}
+    cells: dict[str, CellFacts] = {}
     written: list[str] = []
     for one in gather(source):
         name = cell_id(*one.where)
@@ -122,10 +122,10 @@ def _make(out: Path, table: SummaryTable, source: Source) -> Made:
                 f"{folders}: a field is not what it should be: {error}\n"
                 "  delete the folder and run the cell again"
             ) from error
-    return Made(source.stamp, cells, written)
+    return PageParts(source.stamp, cells, written)
 
 
-def _write_cell(out: Path, name: str, one: Gathered) -> list[str]:
+def _write_cell(out: Path, name: str, one: CellSources) -> list[str]:
     """Write what the page has of a cell, and give the files."""
     copies = [f"{PREDICTIONS}/{name}-seed{result.seed}.csv" for result in one.found]
     for file, copy in zip(one.predictions, copies, strict=True):
@@ -136,10 +136,10 @@ def _write_cell(out: Path, name: str, one: Gathered) -> list[str]:
     return [script, *copies]
 
 
-def _measured(table: SummaryTable, one: Gathered) -> Measured:
+def _measured(table: SummaryTable, one: CellSources) -> CellFacts:
     row, column = one.where
     part = replace(table, rows=[row], columns=[column])
-    found = Measured()
+    found = CellFacts()
     for heard in understood(part, one.found, table.metrics[0]):
         found["rate"] = heard.measure, round(heard.rate, 4)
     for cost in costs(part, one.found, table.metrics[0]):

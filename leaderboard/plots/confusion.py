@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
+from nserbench.leaderboard.plots.heat import HeatPanel, draw_sheets
 from nserbench.leaderboard.plots.names import column_order, panel_titles
 from nserbench.leaderboard.plots.style import styled
 from nserbench.leaderboard.tables.series import Confusion
@@ -29,7 +29,7 @@ def draw_confusions(found: Sequence[Confusion], width: float) -> Figure:
     rows = [(one.row.upstream, one.row.head) for one in found]
     titles = panel_titles([one.column for one in found], rows, always="condition")
     sheets = [
-        Sheet(title, one.classes, one.classes, percent(one.matrix))
+        HeatPanel(title, one.classes, one.classes, percent(one.matrix))
         for title, one in zip(titles, found, strict=True)
     ]
     return draw_sheets(

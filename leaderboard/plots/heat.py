@@ -40,7 +40,7 @@ DARK = 0.45
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
+class HeatPanel:
     """One panel.
 
     Attributes:
@@ -57,7 +57,7 @@ class Sheet:
 
 
 def draw_sheets(
-    sheets: Sequence[Sheet],
+    sheets: Sequence[HeatPanel],
     width: float,
     unit: str,
     *,
@@ -106,7 +106,7 @@ class _Size:
     wide: float
 
     @classmethod
-    def of(cls, sheets: Sequence[Sheet], width: float) -> _Size:
+    def of(cls, sheets: Sequence[HeatPanel], width: float) -> _Size:
         rows, columns = (max(map(len, side)) for side in _sides(sheets))
         names = [folded(row, NAMES) for one in sheets for row in one.rows]
         letters = max(len(line) for name in names for line in name.split("\n"))
@@ -120,7 +120,9 @@ class _Size:
         return cls(beside, 0.5 + max(row * rows, 0.7), wide)
 
 
-def _sides(sheets: Sequence[Sheet]) -> tuple[list[Sequence[str]], list[Sequence[str]]]:
+def _sides(
+    sheets: Sequence[HeatPanel],
+) -> tuple[list[Sequence[str]], list[Sequence[str]]]:
     return [one.rows for one in sheets], [one.columns for one in sheets]
 
 
@@ -129,7 +131,7 @@ def _same(sides: Sequence[Sequence[str]]) -> bool:
 
 
 def _turn_names(
-    figure: Figure, drawn: Sequence[Axes], sheets: Sequence[Sheet], wide: float
+    figure: Figure, drawn: Sequence[Axes], sheets: Sequence[HeatPanel], wide: float
 ) -> None:
     """Turn the names of columns that are wider than their squares, and make room."""
     letters = max(len(name) for one in sheets for name in one.columns)
@@ -141,7 +143,7 @@ def _turn_names(
         figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + deep)
 
 
-def _share_names(drawn: Sequence[Axes], sheets: Sequence[Sheet]) -> None:
+def _share_names(drawn: Sequence[Axes], sheets: Sequence[HeatPanel]) -> None:
     """Name rows and columns at the edges alone, where all panels have the same."""
     rows, columns = map(_same, _sides(sheets))
     for axes, left, bottom in edges(drawn):
@@ -149,7 +151,7 @@ def _share_names(drawn: Sequence[Axes], sheets: Sequence[Sheet]) -> None:
 
 
 def _colours(
-    sheets: Sequence[Sheet], limits: tuple[float, float] | None
+    sheets: Sequence[HeatPanel], limits: tuple[float, float] | None
 ) -> ScalarMappable:
     """Make a scale; one that has negative values has its middle at 0."""
     if limits is None:
@@ -162,7 +164,7 @@ def _colours(
     return ScalarMappable(Normalize(*limits), ABOVE_ZERO)
 
 
-def _draw(axes: Axes, sheet: Sheet, colours: ScalarMappable) -> None:
+def _draw(axes: Axes, sheet: HeatPanel, colours: ScalarMappable) -> None:
     axes.pcolormesh(
         np.ma.masked_invalid(sheet.values),
         cmap=colours.cmap,
@@ -180,7 +182,7 @@ def _draw(axes: Axes, sheet: Sheet, colours: ScalarMappable) -> None:
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
 
 
-def _write(axes: Axes, sheet: Sheet, colours: ScalarMappable, form: str) -> None:
+def _write(axes: Axes, sheet: HeatPanel, colours: ScalarMappable, form: str) -> None:
     dark = colours.to_rgba(sheet.values)[..., :3] @ LUMINANCE < DARK
     for (row, column), value in np.ndenumerate(sheet.values):
         if not np.isnan(value):

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
+from nserbench.leaderboard.plots.heat import HeatPanel, draw_sheets
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
 from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.style import styled
@@ -80,10 +80,10 @@ def arranged(curves: Sequence[Curve]) -> Panels:
     return found
 
 
-def _sheet(title: str, lines: dict[str, Sequence[Point]]) -> Sheet:
+def _sheet(title: str, lines: dict[str, Sequence[Point]]) -> HeatPanel:
     layers = sorted({point.x for points in lines.values() for point in points})
     values = np.full((len(lines), len(layers)), np.nan)
     for row, points in zip(values, lines.values(), strict=True):
         for point in points:
             row[layers.index(point.x)] = 100 * point.value
-    return Sheet(title, list(lines), [f"{layer:g}" for layer in layers], values)
+    return HeatPanel(title, list(lines), [f"{layer:g}" for layer in layers], values)

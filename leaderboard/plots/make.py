@@ -21,15 +21,21 @@ from nserbench.leaderboard.plots.confusion import draw_confusions
 from nserbench.leaderboard.plots.pareto import draw_pareto
 from nserbench.leaderboard.plots.weights import draw_weights
 from nserbench.leaderboard.plots.wer import draw_wer, explained
-from nserbench.leaderboard.reading.counts import Place, Tally, comparable, newest, place
+from nserbench.leaderboard.reading.counts import (
+    CountedResult,
+    Place,
+    comparable,
+    newest,
+    place,
+)
 from nserbench.leaderboard.reading.counts_cache import remembered_tallies
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import (
     Confusion,
-    Cost,
+    CostPoint,
     Curve,
-    Understood,
-    Weights,
+    LayerWeights,
+    WerPoint,
     confusions,
     costs,
     layer_weights,
@@ -40,7 +46,7 @@ from nserbench.leaderboard.tables.summary_notes import protocol_lines
 
 
 @dataclass(frozen=True)
-class Source:
+class FigureData:
     """What a figure is made from.
 
     Attributes:
@@ -66,14 +72,14 @@ class Source:
         wanted &= self.table.entries.keys()
         return [one for one in read_results(self.root) if place(one) in wanted]
 
-    def places(self, wanted: Collection[Place]) -> dict[Place, list[Tally]]:
+    def places(self, wanted: Collection[Place]) -> dict[Place, list[CountedResult]]:
         """Return the results behind some places of the table, one for each seed.
 
         Raises:
             BadResult: if a result cannot be read.
         """
         tallies, _ = newest(remembered_tallies(self.root))
-        found: dict[Place, list[Tally]] = defaultdict(list)
+        found: dict[Place, list[CountedResult]] = defaultdict(list)
         for tally in tallies:
             if (tally.row, tally.column) in wanted:
                 found[tally.row, tally.column].append(tally)
@@ -89,7 +95,7 @@ class Source:
         return TITLES[self.metric]
 
 
-class Found(Protocol):
+class FigurePart(Protocol):
     """A part of a figure."""
 
     @property
@@ -98,7 +104,7 @@ class Found(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FigureKind:
     """One kind of figure.
 
     Attributes:
@@ -109,94 +115,94 @@ class Kind:
         example: What `nserbench run` is to be told for that.
     """
 
-    find: Callable[[Source], Sequence[Found]]
-    draw: Callable[[Source, Sequence[Any]], Figure]
+    find: Callable[[FigureData], Sequence[FigurePart]]
+    draw: Callable[[FigureData, Sequence[Any]], Figure]
     takes: str
     example: str
 
 
-def _find_layers(source: Source) -> list[Curve]:
+def _find_layers(source: FigureData) -> list[Curve]:
     return layers.drawable(source.table, source.metric)
 
 
-def _draw_layers(source: Source, found: Sequence[Curve]) -> Figure:
+def _draw_layers(source: FigureData, found: Sequence[Curve]) -> Figure:
     draw = layers.draw_layer_heatmap if source.heatmap else layers.draw_layers
     return draw(found, source.metric, source.width)
 
 
-def _find_snr(source: Source) -> list[Curve]:
+def _find_snr(source: FigureData) -> list[Curve]:
     return snr.drawable(source.table, source.metric)
 
 
-def _draw_snr(source: Source, found: Sequence[Curve]) -> Figure:
+def _draw_snr(source: FigureData, found: Sequence[Curve]) -> Figure:
     return snr.draw_snr(source.table, found, source.metric, source.width)
 
 
-def _find_confusions(source: Source) -> list[Confusion]:
+def _find_confusions(source: FigureData) -> list[Confusion]:
     return confusions(source.results)
 
 
-def _draw_confusions(source: Source, found: Sequence[Confusion]) -> Figure:
+def _draw_confusions(source: FigureData, found: Sequence[Confusion]) -> Figure:
     return draw_confusions(found, source.width)
 
 
-def _find_words(source: Source) -> list[Understood]:
+def _find_words(source: FigureData) -> list[WerPoint]:
     return understood(source.table, source.results, source.metric, source.against)
 
 
-def _draw_words(source: Source, found: Sequence[Understood]) -> Figure:
+def _draw_words(source: FigureData, found: Sequence[WerPoint]) -> Figure:
     return draw_wer(found, source.title, source.width)
 
 
-def _find_costs(source: Source) -> list[Cost]:
+def _find_costs(source: FigureData) -> list[CostPoint]:
     return costs(source.table, source.results, source.metric)
 
 
-def _draw_costs(source: Source, found: Sequence[Cost]) -> Figure:
+def _draw_costs(source: FigureData, found: Sequence[CostPoint]) -> Figure:
     return draw_pareto(found, source.title, source.width)
 
 
-def _find_weights(source: Source) -> list[Weights]:
+def _find_weights(source: FigureData) -> list[LayerWeights]:
     return layer_weights(source.results)
 
 
-def _draw_weights(source: Source, found: Sequence[Weights]) -> Figure:
+def _draw_weights(source: FigureData, found: Sequence[LayerWeights]) -> Figure:
     return draw_weights(found, source.width)
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+KINDS: Mapping[str, FigureKind] = MappingProxyType(
     {
-        "layers": Kind(
+        "layers": FigureKind(
             _find_layers,
             _draw_layers,
             "an upstream with two layers or more under the head single",
             "-u whisper -d single:layer=all -c demo",
         ),
-        "snr": Kind(
+        "snr": FigureKind(
             _find_snr,
             _draw_snr,
             "two levels or more of one noise",
             "-u mel -d mean -c demo,demo-park --snr -5,0,5",
         ),
-        "confusion": Kind(
+        "confusion": FigureKind(
             _find_confusions,
             _draw_confusions,
             "a cell that is done",
             "-u mel -d mean -c demo",
         ),
-        "wer": Kind(
+        "wer": FigureKind(
             _find_words,
             _draw_words,
             "an upstream that transcribes, on a corpus with texts",
             "-u whisper -d weighted-sum -c emodb,emodb-park --snr -5,0,5",
         ),
-        "pareto": Kind(
+        "pareto": FigureKind(
             _find_costs,
             _draw_costs,
             "a cell that says what it cost",
             "-u mel -d mean,bigru -c demo",
         ),
-        "weights": Kind(
+        "weights": FigureKind(
             _find_weights,
             _draw_weights,
             "a head with a weight for each layer: weighted-sum, scalar-mix, ladapter",
@@ -207,7 +213,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 """By name."""
 
 
-def make_figure(name: str, source: Source) -> Figure:
+def make_figure(name: str, source: FigureData) -> Figure:
     """Draw one of `KINDS`.
 
     Raises:
@@ -228,7 +234,7 @@ def make_figure(name: str, source: Source) -> Figure:
     return kind.draw(source, found)
 
 
-def said_of(name: str, source: Source) -> list[str]:
+def said_of(name: str, source: FigureData) -> list[str]:
     """Say what a reader of the figure must know: protocols, and tests.
 
     Only what is drawn is spoken of.

@@ -20,7 +20,7 @@ from nserbench.leaderboard.plots.style import (
     styled,
 )
 from nserbench.leaderboard.reading.counts import Column
-from nserbench.leaderboard.tables.series import Cost, pareto
+from nserbench.leaderboard.tables.series import CostPoint, pareto
 
 BEATEN: dict[str, Any] = {
     "color": "#b0b0b0",
@@ -33,7 +33,7 @@ INSTANT = 1e-3
 
 
 @styled
-def draw_pareto(found: Sequence[Cost], title: str, width: float) -> Figure:
+def draw_pareto(found: Sequence[CostPoint], title: str, width: float) -> Figure:
     """Draw a panel for each condition, with the rows that nothing beats joined.
 
     Args:
@@ -70,16 +70,16 @@ def draw_pareto(found: Sequence[Cost], title: str, width: float) -> Figure:
     return figure
 
 
-def seconds(one: Cost) -> float:
+def seconds(one: CostPoint) -> float:
     """Give a cost that a logarithmic axis can show."""
     return max(one.seconds, INSTANT)
 
 
-def _of(column: Column, found: Sequence[Cost]) -> list[Cost]:
+def _of(column: Column, found: Sequence[CostPoint]) -> list[CostPoint]:
     return sorted((one for one in found if one.column == column), key=seconds)
 
 
-def _join(axes: Axes, best: Sequence[Cost]) -> None:
+def _join(axes: Axes, best: Sequence[CostPoint]) -> None:
     """Draw the best value that can be had in some time, as stairs."""
     x, y = [seconds(one) for one in best], [100 * one.value for one in best]
     axes.plot(x, y, color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post")

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from nserbench.leaderboard.plots.style import look
-from nserbench.leaderboard.tables.series import Cost, Understood
+from nserbench.leaderboard.tables.series import CostPoint, WerPoint
 
 GREY = "#777777"
 """Of lines among the points."""
@@ -18,7 +18,7 @@ def dot(number: int) -> dict[str, Any]:
     return {**look(number), "linestyle": "none"}
 
 
-def draw_point(axes: Axes, x: float, one: Cost | Understood, **style: Any) -> None:
+def draw_point(axes: Axes, x: float, one: CostPoint | WerPoint, **style: Any) -> None:
     """Draw a value, in percent, with its 95 % interval, at some x."""
     bars = None
     if one.low is not None and one.high is not None:

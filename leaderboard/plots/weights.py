@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from nserbench.leaderboard.plots.heat import Sheet, draw_sheets
+from nserbench.leaderboard.plots.heat import HeatPanel, draw_sheets
 from nserbench.leaderboard.plots.names import column_order, panel_titles
 from nserbench.leaderboard.plots.style import styled
-from nserbench.leaderboard.tables.series import Weights
+from nserbench.leaderboard.tables.series import LayerWeights
 
 
 @styled
-def draw_weights(found: Sequence[Weights], width: float) -> Figure:
+def draw_weights(found: Sequence[LayerWeights], width: float) -> Figure:
     """Draw a panel for each upstream, head and group: layers by conditions.
 
     Each corpus and protocol has panels of its own.
@@ -33,16 +33,16 @@ def draw_weights(found: Sequence[Weights], width: float) -> Figure:
     found = sorted(found, key=lambda one: column_order(one.column))
     rows = [(one.row.upstream, one.row.head, one.group) for one in found]
     titles = panel_titles([replace(one.column, condition="") for one in found], rows)
-    panels: dict[str, dict[str, Weights]] = {}
+    panels: dict[str, dict[str, LayerWeights]] = {}
     for title, one in zip(titles, found, strict=True):
         panels.setdefault(title, {})[one.column.condition] = one
     sheets = [_sheet(title, rows) for title, rows in panels.items()]
     return draw_sheets(sheets, width, "weight", x="layer", form=".2f")
 
 
-def _sheet(title: str, rows: dict[str, Weights]) -> Sheet:
+def _sheet(title: str, rows: dict[str, LayerWeights]) -> HeatPanel:
     layers = sorted({layer for one in rows.values() for layer in one.by_layer})
     values = [
         [one.by_layer.get(layer, np.nan) for layer in layers] for one in rows.values()
     ]
-    return Sheet(title, list(rows), [*map(str, layers)], np.array(values))
+    return HeatPanel(title, list(rows), [*map(str, layers)], np.array(values))

@@ -15,7 +15,7 @@ from nserbench.errors import NserbenchError
 from nserbench.leaderboard.analysis.correlation import (
     FEWEST,
     Correlation,
-    Mixed,
+    MixedEffects,
     can_correlate,
     correlate,
     mixed_effects,
@@ -32,7 +32,7 @@ from nserbench.leaderboard.plots.style import (
     refuse_more,
     styled,
 )
-from nserbench.leaderboard.tables.series import Understood
+from nserbench.leaderboard.tables.series import WerPoint
 
 SHARED = (
     "r, p and both intervals treat points of one upstream as independent, which they "
@@ -41,7 +41,7 @@ SHARED = (
 """What is said of every correlation."""
 
 
-def correlation(found: Sequence[Understood]) -> Correlation:
+def correlation(found: Sequence[WerPoint]) -> Correlation:
     """Correlate value and error rate.
 
     Args:
@@ -59,25 +59,25 @@ def correlation(found: Sequence[Understood]) -> Correlation:
     return correlate(*_measures(found))
 
 
-def _measures(found: Sequence[Understood]) -> tuple[list[float], list[float]]:
+def _measures(found: Sequence[WerPoint]) -> tuple[list[float], list[float]]:
     return [one.rate for one in found], [one.value for one in found]
 
 
-def studies(found: Sequence[Understood]) -> dict[str, list[Understood]]:
+def studies(found: Sequence[WerPoint]) -> dict[str, list[WerPoint]]:
     """Divide points by corpus and protocol, by what tells these apart.
 
     Points of two corpora are of other clips, and those of two protocols of other fits
     on the same clips: neither belong in one regression.
     """
     columns = [replace(one.column, condition="") for one in found]
-    apart: dict[str, list[Understood]] = {}
+    apart: dict[str, list[WerPoint]] = {}
     for title, one in zip(panel_titles(columns), found, strict=True):
         apart.setdefault(title, []).append(one)
     return apart
 
 
 @styled
-def draw_wer(found: Sequence[Understood], title: str, width: float) -> Figure:
+def draw_wer(found: Sequence[WerPoint], title: str, width: float) -> Figure:
     """Draw a point for each row and condition, Pearson's r, and the line of best fit.
 
     Each corpus and protocol has a panel of its own, and an r of its own; one whose
@@ -115,7 +115,7 @@ def draw_wer(found: Sequence[Understood], title: str, width: float) -> Figure:
 
 
 def _correlations(
-    apart: Mapping[str, Sequence[Understood]],
+    apart: Mapping[str, Sequence[WerPoint]],
 ) -> dict[str, Correlation | None]:
     """Correlate the points of each corpus and protocol; None where they are too few.
 
@@ -146,7 +146,7 @@ def said(found: Correlation | None) -> str:
     return f"r = {found.r:.2f} {_between(found.fisher)}"
 
 
-def explained(found: Sequence[Understood]) -> list[str]:
+def explained(found: Sequence[WerPoint]) -> list[str]:
     """Say what the figure shows, and what it does not: that points share upstreams.
 
     Raises:
@@ -164,7 +164,7 @@ def explained(found: Sequence[Understood]) -> list[str]:
 
 
 def _told(
-    name: str, one: Correlation | None, points: Sequence[Understood]
+    name: str, one: Correlation | None, points: Sequence[WerPoint]
 ) -> Iterator[str]:
     """Return the lines on one corpus and protocol."""
     if one is None:
@@ -182,7 +182,7 @@ def _headed(name: str, line: str) -> str:
     return f"{name}: {line}" if name else line
 
 
-def _mixed(points: Sequence[Understood]) -> str:
+def _mixed(points: Sequence[WerPoint]) -> str:
     """Say the slope over all upstreams, or why there is none."""
     upstreams = [each.row.upstream for each in points]
     try:
@@ -192,7 +192,7 @@ def _mixed(points: Sequence[Understood]) -> str:
     return _mixed_line(found, points[0].measure)
 
 
-def _mixed_line(found: Mixed, measure: str) -> str:
+def _mixed_line(found: MixedEffects, measure: str) -> str:
     ends = _between((10 * found.low, 10 * found.high), ".1f")
     return (
         f"with an intercept for each of {found.groups} upstreams: "
@@ -205,7 +205,7 @@ def _between(ends: tuple[float, float], form: str = ".2f") -> str:
     return f"[{ends[0]:{form}}, {ends[1]:{form}}]"
 
 
-def _draw_fit(axes: Axes, found: Sequence[Understood]) -> None:
+def _draw_fit(axes: Axes, found: Sequence[WerPoint]) -> None:
     rates = np.array([100 * one.rate for one in found])
     slope, start = np.polyfit(rates, [100 * one.value for one in found], 1)
     ends = np.array([rates.min(), rates.max()])

@@ -11,14 +11,14 @@ from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.published.data import (
     NOT_SAID,
-    Place,
     PrintedColumn,
     PrintedRow,
     PrintedTable,
     Published,
+    PublishedColumn,
 )
 from nserbench.leaderboard.reading.counts import Column, Row
-from nserbench.leaderboard.tables.summary import Entry, Score, SummaryTable
+from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 
 _NONE: Sequence[None] = (None,)
 
@@ -26,7 +26,7 @@ _RECIPE = {field.name for field in fields(Recipe)}
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ComparedNumber:
     """One published number, and ours that it is comparable with.
 
     Attributes:
@@ -47,13 +47,13 @@ class Pair:
     theirs: str | None
     row: Row | None
     column: Column | None
-    entry: Entry | None
+    entry: SummaryEntry | None
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> PublishedColumn | None:
         """Give where ours is, or would be; None where it is reported only."""
         if self.column is not None:
-            return Place(self.column.corpus, self.column.condition)
+            return PublishedColumn(self.column.corpus, self.column.condition)
         return next(iter(self.head.ours), None)
 
     @property
@@ -70,7 +70,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class PublishedComparison:
     """Ours beside theirs. No number of theirs enters a ranking.
 
     Attributes:
@@ -85,18 +85,18 @@ class Beside:
     ours: SummaryTable
     published: Published
     metrics: Sequence[str]
-    pairs: Sequence[Pair]
+    pairs: Sequence[ComparedNumber]
     differences: Mapping[Column, Sequence[str]]
     notes: Sequence[str]
 
-    def head(self, pair: Pair) -> tuple[str, ...]:
+    def head(self, pair: ComparedNumber) -> tuple[str, ...]:
         """Give the lines above a pair: their column's, then ours, as in our table."""
         if pair.column is not None:
             return (pair.head.label, *self.ours.head(pair.column))
         return (pair.head.label, *(pair.place or ()))
 
 
-def beside(table: SummaryTable, published: Published) -> Beside:
+def beside(table: SummaryTable, published: Published) -> PublishedComparison:
     """Put our results beside published numbers.
 
     Ours and theirs meet where a spelling of theirs is a name of ours. A number of
@@ -113,7 +113,7 @@ def beside(table: SummaryTable, published: Published) -> Beside:
             f"  add --metric {','.join(published.metrics)}"
         )
     pairs = [one for each in published.tables for one in _pairs(table, each, metrics)]
-    return Beside(
+    return PublishedComparison(
         ours=table,
         published=published,
         metrics=metrics,
@@ -123,7 +123,7 @@ def beside(table: SummaryTable, published: Published) -> Beside:
     )
 
 
-def _notes(pairs: Sequence[Pair]) -> list[str]:
+def _notes(pairs: Sequence[ComparedNumber]) -> list[str]:
     """Give the notes on rows of the tables in which we have a result, each once."""
     met = {one.table.name for one in pairs if one.entry}
     rows: dict[str, dict[str, None]] = {}
@@ -135,7 +135,7 @@ def _notes(pairs: Sequence[Pair]) -> list[str]:
 
 def _pairs(
     table: SummaryTable, printed: PrintedTable, metrics: Sequence[str]
-) -> Iterator[Pair]:
+) -> Iterator[ComparedNumber]:
     """Pair each number of a published table; pairs of nothing are left out."""
     columns = [_ours(table, head) for head in printed.columns]
     matched = list(chain.from_iterable(columns))
@@ -147,7 +147,9 @@ def _pairs(
                 entry = table.entries.get((mine, column)) if mine and column else None
                 theirs = cell.get(metric)
                 if theirs or (entry and metric in cell):
-                    yield Pair(printed, row, head, metric, theirs, mine, column, entry)
+                    yield ComparedNumber(
+                        printed, row, head, metric, theirs, mine, column, entry
+                    )
 
 
 def _ours(table: SummaryTable, printed: PrintedColumn) -> list[Column]:
@@ -155,7 +157,7 @@ def _ours(table: SummaryTable, printed: PrintedColumn) -> list[Column]:
     return [
         column
         for column in table.columns
-        if Place(column.corpus, column.condition) in printed.ours
+        if PublishedColumn(column.corpus, column.condition) in printed.ours
     ]
 
 
@@ -172,10 +174,10 @@ def _mine(
 
 
 def _differences(
-    table: SummaryTable, published: Published, pairs: Sequence[Pair]
+    table: SummaryTable, published: Published, pairs: Sequence[ComparedNumber]
 ) -> dict[Column, list[str]]:
     """Say what differs in each column in which ours and theirs meet."""
-    met: dict[Column, list[Pair]] = defaultdict(list)
+    met: dict[Column, list[ComparedNumber]] = defaultdict(list)
     for one in pairs:
         if one.entry and one.column:
             met[one.column].append(one)

@@ -28,7 +28,7 @@ class BadReference(NserbenchError, ValueError):
     """A file of published numbers that cannot be read."""
 
 
-class Place(NamedTuple):
+class PublishedColumn(NamedTuple):
     """Where a number was measured, as our tables spell it."""
 
     corpus: str
@@ -49,7 +49,7 @@ class PrintedColumn:
     """
 
     label: str
-    ours: Sequence[Place]
+    ours: Sequence[PublishedColumn]
     settings: Mapping[str, str]
 
 
@@ -268,7 +268,7 @@ def _column(section: _Section) -> PrintedColumn:
     )
 
 
-def _place(text: str, section: _Section) -> Place:
+def _place(text: str, section: _Section) -> PublishedColumn:
     corpus, _, condition = text.rpartition(" ")
     try:
         condition_order(condition)
@@ -278,7 +278,7 @@ def _place(text: str, section: _Section) -> Place:
         ) from error
     if not corpus:
         raise section.bad(f"{text!r} names no corpus")
-    return Place(corpus, condition)
+    return PublishedColumn(corpus, condition)
 
 
 def _row(section: _Section, shape: tuple[int, int]) -> PrintedRow:

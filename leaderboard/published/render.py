@@ -13,7 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nserbench.benchmark.results.result import Status
-from nserbench.leaderboard.published.comparison import Beside, Pair
+from nserbench.leaderboard.published.comparison import (
+    ComparedNumber,
+    PublishedComparison,
+)
 from nserbench.leaderboard.published.data import NOT_SAID, NOTHING, PrintedTable
 from nserbench.leaderboard.render.csv_json import csv_text, json_text
 from nserbench.leaderboard.render.layout import TITLES, percent, plain
@@ -22,7 +25,7 @@ from nserbench.leaderboard.render.terminal_width import fitting
 from nserbench.leaderboard.tables.summary_notes import SHORT
 
 
-class Record(TypedDict):
+class PublishedRecord(TypedDict):
     """A line of the CSV form; numbers but ``printed`` are fractions of 1."""
 
     reference: str
@@ -42,7 +45,7 @@ class Record(TypedDict):
     difference: float | None
 
 
-def print_beside(view: Beside, console: Console) -> None:
+def print_beside(view: PublishedComparison, console: Console) -> None:
     """Print the tables in which we have a result, in parts as wide as the console."""
     for title, grid, heads in _tables(view):
         console.print(Text(plain(title)))
@@ -58,7 +61,7 @@ Head = tuple[str, ...]
 Grid = dict[Line, dict[Head, str]]
 
 
-def _tables(view: Beside) -> Iterator[tuple[str, Grid, list[Head]]]:
+def _tables(view: PublishedComparison) -> Iterator[tuple[str, Grid, list[Head]]]:
     """Give title, cells and columns of each table in which we have a result."""
     for table, pairs in _met(view):
         grid: Grid = {}
@@ -71,7 +74,9 @@ def _tables(view: Beside) -> Iterator[tuple[str, Grid, list[Head]]]:
         yield f"{view.published.title}, {table.name}{caption}", grid, heads
 
 
-def _met(view: Beside) -> Iterator[tuple[PrintedTable, list[Pair]]]:
+def _met(
+    view: PublishedComparison,
+) -> Iterator[tuple[PrintedTable, list[ComparedNumber]]]:
     for _, found in groupby(view.pairs, key=lambda pair: id(pair.table)):
         pairs = list(found)
         if any(pair.entry for pair in pairs):
@@ -94,7 +99,7 @@ def _part(grid: Grid, heads: Sequence[Head]) -> Table:
     return part
 
 
-def _cell(pair: Pair) -> str:
+def _cell(pair: ComparedNumber) -> str:
     theirs = pair.theirs or NOTHING
     if pair.score is None:
         status = SHORT[pair.entry.status] if pair.entry else NOTHING
@@ -104,7 +109,7 @@ def _cell(pair: Pair) -> str:
     return f"{percent(pair.score.value)} / {theirs}{change}"
 
 
-def _lines(view: Beside) -> Iterator[str]:
+def _lines(view: PublishedComparison) -> Iterator[str]:
     """Give the lines below the tables."""
     theirs = view.published
     met = [table.name for table, _ in _met(view)]
@@ -123,7 +128,7 @@ def _lines(view: Beside) -> Iterator[str]:
     yield from view.notes
 
 
-def _differing(view: Beside) -> Iterator[str]:
+def _differing(view: PublishedComparison) -> Iterator[str]:
     """Say once what differs, and in which columns unless it does in all."""
     places: dict[str, list[str]] = {}
     for column, lines in view.differences.items():
@@ -134,7 +139,7 @@ def _differing(view: Beside) -> Iterator[str]:
         yield line if everywhere else f"{', '.join(columns)}: {line}"
 
 
-def to_markdown(view: Beside) -> str:
+def to_markdown(view: PublishedComparison) -> str:
     """Give the tables in which we have a result in GitHub's dialect."""
     text = []
     for title, grid, heads in _tables(view):
@@ -149,12 +154,12 @@ def to_markdown(view: Beside) -> str:
     return "\n".join([*text, *notes, ""])
 
 
-def to_csv(view: Beside) -> str:
+def to_csv(view: PublishedComparison) -> str:
     """Give a line for each published number, whether or not we have a result."""
-    return csv_text(list(Record.__annotations__), list(_records(view)))
+    return csv_text(list(PublishedRecord.__annotations__), list(_records(view)))
 
 
-def to_json(view: Beside) -> str:
+def to_json(view: PublishedComparison) -> str:
     """Give the rows of the CSV form as objects, with protocols and differences."""
     theirs = view.published
     content = {
@@ -173,9 +178,9 @@ def to_json(view: Beside) -> str:
     return json_text(content)
 
 
-def _records(view: Beside) -> Iterator[Record]:
+def _records(view: PublishedComparison) -> Iterator[PublishedRecord]:
     for one in view.pairs:
-        yield Record(
+        yield PublishedRecord(
             reference=view.published.name,
             table=one.table.name,
             label=one.printed.label,

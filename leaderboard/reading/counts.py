@@ -114,7 +114,7 @@ Place: TypeAlias = tuple[Row, Column]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CountedResult:
     """One result.
 
     Attributes:
@@ -144,7 +144,7 @@ class Tally:
     flags: tuple[str, ...] = ()
 
 
-def read_tallies(root: Path) -> list[Tally]:
+def read_tallies(root: Path) -> list[CountedResult]:
     """Read every result in a folder.
 
     Metrics are not read: what a leaderboard shows is computed from predictions.
@@ -181,7 +181,7 @@ def place(result: Result) -> Place:
     return Row(result.upstream, result.downstream), column
 
 
-def read_tally(folder: Path) -> Tally:
+def read_tally(folder: Path) -> CountedResult:
     """Read the result in one folder.
 
     Raises:
@@ -190,7 +190,7 @@ def read_tally(folder: Path) -> Tally:
     return tally_of(read_result(folder), str(folder))
 
 
-def tally_of(result: Result, name: str = "") -> Tally:
+def tally_of(result: Result, name: str = "") -> CountedResult:
     """Return what a leaderboard needs of a result.
 
     Args:
@@ -203,7 +203,7 @@ def tally_of(result: Result, name: str = "") -> Tally:
     details, found = result.protocol_details, result.predictions
     _check_condition(result.condition, name or result.folder)
     row, column = place(result)
-    return Tally(
+    return CountedResult(
         row=row,
         column=column,
         seed=result.seed,
@@ -308,13 +308,13 @@ def finished_at(result: Result, name: str = "") -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def newest(tallies: Iterable[Tally]) -> tuple[list[Tally], list[str]]:
+def newest(tallies: Iterable[CountedResult]) -> tuple[list[CountedResult], list[str]]:
     """Keep the newest of the results that a table could not tell apart.
 
     Returns:
         What is kept, and a line for each older result that was done.
     """
-    same: dict[tuple[Row, Column, int], list[Tally]] = defaultdict(list)
+    same: dict[tuple[Row, Column, int], list[CountedResult]] = defaultdict(list)
     for tally in sorted(tallies, key=lambda tally: tally.finished):
         same[tally.row, tally.column, tally.seed].append(tally)
     lines = [
@@ -326,12 +326,12 @@ def newest(tallies: Iterable[Tally]) -> tuple[list[Tally], list[str]]:
     return [rivals[-1] for rivals in same.values()], lines
 
 
-def _measured(rivals: Sequence[Tally]) -> list[Tally]:
+def _measured(rivals: Sequence[CountedResult]) -> list[CountedResult]:
     """Leave out what failed before, since nothing is hidden by what came later."""
     return [tally for tally in rivals[:-1] if tally.counts] + [rivals[-1]]
 
 
-def _differing(tallies: Sequence[Tally]) -> list[str]:
+def _differing(tallies: Sequence[CountedResult]) -> list[str]:
     keys = dict.fromkeys(key for tally in tallies for key in tally.facts)
     return [
         key
@@ -340,7 +340,7 @@ def _differing(tallies: Sequence[Tally]) -> list[str]:
     ]
 
 
-def comparable(tallies: Iterable[Tally]) -> dict[int, Counts]:
+def comparable(tallies: Iterable[CountedResult]) -> dict[int, Counts]:
     """Keep the seeds that were tested on what the newest of them was tested on.
 
     Args:

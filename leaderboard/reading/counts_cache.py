@@ -26,9 +26,9 @@ from nserbench.benchmark.results.metrics import DRAWS, METRICS
 from nserbench.benchmark.results.result import PREDICTIONS, RESULT
 from nserbench.leaderboard.reading.counts import (
     Column,
+    CountedResult,
     Counts,
     Row,
-    Tally,
     folders_of,
     read_tally,
 )
@@ -42,10 +42,10 @@ MANY = 100
 """Results, from which on a second process repays its start."""
 
 Stamp: TypeAlias = list[list[int]]
-Known: TypeAlias = Mapping[str, tuple[Stamp, Tally]]
+Known: TypeAlias = Mapping[str, tuple[Stamp, CountedResult]]
 
 
-def remembered_tallies(root: Path) -> list[Tally]:
+def remembered_tallies(root: Path) -> list[CountedResult]:
     """Read every result in a folder, from its files only where they have changed.
 
     The counts are resampled. See `nserbench.leaderboard.reading.counts.read_tallies`.
@@ -89,7 +89,7 @@ def _stamp(folder: Path) -> Stamp:
     return [[one.st_size, one.st_mtime_ns, one.st_ctime_ns] for one in found]
 
 
-def _read(folders: Sequence[Path]) -> list[Tally]:
+def _read(folders: Sequence[Path]) -> list[CountedResult]:
     cores = os.cpu_count() or 1
     if cores == 1 or len(folders) < MANY:
         return [_resampled(folder) for folder in folders]
@@ -97,7 +97,7 @@ def _read(folders: Sequence[Path]) -> list[Tally]:
         return list(pool.map(_resampled, folders, chunksize=16))
 
 
-def _resampled(folder: Path) -> Tally:
+def _resampled(folder: Path) -> CountedResult:
     tally = read_tally(folder)
     if tally.counts is None:
         return tally
@@ -120,7 +120,7 @@ def _load(file: Path) -> Known:
 
 def _tallies(
     results: Mapping[str, Any], answers: NDArray[Any], drawn: NDArray[np.float32]
-) -> Iterator[tuple[str, tuple[Stamp, Tally]]]:
+) -> Iterator[tuple[str, tuple[Stamp, CountedResult]]]:
     place = row = 0
     for name, (stamp, fields) in results.items():
         counts = fields.pop("counts")
@@ -137,7 +137,7 @@ def _tallies(
             "finished": datetime.fromisoformat(fields["finished"]),
             "counts": counts,
         }
-        yield name, (stamp, Tally(**fields))
+        yield name, (stamp, CountedResult(**fields))
 
 
 def _save(file: Path, known: Known) -> None:
@@ -163,7 +163,7 @@ def _save(file: Path, known: Known) -> None:
         return
 
 
-def _fields(tally: Tally) -> dict[str, object]:
+def _fields(tally: CountedResult) -> dict[str, object]:
     fields: dict[str, object] = {
         one.name: getattr(tally, one.name) for one in dataclasses.fields(tally)
     }

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nserbench.benchmark.results.result import Result
 from nserbench.leaderboard.reading.counts import (
+    CountedResult,
     Place,
-    Tally,
     comparable,
     newest,
     tally_of,
@@ -27,7 +27,9 @@ def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
     # A tally holds no result, and two results may have equal tallies.
     behind = {id(tally): one for tally, one in zip(tallies, results, strict=True)}
     kept, _ = newest(tallies)
-    places: dict[Place, list[Tally]] = {(one.row, one.column): [] for one in tallies}
+    places: dict[Place, list[CountedResult]] = {
+        (one.row, one.column): [] for one in tallies
+    }
     for tally in sorted(kept, key=lambda one: one.seed):
         places[tally.row, tally.column].append(tally)
     seeds = {where: comparable(each) for where, each in places.items()}

@@ -14,7 +14,7 @@ from nserbench.leaderboard.reading.counts import Row
 from nserbench.leaderboard.tables.summary import SummaryTable
 
 
-class Record(TypedDict):
+class SummaryRecord(TypedDict):
     """A line of the CSV form; numbers are fractions of 1, None where not done.
 
     ``folds`` says whether the value is their ``mean`` or of all folds ``pooled``. The
@@ -48,8 +48,8 @@ class Record(TypedDict):
 
 
 def to_csv(table: SummaryTable) -> str:
-    """Give a line for each row, column and metric; see `Record`."""
-    return csv_text(list(Record.__annotations__), list(records(table)))
+    """Give a line for each row, column and metric; see `SummaryRecord`."""
+    return csv_text(list(SummaryRecord.__annotations__), list(records(table)))
 
 
 def to_json(table: SummaryTable) -> str:
@@ -66,7 +66,7 @@ def to_json(table: SummaryTable) -> str:
     )
 
 
-def records(table: SummaryTable) -> Iterator[Record]:
+def records(table: SummaryTable) -> Iterator[SummaryRecord]:
     """Give a record for each row, column and metric that has a result."""
     ranks = table.ranks.mean if table.ranks else {}
     for (row, column), entry in table.entries.items():
@@ -74,7 +74,7 @@ def records(table: SummaryTable) -> Iterator[Record]:
         for metric in table.metrics:
             score = entry.scores.get(metric)
             found = score.difference if score else None
-            yield Record(
+            yield SummaryRecord(
                 upstream=row.upstream,
                 head=row.head,
                 corpus=column.corpus,

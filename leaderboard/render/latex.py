@@ -13,8 +13,8 @@ from nserbench.leaderboard.render.layout import (
     FEW,
     POOLED,
     SUSPECT,
-    Cell,
-    Sheet,
+    TableCell,
+    TableLayout,
     plain,
 )
 from nserbench.leaderboard.render.summary_sheet import as_sheet
@@ -44,7 +44,7 @@ _ESCAPES = {
 }
 
 
-def to_latex(table: SummaryTable | Sheet, *, intervals: bool = False) -> str:
+def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> str:
     """Give a table for LaTeX with the package booktabs.
 
     The best of each column is bold, the second underlined, as shown. Names in other
@@ -86,7 +86,7 @@ def escaped(text: str) -> str:
     return marked.replace("--", "-{}-")  # no dash
 
 
-def _width(sheet: Sheet, intervals: bool) -> int:
+def _width(sheet: TableLayout, intervals: bool) -> int:
     """Count the characters of the longest row, with a space between columns."""
     widths = []
     for row, places in zip(sheet.rows, sheet.cells, strict=True):
@@ -99,7 +99,7 @@ def _width(sheet: Sheet, intervals: bool) -> int:
     return max(widths)
 
 
-def _tabular(sheet: Sheet, intervals: bool) -> Iterator[str]:
+def _tabular(sheet: TableLayout, intervals: bool) -> Iterator[str]:
     numbers = len(sheet.heads) * len(sheet.titles) + bool(sheet.ranks)
     yield rf"\begin{{tabular}}{{ll{'r' * numbers}}}"
     yield r"\toprule"
@@ -110,7 +110,7 @@ def _tabular(sheet: Sheet, intervals: bool) -> Iterator[str]:
     yield r"\end{tabular}"
 
 
-def _heads(sheet: Sheet) -> Iterator[str]:
+def _heads(sheet: TableLayout) -> Iterator[str]:
     """Give the lines above the columns, each but the last with rules below it."""
     width = len(sheet.titles)
     corpora = groupby(sheet.heads, key=itemgetter(0))
@@ -138,7 +138,7 @@ def _rules(spans: Sequence[int]) -> str:
     return " ".join(rf"\cmidrule(lr){{{before + 1}-{end}}}" for before, end in ends)
 
 
-def _rows(sheet: Sheet, intervals: bool) -> Iterator[str]:
+def _rows(sheet: TableLayout, intervals: bool) -> Iterator[str]:
     for number, row in enumerate(sheet.rows):
         cells = chain.from_iterable(sheet.cells[number])
         numbers = (_number(cell, intervals) for cell in cells)
@@ -150,7 +150,7 @@ def _rows(sheet: Sheet, intervals: bool) -> Iterator[str]:
         yield _line([CHANCE, "", *levels, *[""][: len(sheet.ranks)]])
 
 
-def _number(cell: Cell, intervals: bool) -> str:
+def _number(cell: TableCell, intervals: bool) -> str:
     text = _signed(cell.value) + SUSPECT * cell.suspect
     if command := {1: "textbf", 2: "underline"}.get(cell.place):
         text = rf"\{command}{{{text}}}"

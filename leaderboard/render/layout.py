@@ -46,7 +46,7 @@ CHANCE_NOTE = f"{CHANCE}: guessing, every class equally often"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """One number as it is shown.
 
     Attributes:
@@ -67,7 +67,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class TableLayout:
     """A table as it is shown, the same in every form.
 
     Attributes:
@@ -86,8 +86,8 @@ class Sheet:
     rows: Sequence[Row]
     heads: Sequence[Sequence[str]]
     titles: Sequence[str]
-    cells: Sequence[Sequence[Sequence[Cell]]]
-    ranks: Sequence[Cell]
+    cells: Sequence[Sequence[Sequence[TableCell]]]
+    ranks: Sequence[TableCell]
     caption: str
     intervals: Sequence[str]
     notes: Sequence[str]

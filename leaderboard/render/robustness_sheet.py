@@ -10,8 +10,8 @@ from typing import TypedDict
 
 from nserbench.leaderboard.analysis.robustness_measures import (
     Estimate,
-    Place,
     Robustness,
+    RobustnessColumn,
     RobustnessTable,
 )
 from nserbench.leaderboard.reading.counts import Row
@@ -24,8 +24,8 @@ from nserbench.leaderboard.render.layout import (
     POOLED,
     POOLED_NOTE,
     TITLES,
-    Cell,
-    Sheet,
+    TableCell,
+    TableLayout,
     bounds,
     brackets_note,
     is_few,
@@ -91,7 +91,7 @@ class RobustnessRecord(TypedDict):
     units: int
 
 
-def robustness_sheet(table: RobustnessTable) -> Sheet:
+def robustness_sheet(table: RobustnessTable) -> TableLayout:
     """Say what is shown of a table of robustness.
 
     The best is marked for the mean over the SNRs and for the worst class alone: a row
@@ -102,7 +102,7 @@ def robustness_sheet(table: RobustnessTable) -> Sheet:
         NAMES[kind].format(TITLES[one]) for one in table.metrics for kind in kinds
     ]
     shown = [_column(table, place) for place in table.places]
-    return Sheet(
+    return TableLayout(
         rows=table.rows,
         heads=[_head(table, place) for place in table.places],
         titles=[*titles, "worst class"],
@@ -121,14 +121,14 @@ def _kinds(table: RobustnessTable) -> tuple[str, ...]:
     return "area", "slope", "corruption", "relative"
 
 
-def _head(table: RobustnessTable, place: Place) -> tuple[str, ...]:
+def _head(table: RobustnessTable, place: RobustnessColumn) -> tuple[str, ...]:
     corpus, noises, *rest = table.heads[place]
     found = [one for (_, at), one in table.entries.items() if at == place]
     few, pooled = any(map(_is_few, found)), any(one.pooled for one in found)
     return corpus, noises + FEW * few + POOLED * pooled, *rest
 
 
-def _chance(table: RobustnessTable, place: Place) -> list[str]:
+def _chance(table: RobustnessTable, place: RobustnessColumn) -> list[str]:
     """Return the last cell of a column; guessing has nothing to lose."""
     found = Counter(
         tuple(one.chance[metric] for metric in table.metrics)
@@ -144,7 +144,7 @@ def _is_few(entry: Robustness) -> bool:
     return is_few(entry.units, [one.low for one in entry.measured.values()])
 
 
-def _column(table: RobustnessTable, place: Place) -> list[list[Cell]]:
+def _column(table: RobustnessTable, place: RobustnessColumn) -> list[list[TableCell]]:
     """Give the cells of a column, ``[row][line]``."""
     entries = [table.entries.get((row, place)) for row in table.rows]
     lines = [
@@ -156,7 +156,7 @@ def _column(table: RobustnessTable, place: Place) -> list[list[Cell]]:
     return [list(cells) for cells in zip(*lines, strict=True)]
 
 
-def _ranked(cells: list[Cell], marked: bool) -> list[Cell]:
+def _ranked(cells: list[TableCell], marked: bool) -> list[TableCell]:
     if not marked:
         return cells
     ranked = places([cell.value or None for cell in cells])
@@ -165,19 +165,19 @@ def _ranked(cells: list[Cell], marked: bool) -> list[Cell]:
     ]
 
 
-def _cell(entry: Robustness | None, metric: str, kind: str) -> Cell:
+def _cell(entry: Robustness | None, metric: str, kind: str) -> TableCell:
     if entry is None:
-        return Cell("")
+        return TableCell("")
     if (found := entry.measured.get((metric, kind))) is None:
-        return Cell(MISSING)
+        return TableCell(MISSING)
     written = WRITTEN[kind]
-    return Cell(written(found.value), bounds(found.low, found.high, written))
+    return TableCell(written(found.value), bounds(found.low, found.high, written))
 
 
-def _worst(entry: Robustness | None) -> Cell:
+def _worst(entry: Robustness | None) -> TableCell:
     if entry is None:
-        return Cell("")
-    return Cell(percent(entry.worst.recall), word=entry.worst.name)
+        return TableCell("")
+    return TableCell(percent(entry.worst.recall), word=entry.worst.name)
 
 
 def _interval_notes(table: RobustnessTable) -> Iterator[str]:
@@ -268,7 +268,12 @@ def _records(table: RobustnessTable) -> Iterator[RobustnessRecord]:
 
 
 def _record(
-    row: Row, place: Place, entry: Robustness, metric: str, kind: str, found: Estimate
+    row: Row,
+    place: RobustnessColumn,
+    entry: Robustness,
+    metric: str,
+    kind: str,
+    found: Estimate,
 ) -> RobustnessRecord:
     return RobustnessRecord(
         upstream=row.upstream,

@@ -19,8 +19,8 @@ from nserbench.leaderboard.render.layout import (
     SUSPECT_NOTE,
     TIED_NOTE,
     TITLES,
-    Cell,
-    Sheet,
+    TableCell,
+    TableLayout,
     bounds,
     brackets_note,
     is_few,
@@ -31,16 +31,16 @@ from nserbench.leaderboard.render.layout import (
     probability,
     signed,
 )
-from nserbench.leaderboard.tables.summary import Entry, Score, SummaryTable
+from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 from nserbench.leaderboard.tables.summary_notes import SHORT
 
 
-def as_sheet(table: SummaryTable | Sheet) -> Sheet:
+def as_sheet(table: SummaryTable | TableLayout) -> TableLayout:
     """Say what is shown of a table, unless that is what it is."""
-    return table if isinstance(table, Sheet) else summary_sheet(table)
+    return table if isinstance(table, TableLayout) else summary_sheet(table)
 
 
-def summary_sheet(table: SummaryTable) -> Sheet:
+def summary_sheet(table: SummaryTable) -> TableLayout:
     """Say what is shown of a summary table."""
     titles = [TITLES[metric] for metric in table.metrics]
     deltas = [(title, f"{DELTA}{title}") for title in titles]
@@ -48,7 +48,7 @@ def summary_sheet(table: SummaryTable) -> Sheet:
     tied = any(cell.tied for cell in chain.from_iterable(chain.from_iterable(shown)))
     mean = table.ranks.mean if table.ranks else {}
     known = any(entry.chance for entry in table.entries.values())
-    return Sheet(
+    return TableLayout(
         rows=table.rows,
         heads=[_head(table, column) for column in table.columns],
         titles=[one for pair in deltas for one in pair] if table.reference else titles,
@@ -85,14 +85,14 @@ def _head(table: SummaryTable, column: Column) -> tuple[str, ...]:
     return corpus, condition + few + pooled, *rest
 
 
-def _is_few(entry: Entry) -> bool:
+def _is_few(entry: SummaryEntry) -> bool:
     return is_few(entry.units, [score.low for score in entry.scores.values()])
 
 
-def _rank(rank: Rank | None) -> Cell:
+def _rank(rank: Rank | None) -> TableCell:
     if rank is None:
-        return Cell("")
-    return Cell(place_of(rank.value), bounds(rank.low, rank.high, place_of))
+        return TableCell("")
+    return TableCell(place_of(rank.value), bounds(rank.low, rank.high, place_of))
 
 
 def place_of(rank: float) -> str:
@@ -105,10 +105,10 @@ def place_of(rank: float) -> str:
     return f"{rank:.1f}"
 
 
-def _column(table: SummaryTable, column: Column) -> list[list[Cell]]:
+def _column(table: SummaryTable, column: Column) -> list[list[TableCell]]:
     """Give the cells of a column, ``[row][line]``."""
     entries = [table.entries.get((row, column)) for row in table.rows]
-    lines: list[list[Cell]] = []
+    lines: list[list[TableCell]] = []
     for metric in table.metrics:
         scores = [one.scores.get(metric) if one else None for one in entries]
         ranked = places([percent(one.value) if one else None for one in scores])
@@ -119,10 +119,10 @@ def _column(table: SummaryTable, column: Column) -> list[list[Cell]]:
     return [list(cells) for cells in zip(*lines, strict=True)]
 
 
-def _cell(entry: Entry | None, score: Score | None, place: int) -> Cell:
+def _cell(entry: SummaryEntry | None, score: Score | None, place: int) -> TableCell:
     if entry is None or score is None:
-        return Cell(SHORT[entry.status] if entry else "")
-    return Cell(
+        return TableCell(SHORT[entry.status] if entry else "")
+    return TableCell(
         value=percent(score.value),
         interval=bounds(score.low, score.high),
         place=place,
@@ -132,13 +132,13 @@ def _cell(entry: Entry | None, score: Score | None, place: int) -> Cell:
     )
 
 
-def _delta(own: bool, score: Score | None) -> Cell:
+def _delta(own: bool, score: Score | None) -> TableCell:
     """Give the difference of a score from the reference row, which may be its own."""
     if score is None or own:
-        return Cell("reference" if score else "")
+        return TableCell("reference" if score else "")
     if (found := score.difference) is None:
-        return Cell(NO_DIFFERENCE)
-    return Cell(
+        return TableCell(NO_DIFFERENCE)
+    return TableCell(
         value=signed(found.value),
         interval=bounds(found.low, found.high, signed),
         word=f"p {probability(found.p)}",

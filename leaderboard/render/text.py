@@ -17,8 +17,8 @@ from nserbench.leaderboard.render.layout import (
     CHANCE,
     SUSPECT,
     TIED,
-    Cell,
-    Sheet,
+    TableCell,
+    TableLayout,
     plain,
 )
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
@@ -32,7 +32,7 @@ Shown: TypeAlias = tuple[str, Sequence[Text]]
 __all__ = ["escaped", "print_table", "to_csv", "to_json", "to_latex", "to_markdown"]
 
 
-def print_table(table: SummaryTable | Sheet, console: Console) -> None:
+def print_table(table: SummaryTable | TableLayout, console: Console) -> None:
     """Print a table, in as many parts as the width of the console asks for."""
     sheet = as_sheet(table)
     for part in fitting(_columns(sheet), partial(_part, sheet), console):
@@ -41,7 +41,7 @@ def print_table(table: SummaryTable | Sheet, console: Console) -> None:
         console.print(Text(line))
 
 
-def _columns(sheet: Sheet) -> Iterator[Shown]:
+def _columns(sheet: TableLayout) -> Iterator[Shown]:
     for number, head in enumerate(sheet.heads):
         cells = [_lines(row[number]) for row in sheet.cells]
         cells.append(Text("\n".join(one[number] for one in sheet.guessed().values())))
@@ -50,7 +50,7 @@ def _columns(sheet: Sheet) -> Iterator[Shown]:
         yield "rank", [*(Text(shown(rank)) for rank in sheet.ranks), Text("")]
 
 
-def _part(sheet: Sheet, columns: Sequence[Shown]) -> Table:
+def _part(sheet: TableLayout, columns: Sequence[Shown]) -> Table:
     part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     part.add_column("upstream", overflow="fold", max_width=24)
     part.add_column("head", overflow="fold", max_width=16)
@@ -72,14 +72,14 @@ def _part(sheet: Sheet, columns: Sequence[Shown]) -> Table:
     return part
 
 
-def _lines(cells: Sequence[Cell]) -> Text:
+def _lines(cells: Sequence[TableCell]) -> Text:
     lines = (
         Text(shown(cell), style="bold" if cell.place == 1 else "") for cell in cells
     )
     return Text("\n").join(lines)
 
 
-def shown(cell: Cell, written: Callable[[str], str] = plain) -> str:
+def shown(cell: TableCell, written: Callable[[str], str] = plain) -> str:
     """Write a number with what belongs to it; names as ``written`` has them."""
     interval = f"[{cell.interval}]" if cell.interval else ""
     value = cell.value + SUSPECT * cell.suspect
@@ -87,7 +87,7 @@ def shown(cell: Cell, written: Callable[[str], str] = plain) -> str:
     return " ".join(filter(None, parts))
 
 
-def to_markdown(table: SummaryTable | Sheet) -> str:
+def to_markdown(table: SummaryTable | TableLayout) -> str:
     """Give a table in GitHub's dialect, a line for each row and metric."""
     sheet = as_sheet(table)
     ranks = ["rank"] if sheet.ranks else []
@@ -101,7 +101,7 @@ def to_markdown(table: SummaryTable | Sheet) -> str:
     return "\n".join([*lines, "", *notes, ""])
 
 
-def _markdown_lines(sheet: Sheet) -> Iterator[str]:
+def _markdown_lines(sheet: TableLayout) -> Iterator[str]:
     for number, row in enumerate(sheet.rows):
         names = [escaped(row.upstream), escaped(row.head)]
         for place, title in enumerate(sheet.titles):
@@ -112,6 +112,6 @@ def _markdown_lines(sheet: Sheet) -> Iterator[str]:
         yield markdown_row([CHANCE, "", title, *texts, *[""][: len(sheet.ranks)]])
 
 
-def _markdown_cell(cell: Cell) -> str:
+def _markdown_cell(cell: TableCell) -> str:
     text = shown(cell, escaped)
     return f"**{text}**" if cell.place == 1 else text

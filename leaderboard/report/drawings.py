@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nserbench.benchmark.experiments.layout import Part
+from nserbench.benchmark.experiments.layout import ReportItem
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.plots.make import Source as Drawn
+from nserbench.leaderboard.plots.make import FigureData
 from nserbench.leaderboard.plots.make import make_figure
 from nserbench.leaderboard.plots.style import save
 from nserbench.leaderboard.reading.counts import Column
-from nserbench.leaderboard.report.source import Source
+from nserbench.leaderboard.report.source import ReportData
 from nserbench.leaderboard.tables.summary import SummaryTable
 
 FIGURES = {"layers": "layers", "confusions": "confusion", "understood": "wer"}
@@ -22,7 +22,7 @@ WIDTH = 7.0
 """Inches: two columns of a page."""
 
 
-def draw_report(source: Source, folder: Path) -> Iterator[tuple[Path, str]]:
+def draw_report(source: ReportData, folder: Path) -> Iterator[tuple[Path, str]]:
     """Draw every figure, and of a table by level its curves.
 
     Yields:
@@ -34,7 +34,7 @@ def draw_report(source: Source, folder: Path) -> Iterator[tuple[Path, str]]:
         if kind is not None:
             for name, table in _tables(source, part):
                 metric = part.metrics[-1]
-                drawn = Drawn(
+                drawn = FigureData(
                     source.root,
                     table,
                     metric,
@@ -50,7 +50,7 @@ def _file_name(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower())
 
 
-def _tables(source: Source, part: Part) -> Iterator[tuple[str, SummaryTable]]:
+def _tables(source: ReportData, part: ReportItem) -> Iterator[tuple[str, SummaryTable]]:
     """Give what stands in each figure; confusions have one for each noise."""
     table = source.part(part)
     if part.kind != "confusions":
@@ -64,7 +64,7 @@ def _tables(source: Source, part: Part) -> Iterator[tuple[str, SummaryTable]]:
         yield f"{part.name} {noise}", replace(table, columns=columns)
 
 
-def _draw(kind: str, drawn: Drawn, file: Path) -> str:
+def _draw(kind: str, drawn: FigureData, file: Path) -> str:
     try:
         figure = make_figure(kind, drawn)
     except NserbenchError as error:

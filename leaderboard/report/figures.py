@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from nserbench.benchmark.experiments.layout import Line, Part
+from nserbench.benchmark.experiments.layout import ReportItem, ReportRow
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.reading.counts import Column
-from nserbench.leaderboard.report.source import Place, Source
+from nserbench.leaderboard.report.source import Place, ReportData
 from nserbench.leaderboard.report.tables import (
     NOT_ASKED,
-    Notes,
+    ReportCell,
+    ReportNotes,
     Section,
-    Shown,
     all_places,
     beside,
     shown_score,
 )
 from nserbench.leaderboard.tables.series import (
     Confusion,
-    Understood,
+    WerPoint,
     confusions,
     understood,
 )
 
 
-def confusion_sections(source: Source, part: Part) -> Iterator[Section]:
+def confusion_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
     """Lay out, for each row, corpus and noise, what each class was taken for."""
     places = all_places(source, part)
     noises = dict.fromkeys((corpus, _noise(condition)) for corpus, condition in places)
@@ -44,15 +44,15 @@ def _noise(condition: str) -> str:
 
 
 def _confusions(
-    source: Source,
-    part: Part,
-    line: Line,
+    source: ReportData,
+    part: ReportItem,
+    line: ReportRow,
     title: str,
     places: Sequence[Place],
     counted: Sequence[Confusion | None],
 ) -> Section:
-    notes = Notes()
-    rows: list[tuple[Sequence[str], Sequence[Shown]]] = []
+    notes = ReportNotes()
+    rows: list[tuple[Sequence[str], Sequence[ReportCell]]] = []
     classes = next((one.classes for one in counted if one is not None), ("",))
     for at, one in zip(places, counted, strict=True):
         if one is None:
@@ -66,20 +66,20 @@ def _confusions(
 
 def _shares(
     condition: str, found: Confusion
-) -> Iterator[tuple[Sequence[str], Sequence[Shown]]]:
+) -> Iterator[tuple[Sequence[str], Sequence[ReportCell]]]:
     """Give each class's answers in percent; a class without utterances has none."""
     for name, counts in zip(found.classes, found.matrix.tolist(), strict=True):
         total = sum(counts)
         shares = [f"{100 * one / total:.1f}" if total else NOT_ASKED for one in counts]
-        yield (condition, name), [Shown(text) for text in shares]
+        yield (condition, name), [ReportCell(text) for text in shares]
 
 
-def word_sections(source: Source, part: Part) -> Iterator[Section]:
+def word_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
     """Lay out errors in words beside a score, a row for each point."""
     (metric,) = part.metrics
-    notes = Notes()
-    rows: list[tuple[Sequence[str], Sequence[Shown]]] = []
-    every: list[Understood] = []
+    notes = ReportNotes()
+    rows: list[tuple[Sequence[str], Sequence[ReportCell]]] = []
+    every: list[WerPoint] = []
     told: list[str] = []
     for line in part.rows:
         points = understood(
@@ -93,7 +93,7 @@ def word_sections(source: Source, part: Part) -> Iterator[Section]:
             words = _words(found.get(column), score, line, column, notes)
             both = [
                 beside(words, rates.get(at)),
-                beside(Shown(score.text), scores.get((*at, metric))),
+                beside(ReportCell(score.text), scores.get((*at, metric))),
             ]
             rows.append(((line.title, " ".join(at)), both))
         if rates.keys() & source.places(line).keys():
@@ -104,7 +104,7 @@ def word_sections(source: Source, part: Part) -> Iterator[Section]:
     yield Section(title, names, heads, rows, lines)
 
 
-def _printed_rates(source: Source, line: Line) -> dict[Place, str]:
+def _printed_rates(source: ReportData, line: ReportRow) -> dict[Place, str]:
     """Return the paper's word error rates for a row, in percent to the same digit."""
     words = source.printed_words
     if words is None:
@@ -119,7 +119,7 @@ def _printed_rates(source: Source, line: Line) -> dict[Place, str]:
     }
 
 
-def _said_in_print(source: Source) -> list[str]:
+def _said_in_print(source: ReportData) -> list[str]:
     """Say what the paper says of its rates and scores together."""
     words = source.printed_words
     if words is None:
@@ -133,7 +133,7 @@ def _said_in_print(source: Source) -> list[str]:
     ]
 
 
-def _together(points: Sequence[Understood]) -> list[str]:
+def _together(points: Sequence[WerPoint]) -> list[str]:
     """Say how words and emotions go together, as the figure does."""
     from nserbench.leaderboard.plots.wer import explained  # which takes matplotlib
 
@@ -144,11 +144,15 @@ def _together(points: Sequence[Understood]) -> list[str]:
 
 
 def _words(
-    found: Understood | None, score: Shown, line: Line, column: Column, notes: Notes
-) -> Shown:
+    found: WerPoint | None,
+    score: ReportCell,
+    line: ReportRow,
+    column: Column,
+    notes: ReportNotes,
+) -> ReportCell:
     if found is not None:
-        return Shown(f"{100 * found.rate:.1f} {found.measure}")
+        return ReportCell(f"{100 * found.rate:.1f} {found.measure}")
     if score.value is None:
-        return Shown(score.text)
+        return ReportCell(score.text)
     why = "what was said is not known, so that no errors can be counted"
-    return Shown(notes.add(NOT_ASKED, why, str(line), str(column)))
+    return ReportCell(notes.add(NOT_ASKED, why, str(line), str(column)))

@@ -13,11 +13,11 @@ from rich.text import Text
 from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.render.terminal_width import fitting
-from nserbench.leaderboard.report.report import Report
+from nserbench.leaderboard.report.report import PaperReport
 from nserbench.leaderboard.report.tables import Section
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: PaperReport, console: Console) -> None:
     """Print each table, in as many parts as the width of the console asks for."""
     console.print(Text(report.title, style="bold"))
     console.print(Text(report.description), "")
@@ -59,7 +59,7 @@ def _new(names: Sequence[str], above: Sequence[str]) -> Sequence[str]:
     return ["" if place < same else name for place, name in enumerate(names)]
 
 
-def to_markdown(report: Report) -> str:
+def to_markdown(report: PaperReport) -> str:
     """Give the tables in GitHub's dialect, each under its own heading."""
     lines = [f"# {escaped(report.title)}", "", escaped(report.description), ""]
     for section in report.sections:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nserbench.benchmark.results.flags import MEANINGS
 from nserbench.leaderboard.render.layout import FEW_NOTE, POOLED_NOTE, SUSPECT_NOTE
 from nserbench.leaderboard.report.figures import confusion_sections, word_sections
-from nserbench.leaderboard.report.source import Source
+from nserbench.leaderboard.report.source import ReportData
 from nserbench.leaderboard.report.tables import (
     Section,
     layer_sections,
@@ -25,7 +25,7 @@ SECTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PaperReport:
     """What an experiment found, ready to be shown.
 
     Attributes:
@@ -41,7 +41,7 @@ class Report:
     notes: Sequence[str]
 
 
-def make_report(source: Source) -> Report:
+def make_report(source: ReportData) -> PaperReport:
     """Lay out what is there of an experiment, and mark what is not.
 
     Raises:
@@ -55,10 +55,12 @@ def make_report(source: Source) -> Report:
         for section in SECTIONS[part.kind](source, part)
     ]
     title = f"Experiment {experiment.number}: {experiment.grid.title}"
-    return Report(title, experiment.grid.description, sections, list(_notes(source)))
+    return PaperReport(
+        title, experiment.grid.description, sections, list(_notes(source))
+    )
 
 
-def _notes(source: Source) -> Iterator[str]:
+def _notes(source: ReportData) -> Iterator[str]:
     entries = source.table.entries.values()
     yield (
         "mean of folds, percent; in brackets 95 %, bootstrap over speakers, or the "
@@ -77,7 +79,7 @@ def _notes(source: Source) -> Iterator[str]:
     yield from _swapped(source)
 
 
-def _swapped(source: Source) -> Iterator[str]:
+def _swapped(source: ReportData) -> Iterator[str]:
     """Say which upstreams stand in for those of the paper."""
     found = {}
     for line in source.experiment.lines():
@@ -88,7 +90,7 @@ def _swapped(source: Source) -> Iterator[str]:
         yield f"{name} is {label} here"
 
 
-def _protocols(source: Source) -> Iterator[str]:
+def _protocols(source: ReportData) -> Iterator[str]:
     """Say how the rows were trained, without the rows and corpora of other studies."""
     rows = [str(row) for row in source.table.rows]
     corpora = {column.corpus for column in source.table.columns}

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nserbench.benchmark.experiments.catalogue import Experiment
-from nserbench.benchmark.experiments.layout import EVERY_LAYER, Line, Part
-from nserbench.benchmark.experiments.run import Trouble
+from nserbench.benchmark.experiments.layout import EVERY_LAYER, ReportItem, ReportRow
+from nserbench.benchmark.experiments.run import BlockProblem
 from nserbench.benchmark.extraction.word_errors import Against
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.index import Entry, read_entries
+from nserbench.benchmark.results.index import ResultEntry, read_entries
 from nserbench.benchmark.results.result import Result, read_result, result_folders
 from nserbench.benchmark.study.grid_file import Overrides
 from nserbench.benchmark.study.lookup import (
@@ -44,7 +44,7 @@ PAPER = "paper"
 
 
 @dataclass(frozen=True)
-class Source:
+class ReportData:
     """All that a report of an experiment is made from.
 
     Attributes:
@@ -60,7 +60,7 @@ class Source:
     overrides: Overrides
     plugins: Plugins
     root: Path
-    troubles: Sequence[Trouble] = field(default=())
+    troubles: Sequence[BlockProblem] = field(default=())
     against: Against = "reference"
 
     def check(self) -> None:
@@ -88,11 +88,11 @@ class Source:
         lines = list(self.experiment.lines())
         return self._only(summary_table(self.root, metrics), lines)
 
-    def part(self, part: Part) -> SummaryTable:
+    def part(self, part: ReportItem) -> SummaryTable:
         """Give the scores of the rows of one part alone."""
         return self._only(self.table, [one for one in part.rows if one.reason is None])
 
-    def _only(self, table: SummaryTable, lines: Sequence[Line]) -> SummaryTable:
+    def _only(self, table: SummaryTable, lines: Sequence[ReportRow]) -> SummaryTable:
         """Leave out what other studies put into the same folder."""
         wanted = {
             (row, column)
@@ -117,7 +117,7 @@ class Source:
             (one.row, one.column): one.reason for one in kept if one.reason is not None
         }
 
-    def results(self, line: Line) -> list[Result]:
+    def results(self, line: ReportRow) -> list[Result]:
         """Read the results of a row, predictions and all."""
         row, columns = self.row(line), set(self.places(line).values())
         if row is None:
@@ -131,18 +131,18 @@ class Source:
         return [one for one in own if place(one)[1] in columns]
 
     @cached_property
-    def _found(self) -> list[Entry]:
+    def _found(self) -> list[ResultEntry]:
         return read_entries(self.root)
 
-    def row(self, line: Line) -> Row | None:
+    def row(self, line: ReportRow) -> Row | None:
         """Give the row as results spell it; None where its names do not bind."""
         return self._spelled[line]
 
     @cached_property
-    def _spelled(self) -> Mapping[Line, Row | None]:
+    def _spelled(self) -> Mapping[ReportRow, Row | None]:
         return {line: self._bound(line) for line in self.experiment.lines()}
 
-    def _bound(self, line: Line) -> Row | None:
+    def _bound(self, line: ReportRow) -> Row | None:
         typed = self.typed(line)
         try:
             (upstream,) = read_upstreams([typed.upstream], self.plugins)
@@ -151,7 +151,7 @@ class Source:
             return None
         return Row(upstream.label, head.label)
 
-    def typed(self, line: Line) -> Row:
+    def typed(self, line: ReportRow) -> Row:
         """Give the row as it is typed."""
         alone = Request(
             upstreams=[str(line.upstream)], downstreams=[str(line.head)], corpora=[]
@@ -159,12 +159,12 @@ class Source:
         (request,) = self.overrides.apply(alone, self.plugins)
         return Row(request.upstreams[0], str(line.head))
 
-    def layers(self, line: Line) -> list[tuple[int, Row]]:
+    def layers(self, line: ReportRow) -> list[tuple[int, Row]]:
         """Give the rows that a line for every layer stands for, by layer."""
         found = [(_layer(row.head), row) for row in self._rows(line, self.table.rows)]
         return sorted((layer, row) for layer, row in found if layer is not None)
 
-    def existing_layers(self, line: Line) -> Collection[int] | None:
+    def existing_layers(self, line: ReportRow) -> Collection[int] | None:
         """Give the layers that the model of a row has; None where that is not known."""
         try:
             (upstream,) = read_upstreams([self.typed(line).upstream], self.plugins)
@@ -174,7 +174,7 @@ class Source:
         wanted = upstream.options["groups"] or groups
         return set.intersection(*(set(groups[name].layers) for name in wanted))
 
-    def _rows(self, line: Line, rows: Sequence[Row]) -> Iterator[Row]:
+    def _rows(self, line: ReportRow, rows: Sequence[Row]) -> Iterator[Row]:
         own = self.row(line)
         for row in rows:
             if row == own or (
@@ -185,7 +185,7 @@ class Source:
             ):
                 yield row
 
-    def places(self, line: Line) -> Mapping[Place, Column]:
+    def places(self, line: ReportRow) -> Mapping[Place, Column]:
         """Give where a row is asked for, by corpus and condition.
 
         Raises:
@@ -195,8 +195,8 @@ class Source:
         return self._asked[line]
 
     @cached_property
-    def _asked(self) -> Mapping[Line, Mapping[Place, Column]]:
-        found: dict[Line, dict[Place, Column]] = {}
+    def _asked(self) -> Mapping[ReportRow, Mapping[Place, Column]]:
+        found: dict[ReportRow, dict[Place, Column]] = {}
         for line in self.experiment.lines():
             for block in self.experiment.blocks_of(line):
                 (request,) = self.overrides.apply(block.request, self.plugins)
@@ -222,7 +222,7 @@ class Source:
                     f"{protocol.label} v{protocol.version}",
                 )
 
-    def trouble(self, line: Line, column: Column) -> Trouble | None:
+    def trouble(self, line: ReportRow, column: Column) -> BlockProblem | None:
         """Give what kept a row from being run in a place."""
         upstream = self.typed(line).upstream
         for one in self.troubles:
@@ -232,7 +232,7 @@ class Source:
                 return one
         return None
 
-    def printed(self, part: Part, label: str) -> dict[tuple[str, str, str], str]:
+    def printed(self, part: ReportItem, label: str) -> dict[tuple[str, str, str], str]:
         """Return the paper's numbers for a row by corpus, condition and metric."""
         return {
             key: value
@@ -242,7 +242,7 @@ class Source:
             for key, value in _numbers(table, row)
         }
 
-    def printed_anywhere(self, line: Line) -> dict[tuple[str, str, str], str]:
+    def printed_anywhere(self, line: ReportRow) -> dict[tuple[str, str, str], str]:
         """Return what any table of the paper prints for the cells of a row."""
         own = self.typed(line)
         return {
@@ -258,7 +258,7 @@ class Source:
         """The paper's word error rates; None where ours are not counted as theirs."""
         return read_published(PAPER).words if self.against == "reference" else None
 
-    def tables(self, part: Part) -> list[PrintedTable]:
+    def tables(self, part: ReportItem) -> list[PrintedTable]:
         """Give the tables that the paper prints for a part."""
         every = read_published(PAPER).tables
         return [one for one in every if one.name.partition(",")[0] == part.name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from nserbench.benchmark.experiments.layout import EVERY_LAYER, Line, Part
+from nserbench.benchmark.experiments.layout import EVERY_LAYER, ReportItem, ReportRow
 from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.render.layout import (
     FEW,
@@ -16,8 +16,8 @@ from nserbench.leaderboard.render.layout import (
     is_few,
     percent,
 )
-from nserbench.leaderboard.report.source import Place, Source
-from nserbench.leaderboard.tables.summary import Entry
+from nserbench.leaderboard.report.source import Place, ReportData
+from nserbench.leaderboard.tables.summary import SummaryEntry
 
 NOT_ASKED = "\N{EN DASH}"
 LAYERS = range(1, 13)
@@ -28,7 +28,7 @@ CHOOSES = "f1_macro"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ReportCell:
     """What stands in a place of a table.
 
     Attributes:
@@ -56,13 +56,13 @@ class Section:
     title: str
     names: Sequence[str]
     heads: Sequence[str]
-    rows: Sequence[tuple[Sequence[str], Sequence[Shown]]]
+    rows: Sequence[tuple[Sequence[str], Sequence[ReportCell]]]
     notes: Sequence[str] = ()
     by_metric: bool = False
 
 
 @dataclass(slots=True)
-class Notes:
+class ReportNotes:
     """Reasons, each said once with all that it holds for."""
 
     found: dict[tuple[str, str], dict[str, dict[str, None]]] = field(
@@ -96,10 +96,10 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def score_sections(source: Source, part: Part) -> Iterator[Section]:
+def score_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
     """Lay out the scores of each row in each corpus and condition."""
     for title, places in _divided(source, part):
-        notes = Notes()
+        notes = ReportNotes()
         rows = [
             ((line.group, line.title, TITLES[metric]), shown)
             for line in part.rows
@@ -110,13 +110,13 @@ def score_sections(source: Source, part: Part) -> Iterator[Section]:
         yield Section(title, names, heads, rows, list(notes.lines()), by_metric=True)
 
 
-def layer_sections(source: Source, part: Part) -> Iterator[Section]:
+def layer_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
     """Lay out the scores of each layer in each corpus and condition."""
     places = all_places(source, part)
     heads = [heading(source, part, place) for place in places]
     (metric,) = part.metrics
     for line in part.rows:
-        notes = Notes()
+        notes = ReportNotes()
         rows = _layers(source, part, line, places, metric, notes)
         title = f"{part.name}, {line}: {part.caption}"
         told = [*notes.lines(), *_peaks(source, part, line, places, metric)]
@@ -124,7 +124,11 @@ def layer_sections(source: Source, part: Part) -> Iterator[Section]:
 
 
 def _peaks(
-    source: Source, part: Part, line: Line, places: Sequence[Place], metric: str
+    source: ReportData,
+    part: ReportItem,
+    line: ReportRow,
+    places: Sequence[Place],
+    metric: str,
 ) -> Iterator[str]:
     """Say which layer is the best in the paper, and what is known of its numbers."""
     named = {
@@ -149,17 +153,17 @@ def _peaks(
 
 
 def _layers(
-    source: Source,
-    part: Part,
-    line: Line,
+    source: ReportData,
+    part: ReportItem,
+    line: ReportRow,
     places: Sequence[Place],
     metric: str,
-    notes: Notes,
-) -> list[tuple[Sequence[str], Sequence[Shown]]]:
+    notes: ReportNotes,
+) -> list[tuple[Sequence[str], Sequence[ReportCell]]]:
     """Give a row for each layer that the paper has, or that has a result."""
     found = dict(source.layers(line))
     there, asked = source.existing_layers(line), source.places(line)
-    rows: list[tuple[Sequence[str], Sequence[Shown]]] = []
+    rows: list[tuple[Sequence[str], Sequence[ReportCell]]] = []
     for layer in sorted({*found, *LAYERS}):
         if there is None or layer in there or layer in found:
             row, paper = found.get(layer), source.printed(part, f"{line} L{layer}")
@@ -172,18 +176,18 @@ def _layers(
             ]
         else:
             mark = notes.add("n/a", "the model has no such layer", f"L{layer}")
-            shown = [Shown(mark) for _ in places]
+            shown = [ReportCell(mark) for _ in places]
         rows.append(((f"L{layer}",), shown))
     return rows
 
 
-def all_places(source: Source, part: Part) -> list[Place]:
+def all_places(source: ReportData, part: ReportItem) -> list[Place]:
     """Give every corpus and condition that some row of a part is asked for in."""
     lines = [line for line in part.rows if line.reason is None]
     return list(dict.fromkeys(at for line in lines for at in source.places(line)))
 
 
-def heading(source: Source, part: Part, place: Place) -> str:
+def heading(source: ReportData, part: ReportItem, place: Place) -> str:
     """Name a column as the paper prints it; as results do where it has none."""
     for table in source.tables(part):
         for column in table.columns:
@@ -192,7 +196,7 @@ def heading(source: Source, part: Part, place: Place) -> str:
     return " ".join(place)
 
 
-def _divided(source: Source, part: Part) -> Iterator[tuple[str, list[Place]]]:
+def _divided(source: ReportData, part: ReportItem) -> Iterator[tuple[str, list[Place]]]:
     """Divide a table where each corpus and noise has its own."""
     places = all_places(source, part)
     if not part.by_noise:
@@ -214,8 +218,12 @@ def _divided(source: Source, part: Part) -> Iterator[tuple[str, list[Place]]]:
 
 
 def _scores(
-    source: Source, part: Part, line: Line, places: Sequence[Place], notes: Notes
-) -> Iterator[tuple[str, list[Shown]]]:
+    source: ReportData,
+    part: ReportItem,
+    line: ReportRow,
+    places: Sequence[Place],
+    notes: ReportNotes,
+) -> Iterator[tuple[str, list[ReportCell]]]:
     """Give what stands in each place of a row, metric by metric."""
     printed = source.printed(part, str(line))
     for metric in part.metrics:
@@ -226,17 +234,19 @@ def _scores(
         yield metric, row
 
 
-def beside(shown: Shown, paper: str | None) -> Shown:
+def beside(shown: ReportCell, paper: str | None) -> ReportCell:
     """Put what the paper prints beside ours, in parentheses; nothing if it is None."""
-    return shown if paper is None else Shown(f"{shown.text} ({paper})", shown.value)
+    return (
+        shown if paper is None else ReportCell(f"{shown.text} ({paper})", shown.value)
+    )
 
 
 def shown_score(
-    source: Source, line: Line, at: Place, metric: str, notes: Notes
-) -> Shown:
+    source: ReportData, line: ReportRow, at: Place, metric: str, notes: ReportNotes
+) -> ReportCell:
     """Show the score of a row in a place, or a mark whose reason is noted."""
     if line.reason is not None:
-        return Shown(notes.add("none", line.reason, str(line)))
+        return ReportCell(notes.add("none", line.reason, str(line)))
     column = source.places(line).get(at)
     if line.head == EVERY_LAYER and column is not None:
         return _best(source, line, column, metric, notes)
@@ -244,8 +254,8 @@ def shown_score(
 
 
 def _best(
-    source: Source, line: Line, column: Column, metric: str, notes: Notes
-) -> Shown:
+    source: ReportData, line: ReportRow, column: Column, metric: str, notes: ReportNotes
+) -> ReportCell:
     """Show the layer with the highest F1 on the test part, and say which it is."""
     chooses = CHOOSES if CHOOSES in source.table.metrics else metric
     done = [
@@ -260,40 +270,40 @@ def _best(
     _, layer, entry = max(done, key=lambda one: one[:2])
     why = f"the layer with the highest {TITLES[chooses]} on the test part: it flatters"
     notes.add("L", why, str(line))
-    return Shown(f"{_said(entry, metric)} L{layer} of {len(done)}")
+    return ReportCell(f"{_said(entry, metric)} L{layer} of {len(done)}")
 
 
 def _entry(
-    source: Source,
+    source: ReportData,
     row: Row | None,
     column: Column | None,
-    line: Line,
+    line: ReportRow,
     metric: str,
-    notes: Notes,
-) -> Shown:
+    notes: ReportNotes,
+) -> ReportCell:
     if column is None:
-        return Shown(notes.add(NOT_ASKED, "not in the grid"))
+        return ReportCell(notes.add(NOT_ASKED, "not in the grid"))
     entry = source.table.entries.get((row, column)) if row else None
     if entry is not None and entry.scores:
-        return Shown(_said(entry, metric), entry.scores[metric].value)
+        return ReportCell(_said(entry, metric), entry.scores[metric].value)
     who, where = str(line), str(column)
     trouble = source.trouble(line, column)
     if entry is not None and row is not None:
         reason = source.reasons[row, column]
         mark = "failed" if entry.status == "failed" else "n/a"
-        return Shown(notes.add(mark, reason, who, where))
+        return ReportCell(notes.add(mark, reason, who, where))
     if trouble is not None:
         mark = "n/a" if trouble.impossible else "missing"
-        return Shown(notes.add(mark, trouble.reason, who, where))
-    return Shown(notes.add("not run", "there is no result yet"))
+        return ReportCell(notes.add(mark, trouble.reason, who, where))
+    return ReportCell(notes.add("not run", "there is no result yet"))
 
 
-def _said(entry: Entry, metric: str) -> str:
+def _said(entry: SummaryEntry, metric: str) -> str:
     score, mark = entry.scores[metric], FEW if marked(entry, metric) else ""
     mark += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
     return f"{percent(score.value)} [{bounds(score.low, score.high)}]{mark}"
 
 
-def marked(entry: Entry, metric: str) -> bool:
+def marked(entry: SummaryEntry, metric: str) -> bool:
     """Tell whether an interval rests on few units."""
     return is_few(entry.units, [entry.scores[metric].low])

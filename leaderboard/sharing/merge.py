@@ -34,7 +34,7 @@ Answers: TypeAlias = tuple[int, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class Conflict:
     """Two results that do not compare.
 
     Attributes:
@@ -49,7 +49,7 @@ class Clash:
 
 
 @dataclass(slots=True)
-class Shelf:
+class ResultSet:
     """Results that compare with each other.
 
     Attributes:
@@ -62,16 +62,16 @@ class Shelf:
     results: dict[str, Submission] = field(default_factory=dict)
     known: dict[Subject, Submission] = field(default_factory=dict)
 
-    def clashes(self, one: Submission) -> list[Clash]:
+    def clashes(self, one: Submission) -> list[Conflict]:
         """Say in what a result does not agree with those that are here."""
         found = [
-            Clash(subject, self.known[subject], one)
+            Conflict(subject, self.known[subject], one)
             for subject, fact in one.facts.items()
             if subject in self.known and self.known[subject].facts[subject] != fact
         ]
         same = self.results.get(one.name)
         if not found and same and same.done and one.done and _differ(same, one):
-            return [Clash(("answers", one.cell), same, one)]
+            return [Conflict(("answers", one.cell), same, one)]
         # The digest of the cell is worth a line only where nothing explains it.
         return [clash for clash in found if clash.subject[0] != CELL] or found
 
@@ -94,7 +94,7 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergeReport:
     """What was done.
 
     Attributes:
@@ -108,7 +108,7 @@ class Merged:
     recomputed: Sequence[str]
 
 
-def merge(folders: Sequence[Path], out: Path, *, separate: bool = False) -> Merged:
+def merge(folders: Sequence[Path], out: Path, *, separate: bool = False) -> MergeReport:
     """Copy the results of several folders into one, if all of them compare.
 
     Everything is checked before anything is written. What the joined folder holds
@@ -127,9 +127,9 @@ def merge(folders: Sequence[Path], out: Path, *, separate: bool = False) -> Merg
             lists them all.
     """
     problems: list[str] = []
-    shelves = [Shelf(root) for root in (out, *sorted(out.glob(f"{APART}*")))]
+    shelves = [ResultSet(root) for root in (out, *sorted(out.glob(f"{APART}*")))]
     for shelf in shelves:
-        standing: list[Clash] = []
+        standing: list[Conflict] = []
         for one in _readable(shelf.root, problems):
             standing += shelf.clashes(one)
             shelf.add(one)
@@ -165,7 +165,7 @@ def _readable(root: Path, problems: list[str]) -> Iterator[Submission]:
             problems.append(plain(str(error)))
 
 
-def _place(one: Submission, shelves: list[Shelf], separate: bool) -> list[Clash]:
+def _place(one: Submission, shelves: list[ResultSet], separate: bool) -> list[Conflict]:
     """Put a result where it compares; say what keeps it off the first shelf."""
     clashes = shelves[0].clashes(one)
     if not clashes:
@@ -179,13 +179,13 @@ def _place(one: Submission, shelves: list[Shelf], separate: bool) -> list[Clash]
     return clashes
 
 
-def _new_shelf(shelves: Sequence[Shelf]) -> Shelf:
+def _new_shelf(shelves: Sequence[ResultSet]) -> ResultSet:
     taken = {shelf.root for shelf in shelves}
     roots = (shelves[0].root / f"{APART}{number}" for number in count(1))
-    return Shelf(next(root for root in roots if root not in taken))
+    return ResultSet(next(root for root in roots if root not in taken))
 
 
-def _write(shelves: Sequence[Shelf], apart: Sequence[str]) -> Merged:
+def _write(shelves: Sequence[ResultSet], apart: Sequence[str]) -> MergeReport:
     written, recomputed = {}, []
     for shelf in shelves:
         missing = shelf.missing()
@@ -194,7 +194,7 @@ def _write(shelves: Sequence[Shelf], apart: Sequence[str]) -> Merged:
             if one.metrics:
                 recomputed.append(plain(f"{one.folder}: {one.metrics}"))
         written[shelf.root] = len(missing)
-    return Merged(written, apart, recomputed)
+    return MergeReport(written, apart, recomputed)
 
 
 def _differ(first: Submission, second: Submission) -> bool:
@@ -214,10 +214,10 @@ def _answers(one: Submission) -> dict[str, Answers]:
     return dict(zip(found.utterances, answers, strict=True))
 
 
-def _lines(clashes: Sequence[Clash]) -> list[str]:
+def _lines(clashes: Sequence[Conflict]) -> list[str]:
     """Say each difference once for each folder, however many results it concerns."""
 
-    def kind(clash: Clash) -> tuple[str, ...]:
+    def kind(clash: Conflict) -> tuple[str, ...]:
         told = clash.second.facts.get(clash.subject, "")
         return *clash.subject, str(clash.second.folder.parent), told
 
@@ -229,7 +229,7 @@ def _lines(clashes: Sequence[Clash]) -> list[str]:
     return lines
 
 
-def _line(clash: Clash) -> str:
+def _line(clash: Conflict) -> str:
     what, of = clash.subject
     first, second = (_told(one, clash.subject) for one in (clash.first, clash.second))
     return f"{what} of {of} differ: {first}; {second}"

@@ -19,10 +19,10 @@ from nserbench.errors import NserbenchError
 from nserbench.leaderboard.analysis.robustness_measures import (
     Estimate,
     Floats,
-    Place,
     Robustness,
+    RobustnessColumn,
     RobustnessTable,
-    Worst,
+    WorstClass,
     area,
     error,
     interval,
@@ -71,7 +71,7 @@ class _Curve:
         return self.counts[0].tested, tuple(self.noisy[0])
 
 
-Curves: TypeAlias = dict[tuple[Row, Place], _Curve]
+Curves: TypeAlias = dict[tuple[Row, RobustnessColumn], _Curve]
 
 
 def robustness_table(
@@ -156,7 +156,7 @@ def _curves(
             clean = answers.get((row, Column(corpus, "clean", protocol)), {})
             if clean and _same(clean) != _same(noisy[0]):
                 clean = {}
-            place = Place(corpus, (noise,), protocol, snrs)
+            place = RobustnessColumn(corpus, (noise,), protocol, snrs)
             measured = _measured(snrs, noisy, clean, metrics)
             errors = {one: _applied(_levels(noisy, one), error) for one in metrics}
             curves[row, place] = _Curve(noisy, measured, errors)
@@ -244,7 +244,9 @@ def _compared(
 
 def _averaged(curves: Curves) -> Curves:
     """Average the noises of each row that have the same SNRs, where there are two."""
-    groups: dict[tuple[Row, Place], list[tuple[str, _Curve]]] = defaultdict(list)
+    groups: dict[tuple[Row, RobustnessColumn], list[tuple[str, _Curve]]] = defaultdict(
+        list
+    )
     for (row, place), curve in curves.items():
         groups[row, replace(place, noises=())].append((place.noises[0], curve))
     found = {}
@@ -265,11 +267,13 @@ def _mean(curves: Sequence[_Curve]) -> _Curve:
     return _Curve([seeds for one in curves for seeds in one.noisy], found, {})
 
 
-def _sorted(places: Iterable[Place], summary: SummaryTable) -> list[Place]:
+def _sorted(
+    places: Iterable[RobustnessColumn], summary: SummaryTable
+) -> list[RobustnessColumn]:
     """Sort as in the summary table; the mean of noises after them."""
     corpora = [column.corpus for column in summary.columns]
 
-    def order(place: Place) -> tuple[object, ...]:
+    def order(place: RobustnessColumn) -> tuple[object, ...]:
         mean = len(place.noises) > 1
         where = corpora.index(place.corpus)
         return where, place.protocol, place.snrs, mean, place.noises
@@ -277,7 +281,7 @@ def _sorted(places: Iterable[Place], summary: SummaryTable) -> list[Place]:
     return sorted(places, key=order)
 
 
-def _head(place: Place, summary: SummaryTable) -> tuple[str, ...]:
+def _head(place: RobustnessColumn, summary: SummaryTable) -> tuple[str, ...]:
     """Give the lines above a column, with the marks of its protocol."""
     noises = ", ".join(place.noises)
     if len(place.noises) > 1:
@@ -318,7 +322,7 @@ def _estimate(sample: Sample, kind: str) -> Estimate:
     return Estimate(sample.value, *(found or (None, None)))
 
 
-def _worst(answers: NDArray[np.int64], classes: Sequence[str]) -> Worst:
+def _worst(answers: NDArray[np.int64], classes: Sequence[str]) -> WorstClass:
     """Find the class with the lowest recall; of several, the first."""
     support = answers.sum(axis=1)
     recall = {
@@ -327,7 +331,7 @@ def _worst(answers: NDArray[np.int64], classes: Sequence[str]) -> Worst:
         if total
     }
     name = min(recall, key=lambda one: recall[one])
-    return Worst(name, recall[name])
+    return WorstClass(name, recall[name])
 
 
 def _classes(folders: Iterable[Path]) -> dict[str, tuple[str, ...]]:

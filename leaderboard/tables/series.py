@@ -85,7 +85,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class WerPoint:
     """How much was understood of the words and of the emotions, as in Fig. 6.
 
     Attributes:
@@ -113,7 +113,7 @@ class Understood:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class CostPoint:
     """What a cell gave, and what it cost; means over seeds.
 
     Attributes:
@@ -144,7 +144,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class LayerWeights:
     """How much each layer counts in a head that fuses them.
 
     Attributes:
@@ -252,7 +252,7 @@ def understood(
     results: Sequence[Result],
     metric: str,
     against: Against = "reference",
-) -> list[Understood]:
+) -> list[WerPoint]:
     """Set how well words were recognised beside how well emotions were.
 
     Args:
@@ -271,11 +271,13 @@ def understood(
             rate = float(np.mean([float(one[key]) for one in heard]))
             measure = str(heard[0]["measure"]) if key == "rate" else FROM_CLEAN
             ends = score.low, score.high
-            points.append(Understood(row, column, rate, score.value, measure, *ends))
+            points.append(WerPoint(row, column, rate, score.value, measure, *ends))
     return points
 
 
-def costs(table: SummaryTable, results: Sequence[Result], metric: str) -> list[Cost]:
+def costs(
+    table: SummaryTable, results: Sequence[Result], metric: str
+) -> list[CostPoint]:
     """Set what a cell cost beside what it gave.
 
     Args:
@@ -287,7 +289,7 @@ def costs(table: SummaryTable, results: Sequence[Result], metric: str) -> list[C
     for row, column, score in _scores(table, metric):
         spent = [one.costs for one in found.get((row, column), ())]
         if seconds := [whole for one in spent if (whole := _seconds(one)) is not None]:
-            point = Cost(
+            point = CostPoint(
                 row,
                 column,
                 score.value,
@@ -318,14 +320,14 @@ def _count(spent: Mapping[str, float | int | None], name: str) -> int | None:
     return None if count is None else int(count)
 
 
-def pareto(costs: Sequence[Cost]) -> list[bool]:
+def pareto(costs: Sequence[CostPoint]) -> list[bool]:
     """Mark those that nothing in their column beats.
 
     One beats another if it is no worse in value and seconds, and better in one. Of
     seconds, which differ from run to run, two digits count; our choice.
     """
 
-    def beats(one: Cost, other: Cost) -> bool:
+    def beats(one: CostPoint, other: CostPoint) -> bool:
         ours, theirs = (float(f"{cost.seconds:.2g}") for cost in (one, other))
         worse = one.value < other.value or ours > theirs
         better = one.value > other.value or ours < theirs
@@ -334,7 +336,7 @@ def pareto(costs: Sequence[Cost]) -> list[bool]:
     return [not any(beats(rival, cost) for rival in costs) for cost in costs]
 
 
-def layer_weights(results: Sequence[Result]) -> list[Weights]:
+def layer_weights(results: Sequence[Result]) -> list[LayerWeights]:
     """Give the weights of layers, for each group of every head that has them.
 
     Raises:
@@ -347,7 +349,7 @@ def layer_weights(results: Sequence[Result]) -> list[Weights]:
             found.setdefault(group, {}).setdefault(layer, []).append(weight)
         for group, layers in found.items():
             means = {layer: float(np.mean(layers[layer])) for layer in sorted(layers)}
-            averaged.append(Weights(row, column, group, means))
+            averaged.append(LayerWeights(row, column, group, means))
     return averaged
 
 

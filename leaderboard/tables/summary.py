@@ -21,8 +21,8 @@ from nserbench.leaderboard.analysis.statistics import (
 )
 from nserbench.leaderboard.reading.counts import (
     Column,
+    CountedResult,
     Row,
-    Tally,
     comparable,
     condition_order,
     newest,
@@ -55,7 +55,7 @@ class Score:
     """One metric, as fractions of 1.
 
     Attributes:
-        value: The mean over seeds of the headline; see `Entry.pooled`.
+        value: The mean over seeds of the headline; see `SummaryEntry.pooled`.
         low: Where its 95 % interval begins; sampling and seeds are both in it. None
             with one speaker.
         high: Where it ends.
@@ -72,7 +72,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SummaryEntry:
     """What stands where a row and a column meet.
 
     Attributes:
@@ -117,7 +117,7 @@ class SummaryTable:
     rows: Sequence[Row]
     columns: Sequence[Column]
     metrics: Sequence[str]
-    entries: Mapping[tuple[Row, Column], Entry]
+    entries: Mapping[tuple[Row, Column], SummaryEntry]
     protocols: Sequence[str]
     notes: Sequence[str]
     reference: Row | None = None
@@ -133,7 +133,7 @@ class SummaryTable:
         name = (column.protocol,) if len(split) > 1 else ()
         return (*place, *name, *flattering(column.protocol))
 
-    def entries_of(self, column: Column) -> list[Entry]:
+    def entries_of(self, column: Column) -> list[SummaryEntry]:
         """Return what is done in a column, in the order of the rows."""
         found = (self.entries.get((row, column)) for row in self.rows)
         return [entry for entry in found if entry and entry.scores]
@@ -196,7 +196,7 @@ def summary_table(
     folders = [roots] if isinstance(roots, Path) else roots
     read = (one for root in folders for one in remembered_tallies(root))
     tallies, older = newest(read)
-    places: dict[tuple[Row, Column], list[Tally]] = defaultdict(list)
+    places: dict[tuple[Row, Column], list[CountedResult]] = defaultdict(list)
     for tally in sorted(tallies, key=_order):
         places[tally.row, tally.column].append(tally)
     rows = sorted({row for row, _ in places}, key=_row_order)
@@ -242,7 +242,7 @@ def _samples(places: Places, metrics: Sequence[str]) -> Samples:
 
 def _entries(
     places: Places, samples: Samples, reference: Row | None
-) -> dict[tuple[Row, Column], Entry]:
+) -> dict[tuple[Row, Column], SummaryEntry]:
     scores = {
         column: {name: _scores(each, reference) for name, each in found.items()}
         for column, found in samples.items()
@@ -256,7 +256,7 @@ def _entries(
     }
 
 
-def _order(tally: Tally) -> tuple[object, ...]:
+def _order(tally: CountedResult) -> tuple[object, ...]:
     return _row_order(tally.row), _column_order(tally.column), tally.seed
 
 
@@ -276,13 +276,15 @@ def _natural(name: str) -> list[str | int]:
     return [int(one) if place % 2 else one for place, one in enumerate(pieces)]
 
 
-def _entry(tallies: Sequence[Tally], scores: Mapping[str, Score]) -> Entry:
+def _entry(
+    tallies: Sequence[CountedResult], scores: Mapping[str, Score]
+) -> SummaryEntry:
     counts = comparable(tallies)
     if not counts:
         failed = any(tally.status == "failed" for tally in tallies)
-        return Entry("failed" if failed else "not applicable", {}, (), 0)
+        return SummaryEntry("failed" if failed else "not applicable", {}, (), 0)
     one = next(iter(counts.values()))
-    return Entry(
+    return SummaryEntry(
         status="done",
         scores=scores,
         seeds=tuple(counts),

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nserbench.benchmark.results.flags import MEANINGS
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
-from nserbench.leaderboard.reading.counts import Column, Row, Tally, comparable
+from nserbench.leaderboard.reading.counts import Column, CountedResult, Row, comparable
 
-Places = Mapping[tuple[Row, Column], Sequence[Tally]]
+Places = Mapping[tuple[Row, Column], Sequence[CountedResult]]
 """The results that stand in one place of the table, one for each seed."""
 
 SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
@@ -18,14 +18,16 @@ SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
 
 def protocol_lines(places: Places) -> list[str]:
     """Say how the heads were trained and tested, once for each way."""
-    ways: dict[str, dict[str, list[Tally]]] = defaultdict(lambda: defaultdict(list))
+    ways: dict[str, dict[str, list[CountedResult]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for tallies in places.values():
         for tally in tallies:
             ways[tally.column.protocol][tally.settles].append(tally)
     return [line for name in sorted(ways) for line in _protocol(name, ways[name])]
 
 
-def _protocol(name: str, ways: Mapping[str, Sequence[Tally]]) -> Iterator[str]:
+def _protocol(name: str, ways: Mapping[str, Sequence[CountedResult]]) -> Iterator[str]:
     """Give a line for each way; the rows, too, where there are several ways."""
     # What never started has settled nothing.
     settled = {how: found for how, found in ways.items() if how}
@@ -42,7 +44,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def flags_of(tallies: Sequence[Tally]) -> list[str]:
+def flags_of(tallies: Sequence[CountedResult]) -> list[str]:
     """Return what makes the averaged seeds of a place suspect, each flag once."""
     kept = comparable(tallies)
     found = {flag for one in tallies if one.seed in kept for flag in one.flags}

@@ -14,7 +14,7 @@ from nserbench.cli.common.session import Session, with_session
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.checks.upstream_contract import Report
+    from nserbench.benchmark.checks.upstream_contract import ContractReport
 
 _WORDS = {True: "yes", False: "NO", None: "-"}
 
@@ -57,7 +57,7 @@ def upstream(session: Session, name: str, device: str, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _print(label: str, report: Report) -> None:
+def _print(label: str, report: ContractReport) -> None:
     from nserbench.cli.common.tables import print_tables
     from nserbench.cli.common.text import size
 
@@ -70,7 +70,7 @@ def _print(label: str, report: Report) -> None:
     )
 
 
-def _table(report: Report) -> Table:
+def _table(report: ContractReport) -> Table:
     from rich.text import Text
 
     from nserbench.cli.common.tables import table

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from nserbench.benchmark.results.result import Result
-    from nserbench.leaderboard.analysis.compare import Comparison, Flip, Part
+    from nserbench.leaderboard.analysis.compare import (
+        Comparison,
+        Disagreement,
+        Subgroup,
+    )
     from nserbench.leaderboard.reading.pairs import Pair
     from nserbench.settings import Settings
 
@@ -166,7 +170,7 @@ def _agreements(found: Comparison) -> Table:
     return counts
 
 
-def _parts(what: str, parts: Iterable[Part]) -> Table:
+def _parts(what: str, parts: Iterable[Subgroup]) -> Table:
     from rich.text import Text
 
     from nserbench.cli.common.tables import table
@@ -178,7 +182,7 @@ def _parts(what: str, parts: Iterable[Part]) -> Table:
     return found
 
 
-def _flips(flips: Iterable[Flip]) -> Table:
+def _flips(flips: Iterable[Disagreement]) -> Table:
     from rich.text import Text
 
     from nserbench.cli.common.tables import table
@@ -209,7 +213,9 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _write_flips(file: Path, flips: Iterable[Flip], classes: Sequence[str]) -> None:
+def _write_flips(
+    file: Path, flips: Iterable[Disagreement], classes: Sequence[str]
+) -> None:
     """Write a row for each flip, with the probabilities of all classes."""
     sides = ("first", "second")
     with file.open("w", encoding="utf-8", newline="") as stream:

@@ -16,7 +16,7 @@ from nserbench.cli.common.session import Session, with_session
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.corpora.tools.corpus_statistics import Stats
+    from nserbench.corpora.tools.corpus_statistics import CorpusStatistics
 
 BAR = 40
 """Characters of the longest bar."""
@@ -84,7 +84,7 @@ def stats(
         _print(one)
 
 
-def _print(found: Stats) -> None:
+def _print(found: CorpusStatistics) -> None:
     from nserbench.cli.common.tables import print_tables
     from nserbench.cli.common.text import counted
 
@@ -104,7 +104,7 @@ def _print(found: Stats) -> None:
     print_tables(_tables(found))
 
 
-def _tables(found: Stats) -> Iterator[tuple[str, Table]]:
+def _tables(found: CorpusStatistics) -> Iterator[tuple[str, Table]]:
     yield "classes by fold", _counts("fold", found.folds, found.classes)
     if found.speakers.keys() != found.folds.keys():
         if len(found.speakers) <= MOST_SPEAKERS:

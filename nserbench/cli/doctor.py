@@ -14,7 +14,7 @@ from nserbench.cli.common.session import Session, with_session
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.corpora.tools.findings import Finding, Report
+    from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport
 
 SHOWN = 5
 """Names of a finding that are printed; `--json` has them all."""
@@ -56,17 +56,17 @@ def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) 
         raise SystemExit(1)
 
 
-def _row(report: Report) -> dict[str, Any]:
+def _row(report: CorpusReport) -> dict[str, Any]:
     return {**asdict(report), "severity": report.severity}
 
 
-def _print(reports: list[Report]) -> None:
+def _print(reports: list[CorpusReport]) -> None:
     from nserbench.cli.common.tables import print_tables
 
     print_tables([(f"{one.name}: {one.severity}", _table(one)) for one in reports])
 
 
-def _table(report: Report) -> Table:
+def _table(report: CorpusReport) -> Table:
     from rich.text import Text
 
     from nserbench.cli.common.tables import table
@@ -78,7 +78,7 @@ def _table(report: Report) -> Table:
     return found
 
 
-def _said(finding: Finding) -> str:
+def _said(finding: CorpusFinding) -> str:
     more = len(finding.names) - SHOWN
     rest = [f"and {more} more (--json has them)"] if more > 0 else []
     return "\n".join([finding.detail, *finding.names[:SHOWN], *rest])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nserbench.cli.common.options import (
-    Decibels,
+    SnrList,
     device_option,
     on_option,
     out_option,
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from nserbench.benchmark.experiments.catalogue import Experiment
-    from nserbench.benchmark.experiments.run import Trouble
+    from nserbench.benchmark.experiments.run import BlockProblem
     from nserbench.benchmark.extraction.word_errors import Against
-    from nserbench.benchmark.running.cost import Estimate
+    from nserbench.benchmark.running.cost import CostEstimate
     from nserbench.benchmark.study.grid_file import Overrides
     from nserbench.benchmark.study.study import Request, Study
-    from nserbench.leaderboard.report.source import Source
+    from nserbench.leaderboard.report.source import ReportData
 
 T = TypeVar("T")
 Command = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExperimentRequest:
     """What was asked for.
 
     Attributes:
@@ -57,7 +57,7 @@ class Wanted:
 
     def each_block(
         self, act: Callable[[Request], T]
-    ) -> tuple[list[tuple[str, T]], list[Trouble]]:
+    ) -> tuple[list[tuple[str, T]], list[BlockProblem]]:
         """Act on each block; what is missing for one part stops no other."""
         from nserbench.benchmark.experiments.run import run_apart
 
@@ -105,7 +105,7 @@ def override_options(command: Command) -> Command:
     @click.option(
         "--snr",
         "snrs",
-        type=Decibels(),
+        type=SnrList(),
         metavar="DB",
         help="Levels in place of the file's, such as 0,-5.",
     )
@@ -218,25 +218,27 @@ def experiment(
     nserbench experiment 2 -c emodb --checkpoint whisper=openai/whisper-tiny --plan
     """
     from nserbench.benchmark.experiments.catalogue import read_experiment
-    from nserbench.leaderboard.report.source import Source
+    from nserbench.leaderboard.report.source import ReportData
 
     settings = session.settings.using(results=out, store=store_folder)
     whole = read_experiment(number)
     own = Session(settings, session.plugins)
-    wanted = Wanted(whole, whole.only(only), overrides, own, device)
-    Source(whole, overrides, session.plugins, settings.results).check()
+    wanted = ExperimentRequest(whole, whole.only(only), overrides, own, device)
+    ReportData(whole, overrides, session.plugins, settings.results).check()
     if dry_run or plan:
         _finish((_print_cells if dry_run else _print_costs)(wanted))
         return
     outcomes, troubles = _run(wanted, on)
-    source = Source(
+    source = ReportData(
         whole, overrides, session.plugins, settings.results, troubles, against
     )
     _print_report(source, form, figures)
     _finish(troubles, outcomes["failed"])
 
 
-def _run(wanted: Wanted, on: str | None) -> tuple[Counter[str], list[Trouble]]:
+def _run(
+    wanted: ExperimentRequest, on: str | None
+) -> tuple[Counter[str], list[BlockProblem]]:
     """Run what is missing, block by block."""
     from nserbench.cli.common.progress_bars import showing
     from nserbench.cli.common.text import refusals
@@ -256,7 +258,7 @@ def _run(wanted: Wanted, on: str | None) -> tuple[Counter[str], list[Trouble]]:
     return sum((outcomes for _, outcomes in done), Counter()), troubles
 
 
-def _print_cells(wanted: Wanted) -> list[Trouble]:
+def _print_cells(wanted: ExperimentRequest) -> list[BlockProblem]:
     done, troubles = wanted.each_block(wanted.study)
     for _, study in done:
         for cell in study.cells:
@@ -265,7 +267,7 @@ def _print_cells(wanted: Wanted) -> list[Trouble]:
     return troubles
 
 
-def _print_costs(wanted: Wanted) -> list[Trouble]:
+def _print_costs(wanted: ExperimentRequest) -> list[BlockProblem]:
     """Print what each block would cost.
 
     Features that two blocks share are counted in both, until one of them has run.
@@ -279,7 +281,7 @@ def _print_costs(wanted: Wanted) -> list[Trouble]:
     settings = wanted.session.settings
     with showing() as progress:
 
-        def act(request: Request) -> Estimate:
+        def act(request: Request) -> CostEstimate:
             study = wanted.study(request)
             store, device = Store(settings.store), choose_device(wanted.device)
             return estimate(study, store, settings.results, device, progress)
@@ -290,7 +292,7 @@ def _print_costs(wanted: Wanted) -> list[Trouble]:
     return troubles
 
 
-def _costs(done: Sequence[tuple[str, Estimate]]) -> Table:
+def _costs(done: Sequence[tuple[str, CostEstimate]]) -> Table:
     from nserbench.cli.common.tables import table
     from nserbench.cli.common.text import duration, size
 
@@ -310,7 +312,7 @@ def _costs(done: Sequence[tuple[str, Estimate]]) -> Table:
     return found
 
 
-def _sums(found: Estimate) -> Sequence[float]:
+def _sums(found: CostEstimate) -> Sequence[float]:
     """Give counts of cells, bytes, and seconds, as columns."""
     return (
         found.missing,
@@ -323,7 +325,7 @@ def _sums(found: Estimate) -> Sequence[float]:
     )
 
 
-def _print_report(source: Source, form: str, figures: Path | None) -> None:
+def _print_report(source: ReportData, form: str, figures: Path | None) -> None:
     from rich.console import Console
 
     from nserbench.leaderboard.report.render import print_report, to_markdown
@@ -341,7 +343,7 @@ def _print_report(source: Source, form: str, figures: Path | None) -> None:
             click.echo(f"{file}: {problem or 'drawn'}", err=True)
 
 
-def _finish(troubles: Sequence[Trouble], failed: int = 0) -> None:
+def _finish(troubles: Sequence[BlockProblem], failed: int = 0) -> None:
     """Say what could not be run, and end with 1 if something was missing or failed."""
     reasons: dict[tuple[bool, str], list[str]] = {}
     for one in troubles:

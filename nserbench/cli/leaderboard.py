@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.common.click_groups import Unsaid, WithCommands
+from nserbench.cli.common.click_groups import HiddenArgument, WithCommands
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.merge import merge
 
@@ -30,7 +30,9 @@ SITE = Path("site")
     invoke_without_command=True,
     subcommand_metavar="[FOLDER] | COMMAND ...",
 )
-@click.argument("folder", type=click.Path(path_type=Path), required=False, cls=Unsaid)
+@click.argument(
+    "folder", type=click.Path(path_type=Path), required=False, cls=HiddenArgument
+)
 @click.option(
     "--format",
     "form",

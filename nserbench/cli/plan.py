@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import (
-    Asked,
+    GridRequest,
     device_option,
     grid_options,
     json_option,
@@ -22,7 +22,7 @@ from nserbench.cli.common.session import Session, with_session
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.running.cost import Estimate, Pass
+    from nserbench.benchmark.running.cost import CostEstimate, ExtractionPass
 
 
 @click.command()
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @with_session
 def plan(
     session: Session,
-    asked: Asked,
+    asked: GridRequest,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -74,7 +74,7 @@ def plan(
     _print(found)
 
 
-def _print(found: Estimate) -> None:
+def _print(found: CostEstimate) -> None:
     from nserbench.cli.common.tables import print_tables
     from nserbench.cli.common.text import duration, size
 
@@ -93,7 +93,7 @@ def _print(found: Estimate) -> None:
     )
 
 
-def _table(passes: Sequence[Pass]) -> Table:
+def _table(passes: Sequence[ExtractionPass]) -> Table:
     from rich.text import Text
 
     from nserbench.cli.common.tables import table

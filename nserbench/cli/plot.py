@@ -100,7 +100,7 @@ def plot(
     """
     from nserbench.leaderboard.plots.choose import choose
     from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
-    from nserbench.leaderboard.plots.make import Source, make_figure, said_of
+    from nserbench.leaderboard.plots.make import FigureData, make_figure, said_of
     from nserbench.leaderboard.plots.style import save
     from nserbench.leaderboard.tables.summary import read_metrics, summary_table
 
@@ -118,7 +118,7 @@ def plot(
         noises=noises,
         protocols=protocols,
     )
-    source = Source(root, table, metrics[0], width, heatmap, against)
+    source = FigureData(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, source), file)
     for line in said_of(figure, source):
         click.echo(_fitted(line))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import (
-    Asked,
+    GridRequest,
     device_option,
     grid_options,
     json_option,
@@ -21,7 +21,7 @@ from nserbench.cli.common.options import (
 from nserbench.cli.common.session import Session, open_runner, with_session
 
 if TYPE_CHECKING:
-    from nserbench.benchmark.running.runner import Report
+    from nserbench.benchmark.running.runner import RunReport
     from nserbench.benchmark.study.cell import Cell
     from nserbench.benchmark.study.study import Study
 
@@ -39,7 +39,7 @@ OUTCOMES = ("done", "already there", "failed", "not applicable")
 @with_session
 def run(
     session: Session,
-    asked: Asked,
+    asked: GridRequest,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -74,12 +74,12 @@ def run(
 
 def _evaluate(
     studies: Sequence[Study], session: Session, device: str, on: str | None
-) -> Report:
-    from nserbench.benchmark.running.runner import Report
+) -> RunReport:
+    from nserbench.benchmark.running.runner import RunReport
     from nserbench.cli.common.progress_bars import showing
     from nserbench.cli.common.text import refusals
 
-    whole = Report()
+    whole = RunReport()
     with (
         showing() as progress,
         open_runner(session, device, progress, on) as runner,
@@ -103,7 +103,7 @@ def _print_cells(cells: Sequence[Cell], as_json: bool) -> None:
         click.echo(f"{cell}{reason}")
 
 
-def _print_report(report: Report, results: Path, as_json: bool) -> None:
+def _print_report(report: RunReport, results: Path, as_json: bool) -> None:
     outcomes = {name: n for name in OUTCOMES if (n := report.outcomes[name])}
     if as_json:
         folders = [str(folder) for folder in report.folders]

@@ -16,7 +16,7 @@ from nserbench.cli.common.session import with_settings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nserbench.benchmark.results.index import Entry
+    from nserbench.benchmark.results.index import ResultEntry
     from nserbench.settings import Settings
 
 
@@ -46,16 +46,16 @@ def status(settings: Settings, folder: Path | None, as_json: bool) -> None:
         print_tables(_tables(found))
 
 
-def _tables(entries: Sequence[Entry]) -> Iterator[tuple[str, Table]]:
+def _tables(entries: Sequence[ResultEntry]) -> Iterator[tuple[str, Table]]:
     """Give a table for each corpus and protocol."""
-    parts: dict[str, list[Entry]] = defaultdict(list)
+    parts: dict[str, list[ResultEntry]] = defaultdict(list)
     for one in entries:
         parts[f"{one.names['corpus']} ({one.names['protocol']})"].append(one)
     for title, here in parts.items():
         yield title, _table(here)
 
 
-def _table(entries: Sequence[Entry]) -> Table:
+def _table(entries: Sequence[ResultEntry]) -> Table:
     """Lay the results of one corpus and protocol out, a condition in each column."""
     from rich.text import Text
 
@@ -70,11 +70,11 @@ def _table(entries: Sequence[Entry]) -> Table:
     return found
 
 
-def _head(entry: Entry) -> tuple[str, str]:
+def _head(entry: ResultEntry) -> tuple[str, str]:
     return str(entry.names["upstream"]), str(entry.names["downstream"])
 
 
-def _mark(entries: Sequence[Entry], condition: str) -> str:
+def _mark(entries: Sequence[ResultEntry], condition: str) -> str:
     statuses = [one.status for one in entries if one.names["condition"] == condition]
     if not statuses:
         return "missing"

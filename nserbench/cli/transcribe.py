@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from nserbench.benchmark.extraction.word_errors import Against
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.benchmark.study.cell import Condition
-    from nserbench.benchmark.study.study import Opened
-    from nserbench.cards import Bound
+    from nserbench.benchmark.study.study import OpenedCorpus
+    from nserbench.cards import ConfiguredCard
     from nserbench.upstreams.base import UpstreamCard
 
 
@@ -109,15 +109,15 @@ def transcribe(
 
 
 def _written(
-    known: Sequence[Bound[UpstreamCard]],
-    corpora: dict[str, Opened],
+    known: Sequence[ConfiguredCard[UpstreamCard]],
+    corpora: dict[str, OpenedCorpus],
     asked: Sequence[tuple[str, Condition]],
     against: Against,
     store: Store,
     device: str,
 ) -> list[Transcripts]:
     """Let every upstream write down what was asked for, or read what it wrote."""
-    from nserbench.benchmark.extraction.extract import Models
+    from nserbench.benchmark.extraction.extract import ModelCache
     from nserbench.benchmark.extraction.transcripts import transcribe
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.cli.common.progress_bars import showing
@@ -132,7 +132,7 @@ def _written(
                 asked,
                 against,
                 store,
-                Models(choose_device(device)),
+                ModelCache(choose_device(device)),
                 progress,
             )
         ]

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nserbench.cli import main
-from nserbench.corpora.tools.download_sources import SOURCES, Archive, Source
+from nserbench.corpora.tools.download_sources import SOURCES, Archive, DownloadSource
 
 pytest.importorskip("pooch", reason="the extra `download` is not installed")
 
@@ -90,7 +90,7 @@ def offer(
     """Offer the server's file as ``toy``, with its own digest unless given."""
     if digest == "":
         digest = f"md5:{hashlib.md5(server.content).hexdigest()}"
-    toy = Source(
+    toy = DownloadSource(
         name="toy",
         summary="a toy",
         page="https://example.org/toy",
@@ -345,7 +345,9 @@ def test_without_a_name_it_lists_what_there_is(nserbench: Command) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_every_address_is_secure_and_every_digest_a_digest(source: Source) -> None:
+def test_every_address_is_secure_and_every_digest_a_digest(
+    source: DownloadSource,
+) -> None:
     assert source.page.startswith("https://")
     for archive in source.archives:
         assert archive.url.startswith("https://")

@@ -26,7 +26,7 @@ class Scribe(nb.Transcriber):
         ones = torch.ones(len(batch.ids), dtype=torch.int64)
         loud = [abs(wave).mean() > 0.2 for wave in batch.waves]
         group = nb.LayerGroup(torch.zeros(1, len(ones), 1, 1), ones)
-        return nb.Heard({"one": group}, ["low low" if it else "low" for it in loud])
+        return nb.Recognised({"one": group}, ["low low" if it else "low" for it in loud])
 """
 
 

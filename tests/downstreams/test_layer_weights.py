@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nserbench.cards import bind
-from nserbench.downstreams.base import DownstreamCard, WeighsLayers
+from nserbench.downstreams.base import DownstreamCard, HasLayerWeights
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import Groups, LayerGroup
 
@@ -35,7 +35,7 @@ def test_a_head_that_weighs_layers_has_a_weight_for_each_that_it_reads(
         head, spec = build(text, groups), parse_spec(text)
         bound = bind(card(spec.name), spec)
 
-        assert isinstance(head, WeighsLayers)
+        assert isinstance(head, HasLayerWeights)
         weights = head.layer_weights()
 
         read = {g: bound.card.layers(one, bound.options) for g, one in groups.items()}
@@ -46,7 +46,7 @@ def test_a_head_that_weighs_layers_has_a_weight_for_each_that_it_reads(
 
 @pytest.mark.parametrize("typed", OTHERS)
 def test_the_others_have_none(typed: str, build: Build, groups: Groups) -> None:
-    assert not isinstance(build(typed, groups), WeighsLayers)
+    assert not isinstance(build(typed, groups), HasLayerWeights)
 
 
 @pytest.mark.parametrize("typed", WEIGHING)

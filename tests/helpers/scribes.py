@@ -14,9 +14,9 @@ from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import (
     Batch,
     GroupSpec,
-    Heard,
     LayeredFeatures,
     LayerGroup,
+    Recognised,
     Transcriber,
     Upstream,
     UpstreamCard,
@@ -45,12 +45,12 @@ class Flip(Enhancer):
 class Scribe(Transcriber):
     """Writes `words` down, and gives the loudness as features."""
 
-    def listen(self, batch: Batch) -> Heard:
+    def listen(self, batch: Batch) -> Recognised:
         """Write it down."""
         calls["listen"] += len(batch.waves)
         level = torch.tensor([[float(np.mean(wave))] for wave in batch.waves])
         group = LayerGroup(level[None, :, None], torch.ones(len(level), dtype=int))
-        return Heard({"level": group}, [words(wave) for wave in batch.waves])
+        return Recognised({"level": group}, [words(wave) for wave in batch.waves])
 
     def transcribe(self, batch: Batch) -> list[str]:
         """Write it down without features."""

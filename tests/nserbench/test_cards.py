@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from nserbench.cards import (
-    Bound,
     Card,
+    ConfiguredCard,
     Option,
     at_least,
     bind,
@@ -31,7 +31,7 @@ CARD = Card(
 )
 
 
-def bound(text: str) -> Bound[Card]:
+def bound(text: str) -> ConfiguredCard[Card]:
     return bind(CARD, parse_spec(text))
 
 
@@ -90,7 +90,7 @@ OUTER = replace(
 )
 
 
-def nested(kind: str, spec: Spec) -> Bound[Card]:
+def nested(kind: str, spec: Spec) -> ConfiguredCard[Card]:
     assert kind == "card"
     inner = replace(INNER, options={"layer": Option(help="", default=1)})
     return bind(inner, spec)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nserbench import matmul as products
-from nserbench.matmul import Factor, QuickLinear, multiply, quicken
+from nserbench.matmul import OneDnnLinear, PackedWeight, multiply, quicken
 
 
 @pytest.fixture(params=[True, False], ids=["onednn", "without"])
@@ -38,7 +38,7 @@ def test_equals_torch_s_product_whatever_way_the_matrices_lie(
 def test_a_factor_that_is_laid_out_once_takes_any_number_of_rows() -> None:
     torch.manual_seed(0)
     matrix, bias = torch.randn(30, 20), torch.randn(20)
-    factor = Factor(matrix, bias, rows=32)
+    factor = PackedWeight(matrix, bias, rows=32)
 
     for rows in (32, 7, 1):
         one = torch.randn(rows, 30)
@@ -66,7 +66,7 @@ def test_a_quickened_model_gives_what_it_gave() -> None:
         torch.testing.assert_close(model(values), expected)
         assert model(values[:, :0]).shape == (3, 0, 4)
     assert dict(model.named_parameters()) == weights
-    assert isinstance(model[0], QuickLinear)
+    assert isinstance(model[0], OneDnnLinear)
 
 
 def test_a_quickened_model_can_be_tuned() -> None:

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.cards import Options
 from nserbench.errors import CheckpointMissing
-from nserbench.upstreams.base import Batch, Heard, LayerGroup, Transcriber, at_rest
+from nserbench.upstreams.base import Batch, LayerGroup, Recognised, Transcriber, at_rest
 from nserbench.upstreams.conformer.config import (
     FILE,
     LANGUAGE_MODEL,
@@ -102,7 +102,7 @@ class Conformer(Transcriber):
         self.model: nn.Module = asr.mods if self.beam else parts
         self.model.eval()
 
-    def listen(self, batch: Batch) -> Heard:
+    def listen(self, batch: Batch) -> Recognised:
         """Give the groups ``encoder`` and ``decoder``, and the transcripts.
 
         Raises:
@@ -116,7 +116,7 @@ class Conformer(Transcriber):
             for tokens, states in zip(said, heard, strict=True)
         ]
         texts = [self.tokenizer.decode_ids(tokens) for tokens in said]
-        return Heard({"encoder": _group(heard), "decoder": _group(read)}, texts)
+        return Recognised({"encoder": _group(heard), "decoder": _group(read)}, texts)
 
     def _hear(self, wave: NDArray[np.float32]) -> Tensor:
         """Give the encoder's states, ``(layers, frames, dim)``."""

@@ -126,14 +126,14 @@ def enhancer_files(options: Options) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Saved:
+class _SavedModel:
     architecture: str
     arguments: Mapping[str, Any]
     weights: Mapping[str, Tensor]
     file: Path
 
 
-def _read(files: list[Path]) -> _Saved:
+def _read(files: list[Path]) -> _SavedModel:
     """Read a checkpoint in either form.
 
     Raises:
@@ -156,26 +156,26 @@ def _read(files: list[Path]) -> _Saved:
         raise CheckpointMissing(f"{file} cannot be read: {error}") from error
 
 
-def _read_safe(config: Path, file: Path) -> _Saved:
+def _read_safe(config: Path, file: Path) -> _SavedModel:
     said = json.loads(config.read_text(encoding="utf-8"))
     architecture = said.pop("model")
     for key in ALWAYS.keys() & said.keys():
         if said[key] != ALWAYS[key]:
             raise ValueError(f"its {CONFIG} says {key}={said[key]!r}")
         del said[key]
-    return _Saved(architecture, said, load_file(file), file)
+    return _SavedModel(architecture, said, load_file(file), file)
 
 
-def _read_pickled(file: Path) -> _Saved:
+def _read_pickled(file: Path) -> _SavedModel:
     with torch.serialization.safe_globals(_SCORE):
         found = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(found, dict):
         raise ValueError("it holds no dictionary")
     parts = found["model_name"], found["model_args"], found["state_dict"]
-    return _Saved(*parts, file)
+    return _SavedModel(*parts, file)
 
 
-def _refuse_others(saved: _Saved, architecture: str, checkpoint: str) -> None:
+def _refuse_others(saved: _SavedModel, architecture: str, checkpoint: str) -> None:
     rate, voices = saved.arguments.get("sample_rate"), saved.arguments.get("n_src", 1)
     if saved.architecture != architecture:
         raise BadSpec(
@@ -194,7 +194,7 @@ def _refuse_others(saved: _Saved, architecture: str, checkpoint: str) -> None:
         )
 
 
-def _build(saved: _Saved) -> BaseModel:
+def _build(saved: _SavedModel) -> BaseModel:
     """Make the model and give it its weights.
 
     Raises:

@@ -23,9 +23,9 @@ from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
     GroupSpec,
-    Heard,
     LayeredFeatures,
     LayerGroup,
+    Recognised,
     Transcriber,
     Upstream,
     at_rest,
@@ -157,14 +157,14 @@ class SpeechEncoderDecoder(Transcriber):
         self._decoder = getattr(model.config, "decoder", model.config)
         self._tokenizer = load_tokenizer(folder, self._decoder.vocab_size)
 
-    def listen(self, batch: Batch) -> Heard:
+    def listen(self, batch: Batch) -> Recognised:
         """Give the groups ``encoder`` and ``decoder``, and the greedy transcripts."""
         *halves, texts = zip(*map(self._one, batch.waves), strict=True)
         features = {
             name: _group(states, self._said[name])
             for name, states in zip(("encoder", "decoder"), halves, strict=True)
         }
-        return Heard(features, texts)
+        return Recognised(features, texts)
 
     def _one(self, wave: NDArray[np.float32]) -> tuple[Tensor, Tensor, str]:
         """Give both groups, ``(layers, frames, dim)``, and the transcript."""

@@ -30,7 +30,7 @@ _COMMON_UNIT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Transformer:
+class TransformerSizes:
     """The sizes of one of the two transformers.
 
     Attributes:
@@ -50,7 +50,7 @@ class Transformer:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class SpeechLMConfig:
     """What differs among SpeechLM checkpoints and changes their features.
 
     Attributes:
@@ -73,8 +73,8 @@ class Config:
     position_kernel: int
     position_groups: int
     positions: int
-    speech: Transformer
-    unit: Transformer
+    speech: TransformerSizes
+    unit: TransformerSizes
 
     @property
     def rate(self) -> float:
@@ -123,7 +123,7 @@ def checkpoint_file(options: Options) -> Path:
     return file
 
 
-def read_speechlm_config(file: Path) -> Config:
+def read_speechlm_config(file: Path) -> SpeechLMConfig:
     """Read the configuration of a ``.pt`` file.
 
     Neither torch nor the weights are loaded, and nothing that the file names is run.
@@ -145,7 +145,7 @@ def read_speechlm_config(file: Path) -> Config:
         raise BadSpec(f"{file} is no SpeechLM that is known: {error}") from error
 
 
-def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> Config:
+def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> SpeechLMConfig:
     text = model["text_transformer"]
     unit = text["encoder"]
     _expect(model, _COMMON)
@@ -155,7 +155,7 @@ def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> Config:
         raise ValueError(f"final_dim={model['final_dim']} equals its width")
     if model["extractor_mode"] not in ("default", "layer_norm"):
         raise ValueError(f"extractor_mode={model['extractor_mode']}")
-    return Config(
+    return SpeechLMConfig(
         convolutions=_convolutions(model["conv_feature_layers"]),
         norm_each=model["extractor_mode"] == "layer_norm",
         conv_bias=model["conv_bias"],
@@ -163,14 +163,14 @@ def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> Config:
         position_kernel=model["conv_pos"],
         position_groups=model["conv_pos_groups"],
         positions=text["max_source_positions"],
-        speech=Transformer(
+        speech=TransformerSizes(
             layers=model["encoder_layers"],
             dim=model["encoder_embed_dim"],
             feed_forward=model["encoder_ffn_embed_dim"],
             heads=model["encoder_attention_heads"],
             pre_norm=model["layer_norm_first"],
         ),
-        unit=Transformer(
+        unit=TransformerSizes(
             layers=unit["layers"],
             dim=unit["embed_dim"],
             feed_forward=unit["ffn_embed_dim"],
@@ -198,13 +198,13 @@ def _convolutions(text: str) -> tuple[tuple[int, int, int], ...]:
     return tuple(found)
 
 
-class Inert:
+class IgnoredObject:
     """Stands for any object of a checkpoint that is not plain data, and stays empty."""
 
     def __init__(self, *ignored: object) -> None:
         pass
 
-    def __call__(self, *ignored: object) -> Inert:
+    def __call__(self, *ignored: object) -> IgnoredObject:
         """Stand for a function, too."""
         return self
 
@@ -218,13 +218,13 @@ class Inert:
         """Stand for a list, too."""
 
 
-class _Reader(pickle.Unpickler):
+class _DataUnpickler(pickle.Unpickler):
     """Reads plain data, and puts something inert in the place of all else."""
 
     def find_class(self, module: str, name: str) -> type:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        return Inert
+        return IgnoredObject
 
     def persistent_load(self, pid: object) -> None:
         """Leave out the numbers of a tensor."""
@@ -235,7 +235,7 @@ def _read(file: Path) -> Mapping[str, Any]:
         with zipfile.ZipFile(file) as archive:
             names = [it for it in archive.namelist() if it.endswith("/data.pkl")]
             with archive.open(names[0]) as pickled:
-                content = _Reader(pickled).load()
+                content = _DataUnpickler(pickled).load()
     except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, IndexError) as error:
         raise BadSpec(
             f"{file} is no whole file of torch.save: {error}\n"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nserbench.upstreams.speechlm.config import Config, Transformer
+from nserbench.upstreams.speechlm.config import SpeechLMConfig, TransformerSizes
 
 FARTHEST = 160
 """Frames from which on two frames are told no farther apart."""
@@ -27,7 +27,7 @@ class SpeechLMModel(nn.Module):
         config: Of the checkpoint.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: SpeechLMConfig) -> None:
         super().__init__()
         channels = config.convolutions[-1][0]
         self.normalize = config.normalize
@@ -60,7 +60,7 @@ class SpeechLMModel(nn.Module):
 class _Convolutions(nn.Module):
     """The strided convolutions that turn samples into frames."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: SpeechLMConfig) -> None:
         super().__init__()
         self.conv_layers = nn.ModuleList()
         before = 1
@@ -132,7 +132,7 @@ class _Distances(nn.Module):
 class _Blocks(nn.Module):
     """A transformer's blocks and the distances that they share."""
 
-    def __init__(self, sizes: Transformer) -> None:
+    def __init__(self, sizes: TransformerSizes) -> None:
         super().__init__()
         self.pre_norm = sizes.pre_norm
         self.layers = nn.ModuleList(_Block(sizes) for _ in range(sizes.layers))
@@ -150,7 +150,7 @@ class _Blocks(nn.Module):
 class _Speech(_Blocks):
     """The speech transformer, whose frames know their place by a convolution."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: SpeechLMConfig) -> None:
         super().__init__(config.speech)
         dim = config.speech.dim
         self.pos_conv = nn.Sequential(
@@ -171,7 +171,7 @@ class _Speech(_Blocks):
 class _Unit(_Blocks):
     """The unit transformer, whose frames know their place by a learned vector."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: SpeechLMConfig) -> None:
         super().__init__(config.unit)
         dim = config.unit.dim
         self.embed_positions = nn.Embedding(_FIRST_POSITION + config.positions, dim)
@@ -191,7 +191,7 @@ class _Unit(_Blocks):
 class _Block(nn.Module):
     """Attention and a feed-forward part."""
 
-    def __init__(self, sizes: Transformer) -> None:
+    def __init__(self, sizes: TransformerSizes) -> None:
         super().__init__()
         self.pre_norm = sizes.pre_norm
         self.self_attn = _Attention(sizes.dim, sizes.heads)

@@ -15,7 +15,7 @@ from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
 from nserbench.upstreams.speechlm.config import (
-    Inert,
+    IgnoredObject,
     checkpoint_file,
     read_speechlm_config,
 )
@@ -92,7 +92,7 @@ def _group(alone: Sequence[Tensor]) -> LayerGroup:
 
 def _weights(file: Path) -> Mapping[str, Tensor]:
     # What training writes holds its dictionaries, which nobody needs here.
-    with safe_globals([(Inert, _DICTIONARY)]):
+    with safe_globals([(IgnoredObject, _DICTIONARY)]):
         try:
             content = torch.load(file, "cpu", weights_only=True, mmap=True)
         except (pickle.UnpicklingError, RuntimeError) as error:

@@ -67,7 +67,7 @@ class WithCommands(click.Group):
         return ctx.command.invoke(ctx)
 
 
-class Unsaid(click.Argument):
+class HiddenArgument(click.Argument):
     """An argument that does not stand in the names of the commands below."""
 
     def get_usage_pieces(self, ctx: click.Context) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Command = Callable[..., object]
 
 
-class Decibels(click.ParamType[tuple[float, ...]]):
+class SnrList(click.ParamType[tuple[float, ...]]):
     """Levels in dB, separated by commas."""
 
     name = "decibels"
@@ -112,7 +112,7 @@ def corpus_options(command: Command, required: bool = True) -> Command:
     @click.option(
         "--snr",
         "snrs",
-        type=Decibels(),
+        type=SnrList(),
         multiple=True,
         metavar="DB",
         help="Levels of every noise, such as 0,-5; 0 unless given.",
@@ -204,7 +204,7 @@ def grid_options(command: Command) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GridRequest:
     """The grid that was asked for.
 
     Attributes:
@@ -258,7 +258,7 @@ OF_A_FILE = {
 }
 
 
-def _asked(rest: dict[str, Any]) -> Asked:
+def _asked(rest: dict[str, Any]) -> GridRequest:
     """Take what says which grid out of a command's options."""
     grid = rest.pop("grid")
     said = {name: rest.pop(name) for name in OF_A_GRID}
@@ -271,7 +271,7 @@ def _asked(rest: dict[str, Any]) -> Asked:
         for name, option in OF_A_FILE.items():
             if said[name]:
                 raise click.UsageError(f"the file of --grid says {option} itself")
-    return Asked(grid, said)
+    return GridRequest(grid, said)
 
 
 def _precision(wanted: str | None, device: str) -> str | None:

@@ -123,10 +123,10 @@ def open_runner(
         yield runner
         return
     from nserbench.benchmark.running.executors import open_engine
-    from nserbench.benchmark.running.workers import Crew
+    from nserbench.benchmark.running.workers import WorkerPool
 
     with open_engine(on, settings.cluster) as engine:
-        runner.share = Crew(engine, plugins.named, settings, device).run
+        runner.share = WorkerPool(engine, plugins.named, settings, device).run
         yield runner
 
 

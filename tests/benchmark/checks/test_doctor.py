@@ -12,9 +12,9 @@ import trees
 from nserbench.benchmark.checks.doctor import examine
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.corpora.tools.audio_headers import read_header
-from nserbench.corpora.tools.findings import Finding, Report
+from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport
 from nserbench.errors import BadAudio, NserbenchError, UnknownName
 from nserbench.progress import Silent
 from nserbench.settings import Settings
@@ -53,13 +53,13 @@ def list_corpus(folder: Path, rows: dict[str, dict[str, str]]) -> str:
     return f"manifest:{folder / 'notes.csv'}"
 
 
-def look(*names: str, deep: bool = False, **folders: Path) -> list[Report]:
+def look(*names: str, deep: bool = False, **folders: Path) -> list[CorpusReport]:
     settings = Settings(environment={}).using(**folders)
     plugins = Plugins(installed=False)
     return list(examine(names, plugins, settings, deep, Silent()))
 
 
-def finding(reports: Iterable[Report], check: str) -> Finding:
+def finding(reports: Iterable[CorpusReport], check: str) -> CorpusFinding:
     (report,) = reports
     return next(one for one in report.findings if one.check == check)
 
@@ -112,14 +112,14 @@ def test_other_rates_stereo_and_odd_lengths_are_yellow(tmp_path: Path) -> None:
     assert report.severity == "yellow"
     files = [str(tmp_path / f"u{number}.wav") for number in range(2)]
     assert [one for one in report.findings if one.severity == "yellow"] == [
-        Finding("rate", "yellow", "resampled from 44.1 kHz: 1", (files[0],)),
-        Finding(
+        CorpusFinding("rate", "yellow", "resampled from 44.1 kHz: 1", (files[0],)),
+        CorpusFinding(
             "channels",
             "yellow",
             "of 2 channels, from which one is made: 1",
             (files[1],),
         ),
-        Finding(
+        CorpusFinding(
             "length",
             "yellow",
             "under 50 ms or over 30 s: 2",
@@ -217,8 +217,8 @@ def test_what_is_excluded_is_not_looked_at(tmp_path: Path) -> None:
     assert report.findings[0].detail.endswith(", 1 left out by exclude=")
 
 
-def published(edition: str, low: int) -> Expected:
-    return Expected(
+def published(edition: str, low: int) -> PublishedCounts:
+    return PublishedCounts(
         edition=edition,
         classes={"low": low, "high": 1},
         folds={"1": 1, "2": 1},
@@ -226,7 +226,7 @@ def published(edition: str, low: int) -> Expected:
     )
 
 
-def expects(_: object) -> tuple[Expected, ...]:
+def expects(_: object) -> tuple[PublishedCounts, ...]:
     return published("small", 1), published("large", 5)
 
 

@@ -8,16 +8,16 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from nserbench.benchmark.checks.upstream_contract import Report, check_upstream
+from nserbench.benchmark.checks.upstream_contract import ContractReport, check_upstream
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import bind
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import (
     Batch,
     GroupSpec,
-    Heard,
     LayeredFeatures,
     LayerGroup,
+    Recognised,
     Transcriber,
     UpstreamCard,
 )
@@ -41,7 +41,7 @@ class Good(Transcriber):
     def lengths(self, batch: Batch) -> list[int]:
         return [len(wave) // HOP for wave in batch.waves]
 
-    def listen(self, batch: Batch) -> Heard:
+    def listen(self, batch: Batch) -> Recognised:
         frames = [
             torch.as_tensor(wave[: len(wave) // HOP * HOP]).reshape(-1, HOP)
             for wave in batch.waves
@@ -50,7 +50,7 @@ class Good(Transcriber):
         states = back(front(pad_sequence(frames, batch_first=True)).relu())
         lengths = self.lengths(batch)
         group = LayerGroup(self.spoil(states)[None], torch.tensor(lengths))
-        return Heard({"out": group}, [str(length) for length in lengths])
+        return Recognised({"out": group}, [str(length) for length in lengths])
 
 
 CARD = UpstreamCard(
@@ -105,7 +105,7 @@ class Two(Good):
 def examined(plugins: Plugins, offer: Callable[[str, object], str]) -> Any:
     """Give a function that checks a class of upstream."""
 
-    def check(kind: type, **changes: Any) -> Report:
+    def check(kind: type, **changes: Any) -> ContractReport:
         load = offer(kind.__name__, kind)
         card = dataclasses.replace(CARD, load=load, **changes)
         return check_upstream(bind(card, parse_spec("tried"), plugins.bind), "cpu")
@@ -113,7 +113,7 @@ def examined(plugins: Plugins, offer: Callable[[str, object], str]) -> Any:
     return check
 
 
-def failed(report: Report) -> set[str]:
+def failed(report: ContractReport) -> set[str]:
     return {one.check for one in report.findings if one.passed is False}
 
 

@@ -8,7 +8,7 @@ import soundfile
 
 from nserbench.benchmark.extraction.clips import Clip, survey
 from nserbench.benchmark.extraction.extraction import clips as module
-from nserbench.benchmark.store.file_facts import Ledger
+from nserbench.benchmark.store.file_facts import FileFacts
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
 from nserbench.errors import BadAudio
@@ -27,8 +27,8 @@ def utterance(
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.sqlite")
+def ledger(tmp_path: Path) -> FileFacts:
+    return FileFacts(tmp_path / "ledger.sqlite")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def hear(ledger: Ledger) -> Callable[..., list[Clip]]:
+def hear(ledger: FileFacts) -> Callable[..., list[Clip]]:
     def go(*utterances: Utterance) -> list[Clip]:
         return survey(utterances, ledger, Silent())
 

@@ -11,9 +11,9 @@ import soundfile
 
 from nserbench.benchmark.extraction.clips import survey
 from nserbench.benchmark.extraction.export_audio import export
-from nserbench.benchmark.store.file_facts import Ledger
+from nserbench.benchmark.store.file_facts import FileFacts
 from nserbench.benchmark.study.cell import Condition
-from nserbench.benchmark.study.study import Opened, Study
+from nserbench.benchmark.study.study import OpenedCorpus, Study
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.noise.mixing import lay_under, measured_snr
@@ -24,12 +24,14 @@ Ask = Callable[..., Study]
 
 
 @pytest.fixture
-def opened(ask: Ask) -> Opened:
+def opened(ask: Ask) -> OpenedCorpus:
     (found,) = ask(noises=["hiss"]).corpora.values()
     return found
 
 
-def write(opened: Opened, condition: Condition, folder: Path, seed: int = 0) -> Path:
+def write(
+    opened: OpenedCorpus, condition: Condition, folder: Path, seed: int = 0
+) -> Path:
     return export(opened, condition, folder, seed, Silent())
 
 
@@ -38,14 +40,14 @@ def rows(manifest: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def with_utterances(opened: Opened, utterances: list[Utterance]) -> Opened:
+def with_utterances(opened: OpenedCorpus, utterances: list[Utterance]) -> OpenedCorpus:
     corpus = dataclasses.replace(opened.corpus, utterances=utterances)
     return dataclasses.replace(opened, corpus=corpus)
 
 
 @pytest.mark.parametrize("snr", [-10.0, -5.0, 0.0, 5.0, 10.0])
 def test_the_level_in_the_files_is_the_one_asked_for(
-    opened: Opened, tmp_path: Path, snr: float
+    opened: OpenedCorpus, tmp_path: Path, snr: float
 ) -> None:
     manifest = write(opened, Condition("hiss", snr), tmp_path / "out")
 
@@ -58,7 +60,7 @@ def test_the_level_in_the_files_is_the_one_asked_for(
 
 
 def test_the_manifest_says_how_each_file_was_made(
-    opened: Opened, tmp_path: Path, hiss: Path
+    opened: OpenedCorpus, tmp_path: Path, hiss: Path
 ) -> None:
     manifest = write(opened, Condition("hiss", 5.0), tmp_path / "out")
 
@@ -80,13 +82,13 @@ def test_the_manifest_says_how_each_file_was_made(
 
 @pytest.mark.parametrize("condition", [Condition("hiss", 0.0), Condition()])
 def test_what_was_written_is_a_corpus_with_the_waves_that_an_upstream_hears(
-    ask: Ask, opened: Opened, tmp_path: Path, condition: Condition
+    ask: Ask, opened: OpenedCorpus, tmp_path: Path, condition: Condition
 ) -> None:
     manifest = write(opened, condition, tmp_path / "out")
 
     (back,) = ask(corpora=[f"manifest:path={manifest}"]).corpora.values()
 
-    clips = survey(back.corpus.utterances, Ledger(tmp_path / "ledger"), Silent())
+    clips = survey(back.corpus.utterances, FileFacts(tmp_path / "ledger"), Silent())
     facts = ("id", "label", "speaker", "fold")
     noise = opened.noise(condition)
     for clip, one in zip(clips, opened.corpus.utterances, strict=True):
@@ -100,7 +102,7 @@ def test_what_was_written_is_a_corpus_with_the_waves_that_an_upstream_hears(
 
 
 def test_a_mix_depends_neither_on_order_nor_on_company(
-    opened: Opened, tmp_path: Path
+    opened: OpenedCorpus, tmp_path: Path
 ) -> None:
     few = list(opened.corpus.utterances)[::-3]
     condition = Condition("hiss", 0.0)
@@ -113,7 +115,7 @@ def test_a_mix_depends_neither_on_order_nor_on_company(
     assert all(digests[row["id"]] == row["sha256"] for row in some)
 
 
-def test_a_file_holds_no_time_of_writing(opened: Opened, tmp_path: Path) -> None:
+def test_a_file_holds_no_time_of_writing(opened: OpenedCorpus, tmp_path: Path) -> None:
     (first, *_) = rows(write(opened, Condition("hiss", 0.0), tmp_path))
 
     content = (tmp_path / first["path"]).read_bytes()
@@ -122,7 +124,7 @@ def test_a_file_holds_no_time_of_writing(opened: Opened, tmp_path: Path) -> None
 
 
 def test_levels_share_the_stretch_of_noise_and_seeds_do_not(
-    opened: Opened, tmp_path: Path
+    opened: OpenedCorpus, tmp_path: Path
 ) -> None:
     offsets = [
         [row["offset"] for row in rows(write(opened, condition, tmp_path / name, seed))]
@@ -139,7 +141,7 @@ def test_levels_share_the_stretch_of_noise_and_seeds_do_not(
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "a/b", "..", "憤怒", "a:b"])
 def test_no_name_leads_out_of_the_folder(
-    opened: Opened, tmp_path: Path, name: str
+    opened: OpenedCorpus, tmp_path: Path, name: str
 ) -> None:
     one = dataclasses.replace(opened.corpus.utterances[0], id=name)
     folder = tmp_path / "deep" / "out"
@@ -153,7 +155,7 @@ def test_no_name_leads_out_of_the_folder(
 
 
 def test_an_export_that_was_broken_off_leaves_no_manifest(
-    opened: Opened, tmp_path: Path, hiss: Any
+    opened: OpenedCorpus, tmp_path: Path, hiss: Any
 ) -> None:
     folder = tmp_path / "out"
     write(opened, Condition("hiss", 0.0), folder)

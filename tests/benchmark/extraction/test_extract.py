@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scribes import FACTS, Reader, calls, offer_scribes, words
 
-from nserbench.benchmark.extraction.extract import Models, provide, said
+from nserbench.benchmark.extraction.extract import ModelCache, provide, said
 from nserbench.benchmark.extraction.extraction import Extraction
 from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.job import Job
@@ -62,7 +62,7 @@ def test_an_enhancer_hears_the_mixture_and_its_level_is_put_right(
         upstreams=["mel,mel:enhance=flip"], noises=["hiss"], snrs=[0.0]
     )
 
-    loaded = Models("cpu").open(cleaned.extraction.alone)
+    loaded = ModelCache("cpu").open(cleaned.extraction.alone)
 
     assert cleaned.cell.upstream.label == "mel:enhance=flip"
     assert plain.extraction.identity != cleaned.extraction.identity
@@ -265,7 +265,9 @@ def test_a_kill_between_transcripts_and_features_loses_neither(
     (job,) = prepare(ask(upstreams=["reader:text=scribe"]), runner.store, Silent())
     source = job.extraction.alone.transcripts
     assert source is not None
-    provide(source, job.clips, ["transcripts"], runner.store, Models("cpu"), Silent())
+    provide(
+        source, job.clips, ["transcripts"], runner.store, ModelCache("cpu"), Silent()
+    )
 
     runner.run(ask(upstreams=["reader:text=scribe"]))
 

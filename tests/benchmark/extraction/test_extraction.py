@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import Loaded, extract
+from nserbench.benchmark.extraction.extract import LoadedModels, extract
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -168,7 +168,10 @@ def test_what_cannot_be_stored_is_refused_by_name_and_nothing_is_written(
 ) -> None:
     (job,) = prepared()
 
-    keyed, sick = dict(zip(job.keys, job.clips, strict=True)), Loaded(Sick(spoil), None)
+    keyed, sick = (
+        dict(zip(job.keys, job.clips, strict=True)),
+        LoadedModels(Sick(spoil), None),
+    )
 
     with pytest.raises(NserbenchError, match=reason):
         extract(job.extraction.alone, sick, keyed, BOTH, store, Silent())

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny_models import save_tiny
 from torch import nn
 
-from nserbench.benchmark.extraction.extract import Models
+from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.tuned_weights import load_tuned
 from nserbench.benchmark.finetuning import audio_batches as waves
 from nserbench.benchmark.jobs.fit import open_sources
@@ -127,7 +127,7 @@ def test_a_tuned_upstream_fits_what_its_head_alone_does_not(
     assert min(accuracies(tuned)) > 0.95
 
 
-def weights_of(job: Job, models: Models) -> dict[str, torch.Tensor]:
+def weights_of(job: Job, models: ModelCache) -> dict[str, torch.Tensor]:
     model = models.open(job.extraction.alone).upstream.model
     assert model is not None
     return {name: one.detach().clone() for name, one in model.named_parameters()}
@@ -140,9 +140,9 @@ def test_tuned_weights_move_and_frozen_ones_stay_to_the_bit(
     runner.run(asked)
 
     (job,) = prepare(asked, runner.store, Silent())
-    before = weights_of(job, Models("cpu"))
+    before = weights_of(job, ModelCache("cpu"))
     for fold in job.folds(runner.store):
-        after = weights_of(fold, Models("cpu"))
+        after = weights_of(fold, ModelCache("cpu"))
         moved = {name for name, one in after.items() if not one.equal(before[name])}
         assert moved
         assert not any("feature_extractor" in name for name in moved)
@@ -316,7 +316,7 @@ def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
 
     split = job.splits[0]
     fold = job.fold(split, runner.store)
-    model = Models("cpu").open(fold.extraction.alone).upstream
+    model = ModelCache("cpu").open(fold.extraction.alone).upstream
     source = open_sources(fold, runner.store).training
     rows = torch.tensor(split.train)
     head = fresh_head(fold, split, source.statistics(rows))
@@ -553,8 +553,8 @@ def test_every_family_with_weights_can_be_tuned(
     assert result.status == "done", result.reason
     (job,) = prepare(asked, runner.store, Silent())
     assert job.tuning is not None
-    before = weights_of(job, Models("cpu"))
-    after = weights_of(job.folds(runner.store)[0], Models("cpu"))
+    before = weights_of(job, ModelCache("cpu"))
+    after = weights_of(job.folds(runner.store)[0], ModelCache("cpu"))
     moved = {key for key, one in after.items() if not one.equal(before[key])}
     assert moved
     for module in job.tuning.frozen:

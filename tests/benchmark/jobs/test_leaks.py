@@ -12,7 +12,7 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.overlap import Overlap, overlap, spoken, unit_said
-from nserbench.benchmark.study.splits import PLAIN, Rule, make_splits
+from nserbench.benchmark.study.splits import PLAIN, SplitRule, make_splits
 from nserbench.benchmark.study.study import Study
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
 from nserbench.errors import BadCorpus
@@ -43,7 +43,7 @@ def corpus(*rows: str, **said: Any) -> Corpus:
     return Corpus(classes=("x", "y"), utterances=ones, **said)
 
 
-def counted(found: Corpus, rule: Rule = PLAIN) -> Overlap:
+def counted(found: Corpus, rule: SplitRule = PLAIN) -> Overlap:
     return overlap(found, make_splits(found, rule))
 
 
@@ -113,7 +113,9 @@ def test_a_corpus_with_a_test_part_counts_that_part_alone() -> None:
 def test_what_selects_is_not_what_trains() -> None:
     rows = ("1 s a", "1 s c", "2 t d", "2 t d", "3 u c", "3 u d")
 
-    plain, dev = (counted(corpus(*rows), rule) for rule in (PLAIN, Rule(dev="units")))
+    plain, dev = (
+        counted(corpus(*rows), rule) for rule in (PLAIN, SplitRule(dev="units"))
+    )
 
     assert (plain.texts, dev.texts) == (2, 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nserbench.benchmark.jobs.prepare import prepare
-from nserbench.benchmark.running.cost import Estimate, estimate, middle
+from nserbench.benchmark.running.cost import CostEstimate, estimate, middle
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Study
@@ -18,15 +18,15 @@ Ask = Callable[..., Study]
 
 
 @pytest.fixture
-def plan(ask: Ask, runner: Runner) -> Callable[..., Estimate]:
-    def go(**said: Any) -> Estimate:
+def plan(ask: Ask, runner: Runner) -> Callable[..., CostEstimate]:
+    def go(**said: Any) -> CostEstimate:
         store = Store(runner.store.root)
         return estimate(ask(**said), store, runner.results, "cpu", Silent())
 
     return go
 
 
-def test_a_plan_counts_cells_and_passes(plan: Callable[..., Estimate]) -> None:
+def test_a_plan_counts_cells_and_passes(plan: Callable[..., CostEstimate]) -> None:
     found = plan(
         downstreams=["mean,bigru,weighted-sum"],
         noises=["clean", "hiss"],
@@ -45,7 +45,7 @@ def test_a_plan_counts_cells_and_passes(plan: Callable[..., Estimate]) -> None:
 
 
 def test_groups_of_one_upstream_share_a_pass(
-    plan: Callable[..., Estimate], levels: Any
+    plan: Callable[..., CostEstimate], levels: Any
 ) -> None:
     found = plan(upstreams=["levels,levels:groups=wide,levels:groups=flat,mel"])
 
@@ -53,7 +53,7 @@ def test_groups_of_one_upstream_share_a_pass(
 
 
 def test_a_plan_leaves_nothing_behind_but_what_it_knows_of_files(
-    plan: Callable[..., Estimate], runner: Runner
+    plan: Callable[..., CostEstimate], runner: Runner
 ) -> None:
     plan(downstreams=["mean,bigru"])
 
@@ -62,7 +62,7 @@ def test_a_plan_leaves_nothing_behind_but_what_it_knows_of_files(
 
 
 def test_what_is_there_is_not_planned_again(
-    plan: Callable[..., Estimate], runner: Runner, ask: Ask
+    plan: Callable[..., CostEstimate], runner: Runner, ask: Ask
 ) -> None:
     runner.run(ask())
 
@@ -77,7 +77,7 @@ def test_what_is_there_is_not_planned_again(
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])
 def test_the_planned_size_is_that_of_the_store(
-    plan: Callable[..., Estimate], runner: Runner, ask: Ask, levels: Any, head: str
+    plan: Callable[..., CostEstimate], runner: Runner, ask: Ask, levels: Any, head: str
 ) -> None:
     said = {"upstreams": ["levels"], "downstreams": [head], "epochs": 1}
     (planned,) = plan(**said).passes
@@ -94,7 +94,7 @@ def test_the_planned_size_is_that_of_the_store(
 
 
 def test_training_time_grows_with_epochs_seeds_and_folds(
-    plan: Callable[..., Estimate], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., CostEstimate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "nserbench.benchmark.running.cost.step_seconds", lambda job, sample, device: 1.0
@@ -107,7 +107,7 @@ def test_training_time_grows_with_epochs_seeds_and_folds(
 
 
 def test_a_head_that_chooses_costs_the_training_of_all_that_it_chooses_from(
-    plan: Callable[..., Estimate], monkeypatch: pytest.MonkeyPatch, levels: Any
+    plan: Callable[..., CostEstimate], monkeypatch: pytest.MonkeyPatch, levels: Any
 ) -> None:
     monkeypatch.setattr(
         "nserbench.benchmark.running.cost.step_seconds", lambda job, sample, device: 1.0
@@ -133,7 +133,7 @@ def test_the_sample_is_a_clip_of_middle_length(ask: Ask, runner: Runner) -> None
     assert abs(middle(job.clips).samples - mean) == min(abs(s - mean) for s in sizes)
 
 
-def test_a_plan_can_be_written_as_json(plan: Callable[..., Estimate]) -> None:
+def test_a_plan_can_be_written_as_json(plan: Callable[..., CostEstimate]) -> None:
     content = json.loads(json.dumps(plan().as_json()))
 
     assert content["missing"] == 1
@@ -141,7 +141,7 @@ def test_a_plan_can_be_written_as_json(plan: Callable[..., Estimate]) -> None:
 
 
 def test_broken_audio_is_refused_when_planning(
-    plan: Callable[..., Estimate], notes: Path
+    plan: Callable[..., CostEstimate], notes: Path
 ) -> None:
     (notes.parent / "s0_low_0.wav").unlink()
 

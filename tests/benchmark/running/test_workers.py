@@ -15,9 +15,9 @@ from scribes import Reader, calls, offer_scribes
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import Result, read_result
 from nserbench.benchmark.running import workers as module
-from nserbench.benchmark.running.executors import Engine, open_engine
+from nserbench.benchmark.running.executors import TaskExecutor, open_engine
 from nserbench.benchmark.running.runner import Runner
-from nserbench.benchmark.running.workers import Crew, shares
+from nserbench.benchmark.running.workers import WorkerPool, shares
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Request, Study, make_study
 from nserbench.errors import BadSettings, BadSpec, NserbenchError, UnknownName
@@ -51,14 +51,14 @@ def share(
     """Give a function that runs a grid by an engine; give results and what was told."""
 
     def go(
-        engine: Engine, plugins: Sequence[str] = (), **said: Any
+        engine: TaskExecutor, plugins: Sequence[str] = (), **said: Any
     ) -> tuple[list[Result], list[str]]:
         folders = {"store": tmp_path / "store", "results": tmp_path / "results"}
         settings = Settings(folders, {"hiss": hiss}, environment={})
         plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
         request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
         offered, told = module.Plugins(plugins), Notes()
-        crew = Crew(engine, plugins, settings, "cpu")
+        crew = WorkerPool(engine, plugins, settings, "cpu")
         store = Store(settings.store)
         runner = Runner(store, settings.results, offered, "cpu", told, crew.run)
         report = runner.run(make_study(request, offered, settings))
@@ -83,10 +83,10 @@ class Notes(Silent):
 
 
 @pytest.fixture
-def threads() -> Iterator[Engine]:
+def threads() -> Iterator[TaskExecutor]:
     """Give an engine whose tasks are in this process, all at once."""
     with ThreadPoolExecutor(4) as executor:
-        yield Engine(executor, None)
+        yield TaskExecutor(executor, None)
 
 
 def table(results: Sequence[Result]) -> dict[str, object]:
@@ -122,7 +122,7 @@ def test_processes_give_what_one_gives(
 def test_tasks_of_one_process_take_turns(
     share: Callable[..., Any],
     alone: Callable[..., list[Result]],
-    threads: Engine,
+    threads: TaskExecutor,
 ) -> None:
     shared, _ = share(threads, **GRID)
 
@@ -130,7 +130,7 @@ def test_tasks_of_one_process_take_turns(
 
 
 def test_nothing_is_heard_twice(
-    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+    share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
     real = module.provide
@@ -154,7 +154,7 @@ def test_nothing_is_heard_twice(
 
 def test_transcripts_are_made_before_those_who_read_them(
     share: Callable[..., Any],
-    threads: Engine,
+    threads: TaskExecutor,
     plugins: Plugins,
     offer: Callable[[str, object], str],
     monkeypatch: pytest.MonkeyPatch,
@@ -181,7 +181,7 @@ def test_what_a_tuned_upstream_hears_is_left_to_those_who_tune_it(
 
 def test_a_task_has_the_threads_that_it_is_given(share: Callable[..., Any]) -> None:
     with ThreadPoolExecutor(1) as executor:
-        (result,), _ = share(Engine(executor, 3))
+        (result,), _ = share(TaskExecutor(executor, 3))
 
     assert result.provenance["threads"] == 3
 
@@ -321,7 +321,7 @@ def test_a_process_that_dies_ends_the_run_with_what_to_do(
 
 
 def test_a_full_disk_ends_the_run(
-    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+    share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def provide(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -333,7 +333,7 @@ def test_a_full_disk_ends_the_run(
 
 
 def test_what_is_gone_elsewhere_is_named(
-    share: Callable[..., Any], threads: Engine, monkeypatch: pytest.MonkeyPatch
+    share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make_study(*_: Any) -> None:
         raise UnknownName("upstream", "odd", ["mel"])
@@ -348,7 +348,7 @@ def test_what_is_gone_elsewhere_is_named(
 @pytest.mark.parametrize("grid", [{}, GRID], ids=["features", "cells"])
 def test_a_machine_that_sees_other_speech_is_refused(
     share: Callable[..., Any],
-    threads: Engine,
+    threads: TaskExecutor,
     monkeypatch: pytest.MonkeyPatch,
     grid: dict[str, Any],
 ) -> None:

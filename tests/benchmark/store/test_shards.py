@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save
 
 from nserbench.benchmark.store.digests import bytes_digest
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.store.file_facts import Ledger
+from nserbench.benchmark.store.file_facts import FileFacts
 from nserbench.benchmark.store.shards import check_shard, read_header, write_shard
 from nserbench.errors import StoreDamaged
 
@@ -189,7 +189,7 @@ def test_two_processes_may_fill_one_store(tmp_path: Path) -> None:
 
 
 def test_a_fact_holds_until_its_file_changes(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = FileFacts(tmp_path / "ledger.sqlite")
     file = tmp_path / "weights.bin"
     file.write_bytes(b"one")
 
@@ -206,4 +206,4 @@ def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 100)
 
     with pytest.raises(StoreDamaged, match=r"ledger\.sqlite cannot be used"):
-        Ledger(tmp_path / "ledger.sqlite")
+        FileFacts(tmp_path / "ledger.sqlite")

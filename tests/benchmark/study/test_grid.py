@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.grid import Field, make_grid
+from nserbench.benchmark.study.grid import CorpusCondition, make_grid
 from nserbench.benchmark.study.lookup import conditions, read_names, read_places
 from nserbench.benchmark.study.protocols import read_protocol
 from nserbench.benchmark.study.study import Study
@@ -143,7 +143,7 @@ def test_an_upstream_is_described_once_and_never_loaded(
     plugins.upstreams.add(card, "the test")
     (place,) = read_places(["demo"], (), plugins)
     fields = [
-        Field(place.corpus, one, read_protocol("demo", "demo"))
+        CorpusCondition(place.corpus, one, read_protocol("demo", "demo"))
         for one in conditions("park", [0.0, 5.0])
     ]
 

@@ -16,7 +16,7 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.cell import Condition
-from nserbench.benchmark.study.splits import Rule
+from nserbench.benchmark.study.splits import SplitRule
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import BadSpec, NothingToRun
 from nserbench.progress import Silent
@@ -50,7 +50,7 @@ def test_written_mixtures_of_two_folds_share_noise_unless_it_is_split(
     ask: Ask, tmp_path: Path
 ) -> None:
     (opened,) = ask(**NOISY).corpora.values()
-    split = dataclasses.replace(opened, rule=Rule(disjoint=True))
+    split = dataclasses.replace(opened, rule=SplitRule(disjoint=True))
 
     shared, apart = (
         stretches(export(one, Condition("hiss", 0.0), tmp_path / name, 0, Silent()))

@@ -9,7 +9,7 @@ from nserbench.benchmark.study.protocols import (
     Protocol,
     read_protocol,
 )
-from nserbench.benchmark.study.splits import Rule, Split
+from nserbench.benchmark.study.splits import Split, SplitRule
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import BadSpec, UnknownName
 
@@ -60,8 +60,8 @@ def test_the_label_says_what_the_command_line_changed(
         {"overrides": {"epochs": 3}},
         {"limit": 3},
         {"mix_seed": 1},
-        {"rule": Rule(dev="units")},
-        {"rule": Rule(disjoint=True)},
+        {"rule": SplitRule(dev="units")},
+        {"rule": SplitRule(disjoint=True)},
         {"training": "clean"},
         {"training": "unseen", "unseen": "park"},
     ],

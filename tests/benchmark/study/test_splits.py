@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from nserbench.benchmark.study.splits import Rule, limited, make_splits
+from nserbench.benchmark.study.splits import SplitRule, limited, make_splits
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.errors import BadCorpus
 
@@ -76,7 +76,7 @@ def who(found: Corpus, places: tuple[int, ...]) -> set[str]:
 def test_the_next_fold_selects_and_is_not_trained_on() -> None:
     found = three()
 
-    splits = make_splits(found, Rule(dev="units"))
+    splits = make_splits(found, SplitRule(dev="units"))
 
     parts = [
         tuple(
@@ -95,7 +95,7 @@ def test_the_next_fold_selects_and_is_not_trained_on() -> None:
 def test_the_fold_that_a_corpus_names_selects() -> None:
     found = replace(three(tested=("2",)), dev="1")
 
-    (split,) = make_splits(found, Rule(dev="units"))
+    (split,) = make_splits(found, SplitRule(dev="units"))
 
     assert who(found, split.dev) == {"s11", "s12"}
     assert who(found, split.train) == {"s31", "s32"}
@@ -110,7 +110,7 @@ def test_of_a_single_fold_some_speakers_select() -> None:
     ]
     found = corpus(*rows)
 
-    for split in make_splits(found, Rule(dev="units")):
+    for split in make_splits(found, SplitRule(dev="units")):
         dev, train = who(found, split.dev), who(found, split.train)
         assert (len(dev), len(train)) == (2, 8)
         assert not dev & train
@@ -118,13 +118,13 @@ def test_of_a_single_fold_some_speakers_select() -> None:
 
 def test_a_single_speaker_cannot_be_cut() -> None:
     with pytest.raises(BadCorpus, match="trains on one speaker only"):
-        make_splits(corpus(*GOOD), Rule(dev="units"))
+        make_splits(corpus(*GOOD), SplitRule(dev="units"))
 
 
 def test_superb_takes_a_fifth_of_the_utterances_the_same_ones_every_time() -> None:
     found = three(each=10)
 
-    one, other = (make_splits(found, Rule(dev="utterances")) for _ in range(2))
+    one, other = (make_splits(found, SplitRule(dev="utterances")) for _ in range(2))
 
     assert one == other
     for split in one:
@@ -134,7 +134,7 @@ def test_superb_takes_a_fifth_of_the_utterances_the_same_ones_every_time() -> No
 
 
 def test_oracle_selects_on_the_test_part_and_trains_on_all_else() -> None:
-    for split in make_splits(three(), Rule(dev="test")):
+    for split in make_splits(three(), SplitRule(dev="test")):
         assert split.dev == split.test
         assert len(split.train) == 40
 
@@ -142,7 +142,7 @@ def test_oracle_selects_on_the_test_part_and_trains_on_all_else() -> None:
 def test_each_speaker_is_left_out_in_turn_whatever_the_folds() -> None:
     found = three()
 
-    splits = make_splits(found, Rule(units=True))
+    splits = make_splits(found, SplitRule(units=True))
 
     assert [split.fold for split in splits] == [
         "s11",
@@ -159,7 +159,7 @@ def test_each_speaker_is_left_out_in_turn_whatever_the_folds() -> None:
 
 def test_a_corpus_with_a_test_part_of_its_own_leaves_none_out_in_turn() -> None:
     with pytest.raises(BadCorpus, match="a test part of its own, 2"):
-        make_splits(three(tested=("2",)), Rule(units=True))
+        make_splits(three(tested=("2",)), SplitRule(units=True))
 
 
 def test_a_limit_spreads_over_folds_and_classes() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.benchmark.jobs import fit as fits
-from nserbench.benchmark.jobs.fit import Fitted, fit_fold, open_sources
+from nserbench.benchmark.jobs.fit import FitResult, fit_fold, open_sources
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -19,9 +19,13 @@ from nserbench.benchmark.results.result import read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Study
-from nserbench.benchmark.training.fit_one import Chance, Standardised, fit, predict
+from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, fit, predict
 from nserbench.benchmark.training.fit_stack import fit_together
-from nserbench.benchmark.training.sources import FrameSource, PooledSource, Source
+from nserbench.benchmark.training.sources import (
+    FeatureSource,
+    FrameSource,
+    PooledSource,
+)
 from nserbench.corpora.audio import read_audio
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.pooling import mean_over_time
@@ -99,7 +103,7 @@ RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01)
 
 def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
     ours, plain = line(), line().line
-    chance = Chance(seed=5, fold="1")
+    chance = FitSeeds(seed=5, fold="1")
 
     seen = fit(ours, pooled, TRAIN, LABELS, 3, RECIPE, chance, "cpu")
 
@@ -169,7 +173,7 @@ def test_a_feature_that_never_changes_stays_at_0(tmp_path: Path) -> None:
     torch.testing.assert_close(seen[0], torch.zeros(3, ROWS, 1), atol=1e-5, rtol=0)
 
 
-def standardised(plugins: Plugins, name: str, source: Source) -> Standardised:
+def standardised(plugins: Plugins, name: str, source: FeatureSource) -> Standardised:
     """Build a head on the groups of `STORED` that its options leave."""
     bound = plugins.downstreams.bind(parse_spec(name))
     groups = {group: STORED[group] for group in bound.options["groups"] or STORED}
@@ -233,13 +237,13 @@ def test_only_the_wanted_layers_are_read(tmp_path: Path) -> None:
 def test_a_training_that_diverges_stops_and_says_when(pooled: PooledSource) -> None:
     wild = Recipe(epochs=9, batch_size=8, learning_rate=3e37)
 
-    seen = fit(line(), pooled, TRAIN, LABELS, 3, wild, Chance(0, "1"), "cpu")
+    seen = fit(line(), pooled, TRAIN, LABELS, 3, wild, FitSeeds(0, "1"), "cpu")
 
     assert seen.diverged in (1, 2)
     assert len(seen.losses) == seen.diverged
 
 
-Fit = Callable[..., Fitted]
+Fit = Callable[..., FitResult]
 
 
 @pytest.fixture
@@ -248,7 +252,7 @@ def fit_in(
 ) -> Fit:
     """Give a function that fits the first fold of a study with a store of its own."""
 
-    def go(name: str, **said: Any) -> Fitted:
+    def go(name: str, **said: Any) -> FitResult:
         store = Store(tmp_path / name)
         (job,) = prepare(ask(**{"protocol": "demo"} | said), store, Silent())
         fill(job, store)
@@ -313,7 +317,7 @@ def test_another_seed_gives_other_weights_and_answers(fit_in: Fit) -> None:
 
 def test_folds_and_purposes_draw_from_different_seeds() -> None:
     seeds = {
-        Chance(seed, fold).start(purpose)
+        FitSeeds(seed, fold).start(purpose)
         for seed in (0, 1)
         for fold in ("1", "2")
         for purpose in ("weights", "order", "dropout")

@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.cuda_graph import WARM, Recorded
-from nserbench.benchmark.training.fit_one import Chance
+from nserbench.benchmark.training.fit_one import FitSeeds
 from nserbench.benchmark.training.fit_one import fit_stack as stacking
 from nserbench.benchmark.training.fit_stack import fit_together
-from nserbench.benchmark.training.loss import Epochs, class_weights, slope, uar_of
-from nserbench.benchmark.training.streams import Run
+from nserbench.benchmark.training.loss import EpochLog, class_weights, slope, uar_of
+from nserbench.benchmark.training.streams import HeadTraining
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dense import fc
 from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum
@@ -39,7 +39,7 @@ def groups(layers: range) -> Groups:
     return {"encoder": GroupSpec(layers, DIM, 50.0)}
 
 
-def singles(epochs: Sequence[int] = (5,) * 6) -> list[Run]:
+def singles(epochs: Sequence[int] = (5,) * 6) -> list[HeadTraining]:
     """Make runs on different layers and training parts of different length."""
     runs = []
     for number, passes in enumerate(epochs):
@@ -48,34 +48,34 @@ def singles(epochs: Sequence[int] = (5,) * 6) -> list[Run]:
         options = {"layer": layer.start, "dropout": 0.5}
         rows = torch.arange(ROWS)[torch.arange(ROWS) % 7 != number][: ROWS - 9 * number]
         runs.append(
-            Run(
+            HeadTraining(
                 single(groups(layer), CLASSES, options),
                 {"encoder": layer},
                 rows,
                 passes,
-                Chance(number, str(number % 5)),
+                FitSeeds(number, str(number % 5)),
             )
         )
     return runs
 
 
-def fusions(build: object) -> list[Run]:
+def fusions(build: object) -> list[HeadTraining]:
     runs = []
     for number in range(3):
         torch.manual_seed(number)
         options = {"dropout": 0.3, "state0": False}
         head = build(groups(range(1, LAYERS)), CLASSES, options)  # type: ignore[operator]
         rows = torch.arange(ROWS)[: 150 + 20 * number]
-        chance = Chance(number, "fold")
-        runs.append(Run(head, {"encoder": range(1, LAYERS)}, rows, 5, chance))
+        chance = FitSeeds(number, "fold")
+        runs.append(HeadTraining(head, {"encoder": range(1, LAYERS)}, rows, 5, chance))
     return runs
 
 
-def weights(runs: Sequence[Run]) -> list[Tensor]:
+def weights(runs: Sequence[HeadTraining]) -> list[Tensor]:
     return [torch.cat([one.flatten() for one in run.head.parameters()]) for run in runs]
 
 
-def plainly(run: Run, states: dict[str, Tensor], labels: Tensor) -> Epochs:
+def plainly(run: HeadTraining, states: dict[str, Tensor], labels: Tensor) -> EpochLog:
     """Train one head by an ordinary loop, on the same batches and masks."""
     head = run.head.train()
     optimiser = torch.optim.Adam(head.parameters(), lr=RECIPE.learning_rate)
@@ -99,7 +99,7 @@ def plainly(run: Run, states: dict[str, Tensor], labels: Tensor) -> Epochs:
         losses.append(total / len(run.rows))
         accuracies.append(right / len(run.rows))
         slopes.append(slope(head.parameters()))
-    return Epochs(losses, accuracies, [], slopes)
+    return EpochLog(losses, accuracies, [], slopes)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def plainly(run: Run, states: dict[str, Tensor], labels: Tensor) -> Epochs:
 def test_a_stack_ends_where_ordinary_loops_end(
     make: object, states: dict[str, Tensor], labels: Tensor
 ) -> None:
-    runs: list[Run] = make()  # type: ignore[operator]
+    runs: list[HeadTraining] = make()  # type: ignore[operator]
     start = weights(runs)
     alone = copy.deepcopy(runs)
 

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from nserbench.benchmark.training.loss import (
-    Best,
-    Epochs,
+    BestCheckpoint,
+    EpochLog,
     class_weights,
     cross_entropy,
     pace,
@@ -62,7 +62,7 @@ def test_uar_is_that_of_scikit_learn() -> None:
 
 
 def test_the_first_of_the_best_epochs_is_kept() -> None:
-    head, best = nn.Linear(2, 2), Best()
+    head, best = nn.Linear(2, 2), BestCheckpoint()
     for score, value in ((0.4, 1.0), (0.6, 2.0), (0.6, 3.0), (0.5, 4.0)):
         nn.init.constant_(head.weight, value)
         best.offer(score, head.state_dict())
@@ -70,5 +70,5 @@ def test_the_first_of_the_best_epochs_is_kept() -> None:
     best.restore(head)
 
     assert head.weight.unique().tolist() == [2.0]
-    assert Epochs(dev=[0.4, 0.6, 0.6, 0.5]).chosen == 2
-    assert Epochs().chosen is None
+    assert EpochLog(dev=[0.4, 0.6, 0.6, 0.5]).chosen == 2
+    assert EpochLog().chosen is None

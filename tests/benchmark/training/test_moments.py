@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nserbench.benchmark.jobs.fit import Fitted
+from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import FitLog, class_numbers
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.suspect_heads import review
@@ -19,7 +19,7 @@ from nserbench.benchmark.results.result import Result, read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.benchmark.training.fit_one import gpu_source as resident
-from nserbench.benchmark.training.loss import Epochs
+from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.downstreams.pooling import mean_over_time
@@ -149,15 +149,15 @@ def test_a_head_whose_input_is_far_from_unit_scale_is_flagged(
     assert any(line.startswith("input scale: ") and "wide" in line for line in lines)
 
 
-def answers(job: Job, share: float, learned: float) -> Fitted:
+def answers(job: Job, share: float, learned: float) -> FitResult:
     """Return answers of the first fold, of which a share is right."""
     rows = torch.tensor(job.splits[0].test)
     given = class_numbers(job)[rows]
     wrong = round((1 - share) * len(rows))
     given[:wrong] = 1 - given[:wrong]
-    epochs = Epochs(losses=[1.0, 0.5], accuracies=[0.6, learned])
+    epochs = EpochLog(losses=[1.0, 0.5], accuracies=[0.6, learned])
     log = FitLog(epochs, seconds=1.0, parameters=1)
-    return Fitted(rows, F.one_hot(given, 2).double(), log, {})
+    return FitResult(rows, F.one_hot(given, 2).double(), log, {})
 
 
 @pytest.mark.usefixtures("levels")

@@ -18,9 +18,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training.batching import shuffled
-from nserbench.benchmark.training.fit_one import Chance, fit, predict
+from nserbench.benchmark.training.fit_one import FitSeeds, fit, predict
 from nserbench.benchmark.training.fit_one import gpu_source as resident
-from nserbench.benchmark.training.gpu_source import ResidentSource, settled
+from nserbench.benchmark.training.gpu_source import GpuSource, settled
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import Buffers, FrameSource
 from nserbench.downstreams.base import Recipe
@@ -110,7 +110,7 @@ def test_batches_read_ahead_are_the_same_to_the_bit(source: FrameSource) -> None
 
 
 def test_frames_kept_on_a_device_are_the_same_to_the_bit(source: FrameSource) -> None:
-    kept = ResidentSource(source, "cpu")
+    kept = GpuSource(source, "cpu")
 
     for rows in BATCHES:
         assert equal(kept.batch(rows), source.batch(rows))
@@ -133,7 +133,7 @@ def test_frames_are_kept_on_a_gpu_if_they_take_half_of_its_free_memory_at_most(
     monkeypatch.setattr(resident, "room", lambda _: 2 * size - 1)
     assert settled(source, "cpu") is source
     monkeypatch.setattr(resident, "room", lambda _: 2 * size)
-    assert isinstance(settled(source, "cpu"), ResidentSource)
+    assert isinstance(settled(source, "cpu"), GpuSource)
 
 
 class Watched(FrameSource):
@@ -208,7 +208,7 @@ def head_of(plugins: Plugins, name: str = "ladapter") -> nn.Module:
 
 
 def train(head: nn.Module, source: FrameSource, **said: Any) -> list[float]:
-    rows, chance, recipe = torch.arange(20), Chance(0, "1"), replace(RECIPE, **said)
+    rows, chance, recipe = torch.arange(20), FitSeeds(0, "1"), replace(RECIPE, **said)
     return fit(head, source, rows, LABELS, CLASSES, recipe, chance, "cpu").losses
 
 

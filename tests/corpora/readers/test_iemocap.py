@@ -17,7 +17,7 @@ from nserbench.cards import bind
 from nserbench.corpora.base import Corpus
 from nserbench.corpora.cards import IEMOCAP
 from nserbench.corpora.readers import iemocap
-from nserbench.corpora.readers.published_counts import Expected
+from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
 from nserbench.settings import Settings
 from nserbench.spec import parse_spec
@@ -433,7 +433,7 @@ def test_any_line_of_a_transcript_is_read_or_refused(
 
 
 def test_counts_that_differ_are_named(small: Path) -> None:
-    counts = Expected(
+    counts = PublishedCounts(
         classes={"neutral": 4, "anger": 1},
         folds=dict.fromkeys("12345", 1),
         speakers=dict.fromkeys(["01F", "02F", "03F", "04F"], 1),

@@ -13,7 +13,7 @@ from nserbench.benchmark.results.intervals import unseen
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import read_result
 from nserbench.errors import BadResult
-from nserbench.leaderboard.analysis.compare import Part, compare, mcnemar
+from nserbench.leaderboard.analysis.compare import Subgroup, compare, mcnemar
 from nserbench.leaderboard.analysis.statistics import Difference
 from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.reading.pairs import predictions_of, read_pairs
@@ -119,12 +119,15 @@ def test_classes_and_speakers_are_told_one_by_one(add: Add) -> None:
 
     found = compare(pairs)
 
-    assert found.classes == [Part("anger", 4, 1.0, 1.0), Part("neutral", 4, 0.5, 0.75)]
+    assert found.classes == [
+        Subgroup("anger", 4, 1.0, 1.0),
+        Subgroup("neutral", 4, 0.5, 0.75),
+    ]
     assert found.speakers == [
-        Part("ann", 2, 0.5, 1.0),
-        Part("bob", 2, 0.5, 1.0),
-        Part("cid", 2, 1.0, 1.0),
-        Part("dot", 2, 1.0, 0.5),
+        Subgroup("ann", 2, 0.5, 1.0),
+        Subgroup("bob", 2, 0.5, 1.0),
+        Subgroup("cid", 2, 1.0, 1.0),
+        Subgroup("dot", 2, 1.0, 0.5),
     ]
 
 
@@ -198,7 +201,7 @@ def test_seeds_are_paired_and_averaged(add: Add) -> None:
     assert [one.first for one in found.agreements] == [0, 4]
     assert found.scores["accuracy"].first == 0.75
     assert found.scores["accuracy"].change == -0.25
-    assert found.speakers[0] == Part("ann", 2, 1.0, 0.5)
+    assert found.speakers[0] == Subgroup("ann", 2, 1.0, 0.5)
     assert {flip.seeds for flip in found.flips} == {(1, 1)}
 
 

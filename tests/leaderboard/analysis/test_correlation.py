@@ -7,7 +7,11 @@ import pytest
 from scipy import stats
 
 from nserbench.errors import MissingExtra, NserbenchError
-from nserbench.leaderboard.analysis.correlation import Mixed, correlate, mixed_effects
+from nserbench.leaderboard.analysis.correlation import (
+    MixedEffects,
+    correlate,
+    mixed_effects,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, 24)
@@ -91,7 +95,7 @@ def test_the_mixed_view_is_that_of_statsmodels_formula() -> None:
     expected = formula.mixedlm("y ~ x", frame, groups="upstream").fit()
     low, high = expected.conf_int().loc["x"]
     between = math.sqrt(expected.cov_re.iloc[0, 0])
-    assert found == Mixed(
+    assert found == MixedEffects(
         slope=pytest.approx(expected.params["x"], rel=1e-4),
         low=pytest.approx(low, rel=1e-4),
         high=pytest.approx(high, rel=1e-4),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nserbench.leaderboard.analysis.ranks import Block, Ranks, ranked, ranks
+from nserbench.leaderboard.analysis.ranks import CorpusBlock, Ranks, ranked, ranks
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Column, Row
 
@@ -174,13 +174,13 @@ def test_seeds_that_disagree_make_ranks_unsure() -> None:
     assert unsure.mean[ROWS[1]].high > sure.mean[ROWS[1]].high + 0.5
 
 
-def world(random: np.random.Generator, rows: int, columns: int) -> Block:
+def world(random: np.random.Generator, rows: int, columns: int) -> CorpusBlock:
     """Draw rows that are equally good with units like these, in a corpus's columns."""
     right: NDArray[np.float64] = random.normal(0.6, 0.1, (columns, 1, UNITS))
     right = right + random.normal(0, 0.1, (rows, UNITS))
     right = right + random.normal(0, 0.1, (columns, rows, UNITS))
     times = random.multinomial(UNITS, np.full(UNITS, 1 / UNITS), 200) / UNITS
-    return Block(UNITS, right.mean(axis=-1), right @ times.T)
+    return CorpusBlock(UNITS, right.mean(axis=-1), right @ times.T)
 
 
 def test_rows_that_do_not_differ_are_seldom_told_apart() -> None:

@@ -22,7 +22,7 @@ from nserbench.leaderboard.page.index import index
 from nserbench.leaderboard.page.scripts import as_script
 from nserbench.leaderboard.page.write import write_page
 from nserbench.leaderboard.tables.series import costs, pareto, snr_curves, understood
-from nserbench.leaderboard.tables.summary import Entry, Score, summary_table
+from nserbench.leaderboard.tables.summary import Score, SummaryEntry, summary_table
 
 Add = Callable[..., Path]
 VENDOR = Path(write_module.__file__).parent / "vendor"
@@ -254,7 +254,7 @@ def test_the_page_of_2000_cells_is_below_3_megabytes(
         for snr in (-10, -5, 0, 5, 10)
     ]
     entries = {
-        (one, where): Entry(
+        (one, where): SummaryEntry(
             "done", {name: score() for name in table.metrics}, (0, 1, 2), 5531, 10
         )
         for one in rows

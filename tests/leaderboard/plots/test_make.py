@@ -24,7 +24,7 @@ from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result, read_results, write_result
 from nserbench.errors import NserbenchError, UnknownName
 from nserbench.leaderboard.plots.choose import choose
-from nserbench.leaderboard.plots.make import KINDS, Source, make_figure, said_of
+from nserbench.leaderboard.plots.make import KINDS, FigureData, make_figure, said_of
 from nserbench.leaderboard.plots.names import told_apart
 from nserbench.leaderboard.plots.style import folded, look, save
 from nserbench.leaderboard.reading.counts import Column, Row
@@ -88,11 +88,11 @@ def made_up(
     )
 
 
-def source(root: Path, width: float = 3.4, *, heatmap: bool = False) -> Source:
-    return Source(root, summary_table(root, ["uar"]), "uar", width, heatmap)
+def source(root: Path, width: float = 3.4, *, heatmap: bool = False) -> FigureData:
+    return FigureData(root, summary_table(root, ["uar"]), "uar", width, heatmap)
 
 
-def few(one: Source, name: str) -> Source:
+def few(one: FigureData, name: str) -> FigureData:
     """Keep as many panels as a figure of confusions holds."""
     if name != "confusion":
         return one
@@ -191,7 +191,7 @@ def test_lines_over_layers_are_the_scores_of_the_table(grid: Path) -> None:
 def test_with_one_condition_the_lines_over_layers_are_upstreams(grid: Path) -> None:
     table = choose(summary_table(grid, ["uar"]), noises=["clean"])
 
-    figure = make_figure("layers", Source(grid, table, "uar", 3.4))
+    figure = make_figure("layers", FigureData(grid, table, "uar", 3.4))
 
     (axes,) = figure.axes
     (legend,) = figure.legends

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.published.comparison import Beside, beside
+from nserbench.leaderboard.published.comparison import PublishedComparison, beside
 from nserbench.leaderboard.published.data import Published, read_published
 from nserbench.leaderboard.published.render import (
     print_beside,
@@ -83,11 +83,13 @@ def filled(root: Path, add: Add) -> Path:
     return root
 
 
-def view(root: Path, published: Published) -> Beside:
+def view(root: Path, published: Published) -> PublishedComparison:
     return beside(summary_table(root, METRICS), published)
 
 
-def printed(view: Beside, width: int = 100, *, terminal: bool = False) -> str:
+def printed(
+    view: PublishedComparison, width: int = 100, *, terminal: bool = False
+) -> str:
     file = io.StringIO()
     print_beside(view, Console(width=width, file=file, force_terminal=terminal))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())

@@ -7,7 +7,7 @@ import pytest
 
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading import counts_cache as cache
-from nserbench.leaderboard.reading.counts import Tally
+from nserbench.leaderboard.reading.counts import CountedResult
 from nserbench.leaderboard.reading.counts_cache import cache_file, remembered_tallies
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
@@ -25,7 +25,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     found: list[Path] = []
     read = cache.read_tally
 
-    def noted(folder: Path) -> Tally:
+    def noted(folder: Path) -> CountedResult:
         found.append(folder)
         return read(folder)
 

@@ -8,8 +8,8 @@ import pytest
 from nserbench.leaderboard.analysis.statistics import Difference
 from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.render.latex import escaped, to_latex
-from nserbench.leaderboard.render.layout import Cell, Sheet
-from nserbench.leaderboard.tables.summary import Entry, Score, SummaryTable
+from nserbench.leaderboard.render.layout import TableCell, TableLayout
+from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 
 MEL, WHISPER = Row("mel", "mean"), Row("whisper", "last")
 CLEAN = Column("emodb", "clean", "probe_1")
@@ -28,15 +28,15 @@ HOSTILE = (
 )
 
 
-def scored(*values: float, units: int = 24, tied: bool = False) -> Entry:
+def scored(*values: float, units: int = 24, tied: bool = False) -> SummaryEntry:
     scores = {
         metric: Score(value, value - 0.1, value, tied)
         for metric, value in zip(("uar", "f1_macro"), values, strict=False)
     }
-    return Entry("done", scores, (0,), 535, units)
+    return SummaryEntry("done", scores, (0,), 535, units)
 
 
-def table(entries: dict[tuple[Row, Column], Entry], *notes: str) -> SummaryTable:
+def table(entries: dict[tuple[Row, Column], SummaryEntry], *notes: str) -> SummaryTable:
     return SummaryTable(
         rows=list(dict.fromkeys(row for row, _ in entries)),
         columns=list(dict.fromkeys(column for _, column in entries)),
@@ -55,7 +55,7 @@ def filled() -> SummaryTable:
             (MEL, PARK): scored(0.625, 0.533, tied=True),
             (WHISPER, CLEAN): scored(1.0, 1.0),
             (WHISPER, PARK): scored(0.65, 0.64, tied=True),
-            (MEL, CASIA): Entry("failed", {}, (), 0),
+            (MEL, CASIA): SummaryEntry("failed", {}, (), 0),
         }
     )
 
@@ -180,8 +180,8 @@ def test_few_speakers_are_marked_above_the_numbers() -> None:
 def test_differences_have_columns_of_their_own() -> None:
     found = Difference(-0.05, -0.1, -0.01, 0.02)
     entries = {
-        (MEL, CLEAN): Entry("done", {"uar": Score(0.5, 0.4, 0.6)}, (0,), 9, 24),
-        (WHISPER, CLEAN): Entry(
+        (MEL, CLEAN): SummaryEntry("done", {"uar": Score(0.5, 0.4, 0.6)}, (0,), 9, 24),
+        (WHISPER, CLEAN): SummaryEntry(
             "done", {"uar": Score(0.45, 0.4, 0.6, False, found)}, (0,), 9, 24
         ),
     }
@@ -232,8 +232,8 @@ def test_two_hyphens_are_no_dash() -> None:
 
 
 def test_a_word_behind_a_number_is_no_command() -> None:
-    cell = Cell("1.0", word=HOSTILE[0])
-    sheet = Sheet([MEL], [["emodb"]], ["x"], [[[cell]]], [], "x", [], [])
+    cell = TableCell("1.0", word=HOSTILE[0])
+    sheet = TableLayout([MEL], [["emodb"]], ["x"], [[[cell]]], [], "x", [], [])
 
     text = to_latex(sheet)
 

@@ -19,7 +19,7 @@ from nserbench.leaderboard.render.text import (
     to_latex,
     to_markdown,
 )
-from nserbench.leaderboard.tables.summary import Entry, Score, SummaryTable
+from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 
 LAST, MEAN, WHISPER = Row("mel", "last"), Row("mel", "mean"), Row("whisper", "last")
 CLEAN = Column("emodb", "clean", "probe v1")
@@ -33,21 +33,21 @@ RANKS = Ranks(
     groups=[[WHISPER], [MEAN]],
 )
 PROTOCOL = "probe v1 on emodb: epochs 50, standardise yes"
-FAILED = Entry("failed", {}, (), 0)
+FAILED = SummaryEntry("failed", {}, (), 0)
 
 
-def scored(*values: float, units: int = 24, **changes: object) -> Entry:
+def scored(*values: float, units: int = 24, **changes: object) -> SummaryEntry:
     """Make an entry of the UAR and, if there are two values, the F1."""
     scores = {
         metric: replace(Score(value, value - 0.1, value), **changes)
         for metric, value in zip(("uar", "f1_macro"), values, strict=False)
     }
     chance = dict.fromkeys(scores, 0.25)
-    return Entry("done", scores, (0,), 535, units, chance=chance)
+    return SummaryEntry("done", scores, (0,), 535, units, chance=chance)
 
 
 def made(
-    entries: Mapping[tuple[Row, Column], Entry],
+    entries: Mapping[tuple[Row, Column], SummaryEntry],
     notes: Sequence[str] = (),
     reference: Row | None = None,
     ranks: Ranks | None = None,
@@ -76,7 +76,7 @@ def filled() -> SummaryTable:
     """Give three rows in two conditions, with an empty place of each kind."""
     return made(
         {
-            (LAST, CLEAN): Entry("not applicable", {}, (), 0),
+            (LAST, CLEAN): SummaryEntry("not applicable", {}, (), 0),
             (LAST, PARK): FAILED,
             (MEAN, CLEAN): scored(0.875, 0.866),
             (MEAN, PARK): scored(0.625, 0.533),
@@ -327,7 +327,7 @@ def test_all_forms_carry_the_same_numbers() -> None:
                     value, low, high, False, None if row == MEAN else found
                 )
             chance = dict(zip(scores, random.uniform(0, 0.3, 2), strict=True))
-            entries[row, column] = Entry(
+            entries[row, column] = SummaryEntry(
                 "done", scores, (0, 1), 535, 24, column == PARK, chance
             )
     mean = {

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from nserbench.benchmark.experiments.catalogue import read_experiment
-from nserbench.benchmark.experiments.run import Trouble
+from nserbench.benchmark.experiments.run import BlockProblem
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.study.grid_file import Overrides
@@ -21,8 +21,8 @@ from nserbench.leaderboard.report.render import (
     print_report,
     to_markdown,
 )
-from nserbench.leaderboard.report.report import Report, make_report
-from nserbench.leaderboard.report.source import Source
+from nserbench.leaderboard.report.report import PaperReport, make_report
+from nserbench.leaderboard.report.source import ReportData
 from nserbench.leaderboard.report.tables import Section
 from nserbench.leaderboard.tables.summary import summary_table
 
@@ -37,23 +37,23 @@ def add(add: Add) -> Add:
 
 
 @pytest.fixture
-def report(root: Path) -> Callable[..., Report]:
+def report(root: Path) -> Callable[..., PaperReport]:
     """Give a function that reports an experiment, on EmoDB unless told."""
 
     def make(
-        number: int, corpora: Sequence[str] | None = ("emodb",), *troubles: Trouble
-    ) -> Report:
+        number: int, corpora: Sequence[str] | None = ("emodb",), *troubles: BlockProblem
+    ) -> PaperReport:
         return make_report(source(root, number, corpora, *troubles))
 
     return make
 
 
 def source(
-    root: Path, number: int, corpora: Sequence[str] | None, *troubles: Trouble
-) -> Source:
+    root: Path, number: int, corpora: Sequence[str] | None, *troubles: BlockProblem
+) -> ReportData:
     overrides = Overrides(corpora=corpora)
     plugins = Plugins(installed=False)
-    return Source(read_experiment(number), overrides, plugins, root, troubles)
+    return ReportData(read_experiment(number), overrides, plugins, root, troubles)
 
 
 def text(section: Section, *names: str) -> list[str]:
@@ -63,7 +63,7 @@ def text(section: Section, *names: str) -> list[str]:
 
 
 def test_folds_that_are_pooled_and_suspect_heads_are_marked_as_in_the_leaderboard(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     flags = {"1": ["dead head: it answers anger to all 4 utterances"]}
     labels = np.arange(8) % 2
@@ -87,7 +87,7 @@ def test_folds_that_are_pooled_and_suspect_heads_are_marked_as_in_the_leaderboar
 
 
 def test_a_row_has_the_score_and_the_interval_of_the_leaderboard(
-    add: Add, report: Callable[..., Report], root: Path
+    add: Add, report: Callable[..., PaperReport], root: Path
 ) -> None:
     add("mel", "bigru", right="11110000")
     (entry,) = summary_table(root, ["uar"]).entries.values()
@@ -103,7 +103,7 @@ def test_a_row_has_the_score_and_the_interval_of_the_leaderboard(
 
 
 def test_what_the_paper_prints_stands_beside_ours_on_its_corpora_alone(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru", right="11111111", **PAPER)
     add("mel", "bigru", right="11111111")
@@ -118,7 +118,7 @@ def test_what_the_paper_prints_stands_beside_ours_on_its_corpora_alone(
 
 
 def test_a_result_of_another_protocol_is_not_shown(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru", protocol="paper")
 
@@ -128,7 +128,7 @@ def test_a_result_of_another_protocol_is_not_shown(
 
 
 def test_a_row_that_cannot_run_stands_with_its_reason(
-    report: Callable[..., Report],
+    report: Callable[..., PaperReport],
 ) -> None:
     (section,) = report(1).sections
 
@@ -138,7 +138,7 @@ def test_a_row_that_cannot_run_stands_with_its_reason(
 
 
 def test_a_cell_that_is_not_done_stands_with_its_reason(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add(
         "mel",
@@ -159,10 +159,10 @@ def test_a_cell_that_is_not_done_stands_with_its_reason(
 
 
 def test_what_could_not_be_run_is_marked_in_its_own_row_alone(
-    report: Callable[..., Report],
+    report: Callable[..., PaperReport],
 ) -> None:
     asked = Request(upstreams=["wavlm"], downstreams=["last"], corpora=["emodb"])
-    gone = Trouble("SSL", asked, "no weights\n  get them", impossible=False)
+    gone = BlockProblem("SSL", asked, "no weights\n  get them", impossible=False)
 
     (section,) = report(7, ["emodb"], gone).sections
 
@@ -173,7 +173,7 @@ def test_what_could_not_be_run_is_marked_in_its_own_row_alone(
 
 
 def test_the_papers_best_layer_is_the_best_on_the_test_part_and_is_marked(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     for layer, right in enumerate(["11111111", "11000000", "11110011"]):
         add("whisper-enc", f"single:layer={layer}", right=right)
@@ -188,7 +188,7 @@ def test_the_papers_best_layer_is_the_best_on_the_test_part_and_is_marked(
 
 
 def test_a_choice_that_flatters_is_never_the_best_of_its_column(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("whisper-enc", "single:layer=1", right="11111111")
     add("whisper-enc", "last", right="11000000")
@@ -201,7 +201,7 @@ def test_a_choice_that_flatters_is_never_the_best_of_its_column(
 
 
 def test_the_best_of_each_column_and_metric_is_bold(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru", right="11110011")
     add("wavlm", "last", right="11111111")
@@ -215,7 +215,7 @@ def test_the_best_of_each_column_and_metric_is_bold(
 
 
 def test_layers_stand_in_order_for_each_row_of_the_figure(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     for layer in (10, 9, 0):
         add("whisper-enc", f"single:layer={layer}")
@@ -233,7 +233,7 @@ def test_layers_stand_in_order_for_each_row_of_the_figure(
 
 
 def test_a_table_by_noise_is_divided_as_the_papers(
-    report: Callable[..., Report],
+    report: Callable[..., PaperReport],
 ) -> None:
     ours, theirs = report(4).sections, report(4, None).sections
 
@@ -247,7 +247,7 @@ def test_a_table_by_noise_is_divided_as_the_papers(
 
 
 def test_confusions_are_shares_of_the_true_class(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("whisper", "ladapter", "human@0", right="10111111")
 
@@ -262,7 +262,9 @@ def test_confusions_are_shares_of_the_true_class(
     ]
 
 
-def test_words_stand_beside_emotions(add: Add, report: Callable[..., Report]) -> None:
+def test_words_stand_beside_emotions(
+    add: Add, report: Callable[..., PaperReport]
+) -> None:
     heard = {"measure": "WER", "rate": 0.25, "mean": 0.3}
     add("whisper", "ladapter", recognition=heard)
     add("whisper", "ladapter", "park@0")
@@ -276,7 +278,7 @@ def test_words_stand_beside_emotions(add: Add, report: Callable[..., Report]) ->
 
 
 def test_the_papers_layers_stand_beside_ours_on_its_corpus_alone(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     study = {**PAPER, "corpus": "iemocap"}
     add("whisper-enc", "single:layer=12", right="11111111", **study)
@@ -298,7 +300,7 @@ def test_the_papers_layers_stand_beside_ours_on_its_corpus_alone(
 
 
 def test_the_papers_error_rates_stand_beside_ours_in_percent(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     heard = {"measure": "WER", "rate": 0.25, "mean": 0.3}
     study = {**PAPER, "corpus": "iemocap"}
@@ -332,7 +334,7 @@ def test_error_rates_from_clean_speech_are_not_those_that_the_paper_prints(
 
 
 def test_a_tuned_row_stands_beside_the_papers_in_the_experiment_that_runs_it(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("wavlm:finetune=last", "last", right="11111111", **PAPER)
 
@@ -343,7 +345,7 @@ def test_a_tuned_row_stands_beside_the_papers_in_the_experiment_that_runs_it(
 
 
 def test_why_a_cell_is_not_done_is_said_by_its_newest_result(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     for reason, finished in (
         ("broke last", "2026-01-01T10:00:00+00:00"),
@@ -366,7 +368,7 @@ def test_why_a_cell_is_not_done_is_said_by_its_newest_result(
 
 
 def test_other_studies_in_the_folder_leave_no_trace(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru")
     alone = to_markdown(report(7))
@@ -378,7 +380,7 @@ def test_other_studies_in_the_folder_leave_no_trace(
 
 
 def test_both_forms_hold_every_number_and_no_markup_of_a_name(
-    add: Add, report: Callable[..., Report]
+    add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru", right=None, status="failed", reason="<b>|x|", classes=())
     console = Console(record=True, width=100)

@@ -18,9 +18,9 @@ from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import read_result, read_results
 from nserbench.errors import BadResult, NserbenchError, UnknownName
 from nserbench.leaderboard.analysis.robustness_measures import (
-    Place,
+    RobustnessColumn,
     RobustnessTable,
-    Worst,
+    WorstClass,
     area,
     error,
     interval,
@@ -41,7 +41,7 @@ from nserbench.leaderboard.tables.summary import summary_table
 
 Add = Callable[..., Path]
 MEL, WHISPER = Row("mel", "mean"), Row("whisper", "mean")
-PARK = Place("emodb", ("park",), "probe v1", (0.0, 5.0))
+PARK = RobustnessColumn("emodb", ("park",), "probe v1", (0.0, 5.0))
 
 
 def printed(table: RobustnessTable, width: int = 100) -> str:
@@ -281,7 +281,7 @@ def test_one_speaker_gives_no_interval(root: Path, add: Add) -> None:
 def test_the_worst_class_is_that_with_the_lowest_recall(filled: Path) -> None:
     entry = robustness_table(filled, ["uar"]).entries[MEL, PARK]
 
-    assert entry.worst == Worst("neutral", 0.75)
+    assert entry.worst == WorstClass("neutral", 0.75)
 
 
 def test_a_class_that_nobody_speaks_is_not_the_worst(root: Path, add: Add) -> None:
@@ -301,7 +301,7 @@ def test_a_class_that_nobody_speaks_is_not_the_worst(root: Path, add: Add) -> No
 
     (entry,) = robustness_table(root, ["uar"]).entries.values()
 
-    assert entry.worst == Worst("neutral", 0.5)
+    assert entry.worst == WorstClass("neutral", 0.5)
 
 
 def test_the_loss_relative_to_the_reference(filled: Path) -> None:

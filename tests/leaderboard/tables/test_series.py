@@ -10,7 +10,7 @@ from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import Column, Row, place
 from nserbench.leaderboard.reading.latest import shown
 from nserbench.leaderboard.tables.series import (
-    Cost,
+    CostPoint,
     Point,
     confusions,
     costs,
@@ -244,8 +244,8 @@ def test_the_cost_of_a_tuned_upstream_contains_its_tuning(root: Path, add: Add) 
     assert (found.row, found.seconds) == (MEL, 3603.0)
 
 
-def cost(value: float, seconds: float, column: Column = CLEAN) -> Cost:
-    return Cost(MEL, column, value, seconds, None, None)
+def cost(value: float, seconds: float, column: Column = CLEAN) -> CostPoint:
+    return CostPoint(MEL, column, value, seconds, None, None)
 
 
 def test_what_nothing_beats_in_both_value_and_time_is_marked() -> None:

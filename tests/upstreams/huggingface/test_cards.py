@@ -9,7 +9,7 @@ from hf_checks import (
     described,
 )
 
-from nserbench.cards import Bound, bind
+from nserbench.cards import ConfiguredCard, bind
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import Batch, GroupSpec, UpstreamCard
 from nserbench.upstreams.cards import nserbench_upstreams
@@ -18,7 +18,7 @@ from nserbench.upstreams.whisper import Whisper
 CARDS = {card.name: card for card in nserbench_upstreams()}
 
 
-def bound(text: str) -> Bound[UpstreamCard]:
+def bound(text: str) -> ConfiguredCard[UpstreamCard]:
     spec = parse_spec(text)
     return bind(CARDS[spec.name], spec)
 

@@ -13,7 +13,7 @@ import huggingface_hub.constants
 import huggingface_hub.hf_api
 import pytest
 
-from nserbench.cards import Bound, bind
+from nserbench.cards import ConfiguredCard, bind
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import GroupSpec, UpstreamCard
@@ -109,7 +109,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     server.server_close()
 
 
-def bound(text: str) -> Bound[UpstreamCard]:
+def bound(text: str) -> ConfiguredCard[UpstreamCard]:
     spec = parse_spec(text)
     return bind(CARDS[spec.name], spec)
 
