@@ -225,7 +225,7 @@ EMOBOX = CorpusCard(
             parse=one_of("speaker", "utterance"),
         ),
     },
-    bare="name",
+    positional="name",
     obtain="clone https://github.com/emo-box/EmoBox and put the corpora where its "
     "lists expect them, below downloads",
 )
@@ -255,7 +255,7 @@ MANIFEST = CorpusCard(
             label=several_label,
         ),
     },
-    bare="path",
+    positional="path",
     obtain="write one line for each utterance: manifest:path=FILE",
 )
 

@@ -27,11 +27,11 @@ class Option:
             would have been right.
         label: Turns a value into what stands in tables and identifies the cell. It
             must not hold a path of this machine.
-        keyed: Whether the value is part of what identifies outputs in the store. Not
-            if it only chooses among stored features, and not for a checkpoint, whose
-            content identifies them wherever it lies.
+        affects_features: Whether the value is part of what identifies stored features.
+            Not if it only chooses among them, and not for a checkpoint,
+            whose content identifies them wherever it is.
         required: Whether it must be typed.
-        kind: The kind of card that the value names, such as ``"enhancer"``. ``parse``
+        names_a: The kind of card that the value names, as ``"enhancer"``; ``parse``
             then gives a `Spec`, which is bound to its card, or a word of its own.
     """
 
@@ -39,9 +39,9 @@ class Option:
     default: Any = None
     parse: Callable[[str], Any] = str
     label: Callable[[Any], str] = str
-    keyed: bool = True
+    affects_features: bool = True
     required: bool = False
-    kind: str | None = None
+    names_a: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Card:
         version: Raised whenever the outputs change; part of what identifies them.
         extra: The optional dependency group of nserbench that it needs.
         options: What may follow its name.
-        bare: The option that a value without a key sets, as in ``hf:ORG/NAME``.
+        positional: The option that a value without a key sets, as in ``hf:ORG/NAME``.
     """
 
     kind: ClassVar[str] = "plugin"
@@ -74,7 +74,7 @@ class Card:
     version: int = 1
     extra: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
-    bare: str | None = None
+    positional: str | None = None
 
     @property
     def key_or_name(self) -> str:
@@ -146,7 +146,7 @@ class ConfiguredCard(Generic[C]):
         return {
             key: None if value is None else known[key].label(value)
             for key, value in self.options.items()
-            if known[key].keyed
+            if known[key].affects_features
         }
 
 
@@ -173,13 +173,13 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     """
     known = card.all_options()
     typed = dict(spec.options)
-    if spec.bare is not None:
-        if card.bare is None:
+    if spec.positional is not None:
+        if card.positional is None:
             raise BadSpec(
-                f"{spec.name}:{spec.bare} is not understood: write "
+                f"{spec.name}:{spec.positional} is not understood: write "
                 f"{spec.name}:key=value with key one of {', '.join(known) or 'none'}"
             )
-        typed.setdefault(card.bare, spec.bare)
+        typed.setdefault(card.positional, spec.positional)
     values = {key: option.default for key, option in known.items()}
     for key, text in typed.items():
         if key not in known:
@@ -193,8 +193,8 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     for key, option in known.items():
         if option.required and values[key] is None:
             raise BadSpec(f"{card.name} needs {key}=: {option.help}")
-        if option.kind is not None and isinstance(values[key], Spec):
-            values[key] = nested(option.kind, values[key])
+        if option.names_a is not None and isinstance(values[key], Spec):
+            values[key] = nested(option.names_a, values[key])
     return ConfiguredCard(card, values)
 
 

@@ -65,7 +65,7 @@ class OneDnnLinear(nn.Linear):
         return multiply(values, self.weight.t(), self.bias)
 
 
-def quicken(model: nn.Module) -> None:
+def use_onednn(model: nn.Module) -> None:
     """Let the linear layers of a model on a processor multiply at its rate."""
     for part in model.modules():
         if type(part) is nn.Linear:

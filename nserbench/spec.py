@@ -18,12 +18,12 @@ class Spec:
     Attributes:
         name: What stands before the colon.
         options: Values as typed, by key.
-        bare: What stands after the colon without a key, as in ``hf:ORG/NAME``.
+        positional: What stands after the colon without a key, as in ``hf:ORG/NAME``.
     """
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
-    bare: str | None = None
+    positional: str | None = None
 
 
 def parse_specs(text: str) -> list[Spec]:
@@ -91,7 +91,7 @@ def _first(piece: str, text: str) -> Spec:
         return _with_option(Spec(name), option, text)
     if not rest:
         raise BadSpec(f"nothing follows the colon in {text!r}: NAME[:key=value,...]")
-    return Spec(name, bare=_unbraced(rest))
+    return Spec(name, positional=_unbraced(rest))
 
 
 def _with_option(spec: Spec, option: re.Match[str], text: str) -> Spec:
@@ -100,7 +100,7 @@ def _with_option(spec: Spec, option: re.Match[str], text: str) -> Spec:
         raise BadSpec(f"{spec.name!r} is given {key!r} twice in {text!r}")
     if not value:
         raise BadSpec(f"{spec.name!r} is given no value for {key!r} in {text!r}")
-    return Spec(spec.name, {**spec.options, key: value}, spec.bare)
+    return Spec(spec.name, {**spec.options, key: value}, spec.positional)
 
 
 def _unbraced(value: str) -> str:

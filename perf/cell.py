@@ -20,7 +20,7 @@ from _clips import CLASSES, FOLDS, study_of, write_clips
 from _measure import at_least, medians, seconds
 from torch.nn import functional as F
 
-from nserbench.benchmark.extraction.extract import ModelCache, provide
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -108,7 +108,7 @@ class Bench:
         job = self.job(HEADS[0], self.store)
         self.models.open(job.extraction.alone)
         return seconds(
-            lambda: provide(
+            lambda: extract_missing(
                 job.extraction.alone,
                 job.clips,
                 FORMS,

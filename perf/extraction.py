@@ -19,7 +19,7 @@ from _clips import RATE, study_of, write_clips
 from _measure import at_least, at_most, medians, seconds
 from numpy.typing import NDArray
 
-from nserbench.benchmark.extraction.extract import ModelCache, provide
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.results.environment import peak_memory
@@ -63,7 +63,9 @@ def make_job(model: Path, table: Path, store: Store) -> Job:
 
 def fill(job: Job, store: Store, models: ModelCache) -> None:
     """Extract what a store lacks."""
-    provide(job.extraction.alone, job.clips, ["pooled"], store, models, Silent())
+    extract_missing(
+        job.extraction.alone, job.clips, ["pooled"], store, models, Silent()
+    )
 
 
 class PlainLoop:

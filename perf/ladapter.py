@@ -126,9 +126,9 @@ def seconds_per_frame() -> dict[str, float]:
     and a ratio with such a stall in it would flatter us.
     """
     lengths = drawn_lengths(BATCH * WINDOW)
-    everyone, chance = torch.arange(len(lengths)), torch.Generator().manual_seed(0)
-    bucketed = shuffled(everyone, lengths, BATCH, chance)
-    random = shuffled(everyone, None, BATCH, chance)
+    everyone, seeds = torch.arange(len(lengths)), torch.Generator().manual_seed(0)
+    bucketed = shuffled(everyone, lengths, BATCH, seeds)
+    random = shuffled(everyone, None, BATCH, seeds)
     ours = {"ladapter": stepper(LAdapter(GROUPS, CLASSES, OPTIONS))}
     if torch.cpu._is_amx_tile_supported():
         ours["bf16"] = stepper(LAdapter(GROUPS, CLASSES, OPTIONS), rounded=True)
@@ -172,14 +172,14 @@ def stored_frames(root: Path, lengths: Tensor) -> FrameSource:
 def data_wait() -> float:
     """Give the share of an epoch that training waits for features, as a median."""
     step = stepper(LAdapter(GROUPS, CLASSES, OPTIONS))
-    lengths, chance = drawn_lengths(BATCH * WINDOW // 2), torch.Generator()
+    lengths, seeds = drawn_lengths(BATCH * WINDOW // 2), torch.Generator()
     shares = []
     with tempfile.TemporaryDirectory() as folder:
         source = stored_frames(Path(folder), lengths)
         with Prefetch(source) as prefetch:
             for _ in range(EPOCHS):
                 rows = torch.arange(len(lengths))
-                batches = prefetch.batches(shuffled(rows, lengths, BATCH, chance))
+                batches = prefetch.batches(shuffled(rows, lengths, BATCH, seeds))
                 began, waited = time.perf_counter(), 0.0
                 for features, wait in timed(batches):
                     waited += wait

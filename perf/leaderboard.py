@@ -13,7 +13,7 @@ from _measure import at_most, medians, seconds
 
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import PREDICTIONS, Result, write_result
-from nserbench.leaderboard.reading.counts_cache import SETTLED, cache_file
+from nserbench.leaderboard.reading.counts_cache import MIN_AGE_NS, cache_file
 from nserbench.leaderboard.tables.summary import summary_table
 
 CLASSES = ("anger", "happiness", "neutral", "sadness")
@@ -84,7 +84,7 @@ def report(folder: Path, few: int, many: int, rounds: int) -> list[str]:
     small.mkdir()
     for one in sorted(large.iterdir())[:few]:
         (small / one.name).symlink_to(one)
-    time.sleep(SETTLED / 1e9)  # what is younger is not remembered
+    time.sleep(MIN_AGE_NS / 1e9)  # what is younger is not remembered
     show(small)
     at_few, at_many, again, plain = medians(
         lambda: seconds(lambda: show(small)),

@@ -101,7 +101,7 @@ def hear(bound: ConfiguredCard[UpstreamCard], device: str) -> dict[str, torch.Te
     if (cleaner := bound.options.get("enhance")) is not None:
         enhancer = cleaner.card.open(cleaner.options, device)
         waves = [enhancer.enhance(wave) for wave in waves]
-    heard = waves if bound.card.hears else []
+    heard = waves if bound.card.reads_audio else []
     batch = Batch(["a", "b"], heard, ["how are you", "fine"], ["en", "en"])
     features = bound.card.open(bound.options, device).extract(batch)
     return {

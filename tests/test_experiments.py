@@ -169,7 +169,7 @@ def test_a_part_that_is_not_there_is_told_with_those_there_are() -> None:
     [
         ({"title": "a", "upstream": "mel"}, "needs an upstream and a head, or a reas"),
         ({"title": "a"}, "needs an upstream and a head, or a reason"),
-        ({"upstream": "mel", "head": "mean"}, "has no 'title'"),
+        ({"upstream": "mel", "downstream": "mean"}, "has no 'title'"),
         ({"title": "a", "heads": "b"}, "unknown key 'heads'"),
     ],
 )

@@ -93,7 +93,7 @@ class LayerGroup:
             )
 
 
-def stands_in(name: str, modules: Sequence[str]) -> bool:
+def is_inside(name: str, modules: Sequence[str]) -> bool:
     """Tell whether a parameter or module stands in one of some modules.
 
     Examples:
@@ -189,7 +189,7 @@ class Recognised:
 
 
 @contextmanager
-def at_rest(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Put a model in evaluation mode for a while, whatever mode its parts are in.
 
     What is written down while a model is trained is not left to dropout.
@@ -207,7 +207,7 @@ class Transcriber(Upstream):
     """An upstream that can also write down what it hears."""
 
     @abc.abstractmethod
-    def listen(self, batch: Batch) -> Recognised:
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Give the layered features, as `forward`, and the transcripts they come with.
 
         What it gives for an utterance does not depend on the others in the batch.
@@ -215,14 +215,14 @@ class Transcriber(Upstream):
 
     def forward(self, batch: Batch) -> LayeredFeatures:
         """Give the layered features."""
-        return self.listen(batch).features
+        return self.forward_and_transcribe(batch).features
 
     def transcribe(self, batch: Batch) -> list[str]:
         """Give the transcript of each utterance alone."""
         import torch
 
         with torch.no_grad():
-            return list(self.listen(batch).texts)
+            return list(self.forward_and_transcribe(batch).texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,27 +271,27 @@ _GROUPS = Option(
     help="groups to hand to the head, joined by +; all unless given",
     parse=several,
     label=several_label,
-    keyed=False,
+    affects_features=False,
 )
 _FINETUNE = Option(
     help="head under which it is tuned, such as last; joint for each cell's own",
     parse=tuned_under,
     label=nested_label,
-    keyed=False,
-    kind="downstream",
+    affects_features=False,
+    names_a="downstream",
 )
 _RATE = Option(
     help="learning rate of the upstream's weights where they are tuned",
     parse=rate,
     label=lambda value: f"{value:g}",
-    keyed=False,
+    affects_features=False,
 )
 _ENHANCE = Option(
     help="enhancer to clean the audio with first, such as dccrn",
     parse=parse_spec,
     label=nested_label,
-    keyed=False,
-    kind="enhancer",
+    affects_features=False,
+    names_a="enhancer",
 )
 
 
@@ -339,14 +339,14 @@ class UpstreamCard(ModelCard):
     batch: int = 1
 
     @property
-    def hears(self) -> bool:
+    def reads_audio(self) -> bool:
         """Whether audio changes the features."""
         return "waves" in self.reads
 
     def all_options(self) -> dict[str, Option]:
         """Give the options of this card and of all upstreams of its sort."""
         found = {**self.common}
-        if self.hears:
+        if self.reads_audio:
             found["enhance"] = _ENHANCE
         if self.tunable:
             found["finetune"] = _FINETUNE
@@ -367,7 +367,7 @@ class UpstreamCard(ModelCard):
         said = self.tunable
         return said(options) if callable(said) else said
 
-    def stays(self, options: Options) -> Sequence[str]:
+    def frozen_modules(self, options: Options) -> Sequence[str]:
         """Give the names of the modules that a tuning leaves as they are."""
         said = self.frozen
         return said(options) if callable(said) else said
@@ -376,7 +376,7 @@ class UpstreamCard(ModelCard):
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
         if upstream.model is not None and device == "cpu":
-            from nserbench.matmul import quicken
+            from nserbench.matmul import use_onednn
 
-            quicken(upstream.model)
+            use_onednn(upstream.model)
         return upstream

@@ -168,12 +168,12 @@ HF = UpstreamCard(
         "id": Option(
             help="hub id or local folder",
             label=checkpoint_label,
-            keyed=False,
+            affects_features=False,
             required=True,
         ),
-        "revision": Option(help="commit of the hub id", keyed=False),
+        "revision": Option(help="commit of the hub id", affects_features=False),
     },
-    bare="id",
+    positional="id",
     groups=describe_hf,
     files="nserbench.upstreams.huggingface.config:hf_files",
     reads=frozenset({"waves", "languages"}),  # a Whisper is told the language
@@ -231,7 +231,7 @@ SPEECHLM = UpstreamCard(
         "checkpoint": Option(
             help=f"a .pt file of its authors, of any size: {HOME}",
             label=path_label,
-            keyed=False,
+            affects_features=False,
             required=True,
         )
     },
@@ -257,8 +257,8 @@ BERT = UpstreamCard(
             default="reference",
             parse=transcript,
             label=nested_label,
-            keyed=False,
-            kind="upstream",
+            affects_features=False,
+            names_a="upstream",
         ),
         "pool": Option(
             help="mean to hand on all tokens, cls only the first",
@@ -288,10 +288,10 @@ S3PRL = UpstreamCard(
         "checkpoint": Option(
             help="file of yours for names ending in _local; hub id or folder for hf_",
             label=checkpoint_label,
-            keyed=False,
+            affects_features=False,
         ),
     },
-    bare="name",
+    positional="name",
     groups=describe_s3prl,
     files="nserbench.upstreams.s3prl:files",
     min_samples=1_040,

@@ -65,7 +65,10 @@ def combine(
             all of them.
     """
     card = _card(parts)
-    if spec.bare is not None or not spec.options.keys() <= card.all_options().keys():
+    if (
+        spec.positional is not None
+        or not spec.options.keys() <= card.all_options().keys()
+    ):
         last = parts[-1].card.name
         raise BadSpec(
             f"what follows {spec.name!r} is not of all of them: only "
@@ -107,7 +110,7 @@ def parts_of(
     cleaned = {"enhance": upstream.options.get("enhance")}
     return {
         name: replace(one, options={**one.options, **cleaned})
-        if one.card.hears and one.options["enhance"] is None
+        if one.card.reads_audio and one.options["enhance"] is None
         else one
         for name, one in upstream.card.parts.items()
     }

@@ -23,7 +23,7 @@ from nserbench.upstreams.base import (
     LayerGroup,
     Recognised,
     Transcriber,
-    at_rest,
+    eval_mode,
 )
 from nserbench.upstreams.loading.configs import describe_whisper
 from nserbench.upstreams.loading.hub import checkpoint_folder
@@ -95,7 +95,7 @@ class Whisper(Transcriber):
                 f"{options['checkpoint']} does not know language={self.language}"
             )
 
-    def listen(self, batch: Batch) -> Recognised:
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Give the groups ``encoder`` and ``decoder``, and the greedy transcripts.
 
         Raises:
@@ -103,7 +103,7 @@ class Whisper(Transcriber):
         """
         heard = self._hear(batch.waves)
         prompts = self._prompts(batch.languages)
-        with at_rest(self.model):
+        with eval_mode(self.model):
             said, steps = self._say(heard.last_hidden_state, prompts)
         read = self.model.model.decoder(
             input_ids=torch.cat([prompts, said[:, :-1]], dim=1),
@@ -120,7 +120,7 @@ class Whisper(Transcriber):
 
     @torch.no_grad()
     def transcribe(self, batch: Batch) -> list[str]:
-        """Give the greedy transcript of each utterance, as `listen` does.
+        """Return the greedy transcript of each utterance.
 
         Raises:
             ValueError: if a wave is empty or longer than 30 s.

@@ -23,7 +23,7 @@ from nserbench.upstreams.base import (
     Transcriber,
     Upstream,
     UpstreamCard,
-    stands_in,
+    is_inside,
 )
 from nserbench.upstreams.enhancement.base import EnhancerCard
 
@@ -139,7 +139,11 @@ class _Trial:
 
 def _batches(bound: ConfiguredCard[UpstreamCard], device: str) -> list[Batch]:
     """Make three batches of one, of the inputs that the upstream reads."""
-    waves = [[wave] for wave in _waves(bound, device)] if bound.card.hears else [[]] * 3
+    waves = (
+        [[wave] for wave in _waves(bound, device)]
+        if bound.card.reads_audio
+        else [[]] * 3
+    )
     return [
         Batch([name], wave, [sentence], ["en"])
         for name, wave, sentence in zip(CLIPS, waves, SENTENCES, strict=True)
@@ -252,12 +256,12 @@ def _gradients(trial: _Trial) -> _Outcome:
         if weights.grad is not None and bool(weights.grad.any())
     }
     model.zero_grad()
-    frozen = card.stays(trial.bound.options)
-    if all(stands_in(name, frozen) for name in reached):
+    frozen = card.frozen_modules(trial.bound.options)
+    if all(is_inside(name, frozen) for name in reached):
         return False, "no gradient reaches the weights that are not frozen"
     names = [name for name, _ in model.named_parameters()]
     for module in frozen:
-        if not any(stands_in(name, [module]) for name in names):
+        if not any(is_inside(name, [module]) for name in names):
             return False, f"no parameter is in {module!r}, which is to be frozen"
     return True, f"{len(reached)} of {len(names)} parameters reached"
 
@@ -269,7 +273,7 @@ def _writes(trial: _Trial) -> _Outcome:
     if not isinstance(upstream, Transcriber):
         return False, "is no Transcriber"
     with torch.no_grad():
-        heard = list(upstream.listen(trial.together).texts)
+        heard = list(upstream.forward_and_transcribe(trial.together).texts)
     alone = [upstream.transcribe(batch)[0] for batch in trial.alone]
     return heard == alone, "the same alone, in a batch, and without features"
 

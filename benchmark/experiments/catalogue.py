@@ -58,11 +58,14 @@ class Experiment:
         """Give the blocks that run a row, without what else they run."""
         for block in self.grid.blocks:
             asked = block.request
-            if line.upstream in asked.upstreams and line.head in asked.downstreams:
+            if (
+                line.upstream in asked.upstreams
+                and line.downstream in asked.downstreams
+            ):
                 alone = replace(
                     asked,
                     upstreams=[str(line.upstream)],
-                    downstreams=[str(line.head)],
+                    downstreams=[str(line.downstream)],
                 )
                 yield replace(block, request=alone)
 

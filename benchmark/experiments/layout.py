@@ -31,7 +31,7 @@ class ReportRow:
         group: The heading that it stands under; empty if none.
         title: As printed.
         upstream: As typed; None where the row cannot run.
-        head: Likewise.
+        downstream: Likewise.
         reason: Why it cannot run; None where it can.
         printed: Whether the paper has it.
     """
@@ -39,7 +39,7 @@ class ReportRow:
     group: str = ""
     title: str
     upstream: str | None = None
-    head: str | None = None
+    downstream: str | None = None
     reason: str | None = None
     printed: bool = True
 
@@ -88,7 +88,7 @@ def _part(table: Mapping[str, Any], place: int) -> ReportItem:
 
 def _line(table: Mapping[str, Any], what: str) -> ReportRow:
     line = ReportRow(**check_table(table, LINE, what, ("title",)))
-    runs = line.upstream is not None and line.head is not None
+    runs = line.upstream is not None and line.downstream is not None
     if runs == (line.reason is not None):
         raise BadGrid(f"{what} needs an upstream and a head, or a reason")
     return line
@@ -121,7 +121,7 @@ LINE: Mapping[str, Check] = {
     "group": a_text,
     "title": a_text,
     "upstream": a_text,
-    "head": a_text,
+    "downstream": a_text,
     "reason": a_text,
     "printed": a_truth,
 }

@@ -31,8 +31,8 @@ class Clip:
     samples: int
 
 
-def survey(
-    utterances: Sequence[Utterance], ledger: FileFacts, progress: Progress
+def read_clips(
+    utterances: Sequence[Utterance], file_facts: FileFacts, progress: Progress
 ) -> list[Clip]:
     """Read, check and digest the audio of every utterance, in the order given.
 
@@ -43,7 +43,8 @@ def survey(
     """
     there = {one.path for one in utterances if one.path.is_file()}
     known = {
-        path: json.loads(fact) for path, fact in ledger.known("audio", there).items()
+        path: json.loads(fact)
+        for path, fact in file_facts.known("audio", there).items()
     }
     new = [one for one in utterances if _part(one) not in known.get(one.path, {})]
     problems, changed = [], set()
@@ -53,7 +54,9 @@ def survey(
         else:
             known.setdefault(one.path, {})[_part(one)] = found
             changed.add(one.path)
-    ledger.note(FileFact("audio", path, json.dumps(known[path])) for path in changed)
+    file_facts.note(
+        FileFact("audio", path, json.dumps(known[path])) for path in changed
+    )
     if problems:
         _refuse(list(dict.fromkeys(problems)))
     return [Clip(one, *known[one.path][_part(one)]) for one in utterances]

@@ -15,7 +15,7 @@ from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.base import Utterance
-from nserbench.corpora.noise.mixing import Noise, lay_under
+from nserbench.corpora.noise.mixing import Noise, add_noise
 from nserbench.progress import Progress
 from nserbench.upstreams.base import SAMPLE_RATE
 
@@ -77,7 +77,7 @@ def _write(
         ("noise", "snr", "noise_file", "offset", "gain", "measured_snr"), ""
     )
     if noise is not None and condition.snr is not None:
-        mixture = lay_under(wave, noise, one.id, condition.snr, seed)
+        mixture = add_noise(wave, noise, one.id, condition.snr, seed)
         wave = mixture.wave
         how = {
             "noise": noise.name,

@@ -70,7 +70,7 @@ class ModelCache:
         return self._kept[name]
 
 
-def provide(
+def extract_missing(
     extraction: Extraction,
     clips: Sequence[Clip],
     forms: Sequence[Form],
@@ -94,7 +94,7 @@ def provide(
     """
     if extraction.transcripts is not None:
         source = extraction.transcripts
-        provide(source, clips, ["transcripts"], store, models, progress)
+        extract_missing(source, clips, ["transcripts"], store, models, progress)
     missing, short = lacking(extraction, clips, forms, store)
     if missing:
         label = extraction.upstream.bound.label
@@ -107,13 +107,13 @@ def lacking(
     extraction: Extraction, clips: Sequence[Clip], forms: Sequence[Form], store: Store
 ) -> tuple[dict[str, Clip], list[Form]]:
     """Give the utterances that the store lacks in some form, by key, and the forms."""
-    keyed = dict(zip(extraction.keys(clips), clips, strict=True))
+    affects_features = dict(zip(extraction.keys(clips), clips, strict=True))
     features = store.features(extraction.identity)
     held = {form: features.keys(form) for form in forms}
-    short = [form for form in forms if not held[form].issuperset(keyed)]
+    short = [form for form in forms if not held[form].issuperset(affects_features)]
     return {
         key: clip
-        for key, clip in keyed.items()
+        for key, clip in affects_features.items()
         if any(key not in held[form] for form in short)
     }, short
 
@@ -191,7 +191,7 @@ def _tuned(extraction: Extraction) -> dict[str, float]:
 
 
 def said(extraction: Extraction, clips: Sequence[Clip], store: Store) -> list[str]:
-    """Read the transcripts of utterances that `provide` has made."""
+    """Read the transcripts of utterances that `extract_missing` has made."""
     features = store.features(extraction.identity)
     return [features.read_transcript(extraction.key(clip)) for clip in clips]
 
@@ -220,12 +220,12 @@ def _hear(
 
 def _keep(
     extraction: Extraction,
-    keyed: Sequence[tuple[str, Clip]],
+    affects_features: Sequence[tuple[str, Clip]],
     heard: Recognised,
     states: Mapping[Form, dict[str, dict[str, NDArray[Any]]]],
 ) -> None:
     """Put what is to be stored of a batch into ``states``, by form and key."""
-    for place, (key, clip) in enumerate(keyed):
+    for place, (key, clip) in enumerate(affects_features):
         for form, found in states.items():
             if form == "transcripts":
                 found[key] = {"text": _letters(heard.texts[place])}
@@ -252,7 +252,7 @@ def _run(upstream: Upstream, batch: Batch, forms: set[Form]) -> Recognised:
     import torch
 
     with torch.no_grad():
-        return _transcriber(upstream).listen(batch)
+        return _transcriber(upstream).forward_and_transcribe(batch)
 
 
 def _transcriber(upstream: Upstream) -> Transcriber:

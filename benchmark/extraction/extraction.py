@@ -14,7 +14,7 @@ from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.store.digests import digest
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.audio import read_audio
-from nserbench.corpora.noise.mixing import MIX_VERSION, Noise, lay_under
+from nserbench.corpora.noise.mixing import MIX_VERSION, Noise, add_noise
 from nserbench.upstreams.base import Batch, ModelCard, UpstreamCard
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
 
@@ -91,7 +91,7 @@ class Extraction:
     @property
     def condition(self) -> str:
         """``clean``, or a noise at an SNR; ``any`` where no audio is heard."""
-        if not self.card.hears:
+        if not self.card.reads_audio:
             return self.transcripts.condition if self.transcripts else "any"
         return "clean" if self.noise is None else f"{self.noise.name}@{self.snr:g}"
 
@@ -99,7 +99,7 @@ class Extraction:
     def identity(self) -> dict[str, object]:
         """All that decides the features of an utterance besides the utterance."""
         mixed = None
-        if self.noise is not None and self.card.hears:
+        if self.noise is not None and self.card.reads_audio:
             mixed = {
                 "noise": self.noise.digest,
                 "snr": self.snr,
@@ -132,7 +132,7 @@ class Extraction:
     def key(self, clip: Clip) -> str:
         """Give the digest of all that decides an utterance's features besides these."""
         one, reads = clip.utterance, self.card.reads
-        heard = self.card.hears
+        heard = self.card.reads_audio
         told = "texts" in reads and self.transcripts is None
         return digest(
             {
@@ -161,7 +161,7 @@ class Extraction:
         one, card = clip.utterance, self.card
         wave = read_audio(one.path, one.start, one.end, one.channel)
         if self.noise is not None and self.snr is not None:
-            wave = lay_under(wave, self.noise, one.id, self.snr, self.mix_seed).wave
+            wave = add_noise(wave, self.noise, one.id, self.snr, self.mix_seed).wave
         if enhancer is not None:
             wave = enhancer.enhance(wave)
         wave = wave[: card.max_samples]
@@ -181,7 +181,7 @@ class Extraction:
             texts: What is said in each, as far as it is known.
             enhancer: The loaded enhancer, if the extraction has one.
         """
-        heard = clips if self.card.hears else ()
+        heard = clips if self.card.reads_audio else ()
         return Batch(
             [clip.utterance.id for clip in clips],
             [self.wave(clip, enhancer) for clip in heard],

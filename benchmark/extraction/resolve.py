@@ -44,7 +44,9 @@ class ResolvedUpstream:
         )
 
 
-def identify(upstream: ConfiguredCard[UpstreamCard], store: Store) -> ResolvedUpstream:
+def resolve_upstream(
+    upstream: ConfiguredCard[UpstreamCard], store: Store
+) -> ResolvedUpstream:
     """Digest the checkpoint of an upstream, and of the models that its options name.
 
     Raises:
@@ -54,7 +56,7 @@ def identify(upstream: ConfiguredCard[UpstreamCard], store: Store) -> ResolvedUp
     return ResolvedUpstream(
         _model(upstream, store),
         _model(enhancer, store) if enhancer is not None else None,
-        identify(writer, store) if writer is not None else None,
+        resolve_upstream(writer, store) if writer is not None else None,
     )
 
 
@@ -65,7 +67,7 @@ def _model(bound: ConfiguredCard[M], store: Store) -> DigestedModel[M]:
     files = bound.card.checkpoint_files(bound.options)
     if not files:
         return DigestedModel(bound, "")
-    found = store.ledger.digests(files)
+    found = store.file_facts.digests(files)
     return DigestedModel(
         bound, digest(sorted([path.name, found[path]] for path in files))
     )

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nserbench.benchmark.extraction.clips import Clip, survey
-from nserbench.benchmark.extraction.extract import ModelCache, provide, said
-from nserbench.benchmark.extraction.resolve import identify
+from nserbench.benchmark.extraction.clips import Clip, read_clips
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, said
+from nserbench.benchmark.extraction.resolve import resolve_upstream
 from nserbench.benchmark.extraction.word_errors import Against, WordErrors, recognition
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition
@@ -83,15 +83,17 @@ def transcribe(
     Raises:
         NserbenchError: if audio or weights cannot be used.
     """
-    known = identify(upstream, store)
+    known = resolve_upstream(upstream, store)
 
     def write_down(label: str, condition: Condition) -> list[str]:
         extraction = known.over(corpora[label], condition, mix_seed=0)
-        provide(extraction, clips[label], ["transcripts"], store, models, progress)
+        extract_missing(
+            extraction, clips[label], ["transcripts"], store, models, progress
+        )
         return said(extraction, clips[label], store)
 
     clips = {
-        label: survey(opened.corpus.utterances, store.ledger, progress)
+        label: read_clips(opened.corpus.utterances, store.file_facts, progress)
         for label, opened in corpora.items()
     }
     found = []

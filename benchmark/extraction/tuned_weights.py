@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from nserbench.benchmark.store.shards import write_whole
 from nserbench.errors import StoreDamaged
-from nserbench.upstreams.base import stands_in
+from nserbench.upstreams.base import is_inside
 
 
-def make_ready(model: nn.Module, frozen: Sequence[str]) -> None:
+def set_train_mode(model: nn.Module, frozen: Sequence[str]) -> None:
     """Put a model in training mode, but for the modules that stay as they are.
 
     Those are in evaluation mode, and take no gradient.
     """
     model.train()
     for name, module in model.named_modules():
-        if stands_in(name, frozen):
+        if is_inside(name, frozen):
             module.eval()
     for name, weights in model.named_parameters():
-        if stands_in(name, frozen):
+        if is_inside(name, frozen):
             weights.requires_grad_(False)
 
 
@@ -34,7 +34,7 @@ def trainable(model: nn.Module) -> dict[str, Tensor]:
     return {name: one for name, one in model.named_parameters() if one.requires_grad}
 
 
-def changing(model: nn.Module) -> dict[str, Tensor]:
+def trainable_state(model: nn.Module) -> dict[str, Tensor]:
     """Give all that training changes: weights, and running means such as batch norm's.
 
     The tensors are those of the model, so that copying into them loads them.
@@ -44,7 +44,7 @@ def changing(model: nn.Module) -> dict[str, Tensor]:
     return {**trainable(model), **buffers}
 
 
-def put_back(state: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
+def copy_into(state: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
     """Copy tensors into those of the same names.
 
     Raises:
@@ -63,7 +63,9 @@ def save_tuned(file: Path, model: nn.Module, seconds: float) -> None:
         model: That was tuned.
         seconds: That it took.
     """
-    state = {name: one.detach().contiguous() for name, one in changing(model).items()}
+    state = {
+        name: one.detach().contiguous() for name, one in trainable_state(model).items()
+    }
     count = sum(one.numel() for one in trainable(model).values())
     facts = {"parameters": str(count), "seconds": f"{seconds:.3f}"}
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +80,7 @@ def load_tuned(file: Path, model: nn.Module) -> None:
     """
     into = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     try:
-        put_back(load_file(file), into)
+        copy_into(load_file(file), into)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise StoreDamaged(
             f"the tuned weights in {file} cannot be used: {error}\n"

@@ -37,7 +37,7 @@ class AudioBatches:
     def lengths(self) -> Tensor:
         """``(rows,)`` samples that the model hears of each row."""
         card = self.job.cell.upstream.card
-        if not card.hears:
+        if not card.reads_audio:
             return torch.zeros(len(self.job.clips), dtype=torch.int64)
         own = torch.tensor([clip.samples for clip in self.job.clips])
         heard = own.clamp(max(card.min_samples, card.window), card.max_samples)

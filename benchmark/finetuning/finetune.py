@@ -20,21 +20,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nserbench.benchmark.extraction.extract import ModelCache, provide
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
 from nserbench.benchmark.extraction.tuned_weights import (
-    put_back,
+    copy_into,
     save_tuned,
 )
 from nserbench.benchmark.finetuning.audio_batches import AudioBatches
 from nserbench.benchmark.finetuning.joint_model import JointModel, chosen
 from nserbench.benchmark.jobs.fit import trained_features
 from nserbench.benchmark.jobs.head import (
-    chance_of,
     class_numbers,
     fresh_head,
     head_file,
     log_of,
     save_head,
+    seeds_of,
     trained_rows,
 )
 from nserbench.benchmark.jobs.job import FineTuning, Job
@@ -49,7 +49,7 @@ from nserbench.benchmark.training.loss import (
     EpochLog,
     class_weights,
     cross_entropy,
-    pace,
+    lr_factor,
     uar_of,
 )
 from nserbench.benchmark.training.moments import Moments, Statistics
@@ -100,7 +100,7 @@ def tune(
     lesson = _FineTuner(job, split, pair, material, progress)
     partial = file.with_suffix(".partial")
     lesson.resume(partial)
-    with seeded(chance_of(job, split).start("dropout")):
+    with seeded(seeds_of(job, split).seed_for("dropout")):
         lesson.run(partial)
     joint = tuning.head(split, store)
     log = log_of(head, lesson.seen, lesson.seconds, peak.bytes)
@@ -117,9 +117,9 @@ def _provide_read(
     for part in job.training:
         extraction = part.extraction.alone
         if pooled:
-            provide(extraction, job.clips, ["pooled"], store, models, progress)
+            extract_missing(extraction, job.clips, ["pooled"], store, models, progress)
         elif (words := extraction.transcripts) is not None:
-            provide(words, job.clips, ["transcripts"], store, models, progress)
+            extract_missing(words, job.clips, ["transcripts"], store, models, progress)
 
 
 def _statistics(
@@ -181,7 +181,7 @@ class _FineTuner:
     _chance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        start = chance_of(self.job, self.split).start("order")
+        start = seeds_of(self.job, self.split).seed_for("order")
         self._order = torch.Generator().manual_seed(start)
 
     def run(self, partial: Path) -> None:
@@ -196,11 +196,11 @@ class _FineTuner:
             self._epoch(rows, epoch, steps)
             if self.split.dev:
                 self.seen.dev.append(self._select())
-                self.best.offer(self.seen.dev[-1], self.pair.state())
+                self.best.update(self.seen.dev[-1], self.pair.state())
             self.seconds += time.perf_counter() - began
             self._keep(partial)
-        put_back(self.best.state, self.pair.state())
-        self.pair.rest()
+        copy_into(self.best.state, self.pair.state())
+        self.pair.eval()
 
     def _announce(self, steps: int, done: int) -> None:
         label, head = self.job.cell.upstream.label, self.job.cell.downstream.label
@@ -218,7 +218,7 @@ class _FineTuner:
         self.pair.train()
         for step, parts in enumerate(ahead(self.material.parts, dealt)):
             loss, right = self._gradients(parts, labels, weights, received)
-            share = pace(recipe, epoch * steps + step, recipe.epochs * steps)
+            share = lr_factor(recipe, epoch * steps + step, recipe.epochs * steps)
             norm = self.pair.step(share)
             self._refuse_diverged(loss, norm, epoch, step)
             told.append((loss * len(dealt[step]), right))
@@ -258,7 +258,7 @@ class _FineTuner:
     def _select(self) -> float:
         """Give the UAR on the part that selects."""
         rows = trained_rows(self.job, self.split.dev)
-        self.pair.rest()
+        self.pair.eval()
         with torch.no_grad():
             scores = torch.cat(
                 [
@@ -296,7 +296,7 @@ class _FineTuner:
             kept = torch.load(partial, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, pickle.UnpicklingError) as error:
             raise StoreDamaged(f"{partial} cannot be read: delete it") from error
-        put_back(kept["state"], self.pair.state())
+        copy_into(kept["state"], self.pair.state())
         self.pair.optimiser.load_state_dict(kept["optimiser"])
         self.seen, self.seconds = EpochLog(**kept["seen"]), kept["seconds"]
         self.best.score, self.best.state = kept["best"]

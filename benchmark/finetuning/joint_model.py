@@ -8,10 +8,14 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from nserbench.benchmark.extraction.tuned_weights import changing, make_ready, trainable
+from nserbench.benchmark.extraction.tuned_weights import (
+    set_train_mode,
+    trainable,
+    trainable_state,
+)
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.training.fit_one import note_received
-from nserbench.benchmark.training.loss import slope
+from nserbench.benchmark.training.loss import grad_norm
 from nserbench.benchmark.training.moments import Moments
 from nserbench.benchmark.training.sources import places
 from nserbench.downstreams.pooling import mean_over_time
@@ -51,10 +55,10 @@ class JointModel:
 
     def train(self) -> None:
         """Put both in training mode."""
-        make_ready(self.model, self._frozen)
+        set_train_mode(self.model, self._frozen)
         self.head.train()
 
-    def rest(self) -> None:
+    def eval(self) -> None:
         """Put both in evaluation mode."""
         self.model.eval()
         self.head.eval()
@@ -91,7 +95,10 @@ class JointModel:
 
     def state(self) -> dict[str, Tensor]:
         """Give all that training changes."""
-        both = {"upstream": changing(self.model), "head": changing(self.head)}
+        both = {
+            "upstream": trainable_state(self.model),
+            "head": trainable_state(self.head),
+        }
         return {
             f"{whose}.{name}": one
             for whose in both
@@ -105,7 +112,7 @@ class JointModel:
             share: Of the learning rates.
         """
         groups = self.optimiser.param_groups
-        norm = slope(chain.from_iterable(group["params"] for group in groups))
+        norm = grad_norm(chain.from_iterable(group["params"] for group in groups))
         if math.isfinite(norm):
             for group, rate in zip(groups, self.rates, strict=True):
                 group["lr"] = rate * share

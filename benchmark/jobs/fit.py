@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from nserbench.benchmark.jobs.head import (
     FitLog,
-    chance_of,
     class_numbers,
     empty_head,
     fresh_head,
@@ -22,6 +21,7 @@ from nserbench.benchmark.jobs.head import (
     load_head,
     log_of,
     save_head,
+    seeds_of,
     statistics_of,
     trained_rows,
     weights_by_layer,
@@ -33,7 +33,7 @@ from nserbench.benchmark.store.feature_store import FeatureReader, Store
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.fit_one import fit, predict
 from nserbench.benchmark.training.fit_stack import can_stack, fit_together
-from nserbench.benchmark.training.gpu_source import settled
+from nserbench.benchmark.training.gpu_source import on_device
 from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.sources import (
     FeatureSource,
@@ -89,7 +89,7 @@ def open_sources(job: Job, store: Store, device: str = "cpu") -> JobFeatures:
     kind = FrameSource if job.cell.reads_frames else PooledSource
 
     def open_one(features: FeatureReader, keys: Sequence[str]) -> FeatureSource:
-        return settled(kind(features, keys, job.stored, job.cell.groups), device)
+        return on_device(kind(features, keys, job.stored, job.cell.groups), device)
 
     test = open_one(job.extraction.features(store), job.keys)
     if job.matched:
@@ -257,7 +257,7 @@ def _run(job: Job, split: Split, source: FeatureSource) -> HeadTraining:
         layers,
         trained_rows(job, split.train),
         job.recipe.epochs,
-        chance_of(job, split),
+        seeds_of(job, split),
         trained_rows(job, split.dev) if split.dev else None,
     )
 
@@ -284,7 +284,7 @@ def _fit_alone(
         class_numbers(job).repeat(len(job.training)),
         len(job.opened.corpus.classes),
         job.recipe,
-        chance_of(job, split),
+        seeds_of(job, split),
         device,
         trained_rows(job, split.dev) if split.dev else None,
     )

@@ -65,7 +65,7 @@ def weights_by_layer(job: Job, head: nn.Module) -> dict[str, dict[str, float]]:
     }
 
 
-def chance_of(job: Job, split: Split) -> FitSeeds:
+def seeds_of(job: Job, split: Split) -> FitSeeds:
     """Give the sources of chance of a fit."""
     return FitSeeds(job.cell.seed, split.fold)
 
@@ -96,7 +96,7 @@ def fresh_head(job: Job, split: Split, statistics: Statistics | None) -> nn.Modu
         statistics: Of its training part; None where its recipe does not standardise.
     """
     head = job.cell.downstream
-    with seeded(chance_of(job, split).start("weights")):
+    with seeded(seeds_of(job, split).seed_for("weights")):
         built = head.card.build(
             job.cell.groups, len(job.opened.corpus.classes), head.options
         )

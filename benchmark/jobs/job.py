@@ -203,7 +203,7 @@ class FineTuning:
     def frozen(self) -> Sequence[str]:
         """Names of the modules that stay as they are."""
         upstream = self.joint.cell.upstream
-        return upstream.card.stays(upstream.options)
+        return upstream.card.frozen_modules(upstream.options)
 
     def identity(self, split: Split) -> dict[str, object]:
         """All that decides the tuned weights of a fold."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from nserbench.benchmark.extraction.clips import Clip, survey
+from nserbench.benchmark.extraction.clips import Clip, read_clips
 from nserbench.benchmark.extraction.extraction import Extraction
-from nserbench.benchmark.extraction.resolve import ResolvedUpstream, identify
+from nserbench.benchmark.extraction.resolve import ResolvedUpstream, resolve_upstream
 from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
@@ -54,7 +54,9 @@ def _upstreams(cells: Sequence[Cell]) -> dict[str, ConfiguredCard[UpstreamCard]]
 def _identified(
     upstream: ConfiguredCard[UpstreamCard], store: Store
 ) -> dict[str, ResolvedUpstream]:
-    return {name: identify(one, store) for name, one in parts_of(upstream).items()}
+    return {
+        name: resolve_upstream(one, store) for name, one in parts_of(upstream).items()
+    }
 
 
 @dataclass(slots=True)
@@ -139,7 +141,7 @@ def _surveyed(
             progress.note(line)
     found: dict[str, Sequence[Clip]] = {}
     for label, opened in study.corpora.items():
-        clips = survey(opened.corpus.utterances, store.ledger, progress)
+        clips = read_clips(opened.corpus.utterances, store.file_facts, progress)
         refuse_copies(label, clips, opened.splits)
         opened.refuse_short_noises([clip.samples for clip in clips])
         found[label] = clips

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from nserbench.benchmark.extraction.extract import ModelCache, lacking, provide
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
 from nserbench.benchmark.extraction.extraction import Extraction
 from nserbench.benchmark.finetuning.finetune import tune
 from nserbench.benchmark.jobs.head import head_file
@@ -19,7 +19,7 @@ from nserbench.benchmark.study.splits import Split
 from nserbench.progress import Progress
 
 
-def provide_all(
+def ensure_features(
     jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
 ) -> None:
     """Make the features that jobs lack, to train and to test.
@@ -81,7 +81,7 @@ def _hear(
 ) -> None:
     """Let the upstream of jobs hear what the store lacks."""
     for one in _extractions(jobs):
-        provide(one, jobs[0].clips, needed(jobs, one), store, models, progress)
+        extract_missing(one, jobs[0].clips, needed(jobs, one), store, models, progress)
 
 
 def _lacks(extraction: Extraction, job: Job, store: Store) -> bool:

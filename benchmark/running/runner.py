@@ -27,7 +27,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
 from nserbench.benchmark.results.result import Result, write_result
 from nserbench.benchmark.running.assemble import CellOutcome, done, job_folder, undone
-from nserbench.benchmark.running.ensure_features import provide_all
+from nserbench.benchmark.running.ensure_features import ensure_features
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Request, Study
 from nserbench.errors import NserbenchError
@@ -115,7 +115,7 @@ class Runner:
         for _, same in groupby(jobs, key=_condition):
             here = list(same)
             try:
-                provide_all(here, self.store, models, self.progress)
+                ensure_features(here, self.store, models, self.progress)
             except Exception as error:
                 if concerns_all(error):
                     raise

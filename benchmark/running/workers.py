@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import torch
 
-from nserbench.benchmark.extraction.extract import ModelCache, lacking, provide
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -262,7 +262,7 @@ def _hear(order: bytes, name: str, forms: Sequence[Form]) -> None:
         extraction, clips = needs[name].extraction, needs[name].clips
         models = _models(extraction.models, device)
         try:
-            provide(extraction, clips, forms, store, models, Silent())
+            extract_missing(extraction, clips, forms, store, models, Silent())
         except Exception as error:
             if concerns_all(error):
                 raise

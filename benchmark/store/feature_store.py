@@ -45,12 +45,12 @@ class Features:
 
     Args:
         folder: Where its shards are.
-        ledger: Remembers which shards have been checked.
+        file_facts: Remembers which shards have been checked.
     """
 
-    def __init__(self, folder: Path, ledger: FileFacts) -> None:
+    def __init__(self, folder: Path, file_facts: FileFacts) -> None:
         self.folder = folder
-        self._ledger = ledger
+        self._file_facts = file_facts
         self._forms: dict[Form, dict[str, ArrayLocation]] = {}
 
     def keys(self, form: Form) -> set[str]:
@@ -107,7 +107,7 @@ class Features:
             },
             facts,
         )
-        self._ledger.fill("checked", [file], lambda _: "ok")
+        self._file_facts.fill("checked", [file], lambda _: "ok")
         stored.update(read_header(file)[0])
 
     def shards(self, form: Form) -> list[Path]:
@@ -142,7 +142,7 @@ class Features:
     def _stored(self, form: Form) -> dict[str, ArrayLocation]:
         if form not in self._forms:
             files = self.shards(form)
-            self._ledger.fill("checked", files, _checked)
+            self._file_facts.fill("checked", files, _checked)
             self._forms[form] = {
                 name: stored
                 for file in files
@@ -165,14 +165,14 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.ledger = FileFacts(root / "ledger.sqlite")
+        self.file_facts = FileFacts(root / "ledger.sqlite")
         self._open: dict[str, Features] = {}
 
     def features(self, identity: Mapping[str, object]) -> Features:
         """Open the features of an extraction, there or not."""
         name = digest(identity)
         if name not in self._open:
-            self._open[name] = Features(self.root / "features" / name, self.ledger)
+            self._open[name] = Features(self.root / "features" / name, self.file_facts)
         return self._open[name]
 
     def announce(
@@ -189,7 +189,7 @@ class Store:
     def all_features(self) -> Iterable[Features]:
         """Give everything extracted."""
         for about in sorted((self.root / "features").glob(f"*/{ABOUT}")):
-            yield Features(about.parent, self.ledger)
+            yield Features(about.parent, self.file_facts)
 
     def fit_file(self, identity: Mapping[str, object]) -> Path:
         """Give where the weights of a fitted head are, there or not."""

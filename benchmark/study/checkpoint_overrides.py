@@ -47,7 +47,7 @@ def typed(spec: Spec) -> str:
         >>> typed(Spec("bert", {"text": "whisper:language=de"}))
         'bert:text={whisper:language=de}'
     """
-    said = [] if spec.bare is None else [_braced(spec.bare)]
+    said = [] if spec.positional is None else [_braced(spec.positional)]
     said += [f"{key}={_braced(value)}" for key, value in spec.options.items()]
     return f"{spec.name}:{','.join(said)}" if said else spec.name
 
@@ -84,10 +84,10 @@ def _inwards(
     """Swap the weights of the names that stand in options."""
     options = dict(spec.options)
     for key, option in known.items():
-        if option.kind in ("upstream", "enhancer"):
-            inner = _nested(options.get(key, option.default), plugins, option.kind)
+        if option.names_a in ("upstream", "enhancer"):
+            inner = _nested(options.get(key, option.default), plugins, option.names_a)
             if inner is not None:
-                new = _swapped(inner, option.kind, weights, plugins)
+                new = _swapped(inner, option.names_a, weights, plugins)
                 if new != inner:
                     options[key] = typed(new)
     return replace(spec, options=options)

@@ -43,7 +43,7 @@ def shuffled(
     """
     import torch
 
-    dealt = mixed(rows, generator)
+    dealt = shuffled_rows(rows, generator)
     if lengths is None:
         return list(dealt.split(size))
     batches = [
@@ -55,7 +55,7 @@ def shuffled(
     return [batches[place] for place in order.tolist()]
 
 
-def mixed(rows: Tensor, generator: Generator) -> Tensor:
+def shuffled_rows(rows: Tensor, generator: Generator) -> Tensor:
     """Give rows in a random order."""
     import torch
 

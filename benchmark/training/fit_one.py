@@ -16,8 +16,8 @@ from nserbench.benchmark.training.loss import (
     EpochLog,
     class_weights,
     cross_entropy,
-    pace,
-    slope,
+    grad_norm,
+    lr_factor,
     uar_of,
 )
 from nserbench.benchmark.training.moments import Moments, Statistics
@@ -93,7 +93,7 @@ class FitSeeds:
     seed: int
     fold: str
 
-    def start(self, purpose: str) -> int:
+    def seed_for(self, purpose: str) -> int:
         """Give the seed for a purpose such as ``weights``."""
         return derived_seed(self.seed, self.fold, purpose)
 
@@ -105,7 +105,7 @@ def fit(
     labels: Tensor,
     classes: int,
     recipe: Recipe,
-    chance: FitSeeds,
+    seeds: FitSeeds,
     device: str,
     dev: Tensor | None = None,
 ) -> EpochLog:
@@ -118,7 +118,7 @@ def fit(
         labels: ``(all rows,)`` class numbers.
         classes: How many there are.
         recipe: How.
-        chance: Decides batches and dropout.
+        seeds: Decides batches and dropout.
         device: Where to train.
         dev: ``(m,)`` the part that selects the epoch; None to take the last.
 
@@ -126,12 +126,12 @@ def fit(
         What was seen. It ends with the epoch in which the loss was no longer finite.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
-    order = torch.Generator().manual_seed(chance.start("order"))
+    order = torch.Generator().manual_seed(seeds.seed_for("order"))
     weights = class_weights(labels[rows], classes, recipe).to(device)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
-    paces = (pace(recipe, step, steps) for step in range(steps))
+    paces = (lr_factor(recipe, step, steps) for step in range(steps))
     seen, best, received = EpochLog(), BestCheckpoint(), Moments()
-    with seeded(chance.start("dropout")), Prefetch(source) as prefetch:
+    with seeded(seeds.seed_for("dropout")), Prefetch(source) as prefetch:
         for epoch in range(recipe.epochs):
             dealt = shuffled(rows, source.lengths, recipe.batch_size, order)
             batches = prefetch.batches(dealt)
@@ -142,12 +142,12 @@ def fit(
             )
             seen.losses.append(loss / len(rows))
             seen.accuracies.append(right / len(rows))
-            seen.gradients.append(slope(head.parameters()))
+            seen.gradients.append(grad_norm(head.parameters()))
             if seen.diverged:
                 break
             if dev is not None:
                 seen.dev.append(uar_of(predict(head, source, dev, device), labels[dev]))
-                best.offer(seen.dev[-1], head.state_dict())
+                best.update(seen.dev[-1], head.state_dict())
     best.restore(head)
     seen.scales = received.scales()
     return seen

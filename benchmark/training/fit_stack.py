@@ -22,7 +22,7 @@ from nserbench.benchmark.training.loss import (
     EpochLog,
     class_weights,
     cross_entropy,
-    pace,
+    lr_factor,
     uar_of,
 )
 from nserbench.benchmark.training.sources import Buffers
@@ -237,7 +237,7 @@ class _Stack:
             logits = run.head.fuse(pooled)  # type: ignore[operator]
         run.head.train()
         score = uar_of(logits, self.labels[dev])
-        self.best[place].offer(score, run.head.state_dict())
+        self.best[place].update(score, run.head.state_dict())
         return score
 
     def _steps(self, streams: Sequence[BatchStream], steps: int) -> Iterable[Tensor]:
@@ -274,7 +274,10 @@ class _Stack:
     def _paces(self, active: int, steps: int) -> Tensor:
         """Give the learning rate of each run, of the first, ``(steps, active)``."""
         shares = [
-            [pace(self.recipe, self.done + step, end) for end in self.ends[:active]]
+            [
+                lr_factor(self.recipe, self.done + step, end)
+                for end in self.ends[:active]
+            ]
             for step in range(steps)
         ]
         return torch.tensor(shares, device=self.device)

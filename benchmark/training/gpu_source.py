@@ -65,7 +65,7 @@ class GpuSource:
         return LayerGroup(states.mul_(there[..., None]), lengths)
 
 
-def settled(source: FeatureSource, device: str) -> FeatureSource:
+def on_device(source: FeatureSource, device: str) -> FeatureSource:
     """Give a source whose features are where they are used, if they fit there."""
     if isinstance(source, FrameSource) and sum(_sizes(source)) <= SHARE * room(device):
         return GpuSource(source, device)

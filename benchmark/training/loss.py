@@ -53,7 +53,7 @@ class BestCheckpoint:
         self.score = -math.inf
         self.state: dict[str, Tensor] = {}
 
-    def offer(self, score: float, state: Mapping[str, Tensor]) -> None:
+    def update(self, score: float, state: Mapping[str, Tensor]) -> None:
         """Keep some weights if no earlier ones were as good."""
         if score > self.score:
             self.score = score
@@ -109,14 +109,14 @@ def cross_entropy(
     return terms, own
 
 
-def pace(recipe: Recipe, step: int, steps: int) -> float:
+def lr_factor(recipe: Recipe, step: int, steps: int) -> float:
     """Give the learning rate of a step relative to that of the first."""
     if recipe.schedule == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def slope(weights: Iterable[Tensor]) -> float:
+def grad_norm(weights: Iterable[Tensor]) -> float:
     """Give the norm of the gradient of some weights, all together."""
     given = [one.grad for one in weights if one.grad is not None]
     return float(nn.utils.get_total_norm(given))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nserbench.benchmark.training.batching import mixed
+from nserbench.benchmark.training.batching import shuffled_rows
 from nserbench.benchmark.training.fit_one import FitSeeds, note_received
 from nserbench.benchmark.training.moments import Moments
 from nserbench.upstreams.base import LayerGroup
@@ -26,7 +26,7 @@ class HeadTraining:
         layers: The layers it reads of each group, as places on the layer axis.
         rows: ``(n,)`` its training part.
         epochs: Passes over it.
-        chance: Decides its batches and its dropout.
+        seeds: Decides its batches and its dropout.
         dev: ``(m,)`` the part that selects the epoch; None to take the last.
     """
 
@@ -34,7 +34,7 @@ class HeadTraining:
     layers: Mapping[str, range]
     rows: Tensor
     epochs: int
-    chance: FitSeeds
+    seeds: FitSeeds
     dev: Tensor | None = None
 
     def lowered(self, first: Mapping[str, int]) -> HeadTraining:
@@ -61,8 +61,8 @@ class BatchStream:
     def __init__(self, run: HeadTraining, size: int) -> None:
         self.run = run
         self.size = size
-        self.masks = torch.Generator().manual_seed(run.chance.start("dropout"))
-        self._order = torch.Generator().manual_seed(run.chance.start("order"))
+        self.masks = torch.Generator().manual_seed(run.seeds.seed_for("dropout"))
+        self._order = torch.Generator().manual_seed(run.seeds.seed_for("order"))
         self._waiting = run.rows.new_empty(0, size)
         self._done = 0
         counts = F.pad(torch.ones(len(run.rows)), (0, -len(run.rows) % size))
@@ -75,7 +75,7 @@ class BatchStream:
         """
         epoch = len(self._counts)
         while len(self._waiting) < steps:
-            dealt = mixed(self.run.rows, self._order)
+            dealt = shuffled_rows(self.run.rows, self._order)
             dealt = F.pad(dealt, (0, epoch * self.size - len(dealt)))
             self._waiting = torch.cat([self._waiting, dealt.view(epoch, self.size)])
         rows, self._waiting = self._waiting[:steps], self._waiting[steps:]

@@ -238,7 +238,7 @@ def looped(wave: NDArray[np.float32], offset: int, samples: int) -> NDArray[np.f
     return part
 
 
-def lay_under(
+def add_noise(
     speech: NDArray[np.float32],
     noise: Noise,
     utterance_id: str,

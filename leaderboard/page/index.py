@@ -102,7 +102,7 @@ class PageCurve(TypedDict):
     """A curve: for each metric, a value and its interval at every ``x``."""
 
     upstream: str
-    head: str
+    downstream: str
     group: str
     corpus: str
     condition: str
@@ -148,7 +148,13 @@ class PageIndex(TypedDict):
 
 def cell_id(row: Row, column: Column) -> str:
     """Name a cell in addresses and files."""
-    names = [row.upstream, row.head, column.corpus, column.condition, column.protocol]
+    names = [
+        row.upstream,
+        row.downstream,
+        column.corpus,
+        column.condition,
+        column.protocol,
+    ]
     return digest(names)[:16]
 
 
@@ -173,7 +179,7 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
     return PageIndex(
         version=version("nserbench"),
         metrics=[_metric(one) for one in table.metrics],
-        rows=[(row.upstream, row.head) for row in rows],
+        rows=[(row.upstream, row.downstream) for row in rows],
         columns=[_place(table, column) for column in columns],
         cells=cells,
         snr=_lines([snr_curves(table, metric) for metric in table.metrics]),
@@ -290,7 +296,7 @@ def _line(curves: Sequence[Curve]) -> PageCurve:
     one = curves[0]
     return PageCurve(
         upstream=one.row.upstream,
-        head=one.row.head,
+        downstream=one.row.downstream,
         group=one.group,
         corpus=one.place.corpus,
         condition=one.place.condition,

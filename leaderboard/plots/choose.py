@@ -39,7 +39,7 @@ def choose(
         BadSpec: if a name cannot be read.
     """
     rows, columns = list(table.rows), list(table.columns)
-    kept = {row.upstream for row in rows}, {row.head for row in rows}
+    kept = {row.upstream for row in rows}, {row.downstream for row in rows}
     places = {one.corpus for one in columns}, {one.condition for one in columns}
     upstream = _named("upstream", upstreams, kept[0])
     head = _named("head", heads, kept[1])
@@ -48,7 +48,9 @@ def choose(
     protocol = _protocols(protocols, [one.protocol for one in columns])
     return dataclasses.replace(
         table,
-        rows=[row for row in rows if row.upstream in upstream and row.head in head],
+        rows=[
+            row for row in rows if row.upstream in upstream and row.downstream in head
+        ],
         columns=[
             column
             for column in columns

@@ -26,7 +26,7 @@ def draw_confusions(found: Sequence[Confusion], width: float) -> Figure:
         NserbenchError: if there are more than a figure holds.
     """
     found = sorted(found, key=lambda one: column_order(one.column))
-    rows = [(one.row.upstream, one.row.head) for one in found]
+    rows = [(one.row.upstream, one.row.downstream) for one in found]
     titles = panel_titles([one.column for one in found], rows, always="condition")
     sheets = [
         HeatPanel(title, one.classes, one.classes, percent(one.matrix))

@@ -226,7 +226,7 @@ def make_figure(name: str, source: FigureData) -> Figure:
         raise NserbenchError(
             f"there is nothing to draw for {name}: it takes {kind.takes}\n"
             f"  there are upstreams: {_listed(row.upstream for row in table.rows)}\n"
-            f"  heads: {_listed(row.head for row in table.rows)}\n"
+            f"  heads: {_listed(row.downstream for row in table.rows)}\n"
             f"  conditions: {_listed(map(str, table.columns))}\n"
             f"  protocols: {_listed(column.protocol for column in table.columns)}\n"
             f"  make more, for instance with\n    nserbench run {kind.example}"

@@ -63,7 +63,7 @@ def draw_pareto(found: Sequence[CostPoint], title: str, width: float) -> Figure:
         _join(axes, _of(column, best))
         _scale(axes)
     handles = [Line2D([], [], **dot(number)) for number in range(len(rows))]
-    names = told_apart([(row.upstream, row.head) for row in rows])
+    names = told_apart([(row.upstream, row.downstream) for row in rows])
     if beaten:
         handles, names = [*handles, Line2D([], [], **BEATEN)], [*names, "beaten"]
     add_legend(figure, handles, names)

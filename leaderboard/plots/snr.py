@@ -64,7 +64,7 @@ def draw_snr(
             for where in _clean(table, one)
         }
         _label_levels(axes, levels, clean)
-    draw_legend(figure, told_apart([(row.upstream, row.head) for row in rows]))
+    draw_legend(figure, told_apart([(row.upstream, row.downstream) for row in rows]))
     return figure
 
 

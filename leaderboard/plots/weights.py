@@ -31,7 +31,7 @@ def draw_weights(found: Sequence[LayerWeights], width: float) -> Figure:
         NserbenchError: if there are more panels than a figure holds.
     """
     found = sorted(found, key=lambda one: column_order(one.column))
-    rows = [(one.row.upstream, one.row.head, one.group) for one in found]
+    rows = [(one.row.upstream, one.row.downstream, one.group) for one in found]
     titles = panel_titles([replace(one.column, condition="") for one in found], rows)
     panels: dict[str, dict[str, LayerWeights]] = {}
     for title, one in zip(titles, found, strict=True):

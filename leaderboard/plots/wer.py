@@ -110,7 +110,9 @@ def draw_wer(found: Sequence[WerPoint], title: str, width: float) -> Figure:
         if fitted[name] is not None:
             _draw_fit(axes, points)
     handles = [Line2D([], [], **dot(number)) for number in range(len(rows))]
-    add_legend(figure, handles, told_apart([(row.upstream, row.head) for row in rows]))
+    add_legend(
+        figure, handles, told_apart([(row.upstream, row.downstream) for row in rows])
+    )
     return figure
 
 

@@ -32,7 +32,7 @@ class PublishedRecord(TypedDict):
     table: str
     label: str
     upstream: str | None
-    head: str | None
+    downstream: str | None
     corpus: str | None
     condition: str | None
     protocol: str | None
@@ -185,7 +185,7 @@ def _records(view: PublishedComparison) -> Iterator[PublishedRecord]:
             table=one.table.name,
             label=one.printed.label,
             upstream=one.row.upstream if one.row else None,
-            head=one.row.head if one.row else None,
+            downstream=one.row.downstream if one.row else None,
             corpus=one.place.corpus if one.place else None,
             condition=one.place.condition if one.place else None,
             protocol=one.column.protocol if one.column else None,

@@ -86,10 +86,10 @@ class Row:
     """What is compared: an upstream and a head, as in tables."""
 
     upstream: str
-    head: str
+    downstream: str
 
     def __str__(self) -> str:
-        return f"{self.upstream} x {self.head}"
+        return f"{self.upstream} x {self.downstream}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def tally_of(result: Result, name: str = "") -> CountedResult:
         row=row,
         column=column,
         seed=result.seed,
-        settles="; ".join(_settled(details)),
+        settles="; ".join(_settings_text(details)),
         status=result.status,
         reason=result.reason,
         finished=finished_at(result, name),
@@ -238,11 +238,11 @@ def _overlap(result: Result, name: str) -> str:
         raise BadResult(f"{name}: notes.overlap: {error}") from error
 
 
-def _settled(details: Mapping[str, object]) -> Iterator[str]:
+def _settings_text(details: Mapping[str, object]) -> Iterator[str]:
     """Say the recipe and the other settings of a protocol, without its folds."""
     for key, value in details.items():
         if key == "recipe" and isinstance(value, Mapping):
-            yield ", ".join(_settled(value))
+            yield ", ".join(_settings_text(value))
         elif isinstance(value, bool):
             yield f"{key} {'yes' if value else 'no'}"
         elif isinstance(value, str | int | float) and key not in _TITLE:

@@ -36,7 +36,7 @@ from nserbench.settings import Settings
 
 VERSION = 3
 """Of this file's form and of whatever it holds: raise it when either changes."""
-SETTLED = 2_000_000_000
+MIN_AGE_NS = 2_000_000_000
 """Nanoseconds. A younger file may change again without a change of its time."""
 MANY = 100
 """Results, from which on a second process repays its start."""
@@ -69,7 +69,7 @@ def remembered_tallies(root: Path) -> list[CountedResult]:
         settled = {
             folder.name: (stamps[folder], kept[folder])
             for folder in folders
-            if began - max(map(max, stamps[folder])) > SETTLED
+            if began - max(map(max, stamps[folder])) > MIN_AGE_NS
         }
         _save(file, settled)
     return [kept[folder] for folder in folders]

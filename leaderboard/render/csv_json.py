@@ -22,7 +22,7 @@ class SummaryRecord(TypedDict):
     """
 
     upstream: str
-    head: str
+    downstream: str
     corpus: str
     condition: str
     protocol: str
@@ -76,7 +76,7 @@ def records(table: SummaryTable) -> Iterator[SummaryRecord]:
             found = score.difference if score else None
             yield SummaryRecord(
                 upstream=row.upstream,
-                head=row.head,
+                downstream=row.downstream,
                 corpus=column.corpus,
                 condition=column.condition,
                 protocol=column.protocol,
@@ -104,7 +104,7 @@ def records(table: SummaryTable) -> Iterator[SummaryRecord]:
 
 def names_of(row: Row) -> dict[str, str]:
     """Give the parts of a row by the names that they have in records."""
-    return {"upstream": row.upstream, "head": row.head}
+    return {"upstream": row.upstream, "downstream": row.downstream}
 
 
 def _ranks(ranks: Ranks) -> dict[str, object]:

@@ -94,7 +94,7 @@ def _width(sheet: TableLayout, intervals: bool) -> int:
         shown = ((one.value, one.word, one.interval * intervals) for one in cells)
         widths.append(
             sum(len(text) + 1 for cell in shown for text in cell if text)
-            + len(f"{row.upstream} {row.head}")
+            + len(f"{row.upstream} {row.downstream}")
         )
     return max(widths)
 
@@ -126,7 +126,7 @@ def _heads(sheet: TableLayout) -> Iterator[str]:
         yield _line(["", "", *starmap(_head, level), *rank])
         yield _rules([span for _, span in level])
     rank = ["rank"] if sheet.ranks else []
-    yield _line(["upstream", "head", *starmap(_head, levels[-1]), *rank])
+    yield _line(["upstream", "downstream", *starmap(_head, levels[-1]), *rank])
 
 
 def _head(text: str, span: int) -> str:
@@ -143,7 +143,7 @@ def _rows(sheet: TableLayout, intervals: bool) -> Iterator[str]:
         cells = chain.from_iterable(sheet.cells[number])
         numbers = (_number(cell, intervals) for cell in cells)
         ranks = (_number(rank, intervals) for rank in sheet.ranks[number : number + 1])
-        yield _line([escaped(row.upstream), escaped(row.head), *numbers, *ranks])
+        yield _line([escaped(row.upstream), escaped(row.downstream), *numbers, *ranks])
     if sheet.chance:
         levels = chain.from_iterable(sheet.chance)
         yield r"\midrule"

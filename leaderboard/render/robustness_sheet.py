@@ -73,7 +73,7 @@ class RobustnessRecord(TypedDict):
     """
 
     upstream: str
-    head: str
+    downstream: str
     corpus: str
     noises: list[str]
     snrs: list[float]
@@ -277,7 +277,7 @@ def _record(
 ) -> RobustnessRecord:
     return RobustnessRecord(
         upstream=row.upstream,
-        head=row.head,
+        downstream=row.downstream,
         corpus=place.corpus,
         noises=list(place.noises),
         snrs=list(place.snrs),

@@ -53,14 +53,14 @@ def _columns(sheet: TableLayout) -> Iterator[Shown]:
 def _part(sheet: TableLayout, columns: Sequence[Shown]) -> Table:
     part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     part.add_column("upstream", overflow="fold", max_width=24)
-    part.add_column("head", overflow="fold", max_width=16)
+    part.add_column("downstream", overflow="fold", max_width=16)
     part.add_column("")
     for head, _ in columns:
         part.add_column(Text(head), no_wrap=True)
     for number, row in enumerate(sheet.rows):
         part.add_row(
             Text(plain(row.upstream)),
-            Text(plain(row.head)),
+            Text(plain(row.downstream)),
             "\n".join(sheet.titles),
             *(cells[number] for _, cells in columns),
         )
@@ -93,7 +93,7 @@ def to_markdown(table: SummaryTable | TableLayout) -> str:
     ranks = ["rank"] if sheet.ranks else []
     heads = [*(" ".join(head) for head in sheet.heads), *ranks]
     lines = [
-        markdown_row(map(escaped, ("upstream", "head", "metric", *heads))),
+        markdown_row(map(escaped, ("upstream", "downstream", "metric", *heads))),
         markdown_rule(3, len(heads)),
         *_markdown_lines(sheet),
     ]
@@ -103,7 +103,7 @@ def to_markdown(table: SummaryTable | TableLayout) -> str:
 
 def _markdown_lines(sheet: TableLayout) -> Iterator[str]:
     for number, row in enumerate(sheet.rows):
-        names = [escaped(row.upstream), escaped(row.head)]
+        names = [escaped(row.upstream), escaped(row.downstream)]
         for place, title in enumerate(sheet.titles):
             cells = (_markdown_cell(found[place]) for found in sheet.cells[number])
             ranks = map(shown, sheet.ranks[number : number + 1])

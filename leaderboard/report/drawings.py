@@ -9,8 +9,7 @@ from pathlib import Path
 
 from nserbench.benchmark.experiments.layout import ReportItem
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.plots.make import FigureData
-from nserbench.leaderboard.plots.make import make_figure
+from nserbench.leaderboard.plots.make import FigureData, make_figure
 from nserbench.leaderboard.plots.style import save
 from nserbench.leaderboard.reading.counts import Column
 from nserbench.leaderboard.report.source import ReportData

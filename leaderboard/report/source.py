@@ -122,7 +122,7 @@ class ReportData:
         row, columns = self.row(line), set(self.places(line).values())
         if row is None:
             return []
-        names = (row.upstream, row.head)
+        names = (row.upstream, row.downstream)
         own = [
             read_result(one.folder)
             for one in self._found
@@ -146,7 +146,7 @@ class ReportData:
         typed = self.typed(line)
         try:
             (upstream,) = read_upstreams([typed.upstream], self.plugins)
-            (head,) = read_names([typed.head], self.plugins.downstreams.bind)
+            (head,) = read_names([typed.downstream], self.plugins.downstreams.bind)
         except NserbenchError:
             return None
         return Row(upstream.label, head.label)
@@ -154,14 +154,18 @@ class ReportData:
     def typed(self, line: ReportRow) -> Row:
         """Give the row as it is typed."""
         alone = Request(
-            upstreams=[str(line.upstream)], downstreams=[str(line.head)], corpora=[]
+            upstreams=[str(line.upstream)],
+            downstreams=[str(line.downstream)],
+            corpora=[],
         )
         (request,) = self.overrides.apply(alone, self.plugins)
-        return Row(request.upstreams[0], str(line.head))
+        return Row(request.upstreams[0], str(line.downstream))
 
     def layers(self, line: ReportRow) -> list[tuple[int, Row]]:
         """Give the rows that a line for every layer stands for, by layer."""
-        found = [(_layer(row.head), row) for row in self._rows(line, self.table.rows)]
+        found = [
+            (_layer(row.downstream), row) for row in self._rows(line, self.table.rows)
+        ]
         return sorted((layer, row) for layer, row in found if layer is not None)
 
     def existing_layers(self, line: ReportRow) -> Collection[int] | None:
@@ -179,9 +183,9 @@ class ReportData:
         for row in rows:
             if row == own or (
                 own is not None
-                and line.head == EVERY_LAYER
+                and line.downstream == EVERY_LAYER
                 and row.upstream == own.upstream
-                and _layer(row.head) is not None
+                and _layer(row.downstream) is not None
             ):
                 yield row
 
@@ -227,7 +231,7 @@ class ReportData:
         upstream = self.typed(line).upstream
         for one in self.troubles:
             asked = one.request
-            meant = upstream in asked.upstreams and line.head in asked.downstreams
+            meant = upstream in asked.upstreams and line.downstream in asked.downstreams
             if meant and column in self._columns(asked):
                 return one
         return None

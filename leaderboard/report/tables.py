@@ -248,7 +248,7 @@ def shown_score(
     if line.reason is not None:
         return ReportCell(notes.add("none", line.reason, str(line)))
     column = source.places(line).get(at)
-    if line.head == EVERY_LAYER and column is not None:
+    if line.downstream == EVERY_LAYER and column is not None:
         return _best(source, line, column, metric, notes)
     return _entry(source, source.row(line), column, line, metric, notes)
 

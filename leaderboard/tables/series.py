@@ -224,7 +224,7 @@ def _curves(found: _Points) -> list[Curve]:
 
 def _one_layer(row: Row) -> tuple[Row, str, int] | None:
     """Take the groups and the layer's number from a row with the head ``single``."""
-    name, _, typed = row.head.partition(":")
+    name, _, typed = row.downstream.partition(":")
     options = dict(one.split("=", 1) for one in typed.split(",") if "=" in one)
     layer = options.pop("layer", "")
     if name != "single" or not layer.isdecimal():

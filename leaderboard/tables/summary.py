@@ -261,7 +261,7 @@ def _order(tally: CountedResult) -> tuple[object, ...]:
 
 
 def _row_order(row: Row) -> tuple[object, ...]:
-    return _natural(row.upstream), _natural(row.head)
+    return _natural(row.upstream), _natural(row.downstream)
 
 
 def _column_order(column: Column) -> tuple[object, ...]:

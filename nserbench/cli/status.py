@@ -62,7 +62,7 @@ def _table(entries: Sequence[ResultEntry]) -> Table:
     from nserbench.cli.common.tables import table
 
     conditions = dict.fromkeys(str(one.names["condition"]) for one in entries)
-    found = table("upstream", "head", *conditions)
+    found = table("upstream", "downstream", *conditions)
     for head in dict.fromkeys(_head(one) for one in entries):
         mine = [one for one in entries if _head(one) == head]
         marks = [_mark(mine, condition) for condition in conditions]

@@ -12,7 +12,7 @@ import torch
 from notes import HOP, write_corpus, write_noise
 from torch.nn.utils.rnn import pad_sequence
 
-from nserbench.benchmark.extraction.extract import ModelCache, provide
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -163,7 +163,7 @@ def fill() -> Callable[[Job, Store], Features]:
 
     def go(job: Job, store: Store) -> Features:
         forms: list[Form] = ["pooled", "frames"]
-        provide(
+        extract_missing(
             job.extraction.alone, job.clips, forms, store, ModelCache("cpu"), Silent()
         )
         return store.features(job.extraction.identity)

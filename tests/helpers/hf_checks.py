@@ -24,13 +24,13 @@ Checkpoint: TypeAlias = Callable[[str], Path]
 
 def hf(folder: Path) -> Any:
     """Load a checkpoint by the generic card, as the benchmark does."""
-    one = bind(HF, Spec("hf", bare=str(folder)))
+    one = bind(HF, Spec("hf", positional=str(folder)))
     return one.card.open(one.options, "cpu")
 
 
 def described(folder: Path) -> Groups:
     """Give what the generic card says of a checkpoint."""
-    one = bind(HF, Spec("hf", bare=str(folder)))
+    one = bind(HF, Spec("hf", positional=str(folder)))
     return one.card.describe(one.options)
 
 

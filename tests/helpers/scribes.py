@@ -45,7 +45,7 @@ class Flip(Enhancer):
 class Scribe(Transcriber):
     """Writes `words` down, and gives the loudness as features."""
 
-    def listen(self, batch: Batch) -> Recognised:
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Write it down."""
         calls["listen"] += len(batch.waves)
         level = torch.tensor([[float(np.mean(wave))] for wave in batch.waves])
@@ -98,8 +98,8 @@ def offer_scribes(plugins: Plugins, offer: Callable[[str, object], str]) -> None
         default="reference",
         parse=reference_or_name,
         label=nested_label,
-        keyed=False,
-        kind="upstream",
+        affects_features=False,
+        names_a="upstream",
     )
     plugins.upstreams.add(
         UpstreamCard(

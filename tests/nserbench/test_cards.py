@@ -24,10 +24,12 @@ CARD = Card(
     extra="things",
     options={
         "layer": Option(help="", default=1, parse=at_least(0)),
-        "groups": Option(help="", parse=several, label=several_label, keyed=False),
+        "groups": Option(
+            help="", parse=several, label=several_label, affects_features=False
+        ),
         "id": Option(help=""),
     },
-    bare="id",
+    positional="id",
 )
 
 

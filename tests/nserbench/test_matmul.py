@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nserbench import matmul as products
-from nserbench.matmul import OneDnnLinear, PackedWeight, multiply, quicken
+from nserbench.matmul import OneDnnLinear, PackedWeight, multiply, use_onednn
 
 
 @pytest.fixture(params=[True, False], ids=["onednn", "without"])
@@ -61,7 +61,7 @@ def test_a_quickened_model_gives_what_it_gave() -> None:
     with torch.no_grad():
         expected = model(values)
 
-        quicken(model)
+        use_onednn(model)
 
         torch.testing.assert_close(model(values), expected)
         assert model(values[:, :0]).shape == (3, 0, 4)
@@ -74,7 +74,7 @@ def test_a_quickened_model_can_be_tuned() -> None:
     layer, same = nn.Linear(6, 2), nn.Linear(6, 2)
     same.load_state_dict(layer.state_dict())
     values = torch.randn(5, 6)
-    quicken(layer)
+    use_onednn(layer)
 
     layer(values).square().sum().backward()
     same(values).square().sum().backward()
@@ -87,7 +87,7 @@ def test_a_quickened_model_can_be_tuned() -> None:
 
 def test_a_layer_with_a_forward_pass_of_its_own_is_left_alone() -> None:
     layer = Doubled(6, 2)
-    quicken(layer)
+    use_onednn(layer)
 
     assert type(layer) is Doubled
 
@@ -95,7 +95,7 @@ def test_a_layer_with_a_forward_pass_of_its_own_is_left_alone() -> None:
 @pytest.mark.usefixtures("library")
 def test_a_wrong_width_is_an_error_and_nothing_worse() -> None:
     layer = nn.Linear(6, 2)
-    quicken(layer)
+    use_onednn(layer)
 
     with torch.no_grad(), pytest.raises(RuntimeError, match="5x7 and 6x2"):
         layer(torch.zeros(5, 7))

@@ -18,7 +18,13 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.cards import Options
 from nserbench.errors import CheckpointMissing
-from nserbench.upstreams.base import Batch, LayerGroup, Recognised, Transcriber, at_rest
+from nserbench.upstreams.base import (
+    Batch,
+    LayerGroup,
+    Recognised,
+    Transcriber,
+    eval_mode,
+)
 from nserbench.upstreams.conformer.config import (
     FILE,
     LANGUAGE_MODEL,
@@ -102,14 +108,14 @@ class Conformer(Transcriber):
         self.model: nn.Module = asr.mods if self.beam else parts
         self.model.eval()
 
-    def listen(self, batch: Batch) -> Recognised:
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Give the groups ``encoder`` and ``decoder``, and the transcripts.
 
         Raises:
             ValueError: if a wave is empty.
         """
         heard = [self._hear(wave) for wave in batch.waves]
-        with at_rest(self.model):
+        with eval_mode(self.model):
             said = [self._say(states[-1]) for states in heard]
         read = [
             self._read(tokens, states[-1])

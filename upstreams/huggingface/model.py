@@ -28,7 +28,7 @@ from nserbench.upstreams.base import (
     Recognised,
     Transcriber,
     Upstream,
-    at_rest,
+    eval_mode,
 )
 from nserbench.upstreams.huggingface.config import (
     as_checkpoint,
@@ -157,7 +157,7 @@ class SpeechEncoderDecoder(Transcriber):
         self._decoder = getattr(model.config, "decoder", model.config)
         self._tokenizer = load_tokenizer(folder, self._decoder.vocab_size)
 
-    def listen(self, batch: Batch) -> Recognised:
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Give the groups ``encoder`` and ``decoder``, and the greedy transcripts."""
         *halves, texts = zip(*map(self._one, batch.waves), strict=True)
         features = {
@@ -172,7 +172,7 @@ class SpeechEncoderDecoder(Transcriber):
         heard, layers = _hear(self.model.get_encoder(), inputs)
         mask = inputs.get("attention_mask")
         given = {"encoder_outputs": heard, "attention_mask": mask}
-        with at_rest(self.model):
+        with eval_mode(self.model):
             said = self._say(given)
         read = self.model(
             **given,

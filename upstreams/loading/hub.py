@@ -58,10 +58,11 @@ def checkpoint_options(default: str, what: str) -> dict[str, Option]:
     """
     return {
         "checkpoint": Option(
-            help=what, default=default, label=checkpoint_label, keyed=False
+            help=what, default=default, label=checkpoint_label, affects_features=False
         ),
         "revision": Option(
-            help="commit of the hub id; pinned for most defaults", keyed=False
+            help="commit of the hub id; pinned for most defaults",
+            affects_features=False,
         ),
     }
 

@@ -41,7 +41,7 @@ class Good(Transcriber):
     def lengths(self, batch: Batch) -> list[int]:
         return [len(wave) // HOP for wave in batch.waves]
 
-    def listen(self, batch: Batch) -> Recognised:
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
         frames = [
             torch.as_tensor(wave[: len(wave) // HOP * HOP]).reshape(-1, HOP)
             for wave in batch.waves

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from nserbench.benchmark.extraction.clips import Clip, survey
+from nserbench.benchmark.extraction.clips import Clip, read_clips
 from nserbench.benchmark.extraction.extraction import clips as module
 from nserbench.benchmark.store.file_facts import FileFacts
 from nserbench.corpora.audio import audio_digest, read_audio
@@ -27,7 +27,7 @@ def utterance(
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> FileFacts:
+def file_facts(tmp_path: Path) -> FileFacts:
     return FileFacts(tmp_path / "ledger.sqlite")
 
 
@@ -45,9 +45,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def hear(ledger: FileFacts) -> Callable[..., list[Clip]]:
+def hear(file_facts: FileFacts) -> Callable[..., list[Clip]]:
     def go(*utterances: Utterance) -> list[Clip]:
-        return survey(utterances, ledger, Silent())
+        return read_clips(utterances, file_facts, Silent())
 
     return go
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from nserbench.benchmark.extraction.clips import survey
+from nserbench.benchmark.extraction.clips import read_clips
 from nserbench.benchmark.extraction.export_audio import export
 from nserbench.benchmark.store.file_facts import FileFacts
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import OpenedCorpus, Study
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
-from nserbench.corpora.noise.mixing import lay_under, measured_snr
+from nserbench.corpora.noise.mixing import add_noise, measured_snr
 from nserbench.errors import BadAudio
 from nserbench.progress import Silent
 
@@ -88,7 +88,7 @@ def test_what_was_written_is_a_corpus_with_the_waves_that_an_upstream_hears(
 
     (back,) = ask(corpora=[f"manifest:path={manifest}"]).corpora.values()
 
-    clips = survey(back.corpus.utterances, FileFacts(tmp_path / "ledger"), Silent())
+    clips = read_clips(back.corpus.utterances, FileFacts(tmp_path / "ledger"), Silent())
     facts = ("id", "label", "speaker", "fold")
     noise = opened.noise(condition)
     for clip, one in zip(clips, opened.corpus.utterances, strict=True):
@@ -97,7 +97,7 @@ def test_what_was_written_is_a_corpus_with_the_waves_that_an_upstream_hears(
         ]
         wave = read_audio(one.path)
         if noise is not None and condition.snr is not None:
-            wave = lay_under(wave, noise, one.id, condition.snr, seed=0).wave
+            wave = add_noise(wave, noise, one.id, condition.snr, seed=0).wave
         assert clip.digest == audio_digest(wave)
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scribes import FACTS, Reader, calls, offer_scribes, words
 
-from nserbench.benchmark.extraction.extract import ModelCache, provide, said
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, said
 from nserbench.benchmark.extraction.extraction import Extraction
 from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.job import Job
@@ -265,7 +265,7 @@ def test_a_kill_between_transcripts_and_features_loses_neither(
     (job,) = prepare(ask(upstreams=["reader:text=scribe"]), runner.store, Silent())
     source = job.extraction.alone.transcripts
     assert source is not None
-    provide(
+    extract_missing(
         source, job.clips, ["transcripts"], runner.store, ModelCache("cpu"), Silent()
     )
 

@@ -168,13 +168,13 @@ def test_what_cannot_be_stored_is_refused_by_name_and_nothing_is_written(
 ) -> None:
     (job,) = prepared()
 
-    keyed, sick = (
+    affects_features, sick = (
         dict(zip(job.keys, job.clips, strict=True)),
         LoadedModels(Sick(spoil), None),
     )
 
     with pytest.raises(NserbenchError, match=reason):
-        extract(job.extraction.alone, sick, keyed, BOTH, store, Silent())
+        extract(job.extraction.alone, sick, affects_features, BOTH, store, Silent())
 
     assert store.features(job.extraction.identity).keys("pooled") == set()
 

@@ -30,7 +30,7 @@ from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Request, Study, make_study
 from nserbench.benchmark.training.moments import Statistics
-from nserbench.corpora.noise.mixing import lay_under
+from nserbench.corpora.noise.mixing import add_noise
 from nserbench.downstreams.kernels.mask_dropout import Dropout
 from nserbench.errors import BadSpec, NothingToRun, StoreDamaged
 from nserbench.progress import Silent
@@ -420,12 +420,16 @@ def test_an_upstream_is_tuned_in_the_noise_of_each_fold_alone(
     assert length is not None
     heard: set[tuple[str, int]] = set()
 
-    def listen(speech: Any, noise: Any, name: str, snr: float, seed: int) -> Any:
-        mixed = lay_under(speech, noise, name, snr, seed)
+    def forward_and_transcribe(
+        speech: Any, noise: Any, name: str, snr: float, seed: int
+    ) -> Any:
+        mixed = add_noise(speech, noise, name, snr, seed)
         heard.add((folds[name], mixed.offset * len(opened.corpus.folds) // length))
         return mixed
 
-    monkeypatch.setattr("nserbench.benchmark.extraction.extraction.lay_under", listen)
+    monkeypatch.setattr(
+        "nserbench.benchmark.extraction.extraction.add_noise", forward_and_transcribe
+    )
 
     report = runner.run(asked)
 

@@ -11,7 +11,7 @@ from nserbench.benchmark.results.environment import Peak, choose_precision
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
-from nserbench.benchmark.training.loss import slope
+from nserbench.benchmark.training.loss import grad_norm
 
 pytestmark = pytest.mark.usefixtures("levels")
 Ask = Callable[..., Study]
@@ -37,7 +37,7 @@ def test_the_slope_is_the_norm_of_all_gradients_together() -> None:
 
     (first.square().sum() / 2 + second.square() / 2).backward()
 
-    assert slope([first, second, unused]) == pytest.approx(5.0)
+    assert grad_norm([first, second, unused]) == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])

@@ -133,13 +133,13 @@ def test_nothing_is_heard_twice(
     share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    real = module.provide
+    real = module.extract_missing
 
-    def provide(extraction: Any, clips: Any, *rest: Any) -> None:
+    def extract_missing(extraction: Any, clips: Any, *rest: Any) -> None:
         heard.append(extraction.condition)
         real(extraction, clips, *rest)
 
-    monkeypatch.setattr(module, "provide", provide)
+    monkeypatch.setattr(module, "provide", extract_missing)
     monkeypatch.setattr(
         "nserbench.benchmark.extraction.extract.extract", counted := Counted()
     )
@@ -323,10 +323,10 @@ def test_a_process_that_dies_ends_the_run_with_what_to_do(
 def test_a_full_disk_ends_the_run(
     share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def provide(*_: Any) -> None:
+    def extract_missing(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "provide", provide)
+    monkeypatch.setattr(module, "provide", extract_missing)
 
     with pytest.raises(OSError, match="No space left"):
         share(threads)

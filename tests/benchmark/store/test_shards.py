@@ -189,17 +189,17 @@ def test_two_processes_may_fill_one_store(tmp_path: Path) -> None:
 
 
 def test_a_fact_holds_until_its_file_changes(tmp_path: Path) -> None:
-    ledger = FileFacts(tmp_path / "ledger.sqlite")
+    file_facts = FileFacts(tmp_path / "ledger.sqlite")
     file = tmp_path / "weights.bin"
     file.write_bytes(b"one")
 
-    first = ledger.digests([file])[file]
-    assert ledger.known("digest", [file]) == {file: first}
+    first = file_facts.digests([file])[file]
+    assert file_facts.known("digest", [file]) == {file: first}
     file.write_bytes(b"two")
     os.utime(file, ns=(0, 0))
 
-    assert ledger.known("digest", [file]) == {}
-    assert ledger.digests([file])[file] != first
+    assert file_facts.known("digest", [file]) == {}
+    assert file_facts.digests([file])[file] != first
 
 
 def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:

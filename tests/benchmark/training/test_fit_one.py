@@ -103,12 +103,12 @@ RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01)
 
 def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
     ours, plain = line(), line().line
-    chance = FitSeeds(seed=5, fold="1")
+    seeds = FitSeeds(seed=5, fold="1")
 
-    seen = fit(ours, pooled, TRAIN, LABELS, 3, RECIPE, chance, "cpu")
+    seen = fit(ours, pooled, TRAIN, LABELS, 3, RECIPE, seeds, "cpu")
 
     inputs = pooled.batch(torch.arange(ROWS))["wide"].states[-1, :, 0]
-    order = torch.Generator().manual_seed(chance.start("order"))
+    order = torch.Generator().manual_seed(seeds.seed_for("order"))
     adam = torch.optim.Adam(plain.parameters(), lr=RECIPE.learning_rate)
     assert len(seen.losses) == RECIPE.epochs
     for loss, accuracy in zip(seen.losses, seen.accuracies, strict=True):

@@ -12,7 +12,7 @@ from nserbench.benchmark.training.cuda_graph import WARM, Recorded
 from nserbench.benchmark.training.fit_one import FitSeeds
 from nserbench.benchmark.training.fit_one import fit_stack as stacking
 from nserbench.benchmark.training.fit_stack import fit_together
-from nserbench.benchmark.training.loss import EpochLog, class_weights, slope, uar_of
+from nserbench.benchmark.training.loss import EpochLog, class_weights, grad_norm, uar_of
 from nserbench.benchmark.training.streams import HeadTraining
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dense import fc
@@ -66,8 +66,8 @@ def fusions(build: object) -> list[HeadTraining]:
         options = {"dropout": 0.3, "state0": False}
         head = build(groups(range(1, LAYERS)), CLASSES, options)  # type: ignore[operator]
         rows = torch.arange(ROWS)[: 150 + 20 * number]
-        chance = FitSeeds(number, "fold")
-        runs.append(HeadTraining(head, {"encoder": range(1, LAYERS)}, rows, 5, chance))
+        seeds = FitSeeds(number, "fold")
+        runs.append(HeadTraining(head, {"encoder": range(1, LAYERS)}, rows, 5, seeds))
     return runs
 
 
@@ -79,8 +79,8 @@ def plainly(run: HeadTraining, states: dict[str, Tensor], labels: Tensor) -> Epo
     """Train one head by an ordinary loop, on the same batches and masks."""
     head = run.head.train()
     optimiser = torch.optim.Adam(head.parameters(), lr=RECIPE.learning_rate)
-    order = torch.Generator().manual_seed(run.chance.start("order"))
-    drawn = torch.Generator().manual_seed(run.chance.start("dropout"))
+    order = torch.Generator().manual_seed(run.seeds.seed_for("order"))
+    drawn = torch.Generator().manual_seed(run.seeds.seed_for("dropout"))
     (drop,) = [one for one in head.modules() if isinstance(one, Dropout)]
     losses, accuracies, slopes = [], [], []
     for _ in range(run.epochs):
@@ -98,7 +98,7 @@ def plainly(run: HeadTraining, states: dict[str, Tensor], labels: Tensor) -> Epo
             right += int((logits.argmax(1) == labels[batch]).sum())
         losses.append(total / len(run.rows))
         accuracies.append(right / len(run.rows))
-        slopes.append(slope(head.parameters()))
+        slopes.append(grad_norm(head.parameters()))
     return EpochLog(losses, accuracies, [], slopes)
 
 
@@ -280,8 +280,8 @@ def test_weights_schedule_and_smoothing_end_where_an_ordinary_loop_ends(
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
     steps = alone.steps(recipe.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
-    order = torch.Generator().manual_seed(alone.chance.start("order"))
-    drawn = torch.Generator().manual_seed(alone.chance.start("dropout"))
+    order = torch.Generator().manual_seed(alone.seeds.seed_for("order"))
+    drawn = torch.Generator().manual_seed(alone.seeds.seed_for("dropout"))
     (drop,) = [one for one in head.modules() if isinstance(one, Dropout)]
     for _ in range(recipe.epochs):
         for batch in shuffled(alone.rows, None, recipe.batch_size, order):

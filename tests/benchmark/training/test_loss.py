@@ -11,7 +11,7 @@ from nserbench.benchmark.training.loss import (
     EpochLog,
     class_weights,
     cross_entropy,
-    pace,
+    lr_factor,
     uar_of,
 )
 from nserbench.downstreams.base import Recipe
@@ -50,8 +50,8 @@ def test_cosine_falls_from_the_start_to_nothing_as_torchs_does() -> None:
         optimiser.step()
         schedule.step()
 
-    assert [pace(recipe, step, 10) for step in range(10)] == pytest.approx(wanted)
-    assert pace(Recipe(), 7, 10) == 1.0
+    assert [lr_factor(recipe, step, 10) for step in range(10)] == pytest.approx(wanted)
+    assert lr_factor(Recipe(), 7, 10) == 1.0
 
 
 def test_uar_is_that_of_scikit_learn() -> None:
@@ -65,7 +65,7 @@ def test_the_first_of_the_best_epochs_is_kept() -> None:
     head, best = nn.Linear(2, 2), BestCheckpoint()
     for score, value in ((0.4, 1.0), (0.6, 2.0), (0.6, 3.0), (0.5, 4.0)):
         nn.init.constant_(head.weight, value)
-        best.offer(score, head.state_dict())
+        best.update(score, head.state_dict())
 
     best.restore(head)
 

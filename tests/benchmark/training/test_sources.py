@@ -20,7 +20,7 @@ from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.fit_one import FitSeeds, fit, predict
 from nserbench.benchmark.training.fit_one import gpu_source as resident
-from nserbench.benchmark.training.gpu_source import GpuSource, settled
+from nserbench.benchmark.training.gpu_source import GpuSource, on_device
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import Buffers, FrameSource
 from nserbench.downstreams.base import Recipe
@@ -129,11 +129,11 @@ def test_frames_are_kept_on_a_gpu_if_they_take_half_of_its_free_memory_at_most(
         for name, spec in source.groups.items()
     )
 
-    assert settled(source, "cpu") is source
+    assert on_device(source, "cpu") is source
     monkeypatch.setattr(resident, "room", lambda _: 2 * size - 1)
-    assert settled(source, "cpu") is source
+    assert on_device(source, "cpu") is source
     monkeypatch.setattr(resident, "room", lambda _: 2 * size)
-    assert isinstance(settled(source, "cpu"), GpuSource)
+    assert isinstance(on_device(source, "cpu"), GpuSource)
 
 
 class Watched(FrameSource):
@@ -208,8 +208,8 @@ def head_of(plugins: Plugins, name: str = "ladapter") -> nn.Module:
 
 
 def train(head: nn.Module, source: FrameSource, **said: Any) -> list[float]:
-    rows, chance, recipe = torch.arange(20), FitSeeds(0, "1"), replace(RECIPE, **said)
-    return fit(head, source, rows, LABELS, CLASSES, recipe, chance, "cpu").losses
+    rows, seeds, recipe = torch.arange(20), FitSeeds(0, "1"), replace(RECIPE, **said)
+    return fit(head, source, rows, LABELS, CLASSES, recipe, seeds, "cpu").losses
 
 
 class InTurn(Prefetch):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.noise.file_sets import NoiseSet, audio_files, open_noise
-from nserbench.corpora.noise.mixing import Recording, lay_under, looped, places
+from nserbench.corpora.noise.mixing import Recording, add_noise, looped, places
 from nserbench.errors import BadAudio, CorpusMissing
 
 WriteAudio = Callable[..., Path]
@@ -119,7 +119,7 @@ def test_utterance_name_and_seed_draw_another_part(folder: Path) -> None:
 def test_every_level_gets_the_same_part_and_the_mixture_names_it(folder: Path) -> None:
     noise, speech = opened(folder), waves(SAMPLES, 99)
 
-    loud, soft = (lay_under(speech, noise, "u1", snr, seed=0) for snr in (-5.0, 5.0))
+    loud, soft = (add_noise(speech, noise, "u1", snr, seed=0) for snr in (-5.0, 5.0))
 
     part = noise.part("u1", SAMPLES, seed=0)
     assert (loud.path, loud.offset) == (soft.path, soft.offset)

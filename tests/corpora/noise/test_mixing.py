@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.noise.mixing import (
     Recording,
-    lay_under,
+    add_noise,
     measured_snr,
     mix,
     read_noise,
@@ -57,7 +57,7 @@ def test_real_mix_has_the_snr_that_was_asked_for(
     for file in sorted((test_data / "corpus/emodb/wav").glob("03*.flac"))[:8]:
         speech = read_audio(file)
 
-        mixture = lay_under(speech, noise, file.stem, snr, seed=0)
+        mixture = add_noise(speech, noise, file.stem, snr, seed=0)
 
         assert snr_by_hand(speech, mixture.wave) == pytest.approx(snr, abs=0.01)
         assert mixture.snr == pytest.approx(snr, abs=0.01)
@@ -111,7 +111,7 @@ def test_silence_has_no_snr(silent: str) -> None:
 def test_every_level_gets_the_same_part() -> None:
     noise, speech = made_noise(), drawn(1000)
 
-    mixtures = [lay_under(speech, noise, "u1", snr, seed=0) for snr in LEVELS]
+    mixtures = [add_noise(speech, noise, "u1", snr, seed=0) for snr in LEVELS]
 
     assert len({mixture.offset for mixture in mixtures}) == 1
     gains = [mixture.gain for mixture in mixtures]
@@ -121,7 +121,7 @@ def test_every_level_gets_the_same_part() -> None:
 def test_mixture_says_what_was_done() -> None:
     noise, speech = made_noise(), drawn(1000)
 
-    mixture = lay_under(speech, noise, "u1", 5.0, seed=3)
+    mixture = add_noise(speech, noise, "u1", 5.0, seed=3)
 
     part = noise.wave[mixture.offset :][:1000]
     assert mixture.offset == noise.offset("u1", 1000, seed=3)
@@ -137,10 +137,10 @@ def test_order_does_not_change_a_mix() -> None:
     clips = {f"u{number}": drawn(500 + number, number) for number in range(20)}
 
     forward = {
-        name: lay_under(wave, noise, name, 0.0, seed=0) for name, wave in clips.items()
+        name: add_noise(wave, noise, name, 0.0, seed=0) for name, wave in clips.items()
     }
     backward = {
-        name: lay_under(clips[name], noise, name, 0.0, seed=0)
+        name: add_noise(clips[name], noise, name, 0.0, seed=0)
         for name in reversed(clips)
     }
 
@@ -169,7 +169,7 @@ def test_another_process_gives_the_same_mix(write_audio: WriteAudio) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()
 
-    here = lay_under(read_audio(speech), read_noise("park", noise), "ü1", -5.0, 7)
+    here = add_noise(read_audio(speech), read_noise("park", noise), "ü1", -5.0, 7)
     assert printed == [str(here.offset), here.gain.hex(), audio_digest(here.wave)]
 
 

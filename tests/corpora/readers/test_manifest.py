@@ -189,7 +189,7 @@ def test_folds_of_the_file_win(tmp_path: Path) -> None:
 def test_label_of_the_corpus_holds_no_folder(tmp_path: Path) -> None:
     file = written(tmp_path, TWO)
 
-    bound = bind(MANIFEST, Spec("manifest", bare=str(file)))
+    bound = bind(MANIFEST, Spec("manifest", positional=str(file)))
 
     assert bound.label == "manifest:path=list"
 

@@ -278,7 +278,7 @@ def test_few_units_equal_answers_and_pooled_folds_are_as_in_the_other_formats(
     for row, rank in table.ranks.mean.items():
         numbers = f"{rank.value:.1f}{rank.low:.1f}\u2013{rank.high:.1f}"
         expect(page.locator("tbody")).to_contain_text(
-            f"{row.upstream} \u00d7 {row.head}{numbers}"
+            f"{row.upstream} \u00d7 {row.downstream}{numbers}"
         )
 
 

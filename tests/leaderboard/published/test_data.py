@@ -420,7 +420,7 @@ def test_what_is_spelt_is_what_our_tables_would_say(name: str) -> None:
     def said(registry: Registry[Any], names: set[str]) -> set[str]:
         return {registry.bind(parse_spec(name), plugins.bind).label for name in names}
 
-    upstreams, heads = {row.upstream for row in rows}, {row.head for row in rows}
+    upstreams, heads = {row.upstream for row in rows}, {row.downstream for row in rows}
     corpora = {place.corpus for place in places}
     noises = {place.condition.partition("@")[0] for place in places} - {"clean"}
     assert upstreams

@@ -370,7 +370,10 @@ def test_all_forms_carry_the_same_ranks() -> None:
         wanted = "{rank:.1f} [{low:.1f}, {high:.1f}]".format(**found)
         assert all(text.count(wanted) == 1 for text in forms(table))
         for row in json.loads(to_json(table))["rows"]:
-            if row["upstream"] == found["upstream"] and row["head"] == found["head"]:
+            if (
+                row["upstream"] == found["upstream"]
+                and row["downstream"] == found["downstream"]
+            ):
                 assert row["rank"] == found["rank"]
                 assert (row["rank_low"], row["rank_high"]) == (
                     found["low"],
@@ -422,8 +425,8 @@ def test_a_chance_is_that_of_what_most_rows_were_tested_on() -> None:
 def test_json_holds_what_stands_below_the_table(marked: SummaryTable) -> None:
     content = json.loads(to_json(replace(marked, notes=["seeds: 0"])))
 
-    mean = {"upstream": "mel", "head": "mean"}
-    whisper = {"upstream": "whisper", "head": "last"}
+    mean = {"upstream": "mel", "downstream": "mean"}
+    whisper = {"upstream": "whisper", "downstream": "last"}
     assert content["unit"] == "fraction of 1"
     assert content["protocols"] == [PROTOCOL]
     assert content["notes"] == ["seeds: 0"]

@@ -49,8 +49,10 @@ def test_a_suspect_number_is_marked_and_the_mark_explained(table: SummaryTable) 
 
 def test_every_format_has_the_same_marks(table: SummaryTable) -> None:
     wanted = ["dead head", "learned by heart"]
-    lines = {row["head"]: row for row in csv.DictReader(to_csv(table).splitlines())}
-    objects = {row["head"]: row for row in json.loads(to_json(table))["rows"]}
+    lines = {
+        row["downstream"]: row for row in csv.DictReader(to_csv(table).splitlines())
+    }
+    objects = {row["downstream"]: row for row in json.loads(to_json(table))["rows"]}
     cells = {one["row"]: one["flags"] for one in index(table, {})["cells"]}
 
     assert to_markdown(table).count("50.0!") == 2

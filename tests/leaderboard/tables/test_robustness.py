@@ -91,8 +91,8 @@ def test_relative_error_is_that_of_robuser() -> None:
     )
 
     own, reference = (
-        loss(np.array([1 - at_rest / 100]), 1 - np.array([noisy]) / 100)
-        for noisy, at_rest in ((errors, clean), (baseline, baseline_clean))
+        loss(np.array([1 - eval_mode / 100]), 1 - np.array([noisy]) / 100)
+        for noisy, eval_mode in ((errors, clean), (baseline, baseline_clean))
     )
 
     found = ratio(sample(own[0]), sample(reference[0]))
@@ -599,7 +599,7 @@ def test_the_table_for_a_terminal(filled: Path) -> None:
     assert [re.split(r"  +", line.strip()) for line in lines[:3]] == [
         ["emodb", "emodb"],
         ["human†", "park†"],
-        ["upstream", "head", "0, 5 dB", "0, 5 dB"],
+        ["upstream", "downstream", "0, 5 dB", "0, 5 dB"],
     ]
     assert [line[:27].rstrip() for line in lines[4:8]] == [
         "mel       mean  UAR area",
@@ -706,7 +706,7 @@ def test_json_says_what_was_compared_with_what(filled: Path) -> None:
     )
 
     assert content["unit"] == "fraction of 1; slope per dB"
-    assert content["reference"] == {"upstream": "mel", "head": "mean"}
+    assert content["reference"] == {"upstream": "mel", "downstream": "mean"}
     assert content["protocols"] == ["probe v1 on emodb: epochs 50, standardise yes"]
     assert content["notes"][0] == "seeds: 0"
 

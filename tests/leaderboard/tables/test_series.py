@@ -105,7 +105,7 @@ def test_heads_that_differ_in_another_option_do_not_share_a_curve(
     add(head="single:layer=1")
     add(head="single:dropout=0.1,layer=1")
 
-    heads = {one.row.head for one in layer_curves(table(root), "uar")}
+    heads = {one.row.downstream for one in layer_curves(table(root), "uar")}
 
     assert heads == {"single", "single:dropout=0.1"}
 

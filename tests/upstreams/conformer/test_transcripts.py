@@ -36,7 +36,7 @@ def test_transcripts_that_end_and_those_cut_short_have_a_frame_for_each_choice(
 
 
 def test_an_empty_transcript_has_one_frame(silent: Conformer) -> None:
-    heard = silent.listen(BATCH)
+    heard = silent.forward_and_transcribe(BATCH)
 
     assert heard.texts == ["", "", "", ""]
     assert heard.features["decoder"].lengths.tolist() == [1, 1, 1, 1]
@@ -50,7 +50,7 @@ def test_a_beam_search_is_that_of_the_checkpoint(
     searched = [library.transcribe_batch(*alone(wave)) for wave in LONG_ENOUGH]
 
     beam = Conformer(options(folder, "beam"), "cpu")
-    heard = beam.listen(batch)
+    heard = beam.forward_and_transcribe(batch)
 
     assert list(heard.texts) == [texts[0] for texts, _ in searched]
     assert list(heard.texts) != conformer.transcribe(batch)

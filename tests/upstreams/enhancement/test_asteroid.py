@@ -22,7 +22,7 @@ from tiny_enhancers import (
 )
 
 from nserbench.corpora.audio import read_audio
-from nserbench.corpora.noise.mixing import lay_under, read_noise
+from nserbench.corpora.noise.mixing import add_noise, read_noise
 from nserbench.errors import BadSpec, CheckpointMissing, MissingExtra
 from nserbench.upstreams.enhancement import asteroid as module
 from nserbench.upstreams.enhancement.asteroid import enhancer_files
@@ -260,7 +260,7 @@ def gains(test_data: Path, files: Sequence[Path]) -> dict[str, float]:
         gained = []
         for file in files:
             clean = read_audio(file)
-            noisy = lay_under(clean, noise, file.stem, snr=0.0, seed=0).wave
+            noisy = add_noise(clean, noise, file.stem, snr=0.0, seed=0).wave
             gained.append(si_sdr(enhancer.enhance(noisy), clean) - si_sdr(noisy, clean))
         found[noise_name] = float(np.mean(gained))
     return found

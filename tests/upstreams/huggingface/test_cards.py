@@ -72,7 +72,7 @@ assert not heavy, heavy
 def test_a_whisper_is_our_own(
     multilingual: Path, whisper: Whisper, batch: Batch
 ) -> None:
-    one = bind(CARDS["hf"], Spec("hf", bare=str(multilingual)))
+    one = bind(CARDS["hf"], Spec("hf", positional=str(multilingual)))
 
     upstream = one.card.open(one.options, "cpu")
 
@@ -93,7 +93,7 @@ def test_the_generic_card_takes_an_id_with_and_without_its_key() -> None:
 def test_the_files_of_the_generic_card_are_those_of_the_checkpoint(
     checkpoint: Checkpoint,
 ) -> None:
-    one = bind(CARDS["hf"], Spec("hf", bare=str(checkpoint("sew"))))
+    one = bind(CARDS["hf"], Spec("hf", positional=str(checkpoint("sew"))))
 
     files = [file.name for file in one.card.checkpoint_files(one.options)]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nserbench.cards import bind
 from nserbench.spec import Spec
-from nserbench.upstreams.base import Batch, stands_in
+from nserbench.upstreams.base import Batch, is_inside
 from nserbench.upstreams.cards import nserbench_upstreams
 
 CARDS = {card.name: card for card in nserbench_upstreams()}
@@ -120,7 +120,7 @@ def test_gradients_reach_the_transformer_and_spare_a_frozen_front_end(
     frozen = [
         weight
         for key, weight in model.named_parameters()
-        if stands_in(key, card.stays(options))
+        if is_inside(key, card.frozen_modules(options))
     ]
     for weight in frozen:
         weight.requires_grad_(False)

@@ -31,7 +31,7 @@ def test_layers_of_both_halves_are_those_of_the_library_step_by_step(
     waves = [sound(length, length) for length in (16_161, 1_600, 150_000)]
 
     with torch.no_grad():
-        heard = hf(checkpoint(name)).listen(Batch.of(*waves))
+        heard = hf(checkpoint(name)).forward_and_transcribe(Batch.of(*waves))
 
     assert_described(heard.features, checkpoint(name))
     for place, wave in enumerate(waves):
@@ -58,7 +58,7 @@ def test_a_transcript_that_ends_has_a_frame_for_its_end(
     upstream = hf(checkpoint("hubert+gpt2"))
     upstream.model.generation_config.suppress_tokens = [0, 1, *range(3, 40)]
 
-    heard = upstream.listen(batch)
+    heard = upstream.forward_and_transcribe(batch)
 
     assert heard.texts == ("", "", "")
     assert heard.features["decoder"].lengths.tolist() == [1, 1, 1]
@@ -97,7 +97,7 @@ def test_gradients_reach_both_halves(checkpoint: Checkpoint, batch: Batch) -> No
 def test_only_a_checkpoint_with_a_decoder_transcribes(
     name: str, kind: type, writes: bool, checkpoint: Checkpoint
 ) -> None:
-    one = bind(CARDS["hf"], Spec("hf", bare=str(checkpoint(name))))
+    one = bind(CARDS["hf"], Spec("hf", positional=str(checkpoint(name))))
 
     assert one.card.can_transcribe(one.options) is writes
     assert isinstance(one.card.open(one.options, "cpu"), kind)

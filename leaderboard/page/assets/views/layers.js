@@ -46,7 +46,7 @@
         }),
       );
       const passes = (line) =>
-        choices.named(line.upstream, line.head) &&
+        choices.named(line.upstream, line.downstream) &&
         names.has([line.corpus, line.condition, line.protocol].join("\n"));
       const found = nserbench.linesByPlace(nserbench.index.layers.filter(passes));
       if (!found.length) {

@@ -9,14 +9,14 @@
     scores.reduce((sum, [value]) => sum + value, 0) / scores.length;
 
   const lineName = (line) =>
-    [line.upstream, line.head, line.group].filter(Boolean).join(" \u00d7 ");
+    [line.upstream, line.downstream, line.group].filter(Boolean).join(" \u00d7 ");
 
   /** Keep the lines whose rows are marked, or the best of each upstream. */
   function kept(lines) {
     const marked = new Set(
       [...choices.rows].map((row) => nserbench.index.rows[row].join("\n")),
     );
-    const own = lines.filter((line) => marked.has(`${line.upstream}\n${line.head}`));
+    const own = lines.filter((line) => marked.has(`${line.upstream}\n${line.downstream}`));
     if (own.length) return own.slice(0, 2 * MOST);
     const worth = (line) => mean(line.scores[choices.metric]);
     const first = new Map();
@@ -99,7 +99,7 @@
     filters: true,
     draw(main) {
       const passes = (line) =>
-        choices.named(line.upstream, line.head) &&
+        choices.named(line.upstream, line.downstream) &&
         choices.columns().some((place) => {
           const column = nserbench.index.columns[place];
           return (
