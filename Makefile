@@ -11,7 +11,7 @@ WHOLE := .venv/.whole
 SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
 BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
-.PHONY: demo test test-slow lint types docs bench
+.PHONY: demo test test-slow coverage lint format types docs bench
 
 # Done again only when one of the two files changes.
 $(READY): pyproject.toml constraints.txt
@@ -38,10 +38,19 @@ test: lint types $(WHOLE)
 test-slow: $(WHOLE)
 	$(BIN)/python -m pytest -m slow
 
+# Which lines and branches the tests run; the figure is in CONTRIBUTING.
+coverage: $(WHOLE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 types: $(WHOLE)
 	$(BIN)/mypy
