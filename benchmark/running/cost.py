@@ -136,7 +136,7 @@ def estimate(
         missing=len(todo),
         there=len(jobs) - len(todo),
         refused=[f"{cell}: {cell.refused}" for cell in study.cells if cell.refused],
-        passes=passes(needs, store, samples),
+        passes=missing_passes(needs, store, samples),
         tuning=tuning_seconds(todo, store, samples),
         training=training,
     )
@@ -276,7 +276,7 @@ def needed_features(jobs: Sequence[Job], store: Store) -> list[NeededFeatures]:
     return list(needs.values())
 
 
-def passes(
+def missing_passes(
     needs: Sequence[NeededFeatures],
     store: Store,
     samples: Mapping[str, TimedExtraction],

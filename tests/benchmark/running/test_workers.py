@@ -58,9 +58,9 @@ def share(
         plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
         request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
         offered, told = module.Plugins(plugins), Notes()
-        crew = WorkerPool(executor, plugins, settings, "cpu")
+        pool = WorkerPool(executor, plugins, settings, "cpu")
         store = Store(settings.store)
-        runner = Runner(store, settings.results, offered, "cpu", told, crew.run)
+        runner = Runner(store, settings.results, offered, "cpu", told, pool.run)
         report = runner.run(make_study(request, offered, settings))
         return [read_result(one) for one in report.folders], told.lines
 
