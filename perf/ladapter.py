@@ -10,10 +10,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from _measure import at_least, at_most, seconds
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -111,13 +113,6 @@ def random_batch(lengths: Tensor) -> LayeredFeatures:
     return {"encoder": LayerGroup(states, lengths)}
 
 
-def seconds_of(step: Step, features: LayeredFeatures) -> float:
-    """Return the duration of one step in seconds."""
-    began = time.perf_counter()
-    step(features)
-    return time.perf_counter() - began
-
-
 def seconds_per_frame() -> dict[str, float]:
     """Return the median seconds of a step per valid frame, for each variant.
 
@@ -136,24 +131,25 @@ def seconds_per_frame() -> dict[str, float]:
         name: stepper(Ordinary(packed=name == "packed"))
         for name in ("padded", "packed")
     }
-    seconds: dict[str, list[float]] = {name: [] for name in (*ours, *theirs)}
+    times: dict[str, list[float]] = {name: [] for name in (*ours, *theirs)}
     start = time.perf_counter()
     for short, mixed in zip(bucketed, random, strict=True):
         inputs = [
             (ours, random_batch(lengths[short])),
             (theirs, random_batch(lengths[mixed])),
         ]
-        best = dict.fromkeys(seconds, float("inf"))
+        best = dict.fromkeys(times, float("inf"))
         for _ in range(TRIES):
             for variants, features in inputs:
                 frames = int(features["encoder"].lengths.sum())
                 for name, step in variants.items():
-                    best[name] = min(best[name], seconds_of(step, features) / frames)
+                    spent = seconds(partial(step, features)) / frames
+                    best[name] = min(best[name], spent)
         for name, spent in best.items():
-            seconds[name].append(spent)
+            times[name].append(spent)
         if time.perf_counter() - start > TIME_LIMIT:
             break
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def stored_frames(root: Path, lengths: Tensor) -> FrameSource:
@@ -200,23 +196,16 @@ def timed(
         yield batch[1], time.perf_counter() - began
 
 
-def report(name: str, figure: float, bar: float, *, good: bool) -> None:
-    """Print the line of a figure."""
-    verdict = "ok" if good else "short"
-    print(f"{name} {figure:.2f} (bar {bar:g}) {verdict}", flush=True)
-
-
 def main() -> None:
     """Measure all figures, and print them."""
-    seconds = seconds_per_frame()
+    times = seconds_per_frame()
     bars = [("ladapter", "padded", 3.5), ("ladapter", "packed", 4.5)]
-    if "bf16" in seconds:
+    if "bf16" in times:
         bars.append(("bf16", "padded", 5.0))
     for ours, theirs, bar in bars:
-        ratio = seconds[theirs] / seconds[ours]
-        report(f"{ours}-against-{theirs}", ratio, bar, good=ratio >= bar)
-    share = data_wait()
-    report("data-wait", share, 0.05, good=share <= 0.05)
+        name, ratio = f"{ours}-against-{theirs}", times[theirs] / times[ours]
+        print(at_least(name, ratio, bar), flush=True)
+    print(at_most("data-wait", data_wait(), 0.05))
 
 
 if __name__ == "__main__":

@@ -192,11 +192,11 @@ def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
     """Compare transcripts with reference texts and with clean transcripts, if known."""
     if job.extraction.words is None:
         return {}
-    rows = list(_transcripts(job, store))
-    utterances, texts = [row.clip.utterance for row in rows], [row.text for row in rows]
-    languages = [utterance.language for utterance in utterances]
-    errors = recognised([utterance.text for utterance in utterances], texts, languages)
-    from_clean = recognised([row.clean for row in rows], texts, languages)
+    clips, texts, clean_texts = zip(*_transcripts(job, store), strict=True)
+    references = [clip.utterance.text for clip in clips]
+    languages = [clip.utterance.language for clip in clips]
+    errors = recognised(references, texts, languages)
+    from_clean = recognised(clean_texts, texts, languages)
     content: dict[str, str | float | int] = {} if errors is None else asdict(errors)
     if from_clean is not None:
         content["clean_rate"] = from_clean.rate
@@ -204,25 +204,10 @@ def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
     return content
 
 
-@dataclass(frozen=True, slots=True)
-class _TranscriptRow:
-    """The transcript of an utterance.
+def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None]]:
+    """Yield clips with their transcript, and the one without noise if it is stored.
 
-    Attributes:
-        clip: The utterance.
-        text: Its transcript in the condition of the cell.
-        clean: Its transcript without noise; None where the store has none.
-    """
-
-    clip: Clip
-    text: str
-    clean: str | None
-
-
-def _transcripts(job: Job, store: Store) -> Iterator[_TranscriptRow]:
-    """Yield utterances with their transcripts.
-
-    If the upstream is fine-tuned, each is of the fold in which the utterance is tested.
+    If the upstream is fine-tuned, each is of the fold in which the clip is tested.
     """
     tuned = _fine_tuning(job) is not None
     for fold in _extracting_jobs(job, store):
@@ -232,10 +217,10 @@ def _transcripts(job: Job, store: Store) -> Iterator[_TranscriptRow]:
         clips = [fold.clips[row] for row in rows]
         quiet = words.without_noise()
         stored = store.features(quiet.identity).keys("transcripts")
-        clean: Sequence[str | None] = [None] * len(clips)
+        clean_texts: Sequence[str | None] = [None] * len(clips)
         if words.noise is not None and stored.issuperset(quiet.keys(clips)):
-            clean = said(quiet, clips, store)
-        yield from map(_TranscriptRow, clips, said(words, clips, store), clean)
+            clean_texts = said(quiet, clips, store)
+        yield from zip(clips, said(words, clips, store), clean_texts, strict=True)
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:

@@ -230,23 +230,15 @@ def _running(order: WorkOrder) -> Iterator[None]:
             raise NserbenchError(str(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _WorkerStudy:
-    """The study that a worker makes of an order."""
-
-    runner: Runner
-    jobs: Sequence[Job]
-
-
 @lru_cache(maxsize=1)
-def _open_study(pickled: bytes) -> _WorkerStudy:
-    """Make the study of an order; once for all tasks of a study."""
+def _open_study(pickled: bytes) -> tuple[Runner, Sequence[Job]]:
+    """Return the runner and the jobs of an order; made once for all its tasks."""
     order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
     plugins, settings = Plugins(order.plugins), order.settings
     store, device = Store(settings.store), choose_device(order.device)
     study = make_study(order.request, plugins, settings)
     runner = Runner(store, settings.results, plugins, device, Silent())
-    return _WorkerStudy(runner, prepare(study, store, Silent()))
+    return runner, prepare(study, store, Silent())
 
 
 @lru_cache(maxsize=1)
@@ -258,14 +250,13 @@ def _models(name: str, device: str) -> ModelCache:
 def _extract(order: bytes, key: str, forms: Sequence[Form]) -> None:
     """Extract features. An error that is not fatal occurs again when the cells run."""
     with _running(pickle.loads(order)):  # noqa: S301
-        study = _open_study(order)
-        store, device = study.runner.store, study.runner.device
-        needs = {_key(need): need for need in needed_features(study.jobs, store)}
+        runner, jobs = _open_study(order)
+        needs = {_key(need): need for need in needed_features(jobs, runner.store)}
         _refuse_other_study([key], needs)
         extraction, clips = needs[key].extraction, needs[key].clips
-        models = _models(extraction.models, device)
+        models = _models(extraction.models, runner.device)
         try:
-            extract_missing(extraction, clips, forms, store, models, Silent())
+            extract_missing(extraction, clips, forms, runner.store, models, Silent())
         except Exception as error:
             if is_fatal(error):
                 raise
@@ -274,11 +265,11 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> None:
 def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
     """Run the jobs of some result folders."""
     with _running(pickle.loads(order)):  # noqa: S301
-        study, report = _open_study(order), WorkerReport()
-        jobs = {job_folder(job): job for job in study.jobs}
-        _refuse_other_study(folders, jobs)
-        share = [jobs[folder] for folder in folders]
-        report.outcomes.update(replace(study.runner, progress=report).run_jobs(share))
+        runner, jobs = _open_study(order)
+        by_folder = {job_folder(job): job for job in jobs}
+        _refuse_other_study(folders, by_folder)
+        share, report = [by_folder[folder] for folder in folders], WorkerReport()
+        report.outcomes.update(replace(runner, progress=report).run_jobs(share))
         return report
 
 
