@@ -1,4 +1,4 @@
-"""A corpus of noise on disk, and studies over it."""
+"""Make a corpus of noise clips on disk, and studies on it."""
 
 from __future__ import annotations
 
@@ -19,34 +19,39 @@ CLASSES = ("anger", "happiness", "neutral", "sadness")
 
 
 def write_clips(folder: Path, count: int, seconds: tuple[float, float]) -> Path:
-    """Write clips with lengths between two; five speakers, each a fold.
+    """Write clips of random length, by five speakers who are a fold each.
+
+    Args:
+        folder: New folder for the clips.
+        count: Number of clips.
+        seconds: Shortest and longest duration of a clip.
 
     Returns:
-        Their manifest.
+        The path of the manifest.
     """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    table = folder / "clips.csv"
-    with table.open("w", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("path", "id", "label", "speaker", "fold"))
+    manifest = folder / "clips.csv"
+    with manifest.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("path", "id", "label", "speaker", "fold"))
         for number in range(count):
             wave = 0.1 * rng.standard_normal(int(RATE * rng.uniform(*seconds)))
             soundfile.write(folder / f"{number}.wav", wave, RATE)
             fold = number % FOLDS
             label = CLASSES[number // FOLDS % len(CLASSES)]
-            rows.writerow((f"{number}.wav", number, label, f"speaker_{fold}", fold))
-    return table
+            writer.writerow((f"{number}.wav", number, label, f"speaker_{fold}", fold))
+    return manifest
 
 
 def study_of(
-    upstream: str, heads: Sequence[str], table: Path, epochs: int, seed: int = 0
+    upstream: str, heads: Sequence[str], manifest: Path, epochs: int, seed: int = 0
 ) -> Study:
-    """Ask for heads on an upstream over the clips of a manifest."""
+    """Return a study of heads on an upstream, on the clips of a manifest."""
     request = Request(
         upstreams=[upstream],
         downstreams=heads,
-        corpora=[f"manifest:path={table}"],
+        corpora=[f"manifest:path={manifest}"],
         protocol="paper",
         epochs=epochs,
         seeds=[seed],

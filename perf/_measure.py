@@ -1,4 +1,4 @@
-"""What the benchmarks share: medians of measures taken in turn, and their verdicts."""
+"""Medians of interleaved measurements, and the lines that the benchmarks print."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Give how long a call takes."""
+    """Return the duration of a call, in seconds."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
 def medians(*measures: Callable[[], float], rounds: int) -> list[float]:
-    """Give the median of each measure, taken in turn: A B A B.
+    """Return the median of each measure; the measures take turns: A B A B.
 
-    What else the machine does then weighs on all of them alike.
+    So other load on the machine affects all of them alike.
     """
-    found = [[measure() for measure in measures] for _ in range(rounds)]
-    return [statistics.median(each) for each in zip(*found, strict=True)]
+    values = [[measure() for measure in measures] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*values, strict=True)]
 
 
 def at_least(name: str, ratio: float, bar: float) -> str:
-    """Say whether a ratio reaches its bar."""
+    """Return the line of a ratio that must be at least its bar."""
     return _line(name, ratio, bar, ratio >= bar)
 
 
 def at_most(name: str, ratio: float, bar: float) -> str:
-    """Say whether a ratio stays below its bar."""
+    """Return the line of a ratio that must be at most its bar."""
     return _line(name, ratio, bar, ratio <= bar)
 
 

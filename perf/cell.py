@@ -1,7 +1,7 @@
-"""A whole cell, against running the upstream again in every step, as S3PRL does.
+"""Time of a whole cell, against running the upstream in every step as S3PRL does.
 
 Both sides use the same Whisper, of the size of tiny, and the same head on its encoder.
-The Whisper says nothing, so that neither side spends time on finding words.
+The transcripts of this Whisper are empty, so that neither side spends time on decoding.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Head:
     """A head to be compared.
 
     Attributes:
-        name: On the command line.
-        epochs: Of the training that is timed; the rest costs as much again.
-        bar: How many times cheaper the cell has to be.
+        name: Name on the command line.
+        epochs: Epochs of the timed training; the time is scaled to `EPOCHS`.
+        bar: Least ratio of S3PRL's time to ours.
     """
 
     name: str
@@ -64,7 +64,7 @@ HEADS = (Head("weighted-sum", EPOCHS, 100), Head("ladapter", 2, 8))
 
 
 def save_model(folder: Path, **size: int) -> Path:
-    """Write a Whisper with weights drawn at random, which may only end its text."""
+    """Write a Whisper with random weights that can only emit the end of the text."""
     sys.path.append(str(HELPERS))
     helper = importlib.import_module("tiny_whisper")
     import transformers as lib
@@ -79,30 +79,30 @@ def save_model(folder: Path, **size: int) -> Path:
 
 
 class Bench:
-    """The clips, the Whisper and what is asked of them.
+    """The clips, the Whisper and the timed steps.
 
     Args:
-        folder: An empty one, for everything.
-        clips: How many.
-        size: Settings of the Whisper that are not those of a tiny one.
+        folder: Empty folder for all files.
+        clips: Number of clips.
+        size: Settings of the Whisper's configuration that differ from the default.
     """
 
     def __init__(self, folder: Path, clips: int, **size: int) -> None:
         self.folder = folder
         self.upstream = f"whisper:checkpoint={save_model(folder / 'model', **size)}"
-        self.table = write_clips(folder / "clips", clips, LENGTHS)
+        self.manifest = write_clips(folder / "clips", clips, LENGTHS)
         self.store = Store(folder / "store")
         self.models = ModelCache("cpu")
         self._runs = 0
 
     def job(self, head: Head, store: Store) -> Job:
-        """Prepare the cell of a head."""
+        """Return the job of a head's cell."""
         names = [f"{head.name}:groups=encoder"]
-        study = study_of(self.upstream, names, self.table, head.epochs)
+        study = study_of(self.upstream, names, self.manifest, head.epochs)
         return prepare(study, store, Silent())[0]
 
     def extract(self) -> float:
-        """Make the features in a new store; give the seconds."""
+        """Extract the features into a new store; return the seconds."""
         self._runs += 1
         self.store = Store(self.folder / f"store-{self._runs}")
         job = self.job(HEADS[0], self.store)
@@ -119,10 +119,10 @@ class Bench:
         )
 
     def train(self, head: Head) -> float:
-        """Run the cell on stored features; give the seconds at `EPOCHS` epochs."""
+        """Run the cell on stored features; return the seconds for `EPOCHS` epochs."""
         self._runs += 1
         names = [f"{head.name}:groups=encoder"]
-        study = study_of(self.upstream, names, self.table, head.epochs, self._runs)
+        study = study_of(self.upstream, names, self.manifest, head.epochs, self._runs)
         results = self.folder / "results"
         plugins = Plugins(installed=False)
         runner = Runner(self.store, results, plugins, "cpu", Silent())
@@ -133,18 +133,18 @@ class Bench:
         return spent * EPOCHS / head.epochs
 
     def steps(self, head: Head) -> float:
-        """Take the steps of one epoch and fold S3PRL's way; give the cell's seconds."""
+        """Time one step as S3PRL takes it; return the seconds of the whole cell."""
         job = self.job(head, self.store)
         upstream = self.models.open(job.extraction.alone).upstream
         clips = job.clips[len(job.clips) // FOLDS :]
         batch = job.extraction.alone.batch(clips, [None] * len(clips))
         bound = job.cell.downstream
-        built = bound.card.build(job.cell.groups, len(CLASSES), bound.options).train()
-        optimiser = torch.optim.Adam(built.parameters(), lr=1e-4)
-        labels = torch.tensor([CLASSES.index(one.utterance.label) for one in clips])
+        module = bound.card.build(job.cell.groups, len(CLASSES), bound.options).train()
+        optimiser = torch.optim.Adam(module.parameters(), lr=1e-4)
+        labels = torch.tensor([CLASSES.index(clip.utterance.label) for clip in clips])
 
         def step() -> None:
-            logits = built(_read(job, upstream.extract(batch)))
+            logits = module(_read(job, upstream.extract(batch)))
             optimiser.zero_grad()
             F.cross_entropy(logits, labels).backward()
             optimiser.step()
@@ -153,26 +153,26 @@ class Bench:
 
 
 def _read(job: Job, features: LayeredFeatures) -> LayeredFeatures:
-    """Give the layers that a head reads."""
-    found = {}
+    """Return the layers that the head of a job reads."""
+    layers = {}
     for name, spec in job.cell.groups.items():
-        at, group = places(job.stored[name], spec.layers), features[name]
-        found[name] = LayerGroup(group.states[at.start : at.stop], group.lengths)
-    return found
+        rows, group = places(job.stored[name], spec.layers), features[name]
+        layers[name] = LayerGroup(group.states[rows.start : rows.stop], group.lengths)
+    return layers
 
 
 def report(bench: Bench, rounds: int) -> list[str]:
-    """Measure every head."""
+    """Measure every head, and return the lines to print."""
     measures: list[Callable[[], float]] = [bench.extract]
     for head in HEADS:
         measures += [partial(bench.train, head), partial(bench.steps, head)]
-    once, *spent = medians(*measures, rounds=rounds)
+    extraction, *times = medians(*measures, rounds=rounds)
     return [
-        at_least(f"cell-{head.name}", theirs / (once + ours), head.bar)
-        for head, ours, theirs in zip(HEADS, spent[::2], spent[1::2], strict=True)
+        at_least(f"cell-{head.name}", theirs / (extraction + ours), head.bar)
+        for head, ours, theirs in zip(HEADS, times[::2], times[1::2], strict=True)
     ]
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        print(*report(Bench(Path(place), CLIPS, **SIZE), ROUNDS), sep="\n")
+    with tempfile.TemporaryDirectory() as folder:
+        print(*report(Bench(Path(folder), CLIPS, **SIZE), ROUNDS), sep="\n")

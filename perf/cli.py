@@ -1,4 +1,4 @@
-"""How soon `nserbench --help` answers, against importing what it prints with."""
+"""Start-up time of `nserbench --help`, against importing click and rich alone."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ ROUNDS = 15
 
 
 def run(command: Sequence[str]) -> float:
-    """Run a command; give the seconds until it is over."""
+    """Run a command; return its duration in seconds."""
     return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
 
 
 def report(rounds: int) -> list[str]:
-    """Measure."""
+    """Measure, and return the lines to print."""
     run(HELP)
     run(IMPORT)
-    ours, least = medians(lambda: run(HELP), lambda: run(IMPORT), rounds=rounds)
-    return [at_most("cli-start", ours / least, 3)]
+    ours, imports = medians(lambda: run(HELP), lambda: run(IMPORT), rounds=rounds)
+    return [at_most("cli-start", ours / imports, 3)]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Extraction into the store, against a plain loop of transformers, and its memory.
+"""Speed of extraction against a plain loop with transformers, and its peak memory.
 
-Both read the same files, run the same wav2vec 2.0 on one after another and keep the
-mean over time of every layer.
+Both read the same files, run the same wav2vec 2.0 on one file after another, and keep
+the mean over time of every layer.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ SIZE = {
     "intermediate_size": 768,
     "conv_dim": (96,) * 7,
 }
-"""Far below wav2vec 2.0 base: the quicker the model, the more the rest weighs."""
+"""Much smaller than wav2vec 2.0 base, so that the time outside of the model counts."""
 
 CLIPS, LENGTHS = 64, (2.0, 6.0)  # seconds
 FEW, MANY, SHORT = 200, 2000, (0.5, 1.0)
 ROUNDS = 7
 
-FEW_KEPT = {**os.environ, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32"}
-"""oneDNN keeps what it compiled for each new length of a wave, 1024 times unless told.
-That is up to 100 MB for the first thousand lengths, whoever calls it."""
+SMALL_CACHE = {**os.environ, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32"}
+"""By default oneDNN caches a compiled kernel for each of 1024 lengths of a wave, which
+takes up to 100 MB with any library."""
 
 
 def save_model(folder: Path) -> Path:
-    """Write a small wav2vec 2.0 with weights drawn at random."""
-    import transformers as lib  # after nserbench, which gets it past torchaudio
+    """Write a small wav2vec 2.0 with random weights."""
+    import transformers as lib  # after nserbench, so that it loads without torchaudio
 
     lib.utils.logging.disable_progress_bar()
     torch.manual_seed(0)
@@ -55,24 +55,24 @@ def save_model(folder: Path) -> Path:
     return folder
 
 
-def make_job(model: Path, table: Path, store: Store) -> Job:
-    """Prepare what nserbench extracts from the clips of a manifest."""
-    study = study_of(f"wav2vec2:checkpoint={model}", ["mean"], table, epochs=1)
+def make_job(model: Path, manifest: Path, store: Store) -> Job:
+    """Return a job that extracts the clips of a manifest."""
+    study = study_of(f"wav2vec2:checkpoint={model}", ["mean"], manifest, epochs=1)
     return prepare(study, store, Silent())[0]
 
 
 def fill(job: Job, store: Store, models: ModelCache) -> None:
-    """Extract what a store lacks."""
+    """Extract the features that a store lacks."""
     extract_missing(
         job.extraction.alone, job.clips, ["pooled"], store, models, Silent()
     )
 
 
 class PlainLoop:
-    """What one would write with transformers alone.
+    """The extraction as one would write it with transformers alone.
 
     Args:
-        model: The checkpoint's folder.
+        model: Folder of the checkpoint.
     """
 
     def __init__(self, model: Path) -> None:
@@ -82,8 +82,8 @@ class PlainLoop:
         self.model = lib.Wav2Vec2Model.from_pretrained(model).eval()
 
     @torch.no_grad()
-    def hear(self, file: Path) -> NDArray[np.float32]:
-        """Give the mean over time of every layer of a file, ``(layers, dim)``."""
+    def extract(self, file: Path) -> NDArray[np.float32]:
+        """Return the mean over time of every layer of a file, ``(layers, dim)``."""
         wave, _ = soundfile.read(file, dtype="float32")
         inputs = self.extractor(wave, sampling_rate=RATE, return_tensors="pt")
         states = self.model(**inputs, output_hidden_states=True).hidden_states
@@ -91,10 +91,10 @@ class PlainLoop:
         return pooled
 
 
-def report_rate(folder: Path, model: Path, table: Path, rounds: int) -> str:
-    """Measure the rate."""
+def report_rate(folder: Path, model: Path, manifest: Path, rounds: int) -> str:
+    """Measure the speed, and return the line to print."""
     models, loop = ModelCache("cpu"), PlainLoop(model)
-    job = make_job(model, table, Store(folder / "first"))
+    job = make_job(model, manifest, Store(folder / "first"))
     models.open(job.extraction.alone)
     files = [clip.utterance.path for clip in job.clips]
     stores = (Store(folder / str(number)) for number in range(rounds))
@@ -104,44 +104,46 @@ def report_rate(folder: Path, model: Path, table: Path, rounds: int) -> str:
         return seconds(lambda: fill(job, store, models))
 
     def plain() -> float:
-        return seconds(lambda: [loop.hear(file) for file in files])
+        return seconds(lambda: [loop.extract(file) for file in files])
 
     plain()
-    spent, wanted = medians(ours, plain, rounds=rounds)
-    return at_least("extraction", wanted / spent, 0.95)
+    our_time, plain_time = medians(ours, plain, rounds=rounds)
+    return at_least("extraction", plain_time / our_time, 0.95)
 
 
 def report_memory(folder: Path, model: Path, few: int, many: int) -> str:
-    """Measure the peak memory of two processes, with few clips and with many."""
+    """Measure the peak memory of two processes, for few clips and for many."""
     peaks = []
     for count in (few, many):
         store = folder / f"store-{count}"
-        table = write_clips(folder / f"clips-{count}", count, SHORT)
-        command = [sys.executable, __file__, *map(str, (model, table, store))]
-        told = subprocess.run(command, env=FEW_KEPT, check=True, stdout=subprocess.PIPE)
-        peaks.append(int(told.stdout))
+        manifest = write_clips(folder / f"clips-{count}", count, SHORT)
+        command = [sys.executable, __file__, *map(str, (model, manifest, store))]
+        process = subprocess.run(
+            command, env=SMALL_CACHE, check=True, stdout=subprocess.PIPE
+        )
+        peaks.append(int(process.stdout))
     return at_most("extraction-memory", peaks[1] / peaks[0], 1.1)
 
 
-def peak_of(model: Path, table: Path, place: Path) -> int:
-    """Extract the clips of a manifest; give the most bytes this process has held."""
-    store = Store(place)
-    fill(make_job(model, table, store), store, ModelCache("cpu"))
+def peak_of(model: Path, manifest: Path, folder: Path) -> int:
+    """Extract the clips of a manifest; return the peak memory of this process."""
+    store = Store(folder)
+    fill(make_job(model, manifest, store), store, ModelCache("cpu"))
     return peak_memory()
 
 
 def report(folder: Path) -> list[str]:
-    """Measure both."""
+    """Measure both, and return the lines to print."""
     model = save_model(folder / "model")
-    # First: a new process counts its parent's peak as its own.
+    # Memory first: a new process counts the peak of its parent as its own.
     memory = report_memory(folder, model, FEW, MANY)
-    table = write_clips(folder / "clips", CLIPS, LENGTHS)
-    return [report_rate(folder, model, table, ROUNDS), memory]
+    manifest = write_clips(folder / "clips", CLIPS, LENGTHS)
+    return [report_rate(folder, model, manifest, ROUNDS), memory]
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         print(peak_of(*map(Path, sys.argv[1:])))
     else:
-        with tempfile.TemporaryDirectory() as own:
-            print(*report(Path(own)), sep="\n")
+        with tempfile.TemporaryDirectory() as temporary:
+            print(*report(Path(temporary)), sep="\n")

@@ -1,7 +1,7 @@
-"""The L-adapter's training step, and its wait for data, on the cores of this machine.
+"""Speed of the L-adapter's training step, and its wait for data, on this machine's CPU.
 
 Prints a line ``NAME RATIO (bar N) ok|short`` for each figure: medians of one run, in
-which the variants take turns. To be read off a machine that does nothing else.
+which the variants take turns. Run it on a machine without other load.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from _measure import at_least, at_most, seconds
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -30,17 +32,17 @@ GROUPS = {"encoder": GroupSpec(range(1, 1 + LAYERS), DIM, rate=50.0)}
 OPTIONS = {"dropout": 0.5, "state0": False, "weights": "free"}
 EPOCHS = 3  # of reading
 TRIES = 3  # of each batch
-ENOUGH = 100.0  # seconds, after which no further batch of the window is begun
+TIME_LIMIT = 100.0  # seconds, after which no further batch of the window is timed
 
 Step = Callable[[LayeredFeatures], None]
 
 
 class Ordinary(nn.Module):
-    """The same head as one would write it, on torch's own bidirectional GRU.
+    """The same head on torch's own bidirectional GRU.
 
     Args:
-        packed: Whether over packed sequences. Over padded ones it is not the same
-            function: the backward direction starts in the padding.
+        packed: Whether the GRU reads packed sequences. On padded ones it computes
+            another function: the backward direction starts in the padding.
     """
 
     def __init__(self, *, packed: bool) -> None:
@@ -56,7 +58,7 @@ class Ordinary(nn.Module):
         self.classify = nn.Linear(2 * UNITS, CLASSES)
 
     def forward(self, features: LayeredFeatures) -> Tensor:
-        """Give logits, ``(batch, classes)``."""
+        """Return logits, ``(batch, classes)``."""
         group = features["encoder"]
         adapted = [
             norm(self._peak(gru, states, group.lengths).relu())
@@ -83,7 +85,7 @@ class Ordinary(nn.Module):
 
 
 def stepper(head: nn.Module, *, rounded: bool = False) -> Step:
-    """Make a training step: forward, backward, Adam."""
+    """Return a training step: forward, backward, Adam."""
     adam = torch.optim.Adam(head.parameters(), lr=1e-4)
 
     def step(features: LayeredFeatures) -> None:
@@ -98,37 +100,30 @@ def stepper(head: nn.Module, *, rounded: bool = False) -> Step:
 
 
 def drawn_lengths(count: int) -> Tensor:
-    """Draw frames of utterances: about 200, some three times as long."""
+    """Draw the numbers of frames of utterances: about 200, of some up to 700."""
     normal = torch.randn(count, generator=torch.Generator().manual_seed(0))
     return (200 * (normal / 2).exp()).clamp(50, 700).long()
 
 
 def random_batch(lengths: Tensor) -> LayeredFeatures:
-    """Make random features, padded with zeros."""
+    """Return random features, padded with zeros."""
     states = torch.randn(LAYERS, len(lengths), int(lengths.max()), DIM)
-    for place, length in enumerate(lengths.tolist()):
-        states[:, place, length:] = 0
+    for row, length in enumerate(lengths.tolist()):
+        states[:, row, length:] = 0
     return {"encoder": LayerGroup(states, lengths)}
 
 
-def seconds_of(step: Step, features: LayeredFeatures) -> float:
-    """Give the seconds of one step."""
-    began = time.perf_counter()
-    step(features)
-    return time.perf_counter() - began
-
-
 def seconds_per_frame() -> dict[str, float]:
-    """Give each variant's median seconds of a step for each valid frame.
+    """Return the median seconds of a step per valid frame, for each variant.
 
-    Each batch counts with the best of its tries: cores that wait for each other at
-    every frame, as torch's own GRU makes them, stall by far the most under other load,
-    and a ratio with such a stall in it would flatter us.
+    Each batch counts with the fastest of its tries. With torch's own GRU, cores wait
+    for each other at every frame, so that other load slows it down the most; a median
+    over all tries would make our ratio too high.
     """
     lengths = drawn_lengths(BATCH * WINDOW)
-    everyone, seeds = torch.arange(len(lengths)), torch.Generator().manual_seed(0)
-    bucketed = shuffled(everyone, lengths, BATCH, seeds)
-    random = shuffled(everyone, None, BATCH, seeds)
+    rows, seeds = torch.arange(len(lengths)), torch.Generator().manual_seed(0)
+    bucketed = shuffled(rows, lengths, BATCH, seeds)
+    random = shuffled(rows, None, BATCH, seeds)
     ours = {"ladapter": stepper(LAdapter(GROUPS, CLASSES, OPTIONS))}
     if torch.cpu._is_amx_tile_supported():
         ours["bf16"] = stepper(LAdapter(GROUPS, CLASSES, OPTIONS), rounded=True)
@@ -136,28 +131,29 @@ def seconds_per_frame() -> dict[str, float]:
         name: stepper(Ordinary(packed=name == "packed"))
         for name in ("padded", "packed")
     }
-    seconds: dict[str, list[float]] = {name: [] for name in (*ours, *theirs)}
+    times: dict[str, list[float]] = {name: [] for name in (*ours, *theirs)}
     start = time.perf_counter()
     for short, mixed in zip(bucketed, random, strict=True):
         inputs = [
             (ours, random_batch(lengths[short])),
             (theirs, random_batch(lengths[mixed])),
         ]
-        best = dict.fromkeys(seconds, float("inf"))
+        best = dict.fromkeys(times, float("inf"))
         for _ in range(TRIES):
             for variants, features in inputs:
                 frames = int(features["encoder"].lengths.sum())
                 for name, step in variants.items():
-                    best[name] = min(best[name], seconds_of(step, features) / frames)
+                    spent = seconds(partial(step, features)) / frames
+                    best[name] = min(best[name], spent)
         for name, spent in best.items():
-            seconds[name].append(spent)
-        if time.perf_counter() - start > ENOUGH:
+            times[name].append(spent)
+        if time.perf_counter() - start > TIME_LIMIT:
             break
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def stored_frames(root: Path, lengths: Tensor) -> FrameSource:
-    """Store random frames, and open them."""
+    """Store random frames, and return a source that reads them."""
     features, rng = Store(root).announce({}, {}), np.random.default_rng(0)
     keys = [str(row) for row in range(len(lengths))]
     for key, length in zip(keys, lengths.tolist(), strict=True):
@@ -170,7 +166,7 @@ def stored_frames(root: Path, lengths: Tensor) -> FrameSource:
 
 
 def data_wait() -> float:
-    """Give the share of an epoch that training waits for features, as a median."""
+    """Return the median share of an epoch in which training waits for features."""
     step = stepper(LAdapter(GROUPS, CLASSES, OPTIONS))
     lengths, seeds = drawn_lengths(BATCH * WINDOW // 2), torch.Generator()
     shares = []
@@ -191,32 +187,25 @@ def data_wait() -> float:
 def timed(
     batches: Iterator[tuple[Tensor, LayeredFeatures]],
 ) -> Iterator[tuple[LayeredFeatures, float]]:
-    """Give features, and the seconds that they were waited for."""
+    """Yield features, and the seconds of waiting for them."""
     while True:
         began = time.perf_counter()
-        found = next(batches, None)
-        if found is None:
+        batch = next(batches, None)
+        if batch is None:
             return
-        yield found[1], time.perf_counter() - began
-
-
-def report(name: str, figure: float, bar: float, *, good: bool) -> None:
-    """Print a line."""
-    verdict = "ok" if good else "short"
-    print(f"{name} {figure:.2f} (bar {bar:g}) {verdict}", flush=True)
+        yield batch[1], time.perf_counter() - began
 
 
 def main() -> None:
-    """Measure everything."""
-    took = seconds_per_frame()
+    """Measure all figures, and print them."""
+    times = seconds_per_frame()
     bars = [("ladapter", "padded", 3.5), ("ladapter", "packed", 4.5)]
-    if "bf16" in took:
+    if "bf16" in times:
         bars.append(("bf16", "padded", 5.0))
     for ours, theirs, bar in bars:
-        ratio = took[theirs] / took[ours]
-        report(f"{ours}-against-{theirs}", ratio, bar, good=ratio >= bar)
-    share = data_wait()
-    report("data-wait", share, 0.05, good=share <= 0.05)
+        name, ratio = f"{ours}-against-{theirs}", times[theirs] / times[ours]
+        print(at_least(name, ratio, bar), flush=True)
+    print(at_most("data-wait", data_wait(), 0.05))
 
 
 if __name__ == "__main__":

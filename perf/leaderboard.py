@@ -1,4 +1,4 @@
-"""The leaderboard over many results: the first time, and when nothing has changed."""
+"""Time of the leaderboard over many results, without and with its cache of counts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ROUNDS = 3
 
 
 def predictions(number: int) -> Predictions:
-    """Draw the answers to the same utterances, other ones for each number."""
+    """Return random predictions of the same utterances; the number is the seed."""
     rng = np.random.default_rng(number)
     chosen = rng.dirichlet(np.ones(len(CLASSES)), UTTERANCES)
-    speakers = [place % SPEAKERS for place in range(UTTERANCES)]
+    speakers = [row % SPEAKERS for row in range(UTTERANCES)]
     return Predictions(
-        utterances=tuple(f"utterance_{place:04}" for place in range(UTTERANCES)),
-        speakers=tuple(f"speaker_{one}" for one in speakers),
-        folds=tuple(str(one // 2) for one in speakers),
+        utterances=tuple(f"utterance_{row:04}" for row in range(UTTERANCES)),
+        speakers=tuple(f"speaker_{speaker}" for speaker in speakers),
+        folds=tuple(str(speaker // 2) for speaker in speakers),
         classes=CLASSES,
         labels=np.arange(UTTERANCES) % len(CLASSES),
         predicted=chosen.argmax(axis=1),
@@ -39,16 +39,16 @@ def predictions(number: int) -> Predictions:
 
 
 def fill(folder: Path, count: int) -> None:
-    """Write results of ten heads in ten conditions under each upstream."""
+    """Write results of ten heads in ten conditions for each upstream."""
     for number in range(count):
-        upstream, head, level = number // 100, number // 10 % 10, number % 10
+        upstream, head, snr = number // 100, number // 10 % 10, number % 10
         result = Result(
             status="done",
             digest=f"{number:032x}",
             upstream=f"upstream_{upstream}",
             downstream=f"head_{head}",
             corpus="drawn",
-            condition=f"park@{level}",
+            condition=f"park@{snr}",
             protocol="paper",
             seed=0,
             protocol_details={"name": "paper", "version": 1},
@@ -60,47 +60,47 @@ def fill(folder: Path, count: int) -> None:
 
 
 def show(folder: Path) -> None:
-    """Make the leaderboard's table, as the first time."""
+    """Make the table of the leaderboard without the cache."""
     cache_file(folder).unlink(missing_ok=True)
-    show_again(folder)
+    show_cached(folder)
 
 
-def show_again(folder: Path) -> None:
-    """Make the leaderboard's table from what is remembered."""
+def show_cached(folder: Path) -> None:
+    """Make the table of the leaderboard from the cache."""
     summary_table(folder, ("uar", "f1_macro"))
 
 
 def read_plainly(folder: Path) -> None:
-    """Read every table of predictions, and do nothing with it."""
+    """Read every file of predictions, and do nothing else."""
     for file in folder.glob(f"*/{PREDICTIONS}"):
         with file.open(newline="", encoding="utf-8") as stream:
             list(csv.reader(stream))
 
 
 def report(folder: Path, few: int, many: int, rounds: int) -> list[str]:
-    """Measure with two counts of results."""
+    """Measure with few and with many results, and return the lines to print."""
     small, large = folder / "few", folder / "many"
     fill(large, many)
     small.mkdir()
-    for one in sorted(large.iterdir())[:few]:
-        (small / one.name).symlink_to(one)
-    time.sleep(MIN_AGE_NS / 1e9)  # what is younger is not remembered
+    for result in sorted(large.iterdir())[:few]:
+        (small / result.name).symlink_to(result)
+    time.sleep(MIN_AGE_NS / 1e9)  # newer files are not cached
     show(small)
-    at_few, at_many, again, plain = medians(
+    at_few, at_many, cached, plain = medians(
         lambda: seconds(lambda: show(small)),
         lambda: seconds(lambda: show(large)),
-        lambda: seconds(lambda: show_again(large)),
+        lambda: seconds(lambda: show_cached(large)),
         lambda: seconds(lambda: read_plainly(large)),
         rounds=rounds,
     )
     return [
         at_most("leaderboard-csv", at_many / plain, 50),
         at_most("leaderboard-growth", at_many / at_few, 5),
-        at_most("leaderboard-again", again / at_many, 0.5),
+        at_most("leaderboard-again", cached / at_many, 0.5),
     ]
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["NSERBENCH_STORE"] = f"{place}/store"
-        print(*report(Path(place), FEW, MANY, ROUNDS), sep="\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        os.environ["NSERBENCH_STORE"] = f"{temporary}/store"
+        print(*report(Path(temporary), FEW, MANY, ROUNDS), sep="\n")

@@ -1,7 +1,7 @@
-"""A layer-wise study of pooled heads: all runs together against ordinary loops.
+"""Speed of pooled heads that are trained together, against ordinary training loops.
 
-Every loop goes over the same runs: a head for each of 13 layers in each of 5 folds as
-large as IEMOCAP's, dropout 0.5, Adam at 1e-4, batches of 32, features in memory.
+The study is layer by layer: a head for each of 13 layers in each of 5 folds as large as
+IEMOCAP's, dropout 0.5, Adam at 1e-4, batches of 32, features in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nserbench.downstreams.fusion import single
 from nserbench.upstreams.base import GroupSpec
 
 SESSIONS = (1085, 1023, 1151, 1031, 1241)
-"""Utterances of IEMOCAP's sessions; a fold trains on all but one."""
+"""Utterances of the sessions of IEMOCAP; a fold trains on all sessions but one."""
 
 LAYERS, DIM, CLASSES, BATCH, DROPOUT, RATE = 13, 768, 4, 32, 0.5, 1e-4
 ROUNDS = 5
@@ -31,12 +31,12 @@ ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What is trained.
+    """Features, labels and training sets.
 
     Attributes:
-        states: ``(layers, rows, dim)``.
-        labels: ``(rows,)`` class numbers.
-        folds: The training rows of each fold.
+        states: Pooled features, ``(layers, rows, dim)``.
+        labels: Class numbers, ``(rows,)``.
+        folds: Rows of the training set of each fold.
     """
 
     states: Tensor
@@ -45,33 +45,35 @@ class Study:
 
     @property
     def passes(self) -> int:
-        """Utterances that one epoch of every run goes over."""
+        """Number of utterances in one epoch of all runs together."""
         return len(self.states) * sum(map(len, self.folds))
 
 
 def make_study(sessions: Sequence[int], layers: int, dim: int) -> Study:
-    """Draw a study at random."""
+    """Return a study with random features and labels."""
     torch.manual_seed(0)
     session = torch.arange(len(sessions)).repeat_interleave(torch.tensor(sessions))
     return Study(
         torch.randn(layers, len(session), dim),
         torch.randint(CLASSES, (len(session),)),
-        [(session != one).nonzero()[:, 0] for one in range(len(sessions))],
+        [(session != test).nonzero()[:, 0] for test in range(len(sessions))],
     )
 
 
 def together(study: Study, epochs: int) -> float:
-    """Train all runs as nserbench does; give the seconds for each utterance."""
+    """Train all runs as nserbench does; return the seconds per utterance."""
     layers, _, dim = study.states.shape
     groups = {"encoder": GroupSpec(range(layers), dim, 50.0)}
     runs = []
     for layer in range(layers):
         options = {"layer": layer, "dropout": DROPOUT}
-        own = {"encoder": range(layer, layer + 1)}
+        layers_read = {"encoder": range(layer, layer + 1)}
         for fold, rows in enumerate(study.folds):
             head = single({"encoder": groups["encoder"]}, CLASSES, options)
             runs.append(
-                HeadTraining(head, own, rows, epochs, FitSeeds(layer, str(fold)))
+                HeadTraining(
+                    head, layers_read, rows, epochs, FitSeeds(layer, str(fold))
+                )
             )
     recipe = Recipe(epochs=epochs, batch_size=BATCH, learning_rate=RATE)
     states = {"encoder": study.states}
@@ -83,7 +85,7 @@ def together(study: Study, epochs: int) -> float:
 
 
 def with_loader(study: Study, epochs: int) -> float:
-    """Train one run by the loop of the textbooks; give the seconds per utterance."""
+    """Train one run with a `DataLoader`; return the seconds per utterance."""
     rows = study.folds[0]
     data = TensorDataset(study.states[0, rows], study.labels[rows])
     loader = DataLoader(data, BATCH, shuffle=True)
@@ -92,23 +94,23 @@ def with_loader(study: Study, epochs: int) -> float:
 
     def train() -> None:
         for _ in range(epochs):
-            for values, wanted in loader:
-                _step(head, optimiser, values, wanted)
+            for values, labels in loader:
+                _step(head, optimiser, values, labels)
 
     return seconds(train) / (epochs * len(rows))
 
 
 def with_indices(study: Study, epochs: int) -> float:
-    """Train one run by indexing and fused Adam; give the seconds per utterance."""
+    """Train one run with index tensors and fused Adam; return seconds per utterance."""
     rows = study.folds[0]
-    values, wanted = study.states[0, rows], study.labels[rows]
+    values, labels = study.states[0, rows], study.labels[rows]
     head = _head(study)
     optimiser = torch.optim.Adam(head.parameters(), lr=RATE, fused=True)
 
     def train() -> None:
         for _ in range(epochs):
             for batch in torch.randperm(len(rows)).split(BATCH):
-                _step(head, optimiser, values[batch], wanted[batch])
+                _step(head, optimiser, values[batch], labels[batch])
 
     return seconds(train) / (epochs * len(rows))
 
@@ -118,17 +120,17 @@ def _head(study: Study) -> nn.Module:
 
 
 def _step(
-    head: nn.Module, optimiser: torch.optim.Optimizer, values: Tensor, wanted: Tensor
+    head: nn.Module, optimiser: torch.optim.Optimizer, values: Tensor, labels: Tensor
 ) -> None:
     optimiser.zero_grad()
-    F.cross_entropy(head(values), wanted).backward()
+    F.cross_entropy(head(values), labels).backward()
     optimiser.step()
 
 
 def report(study: Study, epochs: int, rounds: int) -> list[str]:
-    """Measure, with ``epochs`` passes in each round.
+    """Measure with ``epochs`` epochs in each round, and return the lines to print.
 
-    Ours takes five times as many, since it is set up once for all 50 of a study.
+    Ours trains for five times as many, since a study sets it up once for 50 epochs.
     """
     ours, loader, indices = medians(
         lambda: together(study, 5 * epochs),

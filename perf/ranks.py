@@ -1,4 +1,4 @@
-"""How often rows that do not differ are told apart: a table of docs/statistics.md."""
+"""Simulate how often equal rows differ significantly: a table of docs/statistics.md."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nserbench.leaderboard.analysis.ranks import CorpusBlock, ranked
 from nserbench.leaderboard.analysis.statistics import LEVEL
 
 SHAPES = ((5, 4), (5, 16), (12, 16))
-"""Rows and columns."""
+"""Numbers of rows and columns."""
 CORPORA = (1, 4)
 UNITS = (10, 24)
 UTTERANCES = 40
-"""Of a unit."""
+"""Utterances of a unit."""
 DRAWS = 400
 
 Floats = NDArray[np.float64]
@@ -27,31 +27,32 @@ Floats = NDArray[np.float64]
 def corpus(
     random: np.random.Generator, rows: int, conditions: int, units: int, skill: float
 ) -> Floats:
-    """Draw how much of each unit a row has right, ``(conditions, rows, units)``.
+    """Draw the accuracy of each row on each unit, ``(conditions, rows, units)``.
 
-    In log-odds, a unit is hard (0.5), some rows do better on it than others in every
-    condition (0.3) and in one (0.15); so is an utterance (1), for all rows and for one.
+    The standard deviations in log-odds are: of a unit 0.5; of a row on a unit 0.3 over
+    all conditions and 0.15 in one of them; of an utterance 1, and of a row on it 1.
 
     Args:
-        random: Where it is drawn from.
-        rows: How many.
-        conditions: How many, from easy to hard.
-        units: Of independence.
-        skill: From the mean of all rows to the best one.
+        random: Random generator.
+        rows: Number of rows.
+        conditions: Number of conditions, from easy to hard.
+        units: Number of independent units.
+        skill: Difference in log-odds between the best row and the mean of all rows.
     """
-    level = np.linspace(1.3, -0.7, conditions)[:, None, None, None]
-    skills = skill * np.linspace(1, -1, rows)[:, None, None]
-    hard = random.normal(0, 0.5, (units, 1))
-    suits = random.normal(0, 0.3, (rows, units, 1))
-    here = random.normal(0, 0.15, (conditions, rows, units, 1))
+    condition = np.linspace(1.3, -0.7, conditions)[:, None, None, None]
+    row = skill * np.linspace(1, -1, rows)[:, None, None]
+    unit = random.normal(0, 0.5, (units, 1))
+    row_unit = random.normal(0, 0.3, (rows, units, 1))
+    condition_row_unit = random.normal(0, 0.15, (conditions, rows, units, 1))
     utterance = random.normal(0, 1.0, (units, UTTERANCES))
-    own = random.normal(0, 1.0, (rows, units, UTTERANCES))
-    chances = expit(level + skills + hard + suits + here + utterance + own)
+    row_utterance = random.normal(0, 1.0, (rows, units, UTTERANCES))
+    effects = condition + row + unit + row_unit + condition_row_unit
+    chances = expit(effects + utterance + row_utterance)
     return np.asarray((random.random(chances.shape) < chances).mean(axis=-1))
 
 
 def block(random: np.random.Generator, right: Floats) -> CorpusBlock:
-    """Draw the units of a corpus, the same ones for all its rows and conditions."""
+    """Return bootstrap draws of the units, the same for all rows and conditions."""
     units = right.shape[-1]
     times = random.multinomial(units, np.full(units, 1 / units), DRAWS) / units
     return CorpusBlock(units, right.mean(axis=-1), right @ times.T)
@@ -64,7 +65,7 @@ def quantile(rows: int) -> float:
 
 
 def nemenyi(values: Floats) -> bool:
-    """Tell whether Friedman's and Nemenyi's tests tell rows of columns apart."""
+    """Return whether Friedman's and Nemenyi's tests find that any rows differ."""
     columns, rows = values.shape
     if friedmanchisquare(*values.T).pvalue >= LEVEL:
         return False
@@ -80,12 +81,14 @@ def simulate(
     skill: float,
     seed: int = 0,
 ) -> tuple[float, float, float]:
-    """Return how often any rows are told apart, by ours and by Nemenyi's test.
+    """Simulate corpora, and return three shares.
 
-    And how often intervals of mean ranks hold the mean rank to be expected.
+    Returns:
+        How often any rows differ significantly, by our test and by Nemenyi's; how often
+        the interval of a mean rank contains the expected mean rank.
     """
     random, (rows, columns) = np.random.default_rng(seed), shape
-    apart, by_nemenyi, found = 0, 0, []
+    differ, by_nemenyi, ranks = 0, 0, []
     for _ in range(rounds):
         drawn = [
             corpus(random, rows, columns // corpora, units, skill)
@@ -93,17 +96,17 @@ def simulate(
         ]
         mean, critical = ranked([block(random, right) for right in drawn])
         values = [rank.value for rank in mean]
-        apart += max(values) - min(values) > critical
+        differ += max(values) - min(values) > critical
         by_nemenyi += nemenyi(np.concatenate([right.mean(axis=-1) for right in drawn]))
-        found.append([(rank.value, rank.low, rank.high) for rank in mean])
-    value, low, high = np.array(found).transpose(2, 0, 1)
+        ranks.append([(rank.value, rank.low, rank.high) for rank in mean])
+    value, low, high = np.array(ranks).transpose(2, 0, 1)
     expected = value.mean(axis=0) if skill else (rows + 1) / 2
     held = ((low <= expected) & (expected <= high)).mean()
-    return apart / rounds, by_nemenyi / rounds, float(held)
+    return differ / rounds, by_nemenyi / rounds, float(held)
 
 
 def table(rounds: int, units: int) -> str:
-    """Return the table of one number of units in Markdown, percent."""
+    """Return the table for one number of units in Markdown, percent."""
     heads = ("rows x columns", "corpora", "units", "told apart", "Nemenyi", "held")
     heads = (*heads, "held, rows that differ")
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
@@ -111,7 +114,9 @@ def table(rounds: int, units: int) -> str:
         for corpora in CORPORA:
             *equal, held = simulate(shape, corpora, units, rounds, 0.0)
             *_, unequal = simulate(shape, corpora, units, rounds // 4, 0.3)
-            shown = " | ".join(f"{100 * one:.1f}" for one in (*equal, held, unequal))
+            shown = " | ".join(
+                f"{100 * share:.1f}" for share in (*equal, held, unequal)
+            )
             name = " x ".join(map(str, shape))
             lines.append(f"| {name} | {corpora} | {units} | {shown} |")
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""The feature store against plain reads and writes of the same bytes.
+"""Speed of the feature store, against plain reads and writes of the same bytes.
 
-The files are in the page cache. Both readers open, read into new memory and close.
-Both writers end with fsync. The plain one does what `dd conv=fsync` does, without its
-reading: the bytes lie in memory. Ours lays them out, sums them up and keeps its books.
+The files are in the page cache. Both readers open a file, read into new memory and
+close it. Both writers end with fsync. The plain one writes bytes that are in memory, as
+`dd conv=fsync` does. Ours also arranges them, computes checksums and updates its index.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from nserbench.benchmark.training.batching import chunks
 
 LAYERS, DIM, UTTERANCES = 13, 768, 64
 READ = range(1, LAYERS)
-"""Most heads leave out layer 0."""
+"""Layers to read; most heads do not use layer 0."""
 ROUNDS = 25
 
 States = Mapping[str, NDArray[np.float16]]
 
 
 def make_states(utterances: int, dim: int) -> States:
-    """Draw frames, float16, of 1 to 5 s of speech at 50 frames per second."""
+    """Return random frames, float16, of 1 to 5 s of speech at 50 frames per second."""
     rng = np.random.default_rng(0)
     return {
         f"{number:032x}": rng.standard_normal(
@@ -42,26 +42,28 @@ def make_states(utterances: int, dim: int) -> States:
 
 
 def fill(store: Store, states: States) -> Features:
-    """Write frames into a store, in shards as large as an extraction's."""
+    """Write frames into a store, in shards of the same size as an extraction."""
     features = store.announce({"of": "a benchmark"}, {})
-    features.keys("frames")  # as an extraction does, which looks for what is there
+    features.keys("frames")  # as an extraction does, to find what exists
     for shard in chunks(list(states.items()), SHARD):
-        features.write("frames", {key: {"encoder": one} for key, one in shard}, {})
+        features.write(
+            "frames", {key: {"encoder": frames} for key, frames in shard}, {}
+        )
     return features
 
 
 def write_plainly(folder: Path, states: States) -> None:
-    """Write and sync the same bytes, as many in each file."""
+    """Write and sync the same bytes, in as many files."""
     folder.mkdir()
     for number, shard in enumerate(chunks(list(states.values()), SHARD)):
         with (folder / str(number)).open("wb", buffering=0) as stream:
-            for one in shard:
-                stream.write(one.data)
+            for frames in shard:
+                stream.write(frames.data)
             os.fsync(stream.fileno())
 
 
 def read_plainly(parts: Sequence[tuple[Path, int, int]]) -> None:
-    """Read parts of files, each given by its first byte and its length."""
+    """Read parts of files, each given by its file, first byte and length."""
     for file, start, size in parts:
         descriptor = os.open(file, os.O_RDONLY)
         os.preadv(descriptor, [np.empty(size, np.uint8).data], start)
@@ -69,24 +71,24 @@ def read_plainly(parts: Sequence[tuple[Path, int, int]]) -> None:
 
 
 def where(features: Features) -> dict[str, tuple[Path, int, int]]:
-    """Give where the layers to read lie, by utterance."""
+    """Return file, first byte and length of the layers to read, by utterance."""
     return {
         name.partition("/")[0]: (
             file,
-            one.start + READ.start * row,
-            len(READ) * row,
+            array.start + READ.start * layer_bytes,
+            len(READ) * layer_bytes,
         )
         for file in features.folder.glob(f"frames-*{SUFFIX}")
-        for name, one in read_header(file)[0].items()
-        for row in [one.shape[1] * one.shape[2] * one.dtype.itemsize]
+        for name, array in read_header(file)[0].items()
+        for layer_bytes in [array.shape[1] * array.shape[2] * array.dtype.itemsize]
     }
 
 
 def report_reading(features: Features, keys: Sequence[str], rounds: int) -> str:
-    """Measure reading some layers of utterances in random order."""
+    """Measure reading some layers of utterances in random order; return the line."""
     order = np.random.default_rng(1).permutation(list(keys)).tolist()
-    places = where(features)
-    parts = [places[key] for key in order]
+    locations = where(features)
+    parts = [locations[key] for key in order]
 
     def read() -> None:
         for key in order:
@@ -102,7 +104,7 @@ def report_reading(features: Features, keys: Sequence[str], rounds: int) -> str:
 
 
 def report_writing(folder: Path, states: States, rounds: int) -> str:
-    """Measure writing utterances into a new store."""
+    """Measure writing utterances into a new store; return the line."""
     target = folder / "written"
 
     def ours() -> float:
@@ -116,12 +118,12 @@ def report_writing(folder: Path, states: States, rounds: int) -> str:
         shutil.rmtree(target)
         return spent
 
-    spent, wanted = medians(ours, plain, rounds=rounds)
-    return at_least("store-write", wanted / spent, 0.8)
+    our_time, plain_time = medians(ours, plain, rounds=rounds)
+    return at_least("store-write", plain_time / our_time, 0.8)
 
 
 def report(folder: Path, states: States, rounds: int) -> list[str]:
-    """Measure both, with files in a folder."""
+    """Measure both with files in a folder, and return the lines to print."""
     features = fill(Store(folder / "store"), states)
     return [
         report_reading(features, list(states), rounds),
@@ -130,5 +132,5 @@ def report(folder: Path, states: States, rounds: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        print(*report(Path(place), make_states(UTTERANCES, DIM), ROUNDS), sep="\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        print(*report(Path(temporary), make_states(UTTERANCES, DIM), ROUNDS), sep="\n")

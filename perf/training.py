@@ -1,7 +1,7 @@
-"""How chance in the training sample shows: tables of docs/statistics.md.
+"""Simulate the effect of a random training set: tables of docs/statistics.md.
 
-Two classifiers are trained on features of two kinds that carry equally much. What the
-paired test finds between them is chance, that of the training sample included.
+Two classifiers are trained on two kinds of features that are equally informative. So
+every difference that the paired test finds is random, also through the training set.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ EACH = 10
 """Utterances of a speaker in each class."""
 RIDGE = 10.0
 OTHERS = 600
-"""Speakers whom no fold has seen, behind the score to be expected of its classifier."""
+"""Number of new speakers on which the expected score of a classifier is measured."""
 
 Floats = NDArray[np.float64]
 
 
 class Cell(NamedTuple):
-    """What a classifier was trained and tested to.
+    """The test of the classifiers of all folds.
 
     Attributes:
-        answers: ``(units, folds, classes, classes)``, as in `Counts`.
-        expected: Its UAR on other speakers, the mean of folds.
+        answers: Confusion matrices, ``(units, folds, classes, classes)``, see `Counts`.
+        expected: UAR on new speakers, the mean of folds.
     """
 
     answers: NDArray[np.int64]
@@ -40,7 +40,7 @@ class Cell(NamedTuple):
 
 
 def clarity(random: np.random.Generator, speakers: int) -> Floats:
-    """Draw how clearly speakers tell classes apart, in features of either kind."""
+    """Draw how clearly each speaker expresses classes, for both kinds of features."""
     return np.exp(random.normal(0, 0.35, (speakers, 1, 1, 1)))
 
 
@@ -49,8 +49,8 @@ def features(
 ) -> Floats:
     """Draw features of one kind, ``(speakers, classes, utterances, dim)``.
 
-    A class has its direction. A speaker has an offset, and says each class in a way of
-    his own.
+    Each class has a direction, each speaker an offset, and each class of a speaker
+    another one.
     """
     speakers = len(clear)
     means = 2.4 * np.eye(CLASSES, dim)[:, None]
@@ -60,69 +60,68 @@ def features(
     return np.asarray(clear * means + offset + manner + noise)
 
 
-def trained(found: Floats) -> Floats:
-    """Fit one ridge regression on the classes, ``(dim + 1, classes)``."""
-    speakers = len(found)
-    flat = _flat(found)
-    wanted = np.tile(np.repeat(np.eye(CLASSES), EACH, axis=0), (speakers, 1))
+def trained(speech: Floats) -> Floats:
+    """Return the weights of a ridge regression on classes, ``(dim + 1, classes)``."""
+    speakers = len(speech)
+    flat = _flat(speech)
+    targets = np.tile(np.repeat(np.eye(CLASSES), EACH, axis=0), (speakers, 1))
     square = flat.T @ flat + RIDGE * np.diag([*np.ones(flat.shape[1] - 1), 0.0])
-    return np.linalg.solve(square, flat.T @ (wanted - 1 / CLASSES))
+    return np.linalg.solve(square, flat.T @ (targets - 1 / CLASSES))
 
 
-def answered(found: Floats, weights: Floats) -> NDArray[np.int64]:
-    """Count the answers, ``(speakers, classes, classes)``."""
-    chosen = (_flat(found) @ weights).argmax(axis=1).reshape(found.shape[:3])
+def answered(speech: Floats, weights: Floats) -> NDArray[np.int64]:
+    """Return the confusion matrix of each speaker, ``(speakers, classes, classes)``."""
+    chosen = (_flat(speech) @ weights).argmax(axis=1).reshape(speech.shape[:3])
     return np.asarray((chosen[..., None] == np.arange(CLASSES)).sum(axis=2))
 
 
-def _flat(found: Floats) -> Floats:
-    flat = found.reshape(-1, found.shape[-1])
+def _flat(speech: Floats) -> Floats:
+    flat = speech.reshape(-1, speech.shape[-1])
     return np.column_stack([flat, np.ones(len(flat))])
 
 
 def cell(random: np.random.Generator, clear: Floats, dim: int) -> Cell:
-    """Train and test on one corpus, leaving the speakers of each fold out."""
+    """Train and test on one corpus; no speaker is in both training and test set."""
     speakers = len(clear)
-    found = features(random, clear, dim)
+    speech = features(random, clear, dim)
     others = features(random, clarity(random, OTHERS), dim, 1)
     fold_of = np.arange(speakers) % FOLDS
     answers = np.zeros((speakers, FOLDS, CLASSES, CLASSES), np.int64)
     expected = []
     for fold in range(FOLDS):
-        weights = trained(found[fold_of != fold])
-        answers[fold_of == fold, fold] = answered(found[fold_of == fold], weights)
+        weights = trained(speech[fold_of != fold])
+        answers[fold_of == fold, fold] = answered(speech[fold_of == fold], weights)
         right = answered(others, weights).sum(axis=0)
         expected.append(np.diagonal(right).sum() / right.sum())
     return Cell(answers, float(np.mean(expected)))
 
 
-def sample(one: Cell) -> Sample:
-    """Measure the UAR of a cell."""
-    counts = Counts(int(one.answers.sum()), 0, one.answers)
+def sample(tested: Cell) -> Sample:
+    """Return the UAR of a cell with its bootstrap draws."""
+    counts = Counts(int(tested.answers.sum()), 0, tested.answers)
     return Sample.of({0: counts.resampled()}, "uar")
 
 
 def simulate(speakers: int, dim: int, rounds: int, seed: int = 0) -> dict[str, float]:
-    """Return shares: of tests that reject, and of intervals that hold a value."""
+    """Return the share of tests that reject, and the shares of intervals that hold."""
     random = np.random.default_rng(seed)
-    cells = []
+    pairs = []
     for _ in range(rounds):
         clear = clarity(random, speakers)
-        cells.append([cell(random, clear, dim) for _ in range(2)])
+        pairs.append([cell(random, clear, dim) for _ in range(2)])
+    answers = [tested.answers for pair in pairs for tested in pair]
     overall = float(
-        np.mean(
-            [headline("uar", one.answers.sum(axis=0)) for two in cells for one in two]
-        )
+        np.mean([headline("uar", counts.sum(axis=0)) for counts in answers])
     )
     rejected, all_trainings, this_training = 0, 0, 0
-    for pair in cells:
+    for pair in pairs:
         first, second = map(sample, pair)
-        found = first.minus(second)
-        rejected += found is not None and found.p < LEVEL
-        for one, measured in zip(pair, (first, second), strict=True):
+        difference = first.minus(second)
+        rejected += difference is not None and difference.p < LEVEL
+        for tested, measured in zip(pair, (first, second), strict=True):
             low, high = measured.interval() or (0.0, 1.0)
             all_trainings += low <= overall <= high
-            this_training += low <= one.expected <= high
+            this_training += low <= tested.expected <= high
     return {
         "UAR": overall,
         "rejected": rejected / rounds,
@@ -132,13 +131,13 @@ def simulate(speakers: int, dim: int, rounds: int, seed: int = 0) -> dict[str, f
 
 
 def table(rounds: int, speakers: int) -> str:
-    """Return the table of one number of speakers in Markdown, percent."""
+    """Return the table for one number of speakers in Markdown, percent."""
     lines, heads = [], ["speakers", "features"]
     for dim in FEATURES:
-        found = simulate(speakers, dim, rounds)
-        shown = " | ".join(f"{100 * one:.1f}" for one in found.values())
+        shares = simulate(speakers, dim, rounds)
+        shown = " | ".join(f"{100 * share:.1f}" for share in shares.values())
         lines.append(f"| {speakers} | {dim} | {shown} |")
-    heads += found
+    heads += shares
     return "\n".join([f"| {' | '.join(heads)} |", "|" + "---:|" * len(heads), *lines])
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from tiny_study import write_checkpoints, write_corpora
 
 from nserbench.benchmark.experiments import catalogue
-from nserbench.benchmark.experiments.catalogue import read_experiment, read_experiments
+from nserbench.benchmark.experiments.catalogue import read_experiment
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, read_layout
 from nserbench.benchmark.experiments.run import run_apart
 from nserbench.benchmark.experiments.summaries import NUMBERS, summaries
@@ -24,7 +24,7 @@ from nserbench.leaderboard.report.source import ReportData
 
 TABLES = {"Table III": 1, "Table IV": 2, "Table V": 4, "Table VI": 6, "Table VII": 7}
 MARKS = {"none", "\N{EN DASH}", "n/a"}
-"""What may stand in a place of a whole run that holds no number."""
+"""Entries of a complete report that are no number."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def tiny(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     return Tiny(folder, variables, write_checkpoints(folder / "weights"))
 
 
-def test_each_experiment_says_what_it_is_and_what_it_makes() -> None:
+def test_each_experiment_has_a_summary_and_lists_its_tables_and_figures() -> None:
     assert [one["name"] for one in summaries()] == list("1234567")
     assert [one["shows"] for one in summaries()] == [
         "Table III",
@@ -70,7 +70,7 @@ def test_each_experiment_says_what_it_is_and_what_it_makes() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_has_the_papers_rows_in_the_papers_order(name: str) -> None:
+def test_a_table_has_the_rows_of_the_paper_in_its_order(name: str) -> None:
     every = read_published("paper").tables
     printed = [one for one in every if one.name.partition(",")[0] == name]
     (part,) = [one for one in read_experiment(TABLES[name]).parts if one.name == name]
@@ -81,7 +81,9 @@ def test_a_table_has_the_papers_rows_in_the_papers_order(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_row_runs_what_the_published_numbers_are_compared_with(name: str) -> None:
+def test_a_row_runs_the_upstream_that_the_published_row_is_compared_with(
+    name: str,
+) -> None:
     every = read_published("paper").tables
     (printed, *_) = [one for one in every if one.name.partition(",")[0] == name]
     source = ReportData(
@@ -92,12 +94,12 @@ def test_a_row_runs_what_the_published_numbers_are_compared_with(name: str) -> N
 
     for line in part.rows:
         runs = line.upstream not in (None, "speechlm")  # which takes a checkpoint
-        if runs and line.printed and line.head != EVERY_LAYER:
+        if runs and line.printed and line.downstream != EVERY_LAYER:
             assert source.row(line) in by_label[str(line)]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_every_row_is_run_and_all_that_is_run_is_a_row(number: int) -> None:
+def test_every_row_is_run_and_every_pair_that_is_run_has_a_row(number: int) -> None:
     one = read_experiment(number)
 
     run = {
@@ -107,11 +109,11 @@ def test_every_row_is_run_and_all_that_is_run_is_a_row(number: int) -> None:
         for head in block.request.downstreams
     }
 
-    assert run == {(line.upstream, line.head) for line in one.lines()}
+    assert run == {(line.upstream, line.downstream) for line in one.lines()}
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_the_columns_are_the_papers(number: int) -> None:
+def test_the_columns_are_those_of_the_paper(number: int) -> None:
     source = ReportData(
         read_experiment(number), Overrides(), Plugins(installed=False), Path()
     )
@@ -148,7 +150,7 @@ def test_a_part_is_chosen_by_its_block_or_its_row(
     ]
 
 
-def test_heads_of_one_upstream_stay_together() -> None:
+def test_heads_of_one_upstream_stay_in_one_block() -> None:
     chosen = read_experiment(2).only(["Encoder: Last", "Encoder: Mean"]).grid.blocks
 
     ((upstreams, heads),) = [
@@ -157,7 +159,7 @@ def test_heads_of_one_upstream_stay_together() -> None:
     assert (upstreams, heads) == (["whisper-enc"], ["last", "mean"])
 
 
-def test_a_part_that_is_not_there_is_told_with_those_there_are() -> None:
+def test_the_error_of_an_unknown_part_lists_the_known_ones() -> None:
     with pytest.raises(UnknownName, match="unknown block or row 'HSD'"):
         read_experiment(1).only(["HSD"])
     with pytest.raises(UnknownName, match="known: 1, 2, 3, 4, 5, 6, 7"):
@@ -167,13 +169,13 @@ def test_a_part_that_is_not_there_is_told_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ({"title": "a", "upstream": "mel"}, "needs an upstream and a head, or a reas"),
-        ({"title": "a"}, "needs an upstream and a head, or a reason"),
+        ({"title": "a", "upstream": "mel"}, "needs either an upstream and a d"),
+        ({"title": "a"}, "needs either an upstream and a downstream, or a reason"),
         ({"upstream": "mel", "downstream": "mean"}, "has no 'title'"),
         ({"title": "a", "heads": "b"}, "unknown key 'heads'"),
     ],
 )
-def test_a_row_neither_run_nor_explained_is_refused(
+def test_a_row_without_a_pair_or_a_reason_is_refused(
     line: dict[str, str], told: str
 ) -> None:
     part = {"name": "T", "kind": "table", "caption": "c", "rows": [line]}
@@ -199,7 +201,7 @@ def test_a_report_of_an_unknown_kind_is_refused() -> None:
         read_layout([{"name": "T", "kind": "pie", "caption": "c", "rows": []}])
 
 
-def test_what_is_missing_for_one_part_stops_no_other() -> None:
+def test_a_missing_corpus_does_not_stop_the_other_parts() -> None:
     whole = Request(
         upstreams=["a", "b"],
         downstreams=["h"],
@@ -223,7 +225,7 @@ def test_what_is_missing_for_one_part_stops_no_other() -> None:
     ]
 
 
-def test_a_noise_that_is_missing_stops_no_other() -> None:
+def test_a_missing_noise_does_not_stop_the_other_noises() -> None:
     whole = Request(
         upstreams=["a"],
         downstreams=["h"],
@@ -244,7 +246,7 @@ def test_a_noise_that_is_missing_stops_no_other() -> None:
     assert (joint, str(trouble)) == ([], "block, a on x in clean park human")
 
 
-def test_a_corpus_that_is_missing_is_told_once_and_not_for_each_noise() -> None:
+def test_a_missing_corpus_is_reported_once_and_not_for_each_noise() -> None:
     whole = Request(
         upstreams=["a"], downstreams=["h"], corpora=["x"], noises=["clean", "park"]
     )
@@ -259,7 +261,7 @@ def test_a_corpus_that_is_missing_is_told_once_and_not_for_each_noise() -> None:
     ]
 
 
-def test_a_block_that_goes_well_is_run_once_and_whole() -> None:
+def test_a_block_without_errors_is_run_once_and_undivided() -> None:
     whole = Request(upstreams=["a", "b"], downstreams=["h"], corpora=["x"])
     seen = []
 
@@ -268,7 +270,7 @@ def test_a_block_that_goes_well_is_run_once_and_whole() -> None:
     assert seen == [whole]
 
 
-def test_what_is_no_fault_of_the_user_is_not_caught() -> None:
+def test_an_unexpected_error_is_not_caught() -> None:
     whole = Request(upstreams=["a", "b"], downstreams=["h"], corpora=["x"])
 
     def act(request: Request) -> None:
@@ -280,7 +282,9 @@ def test_what_is_no_fault_of_the_user_is_not_caught() -> None:
         run_apart("block", whole, act)
 
 
-def test_a_row_of_an_experiment_runs_on_the_true_trees(tiny: Tiny) -> None:
+def test_a_row_of_an_experiment_runs_on_folders_laid_out_as_the_corpora(
+    tiny: Tiny,
+) -> None:
     result = tiny.run(3, "--only 'WavLM (FZ)'")
 
     assert result.exit_code == 0, result.stderr[-2000:]
@@ -296,7 +300,7 @@ def test_a_row_of_an_experiment_runs_on_the_true_trees(tiny: Tiny) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", NUMBERS)
-def test_an_experiment_runs_whole_at_tiny_scale(tiny: Tiny, number: int) -> None:
+def test_a_complete_experiment_runs_at_tiny_scale(tiny: Tiny, number: int) -> None:
     result = tiny.run(number)
 
     assert result.exit_code == 0, result.stderr[-2000:]
@@ -310,7 +314,7 @@ def test_an_experiment_runs_whole_at_tiny_scale(tiny: Tiny, number: int) -> None
 
 
 @pytest.mark.slow
-def test_a_second_run_finds_all_there(tiny: Tiny) -> None:
+def test_a_second_run_runs_no_cell(tiny: Tiny) -> None:
     tiny.run(5)
 
     result = tiny.run(5)
@@ -318,13 +322,9 @@ def test_a_second_run_finds_all_there(tiny: Tiny) -> None:
     assert "20 cells, 20 there already" in result.stderr
 
 
-def test_a_typing_error_is_told_at_once(tiny: Tiny) -> None:
+def test_a_typo_is_reported_before_the_first_cell(tiny: Tiny) -> None:
     for more in ("-c demoo", "--checkpoint whispr=x", "--protocol papr"):
         result = tiny.run(7, more)
 
         assert isinstance(result.exception, UnknownName)
     assert isinstance(tiny.run(7, "--protocol paper+epochs=0").exception, BadSpec)
-
-
-def test_every_experiment_is_read() -> None:
-    assert [one.number for one in read_experiments()] == list(NUMBERS)

@@ -1,4 +1,4 @@
-"""The benchmarks run, and say what they found in the form that `make bench` reads."""
+"""The benchmarks run, and print lines in the form that `make bench` reads."""
 
 import importlib.util
 import re
@@ -17,7 +17,7 @@ LINE = r"[a-z-]+ \d+\.\d\d \(bar \d+\.\d\d\) (ok|short)"
 
 @pytest.fixture(autouse=True)
 def beside_its_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Find the helpers of a script as Python does that runs it."""
+    """Import the helpers of a script as if Python ran the script."""
     monkeypatch.syspath_prepend(PERF)
     monkeypatch.setenv("PYTHONPATH", str(PERF))
 
@@ -28,13 +28,13 @@ def script(name: str) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look their annotations up
+    sys.modules[spec.name] = module  # where dataclasses resolve their annotations
     spec.loader.exec_module(module)
     return module
 
 
 def names(lines: list[str]) -> list[str]:
-    """Give what was measured, if every line has its form."""
+    """Return the names of the figures, if every line has its form."""
     assert [line for line in lines if not re.fullmatch(LINE, line)] == []
     return [line.split()[0] for line in lines]
 
@@ -115,19 +115,19 @@ def test_extraction(tmp_path: Path) -> None:
     assert peak == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def test_the_plain_loop_gives_what_extraction_stores(tmp_path: Path) -> None:
+def test_the_plain_loop_computes_what_extraction_stores(tmp_path: Path) -> None:
     module = script("extraction")
     model = module.save_model(tmp_path / "model")
     table = module.write_clips(tmp_path / "clips", 5, (0.1, 0.2))
     store = module.Store(tmp_path / "store")
     job = module.make_job(model, table, store)
-    module.fill(job, store, module.Models("cpu"))
+    module.fill(job, store, module.ModelCache("cpu"))
 
     loop = module.PlainLoop(model)
 
     for key, clip in zip(job.keys, job.clips, strict=True):
         own = job.extraction.features(store).read("pooled", key, "encoder", range(5))
-        np.testing.assert_allclose(own, loop.hear(clip.utterance.path), atol=1e-5)
+        np.testing.assert_allclose(own, loop.extract(clip.utterance.path), atol=1e-5)
 
 
 def test_the_command_line() -> None:

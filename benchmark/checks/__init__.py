@@ -1,4 +1,4 @@
-"""Check a corpus, and check that an upstream keeps its contract.
+"""Check a corpus on disk, and check that an upstream keeps its contract.
 
 Nothing here changes a store or a result.
 """

@@ -1,4 +1,4 @@
-"""Whether a corpus, or the noises of DEMAND, are whole and sound on this machine."""
+"""Check that corpora and the noises of DEMAND are complete and readable on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from nserbench.corpora.tools.audio_checks import (
     read_sounds,
     sound_findings,
 )
-from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport, about
+from nserbench.corpora.tools.findings import (
+    CorpusFinding,
+    CorpusReport,
+    Severity,
+    about,
+)
 from nserbench.errors import BadCorpus, CorpusMissing, NserbenchError
 from nserbench.progress import Progress
 from nserbench.settings import Settings
@@ -36,51 +41,50 @@ def examine(
     deep: bool,
     progress: Progress,
 ) -> Iterator[CorpusReport]:
-    """Look at corpora one after another.
+    """Check corpora one after another.
 
     Args:
-        names: Corpora as typed, with options, or ``demand``; all whose folders are
-            set if empty.
-        plugins: Where the corpora are.
-        settings: Where their folders are set.
+        names: Corpora as typed, with options, or ``demand``. If empty, all whose
+            folder is set.
+        plugins: Plugins that offer the corpora.
+        settings: Settings with the folders.
         deep: Whether to decode the audio, too.
-        progress: Hears of every file.
+        progress: Receives every file.
 
     Raises:
-        UnknownName: if there is no such corpus or option; before the first is read.
-        NserbenchError: if none is named and no folder is set.
+        UnknownName: if a corpus or an option does not exist; before the first is read.
+        NserbenchError: if no corpus is named and no folder is set.
     """
     specs = [spec for name in names for spec in parse_specs(name)]
-    specs = specs or _asked(plugins, settings)
-    wanted = [
+    specs = specs or _corpora_with_folder(plugins, settings)
+    corpora = [
         None if spec.name == DEMAND else plugins.corpora.bind(spec) for spec in specs
     ]
-    for bound in wanted:
+    for bound in corpora:
         if bound is None:
-            yield examine_demand(plugins, settings, deep, progress)
+            yield _examine_demand(plugins, settings, deep, progress)
         else:
-            yield examine_corpus(bound, settings, deep, progress)
+            yield _examine_corpus(bound, settings, deep, progress)
 
 
-def examine_corpus(
+def _examine_corpus(
     bound: ConfiguredCard[CorpusCard],
     settings: Settings,
     deep: bool,
     progress: Progress,
 ) -> CorpusReport:
-    """Look at one corpus; what its reader refuses is a red finding."""
+    """Check one corpus; an error of its reader is a red finding."""
     try:
-        whole = bound.card.read(bound.options, settings)
-        corpus = whole
+        corpus = whole = bound.card.read(bound.options, settings)
         if bound.options["exclude"]:
             corpus = read_corpus(bound, None, settings)
     except NserbenchError as error:
-        return CorpusReport(bound.label, [_refusal(str(error))])
+        return CorpusReport(bound.label, [_unreadable(str(error))])
     excluded = len(whole.utterances) - len(corpus.utterances)
     findings = [
         _reading(corpus, excluded),
         _counts(bound, whole),
-        _left_out(corpus),
+        _skipped(corpus),
         *_folds(corpus),
         _texts(corpus),
         *_audio(corpus.utterances, deep, progress, corpus.tested or corpus.folds),
@@ -88,26 +92,26 @@ def examine_corpus(
     return CorpusReport(bound.label, findings)
 
 
-def examine_demand(
+def _examine_demand(
     plugins: Plugins, settings: Settings, deep: bool, progress: Progress
 ) -> CorpusReport:
-    """Look at the recordings of DEMAND, at the file of each that is laid under."""
-    found: list[Utterance] = []
-    missing: dict[str, str] = {}
+    """Check the recordings of DEMAND: of each, the file that is added to speech."""
+    noises: list[Utterance] = []
+    errors: dict[str, str] = {}
     for name in DEMAND_NOISES:
         try:
             path = plugins.noises[name].file(settings)
         except CorpusMissing as error:
-            missing[name] = str(error)
+            errors[name] = str(error)
         else:
-            found.append(Utterance(id=name, path=path, label="", speaker="", fold=""))
-    if not found:
-        return CorpusReport(DEMAND, [_refusal(next(iter(missing.values())))])
-    lacking = about("recordings", list(missing), "yellow", "not there", "all are there")
-    return CorpusReport(DEMAND, [lacking, *_audio(found, deep, progress)])
+            noises.append(Utterance(id=name, path=path, label="", speaker="", fold=""))
+    if not noises:
+        return CorpusReport(DEMAND, [_unreadable(next(iter(errors.values())))])
+    missing = about("recordings", list(errors), "yellow", "missing", "none is missing")
+    return CorpusReport(DEMAND, [missing, *_audio(noises, deep, progress)])
 
 
-def _refusal(reason: str) -> CorpusFinding:
+def _unreadable(reason: str) -> CorpusFinding:
     return CorpusFinding("reading", "red", reason)
 
 
@@ -121,54 +125,52 @@ def _reading(corpus: Corpus, excluded: int) -> CorpusFinding:
 
 
 def _counts(bound: ConfiguredCard[CorpusCard], corpus: Corpus) -> CorpusFinding:
-    """Compare with what is published of the edition that was found."""
+    """Compare the corpus with the published counts of its edition."""
     if bound.card.expects is None:
-        return CorpusFinding("counts", "green", "nothing published to compare with")
+        return CorpusFinding("counts", "green", "no published counts to compare with")
     editions: tuple[PublishedCounts, ...] = bound.card.resolve(bound.card.expects)(
         bound.options
     )
-    published = [one for one in editions if one.edition == corpus.edition]
+    published = [counts for counts in editions if counts.edition == corpus.edition]
     if not published:
-        unknown = f"nothing published of edition {corpus.edition!r}"
+        unknown = f"no published counts of edition {corpus.edition!r}"
         return CorpusFinding("counts", "yellow", unknown)
     return about(
         "counts",
         published[0].differences(corpus),
         "red",
-        "other than published",
-        "as published, of every class, fold and speaker",
+        "differ from the published counts",
+        "as published, for every class, fold and speaker",
     )
 
 
-def _left_out(corpus: Corpus) -> CorpusFinding:
+def _skipped(corpus: Corpus) -> CorpusFinding:
     reasons = [f"{name}: {reason}" for name, reason in corpus.left_out.items()]
-    return about("left out", reasons, "yellow", "not taking part", "none")
+    return about("left out", reasons, "yellow", "skipped by the reader", "none")
 
 
 def _folds(corpus: Corpus) -> Iterator[CorpusFinding]:
-    """Look for what stands on both sides of a split."""
+    """Look for speakers and texts that are in both the training and the test set."""
     try:
         splits = make_splits(corpus)
     except BadCorpus as error:
         yield CorpusFinding("folds", "red", str(error))
         return
-    said = "1 split" if len(splits) == 1 else f"{len(splits)} splits"
-    yield CorpusFinding("folds", "green", f"{said}, no {corpus.unit} on both sides")
-    both = overlap(corpus, splits)
-    yield CorpusFinding(
-        "overlap", "green" if both.speakers == 0 else "yellow", str(both)
-    )
+    count = "1 split" if len(splits) == 1 else f"{len(splits)} splits"
+    detail = f"{count}, no {corpus.unit} in both training and test"
+    yield CorpusFinding("folds", "green", detail)
+    shared = overlap(corpus, splits)
+    severity: Severity = "green" if shared.speakers == 0 else "yellow"
+    yield CorpusFinding("overlap", severity, str(shared))
 
 
 def _texts(corpus: Corpus) -> CorpusFinding:
-    silent = [one.id for one in corpus.utterances if one.text is None]
-    if len(silent) == len(corpus.utterances):
-        return CorpusFinding(
-            "texts", "yellow", "the corpus has none: no text=reference"
-        )
-    return about(
-        "texts", silent, "yellow", "utterances without one", "every utterance has one"
-    )
+    missing = [one.id for one in corpus.utterances if one.text is None]
+    if len(missing) == len(corpus.utterances):
+        none = "the corpus has none: text=reference cannot be used"
+        return CorpusFinding("texts", "yellow", none)
+    bad, fine = "utterances without a text", "every utterance has one"
+    return about("texts", missing, "yellow", bad, fine)
 
 
 def _audio(
@@ -177,7 +179,7 @@ def _audio(
     progress: Progress,
     tested: Sequence[str] = (),
 ) -> Iterator[CorpusFinding]:
-    """Look at files and, where asked, at samples; at lengths and copies of speech."""
+    """Check files and, if ``deep``, samples; of speech also durations and copies."""
     headers = read_headers(utterances, progress)
     yield from header_findings(utterances, headers)
     if tested:
@@ -189,17 +191,18 @@ def _audio(
             yield from copy_findings(utterances, sounds, tested)
 
 
-def _asked(plugins: Plugins, settings: Settings) -> list[Spec]:
-    """Give what can be read without options, and whose folder is set."""
+def _corpora_with_folder(plugins: Plugins, settings: Settings) -> list[Spec]:
+    """Return the corpora that need no options and whose folder is set, and DEMAND."""
     names = [
         card.name
         for card in plugins.corpora
         if not any(option.required for option in card.all_options().values())
     ]
-    if found := [name for name in [*names, DEMAND] if settings.path(name) is not None]:
-        return [Spec(name) for name in found]
-    raise NserbenchError(
-        "no corpus is named, and the folder of none is set\n"
-        "  nserbench doctor demo\n"
-        '  or write iemocap = "/path/to/iemocap" under [paths] in nserbench.toml'
-    )
+    named = [name for name in [*names, DEMAND] if settings.path(name) is not None]
+    if not named:
+        raise NserbenchError(
+            "no corpus is named, and the folder of none is set\n"
+            "  name one, such as `nserbench doctor demo`,\n"
+            '  or write iemocap = "/path/to/iemocap" under [paths] in nserbench.toml'
+        )
+    return [Spec(name) for name in named]

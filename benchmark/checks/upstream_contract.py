@@ -1,4 +1,4 @@
-"""Whether an upstream keeps the contract: three clips of different length tell."""
+"""Check that an upstream keeps its contract, on three clips of different length."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from nserbench.upstreams.base import (
 from nserbench.upstreams.enhancement.base import EnhancerCard
 
 CLIPS = ("f1_anger_00", "m1_sadness_01", "f3_happiness_02")
-"""Synthetic utterances; the second is said twice over, the third three times."""
+"""Synthetic utterances; the second is repeated twice, the third three times."""
 
 SENTENCES = ("No.", "I did not say that.", "Well, that is the best news in years!")
 
 TOLERANCE = 1e-4
-"""Largest difference between alone and in a batch, relative to the layer's largest
-value."""
+"""Largest difference between a clip alone and in a batch, relative to the largest value
+of the layer."""
 
-SLACK = 3
-"""Frames that a window may cost at the two ends of a clip."""
+FRAME_TOLERANCE = 3
+"""Frames that windows may lose at the two ends of a clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContractFinding:
-    """What one check found.
+    """The outcome of one check.
 
     Attributes:
-        check: What was checked.
-        passed: Whether it holds; None where it does not apply.
-        detail: What was seen.
+        check: Name of the check.
+        passed: Whether the upstream passed; None where the check does not apply.
+        detail: Values that were observed.
     """
 
     check: str
@@ -57,14 +57,14 @@ class ContractFinding:
 
 @dataclass(frozen=True, slots=True)
 class ContractReport:
-    """What was found of an upstream.
+    """The outcomes of all checks of an upstream, and its speed and size.
 
     Attributes:
-        findings: One for each check.
+        findings: One finding for each check.
         realtime: Seconds of computing for each second of audio, clip by clip; None
             for an upstream that reads no audio.
-        parameters: Weights.
-        memory: The most bytes that the process has held so far.
+        parameters: Number of weights.
+        memory: Peak memory of the process so far, in bytes.
     """
 
     findings: Sequence[ContractFinding]
@@ -75,23 +75,23 @@ class ContractReport:
     @property
     def passed(self) -> bool:
         """Whether no check failed."""
-        return not any(one.passed is False for one in self.findings)
+        return not any(finding.passed is False for finding in self.findings)
 
 
 def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> ContractReport:
-    """Load an upstream and see whether it does what its card and the contract say.
+    """Load an upstream, and run all checks.
 
     Raises:
-        NserbenchError: if it cannot be loaded.
+        NserbenchError: if the upstream cannot be loaded.
     """
     upstream = bound.card.open(bound.options, device)
     trial = _Trial(bound, upstream, _batches(bound, device))
     findings = [_finding(name, check, trial) for name, check in _CHECKS.items()]
-    waves = [wave for batch in trial.alone for wave in batch.waves]
-    heard = sum(map(len, waves)) / SAMPLE_RATE
+    waves = [wave for batch in trial.batches for wave in batch.waves]
+    duration = sum(map(len, waves)) / SAMPLE_RATE
     return ContractReport(
         findings,
-        trial.seconds / heard if heard else None,
+        trial.seconds / duration if duration else None,
         upstream.parameter_count(),
         peak_memory(),
     )
@@ -108,37 +108,47 @@ def _finding(name: str, check: _Check, trial: _Trial) -> ContractFinding:
 
 @dataclass
 class _Trial:
-    """An upstream, and what it gave for the clips."""
+    """An upstream, and its features of the clips.
+
+    Attributes:
+        bound: Card and options of the upstream.
+        upstream: The loaded upstream.
+        batches: Three batches of one clip each.
+        seconds: Time of the extraction of the three clips, one after another.
+    """
 
     bound: ConfiguredCard[UpstreamCard]
     upstream: Upstream
-    alone: Sequence[Batch]
+    batches: Sequence[Batch]
     seconds: float = 0.0
 
     @property
-    def together(self) -> Batch:
+    def joint_batch(self) -> Batch:
+        """All three clips in one batch."""
         return Batch(
             *(
-                [value for batch in self.alone for value in getattr(batch, name)]
+                [value for batch in self.batches for value in getattr(batch, name)]
                 for name in ("ids", "waves", "texts", "languages")
             )
         )
 
     @cached_property
-    def each(self) -> list[LayeredFeatures]:
-        self.upstream.extract(self.alone[0])  # the first pass warms up
+    def alone(self) -> list[LayeredFeatures]:
+        """Features of each clip, extracted alone."""
+        self.upstream.extract(self.batches[0])  # the first pass is a warm-up
         began = time.perf_counter()
-        found = [self.upstream.extract(batch) for batch in self.alone]
+        features = [self.upstream.extract(batch) for batch in self.batches]
         self.seconds = time.perf_counter() - began
-        return found
+        return features
 
     @cached_property
-    def batched(self) -> LayeredFeatures:
-        return self.upstream.extract(self.together)
+    def together(self) -> LayeredFeatures:
+        """Features of the three clips, extracted in one batch."""
+        return self.upstream.extract(self.joint_batch)
 
 
 def _batches(bound: ConfiguredCard[UpstreamCard], device: str) -> list[Batch]:
-    """Make three batches of one, of the inputs that the upstream reads."""
+    """Return three batches of one clip, with the inputs that the upstream reads."""
     waves = (
         [[wave] for wave in _waves(bound, device)]
         if bound.card.reads_audio
@@ -153,19 +163,19 @@ def _batches(bound: ConfiguredCard[UpstreamCard], device: str) -> list[Batch]:
 def _waves(
     bound: ConfiguredCard[UpstreamCard], device: str
 ) -> list[NDArray[np.float32]]:
-    """Say the clips once, twice and three times over, within the card's bounds."""
+    """Return the clips, repeated up to three times, within the limits of the card."""
     card = bound.card
-    cleaner: ConfiguredCard[EnhancerCard] | None = bound.options["enhance"]
-    enhancer = cleaner and cleaner.card.open(cleaner.options, device)
-    found = []
+    configured: ConfiguredCard[EnhancerCard] | None = bound.options["enhance"]
+    enhancer = configured and configured.card.open(configured.options, device)
+    waves = []
     for times, name in enumerate(CLIPS, start=1):
-        once = synthesise(name)
-        said = np.tile(once, times * -(-card.min_samples // len(once)))
-        # Three lengths also where the longest that is heard is shorter than a clip.
-        most = card.max_samples and card.max_samples * (times + 3) // 6
-        wave: NDArray[np.float32] = said[:most].astype(np.float32)
-        found.append(enhancer.enhance(wave) if enhancer else wave)
-    return found
+        clip = synthesise(name)
+        repeated = np.tile(clip, times * -(-card.min_samples // len(clip)))
+        # Three lengths, even where the card's longest input is shorter than a clip.
+        longest = card.max_samples and card.max_samples * (times + 3) // 6
+        wave: NDArray[np.float32] = repeated[:longest].astype(np.float32)
+        waves.append(enhancer.enhance(wave) if enhancer else wave)
+    return waves
 
 
 _Outcome = tuple[bool | None, str]
@@ -173,67 +183,71 @@ _Check = Callable[[_Trial], _Outcome]
 
 
 def _described(trial: _Trial) -> _Outcome:
-    said = trial.bound.card.describe(trial.bound.options)
-    for features in trial.each:
-        given = {
+    described = trial.bound.card.describe(trial.bound.options)
+    wanted = {name: (len(spec.layers), spec.dim) for name, spec in described.items()}
+    for features in trial.alone:
+        returned = {
             name: (group.states.shape[0], group.states.shape[3])
             for name, group in features.items()
         }
-        if given != {name: (len(one.layers), one.dim) for name, one in said.items()}:
-            return False, f"gives layers and dim {given}"
+        if returned != wanted:
+            return False, f"returns layers and dim {returned}"
     return True, ", ".join(
-        f"{name} {len(one.layers)} x {one.dim}" for name, one in said.items()
+        f"{name} {layers} x {dim}" for name, (layers, dim) in wanted.items()
     )
 
 
 def _lengths(trial: _Trial) -> _Outcome:
-    said = trial.bound.card.describe(trial.bound.options)
-    timed = {name: one.rate for name, one in said.items() if one.rate is not None}
-    if not timed:
-        return None, "no axis of time"
-    for batch, features in zip(trial.alone, trial.each, strict=True):
+    described = trial.bound.card.describe(trial.bound.options)
+    rates = {
+        name: spec.rate for name, spec in described.items() if spec.rate is not None
+    }
+    if not rates:
+        return None, "no time axis"
+    for batch, features in zip(trial.batches, trial.alone, strict=True):
         seconds = len(batch.waves[0]) / SAMPLE_RATE
-        for name, rate in timed.items():
+        for name, rate in rates.items():
             frames = int(features[name].lengths[0])
-            if abs(frames - rate * seconds) > SLACK:
+            if abs(frames - rate * seconds) > FRAME_TOLERANCE:
                 return False, f"{name} has {frames} frames for {seconds:.2f} s"
-    return True, ", ".join(f"{name} {rate:g} per s" for name, rate in timed.items())
+    return True, ", ".join(f"{name} {rate:g} per s" for name, rate in rates.items())
 
 
 def _independent(trial: _Trial) -> _Outcome:
     worst = 0.0
-    for place, features in enumerate(trial.each):
+    for row, features in enumerate(trial.alone):
         for name, group in features.items():
-            mates = trial.batched[name]
+            batched = trial.together[name]
             frames = int(group.lengths[0])
-            if int(mates.lengths[place]) != frames:
+            if int(batched.lengths[row]) != frames:
                 return False, f"{name} has other lengths in a batch"
             alone = group.states[:, 0, :frames]
-            # Layer by layer, or one with large values would hide the others.
-            gaps = (mates.states[:, place, :frames] - alone).abs().amax((1, 2))
-            sizes = alone.abs().amax((1, 2)).clamp(min=1e-12)
-            worst = max(worst, float((gaps / sizes).max()))
-    return worst <= TOLERANCE, f"at most {worst:.1e} of a layer's largest value"
+            # By layer: one with large values would hide the differences of the others.
+            differences = (batched.states[:, row, :frames] - alone).abs().amax((1, 2))
+            largest = alone.abs().amax((1, 2)).clamp(min=1e-12)
+            worst = max(worst, float((differences / largest).max()))
+    detail = f"differs by at most {worst:.1e} of the largest value of a layer"
+    return worst <= TOLERANCE, detail
 
 
-def _same_again(trial: _Trial) -> _Outcome:
-    again = trial.upstream.extract(trial.alone[0])
-    gaps = [
+def _repeatable(trial: _Trial) -> _Outcome:
+    again = trial.upstream.extract(trial.batches[0])
+    largest = max(
         float((again[name].states - group.states).abs().max())
-        for name, group in trial.each[0].items()
-    ]
-    return max(gaps) == 0.0, f"largest difference {max(gaps):.1e}"
+        for name, group in trial.alone[0].items()
+    )
+    return largest == 0.0, f"largest difference {largest:.1e}"
 
 
 def _finite(trial: _Trial) -> _Outcome:
     for name, group in _valid(trial):
         if not bool(group.isfinite().all()):
-            return False, f"{name} has values that are not"
+            return False, f"{name} has values that are NaN or infinite"
     return True, "all values"
 
 
 def _valid(trial: _Trial) -> Iterator[tuple[str, Tensor]]:
-    for features in trial.each:
+    for features in trial.alone:
         for name, group in features.items():
             yield name, group.states[:, 0, : int(group.lengths[0])]
 
@@ -247,7 +261,7 @@ def _gradients(trial: _Trial) -> _Outcome:
     if not trial.upstream.parameter_count():
         return None, "no weights to train"
     model.zero_grad()
-    features = trial.upstream.forward(trial.alone[0])
+    features = trial.upstream.forward(trial.batches[0])
     powers = [group.states.square().mean() for group in features.values()]
     torch.stack(powers).sum().backward()
     reached = {
@@ -266,24 +280,24 @@ def _gradients(trial: _Trial) -> _Outcome:
     return True, f"{len(reached)} of {len(names)} parameters reached"
 
 
-def _writes(trial: _Trial) -> _Outcome:
+def _transcripts(trial: _Trial) -> _Outcome:
     upstream = trial.upstream
     if not trial.bound.card.can_transcribe(trial.bound.options):
-        return None, "writes no transcripts"
+        return None, "does not transcribe"
     if not isinstance(upstream, Transcriber):
-        return False, "is no Transcriber"
+        return False, "is not a Transcriber"
     with torch.no_grad():
-        heard = list(upstream.forward_and_transcribe(trial.together).texts)
-    alone = [upstream.transcribe(batch)[0] for batch in trial.alone]
-    return heard == alone, "the same alone, in a batch, and without features"
+        batched = list(upstream.forward_and_transcribe(trial.joint_batch).texts)
+    alone = [upstream.transcribe(batch)[0] for batch in trial.batches]
+    return batched == alone, "compared alone, in a batch, and without features"
 
 
 _CHECKS: dict[str, _Check] = {
-    "gives what its card says": _described,
-    "frames follow the audio": _lengths,
-    "independent of batch mates": _independent,
-    "the same again, to the bit": _same_again,
+    "returns what its card says": _described,
+    "frames match the duration": _lengths,
+    "same alone and in a batch": _independent,
+    "same values when repeated": _repeatable,
     "finite": _finite,
     "gradients": _gradients,
-    "transcripts": _writes,
+    "transcripts": _transcripts,
 }

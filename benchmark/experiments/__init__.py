@@ -1,1 +1,1 @@
-"""The seven experiments of the paper, each a grid file with its report's layout."""
+"""The seven experiments of the paper: for each a grid file with the report's layout."""

@@ -1,4 +1,4 @@
-"""The experiments by number, and parts of them by name."""
+"""The experiments of the paper by number, and parts of them by name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Experiment:
     """An experiment of the paper.
 
     Attributes:
-        number: From 1 to 7.
-        grid: What is run.
-        parts: What is reported.
+        number: Number from 1 to 7.
+        grid: Grid of the cells to run.
+        parts: Tables and figures of the report.
     """
 
     number: int
@@ -26,23 +26,23 @@ class Experiment:
     parts: Sequence[ReportItem]
 
     def only(self, names: Sequence[str]) -> Experiment:
-        """Give it with the blocks and rows of these names alone; with all for none.
+        """Return the experiment with the named blocks and rows; all if none is named.
 
         Args:
-            names: Of blocks, or of rows: their title, or ``GROUP: TITLE`` where
-                several have it, or their upstream. Case does not matter.
+            names: Names of blocks, or of rows: the title, ``GROUP: TITLE`` where
+                several rows have this title, or the upstream. Case does not matter.
 
         Raises:
-            UnknownName: if there is none of a name.
+            UnknownName: if no block and no row has one of the names.
         """
         if not names:
             return self
         wanted = [name.casefold() for name in names]
         known = {block.name: [block] for block in self.grid.blocks}
-        for line in self.lines():
-            for name in (str(line), line.title, line.upstream):
+        for row in self.lines():
+            for name in (str(row), row.title, row.upstream):
                 if name is not None:
-                    known.setdefault(name, []).extend(self.blocks_of(line))
+                    known.setdefault(name, []).extend(self.blocks_of(row))
         chosen = {name.casefold(): blocks for name, blocks in known.items()}
         if unknown := [name for name in names if name.casefold() not in chosen]:
             raise UnknownName("block or row", unknown[0], known)
@@ -50,55 +50,50 @@ class Experiment:
         return replace(self, grid=replace(self.grid, blocks=blocks))
 
     def lines(self) -> Iterator[ReportRow]:
-        """Give every row of every part that can run."""
+        """Yield every row that can run, of all tables and figures."""
         for part in self.parts:
-            yield from (line for line in part.rows if line.reason is None)
+            yield from (row for row in part.rows if row.reason is None)
 
-    def blocks_of(self, line: ReportRow) -> Iterator[GridBlock]:
-        """Give the blocks that run a row, without what else they run."""
+    def blocks_of(self, row: ReportRow) -> Iterator[GridBlock]:
+        """Yield the blocks that run a row, reduced to its upstream and downstream."""
         for block in self.grid.blocks:
-            asked = block.request
+            request = block.request
             if (
-                line.upstream in asked.upstreams
-                and line.downstream in asked.downstreams
+                row.upstream in request.upstreams
+                and row.downstream in request.downstreams
             ):
-                alone = replace(
-                    asked,
-                    upstreams=[str(line.upstream)],
-                    downstreams=[str(line.downstream)],
+                pair = replace(
+                    request,
+                    upstreams=[str(row.upstream)],
+                    downstreams=[str(row.downstream)],
                 )
-                yield replace(block, request=alone)
+                yield replace(block, request=pair)
 
 
 def _joined(blocks: Iterable[GridBlock]) -> list[GridBlock]:
-    """Put heads together that one block has under the same upstreams."""
-    found: dict[tuple[str, ...], GridBlock] = {}
+    """Join reduced blocks that come from one block and have the same upstreams."""
+    joined: dict[tuple[str, ...], GridBlock] = {}
     for block in blocks:
-        asked = block.request
-        key = (block.name, *asked.upstreams)
-        earlier = found[key].request.downstreams if key in found else ()
-        heads = list(dict.fromkeys([*earlier, *asked.downstreams]))
-        found[key] = replace(block, request=replace(asked, downstreams=heads))
-    return list(found.values())
+        request = block.request
+        key = (block.name, *request.upstreams)
+        earlier = joined[key].request.downstreams if key in joined else ()
+        heads = list(dict.fromkeys([*earlier, *request.downstreams]))
+        joined[key] = replace(block, request=replace(request, downstreams=heads))
+    return list(joined.values())
 
 
 def read_experiment(number: int) -> Experiment:
-    """Read an experiment.
+    """Read an experiment of the paper.
 
     Raises:
-        UnknownName: if there is none of that number.
-        BadGrid: if its file cannot be read, or reports what no block runs.
+        UnknownName: if there is no experiment of that number.
+        BadGrid: if its file cannot be read, or the report has a row that no block runs.
     """
     if number not in NUMBERS:
         raise UnknownName("experiment", str(number), list(map(str, NUMBERS)))
     grid = read_grid(FOLDER / f"{number}.toml")
-    found = Experiment(number, grid, read_layout(grid.report))
-    for line in found.lines():
-        if not any(found.blocks_of(line)):
-            raise BadGrid(f"experiment {number}: no block runs the row {line}")
-    return found
-
-
-def read_experiments() -> list[Experiment]:
-    """Read all of them."""
-    return [read_experiment(number) for number in NUMBERS]
+    experiment = Experiment(number, grid, read_layout(grid.report))
+    for row in experiment.lines():
+        if not any(experiment.blocks_of(row)):
+            raise BadGrid(f"experiment {number}: no block runs the row {row}")
+    return experiment

@@ -1,4 +1,4 @@
-"""How an experiment is reported: the tables and figures of the paper, row by row."""
+"""The layout of a report: the tables and figures of the paper, row by row."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from nserbench.benchmark.study.grid_file import (
 )
 
 ItemKind = Literal["table", "layers", "confusions", "understood"]
-"""Scores by condition; by layer; what was taken for what; errors in words beside F1."""
+"""Scores by condition; scores by layer; confusion matrices; word error rate and F1."""
 
 EVERY_LAYER = "single:layer=all"
-"""The head of a line that stands for all layers: the best of them on the test part in
-a table (the paper's choice), each of them in a figure."""
+"""The downstream of a row that stands for all layers. A table shows the layer that is
+best on the test set (the paper's choice), a figure shows every layer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    """A row of the paper.
+    """A row of a table or figure.
 
     Attributes:
-        group: The heading that it stands under; empty if none.
-        title: As printed.
-        upstream: As typed; None where the row cannot run.
-        downstream: Likewise.
-        reason: Why it cannot run; None where it can.
-        printed: Whether the paper has it.
+        group: Heading above the row; empty if there is none.
+        title: Title of the row as printed.
+        upstream: Upstream as typed; None where the row cannot run.
+        downstream: Downstream as typed; None where the row cannot run.
+        reason: Why the row cannot run; None where it can.
+        printed: Whether the paper has this row.
     """
 
     group: str = ""
@@ -52,13 +52,13 @@ class ReportItem:
     """A table or figure of the paper.
 
     Attributes:
-        name: Such as ``Table III``.
-        kind: How it is laid out.
-        caption: What it shows.
-        metrics: Of its numbers.
-        rows: In the paper's order.
-        by_noise: Whether each corpus and noise has a table of its own, whose columns
-            are levels.
+        name: Name such as ``Table III``.
+        kind: Kind of table or figure.
+        caption: Caption.
+        metrics: Metrics that it shows.
+        rows: Rows in the order of the paper.
+        by_noise: Whether each corpus and noise has its own table, with a column for
+            each SNR.
     """
 
     name: str
@@ -73,42 +73,53 @@ def read_layout(report: Sequence[Mapping[str, Any]]) -> list[ReportItem]:
     """Read the tables ``[[report]]`` of a grid file.
 
     Raises:
-        BadGrid: if a key is not known or missing, or a row neither runs nor says why.
+        BadGrid: if a key is unknown or missing, or a row has neither an upstream and a
+            downstream nor a reason.
     """
-    return [_part(one, place) for place, one in enumerate(report, 1)]
+    return [_read_item(table, number) for number, table in enumerate(report, 1)]
 
 
-def _part(table: Mapping[str, Any], place: int) -> ReportItem:
-    what = f"[[report]] number {place}"
-    needs = ("name", "kind", "caption", "rows")
-    said = check_table(table, PART, what, needs)
-    rows = [_line(one, f"{what}, row {at}") for at, one in enumerate(said["rows"], 1)]
-    return ReportItem(**{**said, "rows": rows})
+def _read_item(table: Mapping[str, Any], number: int) -> ReportItem:
+    what = f"[[report]] number {number}"
+    fields = check_table(table, ITEM, what, ("name", "kind", "caption", "rows"))
+    rows = [
+        _read_row(row, f"{what}, row {number}")
+        for number, row in enumerate(fields["rows"], 1)
+    ]
+    return ReportItem(**{**fields, "rows": rows})
 
 
-def _line(table: Mapping[str, Any], what: str) -> ReportRow:
-    line = ReportRow(**check_table(table, LINE, what, ("title",)))
-    runs = line.upstream is not None and line.downstream is not None
-    if runs == (line.reason is not None):
-        raise BadGrid(f"{what} needs an upstream and a head, or a reason")
-    return line
+def _read_row(table: Mapping[str, Any], what: str) -> ReportRow:
+    row = ReportRow(**check_table(table, ROW, what, ("title",)))
+    runs = row.upstream is not None and row.downstream is not None
+    if runs == (row.reason is not None):
+        raise BadGrid(f"{what} needs either an upstream and a downstream, or a reason")
+    return row
 
 
 def a_kind(value: object) -> object:
-    """Take one of `ItemKind`."""
+    """Return a value that is one of `ItemKind`.
+
+    Raises:
+        ValueError: if it is not.
+    """
     if value not in get_args(ItemKind):
         raise ValueError(f"one of {', '.join(get_args(ItemKind))}")
     return value
 
 
 def a_truth(value: object) -> bool:
-    """Take true or false."""
+    """Return a value that is true or false.
+
+    Raises:
+        ValueError: if it is not.
+    """
     if not isinstance(value, bool):
         raise ValueError("true or false")
     return value
 
 
-PART: Mapping[str, Check] = {
+ITEM: Mapping[str, Check] = {
     "name": a_text,
     "kind": a_kind,
     "caption": a_text,
@@ -117,7 +128,7 @@ PART: Mapping[str, Check] = {
     "by_noise": a_truth,
 }
 
-LINE: Mapping[str, Check] = {
+ROW: Mapping[str, Check] = {
     "group": a_text,
     "title": a_text,
     "upstream": a_text,

@@ -1,4 +1,4 @@
-"""Running blocks so that what is missing for one part stops no other."""
+"""Run a block in parts, so that a missing corpus or model stops only its own part."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BlockProblem:
-    """A part of a block that could not be run.
+    """A part of a block that could not run.
 
     Attributes:
-        block: Its name.
-        request: What was asked for.
-        reason: Why it could not.
-        impossible: Whether it cannot exist, rather than lacking something.
+        block: Name of the block.
+        request: Request of the part.
+        reason: Why it could not run.
+        impossible: Whether the part cannot exist; otherwise something is missing.
     """
 
     block: str
@@ -30,24 +30,27 @@ class BlockProblem:
     impossible: bool
 
     def __str__(self) -> str:
-        asked = self.request
-        where = [*asked.corpora, *(["in", *asked.noises] if asked.noises else [])]
-        return f"{self.block}, {' '.join([*asked.upstreams, 'on', *where])}"
+        request = self.request
+        noises = ["in", *request.noises] if request.noises else []
+        words = [*request.upstreams, "on", *request.corpora, *noises]
+        return f"{self.block}, {' '.join(words)}"
 
 
 def run_apart(
     block: str, request: Request, act: Callable[[Request], T]
 ) -> tuple[list[T], list[BlockProblem]]:
-    """Act on a block; where that fails, on each upstream and corpus, then each noise.
+    """Call a function on a block; if it fails, on smaller and smaller parts.
+
+    The first parts are pairs of an upstream and a corpus, the next single noises.
 
     Args:
-        block: The name of the block.
-        request: What it asks for.
-        act: What is to be done; it may be done twice.
+        block: Name of the block.
+        request: Request of the block.
+        act: Function to call; it may be called twice for one part.
 
     Returns:
-        What ``act`` gave, and each part for which it raised an error for the user;
-        parts of one corpus that failed alike are one.
+        The return values of ``act``, and the parts for which it raised an
+        `NserbenchError`. If all noises of a corpus fail alike, they are one part.
     """
     try:
         return [act(request)], []
@@ -55,34 +58,35 @@ def run_apart(
         whole = BlockProblem(
             block, request, str(error), isinstance(error, NothingToRun)
         )
-    several, parts = _parts(request)
+    kind, parts = _parts(request)
     if len(parts) < 2:
         return [], [whole]
-    each = [run_apart(block, part, act) for part in parts]
-    done = [one for found, _ in each for one in found]
-    troubles = [one for _, missing in each for one in missing]
-    alike = {(one.reason, one.impossible) for one in troubles}
-    if several == "noises" and not done and len(alike) == 1:
-        return [], [replace(troubles[0], request=request)]
-    return done, troubles
+    outcomes = [run_apart(block, part, act) for part in parts]
+    values = [value for done, _ in outcomes for value in done]
+    problems = [problem for _, failed in outcomes for problem in failed]
+    causes = {(problem.reason, problem.impossible) for problem in problems}
+    if kind == "noises" and not values and len(causes) == 1:
+        return [], [replace(problems[0], request=request)]
+    return values, problems
 
 
 def _parts(request: Request) -> tuple[str, list[Request]]:
-    """Divide a request, and say by what."""
+    """Divide a request; return the kind of the parts, and the parts."""
     corpora = _by_corpus(request.corpora)
     if len(request.upstreams) > 1 or len(corpora) > 1:
         pairs = product(request.upstreams, corpora)
         return "upstreams and corpora", [
-            replace(request, upstreams=[one], corpora=each) for one, each in pairs
+            replace(request, upstreams=[upstream], corpora=names)
+            for upstream, names in pairs
         ]
     if "multi" in (request.protocol or "").split("+"):
         return "nothing", []  # it trains on all noises at once
-    return "noises", [replace(request, noises=[one]) for one in request.noises]
+    return "noises", [replace(request, noises=[noise]) for noise in request.noises]
 
 
 def _by_corpus(corpora: Sequence[str]) -> list[list[str]]:
-    """Keep what begins with the same word together, such as a corpus in two noises."""
-    found: dict[str, list[str]] = {}
+    """Group names that begin with the same word, such as one corpus in two noises."""
+    groups: dict[str, list[str]] = {}
     for name in corpora:
-        found.setdefault(name.partition("-")[0], []).append(name)
-    return list(found.values())
+        groups.setdefault(name.partition("-")[0], []).append(name)
+    return list(groups.values())

@@ -1,4 +1,4 @@
-"""What the experiments are, for `nserbench list`, which is to answer at once."""
+"""Summaries of the experiments for `nserbench list`, without slow imports."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ NUMBERS = range(1, 8)
 
 
 def summaries() -> list[Mapping[str, str]]:
-    """Give ``name``, ``summary`` and ``shows`` of each experiment.
+    """Return ``name``, ``summary`` and ``shows`` of each experiment.
 
-    The last is the paper's tables and figures that it makes.
+    ``shows`` lists the tables and figures of the paper that it makes.
     """
     return [_summary(number) for number in NUMBERS]
 
 
 def _summary(number: int) -> Mapping[str, str]:
     content = tomllib.loads((FOLDER / f"{number}.toml").read_text(encoding="utf-8"))
-    shows = ", ".join(one["name"] for one in content["report"])
+    shows = ", ".join(item["name"] for item in content["report"])
     return {"name": str(number), "summary": content["title"], "shows": shows}

@@ -1,4 +1,4 @@
-"""One result folder: metrics, predictions, flags and the environment.
+"""The result of one cell: metrics, predictions, flags and the environment.
 
-Tables over several results belong into the leaderboard.
+Tables over several results belong to the leaderboard.
 """

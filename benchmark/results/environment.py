@@ -1,4 +1,4 @@
-"""What a number was computed with."""
+"""The software, machine and peak memory that a result was computed with."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import torch
 import nserbench.errors
 from nserbench.errors import BadSpec
 
-_FORGET = Path("/proc/self/clear_refs")  # Linux has these two
-_STATUS = Path("/proc/self/status")
+_CLEAR_REFS = Path("/proc/self/clear_refs")  # both files exist on Linux alone
+_PROCESS_STATUS = Path("/proc/self/status")
 _PACKAGES = ("nserbench", "torch", "transformers", "numpy", "soundfile", "soxr")
 
 
 def environment(device: str) -> dict[str, object]:
-    """Give versions, commit and machine, as JSON can hold them."""
+    """Return package versions, the commit and the machine, ready for JSON."""
     return {
         "packages": {name: version(name) for name in _PACKAGES},
         "python": platform.python_version(),
@@ -35,46 +35,46 @@ def environment(device: str) -> dict[str, object]:
 
 
 def peak_memory() -> int:
-    """Give the most memory this process has held so far, in bytes."""
+    """Return the peak memory of this process so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
 class Peak:
-    """The most memory held since it was made: of the GPU, or of the whole process.
+    """The peak memory since this object was made: of the GPU, or of the whole process.
 
     Args:
-        device: Where it is computed.
+        device: Device that computes, such as ``cpu`` or ``cuda``.
     """
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._known = self._forget()
+        self._measurable = self._reset()
 
-    def _forget(self) -> bool:
-        """Begin to measure anew; tell whether that can be done here."""
+    def _reset(self) -> bool:
+        """Reset the peak; return whether this system can do so."""
         if self._device.startswith("cuda"):
             torch.cuda.reset_peak_memory_stats(self._device)
             return True
-        if not os.access(_FORGET, os.W_OK):
+        if not os.access(_CLEAR_REFS, os.W_OK):
             return False
-        _FORGET.write_text("5")
+        _CLEAR_REFS.write_text("5")
         return True
 
     @property
     def bytes(self) -> int | None:
-        """How much; None where the system does not tell."""
-        if not self._known:
+        """The peak in bytes; None where the system cannot measure it."""
+        if not self._measurable:
             return None
         if self._device.startswith("cuda"):
             return torch.cuda.max_memory_allocated(self._device)
-        lines = _STATUS.read_text().splitlines()
-        (held,) = [line for line in lines if line.startswith("VmHWM:")]
-        return int(held.split()[1]) * 1024
+        lines = _PROCESS_STATUS.read_text().splitlines()
+        (peak,) = [line for line in lines if line.startswith("VmHWM:")]
+        return int(peak.split()[1]) * 1024
 
 
 def choose_precision(wanted: str, device: str) -> str:
-    """Turn ``auto`` into ``bf16`` where the device computes in it, else ``fp32``."""
+    """Return ``bf16`` for ``auto`` where the device has native bf16, else ``fp32``."""
     if wanted != "auto":
         return wanted
     if device.startswith("cuda"):
@@ -85,10 +85,10 @@ def choose_precision(wanted: str, device: str) -> str:
 
 
 def choose_device(wanted: str) -> str:
-    """Turn ``auto`` into the device at hand, and check any other.
+    """Return ``cuda`` or ``cpu`` for ``auto``; any other device once it is tested.
 
     Raises:
-        BadSpec: if there is no such device.
+        BadSpec: if the device cannot be used.
     """
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -107,14 +107,14 @@ def _device_name(device: str) -> str:
 
 
 def _commit() -> str | None:
-    """Give the commit of the source tree, or None where there is no repository."""
+    """Return the git commit of the source tree; None where it is no repository."""
     folder = Path(nserbench.errors.__file__).parent
     if not (folder.parent / ".git").exists():
         return None
-    found = subprocess.run(
+    process = subprocess.run(
         ["git", "-C", str(folder), "rev-parse", "--verify", "HEAD"],  # noqa: S607 - the user's git
         capture_output=True,
         text=True,
         check=False,
     )
-    return found.stdout.strip() or None
+    return process.stdout.strip() or None

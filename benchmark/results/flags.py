@@ -1,4 +1,4 @@
-"""The names of what makes a fitted head suspect, whatever its score."""
+"""Flags: signs that a trained head did not learn properly, whatever its score."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 DEAD, RISING = "dead head", "rising loss"
 SCALE, BY_HEART = "input scale", "learned by heart"
 MEANINGS: Mapping[str, str] = {
-    DEAD: "in some fold it answers one class to everything",
+    DEAD: "in some fold it predicts one class for all utterances",
     RISING: "in some fold the loss on the training set rose",
-    SCALE: "its features come with a standard deviation that is far from 1",
-    BY_HEART: "it knows its training set, but a pooled head tests far better",
+    SCALE: "its input features have a standard deviation far from 1",
+    BY_HEART: "it fits its training set, but a pooled head is far better in the test",
 }
-"""What each flag says of a cell."""
+"""The meaning of each flag, as reports print it."""
 ALL_FOLDS = "all folds"
-"""What the flags of no single fold stand under."""
+"""Key of the flags that belong to no single fold."""
 
 
 def kind_of(line: str) -> str:
-    """Return which of `MEANINGS` a line is of.
+    """Return the flag that a line of a result's notes begins with.
 
     Raises:
-        ValueError: if it is of none.
+        ValueError: if the line begins with no key of `MEANINGS`.
     """
     kind = line.partition(":")[0]
     if kind not in MEANINGS:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.result import (
     RESULT,
+    ResultFile,
     Status,
     read_status,
     result_folders,
@@ -19,45 +19,54 @@ from nserbench.errors import BadResult, UnknownName
 
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
-    """A result as a table of contents shows it.
+    """A result without its predictions, as in a list of results.
 
     Attributes:
-        folder: Where it is.
-        names: Of the cell: upstream, downstream, corpus, condition, protocol, seed.
-        status: Whether it is done.
-        digest: Of the cell.
+        folder: Result folder.
+        cell: Names of the cell.
+        status: Whether the cell is done, failed, or cannot exist.
+        digest: Digest of the cell, hex.
     """
 
     folder: Path
-    names: Mapping[str, Any]
+    cell: CellName
     status: Status
     digest: str
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """The names of the cell, by what each names."""
+        return asdict(self.cell)
+
 
 def read_entries(root: Path) -> list[ResultEntry]:
-    """List the results in a folder, by name.
+    """Read the entries of all results in a folder, sorted by the name of their folder.
 
     Raises:
         BadResult: if one of them cannot be read.
     """
-    return [_entry(folder) for folder in result_folders(root)]
+    return [_read_entry(folder) for folder in result_folders(root)]
 
 
 def is_done(folder: Path) -> bool:
-    """Tell whether a folder holds the result of a cell that was run.
+    """Return whether a folder holds the result of a cell that was run to its end.
 
     Raises:
-        BadResult: if it holds one that cannot be read.
+        BadResult: if it holds a result that cannot be read.
     """
     return (folder / RESULT).is_file() and read_status(folder) == "done"
 
 
 def find_result(text: str, root: Path) -> Path:
-    """Find a result by its folder or by the beginning of its digest.
+    """Find a result folder by its path, its name or the beginning of its digest.
+
+    Args:
+        text: What the user typed.
+        root: Folder of all results.
 
     Raises:
-        UnknownName: if there is none.
-        BadResult: if several digests begin so.
+        UnknownName: if no result fits.
+        BadResult: if the digests of several results begin with the text.
     """
     for folder in (Path(text), root / text):
         if (folder / RESULT).is_file():
@@ -69,14 +78,10 @@ def find_result(text: str, root: Path) -> Path:
         raise UnknownName("cell", text, known, f"looked in {root}")
     if len(fitting) > 1:
         names = "\n  ".join(folder.name for folder in fitting)
-        raise BadResult(f"several cells begin with {text!r}\n  {names}")
+        raise BadResult(f"the digests of several cells begin with {text!r}\n  {names}")
     return fitting[0]
 
 
-def _entry(folder: Path) -> ResultEntry:
-    status = read_status(folder)
-    content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    try:
-        return ResultEntry(folder, content["cell"], status, content["digest"])
-    except KeyError as error:
-        raise BadResult(f"{folder / RESULT} has no field {error}") from error
+def _read_entry(folder: Path) -> ResultEntry:
+    file = ResultFile(folder)
+    return ResultEntry(folder, file.cell, file.status, file.take("digest", str))

@@ -1,7 +1,7 @@
-"""Intervals of fractions that were measured on few independent units.
+"""95 % intervals of fractions that were measured on few independent units.
 
-After Korn and Graubard (1998), who take the effective number of answers from the
-standard error, but never more than were given, and fewer for few units.
+After Korn and Graubard (1998): the effective number of utterances follows from the
+standard error, is never above the true number, and is reduced for few units.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, stdtrit
 
 TAIL = 0.025
-"""On either side of an interval."""
+"""Probability beyond either end of an interval."""
 
 
 def standard_error(drawn: NDArray[np.floating[Any]], value: float, units: int) -> float:
     """Return the standard error of a value from its bootstrap draws.
 
-    Deviations are from the value, so that a bias of small folds widens it. The factor
-    undoes that a bootstrap of n units has n - 1 degrees of freedom but divides by n.
+    Deviations are from the value, not from the mean of the draws, so that the bias of
+    small folds makes the error larger. The factor n / (n - 1) corrects for the degrees
+    of freedom of n units.
 
     Args:
-        drawn: ``(draws,)``.
-        value: What was measured.
-        units: How many were drawn from, at least 2.
+        drawn: Value of each draw, ``(draws,)``.
+        value: Measured value.
+        units: Number of independent units, at least 2.
     """
     square = np.mean(np.square(np.asarray(drawn, np.float64) - value))
     return float(np.sqrt(square * units / (units - 1)))
@@ -34,17 +35,18 @@ def standard_error(drawn: NDArray[np.floating[Any]], value: float, units: int) -
 def interval_of(
     value: float, error: float, freedom: float, size: float
 ) -> tuple[float, float]:
-    """Return the 95 % interval of a fraction.
+    """Return the two ends of the 95 % interval of a fraction.
 
-    It is Student's t on the log-odds scale, so that it stays within 0..1. At 0 and 1
-    it is the exact interval of Clopper and Pearson (1934).
+    The interval is Student's t on the log-odds scale, so that it stays within 0..1. At
+    0 and 1 it is the exact interval of Clopper and Pearson (1934).
 
     Args:
-        value: A fraction of 1.
-        error: Its standard error. One below that of ``size`` independent answers is
-            raised to it: few units can agree by chance.
+        value: Measured fraction of 1.
+        error: Standard error of the value. If it is below that of ``size`` independent
+            utterances, that one is used: few units can agree by chance.
         freedom: Degrees of freedom of the error.
-        size: Effective number of answers; see `nserbench.benchmark.results.metrics`.
+        size: Effective number of utterances; see
+            `nserbench.benchmark.results.metrics.effective_size`.
 
     Examples:
         >>> low, high = interval_of(0.9, 0.02, 9, 500)
@@ -66,28 +68,28 @@ def interval_of(
 def least_error(difference: float, freedom: float, size: float) -> float:
     """Return the smallest standard error that a difference of two fractions can have.
 
-    A difference d takes a share d at least of answers that are right in one of the two
-    alone. And however small it is, a share of such answers may not have been seen.
+    A difference d needs at least a share d of utterances that are right in only one of
+    the two. And even if no such utterance was observed, some share may exist.
 
     Args:
-        difference: Of two fractions of 1, measured on the same utterances.
+        difference: Difference of two fractions of 1, on the same utterances.
         freedom: Degrees of freedom of the error.
-        size: Effective number of answers of each.
+        size: Effective number of utterances of each fraction.
     """
     hidden = unseen(size, freedom) / t_quantile(freedom)
     return max(_binomial_error(min(abs(difference), 1.0), size), hidden)
 
 
 def unseen(size: float, freedom: float) -> float:
-    """Return the largest share of answers that may be so without one being seen.
+    """Return the upper bound of a share of which no case was observed.
 
-    The bound of Clopper and Pearson (1934), 97.5 %, for as many answers as `size`
-    times the squared ratio of Student's t with that many and with the given degrees of
-    freedom.
+    It is the 97.5 % bound of Clopper and Pearson (1934). The number of utterances is
+    ``size`` times the squared ratio of two quantiles of Student's t: the one with
+    ``size`` - 1, and the one with the given degrees of freedom.
 
     Args:
-        size: Effective number of answers, at least 2.
-        freedom: Degrees of freedom of the units that gave them.
+        size: Effective number of utterances, at least 2.
+        freedom: Degrees of freedom of the independent units.
     """
     ratio = min(t_quantile(size - 1) / t_quantile(freedom), 1.0)
     return float(-np.expm1(np.log(TAIL) / (size * ratio**2)))

@@ -1,4 +1,4 @@
-"""What a cell answered: one row for each tested utterance, as a table on disk."""
+"""Predictions of a cell: one row for each tested utterance, as CSV on disk."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from nserbench.errors import BadResult
 
 COLUMNS = ("utterance", "speaker", "unit", "fold", "label", "predicted")
 PROBABILITY = "p_"
-"""What stands before a class in the name of its column of probabilities."""
+"""Prefix of the column of probabilities of a class."""
 
 Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """The answers of a cell, each utterance tested once.
+    """The predictions of a cell; each utterance is tested once.
 
     Attributes:
-        utterances: Ids, all different.
-        speakers: Who speaks, for each utterance.
-        folds: The fold each was tested in.
-        classes: Names, in the order of the numbers in ``labels`` and ``predicted``.
-        labels: ``(utterances,)``, the number of the true class.
-        predicted: ``(utterances,)``, the number of the class answered.
-        probabilities: ``(utterances, classes)``, each row with the sum 1.
-        units: The unit of independence of each utterance, where it is not the speaker;
-            empty where it is.
+        utterances: Id of each utterance, all different.
+        speakers: Speaker of each utterance.
+        folds: Fold in which each utterance was tested.
+        classes: Class names, in the order of the numbers in ``labels`` and
+            ``predicted``.
+        labels: Number of the true class, ``(utterances,)``.
+        predicted: Number of the predicted class, ``(utterances,)``.
+        probabilities: ``(utterances, classes)``; each row sums to 1.
+        units: Independent unit of each utterance, such as a dialogue; empty where it
+            is the speaker.
 
     Raises:
         ValueError: if there is no utterance, the lengths do not agree, an utterance
-            or a class stands twice, a class number is out of range, or a row of
+            or a class occurs twice, a class number is out of range, or a row of
             probabilities is not a distribution.
     """
 
@@ -52,7 +53,7 @@ class Predictions:
 
     @property
     def independent(self) -> tuple[str, ...]:
-        """The unit of independence of each utterance."""
+        """The independent unit of each utterance: its speaker where no other is set."""
         return self.units or self.speakers
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class Predictions:
         for what, names in (("utterance", self.utterances), ("class", self.classes)):
             if len(set(names)) != len(names):
                 twice = next(name for name in names if names.count(name) > 1)
-                raise ValueError(f"the {what} {twice!r} stands more than once")
+                raise ValueError(f"the {what} {twice!r} occurs more than once")
         for what, numbers in (("label", self.labels), ("predicted", self.predicted)):
             if numbers.min() < 0 or numbers.max() >= len(self.classes):
                 raise ValueError(
@@ -86,7 +87,7 @@ class Predictions:
                 raise ValueError(f"{what} must have the shape {wanted}, got {shape}")
 
     def _check_distributions(self) -> None:
-        # Written so that NaN, which is in no range, does not pass.
+        # Every comparison with NaN is false, so that NaN is refused, too.
         valid = (self.probabilities >= 0).all(axis=1) & (
             np.abs(self.probabilities.sum(axis=1) - 1) <= 1e-4
         )
@@ -98,18 +99,18 @@ class Predictions:
             )
 
     def write_csv(self, path: Path) -> None:
-        """Write one row for each utterance, classes by name.
+        """Write a CSV file with one row for each utterance; classes by name.
 
-        Probabilities keep the nine digits that give a float32 back.
+        Nine digits of a probability are enough to restore its float32.
         """
         with path.open("w", encoding="utf-8", newline="") as file:
-            # The standard dialect's line ends make it quote every line end in a name.
-            table = csv.writer(file)
-            table.writerow([*COLUMNS, *(PROBABILITY + name for name in self.classes)])
-            table.writerows(self._rows())
+            # Only the default dialect also quotes names that hold a line end.
+            writer = csv.writer(file)
+            writer.writerow([*COLUMNS, *(PROBABILITY + name for name in self.classes)])
+            writer.writerows(self._rows())
 
     def _rows(self) -> Iterator[list[str]]:
-        answers = zip(
+        rows = zip(
             self.utterances,
             self.speakers,
             self.independent,
@@ -119,7 +120,7 @@ class Predictions:
             self.probabilities.tolist(),
             strict=True,
         )
-        for utterance, speaker, unit, fold, label, predicted, probabilities in answers:
+        for utterance, speaker, unit, fold, label, predicted, probabilities in rows:
             yield [
                 utterance,
                 speaker,
@@ -132,10 +133,10 @@ class Predictions:
 
 
 def read_csv(path: Path) -> Predictions:
-    """Read what `Predictions.write_csv` wrote.
+    """Read a file that `Predictions.write_csv` wrote.
 
     Raises:
-        BadResult: if the file is missing or damaged; the message names the line.
+        BadResult: if the file is missing or damaged; the message gives the line.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -151,14 +152,14 @@ def read_csv(path: Path) -> Predictions:
 def _read(lines: Iterator[str], path: Path) -> Predictions:
     header, rows = _parse(lines, path)
     classes = tuple(name.removeprefix(PROBABILITY) for name in header[len(COLUMNS) :])
-    number = {name: place for place, name in enumerate(classes)}
+    numbers = {name: number for number, name in enumerate(classes)}
 
     def class_number(name: str) -> int:
-        if name not in number:
+        if name not in numbers:
             raise ValueError(f"{name!r} is not one of {', '.join(classes)}")
-        return number[name]
+        return numbers[name]
 
-    # Column by column, which takes half the time of row by row.
+    # Reading by columns takes half the time of reading by rows.
     columns = list(zip(*rows, strict=True)) or [()] * len(header)
     utterances, speakers, units, folds, label, predicted, *probabilities = columns
     values = [_converted(column, float, path) for column in probabilities]
@@ -175,15 +176,17 @@ def _read(lines: Iterator[str], path: Path) -> Predictions:
 
 
 def _parse(lines: Iterator[str], path: Path) -> tuple[list[str], list[list[str]]]:
-    """Give the header and the rows, all of one length."""
-    table = csv.reader(lines, strict=True)
+    """Return the header and the rows, all of one length."""
+    reader = csv.reader(lines, strict=True)
     try:
-        header = next(table, [])
-        rows = list(table)
+        header = next(reader, [])
+        rows = list(reader)
     except csv.Error as error:
-        raise BadResult(f"{path}, line {table.line_num}: {error}") from error
+        raise BadResult(f"{path}, line {reader.line_num}: {error}") from error
     if tuple(header[: len(COLUMNS)]) != COLUMNS:
-        raise BadResult(f"{path}, line 1: the columns {', '.join(COLUMNS)} are wanted")
+        raise BadResult(
+            f"{path}, line 1: the first columns must be {', '.join(COLUMNS)}"
+        )
     for line, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise BadResult(
@@ -197,7 +200,7 @@ def _converted(
 ) -> list[Number]:
     values: list[Number] = []
     try:
-        values.extend(map(convert, column))  # keeps what came before the failure
+        values.extend(map(convert, column))  # keeps the values before an error
     except ValueError as error:
         raise BadResult(f"{path}, line {len(values) + 2}: {error}") from error
     return values

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args, get_type_hints
 from uuid import uuid4
 
+from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.metrics import confusion, summarise
 from nserbench.benchmark.results.predictions import Predictions, read_csv
 from nserbench.errors import BadResult
@@ -20,41 +19,34 @@ from nserbench.errors import BadResult
 SCHEMA = 2
 RESULT = "result.json"
 PREDICTIONS = "predictions.csv"
-LONGEST_NAME = 150
-"""Characters of a folder's name; file systems stop at 255 bytes."""
 
 Status = Literal["done", "not applicable", "failed"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+_STATUSES: tuple[Status, ...] = get_args(Status)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Result:
-    """What is known of a cell once it has been dealt with.
+    """The result of a cell: of one that was run, that failed, or that cannot exist.
 
     Attributes:
         status: ``not applicable`` where the combination cannot exist.
-        reason: Why it is not done.
-        digest: What identifies the cell, hex.
-        upstream: With its options, as in tables.
-        downstream: Likewise.
-        corpus: Likewise.
-        condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
-        protocol: Its name, with what the command line overrode.
-        seed: Of the fits.
-        protocol_details: ``name``, ``version``, ``digest``, ``recipe`` and whatever
-            else the protocol settles.
-        classes: In the order of the confusion matrix.
-        predictions: None unless the cell is done.
-        recognition: How well the transcripts that come with the features, or that they
-            come from, match what was said: ``measure`` (WER or CER), ``rate``,
-            ``mean``, ``match_error``, ``hallucinations``, ``utterances``. Empty where
-            there are none.
+        reason: Why the cell is not done; None if it is done.
+        digest: Digest that identifies the cell, hex.
+        upstream, downstream, corpus, condition, protocol, seed: See `CellName`.
+        protocol_details: ``name``, ``version``, ``digest``, ``recipe`` and all other
+            settings of the protocol.
+        classes: Class names, in the order of the confusion matrix.
+        predictions: Predictions on the test sets; None unless the cell is done.
+        recognition: Word or character errors of the transcripts: ``measure`` (WER or
+            CER), ``rate``, ``mean``, ``match_error``, ``hallucinations``,
+            ``utterances``. Empty where there are no transcripts.
         costs: Seconds, bytes and counts by name; None for what cannot be measured.
-        provenance: ``finished`` (ISO 8601) and what the numbers came from: versions,
-            digests, device.
-        notes: Whatever a reader should know, such as clips that were padded or cut.
+        provenance: ``finished`` (ISO 8601), package versions, digests of the inputs,
+            and the device.
+        notes: All else that a reader should know, such as clips that were padded or
+            cut.
 
     Raises:
         ValueError: if a cell that is done lacks predictions or has other classes, or
@@ -88,59 +80,36 @@ class Result:
             raise ValueError("the predictions have other classes than the result")
 
     @property
-    def folder(self) -> str:
-        """The name of the folder that holds it."""
-        return folder_name(
-            self.upstream,
-            self.downstream,
-            self.corpus,
-            self.condition,
-            self.protocol,
-            self.seed,
-            self.digest,
+    def cell(self) -> CellName:
+        """The names of the cell."""
+        return CellName(
+            **{part.name: getattr(self, part.name) for part in fields(CellName)}
         )
 
-
-def folder_name(
-    upstream: str,
-    downstream: str,
-    corpus: str,
-    condition: str,
-    protocol: str,
-    seed: int,
-    digest: str,
-) -> str:
-    """Name a cell's folder: readable, allowed everywhere, and unique by its digest.
-
-    Examples:
-        >>> folder_name("mel", "fc:units=9", "emodb", "park@-5", "probe", 0, "ab" * 32)
-        'mel_fc-units=9_emodb_park@-5_probe_s0_ababababab'
-    """
-    parts = (upstream, downstream, corpus, condition, protocol, f"s{seed}")
-    readable = re.sub(r"[^A-Za-z0-9.+@=_-]", "-", "_".join(parts))
-    ending = f"_{digest[:10]}"
-    # A leading dot marks a folder that is still being written, a dash an option.
-    return readable.lstrip(".-")[: LONGEST_NAME - len(ending)] + ending
+    @property
+    def folder(self) -> str:
+        """The name of the result folder."""
+        return self.cell.folder(self.digest)
 
 
 def write_result(root: Path, result: Result) -> Path:
-    """Write a result; a kill at any instant leaves all of it or nothing.
+    """Write a result; if the process is killed, all of it is on disk or nothing.
 
-    A result that is already there stands if it is done, and is replaced if not.
+    An earlier result of the cell is kept if it is done, and replaced if not.
 
     Args:
-        root: The folder of all results; made where need be.
-        result: What to write. Its metrics are computed here.
+        root: Folder of all results; made if it is missing.
+        result: Result to write. Its metrics are computed here.
 
     Returns:
-        The cell's own folder.
+        The result folder of the cell.
 
     Raises:
         OSError: if it cannot be written, for instance on a full disk.
         ValueError: if a number in it is infinite or NaN, which JSON cannot hold.
     """
     target = root / result.folder
-    new = _beside(target)
+    new = _temporary(target)
     try:
         new.mkdir(parents=True)
         if result.predictions is not None:
@@ -155,19 +124,20 @@ def write_result(root: Path, result: Result) -> Path:
     return target
 
 
-def _beside(target: Path) -> Path:
+def _temporary(target: Path) -> Path:
+    """Return a new hidden name next to a folder."""
     return target.with_name(f".{target.name}.{uuid4().hex[:8]}")
 
 
 def _publish(new: Path, target: Path) -> None:
-    """Give a finished folder its name, unless a done result has it."""
+    """Rename a finished folder to its final name, unless a done result has it."""
     try:
-        new.rename(target)  # no system renames onto a folder that holds files
+        new.rename(target)  # fails on every system if the target holds files
     except OSError:
         if not target.exists():
             raise
         if read_status(target) != "done":
-            old = _beside(target)
+            old = _temporary(target)
             target.rename(old)
             new.rename(target)
             shutil.rmtree(old)
@@ -176,7 +146,7 @@ def _publish(new: Path, target: Path) -> None:
 def _sync(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folders
+        return  # Windows cannot open folders
     handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -197,7 +167,7 @@ def _as_json(result: Result) -> dict[str, object]:
         "status": result.status,
         "reason": result.reason,
         "digest": result.digest,
-        "cell": {key: getattr(result, key) for key in _CELL},
+        "cell": asdict(result.cell),
         "protocol": result.protocol_details,
         "classes": result.classes,
         "recognition": result.recognition,
@@ -205,74 +175,121 @@ def _as_json(result: Result) -> dict[str, object]:
         "provenance": result.provenance,
         "notes": result.notes,
     }
-    if (found := result.predictions) is not None:
+    if (predictions := result.predictions) is not None:
         content["metrics"] = {
-            name: dataclasses.asdict(summary)
-            for name, summary in summarise(found).items()
+            name: asdict(summary) for name, summary in summarise(predictions).items()
         }
-        matrix = confusion(found.labels, found.predicted, len(found.classes))
-        content["confusion"] = matrix.tolist()
+        content["confusion"] = confusion(
+            predictions.labels, predictions.predicted, len(predictions.classes)
+        ).tolist()
     return content
 
 
-_CELL: Mapping[str, type] = {
-    "upstream": str,
-    "downstream": str,
-    "corpus": str,
-    "condition": str,
-    "protocol": str,
-    "seed": int,
-}
+class ResultFile:
+    """The fields of a ``result.json``, each checked when it is read.
+
+    Args:
+        folder: Result folder.
+
+    Raises:
+        BadResult: if the file is missing or damaged, or has another schema. So do the
+            methods, if a field is missing or of another type.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / RESULT
+        self._content = _read_json(self.path)
+        schema = self.take("schema", int)
+        if schema != SCHEMA:
+            remedy = (
+                "a newer nserbench wrote it: update, or remove this result"
+                if schema > SCHEMA
+                else "an older nserbench wrote it: run the cell again"
+            )
+            raise BadResult(
+                f"{self.path} has the schema {schema}, this nserbench reads {SCHEMA}\n"
+                f"  {remedy}"
+            )
+
+    @property
+    def status(self) -> Status:
+        """Whether the cell is done, failed, or cannot exist."""
+        text = self.take("status", str)
+        for status in _STATUSES:
+            if text == status:
+                return status
+        raise BadResult(
+            f"{self.path} has the status {text!r}, not one of {', '.join(_STATUSES)}"
+        )
+
+    @property
+    def cell(self) -> CellName:
+        """The names of the cell."""
+        names, types = self.take("cell", dict), get_type_hints(CellName)
+        return CellName(
+            **{name: self._take(names, name, kind) for name, kind in types.items()}
+        )
+
+    def take(self, name: str, kind: type[T]) -> T:
+        """Return a field, which must have the given type."""
+        return self._take(self._content, name, kind)
+
+    def _take(self, content: Mapping[str, object], name: str, kind: type[T]) -> T:
+        value = content.get(name)
+        if not isinstance(value, kind):
+            problem = "is missing" if name not in content else f"is no {kind.__name__}"
+            raise BadResult(f"{self.path}: the field {name!r} {problem}{_REMEDY}")
+        return value
 
 
 def read_result(folder: Path) -> Result:
-    """Read a result; its metrics are not read, predictions are what counts.
+    """Read a result. Its metrics are not read: they follow from the predictions.
 
     Raises:
         BadResult: if a file is missing or damaged, or a newer nserbench wrote it.
     """
-    file = folder / RESULT
-    content = _read_json(file)
-    status = _status(content, file)
-    cell = _take(content, "cell", dict, file)
+    file = ResultFile(folder)
+    done = file.status == "done"
     try:
         return Result(
-            status=status,
-            reason=None if status == "done" else _take(content, "reason", str, file),
-            digest=_take(content, "digest", str, file),
-            **{key: _take(cell, key, kind, file) for key, kind in _CELL.items()},
-            protocol_details=_take(content, "protocol", dict, file),
-            classes=tuple(_take(content, "classes", list, file)),
-            predictions=read_csv(folder / PREDICTIONS) if status == "done" else None,
-            recognition=_take(content, "recognition", dict, file),
-            costs=_take(content, "costs", dict, file),
-            provenance=_take(content, "provenance", dict, file),
-            notes=_take(content, "notes", dict, file),
+            status=file.status,
+            reason=None if done else file.take("reason", str),
+            digest=file.take("digest", str),
+            **asdict(file.cell),
+            protocol_details=file.take("protocol", dict),
+            classes=tuple(file.take("classes", list)),
+            predictions=read_csv(folder / PREDICTIONS) if done else None,
+            recognition=file.take("recognition", dict),
+            costs=file.take("costs", dict),
+            provenance=file.take("provenance", dict),
+            notes=file.take("notes", dict),
         )
     except BadResult:
         raise
     except ValueError as error:
-        raise BadResult(f"{file}: {error}") from error
+        raise BadResult(f"{file.path}: {error}") from error
 
 
 def read_status(folder: Path) -> Status:
-    """Tell whether a cell is done, without reading its predictions.
+    """Read whether a cell is done, without reading its predictions.
 
     Raises:
         BadResult: if ``result.json`` is missing or damaged.
     """
-    file = folder / RESULT
-    return _status(_read_json(file), file)
+    return ResultFile(folder).status
 
 
 def result_folders(root: Path) -> list[Path]:
-    """Find the results in a folder, by name; leftovers of a kill are no results."""
-    found = (path.parent for path in root.glob(f"*/{RESULT}"))
-    return sorted(folder for folder in found if not folder.name.startswith("."))
+    """Return the result folders in a folder, sorted by name.
+
+    Hidden folders are the rest of a run that was killed, and are skipped.
+    """
+    folders = (path.parent for path in root.glob(f"*/{RESULT}"))
+    return sorted(folder for folder in folders if not folder.name.startswith("."))
 
 
 def read_results(root: Path) -> list[Result]:
-    """Read every result in a folder, by name.
+    """Read every result in a folder, sorted by the name of its folder.
 
     Raises:
         BadResult: if one of them cannot be read.
@@ -280,43 +297,16 @@ def read_results(root: Path) -> list[Result]:
     return [read_result(folder) for folder in result_folders(root)]
 
 
-def _read_json(file: Path) -> dict[str, object]:
+def _read_json(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadResult(f"{file} cannot be read: {error.strerror}") from error
+        raise BadResult(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise BadResult(f"{file} is not JSON: {error}{_AGAIN}") from error
+        raise BadResult(f"{path} is not JSON: {error}{_REMEDY}") from error
     if not isinstance(content, dict):
-        raise BadResult(f"{file} does not hold a result{_AGAIN}")
+        raise BadResult(f"{path} does not hold a result{_REMEDY}")
     return content
 
 
-_AGAIN = "\n  delete its folder and run the cell again"
-
-
-def _status(content: Mapping[str, object], file: Path) -> Status:
-    schema = _take(content, "schema", int, file)
-    if schema != SCHEMA:
-        remedy = (
-            "a newer nserbench wrote it: update, or leave it out"
-            if schema > SCHEMA
-            else "an older nserbench wrote it: run the cell again"
-        )
-        raise BadResult(
-            f"{file} has the schema {schema}, this nserbench reads {SCHEMA}\n  {remedy}"
-        )
-    status = _take(content, "status", str, file)
-    if status not in STATUSES:
-        raise BadResult(
-            f"{file} has the status {status!r}, not one of {', '.join(STATUSES)}"
-        )
-    return status
-
-
-def _take(content: Mapping[str, object], key: str, kind: type[T], file: Path) -> T:
-    value = content.get(key)
-    if not isinstance(value, kind):
-        problem = "is missing" if key not in content else f"is no {kind.__name__}"
-        raise BadResult(f"{file}: the field {key!r} {problem}{_AGAIN}")
-    return value
+_REMEDY = "\n  delete its folder and run the cell again"

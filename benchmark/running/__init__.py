@@ -1,4 +1,4 @@
-"""Run cells: in this process or in others, with what cost, to which result.
+"""Run cells, in this process or in workers, and estimate what they cost.
 
-How a head is trained belongs into `training`, what it is trained on into `jobs`.
+How a head is trained belongs to `training`, which data it is trained on to `jobs`.
 """

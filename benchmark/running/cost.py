@@ -1,4 +1,4 @@
-"""What a study would cost, from a measured sample of it."""
+"""Estimate what a study would cost, from a timed sample of it."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2}
 
 @dataclass(frozen=True, slots=True)
 class ExtractionPass:
-    """An upstream over the utterances of a condition that the store lacks.
+    """Extraction of the features of a condition that the store lacks.
 
     Attributes:
-        upstream: Its label.
-        corpus: Its label.
-        condition: As in tables.
-        utterances: That are missing.
-        forms: That are missing.
-        size: Bytes that it will add to the store.
-        seconds: That it will take.
+        upstream: Label of the upstream.
+        corpus: Label of the corpus.
+        condition: Condition as in tables.
+        utterances: Number of utterances whose features are missing.
+        forms: Forms of the features that are missing.
+        size: Bytes that the features will take in the store.
+        seconds: Estimated time of the extraction.
     """
 
     upstream: str
@@ -54,18 +54,18 @@ class ExtractionPass:
 
 @dataclass(frozen=True, slots=True)
 class TimedExtraction:
-    """An upstream heard one clip of middle length.
+    """The timed extraction of one clip of average length.
 
     Attributes:
-        features: What it gave, a batch of one.
-        seconds: That it took.
+        features: Features of the clip, a batch of one.
+        seconds: Time of the extraction.
     """
 
     features: LayeredFeatures
     seconds: float
 
     def size(self, form: Form) -> int:
-        """Give the bytes that the clip takes in the store; next to none for text."""
+        """Return the bytes that the clip takes in the store; 0 for a transcript."""
         if form == "transcripts":
             return 0
         values = sum(
@@ -80,12 +80,12 @@ class CostEstimate:
     """What a study would cost.
 
     Attributes:
-        missing: Cells to run.
-        there: Cells that have a result.
-        refused: Cells that cannot exist, with the reason.
-        passes: Over upstreams.
-        tuning: Seconds for all upstreams that are tuned.
-        training: Seconds for all heads.
+        missing: Number of cells to run.
+        there: Number of cells that have a result.
+        refused: Cells that cannot exist, each with the reason.
+        passes: Extractions to run.
+        tuning: Estimated seconds to fine-tune all upstreams.
+        training: Estimated seconds to train all heads.
     """
 
     missing: int
@@ -96,63 +96,70 @@ class CostEstimate:
     training: float
 
     def as_json(self) -> dict[str, object]:
-        """Give it as JSON can hold it."""
+        """Return the estimate as a dictionary, ready for JSON."""
         return asdict(self)
 
 
 def estimate(
     study: Study, store: Store, results: Path, device: str, progress: Progress
 ) -> CostEstimate:
-    """Look at what is missing, and time a sample of it.
+    """Estimate the cost of the cells that have no result.
+
+    Args:
+        study: The study.
+        store: Store with the features that exist.
+        results: Folder of all results.
+        device: Device that will compute.
+        progress: Receives every step.
 
     Raises:
         NserbenchError: if audio or weights cannot be used.
     """
     jobs = prepare(study, store, progress)
     todo = [job for job in jobs if not is_done(results / job_folder(job))]
-    needs = all_needs(todo, store)
+    needs = needed_features(todo, store)
     models, samples = ModelCache(device), dict[str, TimedExtraction]()
     for need in needs:
-        timed = as_it_came(need.extraction)
+        timed = with_original_weights(need.extraction)
         if timed.models not in samples:
             progress.note(f"timing {need.extraction.upstream.bound.label}")
             samples[timed.models] = take_sample(timed, need.clips, models)
     steps: dict[tuple[str, str], float] = {}
     training = 0.0
-    for job in chain.from_iterable(one.alternatives for one in todo):
+    for job in chain.from_iterable(job.alternatives for job in todo):
         pair = job.cell.upstream.label, job.cell.downstream.label
         if pair not in steps:
-            heard = sampled_features(job.extraction, samples)
-            steps[pair] = step_seconds(job, heard, device)
+            features = sampled_features(job.extraction, samples)
+            steps[pair] = step_seconds(job, features, device)
         training += steps[pair] * step_count(job)
     return CostEstimate(
         missing=len(todo),
         there=len(jobs) - len(todo),
-        refused=[f"{one}: {one.refused}" for one in study.cells if one.refused],
-        passes=passes(needs, store, samples),
+        refused=[f"{cell}: {cell.refused}" for cell in study.cells if cell.refused],
+        passes=missing_passes(needs, store, samples),
         tuning=tuning_seconds(todo, store, samples),
         training=training,
     )
 
 
 def together(estimates: Sequence[CostEstimate]) -> CostEstimate:
-    """Add up what several studies would cost, a pass that they share once."""
-    shared = {
+    """Return the sum of several estimates; a shared extraction counts once."""
+    passes = {
         (one.upstream, one.corpus, one.condition, one.forms): one
-        for one in chain.from_iterable(each.passes for each in estimates)
+        for one in chain.from_iterable(estimate.passes for estimate in estimates)
     }
     return CostEstimate(
-        missing=sum(one.missing for one in estimates),
-        there=sum(one.there for one in estimates),
-        refused=list(chain.from_iterable(one.refused for one in estimates)),
-        passes=list(shared.values()),
-        tuning=sum(one.tuning for one in estimates),
-        training=sum(one.training for one in estimates),
+        missing=sum(estimate.missing for estimate in estimates),
+        there=sum(estimate.there for estimate in estimates),
+        refused=list(chain.from_iterable(estimate.refused for estimate in estimates)),
+        passes=list(passes.values()),
+        tuning=sum(estimate.tuning for estimate in estimates),
+        training=sum(estimate.training for estimate in estimates),
     )
 
 
-def as_it_came(extraction: Extraction) -> Extraction:
-    """Give an extraction whose models take as long: tuned or not, they are as large."""
+def with_original_weights(extraction: Extraction) -> Extraction:
+    """Return an extraction with the original weights, which takes the same time."""
     upstream = DigestedModel(extraction.upstream.bound, "")
     return replace(extraction, upstream=upstream)
 
@@ -160,57 +167,62 @@ def as_it_came(extraction: Extraction) -> Extraction:
 def sampled_features(
     extraction: HeadInput, samples: Mapping[str, TimedExtraction]
 ) -> LayeredFeatures:
-    """Give what all upstreams of a cell gave for their samples.
+    """Return the sample features of all upstreams of a cell.
 
     Args:
-        extraction: What the cell reads.
-        samples: By `Extraction.models`.
+        extraction: Features that the head of the cell reads.
+        samples: Timed extractions by `Extraction.models`.
     """
+    timed = {
+        name: samples[with_original_weights(part).models]
+        for name, part in extraction.parts.items()
+    }
     return {
         f"{name}.{group}".lstrip("."): states
-        for name, one in extraction.parts.items()
-        for group, states in samples[as_it_came(one).models].features.items()
+        for name, sample in timed.items()
+        for group, states in sample.features.items()
     }
 
 
 def tuning_seconds(
     jobs: Sequence[Job], store: Store, samples: Mapping[str, TimedExtraction]
 ) -> float:
-    """Tell how long the tunings that are missing would take.
+    """Return the estimated seconds to make the fine-tuned weights that are missing.
 
-    A step with gradients is taken as three passes: one forward, two backward.
+    A step with gradients counts as three forward passes: one forward, two backward.
 
     Args:
-        jobs: Those to run.
-        store: Where tuned weights are.
-        samples: By `Extraction.models`.
+        jobs: Jobs to run.
+        store: Store with the fine-tuned weights that exist.
+        samples: Timed extractions by `Extraction.models`.
     """
-    found: dict[Path, float] = {}
-    for job in chain.from_iterable(one.alternatives for one in jobs):
+    seconds_of: dict[Path, float] = {}
+    for job in chain.from_iterable(job.alternatives for job in jobs):
         if (tuning := job.tuning) is None:
             continue
-        heard = samples[as_it_came(job.extraction.alone).models].seconds
+        sample = samples[with_original_weights(job.extraction.alone).models]
         epochs = len(job.training) * tuning.joint.recipe.epochs
         for split in job.splits:
-            found[tuning.file(split, store)] = 3 * heard * epochs * len(split.train)
-    return sum(seconds for file, seconds in found.items() if not file.exists())
+            seconds = 3 * sample.seconds * epochs * len(split.train)
+            seconds_of[tuning.file(split, store)] = seconds
+    return sum(seconds for file, seconds in seconds_of.items() if not file.exists())
 
 
 def take_sample(
     extraction: Extraction, clips: Sequence[Clip], models: ModelCache
 ) -> TimedExtraction:
-    """Let an upstream hear a clip of middle length, twice, and time the second.
+    """Extract the features of a clip of average length, and time it.
 
     Raises:
-        NserbenchError: if it cannot be loaded.
+        NserbenchError: if the model cannot be loaded.
     """
     loaded, clip = models.open(extraction), middle(clips)
     texts: Sequence[str | None] = [clip.utterance.text]
-    if (writer := extraction.transcripts) is not None:
-        transcriber = models.open(writer)
-        batch = writer.batch([clip], [None], transcriber.enhancer)
+    if (transcripts := extraction.transcripts) is not None:
+        transcriber = models.open(transcripts)
+        batch = transcripts.batch([clip], [None], transcriber.enhancer)
         texts = written(transcriber.upstream, batch)
-    for _ in range(2):  # the first pass warms up
+    for _ in range(2):  # the first pass is a warm-up
         began = time.perf_counter()
         batch = extraction.batch([clip], texts, loaded.enhancer)
         features = loaded.upstream.extract(batch)
@@ -218,14 +230,21 @@ def take_sample(
 
 
 def middle(clips: Sequence[Clip]) -> Clip:
-    """Give the clip whose length is nearest to the mean."""
+    """Return the clip whose length is nearest to the mean."""
     mean = sum(clip.samples for clip in clips) / len(clips)
     return min(clips, key=lambda clip: abs(clip.samples - mean))
 
 
 @dataclass(frozen=True, slots=True)
 class NeededFeatures:
-    """Features of a corpus in a condition, and the forms that some job wants."""
+    """Features that jobs need.
+
+    Attributes:
+        corpus: Label of the corpus.
+        extraction: Extraction that makes the features.
+        clips: Utterances.
+        forms: Forms that any of the jobs reads.
+    """
 
     corpus: str
     extraction: Extraction
@@ -233,74 +252,76 @@ class NeededFeatures:
     forms: list[Form]
 
 
-def all_needs(jobs: Sequence[Job], store: Store) -> list[NeededFeatures]:
-    """Give what jobs need, each once, transcripts before those who read them."""
-    found: dict[tuple[str, str], NeededFeatures] = {}
+def needed_features(jobs: Sequence[Job], store: Store) -> list[NeededFeatures]:
+    """Return all features that jobs need, each once.
 
-    def want(job: Job, extraction: Extraction, forms: Sequence[Form]) -> None:
+    Transcripts come before the features of the upstreams that read them.
+    """
+    needs: dict[tuple[str, str], NeededFeatures] = {}
+
+    def add(job: Job, extraction: Extraction, forms: Sequence[Form]) -> None:
         if extraction.transcripts is not None:
-            want(job, extraction.transcripts, ["transcripts"])
+            add(job, extraction.transcripts, ["transcripts"])
         # Not the upstream's label: whisper-enc and whisper-dec share their features.
-        name = job.cell.corpus.label, digest(extraction.identity)
+        key = job.cell.corpus.label, digest(extraction.identity)
         need = NeededFeatures(job.cell.corpus.label, extraction, job.clips, [])
-        held = found.setdefault(name, need).forms
-        held += [form for form in forms if form not in held]
+        known = needs.setdefault(key, need).forms
+        known += [form for form in forms if form not in known]
 
-    shown = chain.from_iterable(one.alternatives for one in jobs)
-    for job in chain.from_iterable(one.folds(store) for one in shown):
-        read = [*(part.extraction for part in job.training), job.extraction]
-        for one in chain.from_iterable(each.parts.values() for each in read):
-            want(job, one, needed([job], one))
-    return list(found.values())
+    fitted = chain.from_iterable(job.alternatives for job in jobs)
+    for job in chain.from_iterable(job.folds(store) for job in fitted):
+        inputs = [*(part.extraction for part in job.training), job.extraction]
+        for part in chain.from_iterable(one.parts.values() for one in inputs):
+            add(job, part, needed([job], part))
+    return list(needs.values())
 
 
-def passes(
+def missing_passes(
     needs: Sequence[NeededFeatures],
     store: Store,
     samples: Mapping[str, TimedExtraction],
 ) -> list[ExtractionPass]:
-    """Give the upstream passes for what the store lacks.
+    """Return the extractions of the features that the store lacks.
 
     Args:
-        needs: What is needed.
-        store: What is there already.
-        samples: By `Extraction.models`.
+        needs: Features that jobs need.
+        store: Store with the features that exist.
+        samples: Timed extractions by `Extraction.models`.
     """
-    found = []
+    missing = []
     for need in needs:
-        one = need.extraction
-        clips, forms = lacking(one, need.clips, need.forms, store)
+        extraction = need.extraction
+        clips, forms = lacking(extraction, need.clips, need.forms, store)
         if clips:
-            sample = samples[as_it_came(one).models]
-            size = sum(sample.size(form) for form in forms)
-            found.append(
+            sample = samples[with_original_weights(extraction).models]
+            missing.append(
                 ExtractionPass(
-                    one.upstream.bound.label,
-                    need.corpus,
-                    one.condition,
-                    len(clips),
-                    tuple(forms),
-                    len(clips) * size,
-                    len(clips) * sample.seconds,
+                    upstream=extraction.upstream.bound.label,
+                    corpus=need.corpus,
+                    condition=extraction.condition,
+                    utterances=len(clips),
+                    forms=tuple(forms),
+                    size=len(clips) * sum(sample.size(form) for form in forms),
+                    seconds=len(clips) * sample.seconds,
                 )
             )
-    return found
+    return missing
 
 
 def step_count(job: Job) -> int:
-    """Give the training steps of a cell, all folds and epochs."""
+    """Return the number of training steps of a cell, over all folds and epochs."""
     recipe = Recipe(**job.protocol["recipe"])
     folds = [len(split.train) for split in job.opened.splits]
     return recipe.epochs * sum(-(-size // recipe.batch_size) for size in folds)
 
 
-def step_seconds(job: Job, heard: LayeredFeatures, device: str) -> float:
+def step_seconds(job: Job, features: LayeredFeatures, device: str) -> float:
     """Time a training step of a head on copies of the features of one clip."""
     recipe = Recipe(**job.protocol["recipe"])
     head = job.cell.downstream
     classes = len(job.opened.corpus.classes)
     built = head.card.build(job.cell.groups, classes, head.options).to(device)
-    batch = _batch(job, heard, recipe.batch_size, device)
+    batch = _batch(job, features, recipe.batch_size, device)
     labels = torch.arange(recipe.batch_size, device=device) % classes
     optimiser = torch.optim.Adam(built.parameters(), lr=recipe.learning_rate)
     seconds = []
@@ -313,16 +334,18 @@ def step_seconds(job: Job, heard: LayeredFeatures, device: str) -> float:
     return seconds[-1]
 
 
-def _batch(job: Job, heard: LayeredFeatures, size: int, device: str) -> LayeredFeatures:
+def _batch(
+    job: Job, features: LayeredFeatures, size: int, device: str
+) -> LayeredFeatures:
     pooled = not job.cell.reads_frames
-    found = {}
+    batch = {}
     for name, spec in job.cell.groups.items():
         first = job.stored[name].layers.start
-        group = heard[name]
+        group = features[name]
         states = group.states[spec.layers.start - first : spec.layers.stop - first]
         if pooled:
             states = states[:, :, :1]
         copies = states.expand(-1, size, -1, -1).contiguous().to(device)
         lengths = torch.full((size,), states.shape[2], device=device)
-        found[name] = LayerGroup(copies, lengths)
-    return found
+        batch[name] = LayerGroup(copies, lengths)
+    return batch

@@ -1,4 +1,4 @@
-"""The features that jobs lack: upstreams are tuned where asked, then they hear."""
+"""Make the features that jobs need: fine-tune upstreams where asked, then extract."""
 
 from __future__ import annotations
 
@@ -22,39 +22,40 @@ from nserbench.progress import Progress
 def ensure_features(
     jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
 ) -> None:
-    """Make the features that jobs lack, to train and to test.
+    """Make the features that jobs need for training and test, and that are missing.
 
     Args:
-        jobs: Of one upstream on one corpus in one condition.
-        store: Where features and tuned weights go.
-        models: Who opens models as they came. A tuned one is let go after its fold.
-        progress: Hears of everything.
+        jobs: Jobs of one upstream on one corpus in one condition.
+        store: Store of features and fine-tuned weights.
+        models: Models with their original weights. A fine-tuned model is loaded for
+            its fold only.
+        progress: Receives every step.
 
     Raises:
-        NserbenchError: if a model cannot be loaded or gives what it should not, or if
-            a tuning diverges.
+        NserbenchError: if a model cannot be loaded or breaks its contract, or if the
+            loss of fine-tuning diverges.
     """
-    shown = list(chain.from_iterable(one.alternatives for one in jobs))
-    plain = [job for job in shown if job.tuning is None]
-    if plain:
-        _hear(plain, store, models, progress)
-    for same in _tuned_alike(shown, store):
-        if any(one.wants_tuning(store) for one in same):
-            tune(same[0].tuning, same[0].split, store, models, progress)
-        own = ModelCache(models.device)
-        _hear([one.job.fold(one.split, store) for one in same], store, own, progress)
+    fitted = list(chain.from_iterable(job.alternatives for job in jobs))
+    frozen = [job for job in fitted if job.tuning is None]
+    if frozen:
+        _extract(frozen, store, models, progress)
+    for folds in _grouped_by_tuned_weights(fitted, store):
+        if any(fold.needs_fine_tuning(store) for fold in folds):
+            tune(folds[0].tuning, folds[0].split, store, models, progress)
+        tuned = [fold.job.fold(fold.split, store) for fold in folds]
+        _extract(tuned, store, ModelCache(models.device), progress)
 
 
 @dataclass(frozen=True, slots=True)
 class _FineTunedFold:
-    """A fold of a job whose upstream is tuned."""
+    """A fold of a job whose upstream is fine-tuned."""
 
     job: Job
     tuning: FineTuning
     split: Split
 
-    def wants_tuning(self, store: Store) -> bool:
-        """Tell whether anything is missing that only a tuning gives."""
+    def needs_fine_tuning(self, store: Store) -> bool:
+        """Return whether a head or features are missing that need fine-tuning."""
         split = self.split
         fold, joint = self.job.fold(split, store), self.tuning.head(split, store)
         head = head_file(fold, split, store)
@@ -62,35 +63,36 @@ class _FineTunedFold:
             return True
         if self.tuning.file(split, store).exists():
             return False
-        return any(_lacks(one, fold, store) for one in _extractions([fold]))
+        return any(
+            lacking(extraction, fold.clips, needed([fold], extraction), store)[0]
+            for extraction in _extractions([fold])
+        )
 
 
-def _tuned_alike(jobs: Sequence[Job], store: Store) -> Iterator[list[_FineTunedFold]]:
-    """Give the folds of the jobs that are tuned, those of one tuning together."""
-    found: dict[str, list[_FineTunedFold]] = defaultdict(list)
+def _grouped_by_tuned_weights(
+    jobs: Sequence[Job], store: Store
+) -> Iterator[list[_FineTunedFold]]:
+    """Yield the folds of fine-tuned jobs, in groups that share the tuned weights."""
+    groups: dict[str, list[_FineTunedFold]] = defaultdict(list)
     for job in jobs:
         if job.tuning is not None:
             for split in job.splits:
-                one = _FineTunedFold(job, job.tuning, split)
-                found[job.tuning.file(split, store).name].append(one)
-    yield from found.values()
+                name = job.tuning.file(split, store).name
+                groups[name].append(_FineTunedFold(job, job.tuning, split))
+    yield from groups.values()
 
 
-def _hear(
+def _extract(
     jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
 ) -> None:
-    """Let the upstream of jobs hear what the store lacks."""
-    for one in _extractions(jobs):
-        extract_missing(one, jobs[0].clips, needed(jobs, one), store, models, progress)
-
-
-def _lacks(extraction: Extraction, job: Job, store: Store) -> bool:
-    return bool(lacking(extraction, job.clips, needed([job], extraction), store)[0])
+    for extraction in _extractions(jobs):
+        forms = needed(jobs, extraction)
+        extract_missing(extraction, jobs[0].clips, forms, store, models, progress)
 
 
 def _extractions(jobs: Sequence[Job]) -> list[Extraction]:
-    """Give what jobs are tested and trained on, each once."""
-    parts = chain.from_iterable(job.training for job in jobs)
-    read = [jobs[0].extraction, *(part.extraction for part in parts)]
-    wanted = chain.from_iterable(one.parts.values() for one in read)
-    return list({digest(one.identity): one for one in wanted}.values())
+    """Return the extractions that jobs are trained and tested on, each once."""
+    conditions = chain.from_iterable(job.training for job in jobs)
+    inputs = [jobs[0].extraction, *(part.extraction for part in conditions)]
+    extractions = chain.from_iterable(one.parts.values() for one in inputs)
+    return list({digest(one.identity): one for one in extractions}.values())

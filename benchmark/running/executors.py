@@ -1,4 +1,4 @@
-"""Where cells are computed: processes of this machine, or the workers of a cluster."""
+"""Executors that run cells: processes of this machine, or workers of a cluster."""
 
 from __future__ import annotations
 
@@ -16,60 +16,57 @@ import torch
 
 from nserbench.errors import BadSettings, BadSpec, MissingExtra, NserbenchError
 
-_PATIENCE = 10.0  # seconds that a scheduler has to answer
-_TABLE = (
-    "  [cluster] in nserbench.toml says what a job is, such as\n"
+_CONNECT_TIMEOUT = 10.0  # seconds to wait for the answer of a scheduler
+_CLUSTER_HELP = (
+    "  describe a job under [cluster] in nserbench.toml, for example\n"
     '  jobs = 4, cores = 8, memory = "32GB", walltime = "08:00:00"'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TaskExecutor:
-    """Takes tasks.
+    """An executor of tasks, and the threads of each task.
 
     Attributes:
-        executor: Who takes them.
-        threads: That each task may use; None to leave that to the worker.
+        pool: Executor as of the standard library.
+        threads: Threads that each task may use; None to let the worker decide.
     """
 
-    executor: Executor
+    pool: Executor
     threads: int | None
 
 
 @contextmanager
-def open_engine(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
-    """Start what computes, and stop it again.
+def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
+    """Start workers, and stop them at the end.
 
     Args:
         on: ``processes:N``, ``dask://HOST:PORT`` or ``slurm``.
-        cluster: The ``[cluster]`` table of the settings: ``jobs``, and what
-            `dask_jobqueue.SLURMCluster` takes. Used for ``slurm`` alone.
+        cluster: The ``[cluster]`` table of the settings: ``jobs``, and the arguments
+            of `dask_jobqueue.SLURMCluster`. Used for ``slurm`` alone.
 
     Raises:
-        BadSpec: if ``on`` is none of them.
-        BadSettings: if the table lacks something, or has something unknown.
+        BadSpec: if ``on`` is none of these.
+        BadSettings: if the table lacks a key or has an unknown one.
         MissingExtra: if Dask is not installed.
-        NserbenchError: if there is no scheduler at the address, or Slurm is not here or
-            refuses the jobs.
+        NserbenchError: if no scheduler answers at the address, Slurm is not installed,
+            or Slurm refuses the jobs.
     """
-    if found := re.fullmatch(r"processes:([1-9]\d*)", on):
-        with _processes(int(found[1])) as engine:
-            yield engine
-    elif found := re.fullmatch(r"dask://([^/:]+:\d+)", on):
-        with _dask(found[1]) as engine:
-            yield engine
+    if match := re.fullmatch(r"processes:([1-9]\d*)", on):
+        opened = _processes(int(match[1]))
+    elif match := re.fullmatch(r"dask://([^/:]+:\d+)", on):
+        opened = _dask(match[1])
     elif on == "slurm":
-        with _slurm(cluster) as engine:
-            yield engine
+        opened = _slurm(cluster)
     else:
-        raise BadSpec(
-            f"--on {on}: one of processes:N, dask://HOST:PORT and slurm is wanted"
-        )
+        raise BadSpec(f"--on {on}: use processes:N, dask://HOST:PORT or slurm")
+    with opened as executor:
+        yield executor
 
 
 @contextmanager
 def _processes(count: int) -> Iterator[TaskExecutor]:
-    # A process that is forked inherits locks that threads of this one hold.
+    # A forked process would inherit locks that threads of this process hold.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(count, context)
     try:
@@ -85,11 +82,11 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
     except ImportError as error:
         raise MissingExtra("--on dask://", "cluster") from error
     try:
-        client = Client(f"tcp://{address}", timeout=_PATIENCE)
+        client = Client(f"tcp://{address}", timeout=_CONNECT_TIMEOUT)
     except OSError as error:
         raise NserbenchError(
             f"no Dask scheduler answers at {address}\n"
-            "  `dask scheduler` starts one, and tells its address"
+            "  start one with `dask scheduler`; it prints its address"
         ) from error
     with client:
         yield TaskExecutor(client.get_executor(), None)
@@ -102,11 +99,13 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
         from distributed import Client
     except ImportError as error:
         raise MissingExtra("--on slurm", "cluster") from error
-    # Without it a job of several cores would take several tasks at once.
+    # By default, a job with several cores would run several tasks at once.
     options: dict[str, Any] = {"processes": 1, **cluster}
     jobs = options.pop("jobs", None)
     if not isinstance(jobs, int) or jobs < 1:
-        raise BadSettings(f"--on slurm: how many jobs?\n{_TABLE}")
+        raise BadSettings(
+            f"--on slurm: jobs must be a number of at least 1\n{_CLUSTER_HELP}"
+        )
     _try_submitting(_job_script(options))
     with SLURMCluster(**options) as nodes, Client(nodes) as client:
         nodes.scale(jobs=jobs)
@@ -115,38 +114,38 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
 
 
 def _job_script(options: Mapping[str, Any]) -> str:
-    """Write a job as it will be submitted.
+    """Return the script of a job as it will be submitted.
 
     Raises:
-        BadSettings: if the options make none.
+        BadSettings: if the options do not describe a job.
     """
     from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 
-    of_all = inspect.signature(SLURMCluster).parameters
-    own = {key: value for key, value in options.items() if key not in of_all}
+    of_cluster = inspect.signature(SLURMCluster).parameters
+    of_job = {key: value for key, value in options.items() if key not in of_cluster}
     try:
-        script: str = SLURMJob("tcp://scheduler", name="trial", **own).job_script()
+        script: str = SLURMJob("tcp://scheduler", name="trial", **of_job).job_script()
     except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]  # then how to say it in Python
-        raise BadSettings(f"--on slurm: {reason}\n{_TABLE}") from error
+        reason = str(error).splitlines()[0]  # the other lines are advice for Python
+        raise BadSettings(f"--on slurm: {reason}\n{_CLUSTER_HELP}") from error
     return script
 
 
 def _try_submitting(script: str) -> None:
-    """Let Slurm say what is wrong with a job; Dask would wait for it without a word.
+    """Test whether Slurm accepts a job; Dask would wait for it without a message.
 
     Raises:
-        NserbenchError: if Slurm is not here, or refuses it.
+        NserbenchError: if Slurm is not installed, or refuses the job.
     """
     command = ["sbatch", "--test-only"]
     try:
-        said = subprocess.run(
+        process = subprocess.run(
             command, input=script, capture_output=True, text=True, check=False
         )
     except FileNotFoundError as error:
         raise NserbenchError(
             "--on slurm: there is no sbatch on this machine\n"
-            "  type the command where you submit jobs"
+            "  run the command on a machine where you can submit jobs"
         ) from error
-    if said.returncode != 0:
-        raise NserbenchError(f"--on slurm: {said.stderr.strip()}\n{_TABLE}")
+    if process.returncode != 0:
+        raise NserbenchError(f"--on slurm: {process.stderr.strip()}\n{_CLUSTER_HELP}")

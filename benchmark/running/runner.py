@@ -1,4 +1,4 @@
-"""Running a study: features that are missing, then cells that are missing."""
+"""Run a study: extract the features that are missing, then run the missing cells."""
 
 from __future__ import annotations
 
@@ -25,18 +25,23 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
-from nserbench.benchmark.results.result import Result, write_result
-from nserbench.benchmark.running.assemble import CellOutcome, done, job_folder, undone
+from nserbench.benchmark.results.result import Result, Status, write_result
+from nserbench.benchmark.running.assemble import (
+    CellOutcome,
+    completed_result,
+    incomplete_result,
+    job_folder,
+)
 from nserbench.benchmark.running.ensure_features import ensure_features
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Request, Study
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
 
-Share: TypeAlias = Callable[[Request, Sequence[Job], Progress], Iterable[str]]
-"""Runs jobs of what was asked for elsewhere, and gives the outcome of each."""
+Share: TypeAlias = Callable[[Request, Sequence[Job], Progress], Iterable[Status]]
+"""Runs jobs of a request in worker processes, and returns the status of each."""
 
-_OF_THE_MACHINE = (OSError, sqlite3.Error)
+_MACHINE_ERRORS = (OSError, sqlite3.Error)
 
 
 @dataclass(slots=True)
@@ -44,8 +49,8 @@ class RunReport:
     """What a run did.
 
     Attributes:
-        folders: The result of each cell that can exist, in the order of the grid.
-        outcomes: How many cells were ``done``, ``already there``, ``failed``, or
+        folders: Result folder of each cell that can exist, in the order of the grid.
+        outcomes: Number of cells that are ``done``, ``already there``, ``failed`` or
             ``not applicable``.
     """
 
@@ -58,12 +63,12 @@ class Runner:
     """Runs the cells of a study that have no result yet.
 
     Attributes:
-        store: Where features and fitted heads are.
-        results: Where results go.
-        plugins: Who hears of finished cells.
-        device: Where to compute, such as ``cpu``.
-        progress: Who hears of everything.
-        share: Shares the jobs out; None to run them in this process.
+        store: Store of features and fitted heads.
+        results: Folder of all results.
+        plugins: Plugins, whose trackers are called after each cell.
+        device: Device that computes, such as ``cpu``.
+        progress: Receives every step.
+        share: Runs the jobs in worker processes; None to run them in this process.
     """
 
     store: Store
@@ -74,10 +79,10 @@ class Runner:
     share: Share | None = None
 
     def run(self, study: Study) -> RunReport:
-        """Run what is missing.
+        """Run the cells that have no result.
 
-        A cell that fails is written down as failed, and tried again next time; the
-        others go on.
+        A cell that fails gets a result with the status ``failed``, and is tried again
+        by the next run. The other cells still run.
 
         Raises:
             BadAudio: if any audio cannot be used.
@@ -88,7 +93,7 @@ class Runner:
         report = RunReport([self.results / job_folder(job) for job in jobs])
         for cell in study.cells:
             if cell.refused is not None:
-                result = undone(cell, "not applicable", cell.refused)
+                result = incomplete_result(cell, "not applicable", cell.refused)
                 write_result(self.results, result)
                 report.outcomes["not applicable"] += 1
         todo = [
@@ -104,58 +109,63 @@ class Runner:
             report.outcomes.update(self.share(study.request, todo, self.progress))
         return report
 
-    def run_jobs(self, jobs: Sequence[Job]) -> Iterable[str]:
-        """Run jobs here, and give the outcome of each; see `run` for what it raises."""
-        for _, same in groupby(jobs, key=lambda job: job.cell.upstream.label):
-            yield from self._run_upstream(list(same))
+    def run_jobs(self, jobs: Sequence[Job]) -> Iterable[Status]:
+        """Run jobs in this process, and yield the status of each.
 
-    def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[str]:
+        Raises:
+            OSError: if a file cannot be written, as on a full disk.
+        """
+        for _, group in groupby(jobs, key=lambda job: job.cell.upstream.label):
+            yield from self._run_upstream(list(group))
+
+    def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[Status]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
         models = ModelCache(self.device)
-        for _, same in groupby(jobs, key=_condition):
-            here = list(same)
+        for _, group in groupby(jobs, key=_condition):
+            same_condition = list(group)
             try:
-                ensure_features(here, self.store, models, self.progress)
+                ensure_features(same_condition, self.store, models, self.progress)
             except Exception as error:
-                if concerns_all(error):
+                if is_fatal(error):
                     raise
-                yield from [self._failed(job, error) for job in here]
+                yield from [self._failed(job, error) for job in same_condition]
             else:
-                fit_stacks(here, self.store, self.device, self.progress)
-                yield from map(self._run_job, here)
+                fit_stacks(same_condition, self.store, self.device, self.progress)
+                yield from map(self._run_job, same_condition)
 
-    def _run_job(self, job: Job) -> str:
+    def _run_job(self, job: Job) -> Status:
         began = time.perf_counter()
         self.progress.stage(str(job.cell), len(job.splits), "folds")
-        fitted, choices = list[FitResult](), dict[str, LayerChoice]()
         try:
-            for fold in job.folds(self.store):
-                sources = None
-                if not job.candidates:
-                    sources = open_sources(fold, self.store, self.device)
-                for split in fold.splits:
-                    if sources is not None:
-                        one = fit_fold(fold, split, sources, self.store, self.device)
-                    else:
-                        one, choice = choose(job, split, self.store, self.device)
-                        choices[split.fold] = choice
-                    fitted.append(one)
-                    self.progress.advance()
-            reference = fit_reference(job, self.store, self.device)
+            outcome = self._fit_folds(job)
         except Exception as error:
-            if concerns_all(error):
+            if is_fatal(error):
                 raise
             return self._failed(job, error)
         seconds = time.perf_counter() - began
-        outcome = CellOutcome(fitted, choices, reference)
-        result = done(job, outcome, self.store, self.device, seconds)
+        result = completed_result(job, outcome, self.store, self.device, seconds)
         return self._finish(job, result)
 
-    def _failed(self, job: Job, error: Exception) -> str:
-        result = undone(job.cell, "failed", _reason(error), job.digest)
+    def _fit_folds(self, job: Job) -> CellOutcome:
+        fits, choices = list[FitResult](), dict[str, LayerChoice]()
+        for fold in job.folds(self.store):
+            if not job.candidates:
+                sources = open_sources(fold, self.store, self.device)
+            for split in fold.splits:
+                if job.candidates:
+                    fit, choice = choose(job, split, self.store, self.device)
+                    choices[split.fold] = choice
+                else:
+                    fit = fit_fold(fold, split, sources, self.store, self.device)
+                fits.append(fit)
+                self.progress.advance()
+        return CellOutcome(fits, choices, fit_reference(job, self.store, self.device))
+
+    def _failed(self, job: Job, error: Exception) -> Status:
+        result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
         return self._finish(job, result)
 
-    def _finish(self, job: Job, result: Result) -> str:
+    def _finish(self, job: Job, result: Result) -> Status:
         write_result(self.results, result)
         outcome = f"failed: {result.reason}" if result.reason else result.status
         self.progress.cell(str(job.cell), outcome)
@@ -168,15 +178,15 @@ def _condition(job: Job) -> tuple[str, str]:
     return job.cell.corpus.label, str(job.cell.condition)
 
 
-def concerns_all(error: Exception) -> bool:
-    """Tell whether an error, such as a full disk, would meet every other cell too."""
-    return isinstance(error, _OF_THE_MACHINE) and not isinstance(error, NserbenchError)
+def is_fatal(error: Exception) -> bool:
+    """Return whether an error, such as a full disk, would stop all other cells too."""
+    return isinstance(error, _MACHINE_ERRORS) and not isinstance(error, NserbenchError)
 
 
 def _reason(error: Exception) -> str:
-    """Say why a cell failed; of an error that is not ours, also its kind and place."""
+    """Return why a cell failed; for an unexpected error also its type and line."""
     if isinstance(error, NserbenchError):
         return str(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(place.filename).name}, line {place.lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}, line {frame.lineno}"
     return f"{type(error).__name__}: {error} ({where})"

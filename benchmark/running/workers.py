@@ -1,8 +1,8 @@
-"""The cells of a study, shared out among processes.
+"""Run the cells of a study in several worker processes.
 
-Features are made first, each condition of an upstream by one process, so that nothing
-is heard twice; then cells are trained. What one process fits at once, such as a stack
-of pooled heads, stays together.
+Features are extracted first, each condition of an upstream by one worker, so that
+nothing is extracted twice. Then the cells are trained. Cells that are fitted together,
+such as a stack of pooled heads, go to one worker.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.environment import choose_device
+from nserbench.benchmark.results.result import Status
 from nserbench.benchmark.running.assemble import job_folder
-from nserbench.benchmark.running.cost import NeededFeatures, all_needs
+from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
-from nserbench.benchmark.running.runner import Runner, concerns_all
+from nserbench.benchmark.running.runner import Runner, is_fatal
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.study import Request, make_study
@@ -40,21 +41,21 @@ from nserbench.settings import PREFIX, Settings
 T = TypeVar("T")
 
 _ONE_AT_A_TIME = Lock()
-"""A worker of Dask takes a task for each of its threads, but chance, the number of
-threads and the working folder are the whole process's."""
+"""Lets one task run at a time in a process. A worker of Dask runs a task in each of its
+threads, but seeds, thread counts and the working folder belong to the whole process."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """All that a process needs to see a study as it was asked for.
+    """All that a worker needs to make the same study as the main process.
 
     Attributes:
-        request: What was asked for.
-        plugins: Those that are not installed.
-        settings: With the folders of the store and the results.
-        folder: Where relative paths start.
-        device: Such as ``auto``: each process looks for its own.
-        threads: That it may use; None for as many as it has.
+        request: Request of the user.
+        plugins: Plugins that are not installed, as typed.
+        settings: Settings with the absolute folders of the store and the results.
+        folder: Working folder, from which relative paths start.
+        device: Device as typed, such as ``auto``: each worker chooses its own.
+        threads: Threads that a worker may use; None for all that it has.
     """
 
     request: Request
@@ -67,76 +68,77 @@ class WorkOrder:
 
 @dataclass(slots=True)
 class WorkerReport(Silent):
-    """What a process has to tell of its cells.
+    """What a worker reports about its cells.
 
     Attributes:
-        outcomes: How many cells ended how.
-        ended: Each cell with its outcome in words.
-        notes: What the user should read.
+        outcomes: Number of cells by status.
+        ended: Name of each cell, and its outcome in words.
+        notes: Messages for the user.
     """
 
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Status] = field(default_factory=Counter)
     ended: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Remember it."""
+        """Keep a message for the user."""
         self.notes.append(text)
 
     def cell(self, name: str, outcome: str) -> None:
-        """Remember it."""
+        """Keep the outcome of a cell."""
         self.ended.append((name, outcome))
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPool:
-    """Processes that share the cells of a study.
+    """Workers that share the cells of a study.
 
     Attributes:
-        engine: Who takes the tasks.
-        plugins: That are not installed.
-        settings: With the folders of the store and the results.
-        device: Such as ``auto``.
+        executor: Executor that runs the tasks.
+        plugins: Plugins that are not installed, as typed.
+        settings: Settings with the folders of the store and the results.
+        device: Device as typed, such as ``auto``.
     """
 
-    engine: TaskExecutor
+    executor: TaskExecutor
     plugins: Sequence[str]
     settings: Settings
     device: str
 
     def run(
         self, request: Request, jobs: Sequence[Job], progress: Progress
-    ) -> Iterator[str]:
-        """Run jobs of what was asked for, and give the outcome of each.
+    ) -> Iterator[Status]:
+        """Run jobs of a request, and yield the status of each.
 
         Raises:
-            NserbenchError: if a process ends before its task, or sees another study.
+            NserbenchError: if a worker ends before its task, or makes another study of
+                the request.
             OSError: if a file cannot be written, as on a full disk.
         """
-        order, submit = pickle.dumps(self._order(request)), self.engine.executor.submit
-        # One of its own, since a store remembers what was there, and others write.
-        for needs in _rounds(jobs, Store(self.settings.store)):
-            progress.stage("features, shared out", len(needs), "passes")
-            heard = [submit(_hear, order, name, forms) for name, forms in needs]
-            for _ in _ended(heard):
+        order, submit = pickle.dumps(self._order(request)), self.executor.pool.submit
+        # A new store: one remembers the files it saw, and the workers write others.
+        for needs in _extraction_rounds(jobs, Store(self.settings.store)):
+            progress.stage("features, by workers", len(needs), "passes")
+            extractions = [submit(_extract, order, key, forms) for key, forms in needs]
+            for _ in _results(extractions):
                 progress.advance()
-        folders = [[job_folder(job) for job in part] for part in shares(jobs)]
-        for told in _ended([submit(_work, order, each) for each in folders]):
-            for text in told.notes:
+        shares = [[job_folder(job) for job in share] for share in divide(jobs)]
+        for report in _results([submit(_run, order, share) for share in shares]):
+            for text in report.notes:
                 progress.note(text)
-            for name, outcome in told.ended:
+            for name, outcome in report.ended:
                 progress.cell(name, outcome)
-            yield from told.outcomes.elements()
+            yield from report.outcomes.elements()
 
     def _order(self, request: Request) -> WorkOrder:
-        said = self.settings
-        own = {
-            name: one
-            for name, one in said.environment.items()
+        environment = {
+            name: value
+            for name, value in self.settings.environment.items()
             if name.startswith(PREFIX)
         }
-        settings = replace(said, environment=own).using(
-            results=said.results.absolute(), store=said.store.absolute()
+        settings = replace(self.settings, environment=environment).using(
+            results=self.settings.results.absolute(),
+            store=self.settings.store.absolute(),
         )
         return WorkOrder(
             request,
@@ -144,21 +146,22 @@ class WorkerPool:
             settings,
             Path.cwd(),
             self.device,
-            self.engine.threads,
+            self.executor.threads,
         )
 
 
-def shares(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Divide jobs into those that one process should run, the longest parts first.
+def divide(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Divide jobs into shares for one worker each, the longest shares first.
 
-    Pooled heads of a condition are fitted together. A head that reads frames is alone.
-    Conditions stay together where they share a fit or a tuned upstream.
+    The pooled heads of a condition are one share, since they are fitted together. A
+    head on frames is a share of its own. Conditions that use the same fit or the same
+    fine-tuned upstream are one share.
     """
-    found: dict[tuple[object, ...], list[Job]] = defaultdict(list)
+    shares: dict[tuple[object, ...], list[Job]] = defaultdict(list)
     for job in jobs:
         cell, tuned = job.cell, job.alternatives[0].tuning is not None
         frames = cell.reads_frames and not tuned
-        found[
+        shares[
             not frames,
             cell.upstream.label,
             cell.corpus.label,
@@ -166,49 +169,49 @@ def shares(jobs: Sequence[Job]) -> list[list[Job]]:
             cell.downstream.label if frames else "",
             cell.seed if frames else "",
         ].append(job)
-    return [found[name] for name in sorted(found, key=lambda name: bool(name[0]))]
+    return [shares[key] for key in sorted(shares, key=lambda key: bool(key[0]))]
 
 
-def _rounds(
+def _extraction_rounds(
     jobs: Sequence[Job], store: Store
 ) -> Iterator[list[tuple[str, Sequence[Form]]]]:
-    """Give what no process should hear twice: transcripts before those who read them.
+    """Yield the missing extractions: first those that give the transcripts of others.
 
-    What tuned upstreams hear is left to those who tune them.
+    Extractions with a fine-tuned upstream are made by the worker that fine-tunes it.
     """
     needs = [
         need
-        for need in all_needs(jobs, store)
+        for need in needed_features(jobs, store)
         if need.extraction.upstream.tuned is None
         and lacking(need.extraction, need.clips, need.forms, store)[0]
     ]
-    for reads in (False, True):
-        found: list[tuple[str, Sequence[Form]]] = [
-            (_name(need), need.forms)
+    for reads_transcripts in (False, True):
+        extractions: list[tuple[str, Sequence[Form]]] = [
+            (_key(need), need.forms)
             for need in needs
-            if (need.extraction.transcripts is not None) is reads
+            if (need.extraction.transcripts is not None) is reads_transcripts
         ]
-        if found:
-            yield found
+        if extractions:
+            yield extractions
 
 
-def _name(need: NeededFeatures) -> str:
+def _key(need: NeededFeatures) -> str:
     return digest([need.corpus, need.extraction.identity])
 
 
-def _ended(tasks: Sequence[Future[T]]) -> Iterator[T]:
-    """Give what tasks return as they end; after an error no other one is started."""
+def _results(tasks: Sequence[Future[T]]) -> Iterator[T]:
+    """Yield the results of tasks as they end; an error cancels those not started."""
     try:
         for task in as_completed(tasks):
             try:
                 yield task.result()
             except Exception as error:
-                if isinstance(error, NserbenchError) or concerns_all(error):
+                if isinstance(error, NserbenchError) or is_fatal(error):
                     raise
                 kind = type(error).__name__
                 raise NserbenchError(
-                    f"a process ended before its task: {kind}: {error}\n"
-                    "  what it finished is kept; the same command goes on"
+                    f"a worker ended before its task: {kind}: {error}\n"
+                    "  finished cells are kept; run the same command again to continue"
                 ) from error
     finally:
         for task in tasks:
@@ -216,73 +219,65 @@ def _ended(tasks: Sequence[Future[T]]) -> Iterator[T]:
 
 
 @contextmanager
-def _in_place(order: WorkOrder) -> Iterator[None]:
-    """Be where the order was given, alone in this process, with errors that travel."""
+def _running(order: WorkOrder) -> Iterator[None]:
+    """Run one task at a time in the folder of the order, with errors that pickle."""
     with _ONE_AT_A_TIME, chdir(order.folder):
         if order.threads is not None:
             torch.set_num_threads(order.threads)
         try:
             yield
-        except NserbenchError as error:  # whose own arguments do not travel
+        except NserbenchError as error:  # subclasses cannot be unpickled
             raise NserbenchError(str(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _WorkerStudy:
-    """A study as a process sees it."""
-
-    runner: Runner
-    jobs: Sequence[Job]
-
-
 @lru_cache(maxsize=1)
-def _see(order: bytes) -> _WorkerStudy:
-    """Look everything up that was asked for; once for all tasks of a study."""
-    asked: WorkOrder = pickle.loads(order)  # noqa: S301 - from the process that asks
-    plugins, settings = Plugins(asked.plugins), asked.settings
-    store, device = Store(settings.store), choose_device(asked.device)
-    study = make_study(asked.request, plugins, settings)
+def _open_study(pickled: bytes) -> tuple[Runner, Sequence[Job]]:
+    """Return the runner and the jobs of an order; made once for all its tasks."""
+    order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
+    plugins, settings = Plugins(order.plugins), order.settings
+    store, device = Store(settings.store), choose_device(order.device)
+    study = make_study(order.request, plugins, settings)
     runner = Runner(store, settings.results, plugins, device, Silent())
-    return _WorkerStudy(runner, prepare(study, store, Silent()))
+    return runner, prepare(study, store, Silent())
 
 
 @lru_cache(maxsize=1)
 def _models(name: str, device: str) -> ModelCache:
-    """Keep the models of one upstream, for the next condition."""
+    """Keep the models of one upstream for the next condition."""
     return ModelCache(device)
 
 
-def _hear(order: bytes, name: str, forms: Sequence[Form]) -> None:
-    """Make some features. What is wrong with them is left for their cells to meet."""
-    with _in_place(pickle.loads(order)):  # noqa: S301
-        seen = _see(order)
-        store, device = seen.runner.store, seen.runner.device
-        needs = {_name(one): one for one in all_needs(seen.jobs, store)}
-        _refuse_strange([name], needs)
-        extraction, clips = needs[name].extraction, needs[name].clips
-        models = _models(extraction.models, device)
+def _extract(order: bytes, key: str, forms: Sequence[Form]) -> None:
+    """Extract features. An error that is not fatal occurs again when the cells run."""
+    with _running(pickle.loads(order)):  # noqa: S301
+        runner, jobs = _open_study(order)
+        needs = {_key(need): need for need in needed_features(jobs, runner.store)}
+        _refuse_other_study([key], needs)
+        extraction, clips = needs[key].extraction, needs[key].clips
+        models = _models(extraction.models, runner.device)
         try:
-            extract_missing(extraction, clips, forms, store, models, Silent())
+            extract_missing(extraction, clips, forms, runner.store, models, Silent())
         except Exception as error:
-            if concerns_all(error):
+            if is_fatal(error):
                 raise
 
 
-def _work(order: bytes, folders: Sequence[str]) -> WorkerReport:
-    """Run the jobs of some folders."""
-    with _in_place(pickle.loads(order)):  # noqa: S301
-        seen, told = _see(order), WorkerReport()
-        jobs = {job_folder(job): job for job in seen.jobs}
-        _refuse_strange(folders, jobs)
-        mine = [jobs[folder] for folder in folders]
-        told.outcomes.update(replace(seen.runner, progress=told).run_jobs(mine))
-        return told
+def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
+    """Run the jobs of some result folders."""
+    with _running(pickle.loads(order)):  # noqa: S301
+        runner, jobs = _open_study(order)
+        by_folder = {job_folder(job): job for job in jobs}
+        _refuse_other_study(folders, by_folder)
+        share, report = [by_folder[folder] for folder in folders], WorkerReport()
+        report.outcomes.update(replace(runner, progress=report).run_jobs(share))
+        return report
 
 
-def _refuse_strange(wanted: Sequence[str], seen: Collection[str]) -> None:
-    """Refuse to go on where the same request means something else."""
-    if not set(wanted) <= set(seen):
+def _refuse_other_study(wanted: Sequence[str], known: Collection[str]) -> None:
+    """Refuse to run where the same request makes another study."""
+    if not set(wanted) <= set(known):
         raise NserbenchError(
-            f"{gethostname()} does not see what was asked for\n"
-            "  its corpora, weights or packages are not those where the command runs"
+            f"{gethostname()} makes another study of the same command\n"
+            "  its corpora, weights or packages differ from those of the machine where "
+            "the command runs"
         )

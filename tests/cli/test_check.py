@@ -49,8 +49,8 @@ def test_one_that_breaks_it_ends_with_1_and_says_what_was_seen(
     assert answer.exit_code == 1
     report = json.loads(answer.stdout)
     broken = [one for one in report["findings"] if one["passed"] is False]
-    assert [one["check"] for one in broken] == ["gives what its card says"]
-    assert broken[0]["detail"] == "gives layers and dim {'rms': (1, 1)}"
+    assert [one["check"] for one in broken] == ["returns what its card says"]
+    assert broken[0]["detail"] == "returns layers and dim {'rms': (1, 1)}"
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ GREEN = """\
 manifest:path=notes: yellow
 check      state    seen
 reading    green    24 utterances in 2 classes
-counts     green    nothing published to compare with
+counts     green    no published counts to compare with
 left out   green    none
-folds      green    2 splits, no speaker on both sides
+folds      green    2 splits, no speaker in both training and test
 overlap    green    of 24 test utterances 0 are by speakers that training also has; \
 texts are not
                     known
-texts      yellow   the corpus has none: no text=reference
+texts      yellow   the corpus has none: text=reference cannot be used
 files      green    24 are there, and none is cut off
 rate       green    all 16 kHz
 channels   green    all mono

@@ -149,7 +149,7 @@ def test_a_place_that_is_none_is_answered_with_those_there_are(
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: --on mars: one of processes:N, dask://HOST:PORT and slurm is wanted\n"
+        "Error: --on mars: use processes:N, dask://HOST:PORT or slurm\n"
     )
 
 

@@ -100,7 +100,7 @@ def open_runner(
         session: The settings and plugins.
         device: Where to compute, such as ``auto``.
         progress: Hears of everything.
-        on: Who else is to compute; None for this process alone. See `open_engine`.
+        on: Who else is to compute; None for this process alone. See `open_executor`.
 
     Raises:
         NserbenchError: if there is no such device, or nobody else.
@@ -122,11 +122,11 @@ def open_runner(
     if on is None:
         yield runner
         return
-    from nserbench.benchmark.running.executors import open_engine
+    from nserbench.benchmark.running.executors import open_executor
     from nserbench.benchmark.running.workers import WorkerPool
 
-    with open_engine(on, settings.cluster) as engine:
-        runner.share = WorkerPool(engine, plugins.named, settings, device).run
+    with open_executor(on, settings.cluster) as executor:
+        runner.share = WorkerPool(executor, plugins.named, settings, device).run
         yield runner
 
 

@@ -28,7 +28,7 @@ def noise(seconds: float, seed: int = 0, rate: int = RATE) -> np.ndarray:
 
 
 def write_corpus(folder: Path) -> dict[str, dict[str, str]]:
-    """Write eight sound clips, two speakers in each of two folds; give their rows."""
+    """Write eight valid clips, two speakers in each of two folds; return their rows."""
     rows = {}
     for seed in range(8):
         name = f"u{seed}"
@@ -45,7 +45,7 @@ def write_corpus(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def list_corpus(folder: Path, rows: dict[str, dict[str, str]]) -> str:
-    """Write the manifest, and give the name of the corpus."""
+    """Write the manifest, and return the name of the corpus."""
     with (folder / "notes.csv").open("w", newline="") as stream:
         table = csv.DictWriter(stream, COLUMNS, restval="")
         table.writeheader()
@@ -64,7 +64,7 @@ def finding(reports: Iterable[CorpusReport], check: str) -> CorpusFinding:
     return next(one for one in report.findings if one.check == check)
 
 
-def test_a_sound_corpus_is_green(tmp_path: Path) -> None:
+def test_a_corpus_without_faults_is_green(tmp_path: Path) -> None:
     name = list_corpus(tmp_path, write_corpus(tmp_path))
 
     (report,) = look(name, deep=True)
@@ -128,7 +128,7 @@ def test_other_rates_stereo_and_odd_lengths_are_yellow(tmp_path: Path) -> None:
     ]
 
 
-def test_exactly_50_ms_and_30_s_are_well(tmp_path: Path) -> None:
+def test_exactly_50_ms_and_30_s_are_green(tmp_path: Path) -> None:
     rows = write_corpus(tmp_path)
     soundfile.write(tmp_path / "u0.wav", noise(0.05), RATE)
     soundfile.write(tmp_path / "u1.wav", noise(30.0), RATE)
@@ -136,7 +136,7 @@ def test_exactly_50_ms_and_30_s_are_well(tmp_path: Path) -> None:
     assert finding(look(list_corpus(tmp_path, rows)), "length").severity == "green"
 
 
-def test_a_speaker_on_both_sides_is_red(tmp_path: Path) -> None:
+def test_a_speaker_in_training_and_test_is_red(tmp_path: Path) -> None:
     rows = write_corpus(tmp_path)
     rows["u0"]["speaker"] = "s3"
 
@@ -178,7 +178,7 @@ def test_decoding_finds_silence_nan_and_clipping(tmp_path: Path) -> None:
     assert finding(deep, "clipping").names == ("u2 (1.0 %)",)
 
 
-def test_copies_are_red_across_folds_and_yellow_within(tmp_path: Path) -> None:
+def test_copies_are_red_across_folds_and_yellow_within_a_fold(tmp_path: Path) -> None:
     rows = write_corpus(tmp_path)
     soundfile.write(tmp_path / "u1.wav", noise(0.2, 0), RATE)
     soundfile.write(tmp_path / "u7.wav", noise(0.2, 2), RATE)
@@ -193,7 +193,7 @@ def test_copies_are_red_across_folds_and_yellow_within(tmp_path: Path) -> None:
     assert (within.severity, within.names) == ("yellow", ("u1 = u0",))
 
 
-def test_a_refusing_reader_is_red_and_the_others_go_on(
+def test_a_reader_that_raises_is_red_and_the_other_corpora_are_checked(
     tmp_path: Path, test_data: Path
 ) -> None:
     reports = look(
@@ -205,7 +205,7 @@ def test_a_refusing_reader_is_red_and_the_others_go_on(
     assert f"{tmp_path} holds no Session1" in refused.detail
 
 
-def test_what_is_excluded_is_not_looked_at(tmp_path: Path) -> None:
+def test_excluded_utterances_are_not_checked(tmp_path: Path) -> None:
     rows = write_corpus(tmp_path)
     (tmp_path / "u0.wav").unlink()
     (tmp_path / "bad.txt").write_text("u0\n")
@@ -270,7 +270,7 @@ def test_counts_are_compared_with_those_of_the_edition_found(
     assert (left.severity, left.names) == ("yellow", ("c: it is broken",))
 
 
-def test_a_whole_iemocap_is_green_and_one_that_lost_turns_red(
+def test_a_complete_iemocap_is_green_and_one_without_some_turns_is_red(
     tmp_path: Path, test_data: Path
 ) -> None:
     turns = dict(trees.iemocap_turns(test_data))
@@ -294,7 +294,7 @@ def write_demand(folder: Path, *names: str, rate: int = RATE) -> None:
         soundfile.write(folder / name / "ch01.wav", noise(31.0, seed, rate), rate)
 
 
-def test_demand_is_looked_at_recording_by_recording(tmp_path: Path) -> None:
+def test_every_recording_of_demand_is_checked(tmp_path: Path) -> None:
     write_demand(tmp_path, "NPARK", "TCAR")
     write_demand(tmp_path, "SCAFE", rate=48_000)
     (tmp_path / "TCAR/ch01.wav").write_bytes(b"")
@@ -302,32 +302,36 @@ def test_demand_is_looked_at_recording_by_recording(tmp_path: Path) -> None:
     reports = look("demand", deep=True, demand=tmp_path)
 
     assert reports[0].severity == "red"
-    assert finding(reports, "recordings").detail == "not there: 15"
+    assert finding(reports, "recordings").detail == "missing: 15"
     assert "omeeting" in finding(reports, "recordings").names
     assert finding(reports, "files").detail == "cannot be used: 1"
     assert finding(reports, "rate").detail == "resampled from 48 kHz: 1"
     assert "length" not in {one.check for one in reports[0].findings}
 
 
-def test_an_empty_demand_is_red_with_the_way_to_get_it(tmp_path: Path) -> None:
+def test_an_empty_demand_is_red_and_the_message_says_how_to_get_it(
+    tmp_path: Path,
+) -> None:
     found = finding(look("demand", demand=tmp_path), "reading")
 
     assert found.severity == "red"
     assert "Zenodo record 1227121" in found.detail
 
 
-def test_without_names_all_that_have_a_folder_are_looked_at(tmp_path: Path) -> None:
+def test_without_names_all_corpora_whose_folder_is_set_are_checked(
+    tmp_path: Path,
+) -> None:
     reports = look(casia=tmp_path, demand=tmp_path)
 
     assert [one.name for one in reports] == ["casia", "demand"]
 
 
-def test_without_names_and_folders_there_is_nothing_to_look_at() -> None:
+def test_without_names_and_folders_an_error_says_what_to_do() -> None:
     with pytest.raises(NserbenchError, match="no corpus is named"):
         look()
 
 
-def test_a_typo_is_told_before_the_first_corpus_is_read() -> None:
+def test_a_typo_is_reported_before_the_first_corpus_is_read() -> None:
     with pytest.raises(UnknownName, match="did you mean 'casia'"):
         look("iemocap", "cassia")
 
@@ -344,7 +348,7 @@ def write_mp4(file: Path, seconds: float) -> None:
         container.mux(stream.encode(None))
 
 
-def test_headers_of_video_tell_rate_channels_and_length(tmp_path: Path) -> None:
+def test_headers_of_video_hold_rate_channels_and_duration(tmp_path: Path) -> None:
     write_mp4(tmp_path / "a.mp4", 1.0)
 
     header = read_header(tmp_path / "a.mp4")
@@ -353,7 +357,7 @@ def test_headers_of_video_tell_rate_channels_and_length(tmp_path: Path) -> None:
     assert header.seconds == pytest.approx(1.0, abs=2 * 1024 / 48_000)
 
 
-def test_a_video_that_is_cut_off_is_refused_by_its_header(tmp_path: Path) -> None:
+def test_a_truncated_video_is_refused_by_its_header(tmp_path: Path) -> None:
     write_mp4(tmp_path / "a.mp4", 1.0)
     plain = tmp_path / "a.mp4"
     os.truncate(plain, plain.stat().st_size // 2)

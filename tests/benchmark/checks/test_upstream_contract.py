@@ -26,7 +26,7 @@ HOP = 160
 
 
 class Good(Transcriber):
-    """A linear map of 10 ms frames that says how many there are; a frozen front."""
+    """A linear map of 10 ms frames, with a frozen front; transcribes their number."""
 
     def __init__(self, options: object, device: str) -> None:
         super().__init__({}, device)
@@ -103,7 +103,7 @@ class Two(Good):
 
 @pytest.fixture
 def examined(plugins: Plugins, offer: Callable[[str, object], str]) -> Any:
-    """Give a function that checks a class of upstream."""
+    """Return a function that checks an upstream class."""
 
     def check(kind: type, **changes: Any) -> ContractReport:
         load = offer(kind.__name__, kind)
@@ -129,16 +129,16 @@ def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -
 @pytest.mark.parametrize(
     ("kind", "check"),
     [
-        (Wide, "gives what its card says"),
-        (Slow, "frames follow the audio"),
-        (Sociable, "independent of batch mates"),
-        (Moody, "the same again, to the bit"),
+        (Wide, "returns what its card says"),
+        (Slow, "frames match the duration"),
+        (Sociable, "same alone and in a batch"),
+        (Moody, "same values when repeated"),
         (Sick, "finite"),
         (Numb, "gradients"),
         (Two, "transcripts"),
     ],
 )
-def test_each_check_fails_for_what_it_is_there_for(
+def test_each_check_fails_for_the_upstream_that_breaks_it(
     examined: Any, kind: type, check: str
 ) -> None:
     report = examined(kind)
@@ -152,7 +152,9 @@ class Fragile(Good):
         raise IndexError("no such token")
 
 
-def test_a_check_that_breaks_is_a_finding_and_hides_no_other(examined: Any) -> None:
+def test_a_check_that_raises_is_a_finding_and_the_others_still_run(
+    examined: Any,
+) -> None:
     report = examined(Fragile)
 
     (broken,) = [one for one in report.findings if one.passed is False]
@@ -162,11 +164,11 @@ def test_a_check_that_breaks_is_a_finding_and_hides_no_other(examined: Any) -> N
     )
 
 
-def test_a_frozen_part_that_does_not_exist_is_found(examined: Any) -> None:
+def test_a_frozen_module_that_does_not_exist_is_found(examined: Any) -> None:
     assert failed(examined(Good, frozen=("cnn",))) == {"gradients"}
 
 
-def test_what_a_card_does_not_promise_is_not_asked_of_it(examined: Any) -> None:
+def test_checks_of_what_a_card_does_not_promise_do_not_apply(examined: Any) -> None:
     report = examined(Good, tunable=False, transcribes=False)
 
     skipped = {one.check for one in report.findings if one.passed is None}
@@ -174,7 +176,7 @@ def test_what_a_card_does_not_promise_is_not_asked_of_it(examined: Any) -> None:
     assert skipped == {"gradients", "transcripts"}
 
 
-def test_clips_are_of_three_lengths_within_the_bounds_of_the_card(
+def test_clips_have_three_lengths_within_the_limits_of_the_card(
     examined: Any,
 ) -> None:
     heard: list[Batch] = []
@@ -194,7 +196,7 @@ def test_clips_are_of_three_lengths_within_the_bounds_of_the_card(
 
 
 @pytest.mark.parametrize("name", ["mel"])
-def test_built_ins_without_weights_pass(plugins: Plugins, name: str) -> None:
+def test_built_in_upstreams_without_weights_pass(plugins: Plugins, name: str) -> None:
     bound = plugins.bind("upstream", parse_spec(name))
 
     assert check_upstream(bound, "cpu").passed

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.index import find_result, is_done, read_entries
 from nserbench.benchmark.results.result import RESULT, Result, Status, write_result
 from nserbench.errors import BadResult, UnknownName
@@ -10,7 +11,7 @@ from nserbench.errors import BadResult, UnknownName
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Give a function that writes a result that is not done."""
+    """Return a function that writes a result that is not done."""
 
     def go(digest: str, status: Status = "failed", head: str = "mean") -> Path:
         result = Result(
@@ -43,19 +44,21 @@ def test_a_result_is_found_by_its_folder_its_name_or_its_digest(
     assert find_result(folder.name, tmp_path / "elsewhere").resolve() == folder
 
 
-def test_several_results_that_begin_alike_are_all_named(
+def test_all_results_whose_digest_begins_alike_are_named(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
     one, other = write("ab" * 16), write("ac" * 16)
 
-    with pytest.raises(BadResult, match="several cells begin with 'a'") as caught:
+    with pytest.raises(
+        BadResult, match="digests of several cells begin with 'a'"
+    ) as caught:
         find_result("a", tmp_path)
 
     assert str(caught.value).splitlines()[1:] == [f"  {one.name}", f"  {other.name}"]
     assert find_result("ac", tmp_path) == other
 
 
-def test_an_unknown_cell_is_answered_with_where_it_was_looked_for(
+def test_the_error_of_an_unknown_cell_says_where_was_searched(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = write("ab" * 16)
@@ -66,7 +69,7 @@ def test_an_unknown_cell_is_answered_with_where_it_was_looked_for(
         find_result("ff", tmp_path / "nowhere")
 
 
-def test_entries_say_names_status_and_digest_and_leave_leftovers_out(
+def test_entries_hold_names_status_and_digest_and_skip_unfinished_folders(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = write("ab" * 16, head="fc")
@@ -78,6 +81,7 @@ def test_entries_say_names_status_and_digest_and_leave_leftovers_out(
 
     assert entry.folder == folder
     assert (entry.status, entry.digest) == ("failed", "ab" * 16)
+    assert entry.cell == CellName("mel", "fc", "demo", "clean", "demo", 0)
     assert entry.names["downstream"] == "fc"
 
 
@@ -89,11 +93,11 @@ def test_a_result_that_is_not_done_does_not_count_as_done(
     assert not is_done(tmp_path / "nowhere")
 
 
-def test_a_result_without_a_digest_is_named(
+def test_the_error_of_a_result_without_a_digest_gives_its_path(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
     file = write("ab" * 16) / RESULT
     file.write_text(file.read_text().replace('"digest"', '"digset"'))
 
-    with pytest.raises(BadResult, match=f"{file} has no field 'digest'"):
+    with pytest.raises(BadResult, match=f"{file}: the field 'digest' is missing"):
         read_entries(tmp_path)

@@ -17,7 +17,6 @@ from nserbench.benchmark.results.metrics import (
     effective_size,
     headline,
     lacks_a_class,
-    resample,
     summarise,
 )
 from nserbench.benchmark.results.predictions import Predictions
@@ -84,7 +83,7 @@ def test_metrics_are_those_of_scikit_learn(
 
 
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
-def test_uar_is_the_balanced_accuracy() -> None:
+def test_uar_is_balanced_accuracy() -> None:
     labels, predicted = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 3])
 
     found = METRICS["uar"](confusion(labels, predicted, CLASSES))
@@ -92,7 +91,7 @@ def test_uar_is_the_balanced_accuracy() -> None:
     assert found == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
 
 
-def test_confusions_have_a_row_for_each_true_class() -> None:
+def test_a_confusion_matrix_has_a_row_for_each_true_class() -> None:
     labels, predicted = np.array([0, 0, 2]), np.array([1, 1, 2])
 
     found = confusion(labels, predicted, 3)
@@ -113,7 +112,7 @@ def test_metrics_work_on_any_number_of_matrices_at_once() -> None:
         np.testing.assert_allclose(together.ravel(), each, rtol=1e-14)
 
 
-def test_the_headline_is_the_mean_of_folds_and_pooled_is_over_all() -> None:
+def test_the_score_is_the_mean_of_folds_and_pooled_is_over_all_predictions() -> None:
     predictions = random_predictions(1)
     folds = np.array(predictions.folds)
 
@@ -133,7 +132,7 @@ def test_the_headline_is_the_mean_of_folds_and_pooled_is_over_all() -> None:
         assert summary.value == summary.mean
 
 
-def test_a_class_that_no_fold_has_does_not_count() -> None:
+def test_a_class_without_support_in_all_folds_is_not_counted() -> None:
     predictions = random_predictions(2)
     labels = predictions.labels % 3
     predictions = dataclasses.replace(predictions, labels=labels, predicted=labels)
@@ -144,7 +143,7 @@ def test_a_class_that_no_fold_has_does_not_count() -> None:
     assert found["uar"].value == found["uar"].mean == 1.0
 
 
-def test_a_class_absent_from_a_fold_does_not_count_in_it() -> None:
+def test_a_class_without_support_in_a_fold_is_not_counted_there() -> None:
     predictions = random_predictions(2)
     in_first = np.array(predictions.folds) == "f0"
     labels = np.where(in_first & (predictions.labels == 3), 0, predictions.labels)
@@ -156,7 +155,7 @@ def test_a_class_absent_from_a_fold_does_not_count_in_it() -> None:
     assert found["f1_macro"].mean == 1.0
 
 
-def test_errors_are_those_of_a_plain_bootstrap_over_speakers_and_their_folds() -> None:
+def test_draws_are_those_of_a_plain_bootstrap_over_speakers_and_their_folds() -> None:
     predictions = random_predictions(3)
     # One class belongs to one speaker of each fold, so that some draws lack it.
     own = np.isin(predictions.speakers, ["s0", "s1", "s2"])
@@ -186,7 +185,7 @@ def test_errors_are_those_of_a_plain_bootstrap_over_speakers_and_their_folds() -
             assert values[draw] == pytest.approx(mean, rel=1e-5)
 
 
-def test_an_interval_is_students_on_the_log_odds_of_the_value() -> None:
+def test_an_interval_is_students_t_on_the_log_odds_of_the_value() -> None:
     predictions = random_predictions(3)
     answers = answers_by(predictions)[1]
 
@@ -216,18 +215,18 @@ def test_folds_of_one_unit_give_the_error_of_a_mean_over_units() -> None:
     assert error == pytest.approx(stats.sem(right / 40), rel=0.05)
 
 
-def test_who_is_drawn_depends_on_the_seed_and_the_number_of_speakers_alone() -> None:
-    one, two = (answers_by(random_predictions(seed))[1] for seed in (4, 5))
+def test_draws_depend_on_the_seed_and_the_number_of_units_alone() -> None:
+    answers = answers_by(random_predictions(4))[1]
 
-    together = resample(one + two, draws=50, seed=1)
+    found = bootstrap(answers, draws=50, seed=1)["uar"]
 
     np.testing.assert_array_equal(
-        together, resample(one, draws=50, seed=1) + resample(two, draws=50, seed=1)
+        bootstrap(3 * answers, draws=50, seed=1)["uar"], found
     )
-    assert (together != resample(one + two, draws=50, seed=2)).any()
+    assert (bootstrap(answers, draws=50, seed=2)["uar"] != found).any()
 
 
-def test_order_of_utterances_changes_nothing() -> None:
+def test_the_order_of_utterances_does_not_matter() -> None:
     predictions = random_predictions(6)
     order = np.random.default_rng(0).permutation(len(predictions.utterances))
     shuffled = Predictions(
@@ -249,12 +248,12 @@ def test_one_speaker_gives_no_interval() -> None:
     assert [(one.low, one.high) for one in found.values()] == [(None, None)] * 4
 
 
-def test_answers_of_one_speaker_cannot_be_resampled() -> None:
-    with pytest.raises(ValueError, match="at least 2, got 1"):
-        resample(np.ones((1, 2, CLASSES, CLASSES), dtype=np.int64))
+def test_one_speaker_cannot_be_resampled() -> None:
+    with pytest.raises(ValueError, match="at least 2 units, got 1"):
+        bootstrap(np.ones((1, 2, CLASSES, CLASSES), dtype=np.int64))
 
 
-def test_more_alike_speakers_give_a_narrower_interval() -> None:
+def test_an_interval_is_narrower_if_speakers_are_more_alike() -> None:
     predictions = random_predictions(8, utterances=400)
     own = np.array([int(name[1]) for name in predictions.speakers])
     alike = dataclasses.replace(
@@ -301,10 +300,12 @@ def test_folds_are_pooled_where_one_lacks_a_class() -> None:
     assert found["f1_macro"].mean > found["f1_macro"].value + 0.1
 
 
-def test_draws_are_of_the_headline_also_where_they_lack_a_class() -> None:
+def test_draws_are_pooled_also_where_they_lack_a_class() -> None:
     predictions = one_class_each()
     answers = answers_by(predictions)[1]
-    drawn = resample(answers, draws=50, seed=3).sum(axis=1)
+    units = len(answers)
+    times = np.random.default_rng(3).multinomial(units, [1 / units] * units, size=50)
+    drawn = np.tensordot(times, answers.sum(axis=1), axes=1)
 
     found = bootstrap(answers, draws=50, seed=3)
 
@@ -313,7 +314,9 @@ def test_draws_are_of_the_headline_also_where_they_lack_a_class() -> None:
 
 
 @pytest.mark.parametrize("predictions", [random_predictions(10), one_class_each()])
-def test_chance_is_what_many_guesses_come_to(predictions: Predictions) -> None:
+def test_the_chance_level_is_the_score_of_many_guesses(
+    predictions: Predictions,
+) -> None:
     folds = answers_by(predictions)[1].sum(axis=0)
     many = np.repeat(folds.sum(axis=-1), 5000 * np.ones(len(folds), int), axis=0)
     many = many.reshape(len(folds), 5000, CLASSES).sum(axis=1)
@@ -327,7 +330,7 @@ def test_chance_is_what_many_guesses_come_to(predictions: Predictions) -> None:
 
 @pytest.mark.parametrize("predictions", [random_predictions(11), one_class_each()])
 @pytest.mark.parametrize("name", ["uar", "accuracy"])
-def test_a_score_is_as_sure_as_a_fraction_of_its_effective_number_of_answers(
+def test_a_score_has_the_variance_of_a_fraction_of_its_effective_size(
     name: str, predictions: Predictions
 ) -> None:
     folds = answers_by(predictions)[1].sum(axis=0)

@@ -32,13 +32,13 @@ def assert_same(found: Predictions, wanted: Predictions) -> None:
         )
 
 
-def test_a_table_says_classes_by_name(tmp_path: Path) -> None:
+def test_a_file_names_classes_and_does_not_number_them(tmp_path: Path) -> None:
     PREDICTIONS.write_csv(tmp_path / "p.csv")
 
     assert (tmp_path / "p.csv").read_text(encoding="utf-8") == TEXT
 
 
-def test_reading_gives_float32_probabilities_back_to_the_bit(tmp_path: Path) -> None:
+def test_reading_restores_float32_probabilities_exactly(tmp_path: Path) -> None:
     logits = np.random.default_rng(0).normal(size=(500, 3)) * 9
     single = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
     numbers = np.arange(500)
@@ -57,7 +57,7 @@ def test_reading_gives_float32_probabilities_back_to_the_bit(tmp_path: Path) -> 
     assert_same(read_csv(tmp_path / "p.csv"), written)
 
 
-def test_the_unit_of_independence_is_kept_where_it_is_not_the_speaker(
+def test_the_independent_unit_is_kept_where_it_is_not_the_speaker(
     tmp_path: Path,
 ) -> None:
     written = dataclasses.replace(PREDICTIONS, units=("d1", "d2", "d2"))
@@ -73,7 +73,7 @@ def test_the_unit_of_independence_is_kept_where_it_is_not_the_speaker(
 @pytest.mark.parametrize(
     "name", ["a,b", 'a"b', "a\nb", "a\rb", " a ", "ä 憤怒", "=1+1"]
 )
-def test_any_name_survives(tmp_path: Path, name: str) -> None:
+def test_any_name_is_written_and_read_unchanged(tmp_path: Path, name: str) -> None:
     written = dataclasses.replace(
         PREDICTIONS,
         utterances=(name, "a2", "b1"),
@@ -92,17 +92,17 @@ def test_any_name_survives(tmp_path: Path, name: str) -> None:
         ("bob,2,neutral", "bob,2,joy", ", line 4: 'joy' is not one of anger"),
         ("a2,ann,", "a2,", ", line 3: 7 fields instead of 8"),
         ("0.75", "much", ", line 3: could not convert string to float: 'much'"),
-        ("speaker", "person", ", line 1: the columns utterance, speaker, unit"),
+        ("speaker", "person", ", line 1: the first columns must be utterance, sp"),
         ("b1,bob", '"b1,bob', ", line 4: unexpected end of data"),
         ("0.875", "0.8", ": the probabilities of 'b1' are no distribution"),
         ("0.875", "nan", ": the probabilities of 'b1' are no distribution"),
-        ("b1,", "a1,", ": the utterance 'a1' stands more than once"),
+        ("b1,", "a1,", ": the utterance 'a1' occurs more than once"),
         ("p_neutral", "p_anger", ", line 3: 'neutral' is not one of anger, anger"),
         (TEXT.partition("\n")[2], "", ": there are no predictions"),
-        (TEXT, "", ", line 1: the columns utterance, speaker, unit"),
+        (TEXT, "", ", line 1: the first columns must be utterance, sp"),
     ],
 )
-def test_a_damaged_file_is_named_with_its_line(
+def test_the_error_of_a_damaged_file_gives_its_line(
     tmp_path: Path, old: str, new: str, problem: str
 ) -> None:
     path = tmp_path / "p.csv"
@@ -114,7 +114,7 @@ def test_a_damaged_file_is_named_with_its_line(
     assert str(caught.value).startswith(f"{path}{problem}")
 
 
-def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_file_that_is_not_text_gives_its_path(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_bytes(TEXT.encode() + b"\xff\xfe")
 
@@ -122,7 +122,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
         read_csv(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_gives_its_path(tmp_path: Path) -> None:
     with pytest.raises(BadResult, match=r"p\.csv cannot be read: No such file"):
         read_csv(tmp_path / "p.csv")
 
@@ -134,11 +134,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"labels": np.array([0, 1])}, "labels must have the shape"),
         ({"labels": np.array([0, 1, 2])}, "label must lie in 0..1, got 0..2"),
         ({"predicted": np.array([-1, 1, 1])}, "predicted must lie in 0..1"),
-        ({"classes": ("x", "x")}, "the class 'x' stands more than once"),
+        ({"classes": ("x", "x")}, "the class 'x' occurs more than once"),
         ({"classes": ("x", "y", "z")}, "probabilities must have the shape"),
     ],
 )
-def test_answers_that_do_not_agree_are_refused(
+def test_predictions_that_contradict_each_other_are_refused(
     change: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(ValueError, match=problem):

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nserbench.benchmark.results import result as results
+from nserbench.benchmark.results import result as module
+from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import (
     Result,
-    folder_name,
     read_result,
     read_results,
     read_status,
@@ -60,14 +60,14 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_result_is_written_as_its_page_says(root: Path) -> None:
+def test_a_result_is_written_as_documented(root: Path) -> None:
     folder = write_result(root, DONE)
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "predictions.csv",
         "result.json",
     ]
-    # One of two speakers is answered well: nobody can know where the mean lies.
+    # Of two speakers, one is classified well: the interval is the whole range.
     ends = {"low": pytest.approx(0, abs=1e-6), "high": pytest.approx(1, abs=1e-6)}
     half = {"value": 0.75, "mean": 0.75, "pooled": 0.75, "chance": 0.5, **ends}
     content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ def test_a_result_is_written_as_its_page_says(root: Path) -> None:
 
 
 @pytest.mark.parametrize("written", [DONE, FAILED], ids=lambda one: one.status)
-def test_reading_gives_back_what_was_written(root: Path, written: Result) -> None:
+def test_reading_returns_what_was_written(root: Path, written: Result) -> None:
     read = read_result(write_result(root, written))
 
     for field in dataclasses.fields(Result):
@@ -126,7 +126,7 @@ def test_a_failed_result_is_replaced_when_the_cell_is_done(root: Path) -> None:
     assert read_status(folder) == "done"
 
 
-def test_a_done_result_stands(root: Path) -> None:
+def test_a_done_result_is_not_replaced(root: Path) -> None:
     folder = write_result(root, DONE)
     before = (folder / "result.json").read_bytes()
 
@@ -145,27 +145,27 @@ def test_writers_of_one_cell_do_not_disturb_each_other(root: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["_write_json", "_sync", "_publish"])
-def test_a_disk_that_fails_leaves_nothing(
+def test_after_an_error_of_the_disk_no_file_remains(
     root: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results, step, fail)
+    monkeypatch.setattr(module, step, fail)
     with pytest.raises(OSError, match="No space left"):
         write_result(root, DONE)
 
     assert list(root.iterdir()) == []
 
 
-def test_what_a_kill_leaves_behind_is_no_result(root: Path) -> None:
+def test_an_unfinished_folder_is_not_read_as_a_result(root: Path) -> None:
     folder = write_result(root, DONE)
     folder.rename(folder.with_name(f".{folder.name}.12345678"))
 
     assert read_results(root) == []
 
 
-def test_results_are_read_by_name(root: Path) -> None:
+def test_results_are_read_in_the_order_of_their_folder_names(root: Path) -> None:
     for seed in (2, 0, 1):
         write_result(root, dataclasses.replace(FAILED, seed=seed))
     (root / "leaderboard.md").touch()
@@ -197,7 +197,7 @@ def test_a_number_that_json_cannot_hold_is_refused(root: Path) -> None:
         ("{", "", "is not JSON"),
     ],
 )
-def test_a_damaged_result_is_named(
+def test_the_error_of_a_damaged_result_gives_its_path(
     root: Path, old: str, new: str, problem: str
 ) -> None:
     file = write_result(root, DONE) / "result.json"
@@ -207,14 +207,14 @@ def test_a_damaged_result_is_named(
         read_result(file.parent)
 
 
-def test_a_result_that_is_no_object_is_named(root: Path) -> None:
+def test_the_error_of_a_file_without_an_object_gives_its_path(root: Path) -> None:
     (root / "result.json").write_text("[]")
 
     with pytest.raises(BadResult, match=r"result\.json does not hold a result"):
         read_result(root)
 
 
-def test_missing_predictions_are_named(root: Path) -> None:
+def test_the_error_of_missing_predictions_gives_their_path(root: Path) -> None:
     folder = write_result(root, DONE)
     (folder / "predictions.csv").unlink()
 
@@ -242,7 +242,9 @@ def test_a_result_that_contradicts_itself_is_refused(change: dict[str, Any]) -> 
     ["../../etc", "a/b\\c:d*e?f|g", ".hidden", "憤怒", "x" * 500, "bert:text={a,b=c}"],
 )
 def test_a_folder_name_is_safe_and_ends_with_the_digest(upstream: str) -> None:
-    name = folder_name(upstream, "fc", "emodb", "park@-5", "probe", 0, "ab" * 32)
+    cell = CellName(upstream, "fc", "emodb", "park@-5", "probe", 0)
+
+    name = cell.folder("ab" * 32)
 
     assert re.fullmatch(r"[A-Za-z0-9+@=_][A-Za-z0-9.+@=_-]{11,149}", name)
     assert name.endswith("_ababababab")

@@ -26,7 +26,7 @@ def plan(ask: Ask, runner: Runner) -> Callable[..., CostEstimate]:
     return go
 
 
-def test_a_plan_counts_cells_and_passes(plan: Callable[..., CostEstimate]) -> None:
+def test_a_plan_counts_cells_and_extractions(plan: Callable[..., CostEstimate]) -> None:
     found = plan(
         downstreams=["mean,bigru,weighted-sum"],
         noises=["clean", "hiss"],
@@ -44,7 +44,7 @@ def test_a_plan_counts_cells_and_passes(plan: Callable[..., CostEstimate]) -> No
     assert found.training > 0
 
 
-def test_groups_of_one_upstream_share_a_pass(
+def test_groups_of_one_upstream_share_an_extraction(
     plan: Callable[..., CostEstimate], levels: Any
 ) -> None:
     found = plan(upstreams=["levels,levels:groups=wide,levels:groups=flat,mel"])
@@ -52,7 +52,7 @@ def test_groups_of_one_upstream_share_a_pass(
     assert [one.upstream for one in found.passes] == ["levels", "mel"]
 
 
-def test_a_plan_leaves_nothing_behind_but_what_it_knows_of_files(
+def test_a_plan_writes_nothing_but_the_ledger_of_files(
     plan: Callable[..., CostEstimate], runner: Runner
 ) -> None:
     plan(downstreams=["mean,bigru"])
@@ -61,7 +61,7 @@ def test_a_plan_leaves_nothing_behind_but_what_it_knows_of_files(
     assert not runner.results.exists()
 
 
-def test_what_is_there_is_not_planned_again(
+def test_cells_and_features_that_exist_are_not_planned_again(
     plan: Callable[..., CostEstimate], runner: Runner, ask: Ask
 ) -> None:
     runner.run(ask())
@@ -76,7 +76,7 @@ def test_what_is_there_is_not_planned_again(
 
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])
-def test_the_planned_size_is_that_of_the_store(
+def test_the_planned_size_is_the_size_of_the_store(
     plan: Callable[..., CostEstimate], runner: Runner, ask: Ask, levels: Any, head: str
 ) -> None:
     said = {"upstreams": ["levels"], "downstreams": [head], "epochs": 1}
@@ -97,7 +97,8 @@ def test_training_time_grows_with_epochs_seeds_and_folds(
     plan: Callable[..., CostEstimate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "nserbench.benchmark.running.cost.step_seconds", lambda job, sample, device: 1.0
+        "nserbench.benchmark.running.cost.step_seconds",
+        lambda job, features, device: 1.0,
     )
 
     found = plan(epochs=5, seeds=[0, 1, 2])
@@ -106,11 +107,12 @@ def test_training_time_grows_with_epochs_seeds_and_folds(
     assert found.training == 5 * 3 * 2
 
 
-def test_a_head_that_chooses_costs_the_training_of_all_that_it_chooses_from(
+def test_a_head_that_chooses_costs_the_training_of_all_its_candidates(
     plan: Callable[..., CostEstimate], monkeypatch: pytest.MonkeyPatch, levels: Any
 ) -> None:
     monkeypatch.setattr(
-        "nserbench.benchmark.running.cost.step_seconds", lambda job, sample, device: 1.0
+        "nserbench.benchmark.running.cost.step_seconds",
+        lambda job, features, device: 1.0,
     )
 
     found = plan(
@@ -124,7 +126,7 @@ def test_a_head_that_chooses_costs_the_training_of_all_that_it_chooses_from(
     assert found.training == 3 * 5 * 2
 
 
-def test_the_sample_is_a_clip_of_middle_length(ask: Ask, runner: Runner) -> None:
+def test_the_sample_is_a_clip_of_average_length(ask: Ask, runner: Runner) -> None:
     (job,) = prepare(ask(), runner.store, Silent())
 
     sizes = [clip.samples for clip in job.clips]

@@ -1,4 +1,4 @@
-"""A kill at any instant loses what was in flight, and nothing else."""
+"""A kill at any instant loses the work in progress, and nothing else."""
 
 import json
 import os
@@ -30,7 +30,7 @@ SEEN = Counter()
 
 
 def do(what, name=""):
-    """Write a step down, and die of it if told so."""
+    """Log a step, and kill this process if the step is the chosen one."""
     SEEN[what] += 1
     with open(os.environ["MORTAL_LOG"], "a") as log:
         log.write(f"{what} {name}\\n")
@@ -41,7 +41,7 @@ def do(what, name=""):
 class Model(nb.Upstream):
     def forward(self, batch):
         (name,), (wave,) = batch.ids, batch.waves
-        do("heard", name)
+        do("extracted", name)
         frames = torch.as_tensor(wave).unfold(0, 160, 160)
         states = torch.stack([frames.std(1), frames.amax(1), frames.diff().std(1)], 1)
         return {"only": nb.LayerGroup(states[None, None], torch.tensor([len(states)]))}
@@ -87,7 +87,7 @@ FORWARDS = 2 * 3  # of a fold: 40 utterances in batches of 32, 3 epochs
 
 @dataclass
 class Place:
-    """A store and results, the command that fills them, and the log of what it did."""
+    """A store and results, the command that fills them, and the log of its steps."""
 
     folder: Path
     words: list[str]
@@ -105,7 +105,7 @@ class Place:
         return ["run", *self.words, *folders, "--device", "cpu", "--json"]
 
     def run_until(self, step: str) -> int:
-        """Run the command in a process that dies at a step; give how it ended."""
+        """Run the command in a process that dies at a step; return its exit code."""
         variables = {"MORTAL_LOG": str(self.log), "MORTAL_DIES_AT": step}
         return subprocess.run(
             [sys.executable, "-m", "nserbench", *self.command()],
@@ -114,7 +114,7 @@ class Place:
         ).returncode
 
     def run(self) -> dict[str, int]:
-        """Run the command to its end, with a new log; give the outcomes."""
+        """Run the command to its end, with a new log; return the outcomes."""
         self.log.unlink(missing_ok=True)
         variables = {"MORTAL_LOG": str(self.log)}
         found = CliRunner().invoke(main, self.command(), env=variables)
@@ -152,7 +152,7 @@ def place(tmp_path: Path, make_notes: Callable[..., Path]) -> Callable[[str], Pl
 def undisturbed(place: Callable[[str], Place]) -> Place:
     found = place("undisturbed")
     assert found.run() == {"done": 2}
-    assert len(found.steps("heard")) == CLIPS
+    assert len(found.steps("extracted")) == CLIPS
     assert len(found.steps("trained")) == 4 * FORWARDS
     return found
 
@@ -171,7 +171,7 @@ class Left:
 @pytest.mark.parametrize(
     ("step", "left"),
     [
-        ("heard 50", Left(shards=1, fits=0, results=0)),
+        ("extracted 50", Left(shards=1, fits=0, results=0)),
         ("synced 3", Left(shards=1, fits=0, results=0)),
         (f"trained {3 * FORWARDS + 2}", Left(shards=3, fits=3, results=1)),
         ("synced 8", Left(shards=3, fits=2, results=0)),
@@ -191,15 +191,15 @@ def test_after_a_kill_the_same_command_does_only_what_is_missing(
         fits=len(store.fits()),
         results=len(read_results(killed.folder / "results")),
     )
-    finished = set(killed.steps("heard")[: left.shards * SHARD])
+    finished = set(killed.steps("extracted")[: left.shards * SHARD])
 
     outcomes = killed.run()
 
     assert outcomes.get("already there", 0) == left.results
     assert outcomes["done"] == 2 - left.results
-    heard = killed.steps("heard")
-    assert len(heard) == CLIPS - len(finished)
-    assert not finished & set(heard)
+    extracted = killed.steps("extracted")
+    assert len(extracted) == CLIPS - len(finished)
+    assert not finished & set(extracted)
     assert len(killed.steps("trained")) == (4 - left.fits) * FORWARDS
     killed.same_answers_as(undisturbed)
 

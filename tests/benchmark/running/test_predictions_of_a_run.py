@@ -36,7 +36,7 @@ def predictions_of(result: Result) -> Predictions:
 
 
 def shuffle(manifest: Path) -> dict[str, dict[str, str]]:
-    """Put the lines of a manifest into another order; give them by id."""
+    """Shuffle the rows of a manifest; return them by id."""
     header, *lines = manifest.read_text().splitlines()
     random.Random(0).shuffle(lines)
     manifest.write_text("\n".join([header, *lines]))
@@ -44,7 +44,7 @@ def shuffle(manifest: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])
-def test_predictions_hold_each_utterance_once_with_its_own_label_and_speaker(
+def test_predictions_hold_each_utterance_once_with_its_label_and_speaker(
     ask: Ask, runner: Runner, notes: Path, result_of: Any, head: str
 ) -> None:
     rows = shuffle(notes)
@@ -74,7 +74,7 @@ class Loudness(nn.Module):
 
 
 @pytest.mark.parametrize("tier", ["pooled", "frames"])
-def test_probabilities_are_those_of_the_utterance_they_stand_beside(
+def test_probabilities_belong_to_the_utterance_of_their_row(
     prepared: Callable[..., list[Job]],
     ask: Ask,
     runner: Runner,
@@ -112,7 +112,7 @@ def test_probabilities_are_those_of_the_utterance_they_stand_beside(
     assert wanted.std() > 0.05
 
 
-def test_low_and_high_notes_of_unheard_speakers_are_told_apart(
+def test_low_and_high_notes_of_new_speakers_are_classified(
     ask: Ask, runner: Runner
 ) -> None:
     runner.run(ask(downstreams=["mean,fc"], epochs=60))
@@ -128,7 +128,7 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_same_command_gives_the_same_bytes_and_another_seed_others(
+def test_the_same_command_writes_the_same_bytes_and_another_seed_others(
     ask: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path
 ) -> None:
     said = {"downstreams": ["mean,fc,bigru"], "noises": ["clean", "hiss"]}
@@ -145,7 +145,7 @@ def test_the_same_command_gives_the_same_bytes_and_another_seed_others(
     assert not set(one.values()) & set(other.values())
 
 
-def test_a_grid_in_pieces_gives_the_same_bytes_as_the_whole(
+def test_a_grid_run_in_pieces_writes_the_same_bytes_as_the_whole(
     ask: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path
 ) -> None:
     whole, pieces = (runner_in(tmp_path / name) for name in ("whole", "pieces"))
@@ -162,7 +162,7 @@ def test_a_grid_in_pieces_gives_the_same_bytes_as_the_whole(
 
 @pytest.fixture(scope="module")
 def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder that holds the demo corpus, made once for this module."""
+    """Return a folder with the demo corpus, made once for this module."""
     folder = tmp_path_factory.mktemp("demo")
     demo.load({}, Settings(environment={"NSERBENCH_STORE": str(folder)}))
     return folder
@@ -172,7 +172,7 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def uars(
     ask: Ask, runner: Runner, demo_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, float]]:
-    """Give a function from corpora to the UAR in each condition, mel x mean."""
+    """Return a function from corpora to the UAR in each condition, mel x mean."""
     monkeypatch.setenv("NSERBENCH_STORE", str(demo_store))
 
     def run(corpora: Sequence[str]) -> dict[str, float]:
@@ -185,7 +185,7 @@ def uars(
     return run
 
 
-def test_noise_costs_points_on_the_demo_corpus(
+def test_noise_lowers_the_uar_on_the_demo_corpus(
     uars: Callable[..., dict[str, float]],
 ) -> None:
     found = uars(["demo,demo-human"])
@@ -194,7 +194,7 @@ def test_noise_costs_points_on_the_demo_corpus(
     assert found["human@0"] <= found["clean"] - 0.05
 
 
-def test_shuffled_labels_give_chance_on_the_demo_corpus(
+def test_shuffled_labels_score_at_chance_level_on_the_demo_corpus(
     uars: Callable[..., dict[str, float]],
     demo_store: Path,
     write_manifest: Callable[..., Path],
@@ -214,7 +214,7 @@ def test_shuffled_labels_give_chance_on_the_demo_corpus(
     assert 0.17 <= found["clean"] <= 0.33
 
 
-def test_a_result_says_what_it_was_made_from(
+def test_a_result_holds_its_provenance_and_settings(
     ask: Ask, runner: Runner, result_of: Any, hiss: Path
 ) -> None:
     study = ask(noises=["hiss"])

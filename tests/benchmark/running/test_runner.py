@@ -31,7 +31,7 @@ Ask = Callable[..., Study]
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count upstream passes over a condition, and trainings of a fold."""
+    """Count extractions of a condition, and trainings of a fold."""
     counts: Counter[str] = Counter()
 
     def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,7 +66,7 @@ def test_every_cell_gets_a_folder_with_its_result_and_predictions(
         )
 
 
-def test_the_same_command_again_does_nothing(
+def test_the_same_command_again_runs_nothing(
     ask: Ask, runner: Runner, work: Counter[str]
 ) -> None:
     said = {"downstreams": ["mean,bigru"], "noises": ["clean", "hiss"]}
@@ -92,7 +92,7 @@ def test_the_same_command_again_does_nothing(
         ({"downstreams": ["mean,bigru"]}, {"passes": 1, "trainings": 2}),
     ],
 )
-def test_only_what_is_new_is_run(
+def test_only_new_extractions_and_trainings_are_run(
     ask: Ask,
     runner: Runner,
     work: Counter[str],
@@ -107,7 +107,7 @@ def test_only_what_is_new_is_run(
     assert work == work_wanted
 
 
-def test_a_lost_result_is_made_again_without_training(
+def test_a_deleted_result_is_made_again_without_training(
     ask: Ask, runner: Runner, work: Counter[str]
 ) -> None:
     (folder,) = runner.run(ask()).folders
@@ -128,7 +128,7 @@ def head_card(load: str) -> DownstreamCard:
 
 
 class Faulty(nn.Module):
-    """A head that raises what it is told to, or answers nothing in particular."""
+    """A head that raises the error that is set, or else has constant scores."""
 
     error: Exception | None = None
 
@@ -152,7 +152,7 @@ class Faulty(nn.Module):
         ),
     ],
 )
-def test_a_head_that_fails_is_an_empty_cell_with_its_reason_and_tried_again(
+def test_a_head_that_fails_gets_a_result_with_the_reason_and_is_tried_again(
     ask: Ask,
     runner: Runner,
     plugins: Plugins,
@@ -180,7 +180,7 @@ def test_a_head_that_fails_is_an_empty_cell_with_its_reason_and_tried_again(
     assert read_result(report.folders[1]).status == "done"
 
 
-def test_an_upstream_that_fails_in_one_condition_leaves_the_others(
+def test_an_upstream_that_fails_in_one_condition_still_runs_the_others(
     ask: Ask,
     runner: Runner,
     plugins: Plugins,
@@ -222,7 +222,7 @@ def test_an_upstream_that_fails_in_one_condition_leaves_the_others(
 @pytest.mark.parametrize(
     "place", ["os.fsync", "nserbench.benchmark.jobs.head.write_whole"]
 )
-def test_a_full_disk_ends_the_run_with_everything_finished_intact(
+def test_a_full_disk_ends_the_run_and_finished_cells_are_kept(
     ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     runner.run(ask())
@@ -240,7 +240,7 @@ def test_a_full_disk_ends_the_run_with_everything_finished_intact(
     assert report.outcomes == {"already there": 1, "done": 1}
 
 
-def test_what_cannot_be_is_written_down_with_its_reason(
+def test_a_cell_that_cannot_exist_gets_a_result_with_the_reason(
     ask: Ask, runner: Runner
 ) -> None:
     report = runner.run(ask(downstreams=["mean,weighted-sum"]))
@@ -263,7 +263,7 @@ def test_broken_audio_is_refused_before_anything_is_extracted(
     assert not work
 
 
-def test_each_finished_cell_is_told_of_once(
+def test_a_tracker_is_called_once_for_each_finished_cell(
     ask: Ask,
     runner: Runner,
     plugins: Plugins,
@@ -295,7 +295,7 @@ def test_each_finished_cell_is_told_of_once(
     assert heard[3:] == [("faulty", "failed", True)]
 
 
-def test_what_is_special_about_a_corpus_is_told_before_it_is_used(
+def test_edition_and_skipped_utterances_of_a_corpus_are_printed_before_the_run(
     ask: Ask, runner: Runner, result_of: Callable[[Runner], Result]
 ) -> None:
     study = ask()
@@ -321,7 +321,7 @@ def test_what_is_special_about_a_corpus_is_told_before_it_is_used(
     assert (notes["edition"], notes["left_out"]) == ("half", special.left_out)
 
 
-def test_progress_hears_of_every_step(ask: Ask, runner: Runner) -> None:
+def test_progress_receives_every_step(ask: Ask, runner: Runner) -> None:
     class Heard:
         def __init__(self) -> None:
             self.stages: list[list[Any]] = []

@@ -15,9 +15,9 @@ from scribes import Reader, calls, offer_scribes
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import Result, read_result
 from nserbench.benchmark.running import workers as module
-from nserbench.benchmark.running.executors import TaskExecutor, open_engine
+from nserbench.benchmark.running.executors import TaskExecutor, open_executor
 from nserbench.benchmark.running.runner import Runner
-from nserbench.benchmark.running.workers import WorkerPool, shares
+from nserbench.benchmark.running.workers import WorkerPool, divide
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Request, Study, make_study
 from nserbench.errors import BadSettings, BadSpec, NserbenchError, UnknownName
@@ -29,15 +29,15 @@ GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
 
 @pytest.fixture(autouse=True)
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder of its own, with what a process remembers forgotten."""
+    """Work in a new folder, with empty caches."""
     monkeypatch.chdir(tmp_path)
-    module._see.cache_clear()
+    module._open_study.cache_clear()
     module._models.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Let products have one thread here, as they have in the tests' processes."""
+    """Use one thread for torch here, as in the worker processes of the tests."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -48,19 +48,19 @@ def one_thread() -> Iterator[None]:
 def share(
     notes: Path, hiss: Path, tmp_path: Path
 ) -> Callable[..., tuple[list[Result], list[str]]]:
-    """Give a function that runs a grid by an engine; give results and what was told."""
+    """Return a function from an executor and a grid to results and messages."""
 
     def go(
-        engine: TaskExecutor, plugins: Sequence[str] = (), **said: Any
+        executor: TaskExecutor, plugins: Sequence[str] = (), **said: Any
     ) -> tuple[list[Result], list[str]]:
         folders = {"store": tmp_path / "store", "results": tmp_path / "results"}
         settings = Settings(folders, {"hiss": hiss}, environment={})
         plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
         request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
         offered, told = module.Plugins(plugins), Notes()
-        crew = WorkerPool(engine, plugins, settings, "cpu")
+        pool = WorkerPool(executor, plugins, settings, "cpu")
         store = Store(settings.store)
-        runner = Runner(store, settings.results, offered, "cpu", told, crew.run)
+        runner = Runner(store, settings.results, offered, "cpu", told, pool.run)
         report = runner.run(make_study(request, offered, settings))
         return [read_result(one) for one in report.folders], told.lines
 
@@ -68,23 +68,23 @@ def share(
 
 
 class Notes(Silent):
-    """Remembers notes and cells."""
+    """Keeps notes and cells."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def note(self, text: str) -> None:
-        """Remember it."""
+        """Keep it."""
         self.lines.append(text)
 
     def cell(self, cell: Any, outcome: str) -> None:
-        """Remember it."""
+        """Keep it."""
         self.lines.append(f"{cell}: {outcome}")
 
 
 @pytest.fixture
 def threads() -> Iterator[TaskExecutor]:
-    """Give an engine whose tasks are in this process, all at once."""
+    """Return an executor that runs its tasks in threads of this process."""
     with ThreadPoolExecutor(4) as executor:
         yield TaskExecutor(executor, None)
 
@@ -99,7 +99,7 @@ def table(results: Sequence[Result]) -> dict[str, object]:
 
 @pytest.fixture
 def alone(ask: Callable[..., Study], runner: Runner) -> Callable[..., list[Result]]:
-    """Give a function that runs a grid in this process alone."""
+    """Return a function that runs a grid in this process alone."""
 
     def go(**said: Any) -> list[Result]:
         report = runner.run(ask(**said))
@@ -108,18 +108,18 @@ def alone(ask: Callable[..., Study], runner: Runner) -> Callable[..., list[Resul
     return go
 
 
-def test_processes_give_what_one_gives(
+def test_two_processes_return_the_same_probabilities_as_one(
     share: Callable[..., Any], alone: Callable[..., list[Result]]
 ) -> None:
-    with open_engine("processes:2", {}) as engine:
-        shared, told = share(engine, **GRID)
+    with open_executor("processes:2", {}) as executor:
+        shared, told = share(executor, **GRID)
 
     assert len(told) == 4
     assert {line.rpartition(": ")[2] for line in told} == {"done"}
     assert table(shared) == table(alone(**GRID))
 
 
-def test_tasks_of_one_process_take_turns(
+def test_tasks_of_one_process_run_one_at_a_time(
     share: Callable[..., Any],
     alone: Callable[..., list[Result]],
     threads: TaskExecutor,
@@ -129,7 +129,7 @@ def test_tasks_of_one_process_take_turns(
     assert table(shared) == table(alone(**GRID))
 
 
-def test_nothing_is_heard_twice(
+def test_no_features_are_extracted_twice(
     share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
@@ -139,7 +139,7 @@ def test_nothing_is_heard_twice(
         heard.append(extraction.condition)
         real(extraction, clips, *rest)
 
-    monkeypatch.setattr(module, "provide", extract_missing)
+    monkeypatch.setattr(module, "extract_missing", extract_missing)
     monkeypatch.setattr(
         "nserbench.benchmark.extraction.extract.extract", counted := Counted()
     )
@@ -152,7 +152,7 @@ def test_nothing_is_heard_twice(
     assert len(heard) == 2
 
 
-def test_transcripts_are_made_before_those_who_read_them(
+def test_transcripts_are_made_before_the_features_of_upstreams_that_read_them(
     share: Callable[..., Any],
     threads: TaskExecutor,
     plugins: Plugins,
@@ -169,17 +169,17 @@ def test_transcripts_are_made_before_those_who_read_them(
     assert len(Reader.read) == 24
 
 
-def test_what_a_tuned_upstream_hears_is_left_to_those_who_tune_it(
+def test_features_of_a_fine_tuned_upstream_are_left_to_the_worker_that_fine_tunes_it(
     monkeypatch: pytest.MonkeyPatch, store: Store
 ) -> None:
     upstream = SimpleNamespace(tuned=Path("tuned.safetensors"))
     need = SimpleNamespace(extraction=SimpleNamespace(upstream=upstream))
-    monkeypatch.setattr(module, "all_needs", lambda *_: [need])
+    monkeypatch.setattr(module, "needed_features", lambda *_: [need])
 
-    assert [*module._rounds([], store)] == []
+    assert [*module._extraction_rounds([], store)] == []
 
 
-def test_a_task_has_the_threads_that_it_is_given(share: Callable[..., Any]) -> None:
+def test_a_task_uses_the_threads_of_its_executor(share: Callable[..., Any]) -> None:
     with ThreadPoolExecutor(1) as executor:
         (result,), _ = share(TaskExecutor(executor, 3))
 
@@ -195,7 +195,7 @@ class Counted:
         self.real, self.calls = extract, 0
 
     def __call__(self, *given: Any) -> None:
-        """Count it, and let it be made."""
+        """Count the pass, and run it."""
         self.calls += 1
         self.real(*given)
 
@@ -216,11 +216,11 @@ def job(head: str, condition: str, tier: str, **more: Any) -> Any:
 
 
 def names(jobs: Sequence[Any]) -> list[list[str]]:
-    found: Any = shares(jobs)
+    found: Any = divide(jobs)
     return [[one.name for one in part] for part in found]
 
 
-def test_heads_on_frames_are_alone_and_first_and_pooled_ones_together() -> None:
+def test_heads_on_frames_are_alone_and_first_and_pooled_heads_are_together() -> None:
     jobs = [
         job("mean", "clean", "pooled"),
         job("last", "clean", "pooled"),
@@ -287,13 +287,13 @@ def write_plugin(act: str) -> str:
     return "odd.py"
 
 
-def test_plugins_from_a_file_and_their_troubles_are_met_elsewhere_too(
+def test_workers_load_plugins_from_a_file_and_report_their_errors(
     share: Callable[..., Any],
 ) -> None:
     plugin = write_plugin("raise ValueError('it is odd')")
 
-    with open_engine("processes:1", {}) as engine:
-        results, told = share(engine, [plugin], upstreams=["odd", "mel"])
+    with open_executor("processes:1", {}) as executor:
+        results, told = share(executor, [plugin], upstreams=["odd", "mel"])
 
     by_name = {one.upstream: one for one in results}
     assert by_name["mel"].status == "done"
@@ -303,19 +303,19 @@ def test_plugins_from_a_file_and_their_troubles_are_met_elsewhere_too(
     assert any("failed: ValueError: it is odd" in line for line in told)
 
 
-def test_a_process_that_dies_ends_the_run_with_what_to_do(
+def test_a_worker_that_dies_ends_the_run_and_the_same_command_continues(
     share: Callable[..., Any],
 ) -> None:
     plugin = write_plugin("os._exit(3)")
     with (
-        pytest.raises(NserbenchError, match="a process ended before its task"),
-        open_engine("processes:1", {}) as engine,
+        pytest.raises(NserbenchError, match="a worker ended before its task"),
+        open_executor("processes:1", {}) as executor,
     ):
-        share(engine, [plugin], upstreams=["odd"])
+        share(executor, [plugin], upstreams=["odd"])
 
     write_plugin("pass")
-    with open_engine("processes:1", {}) as engine:
-        (result,), _ = share(engine, [plugin], upstreams=["odd"])
+    with open_executor("processes:1", {}) as executor:
+        (result,), _ = share(executor, [plugin], upstreams=["odd"])
 
     assert result.status == "done"
 
@@ -326,13 +326,13 @@ def test_a_full_disk_ends_the_run(
     def extract_missing(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "provide", extract_missing)
+    monkeypatch.setattr(module, "extract_missing", extract_missing)
 
     with pytest.raises(OSError, match="No space left"):
         share(threads)
 
 
-def test_what_is_gone_elsewhere_is_named(
+def test_the_error_of_a_worker_names_what_it_lacks(
     share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make_study(*_: Any) -> None:
@@ -346,7 +346,7 @@ def test_what_is_gone_elsewhere_is_named(
 
 
 @pytest.mark.parametrize("grid", [{}, GRID], ids=["features", "cells"])
-def test_a_machine_that_sees_other_speech_is_refused(
+def test_a_worker_that_makes_another_study_is_refused(
     share: Callable[..., Any],
     threads: TaskExecutor,
     monkeypatch: pytest.MonkeyPatch,
@@ -355,36 +355,36 @@ def test_a_machine_that_sees_other_speech_is_refused(
     real = module.prepare
 
     def prepare(*given: Any) -> Any:
-        """See one cell less."""
+        """Leave out the last cell."""
         return real(*given)[:-1]
 
     monkeypatch.setattr(module, "prepare", prepare)
 
-    with pytest.raises(NserbenchError, match="does not see what was asked for"):
+    with pytest.raises(NserbenchError, match="makes another study of the same command"):
         share(threads, **grid)
 
 
 @pytest.mark.parametrize("on", ["processes", "processes:0", "dask://x", "ray", ""])
-def test_anything_else_is_answered_with_what_there_is(on: str) -> None:
+def test_an_unknown_executor_is_answered_with_the_known_ones(on: str) -> None:
     with (
-        pytest.raises(BadSpec, match="processes:N, dask://HOST:PORT and slurm"),
-        open_engine(on, {}),
+        pytest.raises(BadSpec, match="use processes:N, dask://HOST:PORT or slurm"),
+        open_executor(on, {}),
     ):
         pass
 
 
-def test_an_address_where_nobody_is_is_refused(
+def test_an_address_without_a_scheduler_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nserbench.benchmark.running.executors._PATIENCE", 0.2)
+    monkeypatch.setattr("nserbench.benchmark.running.executors._CONNECT_TIMEOUT", 0.2)
     with (
         pytest.raises(NserbenchError, match="no Dask scheduler answers at localhost:9"),
-        open_engine("dask://localhost:9", {}),
+        open_executor("dask://localhost:9", {}),
     ):
         pass
 
 
-def test_the_workers_of_a_dask_cluster_give_what_one_process_gives(
+def test_the_workers_of_a_dask_cluster_return_the_same_as_one_process(
     share: Callable[..., Any], alone: Callable[..., list[Result]]
 ) -> None:
     distributed = pytest.importorskip("distributed")
@@ -392,8 +392,8 @@ def test_the_workers_of_a_dask_cluster_give_what_one_process_gives(
         n_workers=2, threads_per_worker=2, dashboard_address=None
     ) as cluster:
         address = cluster.scheduler_address.removeprefix("tcp://")
-        with open_engine(f"dask://{address}", {}) as engine:
-            shared, _ = share(engine, **GRID)
+        with open_executor(f"dask://{address}", {}) as executor:
+            shared, _ = share(executor, **GRID)
 
     assert table(shared) == table(alone(**GRID))
 
@@ -404,13 +404,13 @@ def has_slurm() -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not has_slurm(), reason="there is no Slurm here")
-def test_the_jobs_of_slurm_give_what_one_process_gives(
+def test_the_jobs_of_slurm_return_the_same_as_one_process(
     share: Callable[..., Any], alone: Callable[..., list[Result]]
 ) -> None:
     job = {"cores": 1, "memory": "3GB", "walltime": "00:10:00"}
 
-    with open_engine("slurm", {"jobs": 2, **job}) as engine:
-        shared, _ = share(engine, **GRID)
+    with open_executor("slurm", {"jobs": 2, **job}) as executor:
+        shared, _ = share(executor, **GRID)
 
     assert table(shared) == table(alone(**GRID))
 
@@ -422,7 +422,7 @@ def test_the_jobs_of_slurm_give_what_one_process_gives(
         ("echo 'invalid partition specified: gpu' >&2; exit 1", "invalid partition"),
     ],
 )
-def test_jobs_that_cannot_be_submitted_are_told(
+def test_the_error_of_jobs_that_cannot_be_submitted_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sbatch: str | None, why: str
 ) -> None:
     pytest.importorskip("dask_jobqueue")
@@ -432,22 +432,22 @@ def test_jobs_that_cannot_be_submitted_are_told(
     monkeypatch.setenv("PATH", str(tmp_path))
     job = {"jobs": 1, "cores": 1, "memory": "1GB", "queue": "gpu"}
 
-    with pytest.raises(NserbenchError, match=why), open_engine("slurm", job):
+    with pytest.raises(NserbenchError, match=why), open_executor("slurm", job):
         pass
 
 
 @pytest.mark.parametrize(
     ("cluster", "why"),
     [
-        ({}, "how many jobs"),
-        ({"jobs": 0, "cores": 1, "memory": "1GB"}, "how many jobs"),
+        ({}, "jobs must be a number"),
+        ({"jobs": 0, "cores": 1, "memory": "1GB"}, "jobs must be a number"),
         ({"jobs": 1, "memory": "1GB"}, "cores"),
         ({"jobs": 1, "cores": 1, "memory": "1GB", "quue": "a"}, "quue"),
     ],
 )
-def test_a_table_that_does_not_make_a_job_is_refused(
+def test_a_cluster_table_that_does_not_describe_a_job_is_refused(
     cluster: dict[str, object], why: str
 ) -> None:
     pytest.importorskip("dask_jobqueue")
-    with pytest.raises(BadSettings, match=why), open_engine("slurm", cluster):
+    with pytest.raises(BadSettings, match=why), open_executor("slurm", cluster):
         pass
