@@ -1,4 +1,4 @@
-"""Upstreams whose checkpoints have been digested."""
+"""Find and digest the checkpoints of upstreams."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from nserbench.upstreams.enhancement.base import EnhancerCard
 
 @dataclass(frozen=True, slots=True)
 class ResolvedUpstream:
-    """An upstream, with the models that its options name, all digested.
+    """An upstream and the models that its options name, all digested.
 
     Attributes:
         upstream: The upstream.
-        enhancer: What cleans its audio.
-        transcriber: Who writes down what it reads.
+        enhancer: Removes noise from its audio; None if there is no enhancer.
+        transcriber: Writes the transcripts that it reads; None if it reads none.
     """
 
     upstream: DigestedModel[UpstreamCard]
@@ -32,7 +32,7 @@ class ResolvedUpstream:
     def over(
         self, opened: OpenedCorpus, condition: Condition, mix_seed: int
     ) -> Extraction:
-        """Give its extraction over a corpus in a condition."""
+        """Return the extraction of this upstream over a corpus in a condition."""
         writer = self.transcriber
         return Extraction(
             self.upstream,
@@ -50,7 +50,7 @@ def resolve_upstream(
     """Digest the checkpoint of an upstream, and of the models that its options name.
 
     Raises:
-        CheckpointMissing: if weights are neither here nor to be had.
+        CheckpointMissing: if weights are not on this machine and cannot be downloaded.
     """
     enhancer, writer = upstream.options.get("enhance"), written_by(upstream)
     return ResolvedUpstream(
@@ -61,13 +61,12 @@ def resolve_upstream(
 
 
 def _model(bound: ConfiguredCard[M], store: Store) -> DigestedModel[M]:
-    """Digest a checkpoint by its files' names and contents, wherever they lie."""
+    """Digest a checkpoint by the names and contents of its files."""
     if bound.card.extra is not None:
-        bound.card.resolve(bound.card.load)  # so that a missing package is met now
+        bound.card.resolve(bound.card.load)  # fails now if a package is missing
     files = bound.card.checkpoint_files(bound.options)
     if not files:
         return DigestedModel(bound, "")
-    found = store.file_facts.digests(files)
-    return DigestedModel(
-        bound, digest(sorted([path.name, found[path]] for path in files))
-    )
+    digests = store.file_facts.digests(files)
+    names = sorted([path.name, digests[path]] for path in files)
+    return DigestedModel(bound, digest(names))

@@ -154,9 +154,9 @@ class Sick(Upstream):
         (lambda states: states + 70_000, "not finite for s2_high_1 in 'mel'"),
         (
             lambda states: torch.cat([states, states]),
-            r"does not give what its card says\n.*\(2, 80\)} instead of .*\(1, 80\)",
+            r"the groups that its card says\n.*\(2, 80\)}, and not .*\(1, 80\)",
         ),
-        (lambda states: states[..., :9], r"\(1, 9\)} instead of .*\(1, 80\)"),
+        (lambda states: states[..., :9], r"\(1, 9\)}, and not .*\(1, 80\)"),
     ],
     ids=["nan", "infinite", "too large for float16", "layers", "dim"],
 )

@@ -309,7 +309,7 @@ def test_what_cannot_stand_side_by_side_is_refused(
 
 
 def test_they_are_not_tuned(ask: Ask) -> None:
-    with pytest.raises(BadSpec, match=r"mel\+levels cannot be tuned"):
+    with pytest.raises(BadSpec, match=r"mel\+levels cannot be fine-tuned"):
         ask(upstreams=["mel+levels"], finetune="last")
 
 

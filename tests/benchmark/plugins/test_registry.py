@@ -160,7 +160,10 @@ def test_a_broken_installed_plugin_is_reported_and_left_out(tmp_path: Path) -> N
     ("body", "reason"),
     [
         ("return None", "TypeError"),
-        ("return ['mel']", "nserbench_upstreams gives 'mel', no UpstreamCard"),
+        (
+            "return ['mel']",
+            "nserbench_upstreams returns 'mel', which is no UpstreamCard",
+        ),
         ("raise RuntimeError('sick')", "RuntimeError: sick"),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_changed_byte_is_found(tmp_path: Path, place: int) -> None:
     content[place] ^= 1
     file.write_bytes(content)
 
-    with pytest.raises(StoreDamaged, match="is not what was written"):
+    with pytest.raises(StoreDamaged, match="has changed since it was written"):
         check_shard(file)
 
 
@@ -136,7 +136,7 @@ def test_a_shard_that_was_cut_is_found(tmp_path: Path, size: int) -> None:
     file = write_shard(tmp_path, "x", ARRAYS, {})
     file.write_bytes(file.read_bytes()[:size])
 
-    with pytest.raises(StoreDamaged, match="is not what was written"):
+    with pytest.raises(StoreDamaged, match="has changed since it was written"):
         check_shard(file)
 
 
