@@ -3,14 +3,9 @@ from pathlib import Path
 import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.grid_file import (
-    BadGrid,
-    GridFile,
-    Overrides,
-    read_grid,
-    studies,
-)
+from nserbench.benchmark.study.grid_file import GridFile, Overrides, read_grid, studies
 from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.toml_checks import BadGrid
 from nserbench.errors import BadSpec, NserbenchError, UnknownName
 from nserbench.settings import Settings
 
@@ -195,9 +190,9 @@ def test_an_unknown_key_is_told_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "the file has no 'block', which it needs"),
+        ("", "the file lacks the key 'block'"),
         ("block = 1", "the file: 'block' must be a table in double brackets"),
-        ('[[block]]\nupstreams = ["mel"]', "number 1 has no 'downstreams'"),
+        ('[[block]]\nupstreams = ["mel"]', "number 1 lacks the key 'downstreams'"),
         (f'{BLOCK}name = "a"\n{BLOCK}name = "a"\n', "two blocks are called 'a'"),
         ("[[block", "grid.toml is not TOML"),
     ],
@@ -266,5 +261,5 @@ def test_weights_for_a_name_that_loads_none_are_refused(plugins: Plugins) -> Non
 
     with pytest.raises(UnknownName, match="unknown upstream or enhancer 'whispr'"):
         grid.requests(Overrides(checkpoints={"whispr": "x"}), plugins)
-    with pytest.raises(BadSpec, match="upstream 'mel' loads no weights to replace"):
+    with pytest.raises(BadSpec, match="upstream 'mel' loads no checkpoint to replace"):
         grid.requests(Overrides(checkpoints={"mel": "x"}), plugins)

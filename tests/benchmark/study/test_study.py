@@ -52,8 +52,8 @@ def test_excluded_utterances_are_left_out(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("nobody\n", "bad.txt leaves out 'nobody', which is not in the corpus$"),
-        ("x\ny\ns0_low_0\n", "leaves out 'x', .*, and 1 more"),
+        ("nobody\n", "bad.txt excludes 'nobody', which is not in the corpus$"),
+        ("x\ny\ns0_low_0\n", "excludes 'x', .*, and 1 more"),
         (None, "exclude=.*bad.txt cannot be read: No such file"),
         (b"\xff\xfe", "exclude=.*bad.txt is not UTF-8"),
     ],
