@@ -186,8 +186,8 @@ def _refuse_shared_units(corpus: Corpus, split: Split) -> None:
         raise BadCorpus(
             f"fold {split.fold!r} tests {corpus.unit}s that it also trains on: "
             f"{', '.join(shared[:8])}{more}\n"
-            f"  put every {corpus.unit} in one fold only; with the same {corpus.unit} in "
-            "training and test, the scores are too high"
+            f"  put every {corpus.unit} in one fold only; otherwise the scores are "
+            "too high"
         )
 
 

@@ -165,8 +165,8 @@ def test_a_noise_that_is_trained_in_is_not_tested_as_unseen(
 
     refused = {str(cell.condition): cell.refused for cell in study.cells}
     assert refused == {
-        "clean": "clean speech has no SNR at which hum could be trained in",
-        "hum@0": "hum is not unseen: it is trained in",
+        "clean": "clean speech has no SNR to train in hum at",
+        "hum@0": "hum is not unseen: it is in the training set",
         "again@0": "again is not unseen: hum is drawn from again.wav, hum.wav as well",
         "hiss@0": None,
     }
