@@ -192,7 +192,9 @@ def _tuning_cost(extraction: Extraction) -> dict[str, float]:
     return {"tuned_parameters": count, "tuning_seconds": seconds}
 
 
-def said(extraction: Extraction, clips: Sequence[Clip], store: Store) -> list[str]:
+def read_transcripts(
+    extraction: Extraction, clips: Sequence[Clip], store: Store
+) -> list[str]:
     """Read the transcripts that `extract_missing` has stored."""
     features = store.features(extraction.identity)
     return [features.read_transcript(extraction.key(clip)) for clip in clips]
@@ -204,7 +206,7 @@ def read_texts(
     """Return the texts that an upstream reads: transcripts, or those of the corpus."""
     if extraction.transcripts is None:
         return [clip.utterance.text for clip in clips]
-    return list(said(extraction.transcripts, clips, store))
+    return list(read_transcripts(extraction.transcripts, clips, store))
 
 
 def _run_batch(
@@ -236,7 +238,7 @@ def _collect(
                 _refuse_infinite(extraction, clip, arrays[key])
 
 
-def written(upstream: Upstream, batch: Batch) -> list[str]:
+def transcribe_batch(upstream: Upstream, batch: Batch) -> list[str]:
     """Transcribe a batch with an upstream.
 
     Raises:
@@ -250,7 +252,7 @@ def _run(upstream: Upstream, batch: Batch, forms: set[Form]) -> Recognised:
     if "transcripts" not in forms:
         return Recognised(upstream.extract(batch), ())
     if forms == {"transcripts"}:
-        return Recognised({}, written(upstream, batch))
+        return Recognised({}, transcribe_batch(upstream, batch))
     import torch
 
     with torch.no_grad():

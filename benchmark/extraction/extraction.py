@@ -78,7 +78,7 @@ class Extraction:
         return self.card.can_transcribe(self.upstream.bound.options)
 
     @property
-    def words(self) -> Extraction | None:
+    def transcript_source(self) -> Extraction | None:
         """Extraction of the transcripts that the upstream writes or reads."""
         return self if self.transcribes else self.transcripts
 

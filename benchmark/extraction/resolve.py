@@ -8,7 +8,7 @@ from nserbench.benchmark.extraction.extraction import DigestedModel, Extraction,
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition
-from nserbench.benchmark.study.lookup import written_by
+from nserbench.benchmark.study.lookup import transcriber_of
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.cards import ConfiguredCard
 from nserbench.upstreams.base import UpstreamCard
@@ -29,15 +29,15 @@ class ResolvedUpstream:
     enhancer: DigestedModel[EnhancerCard] | None
     transcriber: ResolvedUpstream | None
 
-    def over(
+    def extraction(
         self, opened: OpenedCorpus, condition: Condition, mix_seed: int
     ) -> Extraction:
         """Return the extraction of this upstream over a corpus in a condition."""
-        writer = self.transcriber
+        transcriber = self.transcriber
         return Extraction(
             self.upstream,
             self.enhancer,
-            writer.over(opened, condition, mix_seed) if writer else None,
+            transcriber and transcriber.extraction(opened, condition, mix_seed),
             opened.noise(condition),
             condition.snr,
             mix_seed,
@@ -52,11 +52,11 @@ def resolve_upstream(
     Raises:
         CheckpointMissing: if weights are not on this machine and cannot be downloaded.
     """
-    enhancer, writer = upstream.options.get("enhance"), written_by(upstream)
+    enhancer, transcriber = upstream.options.get("enhance"), transcriber_of(upstream)
     return ResolvedUpstream(
         _model(upstream, store),
         _model(enhancer, store) if enhancer is not None else None,
-        resolve_upstream(writer, store) if writer is not None else None,
+        resolve_upstream(transcriber, store) if transcriber is not None else None,
     )
 
 

@@ -48,12 +48,12 @@ class HeadInput:
         return {name: part.identity for name, part in self.parts.items()}
 
     @property
-    def words(self) -> Extraction | None:
+    def transcript_source(self) -> Extraction | None:
         """Extraction of the transcripts; None if there are none, or of two upstreams.
 
         An upstream that writes transcripts and one that reads them share them.
         """
-        sources = [part.words for part in self.parts.values()]
+        sources = [part.transcript_source for part in self.parts.values()]
         distinct = {digest(source.identity): source for source in sources if source}
         return next(iter(distinct.values())) if len(distinct) == 1 else None
 
@@ -67,7 +67,7 @@ class HeadInput:
         by_part = [part.keys(clips) for part in self.parts.values()]
         return [_AND.join(keys) for keys in zip(*by_part, strict=True)]
 
-    def kept(self, store: Store) -> list[Features]:
+    def stored_features(self, store: Store) -> list[Features]:
         """Return the stored features of all extractions, each only once."""
         parts = self.parts.values()
         return list(dict.fromkeys(store.features(part.identity) for part in parts))

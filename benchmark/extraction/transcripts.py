@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nserbench.benchmark.extraction.clips import Clip, read_clips
-from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, said
+from nserbench.benchmark.extraction.extract import (
+    ModelCache,
+    extract_missing,
+    read_transcripts,
+)
 from nserbench.benchmark.extraction.resolve import resolve_upstream
 from nserbench.benchmark.extraction.word_errors import Against, WordErrors, recognition
 from nserbench.benchmark.store.feature_store import Store
@@ -86,11 +90,11 @@ def transcribe(
     resolved = resolve_upstream(upstream, store)
 
     def transcribe_condition(label: str, condition: Condition) -> list[str]:
-        extraction = resolved.over(corpora[label], condition, mix_seed=0)
+        extraction = resolved.extraction(corpora[label], condition, mix_seed=0)
         extract_missing(
             extraction, clips[label], ["transcripts"], store, models, progress
         )
-        return said(extraction, clips[label], store)
+        return read_transcripts(extraction, clips[label], store)
 
     clips = {
         label: read_clips(opened.corpus.utterances, store.file_facts, progress)

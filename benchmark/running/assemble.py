@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import said
+from nserbench.benchmark.extraction.extract import read_transcripts
 from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.extraction.transcripts import recognised
 from nserbench.benchmark.jobs.best_layer import LayerChoice
@@ -147,7 +147,7 @@ def _predictions(job: Job, fitted: Sequence[FitResult]) -> Predictions:
 def _costs(
     job: Job, fitted: Sequence[FitResult], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
-    folds = [one.extraction.kept(store) for one in _heard_by(job, store)]
+    folds = [one.extraction.stored_features(store) for one in _heard_by(job, store)]
     heard, models = [*chain.from_iterable(folds)], [one.about for one in folds[0]]
     tuned = models[0].get("tuned_parameters", 0)
     tuning = sum(one.about.get("tuning_seconds", 0.0) for one in heard)
@@ -182,7 +182,7 @@ def _heard_by(job: Job, store: Store) -> list[Job]:
 
 def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
     """Compare the transcripts with what was said, where both are known."""
-    if job.extraction.words is None:
+    if job.extraction.transcript_source is None:
         return {}
     heard = list(_words(job, store))
     ones, texts = [one.clip.utterance for one in heard], [one.text for one in heard]
@@ -218,7 +218,7 @@ def _words(job: Job, store: Store) -> Iterator[_TranscriptRow]:
     """
     tuned = _tuning(job) is not None
     for one in _heard_by(job, store):
-        words = one.extraction.words
+        words = one.extraction.transcript_source
         assert words is not None  # noqa: S101 - as of the job itself
         places = one.splits[0].test if tuned else range(len(one.clips))
         clips = [one.clips[place] for place in places]
@@ -226,8 +226,10 @@ def _words(job: Job, store: Store) -> Iterator[_TranscriptRow]:
         held = store.features(quiet.identity).keys("transcripts")
         clean: Sequence[str | None] = [None] * len(clips)
         if words.noise is not None and held.issuperset(quiet.keys(clips)):
-            clean = said(quiet, clips, store)
-        yield from map(_TranscriptRow, clips, said(words, clips, store), clean)
+            clean = read_transcripts(quiet, clips, store)
+        yield from map(
+            _TranscriptRow, clips, read_transcripts(words, clips, store), clean
+        )
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:

@@ -85,7 +85,7 @@ class Cell:
         return replace(self, groups={}, refused=reason, candidates=())
 
 
-def under_mean(cell: Cell) -> Cell:
+def with_mean_head(cell: Cell) -> Cell:
     """Return a cell with the head `mean` on the layers that its own head reads."""
     defaults = {name: option.default for name, option in MEAN.all_options().items()}
     state0 = any(0 in spec.layers for spec in cell.groups.values())

@@ -217,5 +217,5 @@ BLOCK: Mapping[str, Check] = {
         for name, hint in get_type_hints(Request, include_extras=True).items()
     },
 }
-NEEDED = [one.name for one in fields(Request) if one.default is MISSING]
+NEEDED = [key.name for key in fields(Request) if key.default is MISSING]
 """Keys that a block must have."""

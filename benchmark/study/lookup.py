@@ -61,15 +61,15 @@ def read_upstreams(
     Raises:
         UnknownName: if a name or option is not known.
         BadSpec: if a text cannot be read, two names differ only in a path, an upstream
-            is to read transcripts from one that does not transcribe, or an upstream
-            that cannot be fine-tuned is to be.
+            reads transcripts from one that does not transcribe, or fine-tuning is set
+            for an upstream that cannot be fine-tuned.
     """
     upstreams = read_names(texts, plugins.upstream)
     if finetune is not None:
         upstreams = [_finetuned(card, finetune, plugins) for card in upstreams]
     for part in chain.from_iterable(parts_of(card).values() for card in upstreams):
         _refuse_unused_lr(part)
-        if (transcriber := written_by(part)) is not None:
+        if (transcriber := transcriber_of(part)) is not None:
             _refuse_no_transcripts(transcriber, part.label)
     return upstreams
 
@@ -85,10 +85,10 @@ def _finetuned(
         )
     if upstream.options["finetune"] is not None:
         return upstream
-    under = tuned_under(head)
-    if isinstance(under, Spec):
-        return _with(upstream, finetune=plugins.bind("downstream", under))
-    return _with(upstream, finetune=under)
+    value = tuned_under(head)
+    if isinstance(value, Spec):
+        return _with(upstream, finetune=plugins.bind("downstream", value))
+    return _with(upstream, finetune=value)
 
 
 def _with(
@@ -107,7 +107,7 @@ def _refuse_unused_lr(upstream: ConfiguredCard[UpstreamCard]) -> None:
         )
 
 
-def written_by(
+def transcriber_of(
     upstream: ConfiguredCard[UpstreamCard],
 ) -> ConfiguredCard[UpstreamCard] | None:
     """Return the upstream whose transcripts another reads; None if there is none."""
@@ -146,7 +146,7 @@ def _refuse_no_transcripts(
         )
 
 
-def read_places(
+def read_corpora(
     texts: Iterable[str], noises: Sequence[str], plugins: Plugins
 ) -> list[CorpusAndNoise]:
     """Look up corpora, each named alone or as ``CORPUS-NOISE``.

@@ -68,7 +68,7 @@ def overlap(corpus: Corpus, splits: Sequence[Split]) -> Overlap:
     Texts are compared in lower case and without punctuation.
     """
     speakers = [utterance.speaker for utterance in corpus.utterances]
-    texts = [spoken(utterance.text) for utterance in corpus.utterances]
+    texts = [normalised_text(utterance.text) for utterance in corpus.utterances]
     tested = {row for split in splits for row in split.test}
     return Overlap(
         utterances=len(tested),
@@ -87,11 +87,11 @@ def _shared(values: Sequence[str], splits: Sequence[Split]) -> int:
     return len(shared)
 
 
-def spoken(text: str | None) -> str:
+def normalised_text(text: str | None) -> str:
     """Return a text in lower case and without punctuation; empty if there is none.
 
     Examples:
-        >>> spoken("Oh, it's  YOU!"), spoken(None)
+        >>> normalised_text("Oh, it's  YOU!"), normalised_text(None)
         ('oh its you', '')
     """
     kept = (
@@ -108,7 +108,7 @@ def tells_speakers(corpus: Corpus) -> bool:
     return len(speakers) < len(corpus.utterances)
 
 
-def unit_said(corpus: Corpus, splits: Sequence[Split]) -> str:
+def unit_label(corpus: Corpus, splits: Sequence[Split]) -> str:
     """Name the unit of independence, with a note if its speakers can be shared.
 
     The text enters the digest of a protocol, so that its words cannot change.

@@ -108,8 +108,8 @@ class Protocol:
     ) -> Protocol:
         """Return this protocol with settings of the command line, if not None."""
         typed = {"epochs": epochs, "precision": precision}
-        given = {key: value for key, value in typed.items() if value is not None}
-        overrides = {**self.overrides, **given}
+        new = {key: value for key, value in typed.items() if value is not None}
+        overrides = {**self.overrides, **new}
         return dataclasses.replace(self, overrides=overrides, limit=limit)
 
     def details(

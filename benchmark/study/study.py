@@ -19,10 +19,10 @@ from nserbench.benchmark.study.grid import (
 from nserbench.benchmark.study.lookup import (
     CorpusAndNoise,
     conditions,
+    read_corpora,
     read_names,
-    read_places,
     read_upstreams,
-    written_by,
+    transcriber_of,
 )
 from nserbench.benchmark.study.protocols import Protocol, read_protocol
 from nserbench.benchmark.study.splits import (
@@ -162,7 +162,7 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
     """
     upstreams = read_upstreams(request.upstreams, plugins, request.finetune)
     downstreams = read_names(request.downstreams, plugins.downstreams.bind)
-    pairs = read_places(request.corpora, request.noises, plugins)
+    pairs = read_corpora(request.corpora, request.noises, plugins)
     protocols = {pair.corpus.label: _protocol(pair.corpus, request) for pair in pairs}
     corpora = [
         CorpusCondition(pair.corpus, condition, protocols[pair.corpus.label])
@@ -216,7 +216,9 @@ def _without_unseen(cell: Cell, opened: OpenedCorpus) -> Cell:
 def _without_texts(cell: Cell, corpus: Corpus) -> Cell:
     """Refuse a cell whose upstream reads texts that the corpus does not have."""
     parts = parts_of(cell.upstream).values()
-    if not any("texts" in part.card.reads and not written_by(part) for part in parts):
+    if not any(
+        "texts" in part.card.reads and not transcriber_of(part) for part in parts
+    ):
         return cell
     missing = sum(utterance.text is None for utterance in corpus.utterances)
     if cell.refused is not None or not missing:
