@@ -1,1 +1,1 @@
-"""Run the study: from what was asked for to result folders."""
+"""Run studies: from a request to folders of results."""

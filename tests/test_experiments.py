@@ -14,8 +14,9 @@ from nserbench.benchmark.experiments.layout import EVERY_LAYER, read_layout
 from nserbench.benchmark.experiments.run import run_apart
 from nserbench.benchmark.experiments.summaries import NUMBERS, summaries
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.grid_file import BadGrid, Overrides
+from nserbench.benchmark.study.grid_file import Overrides
 from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.toml_checks import BadGrid
 from nserbench.cli.experiment import experiment
 from nserbench.errors import BadSpec, CorpusMissing, NothingToRun, UnknownName
 from nserbench.leaderboard.published.data import read_published
@@ -171,7 +172,7 @@ def test_the_error_of_an_unknown_part_lists_the_known_ones() -> None:
     [
         ({"title": "a", "upstream": "mel"}, "needs either an upstream and a d"),
         ({"title": "a"}, "needs either an upstream and a downstream, or a reason"),
-        ({"upstream": "mel", "downstream": "mean"}, "has no 'title'"),
+        ({"upstream": "mel", "downstream": "mean"}, "lacks the key 'title'"),
         ({"title": "a", "heads": "b"}, "unknown key 'heads'"),
     ],
 )

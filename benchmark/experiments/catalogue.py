@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from nserbench.benchmark.experiments.layout import ReportItem, ReportRow, read_layout
 from nserbench.benchmark.experiments.summaries import FOLDER, NUMBERS
-from nserbench.benchmark.study.grid_file import BadGrid, GridBlock, GridFile, read_grid
+from nserbench.benchmark.study.grid_file import GridBlock, GridFile, read_grid
+from nserbench.benchmark.study.toml_checks import BadGrid
 from nserbench.errors import UnknownName
 
 

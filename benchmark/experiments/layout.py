@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from nserbench.benchmark.study.grid_file import (
+from nserbench.benchmark.study.toml_checks import (
     BadGrid,
     Check,
     a_text,

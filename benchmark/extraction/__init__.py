@@ -1,4 +1,4 @@
-"""From audio and text to features and transcripts in the store.
+"""Extract features and transcripts from audio and text, and store them.
 
 Nothing here trains a head.
 """

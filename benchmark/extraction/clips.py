@@ -1,4 +1,4 @@
-"""Reading all audio of a corpus once before anything slow starts."""
+"""Read, check and digest all audio of a corpus before the slow work starts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SHOWN = 20  # bad files named in one message
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """An utterance whose audio has been read and found good.
+    """An utterance whose audio has been read and can be used.
 
     Attributes:
         utterance: The utterance.
-        digest: Of the decoded audio, mono at 16 kHz.
-        samples: Its length at 16 kHz.
+        digest: Digest of the decoded audio, mono at 16 kHz.
+        samples: Number of samples at 16 kHz.
     """
 
     utterance: Utterance
@@ -36,56 +36,62 @@ def read_clips(
 ) -> list[Clip]:
     """Read, check and digest the audio of every utterance, in the order given.
 
-    Files that have not changed since an earlier survey are not read again.
+    Files that have not changed since they were last read are not read again.
 
     Raises:
-        BadAudio: if any file cannot be used; the message names them all.
+        BadAudio: if any file cannot be used; the message names the files.
     """
-    there = {one.path for one in utterances if one.path.is_file()}
+    paths = {utterance.path for utterance in utterances if utterance.path.is_file()}
     known = {
         path: json.loads(fact)
-        for path, fact in file_facts.known("audio", there).items()
+        for path, fact in file_facts.known("audio", paths).items()
     }
-    new = [one for one in utterances if _part(one) not in known.get(one.path, {})]
+    new = [
+        utterance
+        for utterance in utterances
+        if _segment(utterance) not in known.get(utterance.path, {})
+    ]
     problems, changed = [], set()
-    for one, found in zip(new, _read_all(new, progress), strict=True):
-        if isinstance(found, BadAudio):
-            problems.append(str(found))
+    for utterance, audio in zip(new, _read_all(new, progress), strict=True):
+        if isinstance(audio, BadAudio):
+            problems.append(str(audio))
         else:
-            known.setdefault(one.path, {})[_part(one)] = found
-            changed.add(one.path)
+            known.setdefault(utterance.path, {})[_segment(utterance)] = audio
+            changed.add(utterance.path)
     file_facts.note(
         FileFact("audio", path, json.dumps(known[path])) for path in changed
     )
     if problems:
         _refuse(list(dict.fromkeys(problems)))
-    return [Clip(one, *known[one.path][_part(one)]) for one in utterances]
+    return [Clip(u, *known[u.path][_segment(u)]) for u in utterances]
 
 
-def _part(one: Utterance) -> str:
-    return f"{one.start}-{one.end}-{one.channel}"
+def _segment(utterance: Utterance) -> str:
+    return f"{utterance.start}-{utterance.end}-{utterance.channel}"
 
 
 def _read_all(
     utterances: Sequence[Utterance], progress: Progress
 ) -> list[tuple[str, int] | BadAudio]:
-    """Give digest and samples of each, or what is wrong with it."""
+    """Return the digest and number of samples of each utterance, or its problem."""
     if not utterances:
         return []
     progress.stage("reading audio", len(utterances), "clips")
-    found = []
+    results = []
     with ThreadPoolExecutor() as pool:
-        for one in pool.map(_read, utterances):
-            found.append(one)
+        for result in pool.map(_read, utterances):
+            results.append(result)
             progress.advance()
-    return found
+    return results
 
 
-def _read(one: Utterance) -> tuple[str, int] | BadAudio:
+def _read(utterance: Utterance) -> tuple[str, int] | BadAudio:
     try:
-        wave = read_audio(one.path, one.start, one.end, one.channel)
+        wave = read_audio(
+            utterance.path, utterance.start, utterance.end, utterance.channel
+        )
     except BadAudio as error:
-        return error  # so that all of them are named, not the first alone
+        return error  # so that the message names all bad files, not only the first
     return audio_digest(wave), len(wave)
 
 

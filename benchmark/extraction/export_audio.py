@@ -1,4 +1,4 @@
-"""Noisy speech as files, for users of other toolkits."""
+"""Write noisy speech to files, for use with other toolkits."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ def export(
 ) -> Path:
     """Write every utterance in one condition, and a manifest of how it was made.
 
-    Samples are 32-bit floats at 16 kHz, as upstreams hear them: nothing is clipped or
-    rescaled. The manifest can be read back as ``manifest:path=FILE``.
+    Samples are 32-bit floats at 16 kHz, as upstreams receive them: nothing is clipped
+    or rescaled. The manifest can be used as a corpus: ``manifest:path=FILE``.
 
     Args:
         opened: The corpus with its noises.
-        condition: Which noise at which level.
-        folder: Where to write, made if need be.
-        seed: Of the noise offsets.
-        progress: Hears of every utterance.
+        condition: The noise and its SNR, or clean speech.
+        folder: Folder to write to, created if missing.
+        seed: Seed of the noise offsets.
+        progress: Shows how many utterances are done.
 
     Returns:
-        The manifest, one row for each file.
+        Path of the manifest, which has one row for each file.
 
     Raises:
-        BadAudio: if a file or a stretch of noise cannot be used.
-        BadSpec: if each fold is to have noise of its own, and there is too little.
+        BadAudio: if a file or a part of the noise cannot be used.
+        BadSpec: if each fold needs a separate part of the noise, and there is too
+            little noise for that.
     """
+    utterances = opened.corpus.utterances
     if opened.rule.disjoint:
-        opened.refuse_short_noises(
-            [len(_read(one)) for one in opened.corpus.utterances]
-        )
+        opened.refuse_short_noises([len(_read(utterance)) for utterance in utterances])
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / MANIFEST
-    manifest.unlink(missing_ok=True)  # it stands only where all its files do
-    utterances = opened.corpus.utterances
+    manifest.unlink(missing_ok=True)  # there is a manifest only if all files are
+    noise = opened.noise(condition)
     progress.stage(f"writing {condition}", len(utterances), "clips")
     rows = []
-    for one in utterances:
-        rows.append(_write(one, opened.noise(condition), condition, folder, seed))
+    for utterance in utterances:
+        rows.append(_write(utterance, noise, condition, folder, seed))
         progress.advance()
     with manifest.open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, rows[0])
@@ -69,17 +69,21 @@ def export(
 
 
 def _write(
-    one: Utterance, noise: Noise | None, condition: Condition, folder: Path, seed: int
+    utterance: Utterance,
+    noise: Noise | None,
+    condition: Condition,
+    folder: Path,
+    seed: int,
 ) -> dict[str, object]:
-    """Write one utterance and give its row of the manifest."""
-    wave = _read(one)
-    how: dict[str, object] = dict.fromkeys(
+    """Write one utterance, and return its row of the manifest."""
+    wave = _read(utterance)
+    mixing: dict[str, object] = dict.fromkeys(
         ("noise", "snr", "noise_file", "offset", "gain", "measured_snr"), ""
     )
     if noise is not None and condition.snr is not None:
-        mixture = add_noise(wave, noise, one.id, condition.snr, seed)
+        mixture = add_noise(wave, noise, utterance.id, condition.snr, seed)
         wave = mixture.wave
-        how = {
+        mixing = {
             "noise": noise.name,
             "snr": condition.snr,
             "noise_file": mixture.path,
@@ -88,28 +92,28 @@ def _write(
             "measured_snr": f"{mixture.snr:.4f}",
         }
     # Quoted, since an id may be a path that leads out of the folder.
-    file = folder / f"{quote(one.id, safe='@')}.wav"
+    file = folder / f"{quote(utterance.id, safe='@')}.wav"
     # Not by soundfile, whose float files hold the time at which they were written.
     wavfile.write(file, SAMPLE_RATE, wave)
     return {
         "path": file.name,
-        **_labels(one),
-        "source": one.path,
-        **how,
+        **_labels(utterance),
+        "source": utterance.path,
+        **mixing,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
 
 
-def _read(one: Utterance) -> NDArray[np.float32]:
-    return read_audio(one.path, one.start, one.end, one.channel)
+def _read(utterance: Utterance) -> NDArray[np.float32]:
+    return read_audio(utterance.path, utterance.start, utterance.end, utterance.channel)
 
 
-def _labels(one: Utterance) -> dict[str, object]:
+def _labels(utterance: Utterance) -> dict[str, object]:
     return {
-        "id": one.id,
-        "label": one.label,
-        "speaker": one.speaker,
-        "fold": one.fold,
-        "text": one.text or "",
-        "language": one.language or "",
+        "id": utterance.id,
+        "label": utterance.label,
+        "speaker": utterance.speaker,
+        "fold": utterance.fold,
+        "text": utterance.text or "",
+        "language": utterance.language or "",
     }

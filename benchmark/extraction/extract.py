@@ -1,4 +1,4 @@
-"""One upstream pass over the utterances of one condition, into the store."""
+"""Run an upstream once over the utterances of a condition, and store the result."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from nserbench.upstreams.enhancement.base import Enhancer
 if TYPE_CHECKING:
     import torch
 
-SHARD = 32  # utterances; what a kill can lose
-_BATCH_ELSEWHERE = 16  # on a GPU; on a CPU the card says
+SHARD = 32  # utterances in a file; after a kill at most these are lost
+_GPU_BATCH = 16  # utterances; on a CPU the card says how many
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModels:
-    """The models of an extraction, on a device."""
+    """The loaded models of an extraction."""
 
     upstream: Upstream
     enhancer: Enhancer | None
@@ -45,23 +45,22 @@ class LoadedModels:
 
 @dataclass(slots=True)
 class ModelCache:
-    """Opens the models of extractions, each once, and keeps them.
+    """Loads the models of extractions, each once, and keeps them.
 
     Attributes:
-        device: Where to.
+        device: Device to load them to, such as ``cpu`` or ``cuda:0``.
     """
 
     device: str
     _kept: dict[str, LoadedModels] = field(default_factory=dict)
 
     def open(self, extraction: Extraction) -> LoadedModels:
-        """Give the models of an extraction, whatever its condition."""
+        """Return the models of an extraction, which are the same in every condition."""
         name = extraction.models
         if name not in self._kept:
-            upstream, cleaner = extraction.upstream.bound, extraction.enhancer
-            enhancer = None
-            if cleaner is not None:
-                bound = cleaner.bound
+            upstream, enhancer = extraction.upstream.bound, None
+            if extraction.enhancer is not None:
+                bound = extraction.enhancer.bound
                 enhancer = bound.card.open(bound.options, self.device)
             opened = upstream.card.open(upstream.options, self.device)
             if (file := extraction.upstream.tuned) is not None:
@@ -78,15 +77,15 @@ def extract_missing(
     models: ModelCache,
     progress: Progress,
 ) -> None:
-    """Make what the store lacks of some features, and the transcripts they read.
+    """Extract the features that the store lacks, and the transcripts that they need.
 
     Args:
-        extraction: What they are.
+        extraction: The extraction.
         clips: The utterances.
-        forms: Which forms of them are needed.
-        store: Where they go.
-        models: Who opens what is needed for it.
-        progress: Hears of every utterance.
+        forms: Forms that are needed.
+        store: Store to write to.
+        models: Loads the models.
+        progress: Shows how many utterances are done.
 
     Raises:
         NserbenchError: if a model cannot be loaded, a feature is not finite, or a
@@ -95,27 +94,27 @@ def extract_missing(
     if extraction.transcripts is not None:
         source = extraction.transcripts
         extract_missing(source, clips, ["transcripts"], store, models, progress)
-    missing, short = lacking(extraction, clips, forms, store)
+    missing, to_store = lacking(extraction, clips, forms, store)
     if missing:
-        label = extraction.upstream.bound.label
-        what = f"{label} in {extraction.condition}"
-        progress.stage(what, len(missing), "clips")
-        extract(extraction, models.open(extraction), missing, short, store, progress)
+        title = f"{extraction.upstream.bound.label} in {extraction.condition}"
+        progress.stage(title, len(missing), "clips")
+        loaded = models.open(extraction)
+        extract(extraction, loaded, missing, to_store, store, progress)
 
 
 def lacking(
     extraction: Extraction, clips: Sequence[Clip], forms: Sequence[Form], store: Store
 ) -> tuple[dict[str, Clip], list[Form]]:
-    """Give the utterances that the store lacks in some form, by key, and the forms."""
-    affects_features = dict(zip(extraction.keys(clips), clips, strict=True))
+    """Return the utterances missing from the store, by key, and the forms they lack."""
+    by_key = dict(zip(extraction.keys(clips), clips, strict=True))
     features = store.features(extraction.identity)
-    held = {form: features.keys(form) for form in forms}
-    short = [form for form in forms if not held[form].issuperset(affects_features)]
+    stored = {form: features.keys(form) for form in forms}
+    lacking_forms = [form for form in forms if not stored[form].issuperset(by_key)]
     return {
         key: clip
-        for key, clip in affects_features.items()
-        if any(key not in held[form] for form in short)
-    }, short
+        for key, clip in by_key.items()
+        if any(key not in stored[form] for form in lacking_forms)
+    }, lacking_forms
 
 
 def extract(
@@ -126,49 +125,52 @@ def extract(
     store: Store,
     progress: Progress,
 ) -> None:
-    """Run an upstream over utterances and store what it gives.
+    """Run an upstream over utterances and store its features or transcripts.
 
     Args:
-        extraction: What to run.
+        extraction: The extraction.
         loaded: Its models.
         clips: Utterances by key.
-        forms: What to store of each.
-        store: Where to.
-        progress: Hears of every utterance.
+        forms: Forms to store of each utterance.
+        store: Store to write to.
+        progress: Shows how many utterances are done.
 
     Raises:
-        NserbenchError: if a feature is not finite, or a group not as the card says.
+        NserbenchError: if a feature is not finite, or a group is not as the card says.
     """
     upstream, bound = loaded.upstream, extraction.upstream.bound
-    features = _announced(extraction, upstream, store)
+    features = _open_for_writing(extraction, upstream, store)
     described = bound.card.describe(bound.options)
     on_cpu, peak = upstream.device == "cpu", Peak(upstream.device)
-    size = extraction.card.batch if on_cpu else _BATCH_ELSEWHERE
+    size = extraction.card.batch if on_cpu else _GPU_BATCH
     for shard in chunks(list(clips.items()), SHARD):
         began = time.perf_counter()
         states: dict[Form, dict[str, dict[str, NDArray[Any]]]] = {
             form: {} for form in forms
         }
         for batch in chunks(shard, size):
-            ones = [clip for _, clip in batch]
-            heard = _hear(extraction, loaded, ones, forms, store)
-            if heard.features:
-                _refuse_undescribed(extraction, heard.features, described)
-            _keep(extraction, batch, heard, states)
+            recognised = _run_batch(
+                extraction, loaded, [clip for _, clip in batch], forms, store
+            )
+            if recognised.features:
+                _refuse_undescribed(extraction, recognised.features, described)
+            _collect(extraction, batch, recognised, states)
             progress.advance(len(batch))
         facts = {"seconds": f"{time.perf_counter() - began:.3f}"}
-        if (held := peak.bytes) is not None:
-            facts["peak"] = str(held)
+        if (peak_bytes := peak.bytes) is not None:
+            facts["peak"] = str(peak_bytes)
         for form in forms:
             features.write(form, states[form], facts)
 
 
-def _announced(extraction: Extraction, upstream: Upstream, store: Store) -> Features:
+def _open_for_writing(
+    extraction: Extraction, upstream: Upstream, store: Store
+) -> Features:
     about = {
         "upstream": extraction.upstream.bound.label,
         "condition": extraction.condition,
         "parameters": upstream.parameter_count(),
-        **_tuned(extraction),
+        **_tuning_cost(extraction),
     }
     return store.announce(extraction.identity, about)
 
@@ -176,12 +178,12 @@ def _announced(extraction: Extraction, upstream: Upstream, store: Store) -> Feat
 def _load_tuned(file: Path, upstream: Upstream) -> None:
     from nserbench.benchmark.extraction.tuned_weights import load_tuned
 
-    assert upstream.model is not None  # noqa: S101 - or it could not have been tuned
+    assert upstream.model is not None  # noqa: S101 - only a model can be fine-tuned
     load_tuned(file, upstream.model)
 
 
-def _tuned(extraction: Extraction) -> dict[str, float]:
-    """Give what the tuning of an upstream cost, if it was tuned."""
+def _tuning_cost(extraction: Extraction) -> dict[str, float]:
+    """Return the parameters and seconds of fine-tuning; empty without fine-tuning."""
     if (file := extraction.upstream.tuned) is None:
         return {}
     from nserbench.benchmark.extraction.tuned_weights import tuned_facts
@@ -190,8 +192,10 @@ def _tuned(extraction: Extraction) -> dict[str, float]:
     return {"tuned_parameters": count, "tuning_seconds": seconds}
 
 
-def said(extraction: Extraction, clips: Sequence[Clip], store: Store) -> list[str]:
-    """Read the transcripts of utterances that `extract_missing` has made."""
+def read_transcripts(
+    extraction: Extraction, clips: Sequence[Clip], store: Store
+) -> list[str]:
+    """Read the transcripts that `extract_missing` has stored."""
     features = store.features(extraction.identity)
     return [features.read_transcript(extraction.key(clip)) for clip in clips]
 
@@ -199,56 +203,56 @@ def said(extraction: Extraction, clips: Sequence[Clip], store: Store) -> list[st
 def read_texts(
     extraction: Extraction, clips: Sequence[Clip], store: Store
 ) -> list[str | None]:
-    """Give the texts that an upstream is to read: transcripts, or the corpus's own."""
+    """Return the texts that an upstream reads: transcripts, or those of the corpus."""
     if extraction.transcripts is None:
         return [clip.utterance.text for clip in clips]
-    return list(said(extraction.transcripts, clips, store))
+    return list(read_transcripts(extraction.transcripts, clips, store))
 
 
-def _hear(
+def _run_batch(
     extraction: Extraction,
     loaded: LoadedModels,
     clips: Sequence[Clip],
     forms: Sequence[Form],
     store: Store,
 ) -> Recognised:
-    """Run one batch."""
+    """Run an upstream over one batch of utterances."""
     texts = read_texts(extraction, clips, store)
     batch = extraction.batch(clips, texts, loaded.enhancer)
     return _run(loaded.upstream, batch, set(forms))
 
 
-def _keep(
+def _collect(
     extraction: Extraction,
-    affects_features: Sequence[tuple[str, Clip]],
-    heard: Recognised,
+    batch: Sequence[tuple[str, Clip]],
+    recognised: Recognised,
     states: Mapping[Form, dict[str, dict[str, NDArray[Any]]]],
 ) -> None:
-    """Put what is to be stored of a batch into ``states``, by form and key."""
-    for place, (key, clip) in enumerate(affects_features):
-        for form, found in states.items():
+    """Add the arrays of a batch to ``states``, by form and key."""
+    for index, (key, clip) in enumerate(batch):
+        for form, arrays in states.items():
             if form == "transcripts":
-                found[key] = {"text": _letters(heard.texts[place])}
+                arrays[key] = {"text": _utf8(recognised.texts[index])}
             else:
-                found[key] = _form(heard.features, place, form)
-                _refuse_infinite(extraction, clip, found[key])
+                arrays[key] = _arrays(recognised.features, index, form)
+                _refuse_infinite(extraction, clip, arrays[key])
 
 
-def written(upstream: Upstream, batch: Batch) -> list[str]:
-    """Let an upstream write down what it hears.
+def transcribe_batch(upstream: Upstream, batch: Batch) -> list[str]:
+    """Transcribe a batch with an upstream.
 
     Raises:
-        NserbenchError: if it cannot, against what its card says.
+        NserbenchError: if the upstream cannot transcribe, although its card says so.
     """
     return _transcriber(upstream).transcribe(batch)
 
 
 def _run(upstream: Upstream, batch: Batch, forms: set[Form]) -> Recognised:
-    """Let an upstream hear a batch, and write it down only if asked to."""
+    """Extract features, transcripts or both from a batch."""
     if "transcripts" not in forms:
         return Recognised(upstream.extract(batch), ())
     if forms == {"transcripts"}:
-        return Recognised({}, written(upstream, batch))
+        return Recognised({}, transcribe_batch(upstream, batch))
     import torch
 
     with torch.no_grad():
@@ -258,7 +262,7 @@ def _run(upstream: Upstream, batch: Batch, forms: set[Form]) -> Recognised:
 def _transcriber(upstream: Upstream) -> Transcriber:
     if not isinstance(upstream, Transcriber):
         raise NserbenchError(
-            f"{type(upstream).__name__} is no Transcriber, as its card says it is"
+            f"{type(upstream).__name__} is no Transcriber, although its card says so"
         )
     return upstream
 
@@ -266,16 +270,17 @@ def _transcriber(upstream: Upstream) -> Transcriber:
 def _refuse_undescribed(
     extraction: Extraction, layered: LayeredFeatures, described: Groups
 ) -> None:
-    # Layers are read back by the card's numbers: with others they would be mixed up.
-    said = {name: (len(one.layers), one.dim) for name, one in described.items()}
-    given = {
+    # Layers are read from the store by the numbers that the card says.
+    expected = {name: (len(spec.layers), spec.dim) for name, spec in described.items()}
+    actual = {
         name: (group.states.shape[0], group.states.shape[3])
         for name, group in layered.items()
     }
-    if given != said:
+    if actual != expected:
+        label = extraction.upstream.bound.label
         raise NserbenchError(
-            f"{extraction.upstream.bound.label} does not give what its card says\n"
-            f"  layers and dim of each group: {given} instead of {said}"
+            f"{label} does not return the groups that its card says\n"
+            f"  layers and dim of each group: {actual}, and not {expected}"
         )
 
 
@@ -285,18 +290,20 @@ def _refuse_infinite(
     for group, array in groups.items():
         if not np.isfinite(array).all():
             raise NserbenchError(
-                f"{extraction.upstream.bound.label} gives values that are not "
+                f"{extraction.upstream.bound.label} returns values that are not "
                 f"finite for {clip.utterance.id} in {group!r}"
             )
 
 
-def _form(layered: LayeredFeatures, place: int, form: Form) -> dict[str, NDArray[Any]]:
-    """Trim one utterance to its valid frames, and pool them if asked to."""
-    found = {}
+def _arrays(
+    layered: LayeredFeatures, index: int, form: Form
+) -> dict[str, NDArray[Any]]:
+    """Return the valid frames of one utterance, or their means over time, by group."""
+    arrays = {}
     for name, group in layered.items():
-        states = group.states[:, place, : int(group.lengths[place])]
-        found[name] = _pool(states) if form == "pooled" else _half(states)
-    return found
+        states = group.states[:, index, : int(group.lengths[index])]
+        arrays[name] = _pool(states) if form == "pooled" else _half(states)
+    return arrays
 
 
 def _pool(states: torch.Tensor) -> NDArray[np.float32]:
@@ -309,5 +316,5 @@ def _half(states: torch.Tensor) -> NDArray[np.float16]:
     return half
 
 
-def _letters(text: str) -> NDArray[np.uint8]:
+def _utf8(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8)

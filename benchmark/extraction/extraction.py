@@ -1,4 +1,4 @@
-"""What decides the features of an utterance: the identity of an extraction."""
+"""An extraction: an upstream over speech in a condition, and its identity."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class DigestedModel(Generic[M]):
 
     Attributes:
         bound: The card and its options.
-        weights: Digest of the checkpoint's files; empty where it has none.
-        tuned: Where weights that were tuned from it are; None where it is as it came.
+        weights: Digest of the checkpoint's files; empty if there are none.
+        tuned: Path of the fine-tuned weights; None if the model is not fine-tuned.
     """
 
     bound: ConfiguredCard[M]
@@ -37,7 +37,7 @@ class DigestedModel(Generic[M]):
 
     @property
     def identity(self) -> dict[str, object]:
-        """All that decides what it gives for the same input."""
+        """Everything that determines its output for a given input."""
         return {
             **self.bound.card.identity,
             "options": self.bound.key_options(),
@@ -51,12 +51,13 @@ class Extraction:
 
     Attributes:
         upstream: The upstream.
-        enhancer: What cleans the audio before the upstream hears it, if anything.
-        transcripts: Who writes down what the upstream reads, in the same condition;
-            None if it reads the corpus's own texts, or none.
-        noise: What is laid under the speech; None for clean speech.
-        snr: dB; None for clean speech.
-        mix_seed: Of the noise offsets.
+        enhancer: Removes noise before the upstream receives the audio; None if there is
+            no enhancer.
+        transcripts: Extraction of the transcripts that the upstream reads, in the same
+            condition; None if it reads the texts of the corpus, or no text.
+        noise: Noise added to the speech; None for clean speech.
+        snr: SNR in dB; None for clean speech.
+        mix_seed: Seed of the noise offsets.
     """
 
     upstream: DigestedModel[UpstreamCard]
@@ -73,31 +74,31 @@ class Extraction:
 
     @property
     def transcribes(self) -> bool:
-        """Whether the upstream writes down what it hears."""
+        """Whether the upstream transcribes speech."""
         return self.card.can_transcribe(self.upstream.bound.options)
 
     @property
-    def words(self) -> Extraction | None:
-        """Where the transcripts are that the features come with, or come from."""
+    def transcript_source(self) -> Extraction | None:
+        """Extraction of the transcripts that the upstream writes or reads."""
         return self if self.transcribes else self.transcripts
 
     @property
     def models(self) -> str:
-        """What it has to load: equal for the same models in whatever condition."""
+        """Digest of the models to load, the same for every condition."""
         return digest(
             [self.upstream.identity, self.enhancer and self.enhancer.identity]
         )
 
     @property
     def condition(self) -> str:
-        """``clean``, or a noise at an SNR; ``any`` where no audio is heard."""
+        """``clean``, or a noise at an SNR; ``any`` if the upstream reads no audio."""
         if not self.card.reads_audio:
             return self.transcripts.condition if self.transcripts else "any"
         return "clean" if self.noise is None else f"{self.noise.name}@{self.snr:g}"
 
     @property
     def identity(self) -> dict[str, object]:
-        """All that decides the features of an utterance besides the utterance."""
+        """Everything that determines the features, apart from the utterance."""
         mixed = None
         if self.noise is not None and self.card.reads_audio:
             mixed = {
@@ -114,42 +115,42 @@ class Extraction:
         }
 
     def without_noise(self) -> Extraction:
-        """Give the same over clean speech."""
+        """Return the same extraction over clean speech."""
         writer = self.transcripts and self.transcripts.without_noise()
         return replace(self, noise=None, snr=None, transcripts=writer)
 
     def tuned(self, file: Path) -> Extraction:
-        """Give the same with an upstream whose weights were tuned.
+        """Return the same extraction with fine-tuned weights.
 
         Args:
-            file: Where they are, or will be. Its name identifies them, since it is the
-                digest of all that decides them.
+            file: Path of the weights, which need not exist yet. Its name is the digest
+                of everything that determines them, and so identifies them.
         """
         weights = digest([self.upstream.weights, file.stem])
         model = replace(self.upstream, weights=weights, tuned=file)
         return replace(self, upstream=model)
 
     def key(self, clip: Clip) -> str:
-        """Give the digest of all that decides an utterance's features besides these."""
-        one, reads = clip.utterance, self.card.reads
-        heard = self.card.reads_audio
-        told = "texts" in reads and self.transcripts is None
+        """Return the digest of everything that differs between utterances."""
+        utterance, reads = clip.utterance, self.card.reads
+        reads_audio = self.card.reads_audio
+        reads_corpus_text = "texts" in reads and self.transcripts is None
         return digest(
             {
-                "audio": clip.digest if heard else None,
-                "offset": self._part(clip) if heard else None,
-                "text": one.text if told else None,
+                "audio": clip.digest if reads_audio else None,
+                "offset": self._noise_key(clip) if reads_audio else None,
+                "text": utterance.text if reads_corpus_text else None,
                 "transcript": self.transcripts and self.transcripts.key(clip),
-                "language": one.language if "languages" in reads else None,
+                "language": utterance.language if "languages" in reads else None,
             }
         )
 
     def keys(self, clips: Sequence[Clip]) -> list[str]:
-        """Give the key of each utterance."""
+        """Return the key of each utterance."""
         return [self.key(clip) for clip in clips]
 
     def wave(self, clip: Clip, enhancer: Enhancer | None = None) -> NDArray[np.float32]:
-        """Give the audio that the upstream hears: read, mixed, enhanced, padded or cut.
+        """Return the audio for the upstream: read, mixed, enhanced, padded or cut.
 
         Args:
             clip: The utterance.
@@ -158,15 +159,18 @@ class Extraction:
         Returns:
             ``(samples,)``.
         """
-        one, card = clip.utterance, self.card
-        wave = read_audio(one.path, one.start, one.end, one.channel)
+        utterance, card = clip.utterance, self.card
+        wave = read_audio(
+            utterance.path, utterance.start, utterance.end, utterance.channel
+        )
         if self.noise is not None and self.snr is not None:
-            wave = add_noise(wave, self.noise, one.id, self.snr, self.mix_seed).wave
+            noise, snr, seed = self.noise, self.snr, self.mix_seed
+            wave = add_noise(wave, noise, utterance.id, snr, seed).wave
         if enhancer is not None:
             wave = enhancer.enhance(wave)
         wave = wave[: card.max_samples]
-        short = card.min_samples - len(wave)
-        return np.pad(wave, (0, short)) if short > 0 else wave
+        padding = card.min_samples - len(wave)
+        return np.pad(wave, (0, padding)) if padding > 0 else wave
 
     def batch(
         self,
@@ -174,22 +178,22 @@ class Extraction:
         texts: Sequence[str | None],
         enhancer: Enhancer | None = None,
     ) -> Batch:
-        """Give what the upstream reads of some utterances.
+        """Return the input of the upstream for some utterances.
 
         Args:
             clips: The utterances.
-            texts: What is said in each, as far as it is known.
+            texts: Text of each utterance; None where it is not known.
             enhancer: The loaded enhancer, if the extraction has one.
         """
-        heard = clips if self.card.reads_audio else ()
+        with_audio = clips if self.card.reads_audio else ()
         return Batch(
             [clip.utterance.id for clip in clips],
-            [self.wave(clip, enhancer) for clip in heard],
+            [self.wave(clip, enhancer) for clip in with_audio],
             texts,
             [clip.utterance.language for clip in clips],
         )
 
-    def _part(self, clip: Clip) -> int | str | None:
+    def _noise_key(self, clip: Clip) -> int | str | None:
         if self.noise is None:
             return None
         return self.noise.key(clip.utterance.id, clip.samples, self.mix_seed)

@@ -1,4 +1,4 @@
-"""Upstreams whose checkpoints have been digested."""
+"""Find and digest the checkpoints of upstreams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nserbench.benchmark.extraction.extraction import DigestedModel, Extraction,
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition
-from nserbench.benchmark.study.lookup import written_by
+from nserbench.benchmark.study.lookup import transcriber_of
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.cards import ConfiguredCard
 from nserbench.upstreams.base import UpstreamCard
@@ -17,27 +17,27 @@ from nserbench.upstreams.enhancement.base import EnhancerCard
 
 @dataclass(frozen=True, slots=True)
 class ResolvedUpstream:
-    """An upstream, with the models that its options name, all digested.
+    """An upstream and the models that its options name, all digested.
 
     Attributes:
         upstream: The upstream.
-        enhancer: What cleans its audio.
-        transcriber: Who writes down what it reads.
+        enhancer: Removes noise from its audio; None if there is no enhancer.
+        transcriber: Writes the transcripts that it reads; None if it reads none.
     """
 
     upstream: DigestedModel[UpstreamCard]
     enhancer: DigestedModel[EnhancerCard] | None
     transcriber: ResolvedUpstream | None
 
-    def over(
+    def extraction(
         self, opened: OpenedCorpus, condition: Condition, mix_seed: int
     ) -> Extraction:
-        """Give its extraction over a corpus in a condition."""
-        writer = self.transcriber
+        """Return the extraction of this upstream over a corpus in a condition."""
+        transcriber = self.transcriber
         return Extraction(
             self.upstream,
             self.enhancer,
-            writer.over(opened, condition, mix_seed) if writer else None,
+            transcriber and transcriber.extraction(opened, condition, mix_seed),
             opened.noise(condition),
             condition.snr,
             mix_seed,
@@ -50,24 +50,23 @@ def resolve_upstream(
     """Digest the checkpoint of an upstream, and of the models that its options name.
 
     Raises:
-        CheckpointMissing: if weights are neither here nor to be had.
+        CheckpointMissing: if weights are not on this machine and cannot be downloaded.
     """
-    enhancer, writer = upstream.options.get("enhance"), written_by(upstream)
+    enhancer, transcriber = upstream.options.get("enhance"), transcriber_of(upstream)
     return ResolvedUpstream(
         _model(upstream, store),
         _model(enhancer, store) if enhancer is not None else None,
-        resolve_upstream(writer, store) if writer is not None else None,
+        resolve_upstream(transcriber, store) if transcriber is not None else None,
     )
 
 
 def _model(bound: ConfiguredCard[M], store: Store) -> DigestedModel[M]:
-    """Digest a checkpoint by its files' names and contents, wherever they lie."""
+    """Digest a checkpoint by the names and contents of its files."""
     if bound.card.extra is not None:
-        bound.card.resolve(bound.card.load)  # so that a missing package is met now
+        bound.card.resolve(bound.card.load)  # fails now if a package is missing
     files = bound.card.checkpoint_files(bound.options)
     if not files:
         return DigestedModel(bound, "")
-    found = store.file_facts.digests(files)
-    return DigestedModel(
-        bound, digest(sorted([path.name, found[path]] for path in files))
-    )
+    digests = store.file_facts.digests(files)
+    names = sorted([path.name, digests[path]] for path in files)
+    return DigestedModel(bound, digest(names))

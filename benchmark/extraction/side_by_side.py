@@ -1,4 +1,4 @@
-"""The extractions that a head reads, each made and kept alone."""
+"""Features of several upstreams under one head, each extracted and stored alone."""
 
 from __future__ import annotations
 
@@ -21,85 +21,89 @@ _AND = "+"  # between the keys of one utterance
 
 @dataclass(frozen=True, slots=True)
 class HeadInput:
-    """What a head reads in one condition: mostly one extraction, or several.
+    """The extractions that a head reads in one condition, most often a single one.
 
     Attributes:
-        parts: By what the names of their groups begin with; see `parts_of`. One that
-            is alone stands under the empty name.
+        parts: Extractions by the prefix of their groups' names; see `parts_of`. The
+            prefix of a single extraction is empty.
     """
 
     parts: Mapping[str, Extraction]
 
     @property
     def alone(self) -> Extraction:
-        """The only one; it is an error to ask for it where there are more."""
-        (one,) = self.parts.values()
-        return one
+        """The single extraction.
+
+        Raises:
+            ValueError: if there are several.
+        """
+        (extraction,) = self.parts.values()
+        return extraction
 
     @property
     def identity(self) -> dict[str, object]:
-        """All that decides the features of an utterance besides the utterance."""
+        """Everything that determines the features, apart from the utterance."""
         if "" in self.parts:
             return self.alone.identity
-        return {name: one.identity for name, one in self.parts.items()}
+        return {name: part.identity for name, part in self.parts.items()}
 
     @property
-    def words(self) -> Extraction | None:
-        """Where the transcripts are; None where there are none, or two sorts of them.
+    def transcript_source(self) -> Extraction | None:
+        """Extraction of the transcripts; None if there are none, or of two upstreams.
 
-        An upstream that reads what another beside it writes has the same.
+        An upstream that writes transcripts and one that reads them share them.
         """
-        found = [one.words for one in self.parts.values()]
-        written = {digest(one.identity): one for one in found if one is not None}
-        return None if len(written) != 1 else next(iter(written.values()))
+        sources = [part.transcript_source for part in self.parts.values()]
+        distinct = {digest(source.identity): source for source in sources if source}
+        return next(iter(distinct.values())) if len(distinct) == 1 else None
 
     @property
     def noise(self) -> Noise | None:
-        """What is laid under the speech; None for clean speech."""
+        """Noise added to the speech; None for clean speech."""
         return next(iter(self.parts.values())).noise
 
     def keys(self, clips: Sequence[Clip]) -> list[str]:
-        """Give the key of each utterance."""
-        each = [one.keys(clips) for one in self.parts.values()]
-        return [_AND.join(keys) for keys in zip(*each, strict=True)]
+        """Return the key of each utterance."""
+        by_part = [part.keys(clips) for part in self.parts.values()]
+        return [_AND.join(keys) for keys in zip(*by_part, strict=True)]
 
-    def kept(self, store: Store) -> list[Features]:
-        """Give where the features are, each place once, though two may share one."""
-        ones = self.parts.values()
-        return list(dict.fromkeys(store.features(one.identity) for one in ones))
+    def stored_features(self, store: Store) -> list[Features]:
+        """Return the stored features of all extractions, each only once."""
+        parts = self.parts.values()
+        return list(dict.fromkeys(store.features(part.identity) for part in parts))
 
     def features(self, store: Store) -> FeatureReader:
-        """Open the features."""
-        found = {name: store.features(one.identity) for name, one in self.parts.items()}
-        return found[""] if "" in found else SideBySideFeatures(found)
+        """Open the stored features."""
+        parts = {name: store.features(p.identity) for name, p in self.parts.items()}
+        return parts[""] if "" in parts else SideBySideFeatures(parts)
 
     def tuned(self, file: Path) -> HeadInput:
-        """Give the same of an upstream with other weights; see `Extraction.tuned`."""
+        """Return the same input with fine-tuned weights; see `Extraction.tuned`."""
         return HeadInput({"": self.alone.tuned(file)})
 
 
 class SideBySideFeatures:
-    """Features of several extractions: what is read of each is named after it.
+    """Features of several extractions, whose group names begin with the extraction.
 
     Args:
-        parts: By what the names of their groups begin with.
+        parts: Features by the prefix of their groups' names.
     """
 
     def __init__(self, parts: Mapping[str, Features]) -> None:
         self._parts = parts
-        self._places = {name: place for place, name in enumerate(parts)}
+        self._index = {name: index for index, name in enumerate(parts)}
 
     def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance; see `Features.read`."""
-        part, own, name = self._find(key, group)
-        return part.read(tier, own, name, layers)
+        part, part_key, part_group = self._find(key, group)
+        return part.read(tier, part_key, part_group, layers)
 
     def frames(self, key: str, group: str) -> int:
-        """Give the valid frames of an utterance's group."""
-        part, own, name = self._find(key, group)
-        return part.frames(own, name)
+        """Return the number of valid frames in a group of an utterance."""
+        part, part_key, part_group = self._find(key, group)
+        return part.frames(part_key, part_group)
 
     def _find(self, key: str, group: str) -> tuple[Features, str, str]:
-        """Give whose a group is, the utterance's key there, and the group's name."""
-        name, _, own = group.partition(".")
-        return self._parts[name], key.split(_AND)[self._places[name]], own
+        """Return the features that have a group, and the key and group name there."""
+        name, _, part_group = group.partition(".")
+        return self._parts[name], key.split(_AND)[self._index[name]], part_group

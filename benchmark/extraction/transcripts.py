@@ -1,4 +1,4 @@
-"""Transcripts of corpora in noise, and how well they match what was said."""
+"""Transcripts of corpora in noise, and their word errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nserbench.benchmark.extraction.clips import Clip, read_clips
-from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, said
+from nserbench.benchmark.extraction.extract import (
+    ModelCache,
+    extract_missing,
+    read_transcripts,
+)
 from nserbench.benchmark.extraction.resolve import resolve_upstream
 from nserbench.benchmark.extraction.word_errors import Against, WordErrors, recognition
 from nserbench.benchmark.store.feature_store import Store
@@ -23,15 +27,15 @@ COLUMNS = ("upstream", "corpus", "condition", "utterance", "reference", "transcr
 
 @dataclass(frozen=True, slots=True)
 class Transcripts:
-    """What an upstream wrote down of a corpus in a condition.
+    """Transcripts of a corpus in a condition by one upstream.
 
     Attributes:
-        upstream: Its label.
-        corpus: Its label.
+        upstream: Label of the upstream.
+        corpus: Label of the corpus.
         condition: The condition.
         clips: The utterances.
-        references: What each is compared with; None where nobody knows.
-        texts: The transcript of each.
+        references: Reference text of each utterance; None where it is not known.
+        texts: Transcript of each utterance.
     """
 
     upstream: str
@@ -43,7 +47,7 @@ class Transcripts:
 
     @property
     def recognition(self) -> WordErrors | None:
-        """How well they match; None if a reference is missing, or all are empty."""
+        """Word errors; None if a reference is missing, or all are empty."""
         languages = [clip.utterance.language for clip in self.clips]
         return recognised(self.references, self.texts, languages)
 
@@ -53,7 +57,7 @@ def recognised(
     texts: Sequence[str],
     languages: Sequence[str | None],
 ) -> WordErrors | None:
-    """Compare transcripts with references, where each utterance has one."""
+    """Count word errors; return None if the reference of an utterance is missing."""
     known = [text for text in references if text is not None]
     if len(known) < len(references):
         return None
@@ -69,61 +73,61 @@ def transcribe(
     models: ModelCache,
     progress: Progress,
 ) -> list[Transcripts]:
-    """Write corpora down, reading from the store what was written down before.
+    """Transcribe corpora; transcripts that are in the store are read from there.
 
     Args:
-        upstream: Who transcribes.
-        corpora: By label.
-        conditions: The label of a corpus, and the condition to hear it in.
-        against: What to compare with.
-        store: Where transcripts are kept.
-        models: Who opens the upstream.
-        progress: Hears of every utterance.
+        upstream: Upstream that transcribes.
+        corpora: Corpora by label.
+        conditions: Pairs of the label of a corpus and a condition.
+        against: Which references to compare with.
+        store: Store of the transcripts.
+        models: Loads the upstream.
+        progress: Shows how many utterances are done.
 
     Raises:
         NserbenchError: if audio or weights cannot be used.
     """
-    known = resolve_upstream(upstream, store)
+    resolved = resolve_upstream(upstream, store)
 
-    def write_down(label: str, condition: Condition) -> list[str]:
-        extraction = known.over(corpora[label], condition, mix_seed=0)
+    def transcribe_condition(label: str, condition: Condition) -> list[str]:
+        extraction = resolved.extraction(corpora[label], condition, mix_seed=0)
         extract_missing(
             extraction, clips[label], ["transcripts"], store, models, progress
         )
-        return said(extraction, clips[label], store)
+        return read_transcripts(extraction, clips[label], store)
 
     clips = {
         label: read_clips(opened.corpus.utterances, store.file_facts, progress)
         for label, opened in corpora.items()
     }
-    found = []
+    results = []
     for label, condition in conditions:
         references: Sequence[str | None]
         if against == "clean":
-            references = write_down(label, Condition())
+            references = transcribe_condition(label, Condition())
         else:
             references = [clip.utterance.text for clip in clips[label]]
-        texts = write_down(label, condition)
-        found.append(
+        texts = transcribe_condition(label, condition)
+        results.append(
             Transcripts(
                 upstream.label, label, condition, clips[label], references, texts
             )
         )
-    return found
+    return results
 
 
-def write_transcripts(file: Path, found: Sequence[Transcripts]) -> None:
-    """Write transcripts as a table, one row for each utterance.
+def write_transcripts(file: Path, results: Sequence[Transcripts]) -> None:
+    """Write transcripts as a CSV table, one row for each utterance.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
     with file.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(COLUMNS)
-        for one in found:
-            names = one.upstream, one.corpus, str(one.condition)
-            rows = zip(one.clips, one.references, one.texts, strict=True)
+        for result in results:
+            names = result.upstream, result.corpus, str(result.condition)
+            rows = zip(result.clips, result.references, result.texts, strict=True)
             table.writerows(
                 (*names, clip.utterance.id, reference, text)
                 for clip, reference, text in rows

@@ -1,4 +1,4 @@
-"""Weights that were tuned: kept apart from the checkpoint that they came from."""
+"""Save and load fine-tuned weights, apart from the checkpoint they started from."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from nserbench.upstreams.base import is_inside
 
 
 def set_train_mode(model: nn.Module, frozen: Sequence[str]) -> None:
-    """Put a model in training mode, but for the modules that stay as they are.
+    """Set a model to training mode, except for its frozen modules.
 
-    Those are in evaluation mode, and take no gradient.
+    Frozen modules are in evaluation mode and have no gradient.
     """
     model.train()
     for name, module in model.named_modules():
@@ -30,17 +30,17 @@ def set_train_mode(model: nn.Module, frozen: Sequence[str]) -> None:
 
 
 def trainable(model: nn.Module) -> dict[str, Tensor]:
-    """Give the weights that are trained, each once, by name."""
-    return {name: one for name, one in model.named_parameters() if one.requires_grad}
+    """Return the weights that are trained, each once, by name."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:
-    """Give all that training changes: weights, and running means such as batch norm's.
+    """Return all tensors that training changes, such as weights and batch-norm means.
 
-    The tensors are those of the model, so that copying into them loads them.
+    They are the tensors of the model itself: copying into them changes the model.
     """
-    kept = model.state_dict().keys()
-    buffers = {name: one for name, one in model.named_buffers() if name in kept}
+    saved = model.state_dict().keys()
+    buffers = {name: b for name, b in model.named_buffers() if name in saved}
     return {**trainable(model), **buffers}
 
 
@@ -48,7 +48,7 @@ def copy_into(state: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
     """Copy tensors into those of the same names.
 
     Raises:
-        KeyError: if one of them is not there.
+        KeyError: if a name is missing in ``into``.
     """
     with torch.no_grad():
         for name, value in state.items():
@@ -56,40 +56,41 @@ def copy_into(state: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
 
 
 def save_tuned(file: Path, model: nn.Module, seconds: float) -> None:
-    """Keep what a tuning changed.
+    """Save the weights that fine-tuning changed.
 
     Args:
-        file: Where to.
-        model: That was tuned.
-        seconds: That it took.
+        file: Path to write to.
+        model: The fine-tuned model.
+        seconds: Time that fine-tuning took.
     """
     state = {
-        name: one.detach().contiguous() for name, one in trainable_state(model).items()
+        name: tensor.detach().contiguous()
+        for name, tensor in trainable_state(model).items()
     }
-    count = sum(one.numel() for one in trainable(model).values())
+    count = sum(weights.numel() for weights in trainable(model).values())
     facts = {"parameters": str(count), "seconds": f"{seconds:.3f}"}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, save(state, facts))
 
 
 def load_tuned(file: Path, model: nn.Module) -> None:
-    """Put tuned weights into a model that was loaded as it came.
+    """Load fine-tuned weights into a model that has been loaded from its checkpoint.
 
     Raises:
-        StoreDamaged: if they cannot be read, or are of another model.
+        StoreDamaged: if they cannot be read, or belong to another model.
     """
     into = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     try:
         copy_into(load_file(file), into)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise StoreDamaged(
-            f"the tuned weights in {file} cannot be used: {error}\n"
-            "  delete the file and run the same command again: only it is made anew"
+            f"the fine-tuned weights in {file} cannot be used: {error}\n"
+            "  delete it and run the same command again: only this file is made again"
         ) from error
 
 
 def tuned_facts(file: Path) -> tuple[int, float]:
-    """Give how many weights were trained, and the seconds it took.
+    """Return the number of trained weights, and the seconds of fine-tuning.
 
     Raises:
         StoreDamaged: if the file cannot be read.
@@ -98,5 +99,8 @@ def tuned_facts(file: Path) -> tuple[int, float]:
         with safe_open(file, framework="pt") as stored:
             facts = stored.metadata()
     except (OSError, SafetensorError) as error:
-        raise StoreDamaged(f"{file} cannot be read: delete it") from error
+        raise StoreDamaged(
+            f"{file} cannot be read: {error}\n"
+            "  delete it and run the same command again: only this file is made again"
+        ) from error
     return int(facts["parameters"]), float(facts["seconds"])

@@ -1,4 +1,4 @@
-"""How well transcripts match what was said: error rates and hallucinations."""
+"""Word error rates and hallucinations of transcripts."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import starmap
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from whisper_normalizer.basic import BasicTextNormalizer
 
 UNSPACED = frozenset({"ja", "lo", "my", "th", "yue", "zh"})
-"""Languages without spaces between words, whose errors are counted in characters."""
+"""Languages written without spaces, whose errors are counted in characters."""
 
 LOOPED = 2.4
-"""The ratio by which zlib shrinks a text from which on Whisper takes it for a loop
-(Radford et al., arXiv:2212.04356, Sec. 4.5)."""
-
+"""A text that zlib compresses by more than this ratio counts as a repetition loop, as
+in Whisper (Radford et al., arXiv:2212.04356, Sec. 4.5)."""
 
 Against = Literal["reference", "clean"]
-"""What transcripts are compared with: what was said, or the transcript of clean speech,
-which shows what the noise alone does, even in a language that the model cannot read."""
+"""Which texts are the references: those of the corpus, or the transcripts of its
+clean speech. The latter show the effect of noise alone, even in a language that the
+model does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class WordErrors:
-    """How well the transcripts of some utterances match their references.
+    """Word errors of the transcripts of some utterances.
 
     Attributes:
-        measure: ``CER`` where all are in languages without spaces, else ``WER``.
+        measure: ``CER`` if all are in languages without spaces, else ``WER``.
         rate: Errors of all utterances, divided by the words of all references.
-        mean: The mean of the rates of the utterances whose reference has words.
-        match_error: The mean of the utterances' match error rates: errors divided by
-            errors and hits (Morris, Maier and Green, Interspeech 2004). Within 0 and 1,
-            so that no single loop outweighs all else, as it does in the other two.
-        hallucinations: Share of utterances that are longer than twice their
-            reference, loop, or are empty where something was said.
-        utterances: How many there are.
+        mean: Mean error rate of the utterances whose reference has words.
+        match_error: Mean match error rate of the utterances: errors divided by errors
+            and hits (Morris, Maier and Green, Interspeech 2004). It lies in 0 to 1, so
+            that one long repetition loop cannot dominate it, unlike the other two.
+        hallucinations: Share of transcripts that are longer than twice their
+            reference, repeat themselves, or are empty although the reference is not.
+        utterances: Number of utterances.
     """
 
     measure: Literal["WER", "CER"]
@@ -50,14 +51,14 @@ class WordErrors:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptMatch:
-    """One transcript against its reference, both normalised.
+    """One transcript compared with its reference, both normalised.
 
     Attributes:
-        errors: Substitutions, deletions and insertions.
-        words: Of the reference; characters where the language has no spaces.
+        errors: Number of substitutions, deletions and insertions.
+        words: Words in the reference; characters if the language has no spaces.
         hits: Words that are in both.
-        hallucinated: Whether it is longer than twice its reference, loops, or is
-            empty where something was said.
+        hallucinated: Whether the transcript is longer than twice its reference, repeats
+            itself, or is empty although the reference is not.
     """
 
     errors: int
@@ -67,7 +68,7 @@ class TranscriptMatch:
 
     @property
     def match_error(self) -> float:
-        """Errors divided by errors and hits; 0 where nothing was said nor heard."""
+        """Errors divided by errors and hits; 0 if both texts are empty."""
         return self.errors / max(1, self.errors + self.hits)
 
 
@@ -76,53 +77,52 @@ def recognition(
     transcripts: Sequence[str],
     languages: Sequence[str | None],
 ) -> WordErrors | None:
-    """Compare transcripts with what was said.
+    """Count the word errors of transcripts.
 
-    Both sides go through Whisper's normaliser: the English one for English and where
-    the language is not known, as Whisper itself is prompted then, else the basic one.
+    Both sides are normalised with Whisper's code: with the English normaliser if the
+    language is English or not known (Whisper is then prompted for English), else with
+    the basic one.
 
     Args:
-        references: What was said in each utterance.
-        transcripts: What was understood.
-        languages: ISO 639-1 codes, or None.
+        references: Reference text of each utterance.
+        transcripts: Transcript of each utterance.
+        languages: ISO 639-1 code of each utterance; None where it is not known.
 
     Returns:
-        None if no reference has a word, so that there is no rate.
+        The errors; None if no reference has a word, since there is no rate then.
     """
-    matches = [
-        match(*one) for one in zip(references, transcripts, languages, strict=True)
-    ]
-    told = [one for one in matches if one.words]
-    if not told:
+    matches = list(starmap(match, zip(references, transcripts, languages, strict=True)))
+    spoken = [m for m in matches if m.words]
+    if not spoken:
         return None
     return WordErrors(
-        measure="CER" if all(one in UNSPACED for one in languages) else "WER",
-        rate=sum(one.errors for one in matches) / sum(one.words for one in told),
-        mean=sum(one.errors / one.words for one in told) / len(told),
-        match_error=sum(one.match_error for one in matches) / len(matches),
-        hallucinations=sum(one.hallucinated for one in matches) / len(matches),
+        measure="CER" if all(language in UNSPACED for language in languages) else "WER",
+        rate=sum(m.errors for m in matches) / sum(m.words for m in spoken),
+        mean=sum(m.errors / m.words for m in spoken) / len(spoken),
+        match_error=sum(m.match_error for m in matches) / len(matches),
+        hallucinations=sum(m.hallucinated for m in matches) / len(matches),
         utterances=len(matches),
     )
 
 
 def match(reference: str, transcript: str, language: str | None) -> TranscriptMatch:
-    """Compare one transcript with what was said; see `recognition`."""
+    """Compare one transcript with its reference; see `recognition`."""
     import jiwer
 
-    wanted, found = (normalised(text, language) for text in (reference, transcript))
-    compared = jiwer.process_words(" ".join(wanted), " ".join(found))
+    expected, actual = (normalised(text, language) for text in (reference, transcript))
+    compared = jiwer.process_words(" ".join(expected), " ".join(actual))
     return TranscriptMatch(
         errors=compared.substitutions + compared.deletions + compared.insertions,
-        words=len(wanted),
+        words=len(expected),
         hits=compared.hits,
-        hallucinated=len(found) > 2 * len(wanted)
-        or (not found and bool(wanted))
+        hallucinated=len(actual) > 2 * len(expected)
+        or (not actual and bool(expected))
         or loops(transcript),
     )
 
 
 def loops(text: str) -> bool:
-    """Tell whether a text says the same again and again.
+    """Return whether a text repeats itself, as hallucinated transcripts often do.
 
     Examples:
         >>> loops("it was the best of times, it was the worst of times")
@@ -130,12 +130,12 @@ def loops(text: str) -> bool:
         >>> loops("thank you. " * 20)
         True
     """
-    letters = text.encode()
-    return len(letters) / len(zlib.compress(letters)) > LOOPED
+    encoded = text.encode()
+    return len(encoded) / len(zlib.compress(encoded)) > LOOPED
 
 
 def normalised(text: str, language: str | None) -> list[str]:
-    """Give the words of a text, or its characters where there are no spaces.
+    """Return the words of a text, or its characters if the language has no spaces.
 
     Examples:
         >>> normalised("It's twenty-one, Mr. Bo!", "en")

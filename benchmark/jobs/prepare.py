@@ -13,8 +13,8 @@ from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
 from nserbench.benchmark.store.feature_store import Form, Store
-from nserbench.benchmark.study.cell import Cell, Condition, under_mean
-from nserbench.benchmark.study.overlap import unit_said
+from nserbench.benchmark.study.cell import Cell, Condition, with_mean_head
+from nserbench.benchmark.study.overlap import unit_label
 from nserbench.benchmark.study.study import Study
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus
@@ -103,14 +103,14 @@ class _JobBuilder:
             cell.protocol.details(
                 cell.downstream.card,
                 opened.splits,
-                unit_said(opened.corpus, opened.splits),
+                unit_label(opened.corpus, opened.splits),
                 [str(one) for one in trained],
                 tunes=tunes,
             ),
             [self._part(cell, one) for one in trained],
             [self.job(candidate) for candidate in cell.candidates],
             tuning,
-            self.job(under_mean(cell)) if cell.reads_frames else None,
+            self.job(with_mean_head(cell)) if cell.reads_frames else None,
         )
 
     def _part(
@@ -123,7 +123,7 @@ class _JobBuilder:
             opened = self.study.corpora[cell.corpus.label]
             extraction = HeadInput(
                 {
-                    part: one.over(opened, under, cell.protocol.mix_seed)
+                    part: one.extraction(opened, under, cell.protocol.mix_seed)
                     for part, one in self.models[cell.upstream.label].items()
                 }
             )

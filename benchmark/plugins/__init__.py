@@ -1,4 +1,4 @@
 """The hooks that plugins use, and the registry of what they offer.
 
-No knowledge of any single plugin belongs here.
+No code for a single plugin belongs here.
 """

@@ -25,7 +25,7 @@ def nserbench_upstreams() -> Iterable[UpstreamCard]:
     """Offer upstreams: models that turn audio into layered features.
 
     Called once, before any model is loaded. A card names its loader by a string, so
-    this function and its module need no torch: ``nserbench list`` answers at once.
+    this function and its module need no torch, and ``nserbench list`` stays fast.
 
     Returns:
         One card for each upstream. Its name is what ``--upstream`` takes.
@@ -56,7 +56,7 @@ def nserbench_corpora() -> Iterable[CorpusCard]:
 
 @hookspec
 def nserbench_noises() -> Iterable[NoiseCard]:
-    """Offer noises that can be laid under any corpus.
+    """Offer noises that can be added to the speech of any corpus.
 
     Returns:
         One card for each noise. Its name is the part after the corpus's in
@@ -67,7 +67,7 @@ def nserbench_noises() -> Iterable[NoiseCard]:
 
 @hookspec
 def nserbench_enhancers() -> Iterable[EnhancerCard]:
-    """Offer enhancers: models that take noise out of audio before an upstream hears it.
+    """Offer enhancers: models that remove noise from the audio of an upstream.
 
     Returns:
         One card for each enhancer. Its name is what the option ``enhance`` of every
@@ -78,9 +78,9 @@ def nserbench_enhancers() -> Iterable[EnhancerCard]:
 
 @hookspec
 def nserbench_cell_finished(result: Result) -> None:
-    """Hear of a cell whose result has just been written, for instance to track it.
+    """Act on the result of a cell that has just been written, such as log it.
 
     Args:
-        result: What ``result.json`` and ``predictions.csv`` hold.
+        result: The content of ``result.json`` and ``predictions.csv``.
     """
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The plugins of this process: built in, installed, or named on the command line."""
+"""The plugins in use: built in, installed, or named on the command line."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ BUILT_IN = (
 C = TypeVar("C", bound=Card)
 
 _ANYTHING = (Exception, SystemExit)
-"""What a plugin may raise; only an interrupt by the user is let through."""
+"""Errors of a plugin that are reported; an interrupt by the user is not one."""
 
 
 class Registry(Generic[C]):
     """Cards of one kind by name, in the order the plugins offered them.
 
     Args:
-        card: The class of its cards.
+        card: Class of its cards.
     """
 
     def __init__(self, card: type[C]) -> None:
@@ -59,18 +59,18 @@ class Registry(Generic[C]):
         return name in self._cards
 
     def add(self, card: C, origin: str) -> None:
-        """Add a card, with the plugin it comes from.
+        """Add a card, with the name of the plugin that it comes from.
 
         Raises:
             DuplicateName: if another plugin has that name.
-            DuplicateKey: if a card that loads other code has its key.
+            DuplicateKey: if a card that loads other code has the same key.
         """
         if card.name in self._cards:
             raise DuplicateName(self.kind, card.name, (self.origin(card.name), origin))
         for other, _ in self._cards.values():
             if other.key_or_name == card.key_or_name and other.load != card.load:
-                pair = [(one.name, one.load) for one in (other, card)]
-                raise DuplicateKey(self.kind, card.key_or_name, pair)
+                both = [(other.name, other.load), (card.name, card.load)]
+                raise DuplicateKey(self.kind, card.key_or_name, both)
         self._cards[card.name] = card, origin
 
     def add_all(self, cards: Iterable[C], origin: str) -> None:
@@ -79,7 +79,7 @@ class Registry(Generic[C]):
             self.add(card, origin)
 
     def __getitem__(self, name: str) -> C:
-        """Look a card up.
+        """Look up a card.
 
         Raises:
             UnknownName: if no plugin offers it.
@@ -94,21 +94,21 @@ class Registry(Generic[C]):
         return self._cards[name][0]
 
     def bind(self, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
-        """Look a card up and check the options typed after its name.
+        """Look up a card, and check the options typed after its name.
 
         Args:
-            spec: What was typed.
-            nested: Binds the names that stand in options.
+            spec: Name and options, as typed.
+            nested: Looks up the cards that options name.
         """
         return bind(self[spec.name], spec, nested)
 
     @property
     def names(self) -> list[str]:
-        """Every name offered."""
+        """Names of all cards."""
         return list(self._cards)
 
     def origin(self, name: str) -> str:
-        """Give the plugin that a name comes from."""
+        """Return the plugin that a card comes from."""
         return self._cards[name][1]
 
 
@@ -116,16 +116,16 @@ class Plugins:
     """The cards of every plugin.
 
     Args:
-        named: Python files or modules to load besides what is installed.
-        installed: Whether to look for installed plugins.
+        named: Python files or modules to load besides the installed plugins.
+        installed: Whether to load installed plugins.
 
     Attributes:
         named: The same.
-        broken: Installed plugins that could not be used, with the reason. They are
-            left out and reported: one bad plugin must not take the command line down.
+        broken: Installed plugins that cannot be used, with the reason. They are
+            skipped and reported, so that the command line works without them.
 
     Raises:
-        BadSpec: if a named plugin cannot be loaded; it was asked for.
+        BadSpec: if a named plugin cannot be loaded.
         DuplicateName: if two plugins offer one name.
         DuplicateKey: if two cards that load different code have one key.
     """
@@ -150,10 +150,10 @@ class Plugins:
             self._register_named(text)
 
     def upstream(self, spec: Spec) -> ConfiguredCard[UpstreamCard]:
-        """Look an upstream up, or several that are joined by ``+``.
+        """Look up an upstream, or several joined by ``+``.
 
         Args:
-            spec: What was typed.
+            spec: Name and options, as typed.
 
         Raises:
             UnknownName: if a name or option is not known.
@@ -166,11 +166,11 @@ class Plugins:
         return combine(parts, spec, self.bind)
 
     def bind(self, kind: str, spec: Spec) -> ConfiguredCard[Any]:
-        """Look a card of some kind up, and those that its options name.
+        """Look up a card of any kind, and the cards that its options name.
 
         Args:
-            kind: Such as ``upstream``.
-            spec: What was typed.
+            kind: Kind of the card, such as ``upstream``.
+            spec: Name and options, as typed.
 
         Raises:
             UnknownName: if a name or option is not known.
@@ -179,28 +179,28 @@ class Plugins:
         if kind == self.upstreams.kind:
             return self.upstream(spec)
         registries: tuple[Registry[Any], ...] = (self.downstreams, self.enhancers)
-        by_kind = {one.kind: one for one in registries}
+        by_kind = {registry.kind: registry for registry in registries}
         return by_kind[kind].bind(spec, self.bind)
 
     def cell_finished(self, result: Result) -> list[Exception]:
-        """Tell every plugin that asked of a cell's result; give what went wrong.
+        """Pass a cell's result to every plugin with that hook; return their errors.
 
-        One that fails keeps none of the others from it.
+        If one plugin fails, the others still get the result.
         """
         errors: list[Exception] = []
-        for one in self._manager.hook.nserbench_cell_finished.get_hookimpls():
+        for hook in self._manager.hook.nserbench_cell_finished.get_hookimpls():
             try:
-                one.function(*[result][: len(one.argnames)])
-            except Exception as error:  # noqa: BLE001 - it is another's code
+                hook.function(*[result][: len(hook.argnames)])
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
                 errors.append(error)
         return errors
 
     def _register(self, module: ModuleType, name: str, origin: str) -> None:
-        """Take a plugin in with all that it offers, or leave all of it out."""
+        """Add all cards of a plugin, or none if one of them cannot be used."""
         self._manager.register(module, name=name)
         hooks = self._manager.hook
         try:
-            # Without this, pluggy keeps quiet about a hook whose name is misspelt.
+            # Without this, pluggy ignores a hook whose name is misspelt.
             self._manager.check_pending()
             upstreams = _offer(hooks.nserbench_upstreams, name, self.upstreams)
             downstreams = _offer(hooks.nserbench_downstreams, name, self.downstreams)
@@ -237,20 +237,21 @@ class Plugins:
 
 
 def _offer(hook: pluggy.HookCaller, plugin: str, registry: Registry[C]) -> list[C]:
-    """Ask one plugin for its cards of one kind."""
+    """Return the cards of one kind that one plugin offers."""
     # Not hook(): its result does not say which plugin a card comes from.
-    found: list[C] = []
+    cards: list[C] = []
     for implementation in hook.get_hookimpls():
         if implementation.plugin_name == plugin:
-            found += cast("Iterable[C]", implementation.function())
-    for card in found:
+            cards += cast("Iterable[C]", implementation.function())
+    for card in cards:
         if not isinstance(card, registry.card):
-            raise TypeError(f"{hook.name} gives {card!r}, no {registry.card.__name__}")
-    return found
+            expected = registry.card.__name__
+            raise TypeError(f"{hook.name} returns {card!r}, which is no {expected}")
+    return cards
 
 
 def _load(text: str) -> ModuleType:
-    """Import a plugin given as a Python file or as a module's name."""
+    """Import a plugin from a Python file, or by the name of a module."""
     if not text.endswith(".py"):
         return importlib.import_module(text)
     path = Path(text)
@@ -260,8 +261,8 @@ def _load(text: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    # A card's load string names this module, or one beside it. Last on the path, they
-    # hide nothing that is installed.
+    # A card's load string names this module, or one in the same folder. The folder goes
+    # last on the path, so that it hides no installed module.
     sys.modules[path.stem] = module
     sys.path.append(str(path.parent.resolve()))
     spec.loader.exec_module(module)

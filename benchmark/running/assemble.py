@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import said
+from nserbench.benchmark.extraction.extract import read_transcripts
 from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.extraction.transcripts import recognised
 from nserbench.benchmark.jobs.best_layer import LayerChoice
@@ -153,7 +153,7 @@ def _predictions(job: Job, fits: Sequence[FitResult]) -> Predictions:
 def _costs(
     job: Job, fits: Sequence[FitResult], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
-    by_fold = [fold.extraction.kept(store) for fold in _extracting_jobs(job, store)]
+    by_fold = [fold.extraction.stored_features(store) for fold in _extracting_jobs(job, store)]
     features = [*chain.from_iterable(by_fold)]
     models = [part.about for part in by_fold[0]]
     tuned = models[0].get("tuned_parameters", 0)
@@ -190,7 +190,7 @@ def _extracting_jobs(job: Job, store: Store) -> list[Job]:
 
 def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
     """Compare transcripts with reference texts and with clean transcripts, if known."""
-    if job.extraction.words is None:
+    if job.extraction.transcript_source is None:
         return {}
     clips, texts, clean_texts = zip(*_transcripts(job, store), strict=True)
     references = [clip.utterance.text for clip in clips]
@@ -211,7 +211,7 @@ def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None
     """
     tuned = _fine_tuning(job) is not None
     for fold in _extracting_jobs(job, store):
-        words = fold.extraction.words
+        words = fold.extraction.transcript_source
         assert words is not None  # noqa: S101 - as for the job itself
         rows = fold.splits[0].test if tuned else range(len(fold.clips))
         clips = [fold.clips[row] for row in rows]
@@ -219,8 +219,8 @@ def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None
         stored = store.features(quiet.identity).keys("transcripts")
         clean_texts: Sequence[str | None] = [None] * len(clips)
         if words.noise is not None and stored.issuperset(quiet.keys(clips)):
-            clean_texts = said(quiet, clips, store)
-        yield from zip(clips, said(words, clips, store), clean_texts, strict=True)
+            clean_texts = read_transcripts(quiet, clips, store)
+        yield from zip(clips, read_transcripts(words, clips, store), clean_texts, strict=True)
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import ModelCache, lacking, written
+from nserbench.benchmark.extraction.extract import ModelCache, lacking, transcribe_batch
 from nserbench.benchmark.extraction.extraction import DigestedModel, Extraction
 from nserbench.benchmark.extraction.side_by_side import HeadInput
 from nserbench.benchmark.jobs.job import Job
@@ -221,7 +221,7 @@ def take_sample(
     if (transcripts := extraction.transcripts) is not None:
         transcriber = models.open(transcripts)
         batch = transcripts.batch([clip], [None], transcriber.enhancer)
-        texts = written(transcriber.upstream, batch)
+        texts = transcribe_batch(transcriber.upstream, batch)
     for _ in range(2):  # the first pass is a warm-up
         began = time.perf_counter()
         batch = extraction.batch([clip], texts, loaded.enhancer)

@@ -1,4 +1,5 @@
-"""What is kept between runs, found by the digest of its content.
+"""Files kept between runs: features, weights of heads, facts about files.
 
-Nothing here knows of upstreams, heads or cells.
+Each is found by a digest of what it was made from. Nothing here depends on upstreams,
+heads or cells.
 """

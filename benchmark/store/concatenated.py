@@ -1,4 +1,4 @@
-"""Features of several conditions as if they were one."""
+"""Read the features of several conditions as one set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nserbench.downstreams.base import Tier
 
 
 class ConcatenatedFeatures:
-    """Features of several extractions, read by keys that say of which.
+    """Features of several extractions, whose keys begin with the extraction's number.
 
     Args:
-        parts: The extractions.
+        parts: The features of each extraction.
     """
 
     def __init__(self, parts: Sequence[FeatureReader]) -> None:
@@ -23,19 +23,19 @@ class ConcatenatedFeatures:
 
     @staticmethod
     def keys(parts: Sequence[Sequence[str]]) -> list[str]:
-        """Give the keys of all parts, one after another."""
-        return [f"{place}/{key}" for place, keys in enumerate(parts) for key in keys]
+        """Return the keys of all parts, one part after another."""
+        return [f"{index}/{key}" for index, keys in enumerate(parts) for key in keys]
 
     def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance; see `Features.read`."""
-        part, own = self._find(key)
-        return part.read(tier, own, group, layers)
+        part, part_key = self._find(key)
+        return part.read(tier, part_key, group, layers)
 
     def frames(self, key: str, group: str) -> int:
-        """Give the valid frames of an utterance's group."""
-        part, own = self._find(key)
-        return part.frames(own, group)
+        """Return the number of valid frames in a group of an utterance."""
+        part, part_key = self._find(key)
+        return part.frames(part_key, group)
 
     def _find(self, key: str) -> tuple[FeatureReader, str]:
-        place, _, own = key.partition("/")
-        return self._parts[int(place)], own
+        index, _, part_key = key.partition("/")
+        return self._parts[int(index)], part_key

@@ -1,4 +1,4 @@
-"""Digests: the names of things by their content."""
+"""Digests: short names computed from content, and seeds derived from them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-_SIZE = 16  # bytes; two different things meet by chance once in 2 ** 64
+_SIZE = 16  # bytes; a collision is expected among about 2 ** 64 digests
 
 
 def digest(value: Any) -> str:
-    """Give the hex digest of anything that JSON can hold.
+    """Return the hex digest of a value that can be written as JSON.
 
     The order of keys does not matter, the order of lists does.
 
@@ -24,20 +24,17 @@ def digest(value: Any) -> str:
 
 
 def bytes_digest(content: bytes) -> str:
-    """Give the hex digest of bytes."""
+    """Return the hex digest of bytes."""
     return hashlib.blake2b(content, digest_size=_SIZE).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """Give the hex digest of a file's content."""
+    """Return the hex digest of a file's content."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(
-            file,
-            lambda: hashlib.blake2b(digest_size=_SIZE),
-        )
-    return found.hexdigest()
+        hashed = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_SIZE))
+    return hashed.hexdigest()
 
 
 def derived_seed(*parts: object) -> int:
-    """Give a seed in ``[0, 2 ** 63)`` that depends on all parts and nothing else."""
+    """Return a random seed in ``[0, 2 ** 63)``, computed from the parts alone."""
     return int(digest([str(part) for part in parts]), 16) % 2**63

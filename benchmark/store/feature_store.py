@@ -1,4 +1,4 @@
-"""The feature store: what upstreams gave, by what it was made from."""
+"""The feature store: features of upstreams, found by what they were made from."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from nserbench.downstreams.base import Tier
 ABOUT = "about.json"
 
 Form = Tier | Literal["transcripts"]
-"""What is stored of an utterance: a tier of features, or its transcript."""
+"""The form in which an utterance is stored: a tier of features, or a transcript."""
 
 FORMS: tuple[Form, ...] = ("pooled", "frames", "transcripts")
 
 
 class FeatureReader(Protocol):
-    """What gives stored features by key."""
+    """An object that reads stored features by key."""
 
     def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance."""
 
     def frames(self, key: str, group: str) -> int:
-        """Give the valid frames of an utterance's group."""
+        """Return the number of valid frames in a group of an utterance."""
 
 
 class Features:
-    """The features of one extraction: every utterance under one key.
+    """The features of one extraction, with a key for each utterance.
 
     Args:
-        folder: Where its shards are.
-        file_facts: Remembers which shards have been checked.
+        folder: Folder of its shards.
+        file_facts: Database that remembers which shards have been checked.
     """
 
     def __init__(self, folder: Path, file_facts: FileFacts) -> None:
@@ -54,30 +54,30 @@ class Features:
         self._forms: dict[Form, dict[str, ArrayLocation]] = {}
 
     def keys(self, form: Form) -> set[str]:
-        """Give the keys of the utterances that are held in a form."""
+        """Return the keys of the utterances that are stored in a form."""
         return {name.partition("/")[0] for name in self._stored(form)}
 
     def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance.
 
         Args:
-            tier: Which form.
-            key: The utterance's key.
-            group: The group's name.
-            layers: Places on the layer axis, next to each other.
+            tier: Means over time (``pooled``) or all valid frames (``frames``).
+            key: Key of the utterance.
+            group: Name of the group.
+            layers: Indices on the layer axis, in steps of 1.
 
         Returns:
-            ``(layers, dim)`` float32 if pooled, ``(layers, frames, dim)`` float16 if
-            frames.
+            ``(layers, dim)`` float32 for means over time, ``(layers, frames, dim)``
+            float16 for frames.
         """
         return self._stored(tier)[f"{key}/{group}"].read(layers.start, layers.stop)
 
     def frames(self, key: str, group: str) -> int:
-        """Give the valid frames of an utterance's group."""
+        """Return the number of valid frames in a group of an utterance."""
         return self._stored("frames")[f"{key}/{group}"].shape[1]
 
     def read_transcript(self, key: str) -> str:
-        """Read what the upstream took an utterance to say."""
+        """Read the transcript of an utterance."""
         stored = self._stored("transcripts")[f"{key}/text"]
         letters = stored.read(0, stored.shape[0]) if stored.shape[0] else b""
         return bytes(letters).decode()
@@ -88,15 +88,15 @@ class Features:
         states: Mapping[str, Mapping[str, NDArray[Any]]],
         facts: Mapping[str, str],
     ) -> None:
-        """Add utterances as one shard.
+        """Write utterances as one shard.
 
         Args:
-            form: Which one.
-            states: Arrays as `read` gives them with all layers, by key and group; of
-                a transcript its UTF-8 letters, as the group ``text``.
-            facts: What stands in the shard's header.
+            form: Form of the arrays.
+            states: Arrays with all layers, by key and group, shaped as `read` returns
+                them; a transcript is its UTF-8 bytes, as the group ``text``.
+            facts: Metadata for the shard's header.
         """
-        stored = self._stored(form)  # before, or the new shard would be checked as well
+        stored = self._stored(form)  # first, or the new shard would be checked as well
         file = write_shard(
             self.folder,
             form,
@@ -111,33 +111,34 @@ class Features:
         stored.update(read_header(file)[0])
 
     def shards(self, form: Form) -> list[Path]:
-        """Give the files of a form."""
+        """Return the shards of a form."""
         return sorted(self.folder.glob(f"{form}-*{SUFFIX}"))
 
     @property
     def seconds(self) -> float:
-        """How long the upstream took for everything here."""
+        """Time that the upstream took for all utterances stored here, in seconds."""
         return sum(
             float(read_header(file)[1]["seconds"]) for file in self.shards("pooled")
         )
 
     @property
     def peak(self) -> int | None:
-        """The most memory that was held for it, in bytes; None where nobody knows."""
-        facts = (read_header(file)[1] for file in self.shards("pooled"))
-        return max((int(one["peak"]) for one in facts if "peak" in one), default=None)
+        """Peak memory of the extraction, in bytes; None if it was not measured."""
+        headers = (read_header(file)[1] for file in self.shards("pooled"))
+        peaks = (int(facts["peak"]) for facts in headers if "peak" in facts)
+        return max(peaks, default=None)
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Size on disk, in bytes."""
         files = (file for form in FORMS for file in self.shards(form))
         return sum(file.stat().st_size for file in files)
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """What the features were made from, and by what."""
-        found: dict[str, Any] = json.loads((self.folder / ABOUT).read_text("utf-8"))
-        return found
+        """The content of ``about.json``: the identity of the extraction, and more."""
+        about: dict[str, Any] = json.loads((self.folder / ABOUT).read_text("utf-8"))
+        return about
 
     def _stored(self, form: Form) -> dict[str, ArrayLocation]:
         if form not in self._forms:
@@ -157,10 +158,12 @@ def _checked(file: Path) -> str:
 
 
 class Store:
-    """A folder of features and of fitted heads. Several processes may fill one.
+    """A folder of features, trained heads and fine-tuned upstreams.
+
+    Several processes may write to it at once.
 
     Args:
-        root: The folder, made if need be.
+        root: Path of the folder, created if missing.
     """
 
     def __init__(self, root: Path) -> None:
@@ -169,7 +172,7 @@ class Store:
         self._open: dict[str, Features] = {}
 
     def features(self, identity: Mapping[str, object]) -> Features:
-        """Open the features of an extraction, there or not."""
+        """Open the features of an extraction, which may have none yet."""
         name = digest(identity)
         if name not in self._open:
             self._open[name] = Features(self.root / "features" / name, self.file_facts)
@@ -178,7 +181,7 @@ class Store:
     def announce(
         self, identity: Mapping[str, object], facts: Mapping[str, object]
     ) -> Features:
-        """Open the features of an extraction for writing, and note what they are."""
+        """Open the features of an extraction for writing, and write ``about.json``."""
         features = self.features(identity)
         features.folder.mkdir(parents=True, exist_ok=True)
         about = {"identity": dict(identity), **facts}
@@ -187,22 +190,22 @@ class Store:
         return features
 
     def all_features(self) -> Iterable[Features]:
-        """Give everything extracted."""
+        """Yield the features of every extraction in the store."""
         for about in sorted((self.root / "features").glob(f"*/{ABOUT}")):
             yield Features(about.parent, self.file_facts)
 
     def fit_file(self, identity: Mapping[str, object]) -> Path:
-        """Give where the weights of a fitted head are, there or not."""
+        """Return the file for the weights of a trained head; it may not exist yet."""
         return self.root / "fits" / f"{digest(identity)}{SUFFIX}"
 
     def tuned_file(self, identity: Mapping[str, object]) -> Path:
-        """Give where the weights of a tuned upstream are, there or not."""
+        """Return the file for fine-tuned weights; it may not exist yet."""
         return self.root / "tuned" / f"{digest(identity)}{SUFFIX}"
 
     def tuned(self) -> list[Path]:
-        """Give the files of all tuned upstreams, those half way included."""
+        """Return the files of all fine-tuned upstreams, unfinished ones included."""
         return sorted((self.root / "tuned").glob("*"))
 
     def fits(self) -> list[Path]:
-        """Give the files of all fitted heads."""
+        """Return the files of all trained heads."""
         return sorted((self.root / "fits").glob(f"*{SUFFIX}"))

@@ -1,4 +1,4 @@
-"""What is known of files on this machine, so that no file is digested twice."""
+"""Remember facts about files, such as digests, so that no file is read twice."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CREATE TABLE IF NOT EXISTS facts (
 
 @dataclass(frozen=True, slots=True)
 class FileFact:
-    """A fact about a file: it holds as long as size and time of change are the same.
+    """A fact about a file, valid while its size and modification time stay the same.
 
     Attributes:
-        kind: What kind of fact, such as ``digest``.
-        path: The file.
+        kind: Kind of the fact, such as ``digest``.
+        path: Path of the file.
         fact: The fact as text.
     """
 
@@ -35,10 +35,12 @@ class FileFact:
 
 
 class FileFacts:
-    """Facts about files by path, size and time of change. Losing it loses only time.
+    """Facts about files by path, size and modification time, kept in SQLite.
+
+    The database may be deleted at any time: its facts are then computed again.
 
     Args:
-        file: An SQLite file, made if need be. Several processes may share it.
+        file: Path of the database, created if missing. Several processes may share it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -48,21 +50,21 @@ class FileFacts:
             connection.execute(_TABLE)
 
     def known(self, kind: str, paths: Iterable[Path]) -> dict[Path, str]:
-        """Give the facts that still hold, by path."""
+        """Return the facts that are still valid, by path."""
         with self._connection() as connection:
             rows = connection.execute(
                 "SELECT path, size, changed, fact FROM facts WHERE kind = ?", (kind,)
             ).fetchall()
         facts = {path: (size, changed, fact) for path, size, changed, fact in rows}
-        found = {}
+        valid = {}
         for path in paths:
             size, changed, fact = facts.get(str(path.absolute()), (None, None, ""))
             if (size, changed) == _state(path):
-                found[path] = fact
-        return found
+                valid[path] = fact
+        return valid
 
     def note(self, entries: Iterable[FileFact]) -> None:
-        """Write facts down."""
+        """Save facts, in place of older ones of the same kind and file."""
         rows = [
             (entry.kind, str(entry.path.absolute()), *_state(entry.path), entry.fact)
             for entry in entries
@@ -73,13 +75,13 @@ class FileFacts:
             )
 
     def digests(self, paths: Iterable[Path]) -> dict[Path, str]:
-        """Give the digest of each file's content, reading those that have changed."""
+        """Return the digest of each file's content; only changed files are read."""
         return self.fill("digest", list(paths), file_digest)
 
     def fill(
         self, kind: str, paths: list[Path], find: Callable[[Path], str]
     ) -> dict[Path, str]:
-        """Give a fact for each file, finding and noting those that are not known."""
+        """Return a fact for each file; those that are not known are found and saved."""
         facts = self.known(kind, paths)
         new = [FileFact(kind, path, find(path)) for path in paths if path not in facts]
         if new:
@@ -88,19 +90,21 @@ class FileFacts:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Connect for one transaction."""
+        """Open a connection for one transaction."""
         try:
             connected = sqlite3.connect(self._file, timeout=60.0)
             with closing(connected) as connection, connection:
                 yield connection
         except sqlite3.OperationalError:
-            raise  # such as a full disk: nothing is wrong with the file
+            raise  # such as a full disk, where the database itself is intact
         except sqlite3.DatabaseError as error:
             raise StoreDamaged(
-                f"{self._file} cannot be used: {error}\n  delete it; only time is lost"
+                f"{self._file} cannot be used: {error}\n"
+                "  delete it: it is created again, only time is lost"
             ) from error
 
 
 def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+    """Return size in bytes and modification time in nanoseconds."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns

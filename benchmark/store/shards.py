@@ -1,4 +1,4 @@
-"""Shards: many named arrays in one file that is written whole or not at all."""
+"""Shards: files of many named arrays, each written completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
 }
 _ALIGNMENT = 8
-"""Bytes. safetensors ends its header at a multiple of it."""
+"""Bytes; a safetensors header is padded to a multiple of it."""
 _EAGER = 1 << 20
-"""Bytes from which a piece goes to the disk while the next one is being copied."""
+"""Bytes; pieces of at least this size go to disk while the next one is copied."""
 _STEP = 1 << 22
 """Bytes read at a time when a shard is checked."""
 
@@ -37,13 +37,13 @@ Piece = bytes | memoryview
 
 @dataclass(frozen=True, slots=True)
 class ArrayLocation:
-    """Where an array lies.
+    """Position of an array in a shard.
 
     Attributes:
-        file: The shard.
-        start: Bytes from the file's beginning.
-        dtype: Of the elements, in C order.
-        shape: Of the array.
+        file: Path of the shard.
+        start: Bytes from the beginning of the file.
+        dtype: Type of the elements, which are in C order.
+        shape: Shape of the array.
     """
 
     file: Path
@@ -57,15 +57,16 @@ class ArrayLocation:
         Raises:
             StoreDamaged: if the file is shorter than its header says.
         """
-        found = np.empty((last - first, *self.shape[1:]), self.dtype)
-        row = found[:1].nbytes
-        if _read_at(self.file, self.start + first * row, found.data) != found.nbytes:
+        array = np.empty((last - first, *self.shape[1:]), self.dtype)
+        row_bytes = array[:1].nbytes
+        start = self.start + first * row_bytes
+        if _read_at(self.file, start, array.data) != array.nbytes:
             raise StoreDamaged(f"{self.file} is shorter than its header says")
-        return found
+        return array
 
 
 def _read_at(file: Path, start: int, view: memoryview) -> int:
-    """Fill a buffer from a place in a file; give the bytes read."""
+    """Fill a buffer from a position in a file; return the number of bytes read."""
     view = view.cast("B")
     if not hasattr(os, "preadv"):
         with file.open("rb") as stream:
@@ -90,27 +91,27 @@ def write_shard(
 ) -> Path:
     """Write arrays as one safetensors file, named by its content; see `_name`.
 
-    It is written under a temporary name, synced and renamed, so that a kill or a full
-    disk leaves either the whole shard or none.
+    The file is written under a temporary name, synced and renamed, so that a kill or
+    a full disk leaves either the whole shard or none.
 
     Args:
-        folder: Where to write, made if need be.
-        prefix: What the name begins with.
-        arrays: float16, float32 or uint8.
+        folder: Folder to write to, created if missing.
+        prefix: Beginning of the file's name.
+        arrays: Arrays of float16, float32 or uint8, by name.
         facts: Metadata for the header.
 
     Returns:
-        The file.
+        Path of the file.
     """
-    laid = {name: _little_endian(arrays[name]) for name in _order(arrays)}
-    header = _header(laid, facts)
-    data = [array.data for array in laid.values()]
+    ordered = {name: _little_endian(arrays[name]) for name in _order(arrays)}
+    header = _header(ordered, facts)
+    data = [array.data for array in ordered.values()]
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{prefix}-{uuid4().hex}"
-    # Neither summing nor writing holds the lock of the interpreter.
-    with ThreadPoolExecutor(1) as beside:
-        name = beside.submit(_name, header, data)
-        with _written(temporary, header, *data):
+    # The checksum and the write both release the GIL, so they run at the same time.
+    with ThreadPoolExecutor(1) as pool:
+        name = pool.submit(_name, header, data)
+        with _temporary_file(temporary, header, *data):
             final = folder / f"{prefix}-{name.result()}{SUFFIX}"
             temporary.replace(final)
     return final
@@ -122,12 +123,12 @@ def _order(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
 
 
 def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
-    """Give an array as it lies in a file; mostly as it is."""
+    """Return an array in little-endian C order, copied only where it is not so yet."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
 def _header(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> bytes:
-    """Give what stands before the data of a safetensors file."""
+    """Return the header of a safetensors file, with its length before it."""
     names = {dtype: name for name, dtype in _TYPES.items()}
     entries: dict[str, object] = {"__metadata__": dict(facts)} if facts else {}
     start = 0
@@ -144,7 +145,7 @@ def _header(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> byt
 
 
 def _name(header: bytes, data: Iterable[Piece]) -> str:
-    """Give the digest of a shard's header and of the CRC-32 of its data.
+    """Return the digest of a shard's header and of the CRC-32 of its data.
 
     The header holds the keys, so that shards of different utterances never share a
     name. A digest of the data would take as long as writing them, while a CRC-32 is
@@ -157,15 +158,15 @@ def _name(header: bytes, data: Iterable[Piece]) -> str:
 
 
 def write_whole(final: Path, content: bytes) -> None:
-    """Write a file so that a kill or a full disk leaves it whole or not there."""
+    """Write a file so that a kill or a full disk leaves the whole file or none."""
     temporary = final.with_name(f".{final.name}.{os.getpid()}")
-    with _written(temporary, content):
+    with _temporary_file(temporary, content):
         temporary.replace(final)
 
 
 @contextmanager
-def _written(temporary: Path, *pieces: Piece) -> Iterator[None]:
-    """Write and sync a file that is to be renamed; whatever happens, it goes."""
+def _temporary_file(temporary: Path, *pieces: Piece) -> Iterator[None]:
+    """Write and sync a file for the caller to rename; delete it if that fails."""
     try:
         with temporary.open("wb") as stream:
             for piece in pieces:
@@ -180,14 +181,14 @@ def _written(temporary: Path, *pieces: Piece) -> Iterator[None]:
 
 
 def _start_syncing(descriptor: int, start: int, size: int) -> None:
-    """Have a part of a file written to disk in the background, where that can be."""
+    """Start writing a part of a file to disk in the background, if the system can."""
     if size >= _EAGER and hasattr(os, "posix_fadvise"):
-        # Linux begins to write what it is told nobody needs; it stays in memory.
+        # On this advice Linux starts to write the part; it also stays in memory.
         os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
 
 
 def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
-    """Give where each array of a shard lies, and its metadata.
+    """Return the position of each array in a shard, and the shard's metadata.
 
     Raises:
         StoreDamaged: if the header cannot be read.
@@ -221,10 +222,10 @@ def check_shard(file: Path) -> None:
         stream.seek(0)
         header = stream.read(min(size, file.stat().st_size))
         name = _name(header, iter(lambda: stream.read(_STEP), b""))
-    said = file.stem.rpartition("-")[2]
+    expected = file.stem.rpartition("-")[2]
     # The shards of older stores are named by the digest of the whole file.
-    if name != said and file_digest(file) != said:
+    if name != expected and file_digest(file) != expected:
         raise StoreDamaged(
-            f"{file} is not what was written\n"
-            "  delete it and run the same command again: only it is made anew"
+            f"{file} has changed since it was written\n"
+            "  delete it and run the same command again: only this file is made again"
         )

@@ -1,4 +1,4 @@
-"""From what was asked for to cells: names, grids, protocols, splits.
+"""Look up everything that a request names: cells, grids, protocols and splits.
 
 Nothing here reads features or trains, so that a grid is checked before work starts.
 """

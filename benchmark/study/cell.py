@@ -1,4 +1,4 @@
-"""A cell of the benchmark: what one number stands for."""
+"""A cell of the benchmark: everything that one number is measured on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from nserbench.downstreams.cards import MEAN
 from nserbench.upstreams.base import Groups, UpstreamCard
 
 MAX_ABS_SNR_DB = 100.0
-"""Our bound: beyond it float32 no longer holds both speech and noise."""
+"""Our bound in dB: beyond it float32 is too coarse for the sum of speech and noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Clean speech, or a noise at a level.
+    """Clean speech, or a noise at an SNR.
 
     Attributes:
-        noise: Its name; None for clean speech.
-        snr: dB; None for clean speech.
+        noise: Name of the noise; None for clean speech.
+        snr: SNR in dB; None for clean speech.
 
     Examples:
         >>> str(Condition("park", -5.0)), str(Condition())
@@ -33,7 +33,7 @@ class Condition:
 
     @property
     def rank(self) -> tuple[str, float]:
-        """Sort clean speech first, then noises by name, each from high to low SNR."""
+        """Sort key: clean speech, then noises by name, each from high to low SNR."""
         return self.noise or "", -(self.snr or 0.0)
 
     def __str__(self) -> str:
@@ -42,14 +42,21 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An upstream under a head, on a corpus in a condition, by a protocol and a seed.
+    """An upstream and a head, on a corpus in a condition, with a protocol and a seed.
 
     Attributes:
-        groups: What the head reads, with the layers it needs; empty if refused.
+        upstream: The upstream and its options.
+        downstream: The head and its options.
+        corpus: The corpus and its options.
+        condition: Clean speech, or a noise at an SNR.
+        protocol: The protocol.
+        seed: Random seed of training.
+        groups: Groups that the head reads, with the layers it needs; empty if the cell
+            is refused.
         refused: Why the cell cannot exist; None if it can.
-        candidates: Of a head that chooses among heads, a cell for each of them.
-        joint: Of an upstream that is tuned, the head that it is tuned under over the
-            upstream as it came; None where it stays as it came.
+        candidates: Cells to choose from, if the head chooses among heads.
+        joint: Cell that fine-tunes the upstream: the upstream before fine-tuning, and
+            the head to train with it. None without fine-tuning.
     """
 
     upstream: ConfiguredCard[UpstreamCard]
@@ -64,18 +71,23 @@ class Cell:
     joint: Cell | None = None
 
     def __str__(self) -> str:
-        where = f"{self.corpus.label} {self.condition}"
-        how = f"{self.protocol.label}, seed {self.seed}"
-        return f"{self.upstream.label} x {self.downstream.label} x {where} ({how})"
+        data = f"{self.corpus.label} {self.condition}"
+        training = f"{self.protocol.label}, seed {self.seed}"
+        return f"{self.upstream.label} x {self.downstream.label} x {data} ({training})"
 
     @property
     def reads_frames(self) -> bool:
-        """Whether its head reads all valid frames, and not their means over time."""
+        """Whether the head reads all valid frames, and not their means over time."""
         return self.downstream.card.tier == "frames"
 
+    def refuse(self, reason: str) -> Cell:
+        """Return this cell as one that cannot exist."""
+        return replace(self, groups={}, refused=reason, candidates=())
 
-def under_mean(cell: Cell) -> Cell:
+
+def with_mean_head(cell: Cell) -> Cell:
     """Return a cell with the head `mean` on the layers that its own head reads."""
-    defaults = {name: one.default for name, one in MEAN.all_options().items()}
-    first = any(0 in spec.layers for spec in cell.groups.values())
-    return replace(cell, downstream=ConfiguredCard(MEAN, {**defaults, "state0": first}))
+    defaults = {name: option.default for name, option in MEAN.all_options().items()}
+    state0 = any(0 in spec.layers for spec in cell.groups.values())
+    options = {**defaults, "state0": state0}
+    return replace(cell, downstream=ConfiguredCard(MEAN, options))

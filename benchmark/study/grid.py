@@ -1,4 +1,4 @@
-"""The grid: every upstream x head x corpus x condition x seed, and what cannot be."""
+"""The grid: every upstream, head, corpus, condition and seed, and what cannot exist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nserbench.upstreams.base import JOINT, Groups, UpstreamCard
 
 @dataclass(frozen=True, slots=True)
 class CorpusCondition:
-    """A corpus in one condition, and the protocol that it is run under."""
+    """A corpus in one condition, and the protocol for it."""
 
     corpus: ConfiguredCard[CorpusCard]
     condition: Condition
@@ -27,32 +27,32 @@ class CorpusCondition:
 def make_grid(
     upstreams: Sequence[ConfiguredCard[UpstreamCard]],
     downstreams: Sequence[ConfiguredCard[DownstreamCard]],
-    fields: Sequence[CorpusCondition],
+    corpora: Sequence[CorpusCondition],
     seeds: Sequence[int],
 ) -> list[Cell]:
-    """Give every cell, upstream by upstream, so that each is loaded once.
+    """Return every cell, upstream by upstream, so that each is loaded once.
 
     Raises:
-        CheckpointMissing: if an upstream's configuration is not to be had.
+        CheckpointMissing: if the configuration of an upstream cannot be found.
         NothingToRun: if no cell can exist.
     """
-    described = [(one, one.card.describe(one.options)) for one in upstreams]
+    described = [(card, card.card.describe(card.options)) for card in upstreams]
     cells = [
-        _cell(upstream, groups, head, field, seed)
-        for (upstream, groups), field, downstream, seed in product(
-            described, fields, downstreams, seeds
+        _CellMaker(upstream, groups, corpus, seed).cell(head)
+        for (upstream, groups), corpus, downstream, seed in product(
+            described, corpora, downstreams, seeds
         )
         for head in _expanded(upstream, groups, downstream)
     ]
     refuse_all_refused(cells)
-    # One that is tuned under each cell's own head stands for several by now.
+    # An upstream that is fine-tuned under each cell's own head has several labels now.
     labels = dict.fromkeys(cell.upstream.label for cell in cells)
-    order = {label: place for place, label in enumerate(labels)}
+    order = {label: index for index, label in enumerate(labels)}
     return sorted(cells, key=lambda cell: order[cell.upstream.label])
 
 
 def refuse_all_refused(cells: Sequence[Cell]) -> None:
-    """Raise where nothing is left to run.
+    """Raise an error if every cell is refused.
 
     Raises:
         NothingToRun: if no cell can exist.
@@ -65,136 +65,125 @@ def refuse_all_refused(cells: Sequence[Cell]) -> None:
         raise NothingToRun("no cell can exist\n  " + "\n  ".join(reasons))
 
 
+@dataclass(frozen=True, slots=True)
+class _CellMaker:
+    """Makes the cells of one upstream, corpus, condition and seed under any head."""
+
+    upstream: ConfiguredCard[UpstreamCard]
+    groups: Groups
+    corpus: CorpusCondition
+    seed: int
+
+    def cell(self, head: ConfiguredCard[DownstreamCard]) -> Cell:
+        """Return the cell under a head, refused if it cannot exist."""
+        if head.card.chooses is not None:
+            return self.choosing_cell(head, head.card.chooses)
+        if self.upstream.options.get("finetune") == JOINT:
+            return self.with_options(finetune=head).plain_cell(head)
+        return self.plain_cell(head)
+
+    def plain_cell(self, head: ConfiguredCard[DownstreamCard]) -> Cell:
+        """Return the cell of a head that is trained on the features themselves."""
+        joint = self.joint_cell()
+        cell = replace(self.empty_cell(head), joint=joint)
+        reason = self.missing_group(head) or (None if joint is None else joint.refused)
+        groups = _common_groups(self.upstream, self.groups, head)
+        if reason := reason or head.card.refuses(groups, head.options):
+            return cell.refuse(reason)
+        needed = {
+            name: replace(spec, layers=head.card.layers(spec, head.options))
+            for name, spec in groups.items()
+        }
+        return replace(cell, groups=needed)
+
+    def choosing_cell(
+        self, head: ConfiguredCard[DownstreamCard], candidate: DownstreamCard
+    ) -> Cell:
+        """Return the cell of a head that chooses the best of several heads."""
+        cell = self.empty_cell(head)
+        groups = _common_groups(self.upstream, self.groups, head)
+        reason = self.missing_group(head)
+        if reason := reason or head.card.refuses(groups, head.options):
+            return cell.refuse(reason)
+        candidates = tuple(
+            self.cell(ConfiguredCard(candidate, options))
+            for options in head.card.expands(groups, head.options)
+        )
+        if reason := self.no_choice(candidates):
+            return cell.refuse(reason)
+        return replace(cell, groups=groups, candidates=candidates)
+
+    def joint_cell(self) -> Cell | None:
+        """Return the cell that fine-tunes the upstream; None without fine-tuning."""
+        head = self.upstream.options.get("finetune")
+        if head is None:
+            return None
+        lr = self.upstream.card.learning_rate
+        pretrained = self.with_options(finetune=None, lr=lr)
+        cell = pretrained.cell(head)
+        reason = pretrained.untunable(head) or cell.refused
+        return cell if reason is None else cell.refuse(reason)
+
+    def empty_cell(self, head: ConfiguredCard[DownstreamCard]) -> Cell:
+        """Return a cell that reads no groups yet."""
+        corpus, condition = self.corpus.corpus, self.corpus.condition
+        protocol, seed = self.corpus.protocol, self.seed
+        return Cell(self.upstream, head, corpus, condition, protocol, seed, {}, None)
+
+    def with_options(self, **options: object) -> _CellMaker:
+        """Return the same with other options of the upstream."""
+        options = {**self.upstream.options, **options}
+        return replace(self, upstream=replace(self.upstream, options=options))
+
+    def missing_group(self, head: ConfiguredCard[DownstreamCard]) -> str | None:
+        """Return which wanted group the upstream lacks."""
+        for side in (self.upstream, head):
+            for name in side.options["groups"] or ():
+                if name not in self.groups:
+                    upstream, names = self.upstream.card.name, ", ".join(self.groups)
+                    return f"{upstream} has no group {name!r}, only {names}"
+        if not _common_groups(self.upstream, self.groups, head):
+            return f"no group of {self.upstream.label} is left for {head.label}"
+        return None
+
+    def untunable(self, head: ConfiguredCard[DownstreamCard]) -> str | None:
+        """Return why the upstream cannot be fine-tuned under a head."""
+        if not self.upstream.card.can_tune(self.upstream.options):
+            return f"{self.upstream.label} has no weights that can be fine-tuned"
+        several = len(_expanded(self.upstream, self.groups, head)) > 1
+        if head.card.chooses is not None or several:
+            return f"fine-tuning needs one head, and {head.label} stands for several"
+        return None
+
+    def no_choice(self, candidates: Sequence[Cell]) -> str | None:
+        """Return why a head cannot choose among candidates."""
+        if self.corpus.protocol.rule.dev == "none":
+            return "it chooses on a development set: add --protocol dev"
+        if len(candidates) < 2:
+            return "there is no other layer to choose"
+        return next((cell.refused for cell in candidates if cell.refused), None)
+
+
 def _expanded(
     upstream: ConfiguredCard[UpstreamCard],
     groups: Groups,
     head: ConfiguredCard[DownstreamCard],
 ) -> list[ConfiguredCard[DownstreamCard]]:
-    """Give a head for each cell that it stands for."""
-    chosen = _chosen(upstream, head, groups)
-    if head.card.chooses is not None or not chosen:
+    """Return the heads that a name stands for, such as one for each layer."""
+    common = _common_groups(upstream, groups, head)
+    if head.card.chooses is not None or not common:
         return [head]
-    several = head.card.expands(chosen, head.options)
+    several = head.card.expands(common, head.options)
     return [replace(head, options=options) for options in several]
 
 
-def _cell(
-    upstream: ConfiguredCard[UpstreamCard],
-    groups: Groups,
-    downstream: ConfiguredCard[DownstreamCard],
-    field: CorpusCondition,
-    seed: int,
-) -> Cell:
-    refused = _missing(upstream, downstream, groups)
-    chosen: Groups = {}
-    candidates: list[Cell] = []
-    joint: Cell | None = None
-    given = upstream
-    if downstream.card.chooses is None:
-        upstream = _resolved(upstream, downstream)
-        joint = _joint(upstream, groups, field, seed)
-    if refused is None and joint is not None:
-        refused = joint.refused
-    if refused is None:
-        chosen = _chosen(upstream, downstream, groups)
-        refused = downstream.card.refuses(chosen, downstream.options)
-    if refused is None and (inner := downstream.card.chooses) is not None:
-        candidates = [
-            _cell(given, groups, ConfiguredCard(inner, options), field, seed)
-            for options in downstream.card.expands(chosen, downstream.options)
-        ]
-        refused = _nothing_to_choose(candidates, field)
-    elif refused is None:
-        chosen = {
-            name: replace(spec, layers=downstream.card.layers(spec, downstream.options))
-            for name, spec in chosen.items()
-        }
-    return Cell(
-        upstream,
-        downstream,
-        field.corpus,
-        field.condition,
-        field.protocol,
-        seed,
-        {} if refused else chosen,
-        refused,
-        () if refused else tuple(candidates),
-        joint,
-    )
-
-
-def _resolved(
-    upstream: ConfiguredCard[UpstreamCard], head: ConfiguredCard[DownstreamCard]
-) -> ConfiguredCard[UpstreamCard]:
-    """Put a cell's own head where an upstream is to be tuned under that."""
-    if upstream.options.get("finetune") != JOINT:
-        return upstream
-    return replace(upstream, options={**upstream.options, "finetune": head})
-
-
-def _joint(
-    upstream: ConfiguredCard[UpstreamCard],
-    groups: Groups,
-    field: CorpusCondition,
-    seed: int,
-) -> Cell | None:
-    """Give the cell of the head that an upstream is tuned under; None if it is not."""
-    head = upstream.options.get("finetune")
-    if head is None:
-        return None
-    plain = {"finetune": None, "lr": upstream.card.learning_rate}
-    base = replace(upstream, options={**upstream.options, **plain})
-    cell = _cell(base, groups, head, field, seed)
-    why = _untunable(base, groups, head) or cell.refused
-    return cell if why is None else replace(cell, groups={}, refused=why)
-
-
-def _untunable(
+def _common_groups(
     upstream: ConfiguredCard[UpstreamCard],
     groups: Groups,
     head: ConfiguredCard[DownstreamCard],
-) -> str | None:
-    if not upstream.card.can_tune(upstream.options):
-        return f"{upstream.label} has no weights that can be tuned"
-    if head.card.chooses is not None or len(_expanded(upstream, groups, head)) > 1:
-        return f"it is tuned under one head, and {head.label} stands for several"
-    return None
-
-
-def _nothing_to_choose(
-    candidates: Sequence[Cell], field: CorpusCondition
-) -> str | None:
-    """Say why a head cannot choose among others."""
-    if field.protocol.rule.dev == "none":
-        return "it chooses on a part that selects: say --protocol dev"
-    if len(candidates) < 2:
-        return "there is no other layer to choose"
-    return next((one.refused for one in candidates if one.refused), None)
-
-
-def _missing(
-    upstream: ConfiguredCard[UpstreamCard],
-    downstream: ConfiguredCard[DownstreamCard],
-    groups: Groups,
-) -> str | None:
-    """Say which wanted group the upstream lacks."""
-    for side in (upstream, downstream):
-        for name in side.options["groups"] or ():
-            if name not in groups:
-                has = ", ".join(groups)
-                return f"{upstream.card.name} has no group {name!r}, only {has}"
-    if not _chosen(upstream, downstream, groups):
-        return f"no group of {upstream.label} is left for {downstream.label}"
-    return None
-
-
-def _chosen(
-    upstream: ConfiguredCard[UpstreamCard],
-    downstream: ConfiguredCard[DownstreamCard],
-    groups: Groups,
 ) -> Groups:
-    """Give the groups that both sides want, in the upstream's order."""
-    wanted = [set(side.options["groups"] or groups) for side in (upstream, downstream)]
+    """Return the groups that ``groups=`` of both sides allows, in upstream order."""
+    allowed = [set(side.options["groups"] or groups) for side in (upstream, head)]
     return {
-        name: spec for name, spec in groups.items() if all(name in w for w in wanted)
+        name: spec for name, spec in groups.items() if all(name in a for a in allowed)
     }

@@ -1,4 +1,4 @@
-"""From names as they are typed to cards with checked options."""
+"""Look up names as they are typed, and return cards with checked options."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from nserbench.upstreams.side_by_side import parts_of
 
 @dataclass(frozen=True, slots=True)
 class CorpusAndNoise:
-    """A corpus and the noise laid under it.
+    """A corpus and the noise to add to it.
 
     Attributes:
         corpus: The corpus with its options.
-        noise: The noise's name; None for clean speech.
+        noise: Name of the noise; None for clean speech.
     """
 
     corpus: ConfiguredCard[CorpusCard]
@@ -32,62 +32,63 @@ class CorpusAndNoise:
 def read_names(
     texts: Iterable[str], look_up: Callable[[Spec], ConfiguredCard[C]]
 ) -> list[ConfiguredCard[C]]:
-    """Read names of one kind, each text holding one or more, leaving out repeats.
+    """Look up names of one kind, each only once.
 
     Args:
-        texts: What was typed.
-        look_up: Gives the card of a name, such as `Registry.bind`.
+        texts: What was typed; each text has one or more names.
+        look_up: Function that returns the card of a name, such as `Registry.bind`.
 
     Raises:
         UnknownName: if a name or option is not known.
-        BadSpec: if a text cannot be read, or two names differ in a path only.
+        BadSpec: if a text cannot be read, or two names differ only in a path.
     """
-    found = [look_up(spec) for text in texts for spec in parse_specs(text)]
-    _refuse_namesakes(found)
-    return list({bound.label: bound for bound in found}.values())
+    cards = [look_up(spec) for text in texts for spec in parse_specs(text)]
+    _refuse_equal_labels(cards)
+    return list({card.label: card for card in cards}.values())
 
 
 def read_upstreams(
     texts: Iterable[str], plugins: Plugins, finetune: str | None = None
 ) -> list[ConfiguredCard[UpstreamCard]]:
-    """Read names of upstreams, with the enhancers, upstreams and heads that they name.
+    """Look up names of upstreams, and the enhancers, upstreams and heads they name.
 
     Args:
-        texts: What was typed, each text holding one or more.
-        plugins: Where the names are.
-        finetune: The head to tune them under where they do not say; None for none.
+        texts: What was typed; each text has one or more names.
+        plugins: Registry of the names.
+        finetune: Head to fine-tune them under, unless they name one; None to leave
+            them frozen.
 
     Raises:
         UnknownName: if a name or option is not known.
-        BadSpec: if a text cannot be read, two names differ in a path only, one is to
-            read the transcripts of an upstream that writes none, or one that has no
-            weights is to be tuned.
+        BadSpec: if a text cannot be read, two names differ only in a path, an upstream
+            reads transcripts from one that does not transcribe, or fine-tuning is set
+            for an upstream that cannot be fine-tuned.
     """
-    found = read_names(texts, plugins.upstream)
+    upstreams = read_names(texts, plugins.upstream)
     if finetune is not None:
-        found = [_tuned(one, finetune, plugins) for one in found]
-    for upstream in chain.from_iterable(parts_of(one).values() for one in found):
-        _refuse_idle_rate(upstream)
-        if (writer := written_by(upstream)) is not None:
-            _refuse_mute(writer, upstream.label)
-    return found
+        upstreams = [_finetuned(card, finetune, plugins) for card in upstreams]
+    for part in chain.from_iterable(parts_of(card).values() for card in upstreams):
+        _refuse_unused_lr(part)
+        if (transcriber := transcriber_of(part)) is not None:
+            _refuse_no_transcripts(transcriber, part.label)
+    return upstreams
 
 
-def _tuned(
+def _finetuned(
     upstream: ConfiguredCard[UpstreamCard], head: str, plugins: Plugins
 ) -> ConfiguredCard[UpstreamCard]:
-    """Let an upstream be tuned under a head, unless it names another itself."""
+    """Set the head to fine-tune an upstream under, unless it names one itself."""
     if "finetune" not in upstream.options:
         raise BadSpec(
-            f"--finetune: {upstream.label} cannot be tuned\n"
-            "  leave it out, or name those to tune: wav2vec2:finetune=joint"
+            f"--finetune: {upstream.label} cannot be fine-tuned\n"
+            "  leave --finetune out, or say it of an upstream: wav2vec2:finetune=joint"
         )
     if upstream.options["finetune"] is not None:
         return upstream
-    under = tuned_under(head)
-    if isinstance(under, Spec):
-        return _with(upstream, finetune=plugins.bind("downstream", under))
-    return _with(upstream, finetune=under)
+    value = tuned_under(head)
+    if isinstance(value, Spec):
+        return _with(upstream, finetune=plugins.bind("downstream", value))
+    return _with(upstream, finetune=value)
 
 
 def _with(
@@ -96,96 +97,97 @@ def _with(
     return replace(upstream, options={**upstream.options, **options})
 
 
-def _refuse_idle_rate(upstream: ConfiguredCard[UpstreamCard]) -> None:
+def _refuse_unused_lr(upstream: ConfiguredCard[UpstreamCard]) -> None:
     options, card = upstream.options, upstream.card
-    tuned = options.get("finetune") is not None
-    if not tuned and options.get("lr", card.learning_rate) != card.learning_rate:
+    finetuned = options.get("finetune") is not None
+    if not finetuned and options.get("lr", card.learning_rate) != card.learning_rate:
         raise BadSpec(
-            f"{upstream.label}: lr= is of tuning, which is not asked for\n"
-            f"  say so: {card.name}:finetune=joint,lr={options['lr']:g}"
+            f"{upstream.label}: lr= has no effect without fine-tuning\n"
+            f"  to fine-tune: {card.name}:finetune=joint,lr={options['lr']:g}"
         )
 
 
-def written_by(
+def transcriber_of(
     upstream: ConfiguredCard[UpstreamCard],
 ) -> ConfiguredCard[UpstreamCard] | None:
-    """Give the upstream whose transcripts another reads; None if there is none."""
-    writer = upstream.options.get("text")
-    return writer if isinstance(writer, ConfiguredCard) else None
+    """Return the upstream whose transcripts another reads; None if there is none."""
+    transcriber = upstream.options.get("text")
+    return transcriber if isinstance(transcriber, ConfiguredCard) else None
 
 
 def read_transcribers(
     texts: Iterable[str], plugins: Plugins
 ) -> list[ConfiguredCard[UpstreamCard]]:
-    """Read names of upstreams that transcribe.
+    """Look up names of upstreams that transcribe.
 
     Raises:
         UnknownName: if a name or option is not known.
-        BadSpec: if a text cannot be read, or one of them writes no transcripts.
+        BadSpec: if a text cannot be read, or an upstream does not transcribe.
     """
-    found = read_upstreams(texts, plugins)
-    for upstream in found:
-        _refuse_mute(upstream)
-    return found
+    upstreams = read_upstreams(texts, plugins)
+    for upstream in upstreams:
+        _refuse_no_transcripts(upstream)
+    return upstreams
 
 
-def _refuse_mute(writer: ConfiguredCard[UpstreamCard], reader: str = "") -> None:
-    if not writer.card.can_transcribe(writer.options):
-        needed = f"\n  {reader} needs an upstream that does" if reader else ""
+def _refuse_no_transcripts(
+    transcriber: ConfiguredCard[UpstreamCard], reader: str = ""
+) -> None:
+    if not transcriber.card.can_transcribe(transcriber.options):
+        needed = f"\n  {reader} reads transcripts" if reader else ""
         raise BadSpec(
-            f"{writer.label} writes no transcripts{needed}\n  one that does: whisper"
+            f"{transcriber.label} writes no transcripts{needed}\n"
+            "  an upstream that does: whisper"
         )
-    if writer.options.get("finetune") is not None:
+    if transcriber.options.get("finetune") is not None:
         raise BadSpec(
-            f"{writer.label}: transcripts are written by an upstream as it came\n"
+            f"{transcriber.label}: a fine-tuned upstream cannot transcribe\n"
             "  leave finetune= out"
         )
 
 
-def read_places(
+def read_corpora(
     texts: Iterable[str], noises: Sequence[str], plugins: Plugins
 ) -> list[CorpusAndNoise]:
-    """Read corpus names, alone or as ``CORPUS-NOISE``.
+    """Look up corpora, each named alone or as ``CORPUS-NOISE``.
 
     Args:
-        texts: Each one or more names. The longest registered corpus name that one
-            starts with is its corpus; the rest is the noise.
-        noises: More noises for every corpus that is named without one. ``clean``
-            keeps the clean speech beside them.
-        plugins: Where the corpora are.
+        texts: What was typed; each text has one or more names. The longest corpus name
+            that a name starts with is its corpus, and the rest is the noise.
+        noises: Noises for every corpus that is named without one; ``clean`` stands for
+            clean speech.
+        plugins: Registry of the names.
 
     Raises:
-        UnknownName: if no corpus has such a name, or no option.
-        BadSpec: if a text cannot be read, or two names differ in a path only.
+        UnknownName: if no corpus has such a name, or no such option.
+        BadSpec: if a text cannot be read, or two names differ only in a path.
     """
-    places = []
-    for text in texts:
-        for spec in parse_specs(text):
-            corpus, noise = _split_name(spec, plugins)
-            wanted = noises if noise is None and noises else [noise or "clean"]
-            places += [
-                CorpusAndNoise(corpus, None if each == "clean" else each)
-                for each in wanted
-            ]
-    _refuse_namesakes([each.corpus for each in places])
-    return list({(each.corpus.label, each.noise): each for each in places}.values())
+    pairs = []
+    for spec in chain.from_iterable(map(parse_specs, texts)):
+        corpus, noise = _split_name(spec, plugins)
+        names = noises if noise is None and noises else [noise or "clean"]
+        pairs += [
+            CorpusAndNoise(corpus, None if name == "clean" else name) for name in names
+        ]
+    _refuse_equal_labels([pair.corpus for pair in pairs])
+    return list({(pair.corpus.label, pair.noise): pair for pair in pairs}.values())
 
 
 def conditions(noise: str | None, snrs: Sequence[float]) -> list[Condition]:
-    """Give the conditions of a noise: one, whatever the levels, for clean speech."""
+    """Return a condition for each SNR of a noise, or a single one for clean speech."""
     if noise is None:
         return [Condition()]
     return [Condition(noise, snr) for snr in dict.fromkeys(snrs)]
 
 
-def _refuse_namesakes(found: Sequence[ConfiguredCard[C]]) -> None:
-    """Refuse two that differ in a path only, since no table could tell them apart."""
+def _refuse_equal_labels(cards: Sequence[ConfiguredCard[C]]) -> None:
+    """Refuse names that differ only in a path: their labels in tables are equal."""
     first: dict[str, ConfiguredCard[C]] = {}
-    for bound in found:
-        if first.setdefault(bound.label, bound) != bound:
+    for card in cards:
+        if first.setdefault(card.label, card) != card:
             raise BadSpec(
-                f"two of those asked for would both be called {bound.label}\n"
-                "  rename the file or folder that one of them is read from"
+                f"two of the names that you typed would both be called {card.label}\n"
+                "  rename the file or folder of one of them"
             )
 
 
@@ -193,8 +195,8 @@ def _split_name(
     spec: Spec, plugins: Plugins
 ) -> tuple[ConfiguredCard[CorpusCard], str | None]:
     known = plugins.corpora
-    fitting = [name for name in known.names if f"{spec.name}-".startswith(f"{name}-")]
-    if not fitting:
+    matching = [name for name in known.names if f"{spec.name}-".startswith(f"{name}-")]
+    if not matching:
         noisy = [
             f"{corpus}-{noise}" for corpus in known.names for noise in _common(plugins)
         ]
@@ -204,7 +206,7 @@ def _split_name(
             [*known.names, *noisy],
             "`nserbench list` shows the plugin each one comes from",
         )
-    name = max(fitting, key=len)
+    name = max(matching, key=len)
     noise = spec.name[len(name) + 1 :] or None
     if noise is None and spec.name != name:
         raise BadSpec(f"a noise is missing after {spec.name!r}: write {name}-park")
@@ -212,5 +214,5 @@ def _split_name(
 
 
 def _common(plugins: Plugins) -> list[str]:
-    """Give the noises worth suggesting: the paper's three."""
+    """Return the noises to suggest: the three of the paper."""
     return [name for name in ("human", "park", "traffic") if name in plugins.noises]

@@ -1,26 +1,27 @@
-"""What training and test have in common: speakers and texts."""
+"""Count the speakers and texts that training and test set have in common."""
 
 from __future__ import annotations
 
 import dataclasses
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nserbench.benchmark.study.splits import Split
-from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.base import Corpus
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How many test utterances share something with the training part of their fold.
+    """Number of test utterances that share a speaker or text with their training set.
 
     Attributes:
-        utterances: How many are tested, each counted once.
-        speakers: By speakers who are trained on as well; None where the corpus does
-            not tell speakers apart.
-        texts: That say a text which is trained on as well; None where no text is known.
-        without_text: Of which no text is known.
+        utterances: Test utterances, each counted once.
+        speakers: Test utterances whose speaker is also in the training set; None if the
+            corpus does not name its speakers.
+        texts: Test utterances whose text is also in the training set; None if no text
+            is known.
+        without_text: Test utterances whose text is not known.
     """
 
     utterances: int
@@ -29,79 +30,68 @@ class Overlap:
     without_text: int
 
     @classmethod
-    def read(cls, told: object) -> Overlap:
-        """Read what a result says of it.
+    def read(cls, value: object) -> Overlap:
+        """Read an overlap from the JSON of a result.
 
         Raises:
-            ValueError: if that is not one.
+            ValueError: if the value is not an overlap.
         """
-        fields = {one.name for one in dataclasses.fields(cls)}
-        if not isinstance(told, Mapping) or set(told) != fields:
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(value, Mapping) or set(value) != fields:
             raise ValueError(f"not an object of {', '.join(sorted(fields))}")
-        for name, count in told.items():
-            known = count is None and name in ("speakers", "texts")
-            if not known and (type(count) is not int or count < 0):
+        for name, count in value.items():
+            unknown = count is None and name in ("speakers", "texts")
+            if not unknown and (type(count) is not int or count < 0):
                 raise ValueError(f"{name} is {count!r}, not a number of utterances")
-        return cls(**told)
+        return cls(**value)
 
     def __str__(self) -> str:
-        """Say it in one line."""
-        has, count = "that training also has", self.utterances
-        spoken_by = f"{self.speakers} are by speakers"
-        said = f"{self.texts} say texts"
-        silent = f" (no text is known of {self.without_text})"
+        """Describe the overlap in one line."""
+        shared, count = "that training also has", self.utterances
+        speakers = f"{self.speakers} are by speakers"
+        texts = f"{self.texts} say texts"
         if self.speakers is None and self.texts is None:
             return f"speakers and texts of {count} test utterances are not known"
         begin = f"of {count} test utterances "
         if self.texts is None:
-            return f"{begin}{spoken_by} {has}; texts are not known"
-        rest = silent if self.without_text else ""
+            return f"{begin}{speakers} {shared}; texts are not known"
+        without = self.without_text
+        end = f" (no text is known of {without})" if without else ""
         if self.speakers is None:
-            return f"{begin}{said} {has}{rest}; speakers are not known"
-        return f"{begin}{spoken_by} and {said} {has}{rest}"
+            return f"{begin}{texts} {shared}{end}; speakers are not known"
+        return f"{begin}{speakers} and {texts} {shared}{end}"
 
 
 def overlap(corpus: Corpus, splits: Sequence[Split]) -> Overlap:
-    """Count the test utterances whose speaker or text is trained on as well.
+    """Count the test utterances whose speaker or text is also in the training set.
 
-    Texts are compared in small letters and without punctuation.
+    Texts are compared in lower case and without punctuation.
     """
-    ones = corpus.utterances
-    texts = {one.id: spoken(one.text) for one in ones}
+    speakers = [utterance.speaker for utterance in corpus.utterances]
+    texts = [normalised_text(utterance.text) for utterance in corpus.utterances]
     tested = {row for split in splits for row in split.test}
-    silent = sum(not texts[ones[row].id] for row in tested)
     return Overlap(
         utterances=len(tested),
-        speakers=_shared(ones, splits, _speaker) if tells_speakers(corpus) else None,
-        texts=_shared(ones, splits, lambda one: texts[one.id])
-        if any(texts.values())
-        else None,
-        without_text=silent,
+        speakers=_shared(speakers, splits) if tells_speakers(corpus) else None,
+        texts=_shared(texts, splits) if any(texts) else None,
+        without_text=sum(not texts[row] for row in tested),
     )
 
 
-def _speaker(one: Utterance) -> str:
-    return one.speaker
-
-
-def _shared(
-    ones: Sequence[Utterance],
-    splits: Sequence[Split],
-    what: Callable[[Utterance], str],
-) -> int:
-    """Count the rows that share something, unless it is empty, with training."""
-    found: set[int] = set()
+def _shared(values: Sequence[str], splits: Sequence[Split]) -> int:
+    """Count the test rows whose value is not empty and also in the training set."""
+    shared: set[int] = set()
     for split in splits:
-        trained = {what(ones[row]) for row in split.train} - {""}
-        found |= {row for row in split.test if what(ones[row]) in trained}
-    return len(found)
+        trained = {values[row] for row in split.train} - {""}
+        shared |= {row for row in split.test if values[row] in trained}
+    return len(shared)
 
 
-def spoken(text: str | None) -> str:
-    """Return a text in small letters, without punctuation; empty if there is none.
+def normalised_text(text: str | None) -> str:
+    """Return a text in lower case and without punctuation; empty if there is none.
 
     Examples:
-        >>> spoken("Oh, it's  YOU!"), spoken(None)
+        >>> normalised_text("Oh, it's  YOU!"), normalised_text(None)
         ('oh its you', '')
     """
     kept = (
@@ -113,17 +103,20 @@ def spoken(text: str | None) -> str:
 
 
 def tells_speakers(corpus: Corpus) -> bool:
-    """Tell whether a corpus says who speaks: no name stands for one utterance each."""
-    speakers = {one.speaker for one in corpus.utterances}
+    """Return whether speakers are known: some speaker has two utterances."""
+    speakers = {utterance.speaker for utterance in corpus.utterances}
     return len(speakers) < len(corpus.utterances)
 
 
-def unit_said(corpus: Corpus, splits: Sequence[Split]) -> str:
-    """Name the unit of independence, and say where its speakers are on both sides."""
+def unit_label(corpus: Corpus, splits: Sequence[Split]) -> str:
+    """Name the unit of independence, with a note if its speakers can be shared.
+
+    The text enters the digest of a protocol, so that its words cannot change.
+    """
     if corpus.unit == "speaker":
         return corpus.unit
     if not tells_speakers(corpus):
         return f"{corpus.unit} (its speakers are not known)"
-    if _shared(corpus.utterances, splits, _speaker):
+    if _shared([utterance.speaker for utterance in corpus.utterances], splits):
         return f"{corpus.unit} (its speakers are in training and test)"
     return corpus.unit

@@ -1,4 +1,4 @@
-"""Protocols: everything besides the cell's names that fixes a number."""
+"""Protocols: the settings of training and test that a number depends on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import BadSpec, UnknownName
 
 Training = Literal["matched", "clean", "multi", "unseen"]
-"""What is trained on: the condition that is tested, clean speech, every condition of
-the study at once, or another noise at the SNR of the test."""
+"""What is in the training set: the condition of the test set, clean speech, all
+conditions of the study, or another noise at the SNR of the test set."""
 
+# The next four enter the digest of a protocol, so that their words cannot change.
 SELECTION = {
     "none": "last epoch",
     "units": "epoch with the best UAR on a held-out part of the training part",
@@ -40,26 +41,27 @@ DISJOINT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """A named way to train and test.
+    """A named set of rules for training and test.
 
-    A head's card gives a recipe, the protocol overrides it, the command line
-    overrides both, and then the label says so.
+    The recipe of a head's card is the default. The protocol overrides it, and the
+    command line overrides both; the label names what the command line changed.
 
     Attributes:
-        name: What ``--protocol`` takes.
-        version: Raised whenever its numbers would change.
-        summary: One line for people.
-        recipe: The fields of `Recipe` that it sets.
-        frames: Those that it sets otherwise for heads on frames, which take another
+        name: Name for ``--protocol``.
+        version: Number that is raised whenever results would change.
+        summary: Description in one line.
+        recipe: Fields of `Recipe` that the protocol sets.
+        frames: Fields for heads on frames, in place of ``recipe``: they need another
             learning rate and fewer epochs than heads on means over time.
-        tuned: Those that it sets otherwise for a head that an upstream is tuned under.
-        rule: How the corpus is cut, and who selects.
-        training: What is trained on.
-        unseen: The noise that is trained in, where it is another than is tested.
+        tuned: Fields for a head that is trained while the upstream is fine-tuned, in
+            place of ``frames``.
+        rule: How the corpus is split, and which utterances select the epoch.
+        training: What is in the training set.
+        unseen: Noise in the training set, if it differs from that of the test set.
         variants: Names of the variants applied, as in ``probe+dev``.
-        overrides: What the command line set on top.
-        limit: Most utterances of the corpus to use; None for all.
-        mix_seed: Of the noise offsets.
+        overrides: Fields of `Recipe` that the command line sets.
+        limit: Largest number of utterances of the corpus; None for all.
+        mix_seed: Seed of the noise offsets.
     """
 
     name: str
@@ -79,22 +81,22 @@ class Protocol:
     @property
     def label(self) -> str:
         """Name, variants, and what the command line changed: ``paper+dev+epochs=5``."""
-        said = {key: _said(value) for key, value in self.overrides.items()}
+        texts = {key: _text(value) for key, value in self.overrides.items()}
         if self.limit is not None:
-            said["limit"] = str(self.limit)
-        changes = [f"{key}={said[key]}" for key in sorted(said)]
+            texts["limit"] = str(self.limit)
+        changes = [f"{key}={texts[key]}" for key in sorted(texts)]
         return "+".join([self.name, *self.variants, *changes])
 
     def recipe_for(self, head: DownstreamCard, *, tunes: bool = False) -> Recipe:
-        """Return the recipe by which a head is trained.
+        """Return the recipe to train a head with.
 
         Args:
             head: The head.
-            tunes: Whether an upstream is tuned under it.
+            tunes: Whether the upstream is fine-tuned under it.
         """
-        own = self.frames if head.tier == "frames" else {}
-        own = self.tuned if tunes else own
-        settings = {**self.recipe, **own, **self.overrides}
+        special = self.frames if head.tier == "frames" else {}
+        special = self.tuned if tunes else special
+        settings = {**self.recipe, **special, **self.overrides}
         return dataclasses.replace(head.recipe, **settings)
 
     def changed(
@@ -104,9 +106,9 @@ class Protocol:
         limit: int | None,
         precision: str | None = None,
     ) -> Protocol:
-        """Give this protocol with what the command line sets."""
-        said = {"epochs": epochs, "precision": precision}
-        new = {key: value for key, value in said.items() if value is not None}
+        """Return this protocol with settings of the command line, if not None."""
+        typed = {"epochs": epochs, "precision": precision}
+        new = {key: value for key, value in typed.items() if value is not None}
         overrides = {**self.overrides, **new}
         return dataclasses.replace(self, overrides=overrides, limit=limit)
 
@@ -119,14 +121,16 @@ class Protocol:
         *,
         tunes: bool = False,
     ) -> dict[str, Any]:
-        """Give all that fixes a number, as JSON can hold it; its digest is the hash.
+        """Return all settings that a number depends on, in a form for JSON.
+
+        Their digest identifies the protocol in results.
 
         Args:
-            head: Whose recipe it is.
-            splits: Of the corpus.
-            unit: What the corpus's unit of independence is called.
-            trained: The conditions that it is trained on, where those are several.
-            tunes: Whether an upstream is tuned under the head.
+            head: Head whose recipe is used.
+            splits: Splits of the corpus.
+            unit: Name of the corpus's unit of independence.
+            trained: Conditions in the training set, if there are several.
+            tunes: Whether the upstream is fine-tuned under the head.
         """
         return {
             "name": self.label,
@@ -141,14 +145,14 @@ class Protocol:
         }
 
     def _noise(self, trained: Sequence[str]) -> str:
-        """Say what noise is trained in, and whether the test hears more of the same."""
-        where = ", ".join(trained) if self.unseen is None else self.unseen
-        said = [NOISE[self.training].format(where)]
+        """Describe the noise in the training set, and if the test set shares it."""
+        noises = ", ".join(trained) if self.unseen is None else self.unseen
+        phrases = [NOISE[self.training].format(noises)]
         if self.rule.disjoint:
-            said.append(DISJOINT)
+            phrases.append(DISJOINT)
         elif self.training in ("matched", "multi"):
-            said.append(SHARED)
-        return ", ".join(said)
+            phrases.append(SHARED)
+        return ", ".join(phrases)
 
 
 _PROBE = {
@@ -171,8 +175,8 @@ PROTOCOLS = (
     Protocol(
         name="probe",
         version=2,
-        summary="z-scored features, balanced classes, Adam 1e-2 (frames: 1e-3) falling "
-        "to 0: for small corpora",
+        summary="z-scored features, class weights, Adam, learning rate 1e-2 (frames: "
+        "1e-3) falling to 0: for small corpora",
         recipe=_PROBE,
         frames=_PROBE_FRAMES,
         tuned=_PROBE_TUNED,
@@ -180,7 +184,7 @@ PROTOCOLS = (
     Protocol(
         name="demo",
         version=2,
-        summary="probe in few epochs, so that the demonstration ends in its time",
+        summary="probe with few epochs, for a short demonstration",
         recipe=_PROBE | {"epochs": 40},
         frames=_PROBE_FRAMES | {"epochs": 8},
         tuned=_PROBE_TUNED | {"epochs": 8},
@@ -190,16 +194,18 @@ PROTOCOLS = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A change to a protocol, named after it: ``probe+dev``.
+    """A change to a protocol, written after a plus: ``probe+dev``.
+
+    In the attributes below, None leaves the protocol as it is.
 
     Attributes:
-        name: What follows the plus.
-        summary: One line for people.
-        dev: Who selects; None to leave that.
-        units: Whether each unit of independence is tested alone; None to leave that.
-        training: What is trained on; None to leave that.
-        disjoint: Whether each fold hears noise of its own; None to leave that.
-        unseen: The noise that is trained in; None to leave that.
+        name: Name after the plus.
+        summary: Description in one line.
+        dev: Which utterances select the epoch.
+        units: Whether each unit of independence is tested alone.
+        training: What is in the training set.
+        disjoint: Whether each fold has its own part of the noise.
+        unseen: Noise in the training set.
     """
 
     name: str
@@ -212,14 +218,14 @@ class Variant:
 
     @property
     def key(self) -> str:
-        """What stands before the equals sign in its name; the name if there is none."""
+        """The name up to its equals sign, or the whole name if there is none."""
         return self.name.partition("=")[0]
 
     def applied(self, protocol: Protocol) -> Protocol:
-        """Give a protocol with this change.
+        """Return a protocol with this change.
 
         Raises:
-            BadSpec: if it was changed in the same respect before.
+            BadSpec: if an earlier variant contradicts this one.
         """
         rule = protocol.rule
         if self.dev is not None:
@@ -235,8 +241,9 @@ class Variant:
             training = self.training
         if rule.dev == "test" and training != "matched":
             raise BadSpec(
-                f"{protocol.label}+{self.name} cannot be: oracle selects on the test "
-                "part, which then is in another condition than the training part"
+                f"{protocol.label}+{self.name} is not possible: oracle selects the "
+                "epoch on the test set, whose condition is not that of training\n"
+                "  leave one of the two out"
             )
         return dataclasses.replace(
             protocol,
@@ -248,59 +255,60 @@ class Variant:
 
 
 def _ordered(names: Collection[str]) -> tuple[str, ...]:
-    """Put names of variants in one order, so that what is equal has one name."""
-    keys = [one.key for one in VARIANTS]
+    """Sort the names of variants, so that equal protocols have equal labels."""
+    keys = [variant.key for variant in VARIANTS]
     return tuple(sorted(names, key=lambda name: keys.index(name.partition("=")[0])))
 
 
-def _refuse_second(variant: Variant, protocol: Protocol, fresh: bool) -> None:
-    if not fresh:
+def _refuse_second(variant: Variant, protocol: Protocol, unchanged: bool) -> None:
+    if not unchanged:
         raise BadSpec(
-            f"{protocol.label}+{variant.name} cannot be: "
-            f"{variant.name} would undo what stands before it"
+            f"{protocol.label}+{variant.name} is not possible: {variant.name} would "
+            "undo a variant before it\n  leave one of the two out"
         )
 
 
 VARIANTS = (
     Variant(
         "dev",
-        "a held-out session, or speakers, of the training part selects the epoch",
+        "the epoch is selected on a session, or on speakers, held out of training",
         dev="units",
     ),
     Variant(
         "superb",
-        "a random fifth of the training part selects, as SUPERB does: speakers leak",
+        "the epoch is selected on a random fifth of the training set, as in SUPERB: "
+        "its speakers are also trained on",
         dev="utterances",
     ),
     Variant(
         "oracle",
-        "the test part itself selects: an upper bound, no result",
+        "the epoch is selected on the test set: an upper bound, not a result",
         dev="test",
     ),
     Variant("loso", "each speaker is left out in turn, whatever the folds", units=True),
     Variant(
         "clean-train", "trained on clean speech, tested in noise", training="clean"
     ),
-    Variant("multi", "trained on all conditions that are asked for", training="multi"),
+    Variant("multi", "trained on all conditions of the study", training="multi"),
     Variant(
         "noise_split=disjoint",
-        "each fold hears a part of the noise that no other fold hears",
+        "each fold has a part of the noise that no other fold has",
         disjoint=True,
     ),
     Variant(
         "unseen-noise=NAME",
-        "trained in the noise NAME, tested in the conditions that are asked for",
+        "trained in the noise NAME, tested in the conditions of the study",
         training="unseen",
     ),
 )
 UNSEEN = VARIANTS[-1]
-"""The variant whose name ends in that of a noise."""
+"""The variant whose name ends with the name of a noise."""
 
 
 def _number(text: str) -> float:
     value = float(text)
     if not value > 0:
-        raise ValueError("a number above 0 is wanted")
+        raise ValueError("the number must be above 0")
     return value
 
 
@@ -314,15 +322,15 @@ RECIPE: Mapping[str, Callable[[str], Any]] = {
     "schedule": one_of("constant", "cosine"),
     "precision": one_of("fp32", "bf16"),
 }
-"""What may be overridden, as in ``paper+learning_rate=0.001``."""
+"""Settings that can be overridden, as in ``paper+learning_rate=0.001``."""
 
 
 def read_protocol(text: str | None, default: str) -> Protocol:
     """Read a protocol: ``[NAME][+VARIANT...][+key=value...]``.
 
     Args:
-        text: What was typed; None for the default alone.
-        default: The name of the corpus's own protocol, where none is typed.
+        text: What was typed; None for the default.
+        default: Name of the corpus's protocol, used if the text does not name one.
 
     Raises:
         UnknownName: if a name is not known.
@@ -333,16 +341,16 @@ def read_protocol(text: str | None, default: str) -> Protocol:
         if pieces[0] not in _variants() and "=" not in pieces[0]:
             raise UnknownName("protocol", pieces[0], [*_protocols(), *_variants()])
         pieces.insert(0, default)
-    found = _protocols()[pieces[0]]
+    protocol = _protocols()[pieces[0]]
     for piece in pieces[1:]:
-        found = _changed(found, piece)
-    return found
+        protocol = _changed(protocol, piece)
+    return protocol
 
 
 def _changed(protocol: Protocol, piece: str) -> Protocol:
     key, equals, value = piece.partition("=")
     if key == UNSEEN.key:
-        return _trained_in(piece, value).applied(protocol)
+        return _unseen_noise(piece, value).applied(protocol)
     if piece in _variants():
         return _variants()[piece].applied(protocol)
     if not equals:
@@ -358,11 +366,11 @@ def _changed(protocol: Protocol, piece: str) -> Protocol:
     return dataclasses.replace(protocol, overrides=overrides)
 
 
-def _trained_in(piece: str, noise: str) -> Variant:
+def _unseen_noise(piece: str, noise: str) -> Variant:
     """Return the variant that trains in a noise.
 
     Raises:
-        BadSpec: if that is none.
+        BadSpec: if no noise is named.
     """
     if noise in ("", "clean", "NAME"):
         raise BadSpec(
@@ -372,7 +380,7 @@ def _trained_in(piece: str, noise: str) -> Variant:
     return dataclasses.replace(UNSEEN, name=piece, unseen=noise)
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"

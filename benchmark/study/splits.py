@@ -1,9 +1,9 @@
-"""Which utterances train and which test, and that no speaker does both."""
+"""Training, development and test sets, with no speaker in two of them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Literal
@@ -13,21 +13,22 @@ from nserbench.corpora.base import Corpus, Utterance
 from nserbench.errors import BadCorpus
 
 Dev = Literal["none", "units", "utterances", "test"]
-"""Who selects: nobody; utterances of others than those trained on and tested; a random
-fifth of the training part, whoever speaks; or the test part itself."""
+"""Which utterances select the epoch: none; those of speakers held out of training; a
+random fifth of the training set, whoever speaks; or the test set itself."""
 
 SHARE = 5
-"""One in so many is held out: utterances, or units where one fold is trained on."""
+"""One in so many utterances or units of the training set is held out."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRule:
-    """How a protocol cuts a corpus, and the noise with it.
+    """How a protocol splits a corpus and its noise.
 
     Attributes:
-        dev: Which part selects.
-        units: Whether each unit of independence is tested alone, and not each fold.
-        disjoint: Whether each fold hears a part of the noise of its own.
+        dev: Which utterances select the epoch.
+        units: Whether each unit of independence, such as a speaker, is a test set, and
+            not each fold.
+        disjoint: Whether each fold has its own part of the noise.
     """
 
     dev: Dev = "none"
@@ -40,14 +41,16 @@ PLAIN = SplitRule()
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One fold in the test part, the others in the training part.
+    """One fold as test set, the others as training set.
+
+    Utterances are given by row, their index in `Corpus.utterances`.
 
     Attributes:
-        fold: Its name.
-        train: Places in the corpus's utterances.
-        test: Places in the corpus's utterances.
-        dev: Those held out of the training part to select; the test part where that
-            selects; empty where nothing is selected.
+        fold: Name of the test fold.
+        train: Rows of the training set.
+        test: Rows of the test set.
+        dev: Rows of the development set; the same as ``test`` if the test set selects
+            the epoch, empty if nothing does.
     """
 
     fold: str
@@ -57,22 +60,22 @@ class Split:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many utterances each part has."""
-        held = {"dev": len(self.dev)} if self.dev else {}
-        return {"train": len(self.train), **held, "test": len(self.test)}
+        """Number of utterances in each set."""
+        dev = {"dev": len(self.dev)} if self.dev else {}
+        return {"train": len(self.train), **dev, "test": len(self.test)}
 
 
 def make_splits(corpus: Corpus, rule: SplitRule = PLAIN) -> list[Split]:
-    """Test each of the corpus's tested folds against all its other folds.
+    """Return one split for each fold that the corpus tests, or for each of its folds.
 
     Args:
         corpus: The corpus.
-        rule: How to cut it otherwise.
+        rule: How the protocol splits it.
 
     Raises:
-        BadCorpus: if there is one fold only, if a speaker (or another unit of
-            independence) stands on both sides, or if
-            a training part lacks a class.
+        BadCorpus: if there is only one fold, if a speaker (or another unit of
+            independence) is in training and test set, or if a training set lacks a
+            class.
     """
     corpus = folded(corpus, rule)
     if len(corpus.folds) < 2:
@@ -91,92 +94,105 @@ def make_splits(corpus: Corpus, rule: SplitRule = PLAIN) -> list[Split]:
 
 
 def _split(corpus: Corpus, fold: str) -> Split:
-    numbered = list(enumerate(corpus.utterances))
+    folds = [utterance.fold for utterance in corpus.utterances]
     return Split(
         fold,
-        train=tuple(place for place, one in numbered if one.fold != fold),
-        test=tuple(place for place, one in numbered if one.fold == fold),
+        train=tuple(row for row, name in enumerate(folds) if name != fold),
+        test=tuple(row for row, name in enumerate(folds) if name == fold),
     )
 
 
 def folded(corpus: Corpus, rule: SplitRule) -> Corpus:
-    """Return a corpus with the folds of a rule: its own, or one for each unit.
+    """Return a corpus with its own folds, or one fold for each unit, by the rule.
 
     Raises:
-        BadCorpus: if units are to be folds and the corpus has a test part of its own.
+        BadCorpus: if each unit is to be a fold, but the corpus has its own test set.
     """
     if not rule.units:
         return corpus
     if corpus.tested:
         raise BadCorpus(
-            f"the corpus has a test part of its own, {', '.join(corpus.tested)}: "
-            f"no {corpus.unit} is left out in turn"
+            f"the corpus has its own test set, {', '.join(corpus.tested)}: "
+            f"loso, which tests each {corpus.unit} in turn, cannot be used\n"
+            "  leave loso out of the protocol"
         )
-    ones = [replace(one, fold=one.independent) for one in corpus.utterances]
-    return replace(corpus, utterances=ones)
+    utterances = [replace(u, fold=u.independent) for u in corpus.utterances]
+    return replace(corpus, utterances=utterances)
 
 
 def _held_out(corpus: Corpus, split: Split, dev: Dev) -> Split:
-    """Take the part that selects out of the training part.
-
-    Where several folds are trained on, it is the next one in their order, or the one
-    that the corpus names. Of a single fold it is one in `SHARE` units, at least one.
+    """Take the development set out of the training set.
 
     Raises:
-        BadCorpus: if there is a single unit to train on.
+        BadCorpus: if a single unit is trained on, so that none can be held out.
     """
-    ones = corpus.utterances
-    match dev:
-        case "none":
-            return split
-        case "test":
-            return replace(split, dev=split.test)
-        case "utterances":
-            held = set(_drawn([ones[place].id for place in split.train]))
-            chosen = [place for place in split.train if ones[place].id in held]
-        case "units":
-            folds = sorted({ones[place].fold for place in split.train})
-            if len(folds) > 1:
-                after = [fold for fold in folds if fold > split.fold] or folds
-                fold = corpus.dev if corpus.dev in folds else after[0]
-                chosen = [place for place in split.train if ones[place].fold == fold]
-            else:
-                units = sorted({ones[place].independent for place in split.train})
-                if len(units) < 2:
-                    raise BadCorpus(
-                        f"fold {split.fold!r} trains on one {corpus.unit} only: "
-                        "none can be held out to select"
-                    )
-                held = set(_drawn(units))
-                chosen = [p for p in split.train if ones[p].independent in held]
-    kept = set(split.train) - set(chosen)
-    train = tuple(place for place in split.train if place in kept)
-    return replace(split, train=train, dev=tuple(chosen))
+    dev_rows = _DEV_ROWS[dev](corpus, split)
+    held_out = set(dev_rows)
+    train = tuple(row for row in split.train if row not in held_out)
+    return replace(split, train=train, dev=dev_rows)
+
+
+def _utterance_rows(corpus: Corpus, split: Split) -> tuple[int, ...]:
+    """Draw one in `SHARE` training utterances."""
+    ids = {row: corpus.utterances[row].id for row in split.train}
+    drawn = set(_drawn(list(ids.values())))
+    return tuple(row for row in split.train if ids[row] in drawn)
+
+
+def _unit_rows(corpus: Corpus, split: Split) -> tuple[int, ...]:
+    """Return the rows of a training fold, or of some units if there is one fold.
+
+    The fold is the one that the corpus names, else the next after the test fold. Of a
+    single fold, one in `SHARE` units is drawn.
+    """
+    folds = {row: corpus.utterances[row].fold for row in split.train}
+    names = sorted(set(folds.values()))
+    if len(names) > 1:
+        later = [name for name in names if name > split.fold] or names
+        dev = corpus.dev if corpus.dev in names else later[0]
+        return tuple(row for row in split.train if folds[row] == dev)
+    units = {row: corpus.utterances[row].independent for row in split.train}
+    unique = sorted(set(units.values()))
+    if len(unique) < 2:
+        raise BadCorpus(
+            f"fold {split.fold!r} trains on one {corpus.unit} only: "
+            "none can be held out as a development set"
+        )
+    drawn = set(_drawn(unique))
+    return tuple(row for row in split.train if units[row] in drawn)
+
+
+_DEV_ROWS: Mapping[Dev, Callable[[Corpus, Split], tuple[int, ...]]] = {
+    "none": lambda corpus, split: (),
+    "units": _unit_rows,
+    "utterances": _utterance_rows,
+    "test": lambda corpus, split: split.test,
+}
 
 
 def _drawn(names: Sequence[str]) -> list[str]:
-    """Draw one in `SHARE` names, at least one, the same ones every time."""
+    """Draw one in `SHARE` names, at least one, always the same."""
     order = sorted(names, key=lambda name: derived_seed("dev", name))
     return order[: max(1, len(names) // SHARE)]
 
 
 def _refuse_shared_units(corpus: Corpus, split: Split) -> None:
     train, test = (
-        {corpus.utterances[place].independent for place in part}
-        for part in (split.train, split.test)
+        {corpus.utterances[row].independent for row in rows}
+        for rows in (split.train, split.test)
     )
     if shared := sorted(train & test):
         more = f" and {len(shared) - 8} more" if len(shared) > 8 else ""
         raise BadCorpus(
             f"fold {split.fold!r} tests {corpus.unit}s that it also trains on: "
             f"{', '.join(shared[:8])}{more}\n"
-            f"  every {corpus.unit} must be in one fold only, or the numbers would "
-            "flatter"
+            f"  put every {corpus.unit} in one fold only; otherwise the scores are "
+            "too high"
         )
 
 
 def _refuse_untrained_classes(corpus: Corpus, split: Split) -> None:
-    trained = {corpus.utterances[place].label for place in split.train}
+    trained = {corpus.utterances[row].label for row in split.train}
     if missing := [name for name in corpus.classes if name not in trained]:
         raise BadCorpus(
             f"fold {split.fold!r} trains on no utterance of {', '.join(missing)}"
@@ -184,21 +200,21 @@ def _refuse_untrained_classes(corpus: Corpus, split: Split) -> None:
 
 
 def limited(utterances: Sequence[Utterance], most: int | None) -> list[Utterance]:
-    """Take some utterances, spread evenly over folds and classes.
+    """Return a part of the utterances, spread evenly over folds and classes.
 
-    The same ones every time: each pair of fold and class gives its first, then its
-    second, and so on.
+    They are always the same: the first utterance of each pair of fold and class, then
+    the second of each, and so on.
 
     Args:
-        utterances: What to take from.
-        most: How many to take; None for all.
+        utterances: Utterances to choose from.
+        most: Largest number to return; None for all.
     """
     if most is None:
         return list(utterances)
     strata: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
-    for one in utterances:
-        strata[one.fold, one.label].append(one)
+    for utterance in utterances:
+        strata[utterance.fold, utterance.label].append(utterance)
     rounds = zip_longest(*(strata[key] for key in sorted(strata)))
-    spread = [one for each in rounds for one in each if one is not None]
-    kept = {one.id for one in spread[:most]}
-    return [one for one in utterances if one.id in kept]
+    spread = [u.id for utterances_of_round in rounds for u in utterances_of_round if u]
+    kept = set(spread[:most])
+    return [utterance for utterance in utterances if utterance.id in kept]

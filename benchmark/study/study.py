@@ -1,4 +1,4 @@
-"""A study: what was asked for, with every name, file and option looked up."""
+"""A study: a request with every name, file and option looked up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
+from typing import Annotated
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.cell import Cell, Condition
@@ -18,10 +19,10 @@ from nserbench.benchmark.study.grid import (
 from nserbench.benchmark.study.lookup import (
     CorpusAndNoise,
     conditions,
+    read_corpora,
     read_names,
-    read_places,
     read_upstreams,
-    written_by,
+    transcriber_of,
 )
 from nserbench.benchmark.study.protocols import Protocol, read_protocol
 from nserbench.benchmark.study.splits import (
@@ -31,6 +32,14 @@ from nserbench.benchmark.study.splits import (
     folded,
     limited,
     make_splits,
+)
+from nserbench.benchmark.study.toml_checks import (
+    a_count,
+    a_precision,
+    a_seed_count,
+    a_text,
+    snr_list,
+    texts,
 )
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard
@@ -44,44 +53,46 @@ from nserbench.upstreams.side_by_side import parts_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was typed.
+    """The settings of a study, as they were typed.
+
+    The function in a field's type checks its value in a grid file.
 
     Attributes:
-        upstreams: Names, each text holding one or more.
-        downstreams: Names of heads.
-        corpora: Names of corpora, alone or with a noise.
-        noises: Noises for the corpora named alone.
-        snrs: dB, for every noise.
-        protocol: Its name; None for each corpus's default.
-        epochs: In place of the protocol's; None to leave it.
-        limit: Most utterances of each corpus; None for all.
-        seeds: One cell for each.
-        finetune: The head to tune the upstreams under, or ``joint`` for each cell's
-            own; None to leave them as they came.
-        precision: In place of the protocol's; None to leave it.
+        upstreams: Names of upstreams; each text has one or more.
+        downstreams: Names of heads; each text has one or more.
+        corpora: Names of corpora, alone or with a noise; each text has one or more.
+        noises: Noises for the corpora that are named alone.
+        snrs: SNRs in dB, for every noise.
+        protocol: Name of the protocol; None for each corpus's default.
+        epochs: Number of epochs; None for the protocol's.
+        limit: Largest number of utterances of each corpus; None for all.
+        seeds: Random seeds; each has a cell.
+        finetune: Head to fine-tune the upstreams under, or ``joint`` for the head of
+            each cell; None to leave the upstreams frozen.
+        precision: Precision of training; None for the protocol's.
     """
 
-    upstreams: Sequence[str]
-    downstreams: Sequence[str]
-    corpora: Sequence[str]
-    noises: Sequence[str] = ()
-    snrs: Sequence[float] = (0.0,)
-    protocol: str | None = None
-    epochs: int | None = None
-    limit: int | None = None
-    seeds: Sequence[int] = (0,)
-    finetune: str | None = None
-    precision: str | None = None
+    upstreams: Annotated[Sequence[str], texts]
+    downstreams: Annotated[Sequence[str], texts]
+    corpora: Annotated[Sequence[str], texts]
+    noises: Annotated[Sequence[str], texts] = ()
+    snrs: Annotated[Sequence[float], snr_list] = (0.0,)
+    protocol: Annotated[str | None, a_text] = None
+    epochs: Annotated[int | None, a_count] = None
+    limit: Annotated[int | None, a_count] = None
+    seeds: Annotated[Sequence[int], a_seed_count] = (0,)
+    finetune: Annotated[str | None, a_text] = None
+    precision: Annotated[str | None, a_precision] = None
 
 
 @dataclass(frozen=True)
 class OpenedCorpus:
-    """A corpus that was read, with the noises that are wanted.
+    """A corpus that has been read, with the noises to add to it.
 
     Attributes:
-        corpus: Its utterances that take part.
-        noises: By name, as they were opened.
-        rule: How a protocol cuts it.
+        corpus: The corpus, with the utterances that are used.
+        noises: Noises by name.
+        rule: How the protocol splits the corpus and its noises.
     """
 
     corpus: Corpus
@@ -90,52 +101,52 @@ class OpenedCorpus:
 
     @cached_property
     def splits(self) -> list[Split]:
-        """Its splits.
+        """Splits of the corpus.
 
         Raises:
-            BadCorpus: if there cannot be any, or a speaker would be on both sides.
+            BadCorpus: if it cannot be split, or a speaker is in training and test set.
         """
         return make_splits(self.corpus, self.rule)
 
     @cached_property
-    def laid(self) -> Mapping[str, Noise]:
-        """The noises as they are laid under: whole, or cut by folds.
+    def split_noises(self) -> Mapping[str, Noise]:
+        """Noises to add to the speech: whole, or split by folds.
 
         Raises:
-            BadSpec: if there is too little of one for so many folds.
+            BadSpec: if a noise is too short for so many folds.
         """
         if not self.rule.disjoint:
             return self.noises
-        ones = folded(self.corpus, self.rule).utterances
-        folds = {one.id: one.fold for one in ones}
+        utterances = folded(self.corpus, self.rule).utterances
+        folds = {utterance.id: utterance.fold for utterance in utterances}
         return {name: by_fold(noise, folds) for name, noise in self.noises.items()}
 
     def noise(self, condition: Condition) -> Noise | None:
-        """Give the noise of a condition; None for clean speech."""
-        return None if condition.noise is None else self.laid[condition.noise]
+        """Return the noise of a condition; None for clean speech."""
+        return None if condition.noise is None else self.split_noises[condition.noise]
 
     def refuse_short_noises(self, lengths: Sequence[int]) -> None:
-        """Refuse noises that folds would have to loop under most utterances.
+        """Refuse noises that would repeat within most utterances of a fold.
 
         Args:
-            lengths: Of the utterances, in samples at 16 kHz.
+            lengths: Lengths of the utterances, in samples at 16 kHz.
 
         Raises:
-            BadSpec: if a part of one is shorter than half of the utterances.
+            BadSpec: if a fold's part of a noise is shorter than the median utterance.
         """
-        for noise in self.laid.values():
+        for noise in self.split_noises.values():
             if isinstance(noise, NoiseByFold):
                 noise.refuse_short(int(median(lengths)))
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A grid whose corpora are open.
+    """All cells of a request, and their corpora.
 
     Attributes:
-        cells: Every cell, those that cannot exist included.
-        corpora: By the label of the cell's corpus.
-        request: What was asked for.
+        cells: Every cell, including those that cannot exist.
+        corpora: Corpora by label.
+        request: The request.
     """
 
     cells: Sequence[Cell]
@@ -144,84 +155,85 @@ class Study:
 
 
 def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
-    """Look everything up that can be looked up without decoding speech or weights.
+    """Look up everything that a request names, without reading audio or weights.
 
     Raises:
-        NserbenchError: if anything asked for is not there, or contradicts itself.
+        NserbenchError: if something is missing, or the request contradicts itself.
     """
     upstreams = read_upstreams(request.upstreams, plugins, request.finetune)
     downstreams = read_names(request.downstreams, plugins.downstreams.bind)
-    places = read_places(request.corpora, request.noises, plugins)
-    protocols = {
-        place.corpus.label: _protocol(place.corpus, request) for place in places
-    }
-    fields = [
-        CorpusCondition(place.corpus, condition, protocols[place.corpus.label])
-        for place in places
-        for condition in conditions(place.noise, request.snrs)
+    pairs = read_corpora(request.corpora, request.noises, plugins)
+    protocols = {pair.corpus.label: _protocol(pair.corpus, request) for pair in pairs}
+    corpora = [
+        CorpusCondition(pair.corpus, condition, protocols[pair.corpus.label])
+        for pair in pairs
+        for condition in conditions(pair.noise, request.snrs)
     ]
-    cells = make_grid(upstreams, downstreams, fields, request.seeds)
-    heard = [*places, *_trained_in(places, protocols)]
+    cells = make_grid(upstreams, downstreams, corpora, request.seeds)
+    pairs += _training_noises(pairs, protocols)
     opened = {
-        label: replace(one, rule=protocols[label].rule)
-        for label, one in open_corpora(heard, request.limit, plugins, settings).items()
+        label: replace(corpus, rule=protocols[label].rule)
+        for label, corpus in open_corpora(
+            pairs, request.limit, plugins, settings
+        ).items()
     }
     for corpus in opened.values():
         corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
-        corpus.laid  # noqa: B018 - likewise, where there is too little noise
+        corpus.split_noises  # noqa: B018 - likewise if a noise is too short
     cells = [_without_texts(cell, opened[cell.corpus.label].corpus) for cell in cells]
     cells = [_without_unseen(cell, opened[cell.corpus.label]) for cell in cells]
     refuse_all_refused(cells)
     return Study(cells, opened, request)
 
 
-def _trained_in(
-    places: Sequence[CorpusAndNoise], protocols: Mapping[str, Protocol]
+def _training_noises(
+    pairs: Sequence[CorpusAndNoise], protocols: Mapping[str, Protocol]
 ) -> list[CorpusAndNoise]:
-    """Return where protocols train in a noise that they do not test."""
-    asked = {place.corpus.label: place.corpus for place in places}
+    """Return the corpora and noises that protocols train on but do not test."""
+    corpora = {pair.corpus.label: pair.corpus for pair in pairs}
     return [
         CorpusAndNoise(corpus, noise)
-        for label, corpus in asked.items()
+        for label, corpus in corpora.items()
         if (noise := protocols[label].unseen) is not None
     ]
 
 
 def _without_unseen(cell: Cell, opened: OpenedCorpus) -> Cell:
-    """Refuse a cell whose test noise is not unseen, or that has none."""
+    """Refuse a cell whose protocol needs an unseen test noise, if it has none."""
     trained, tested = cell.protocol.unseen, cell.condition.noise
     if cell.refused is not None or trained is None:
         return cell
     if tested is None:
-        why = f"clean speech has no SNR at which {trained} could be trained in"
-    elif tested == trained:
-        why = f"{tested} is not unseen: it is trained in"
-    elif shared := opened.noises[trained].shared(opened.noises[tested]):
-        why = f"{tested} is not unseen: {trained} is drawn from {shared} as well"
-    else:
-        return cell
-    return replace(cell, groups={}, refused=why)
+        return cell.refuse(f"clean speech has no SNR to train in {trained} at")
+    if tested == trained:
+        return cell.refuse(f"{tested} is not unseen: it is in the training set")
+    if shared := opened.noises[trained].shared(opened.noises[tested]):
+        reason = f"{tested} is not unseen: {trained} is drawn from {shared} as well"
+        return cell.refuse(reason)
+    return cell
 
 
 def _without_texts(cell: Cell, corpus: Corpus) -> Cell:
-    """Refuse a cell that is to read texts where the corpus has none."""
+    """Refuse a cell whose upstream reads texts that the corpus does not have."""
     parts = parts_of(cell.upstream).values()
-    if not any("texts" in one.card.reads and not written_by(one) for one in parts):
+    if not any(
+        "texts" in part.card.reads and not transcriber_of(part) for part in parts
+    ):
         return cell
-    untold = sum(one.text is None for one in corpus.utterances)
-    if cell.refused is not None or not untold:
+    missing = sum(utterance.text is None for utterance in corpus.utterances)
+    if cell.refused is not None or not missing:
         return cell
-    why = f"{cell.corpus.label} has no text for {untold} of its utterances"
-    return replace(cell, groups={}, refused=why)
+    reason = f"{cell.corpus.label} has no text for {missing} of its utterances"
+    return cell.refuse(reason)
 
 
 def open_corpora(
-    places: Sequence[CorpusAndNoise],
+    pairs: Sequence[CorpusAndNoise],
     limit: int | None,
     plugins: Plugins,
     settings: Settings,
 ) -> dict[str, OpenedCorpus]:
-    """Read each corpus once, with the noises wanted for it, by its label.
+    """Read each corpus once, with the noises named for it; return them by label.
 
     Raises:
         CorpusMissing: if a corpus or noise is not on this machine.
@@ -229,9 +241,9 @@ def open_corpora(
         UnknownName: if a noise is not known.
     """
     opened = {}
-    for label, bound in {one.corpus.label: one.corpus for one in places}.items():
-        corpus = read_corpus(bound, limit, settings)
-        names = {one.noise for one in places if one.corpus.label == label}
+    for label, card in {pair.corpus.label: pair.corpus for pair in pairs}.items():
+        corpus = read_corpus(card, limit, settings)
+        names = {pair.noise for pair in pairs if pair.corpus.label == label}
         noises = {
             name: open_noise(name, noise_file(name, corpus, plugins, settings))
             for name in names
@@ -244,57 +256,59 @@ def open_corpora(
 def read_corpus(
     bound: ConfiguredCard[CorpusCard], limit: int | None, settings: Settings
 ) -> Corpus:
-    """Read a corpus, without what the user leaves out.
+    """Read a corpus, without the utterances that the user excludes.
 
     Raises:
         CorpusMissing: if it is not on this machine.
-        BadCorpus: if it contradicts itself, or an id to leave out is not in it.
+        BadCorpus: if it contradicts itself, or an excluded id is not in it.
     """
     corpus = bound.card.read(bound.options, settings)
-    kept = list(corpus.utterances)
+    utterances = list(corpus.utterances)
     if file := bound.options["exclude"]:
-        excluded = _ids(file, {one.id for one in kept})
-        kept = [one for one in kept if one.id not in excluded]
-    return replace(corpus, utterances=limited(kept, limit))
+        excluded = _ids(file, {utterance.id for utterance in utterances})
+        utterances = [u for u in utterances if u.id not in excluded]
+    return replace(corpus, utterances=limited(utterances, limit))
 
 
 def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) -> Path:
-    """Find a noise: the corpus's own, the user's, then those that plugins offer.
+    """Find a noise in the corpus, then in the user's settings, then in the plugins.
 
     Returns:
         A file, a folder of files, or a pattern for them; see `open_noise`.
 
     Raises:
-        UnknownName: if there is none of that name.
+        UnknownName: if no noise has that name.
         CorpusMissing: if its files are not on this machine.
     """
-    own = {**settings.noises, **corpus.noises}
-    if name in own:
-        if not audio_files(own[name]):
-            what = "holds no audio files" if own[name].is_dir() else "is not a file"
+    paths = {**settings.noises, **corpus.noises}
+    if name in paths:
+        path = paths[name]
+        if not audio_files(path):
+            problem = "has no audio files" if path.is_dir() else "is not a file"
             raise CorpusMissing(
-                f"the noise {name!r} is set to {own[name]}, which {what}\n"
+                f"the noise {name!r} is set to {path}, which {problem}\n"
                 "  correct it under [noises] in nserbench.toml: a file, or a folder"
             )
-        return own[name]
+        return path
     if name not in plugins.noises:
         raise UnknownName(
             "noise",
             name,
-            {*own, *plugins.noises.names},
-            f'write "{name}" = "FILE" under [noises] in nserbench.toml to add it',
+            {*paths, *plugins.noises.names},
+            f'to add it, write "{name}" = "FILE" under [noises] in nserbench.toml',
         )
     return plugins.noises[name].file(settings)
 
 
 def _protocol(corpus: ConfiguredCard[CorpusCard], request: Request) -> Protocol:
-    found = read_protocol(request.protocol, corpus.card.protocol)
-    return found.changed(
+    protocol = read_protocol(request.protocol, corpus.card.protocol)
+    return protocol.changed(
         epochs=request.epochs, limit=request.limit, precision=request.precision
     )
 
 
 def _ids(file: Path, known: set[str]) -> set[str]:
+    """Read the ids of a file, one a line."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -304,7 +318,7 @@ def _ids(file: Path, known: set[str]) -> set[str]:
     ids = {line.strip() for line in lines if line.strip()}
     if unknown := sorted(ids - known):
         raise BadCorpus(
-            f"{file} leaves out {unknown[0]!r}, which is not in the corpus"
+            f"{file} excludes {unknown[0]!r}, which is not in the corpus"
             + (f", and {len(unknown) - 1} more" if len(unknown) > 1 else "")
         )
     return ids

@@ -19,8 +19,8 @@ from nserbench.benchmark.results.result import Result, read_result, result_folde
 from nserbench.benchmark.study.grid_file import Overrides
 from nserbench.benchmark.study.lookup import (
     conditions,
+    read_corpora,
     read_names,
-    read_places,
     read_upstreams,
 )
 from nserbench.benchmark.study.protocols import read_protocol
@@ -211,7 +211,7 @@ class ReportData:
         return found
 
     def _columns(self, request: Request) -> Iterator[Column]:
-        for one in read_places(request.corpora, request.noises, self.plugins):
+        for one in read_corpora(request.corpora, request.noises, self.plugins):
             protocol = read_protocol(
                 request.protocol, one.corpus.card.protocol
             ).changed(

@@ -47,12 +47,12 @@ def mix(
     nserbench mix -c demo-park --snr 0,-5 -o noisy
     """
     from nserbench.benchmark.extraction.export_audio import export
-    from nserbench.benchmark.study.lookup import conditions, read_places
+    from nserbench.benchmark.study.lookup import conditions, read_corpora
     from nserbench.benchmark.study.protocols import read_protocol
     from nserbench.benchmark.study.study import open_corpora
     from nserbench.cli.common.progress_bars import showing
 
-    places = read_places(corpora, noises, session.plugins)
+    places = read_corpora(corpora, noises, session.plugins)
     protocols = {
         place.corpus.label: read_protocol(protocol, place.corpus.card.protocol)
         for place in places

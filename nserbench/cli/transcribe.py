@@ -84,7 +84,7 @@ def transcribe(
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.benchmark.study.lookup import (
         conditions,
-        read_places,
+        read_corpora,
         read_transcribers,
     )
     from nserbench.benchmark.study.study import open_corpora
@@ -92,7 +92,7 @@ def transcribe(
 
     settings = session.settings.using(store=store_folder)
     known = read_transcribers(upstreams, session.plugins)
-    places = read_places(corpora, noises, session.plugins)
+    places = read_corpora(corpora, noises, session.plugins)
     asked = [
         (place.corpus.label, condition)
         for place in places

@@ -104,5 +104,5 @@ def test_an_upstream_that_cannot_transcribe_is_refused(
     refused: Callable[[str], str], notes: str
 ) -> None:
     assert refused(f"transcribe -u mel -c {notes}").startswith(
-        "mel writes no transcripts\n  one that does: whisper"
+        "mel writes no transcripts\n  an upstream that does: whisper"
     )

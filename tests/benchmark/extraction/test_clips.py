@@ -58,7 +58,7 @@ def tone(path: Path, seconds: float = 0.5, rate: int = RATE) -> Path:
     return path
 
 
-def test_a_clip_is_known_by_its_samples_at_16_khz(
+def test_the_digest_of_a_clip_is_that_of_its_samples_at_16_khz(
     hear: Callable[..., list[Clip]], tmp_path: Path
 ) -> None:
     path = tone(tmp_path / "a.wav", 0.5, rate=8_000)
@@ -152,7 +152,7 @@ def test_only_a_file_that_changed_is_read_again(
     assert after[1] == before[1]
 
 
-def test_parts_of_one_file_are_clips_of_their_own(
+def test_parts_of_one_file_are_separate_clips(
     hear: Callable[..., list[Clip]], decoded: list[str], tmp_path: Path
 ) -> None:
     path = tone(tmp_path / "a.wav")
@@ -167,7 +167,7 @@ def test_parts_of_one_file_are_clips_of_their_own(
     assert decoded == ["a.wav"] * 3  # the parts known before are not read again
 
 
-def test_good_files_beside_a_bad_one_are_not_read_again(
+def test_good_files_are_not_read_again_after_a_bad_one(
     hear: Callable[..., list[Clip]], decoded: list[str], tmp_path: Path
 ) -> None:
     good = tone(tmp_path / "good.wav")

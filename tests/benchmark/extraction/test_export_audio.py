@@ -46,7 +46,7 @@ def with_utterances(opened: OpenedCorpus, utterances: list[Utterance]) -> Opened
 
 
 @pytest.mark.parametrize("snr", [-10.0, -5.0, 0.0, 5.0, 10.0])
-def test_the_level_in_the_files_is_the_one_asked_for(
+def test_the_snr_in_the_files_is_the_requested_one(
     opened: OpenedCorpus, tmp_path: Path, snr: float
 ) -> None:
     manifest = write(opened, Condition("hiss", snr), tmp_path / "out")
@@ -81,7 +81,7 @@ def test_the_manifest_says_how_each_file_was_made(
 
 
 @pytest.mark.parametrize("condition", [Condition("hiss", 0.0), Condition()])
-def test_what_was_written_is_a_corpus_with_the_waves_that_an_upstream_hears(
+def test_an_export_is_a_corpus_with_the_audio_that_an_upstream_receives(
     ask: Ask, opened: OpenedCorpus, tmp_path: Path, condition: Condition
 ) -> None:
     manifest = write(opened, condition, tmp_path / "out")
@@ -101,7 +101,7 @@ def test_what_was_written_is_a_corpus_with_the_waves_that_an_upstream_hears(
         assert clip.digest == audio_digest(wave)
 
 
-def test_a_mix_depends_neither_on_order_nor_on_company(
+def test_a_mixture_does_not_depend_on_other_utterances_or_their_order(
     opened: OpenedCorpus, tmp_path: Path
 ) -> None:
     few = list(opened.corpus.utterances)[::-3]
@@ -115,7 +115,9 @@ def test_a_mix_depends_neither_on_order_nor_on_company(
     assert all(digests[row["id"]] == row["sha256"] for row in some)
 
 
-def test_a_file_holds_no_time_of_writing(opened: OpenedCorpus, tmp_path: Path) -> None:
+def test_a_file_does_not_contain_the_time_of_writing(
+    opened: OpenedCorpus, tmp_path: Path
+) -> None:
     (first, *_) = rows(write(opened, Condition("hiss", 0.0), tmp_path))
 
     content = (tmp_path / first["path"]).read_bytes()
@@ -123,7 +125,7 @@ def test_a_file_holds_no_time_of_writing(opened: OpenedCorpus, tmp_path: Path) -
     assert b"PEAK" not in content[:80]  # libsndfile's, which has a time stamp
 
 
-def test_levels_share_the_stretch_of_noise_and_seeds_do_not(
+def test_all_snrs_use_the_same_part_of_the_noise_and_seeds_do_not(
     opened: OpenedCorpus, tmp_path: Path
 ) -> None:
     offsets = [
@@ -154,7 +156,7 @@ def test_no_name_leads_out_of_the_folder(
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
-def test_an_export_that_was_broken_off_leaves_no_manifest(
+def test_an_interrupted_export_leaves_no_manifest(
     opened: OpenedCorpus, tmp_path: Path, hiss: Any
 ) -> None:
     folder = tmp_path / "out"

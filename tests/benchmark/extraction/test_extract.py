@@ -7,7 +7,11 @@ import pytest
 from numpy.typing import NDArray
 from scribes import FACTS, Reader, calls, offer_scribes, words
 
-from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, said
+from nserbench.benchmark.extraction.extract import (
+    ModelCache,
+    extract_missing,
+    read_transcripts,
+)
 from nserbench.benchmark.extraction.extraction import Extraction
 from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.job import Job
@@ -50,12 +54,12 @@ def told(notes: Path) -> str:
 
 
 def provided(job: Job, store: Store) -> list[str]:
-    source: Extraction | None = job.extraction.alone.words
+    source: Extraction | None = job.extraction.alone.transcript_source
     assert source is not None
-    return said(source, job.clips, store)
+    return read_transcripts(source, job.clips, store)
 
 
-def test_an_enhancer_hears_the_mixture_and_its_level_is_put_right(
+def test_an_enhancer_receives_the_mixture_and_keeps_its_loudness(
     prepared: Callable[..., list[Job]],
 ) -> None:
     plain, cleaned = prepared(
@@ -72,7 +76,7 @@ def test_an_enhancer_hears_the_mixture_and_its_level_is_put_right(
         np.testing.assert_allclose(heard, -noisy, rtol=1e-5, atol=1e-7)
 
 
-def test_what_an_enhancer_leaves_silent_stays_silent() -> None:
+def test_silence_from_an_enhancer_stays_silent() -> None:
     class Mute(Enhancer):
         def separate(self, wave: Wave) -> Wave:
             return np.zeros_like(wave)
@@ -103,7 +107,7 @@ def test_transcripts_come_with_the_features_from_one_pass(
     assert "" in texts
 
 
-def test_a_reader_is_given_the_transcripts_of_its_own_condition(
+def test_a_text_upstream_reads_the_transcripts_of_the_same_condition(
     ask: Ask, runner: Runner
 ) -> None:
     study = ask(
@@ -134,9 +138,7 @@ def test_a_reader_is_given_the_transcripts_of_its_own_condition(
     ]
 
 
-def test_transcripts_that_are_there_are_not_written_down_again(
-    ask: Ask, runner: Runner
-) -> None:
+def test_stored_transcripts_are_not_made_again(ask: Ask, runner: Runner) -> None:
     runner.run(ask(upstreams=["scribe"]))
 
     runner.run(ask(upstreams=["scribe,reader:text=scribe"]))
@@ -145,7 +147,7 @@ def test_transcripts_that_are_there_are_not_written_down_again(
     assert len(Reader.read) == 24
 
 
-def test_the_corpus_own_texts_are_read_once_for_all_conditions(
+def test_the_texts_of_a_corpus_are_read_once_for_all_conditions(
     ask: Ask, runner: Runner, told: str
 ) -> None:
     study = ask(
@@ -172,7 +174,7 @@ def test_a_corpus_without_texts_cannot_be_read(ask: Ask, notes: Path) -> None:
         ask(upstreams=["reader"])
 
 
-def test_a_missing_package_is_met_before_any_audio_is_read(
+def test_a_missing_package_is_refused_before_any_audio_is_read(
     ask: Ask, runner: Runner, plugins: Plugins
 ) -> None:
     card = UpstreamCard(
@@ -197,14 +199,12 @@ def test_a_missing_package_is_met_before_any_audio_is_read(
     assert stages == []
 
 
-def test_who_writes_nothing_cannot_be_read(ask: Ask) -> None:
+def test_an_upstream_without_transcripts_cannot_be_read(ask: Ask) -> None:
     with pytest.raises(BadSpec, match=r"mel writes no transcripts\n  reader:text=mel"):
         ask(upstreams=["reader:text=mel"])
 
 
-def test_the_result_says_how_well_the_words_were_understood(
-    ask: Ask, runner: Runner, told: str
-) -> None:
+def test_the_result_has_the_word_errors(ask: Ask, runner: Runner, told: str) -> None:
     runner.run(ask(upstreams=["mel,scribe,reader:text=scribe"], corpora=[told]))
 
     found = {one.upstream: one.recognition for one in read_results(runner.results)}
@@ -213,7 +213,7 @@ def test_the_result_says_how_well_the_words_were_understood(
     assert (found["scribe"]["measure"], found["scribe"]["utterances"]) == ("WER", 24)
 
 
-def test_words_in_noise_are_compared_with_those_in_clean_speech_if_they_are_there(
+def test_transcripts_in_noise_are_compared_with_those_of_clean_speech_if_stored(
     ask: Ask, runner: Runner, notes: Path
 ) -> None:
     said = {"upstreams": ["scribe"], "noises": ["hiss"], "snrs": [-10.0]}
@@ -243,10 +243,10 @@ def test_words_in_noise_are_compared_with_those_in_clean_speech_if_they_are_ther
 
 def said_in(runner: Runner, study: Study) -> list[str]:
     (job,) = prepare(study, runner.store, Silent())
-    return said(job.extraction.alone, job.clips, runner.store)
+    return read_transcripts(job.extraction.alone, job.clips, runner.store)
 
 
-def test_a_plan_prices_transcripts_once_whoever_reads_them(
+def test_a_plan_counts_transcripts_once_for_all_readers(
     ask: Ask, runner: Runner
 ) -> None:
     study = ask(upstreams=["reader:text=scribe,scribe"])

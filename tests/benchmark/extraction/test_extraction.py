@@ -57,7 +57,7 @@ def test_pooled_is_the_mean_of_the_valid_frames_and_frames_are_rounded_to_half(
             assert features.frames(key, name) == valid.shape[1]
 
 
-def test_short_clips_are_padded_long_ones_cut_and_both_listed(
+def test_short_clips_are_padded_and_long_ones_cut_and_both_are_listed(
     ask: Ask, plugins: Plugins, levels: Any, runner: Runner, result_of: Any
 ) -> None:
     card = dataclasses.replace(
@@ -84,7 +84,7 @@ def test_short_clips_are_padded_long_ones_cut_and_both_listed(
         assert not heard[kept:].any()
 
 
-def test_an_utterance_is_heard_once_in_each_condition_for_all_heads_and_seeds(
+def test_an_utterance_is_extracted_once_a_condition_for_all_heads_and_seeds(
     ask: Ask, levels: Any, runner: Runner
 ) -> None:
     said = {
@@ -117,7 +117,7 @@ def test_asking_for_frames_later_costs_one_more_pass_and_only_that_tier(
     assert features.keys("frames") == features.keys("pooled")
 
 
-def test_only_new_utterances_are_heard_when_a_corpus_grows(
+def test_only_new_utterances_are_extracted_when_a_corpus_grows(
     ask: Ask, levels: Any, runner: Runner
 ) -> None:
     runner.run(ask(upstreams=["levels"], limit=16))
@@ -154,13 +154,13 @@ class Sick(Upstream):
         (lambda states: states + 70_000, "not finite for s2_high_1 in 'mel'"),
         (
             lambda states: torch.cat([states, states]),
-            r"does not give what its card says\n.*\(2, 80\)} instead of .*\(1, 80\)",
+            r"the groups that its card says\n.*\(2, 80\)}, and not .*\(1, 80\)",
         ),
-        (lambda states: states[..., :9], r"\(1, 9\)} instead of .*\(1, 80\)"),
+        (lambda states: states[..., :9], r"\(1, 9\)}, and not .*\(1, 80\)"),
     ],
     ids=["nan", "infinite", "too large for float16", "layers", "dim"],
 )
-def test_what_cannot_be_stored_is_refused_by_name_and_nothing_is_written(
+def test_features_that_cannot_be_stored_are_refused_and_nothing_is_written(
     prepared: Callable[..., list[Job]],
     store: Store,
     spoil: Callable[[torch.Tensor], torch.Tensor],
@@ -179,7 +179,7 @@ def test_what_cannot_be_stored_is_refused_by_name_and_nothing_is_written(
     assert store.features(job.extraction.identity).keys("pooled") == set()
 
 
-def test_parts_of_a_file_are_heard_alone(
+def test_parts_of_a_file_are_extracted_separately(
     prepared: Callable[..., list[Job]], notes: Path
 ) -> None:
     extraction = prepared()[0].extraction.alone

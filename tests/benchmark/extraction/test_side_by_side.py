@@ -109,7 +109,7 @@ WIDE = "levels:groups=wide", "steps:groups=wide"
         ("ladapter", WIDE),
     ],
 )
-def test_a_head_over_two_upstreams_answers_as_over_one_that_gives_both(
+def test_a_head_on_two_upstreams_equals_one_on_an_upstream_with_both_groups(
     run: Callable[..., list[Result]],
     by_hand: Callable[..., str],
     head: str,
@@ -125,7 +125,7 @@ def test_a_head_over_two_upstreams_answers_as_over_one_that_gives_both(
     np.testing.assert_array_equal(one.probabilities, two.probabilities)
 
 
-def test_each_upstream_is_heard_and_kept_alone(
+def test_each_upstream_is_extracted_and_stored_alone(
     run: Callable[..., list[Result]], levels: Any
 ) -> None:
     run(upstreams=["levels"])
@@ -248,7 +248,7 @@ def test_frozen_parameters_are_those_of_all(
     assert twice.costs["frozen_parameters"] == 8  # it is one model
 
 
-def test_transcripts_are_told_where_there_is_one_sort_of_them(
+def test_transcripts_are_in_the_result_if_one_upstream_writes_them(
     run: Callable[..., list[Result]], told: str
 ) -> None:
     heard = {"corpora": [told], "noises": ["hiss"]}
@@ -274,7 +274,7 @@ def test_a_reader_of_texts_that_a_corpus_lacks_is_refused(ask: Ask) -> None:
         ask(upstreams=["mel+reader"])
 
 
-def test_a_plan_prices_what_each_lacks(
+def test_a_plan_counts_what_each_upstream_lacks(
     run: Callable[..., list[Result]], runner: Runner, ask: Ask
 ) -> None:
     run(upstreams=["levels"])
@@ -301,19 +301,19 @@ def test_a_plan_prices_what_each_lacks(
         ("reader:text={mel+scribe}", "mel[+]scribe writes no transcripts"),
     ],
 )
-def test_what_cannot_stand_side_by_side_is_refused(
+def test_upstreams_that_cannot_be_combined_are_refused(
     ask: Ask, name: str, why: str
 ) -> None:
     with pytest.raises((BadSpec, UnknownName), match=why):
         ask(upstreams=[name])
 
 
-def test_they_are_not_tuned(ask: Ask) -> None:
-    with pytest.raises(BadSpec, match=r"mel\+levels cannot be tuned"):
+def test_upstreams_side_by_side_cannot_be_fine_tuned(ask: Ask) -> None:
+    with pytest.raises(BadSpec, match=r"mel\+levels cannot be fine-tuned"):
         ask(upstreams=["mel+levels"], finetune="last")
 
 
-def test_nobody_loads_them_as_one(plugins: Plugins) -> None:
+def test_upstreams_side_by_side_are_never_loaded_as_one(plugins: Plugins) -> None:
     bound = plugins.upstream(parse_spec("mel+levels"))
 
     with pytest.raises(NserbenchError, match="each of which is loaded alone"):

@@ -51,13 +51,13 @@ def test_another_language_keeps_its_letters_and_its_numbers() -> None:
     ],
     ids=["right", "twice", "longer", "empty", "both", "of nothing", "loop", "tag"],
 )
-def test_what_counts_as_hallucinated(
+def test_long_looping_and_empty_transcripts_count_as_hallucinated(
     reference: str, transcript: str, hallucinated: bool
 ) -> None:
     assert match(reference, transcript, "en").hallucinated is hallucinated
 
 
-def test_words_heard_in_silence_count_as_errors_but_have_no_rate_of_their_own() -> None:
+def test_words_for_silence_are_errors_without_a_rate() -> None:
     found = recognition(["", "one day"], ["thank you", "one day"], [None, None])
 
     assert found is not None
@@ -65,7 +65,7 @@ def test_words_heard_in_silence_count_as_errors_but_have_no_rate_of_their_own() 
     assert found.match_error == 0.5
 
 
-def test_what_is_silent_on_both_sides_matches() -> None:
+def test_an_empty_transcript_of_an_empty_reference_matches() -> None:
     assert match("", "", "en").match_error == 0.0
 
 

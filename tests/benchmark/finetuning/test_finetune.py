@@ -506,9 +506,9 @@ def test_tuned_upstreams_are_kept_for_the_same_command(
 @pytest.mark.parametrize(
     ("said", "what"),
     [
-        ({"upstreams": ["mel"], "finetune": "joint"}, "mel cannot be tuned"),
+        ({"upstreams": ["mel"], "finetune": "joint"}, "mel cannot be fine-tuned"),
         ({"upstreams": ["wav2vec2:lr=1e-5"]}, "finetune=joint,lr=1e-05"),
-        ({"upstreams": ["bert:text={whisper:finetune=last}"]}, "as it came"),
+        ({"upstreams": ["bert:text={whisper:finetune=last}"]}, "cannot transcribe"),
         ({"upstreams": ["wav2vec2:finetune=last,lr=2"]}, "between 0 and 1"),
     ],
 )
@@ -521,7 +521,7 @@ def test_what_cannot_be_tuned_is_refused(
 
 @pytest.mark.parametrize("head", ["best", "single:layer=all"])
 def test_a_head_that_stands_for_several_tunes_nothing(study: Ask, head: str) -> None:
-    with pytest.raises(NothingToRun, match="tuned under one head"):
+    with pytest.raises(NothingToRun, match="fine-tuning needs one head"):
         study(f"finetune={{{head}}}")
 
 

@@ -11,7 +11,12 @@ import pytest
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
-from nserbench.benchmark.study.overlap import Overlap, overlap, spoken, unit_said
+from nserbench.benchmark.study.overlap import (
+    Overlap,
+    normalised_text,
+    overlap,
+    unit_label,
+)
 from nserbench.benchmark.study.splits import PLAIN, SplitRule, make_splits
 from nserbench.benchmark.study.study import Study
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
@@ -121,10 +126,10 @@ def test_what_selects_is_not_what_trains() -> None:
 
 
 def test_texts_are_compared_without_case_punctuation_and_spaces() -> None:
-    assert spoken(WORDS["a"]) == spoken(WORDS["b"]) == "well i know"
-    assert spoken(" \u00bfQu\u00e9?  No\u2026 ") == "qu\u00e9 no"
-    assert spoken("\u4f60\u597d\u3002") == "\u4f60\u597d"
-    assert spoken("...") == ""
+    assert normalised_text(WORDS["a"]) == normalised_text(WORDS["b"]) == "well i know"
+    assert normalised_text(" \u00bfQu\u00e9?  No\u2026 ") == "qu\u00e9 no"
+    assert normalised_text("\u4f60\u597d\u3002") == "\u4f60\u597d"
+    assert normalised_text("...") == ""
 
 
 @pytest.mark.parametrize(
@@ -180,11 +185,11 @@ def test_a_finer_unit_whose_speakers_are_on_both_sides_says_so() -> None:
     apart = corpus(*APART, units=UNITS, unit="dialogue")
     unknown = corpus("1 p a", "1 q a", "2 r b", "2 s c", units=UNITS, unit="utterance")
 
-    assert unit_said(mixed, make_splits(mixed)) == (
+    assert unit_label(mixed, make_splits(mixed)) == (
         "dialogue (its speakers are in training and test)"
     )
-    assert unit_said(apart, make_splits(apart)) == "dialogue"
-    assert unit_said(unknown, make_splits(unknown)) == (
+    assert unit_label(apart, make_splits(apart)) == "dialogue"
+    assert unit_label(unknown, make_splits(unknown)) == (
         "utterance (its speakers are not known)"
     )
 

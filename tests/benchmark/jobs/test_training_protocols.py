@@ -188,7 +188,7 @@ def test_a_fit_that_two_cells_share_is_trained_once(
 
 
 def test_best_is_not_applicable_where_nothing_selects(ask: Ask, notes: Path) -> None:
-    with pytest.raises(NothingToRun, match="chooses on a part that selects"):
+    with pytest.raises(NothingToRun, match="chooses on a development set"):
         ask(upstreams=["levels:groups=wide"], downstreams=["best"])
     with pytest.raises(NothingToRun, match="there is no other layer to choose"):
         ask(upstreams=["mel"], downstreams=["best"], protocol="dev")

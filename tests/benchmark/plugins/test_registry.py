@@ -20,7 +20,7 @@ def nserbench_downstreams():
 """
 
 
-def test_built_in_names_come_by_the_same_door(plugins: Plugins) -> None:
+def test_built_in_plugins_are_loaded_like_all_others(plugins: Plugins) -> None:
     assert plugins.upstreams.origin("mel") == "built in"
     assert plugins.downstreams.origin("ladapter") == "built in"
     assert plugins.corpora.origin("demo") == "built in"
@@ -37,7 +37,7 @@ def test_a_file_that_is_not_installed_can_be_named(tmp_path: Path) -> None:
     assert found.downstreams.origin("mine") == str(file)
 
 
-def test_what_lies_beside_a_named_file_can_be_loaded(
+def test_a_module_next_to_a_named_file_can_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -78,7 +78,7 @@ def test_a_named_plugin_that_cannot_be_used_says_why(
         Plugins([str(file)], installed=False)
 
 
-def test_an_unknown_name_is_answered_with_the_nearest(plugins: Plugins) -> None:
+def test_an_unknown_name_suggests_the_nearest(plugins: Plugins) -> None:
     with pytest.raises(UnknownName, match="did you mean 'whisper'"):
         plugins.upstreams["wisper"]
 
@@ -137,7 +137,7 @@ def test_the_example_plugin_is_under_thirty_lines() -> None:
     assert len(lines) < 30
 
 
-def test_a_broken_installed_plugin_is_reported_and_left_out(tmp_path: Path) -> None:
+def test_a_broken_installed_plugin_is_reported_and_skipped(tmp_path: Path) -> None:
     about = tmp_path / "site" / "sick-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: sick\nVersion: 1.0\n")
@@ -160,11 +160,14 @@ def test_a_broken_installed_plugin_is_reported_and_left_out(tmp_path: Path) -> N
     ("body", "reason"),
     [
         ("return None", "TypeError"),
-        ("return ['mel']", "nserbench_upstreams gives 'mel', no UpstreamCard"),
+        (
+            "return ['mel']",
+            "nserbench_upstreams returns 'mel', which is no UpstreamCard",
+        ),
         ("raise RuntimeError('sick')", "RuntimeError: sick"),
     ],
 )
-def test_a_hook_that_gives_no_cards_says_so(
+def test_a_hook_that_returns_no_cards_is_refused(
     tmp_path: Path, body: str, reason: str
 ) -> None:
     file = tmp_path / "odd.py"

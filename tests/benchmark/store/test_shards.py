@@ -30,7 +30,7 @@ def test_a_shard_is_a_safetensors_file_that_anyone_can_open(tmp_path: Path) -> N
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_a_shard_holds_the_bytes_that_safetensors_itself_would_write(
+def test_a_shard_has_the_same_bytes_as_a_file_of_safetensors(
     tmp_path: Path,
 ) -> None:
     arrays = {**ARRAYS, "c/text": np.array([], np.uint8), "ä/text": np.ones(3, "u1")}
@@ -41,7 +41,7 @@ def test_a_shard_holds_the_bytes_that_safetensors_itself_would_write(
     assert file.read_bytes() == save(arrays, facts)
 
 
-def test_arrays_are_written_from_where_they_lie(tmp_path: Path) -> None:
+def test_arrays_are_written_without_a_copy(tmp_path: Path) -> None:
     array = np.ones((13, 200, 768), np.float16)
     tracemalloc.start()
 
@@ -52,7 +52,7 @@ def test_arrays_are_written_from_where_they_lie(tmp_path: Path) -> None:
     assert peak < array.nbytes / 4
 
 
-def test_arrays_that_are_strided_or_foreign_are_written_as_they_read(
+def test_strided_and_big_endian_arrays_keep_their_values(
     tmp_path: Path,
 ) -> None:
     turned = ARRAYS["a/encoder"].T
@@ -72,7 +72,7 @@ def test_some_layers_can_be_read_alone(tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored[name].read(1, 3), array[1:3])
 
 
-def test_reading_without_preadv_gives_the_same(
+def test_reading_without_preadv_returns_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored, _ = read_header(write_shard(tmp_path, "x", ARRAYS, {}))
@@ -97,7 +97,7 @@ def test_nothing_is_left_of_a_write_that_failed(
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_writing_works_where_the_system_cannot_be_asked_to_start(
+def test_writing_works_without_posix_fadvise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "posix_fadvise", raising=False)
@@ -127,7 +127,7 @@ def test_a_changed_byte_is_found(tmp_path: Path, place: int) -> None:
     content[place] ^= 1
     file.write_bytes(content)
 
-    with pytest.raises(StoreDamaged, match="is not what was written"):
+    with pytest.raises(StoreDamaged, match="has changed since it was written"):
         check_shard(file)
 
 
@@ -136,7 +136,7 @@ def test_a_shard_that_was_cut_is_found(tmp_path: Path, size: int) -> None:
     file = write_shard(tmp_path, "x", ARRAYS, {})
     file.write_bytes(file.read_bytes()[:size])
 
-    with pytest.raises(StoreDamaged, match="is not what was written"):
+    with pytest.raises(StoreDamaged, match="has changed since it was written"):
         check_shard(file)
 
 
@@ -151,7 +151,7 @@ def test_shards_of_the_same_numbers_under_other_keys_have_other_names(
     assert one != other
 
 
-def test_a_shard_is_checked_when_it_is_new_to_the_machine_and_then_remembered(
+def test_a_shard_is_checked_only_once_on_a_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path)
@@ -188,7 +188,7 @@ def test_two_processes_may_fill_one_store(tmp_path: Path) -> None:
     assert features.seconds == 3.0
 
 
-def test_a_fact_holds_until_its_file_changes(tmp_path: Path) -> None:
+def test_a_fact_is_valid_until_its_file_changes(tmp_path: Path) -> None:
     file_facts = FileFacts(tmp_path / "ledger.sqlite")
     file = tmp_path / "weights.bin"
     file.write_bytes(b"one")
@@ -202,7 +202,7 @@ def test_a_fact_holds_until_its_file_changes(tmp_path: Path) -> None:
     assert file_facts.digests([file])[file] != first
 
 
-def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:
+def test_a_damaged_database_of_facts_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 100)
 
     with pytest.raises(StoreDamaged, match=r"ledger\.sqlite cannot be used"):

@@ -6,7 +6,7 @@ import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.grid import CorpusCondition, make_grid
-from nserbench.benchmark.study.lookup import conditions, read_names, read_places
+from nserbench.benchmark.study.lookup import conditions, read_corpora, read_names
 from nserbench.benchmark.study.protocols import read_protocol
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import NothingToRun, UnknownName
@@ -39,7 +39,7 @@ def test_the_grid_is_the_product_upstream_by_upstream(
     ]
 
 
-def test_a_condition_stands_together_so_that_it_is_extracted_once(
+def test_cells_of_one_condition_are_next_to_each_other(
     ask: Ask, names: Callable[[Study], list[str]]
 ) -> None:
     found = names(ask(downstreams=["mean,fc"], noises=["clean", "hiss"], snrs=[0, 5]))
@@ -51,7 +51,7 @@ def test_a_condition_stands_together_so_that_it_is_extracted_once(
     ]
 
 
-def test_clean_speech_is_one_cell_whatever_the_levels(ask: Ask) -> None:
+def test_clean_speech_is_one_cell_for_any_number_of_snrs(ask: Ask) -> None:
     assert len(ask(snrs=[0, 5, 10]).cells) == 1
 
 
@@ -68,7 +68,7 @@ def test_clean_speech_is_one_cell_whatever_the_levels(ask: Ask) -> None:
         ("levels", "single", "none was given: say layer=N"),
     ],
 )
-def test_what_cannot_be_is_in_the_grid_with_its_reason(
+def test_a_refused_cell_is_in_the_grid_with_its_reason(
     ask: Ask, levels: Any, upstream: str, head: str, reason: str
 ) -> None:
     cells = ask(upstreams=["mel", upstream], downstreams=["fc", head]).cells
@@ -80,7 +80,7 @@ def test_what_cannot_be_is_in_the_grid_with_its_reason(
     assert found["mel", "fc"].refused is None
 
 
-def test_a_grid_of_nothing_names_each_reason_once(ask: Ask) -> None:
+def test_a_grid_of_refused_cells_names_each_reason_once(ask: Ask) -> None:
     with pytest.raises(NothingToRun) as caught:
         ask(
             downstreams=["weighted-sum,single:layer=3"],
@@ -113,7 +113,7 @@ def test_a_head_gets_only_the_layers_that_it_reads(
     assert {name: spec.layers for name, spec in cell.groups.items()} == groups
 
 
-def test_groups_can_be_chosen_on_either_side_and_keep_the_upstreams_order(
+def test_groups_of_upstream_or_head_keep_the_order_of_the_upstream(
     ask: Ask, levels: Any
 ) -> None:
     cells = ask(
@@ -141,7 +141,7 @@ def test_an_upstream_is_described_once_and_never_loaded(
         groups=describe,
     )
     plugins.upstreams.add(card, "the test")
-    (place,) = read_places(["demo"], (), plugins)
+    (place,) = read_corpora(["demo"], (), plugins)
     fields = [
         CorpusCondition(place.corpus, one, read_protocol("demo", "demo"))
         for one in conditions("park", [0.0, 5.0])

@@ -3,14 +3,9 @@ from pathlib import Path
 import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.grid_file import (
-    BadGrid,
-    GridFile,
-    Overrides,
-    read_grid,
-    studies,
-)
+from nserbench.benchmark.study.grid_file import GridFile, Overrides, read_grid, studies
 from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.toml_checks import BadGrid
 from nserbench.errors import BadSpec, NserbenchError, UnknownName
 from nserbench.settings import Settings
 
@@ -33,7 +28,7 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-def test_a_file_says_all_that_a_request_holds(plugins: Plugins) -> None:
+def test_a_block_can_set_every_field_of_a_request(plugins: Plugins) -> None:
     grid = read(
         """
         title = "Ours"
@@ -75,14 +70,14 @@ def test_a_file_says_all_that_a_request_holds(plugins: Plugins) -> None:
     ]
 
 
-def test_what_a_block_leaves_out_is_as_on_the_command_line(plugins: Plugins) -> None:
+def test_a_block_has_the_same_defaults_as_the_command_line(plugins: Plugins) -> None:
     ((name, request),) = read(BLOCK).requests(Overrides(), plugins)
 
     plain = Request(upstreams=["mel"], downstreams=["mean"], corpora=["demo"])
     assert (name, request) == ("1", plain)
 
 
-def test_the_precision_of_the_command_line_holds_where_a_block_sets_none(
+def test_the_precision_of_the_command_line_is_for_blocks_that_set_none(
     plugins: Plugins,
 ) -> None:
     grid = read(f'{BLOCK}{BLOCK}precision = "bf16"\n')
@@ -103,13 +98,13 @@ def test_two_precisions_of_one_block_are_an_error(plugins: Plugins) -> None:
         grid.requests(Overrides(precision="fp32"), plugins)
 
 
-def test_a_precision_that_is_none_is_refused() -> None:
+def test_an_unknown_precision_is_refused() -> None:
     told = refusal(f'{BLOCK}precision = "half"\n')
 
     assert "'precision' must be one of fp32, bf16" in told
 
 
-def test_the_command_line_wins_over_every_block(plugins: Plugins) -> None:
+def test_the_command_line_overrides_every_block(plugins: Plugins) -> None:
     grid = read(f'{BLOCK}noises = ["park"]\nepochs = 9\n{BLOCK}protocol = "paper"\n')
     overrides = Overrides(
         corpora=["emodb"],
@@ -129,7 +124,7 @@ def test_the_command_line_wins_over_every_block(plugins: Plugins) -> None:
     assert list(second.seeds) == [0, 1, 2]
 
 
-def test_heads_with_epochs_of_their_own_are_asked_for_apart(plugins: Plugins) -> None:
+def test_heads_with_other_epochs_are_requested_separately(plugins: Plugins) -> None:
     block = BLOCK.replace('["mean"]', '["single:layer=1", "mean", "single:layer=2"]')
     overrides = Overrides(epochs=2, head_epochs={"single": 7})
 
@@ -187,7 +182,7 @@ def test_a_key_or_value_that_is_not_known_is_named(line: str, told: str) -> None
     assert told in message
 
 
-def test_an_unknown_key_is_told_with_those_there_are() -> None:
+def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     assert "known: title, description, block, report" in refusal(f"name = 1\n{BLOCK}")
     assert "known: name, upstreams, downstreams" in refusal(f"{BLOCK}snr = [0]\n")
 
@@ -195,18 +190,18 @@ def test_an_unknown_key_is_told_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "the file has no 'block', which it needs"),
+        ("", "the file lacks the key 'block'"),
         ("block = 1", "the file: 'block' must be a table in double brackets"),
-        ('[[block]]\nupstreams = ["mel"]', "number 1 has no 'downstreams'"),
+        ('[[block]]\nupstreams = ["mel"]', "number 1 lacks the key 'downstreams'"),
         (f'{BLOCK}name = "a"\n{BLOCK}name = "a"\n', "two blocks are called 'a'"),
         ("[[block", "grid.toml is not TOML"),
     ],
 )
-def test_a_file_that_is_no_grid_is_refused(text: str, told: str) -> None:
+def test_a_file_that_is_not_a_grid_is_refused(text: str, told: str) -> None:
     assert told in refusal(text)
 
 
-def test_a_file_that_is_not_there_is_told() -> None:
+def test_a_missing_file_is_named() -> None:
     with pytest.raises(BadGrid, match=r"none\.toml cannot be read: No such file"):
         read_grid(Path("none.toml"))
 
@@ -250,7 +245,7 @@ def test_a_block_that_cannot_be_looked_up_is_named(plugins: Plugins) -> None:
         ("wav2vec2:finetune=last", "wav2vec2:finetune=last"),
     ],
 )
-def test_other_weights_stand_wherever_they_are_loaded(
+def test_another_checkpoint_replaces_every_use_of_the_default(
     plugins: Plugins, typed: str, swapped: str
 ) -> None:
     grid = read(BLOCK.replace('"mel"', f'"{typed}"'))
@@ -261,10 +256,10 @@ def test_other_weights_stand_wherever_they_are_loaded(
     assert request.upstreams == [swapped]
 
 
-def test_weights_for_a_name_that_loads_none_are_refused(plugins: Plugins) -> None:
+def test_a_checkpoint_for_a_name_that_loads_none_is_refused(plugins: Plugins) -> None:
     grid = read(BLOCK)
 
     with pytest.raises(UnknownName, match="unknown upstream or enhancer 'whispr'"):
         grid.requests(Overrides(checkpoints={"whispr": "x"}), plugins)
-    with pytest.raises(BadSpec, match="upstream 'mel' loads no weights to replace"):
+    with pytest.raises(BadSpec, match="upstream 'mel' loads no checkpoint to replace"):
         grid.requests(Overrides(checkpoints={"mel": "x"}), plugins)

@@ -3,18 +3,18 @@ import dataclasses
 import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.lookup import conditions, read_names, read_places
+from nserbench.benchmark.study.lookup import conditions, read_corpora, read_names
 from nserbench.errors import BadSpec, UnknownName
 
 
 def places(plugins: Plugins, *texts: str, noises: tuple[str, ...] = ()) -> list[str]:
     return [
         f"{place.corpus.label} {place.noise}"
-        for place in read_places(texts, noises, plugins)
+        for place in read_corpora(texts, noises, plugins)
     ]
 
 
-def test_corpus_and_noise_are_taken_apart(plugins: Plugins) -> None:
+def test_a_name_is_split_into_corpus_and_noise(plugins: Plugins) -> None:
     assert places(plugins, "demo,demo-park") == ["demo None", "demo park"]
 
 
@@ -36,13 +36,13 @@ def test_noises_apply_to_corpora_named_alone(plugins: Plugins) -> None:
     assert found == ["demo None", "demo park", "emodb bus"]
 
 
-def test_repeats_are_left_out(plugins: Plugins) -> None:
+def test_repeated_names_count_once(plugins: Plugins) -> None:
     assert places(plugins, "demo-park", "demo-park,demo") == ["demo park", "demo None"]
     names = read_names(["mel,mel", "mel"], plugins.upstream)
     assert [bound.label for bound in names] == ["mel"]
 
 
-def test_clean_speech_has_one_condition_whatever_the_levels() -> None:
+def test_clean_speech_has_one_condition_for_any_number_of_snrs() -> None:
     assert [str(one) for one in conditions(None, [0.0, 5.0])] == ["clean"]
     assert [str(one) for one in conditions("park", [0.0, -5.0, 0.0])] == [
         "park@0",
@@ -50,21 +50,21 @@ def test_clean_speech_has_one_condition_whatever_the_levels() -> None:
     ]
 
 
-def test_a_typo_in_corpus_and_noise_is_answered_with_the_nearest(
+def test_a_typo_in_corpus_and_noise_suggests_the_nearest(
     plugins: Plugins,
 ) -> None:
     with pytest.raises(UnknownName, match="did you mean 'emodb-park'"):
-        read_places(["emodbb-park"], (), plugins)
+        read_corpora(["emodbb-park"], (), plugins)
 
 
 def test_a_dash_without_a_noise_is_refused(plugins: Plugins) -> None:
     with pytest.raises(BadSpec, match="a noise is missing after 'demo-'"):
-        read_places(["demo-"], (), plugins)
+        read_corpora(["demo-"], (), plugins)
 
 
-def test_two_that_differ_in_a_path_only_are_refused(plugins: Plugins) -> None:
+def test_two_names_that_differ_only_in_a_path_are_refused(plugins: Plugins) -> None:
     with pytest.raises(BadSpec, match="would both be called manifest:path=list"):
-        read_places(["manifest:a/list.csv", "manifest-park:b/list.csv"], (), plugins)
+        read_corpora(["manifest:a/list.csv", "manifest-park:b/list.csv"], (), plugins)
     with pytest.raises(BadSpec, match="would both be called whisper:checkpoint=tiny"):
         read_names(
             ["whisper:checkpoint=/a/tiny", "whisper:checkpoint=/b/tiny"],

@@ -62,7 +62,7 @@ def test_written_mixtures_of_two_folds_share_noise_unless_it_is_split(
     assert max(apart["0"]) < 24_000 <= min(apart["1"])  # 3 s, cut in two
 
 
-def test_a_noise_that_is_split_has_features_of_its_own(prepared: Prepared) -> None:
+def test_a_noise_that_is_split_has_other_features(prepared: Prepared) -> None:
     (plain,) = prepared(**NOISY)
 
     (split,) = prepared(**NOISY, protocol=DISJOINT)
@@ -73,7 +73,7 @@ def test_a_noise_that_is_split_has_features_of_its_own(prepared: Prepared) -> No
     assert split.training[0].keys == split.keys
 
 
-def test_clean_speech_has_the_same_features_however_noise_is_split(
+def test_splitting_the_noise_does_not_change_features_of_clean_speech(
     prepared: Prepared,
 ) -> None:
     (plain,) = prepared(upstreams=["levels"])
@@ -85,7 +85,7 @@ def test_clean_speech_has_the_same_features_however_noise_is_split(
     assert split.digest != plain.digest
 
 
-def test_each_speaker_hears_noise_of_its_own_where_each_is_left_out(
+def test_with_loso_each_speaker_has_another_part_of_the_noise(
     prepared: Prepared,
 ) -> None:
     (job,) = prepared(**NOISY, protocol=f"loso+{DISJOINT}")
@@ -136,7 +136,7 @@ def test_unseen_noise_trains_in_one_noise_and_tests_in_another(
     assert "trained in hum at the SNR of the test" in job.protocol["noise"]
 
 
-def test_a_head_trained_in_a_noise_serves_every_noise_that_is_tested(
+def test_a_head_trained_in_a_noise_is_reused_for_every_test_noise(
     ask: Ask, runner: Runner, hiss: Path, hum: Path, make_hiss: Any, tmp_path: Path
 ) -> None:
     third = make_hiss(tmp_path / "third.wav", seed=9)
@@ -153,7 +153,7 @@ def test_a_head_trained_in_a_noise_serves_every_noise_that_is_tested(
     assert len(runner.store.fits()) == 2  # one for each fold
 
 
-def test_a_noise_that_is_trained_in_is_not_tested_as_unseen(
+def test_a_noise_in_the_training_set_is_not_tested_as_unseen(
     ask: Ask, hiss: Path, hum: Path, tmp_path: Path
 ) -> None:
     again = shutil.copy(hum, tmp_path / "again.wav")
@@ -165,14 +165,14 @@ def test_a_noise_that_is_trained_in_is_not_tested_as_unseen(
 
     refused = {str(cell.condition): cell.refused for cell in study.cells}
     assert refused == {
-        "clean": "clean speech has no SNR at which hum could be trained in",
-        "hum@0": "hum is not unseen: it is trained in",
+        "clean": "clean speech has no SNR to train in hum at",
+        "hum@0": "hum is not unseen: it is in the training set",
         "again@0": "again is not unseen: hum is drawn from again.wav, hum.wav as well",
         "hiss@0": None,
     }
 
 
-def test_a_set_that_holds_the_file_that_is_trained_in_is_not_unseen(
+def test_a_noise_set_that_has_the_training_noise_is_not_unseen(
     ask: Ask, hiss: Path, hum: Path
 ) -> None:
     with pytest.raises(NothingToRun, match=r"all is not unseen: hum is drawn from hum"):
@@ -183,7 +183,7 @@ def test_a_set_that_holds_the_file_that_is_trained_in_is_not_unseen(
         )
 
 
-def test_multi_hears_the_own_part_of_each_noise(
+def test_multi_trains_on_the_fold_s_part_of_each_noise(
     prepared: Prepared, hiss: Path, hum: Path
 ) -> None:
     jobs = prepared(

@@ -25,7 +25,7 @@ SPLITS = [Split("1", train=(2, 3), test=(0, 1)), Split("2", train=(0, 1), test=(
 PROTOCOL = Protocol(name="ours", version=1, summary="", recipe={"learning_rate": 0.25})
 
 
-def test_the_command_line_wins_over_the_protocol_and_that_over_the_head() -> None:
+def test_the_command_line_overrides_the_protocol_which_overrides_the_head() -> None:
     protocol = dataclasses.replace(PROTOCOL, recipe={"epochs": 9, "learning_rate": 1.0})
 
     plain = protocol.recipe_for(HEAD)
@@ -66,7 +66,9 @@ def test_the_label_says_what_the_command_line_changed(
         {"training": "unseen", "unseen": "park"},
     ],
 )
-def test_details_change_with_all_that_fixes_the_number(change: dict[str, Any]) -> None:
+def test_details_change_with_every_setting_that_changes_a_number(
+    change: dict[str, Any],
+) -> None:
     other = dataclasses.replace(PROTOCOL, **change)
 
     assert other.details(HEAD, SPLITS) != PROTOCOL.details(HEAD, SPLITS)
@@ -112,7 +114,7 @@ def test_probe_has_a_recipe_for_each_way_in_which_a_head_is_trained() -> None:
         assert one.schedule == "cosine"
 
 
-def test_what_is_typed_holds_for_every_recipe() -> None:
+def test_a_typed_setting_changes_every_recipe() -> None:
     probe = read_protocol("probe+epochs=3", "paper")
     frames = dataclasses.replace(HEAD, tier="frames")
 
@@ -121,7 +123,7 @@ def test_what_is_typed_holds_for_every_recipe() -> None:
     assert probe.recipe_for(frames, tunes=True).epochs == 3
 
 
-def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownName, match="did you mean 'probe'"):
         read_protocol("prob", "paper")
     names = [one.name for one in (*PROTOCOLS, *VARIANTS)]
@@ -168,24 +170,26 @@ def test_a_setting_reaches_the_recipe() -> None:
         ("paper+deb", "unknown variant 'deb' of paper\n  did you mean 'dev'"),
         ("paper+epoch=5", "unknown setting 'epoch=5' of protocol 'paper'"),
         ("paper+epochs=0", r"paper\+epochs=0: a whole number from 1 up"),
-        ("paper+learning_rate=-1", "a number above 0"),
-        ("dev+oracle", "oracle would undo what stands before it"),
+        ("paper+learning_rate=-1", "must be above 0"),
+        ("dev+oracle", "oracle would undo a variant before it"),
         ("multi+clean-train", "clean-train would undo"),
-        ("clean-train+oracle", "oracle selects on the test part"),
-        ("oracle+multi", "oracle selects on the test part"),
+        ("clean-train+oracle", "selects the epoch on the test set"),
+        ("oracle+multi", "selects the epoch on the test set"),
         ("noise_split=shred", "known: .*noise_split=disjoint"),
         ("unseen-noise=clean", "write the name of a noise after unseen-noise="),
-        ("unseen-noise=park+unseen-noise=bus", "bus would undo what stands before"),
+        ("unseen-noise=park+unseen-noise=bus", "bus would undo a variant before it"),
         ("multi+unseen-noise=park", "unseen-noise=park would undo"),
-        ("oracle+unseen-noise=park", "oracle selects on the test part"),
+        ("oracle+unseen-noise=park", "selects the epoch on the test set"),
     ],
 )
-def test_what_contradicts_itself_is_refused(typed: str, problem: str) -> None:
+def test_variants_that_contradict_each_other_are_refused(
+    typed: str, problem: str
+) -> None:
     with pytest.raises((BadSpec, UnknownName), match=problem):
         read_protocol(typed, "probe")
 
 
-def test_selection_and_training_are_told_in_the_details() -> None:
+def test_the_details_describe_selection_and_training() -> None:
     plain, oracle, clean = (
         read_protocol(text, "probe").details(HEAD, SPLITS)
         for text in ("paper", "paper+oracle", "paper+clean-train")
@@ -218,7 +222,7 @@ OWN = (
         ),
     ],
 )
-def test_the_details_say_whether_training_hears_the_noise_of_the_test(
+def test_the_details_say_whether_training_and_test_share_noise(
     typed: str, said: str
 ) -> None:
     protocol = read_protocol(typed, "probe")
@@ -229,7 +233,7 @@ def test_the_details_say_whether_training_hears_the_noise_of_the_test(
     assert "; " not in found  # which parts the settings of a protocol
 
 
-def test_variants_have_one_name_in_whatever_order_they_are_typed() -> None:
+def test_the_order_of_variants_does_not_change_the_label() -> None:
     one, other = (
         read_protocol(text, "probe")
         for text in ("multi+noise_split=disjoint+dev", "dev+multi+noise_split=disjoint")

@@ -42,7 +42,7 @@ def test_only_the_tested_folds_are_tested() -> None:
     assert [(split.train, split.test) for split in splits] == [((0, 1), (2, 3))]
 
 
-def test_a_speaker_on_both_sides_is_refused() -> None:
+def test_a_speaker_in_training_and_test_set_is_refused() -> None:
     with pytest.raises(BadCorpus, match=r"fold '1' tests speakers .* trains on: x"):
         make_splits(corpus(*GOOD, ("2", "x", "a")))
 
@@ -52,7 +52,7 @@ def test_a_single_fold_is_refused() -> None:
         make_splits(corpus(*GOOD[:2]))
 
 
-def test_a_class_that_is_never_trained_on_is_refused() -> None:
+def test_a_class_missing_in_a_training_set_is_refused() -> None:
     with pytest.raises(BadCorpus, match="fold '2' trains on no utterance of b"):
         make_splits(corpus(GOOD[0], *GOOD[2:]))
 
@@ -73,7 +73,7 @@ def who(found: Corpus, places: tuple[int, ...]) -> set[str]:
     return {found.utterances[place].speaker for place in places}
 
 
-def test_the_next_fold_selects_and_is_not_trained_on() -> None:
+def test_the_next_fold_is_the_development_set() -> None:
     found = three()
 
     splits = make_splits(found, SplitRule(dev="units"))
@@ -92,7 +92,7 @@ def test_the_next_fold_selects_and_is_not_trained_on() -> None:
     ]
 
 
-def test_the_fold_that_a_corpus_names_selects() -> None:
+def test_the_fold_that_a_corpus_names_is_the_development_set() -> None:
     found = replace(three(tested=("2",)), dev="1")
 
     (split,) = make_splits(found, SplitRule(dev="units"))
@@ -101,7 +101,7 @@ def test_the_fold_that_a_corpus_names_selects() -> None:
     assert who(found, split.train) == {"s31", "s32"}
 
 
-def test_of_a_single_fold_some_speakers_select() -> None:
+def test_with_one_training_fold_some_speakers_are_the_development_set() -> None:
     rows = [
         (fold, f"{fold}{speaker}", label)
         for fold in "xy"
@@ -116,12 +116,12 @@ def test_of_a_single_fold_some_speakers_select() -> None:
         assert not dev & train
 
 
-def test_a_single_speaker_cannot_be_cut() -> None:
+def test_a_single_training_speaker_cannot_be_held_out() -> None:
     with pytest.raises(BadCorpus, match="trains on one speaker only"):
         make_splits(corpus(*GOOD), SplitRule(dev="units"))
 
 
-def test_superb_takes_a_fifth_of_the_utterances_the_same_ones_every_time() -> None:
+def test_superb_always_holds_out_the_same_fifth_of_the_utterances() -> None:
     found = three(each=10)
 
     one, other = (make_splits(found, SplitRule(dev="utterances")) for _ in range(2))
@@ -133,7 +133,7 @@ def test_superb_takes_a_fifth_of_the_utterances_the_same_ones_every_time() -> No
         assert not set(split.dev) & {*split.train, *split.test}
 
 
-def test_oracle_selects_on_the_test_part_and_trains_on_all_else() -> None:
+def test_oracle_selects_on_the_test_set_and_trains_on_all_else() -> None:
     for split in make_splits(three(), SplitRule(dev="test")):
         assert split.dev == split.test
         assert len(split.train) == 40
@@ -157,8 +157,8 @@ def test_each_speaker_is_left_out_in_turn_whatever_the_folds() -> None:
     ]
 
 
-def test_a_corpus_with_a_test_part_of_its_own_leaves_none_out_in_turn() -> None:
-    with pytest.raises(BadCorpus, match="a test part of its own, 2"):
+def test_loso_is_refused_if_the_corpus_has_its_own_test_set() -> None:
+    with pytest.raises(BadCorpus, match="its own test set, 2"):
         make_splits(three(tested=("2",)), SplitRule(units=True))
 
 

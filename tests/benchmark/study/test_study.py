@@ -35,7 +35,7 @@ def rewrite(manifest: Path, **changes: Callable[[dict[str, str]], str]) -> None:
             table.writerow(row | {name: find(row) for name, find in changes.items()})
 
 
-def test_excluded_utterances_are_left_out(
+def test_excluded_utterances_are_not_in_the_corpus(
     ask: Ask, notes: Path, tmp_path: Path
 ) -> None:
     everyone = ids(ask())
@@ -52,13 +52,13 @@ def test_excluded_utterances_are_left_out(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("nobody\n", "bad.txt leaves out 'nobody', which is not in the corpus$"),
-        ("x\ny\ns0_low_0\n", "leaves out 'x', .*, and 1 more"),
+        ("nobody\n", "bad.txt excludes 'nobody', which is not in the corpus$"),
+        ("x\ny\ns0_low_0\n", "excludes 'x', .*, and 1 more"),
         (None, "exclude=.*bad.txt cannot be read: No such file"),
         (b"\xff\xfe", "exclude=.*bad.txt is not UTF-8"),
     ],
 )
-def test_an_exclusion_that_cannot_be_meant_is_refused(
+def test_an_exclusion_that_is_not_in_the_corpus_is_refused(
     ask: Ask, notes: Path, tmp_path: Path, content: str | bytes | None, reason: str
 ) -> None:
     file = tmp_path / "bad.txt"
@@ -74,7 +74,7 @@ def test_a_limit_is_spread_over_folds_and_classes(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("holder", ["corpus", "settings", "plugin"])
-def test_a_noise_is_the_corpus_own_then_the_users_then_a_plugins(
+def test_a_noise_comes_from_the_corpus_then_the_user_then_a_plugin(
     ask: Ask,
     notes: Path,
     make_hiss: Callable[..., Path],
@@ -137,14 +137,14 @@ def test_a_noise_is_the_corpus_own_then_the_users_then_a_plugins(
         ({"limit": 1}, BadCorpus, "nothing is left to train on"),
     ],
 )
-def test_what_is_not_there_is_refused_by_name(
+def test_a_missing_corpus_or_noise_is_named(
     ask: Ask, said: dict[str, object], kind: type[NserbenchError], reason: str
 ) -> None:
     with pytest.raises(kind, match=f"(?s){reason}"):
         ask(**said)
 
 
-def test_a_speaker_on_both_sides_of_a_split_is_refused(ask: Ask, notes: Path) -> None:
+def test_a_speaker_in_training_and_test_set_is_refused(ask: Ask, notes: Path) -> None:
     rewrite(notes, fold=lambda row: "1" if row["id"] == "s0_low_0" else row["fold"])
 
     with pytest.raises(BadCorpus, match="tests speakers that it also trains on: s0"):

@@ -11,7 +11,7 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.study.lookup import conditions, read_places
+from nserbench.benchmark.study.lookup import conditions, read_corpora
 from nserbench.benchmark.study.study import Request, make_study, open_corpora
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise.cards import nserbench_noises
@@ -165,7 +165,7 @@ def test_the_wrong_folder_is_answered_with_what_is_not_there(tmp_path: Path) -> 
 def test_a_name_with_a_slash_is_taken_apart_from_its_corpus() -> None:
     plugins = Plugins(installed=False)
 
-    places = read_places(["emodb-musan/noise,demo"], ["esc50/urban"], plugins)
+    places = read_corpora(["emodb-musan/noise,demo"], ["esc50/urban"], plugins)
 
     assert [(place.corpus.card.name, place.noise) for place in places] == [
         ("emodb", "musan/noise"),
@@ -178,7 +178,7 @@ def exported(
 ) -> list[list[dict[str, str]]]:
     """Give the rows of the manifest of each level."""
     plugins = Plugins(installed=False)
-    (place,) = read_places([f"manifest:path={notes}"], [noise], plugins)
+    (place,) = read_corpora([f"manifest:path={notes}"], [noise], plugins)
     (opened,) = open_corpora([place], None, plugins, known).values()
     tables = []
     for condition in conditions(place.noise, snrs):

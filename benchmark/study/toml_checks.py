@@ -1,0 +1,109 @@
+"""Check the keys and values of TOML tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
+from nserbench.errors import NserbenchError
+
+Check: TypeAlias = Callable[[Any], Any]
+"""A function that returns a value, or raises ``ValueError`` with what is expected."""
+
+PRECISIONS = ("fp32", "bf16")
+"""Precisions of a block; ``auto`` depends on the machine, and so is only an option."""
+
+
+class BadGrid(NserbenchError, ValueError):
+    """A grid file that cannot be read."""
+
+
+def check_table(
+    table: Mapping[str, Any],
+    known: Mapping[str, Check],
+    what: str,
+    needs: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Check the keys and values of a table of a grid file.
+
+    Args:
+        table: The table as read from the file.
+        known: Check for the value of each key.
+        what: Name of the table for messages.
+        needs: Keys that the table must have.
+
+    Raises:
+        BadGrid: if a key is unknown or missing, or a value does not fit its key.
+    """
+    if unknown := [key for key in table if key not in known]:
+        raise BadGrid(
+            f"{what} has the unknown key {unknown[0]!r}\n  known: {', '.join(known)}"
+        )
+    if missing := [key for key in needs if key not in table]:
+        raise BadGrid(f"{what} lacks the key {missing[0]!r}")
+    checked = {}
+    for key, value in table.items():
+        try:
+            checked[key] = known[key](value)
+        except ValueError as error:
+            raise BadGrid(f"{what}: {key!r} must be {error}") from error
+    return checked
+
+
+def a_text(value: object) -> str:
+    """Check that a value is a text."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text in quotes")
+    return value
+
+
+def texts(value: object) -> list[str]:
+    """Check that a value is a list of texts."""
+    if not isinstance(value, list) or not value or not all(map(_is_text, value)):
+        raise ValueError('texts in brackets, such as ["mel", "whisper"]')
+    return value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def a_count(value: object) -> int:
+    """Check that a value is a whole number from 1 up."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a whole number from 1 up")
+    return value
+
+
+def a_seed_count(value: object) -> range:
+    """Check that a value is a number of seeds; return the seeds from 0 up."""
+    return range(a_count(value))
+
+
+def a_precision(value: object) -> object:
+    """Check that a value is a precision."""
+    if value not in PRECISIONS:
+        raise ValueError(f"one of {', '.join(PRECISIONS)}")
+    return value
+
+
+def snr_list(value: object) -> list[float]:
+    """Check that a value is a list of SNRs in dB."""
+    snrs = isinstance(value, list) and value
+    if not snrs or not all(
+        isinstance(snr, int | float)
+        and not isinstance(snr, bool)
+        and abs(snr) <= MAX_ABS_SNR_DB
+        for snr in snrs
+    ):
+        bound = f"-{MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g}"
+        raise ValueError(f"numbers in brackets, in dB from {bound}")
+    return [float(snr) + 0.0 for snr in snrs]  # -0 becomes 0
+
+
+def tables(value: object) -> list[dict[str, Any]]:
+    """Check that a value is a list of tables."""
+    if not isinstance(value, list) or not all(isinstance(t, dict) for t in value):
+        raise ValueError("a table in double brackets")
+    return value
