@@ -26,7 +26,7 @@ from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import FORMS, Store
-from nserbench.benchmark.training.sources import places
+from nserbench.benchmark.training.sources import layer_indices
 from nserbench.progress import Silent
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
@@ -156,7 +156,7 @@ def _read(job: Job, features: LayeredFeatures) -> LayeredFeatures:
     """Give the layers that a head reads."""
     found = {}
     for name, spec in job.cell.groups.items():
-        at, group = places(job.stored[name], spec.layers), features[name]
+        at, group = layer_indices(job.stored[name], spec.layers), features[name]
         found[name] = LayerGroup(group.states[at.start : at.stop], group.lengths)
     return found
 

@@ -95,7 +95,7 @@ def done(
             **_heard(job),
             "training": _training(job, fitted),
             **({"flags": suspect} if suspect else {}),
-            **_told("layer_weights", job, (one.layers for one in fitted)),
+            **_told("layer_weights", job, (one.layer_weights for one in fitted)),
             **({"choices": _plain(choices)} if choices else {}),
             **_tuned(job),
             "overlap": asdict(overlap(job.opened.corpus, job.opened.splits)),

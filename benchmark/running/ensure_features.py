@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
 from nserbench.benchmark.extraction.extraction import Extraction
-from nserbench.benchmark.finetuning.finetune import tune
-from nserbench.benchmark.jobs.head import head_file
-from nserbench.benchmark.jobs.job import FineTuning, Job
+from nserbench.benchmark.finetuning.finetune import fine_tune
+from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
 from nserbench.benchmark.jobs.prepare import needed
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.study.splits import Split
 from nserbench.progress import Progress
 
 
@@ -38,42 +35,36 @@ def ensure_features(
     plain = [job for job in shown if job.tuning is None]
     if plain:
         _hear(plain, store, models, progress)
-    for same in _tuned_alike(shown, store):
-        if any(one.wants_tuning(store) for one in same):
-            tune(same[0].tuning, same[0].split, store, models, progress)
+    for tuning, fits in _by_fine_tuning(shown, store):
+        if any(_needs_fine_tuning(tuning, fit, store) for fit in fits):
+            fine_tune(tuning, fits[0].split, store, models, progress)
         own = ModelCache(models.device)
-        _hear([one.job.fold(one.split, store) for one in same], store, own, progress)
+        _hear([fit.job for fit in fits], store, own, progress)
 
 
-@dataclass(frozen=True, slots=True)
-class _FineTunedFold:
-    """A fold of a job whose upstream is tuned."""
-
-    job: Job
-    tuning: FineTuning
-    split: Split
-
-    def wants_tuning(self, store: Store) -> bool:
-        """Tell whether anything is missing that only a tuning gives."""
-        split = self.split
-        fold, joint = self.job.fold(split, store), self.tuning.head(split, store)
-        head = head_file(fold, split, store)
-        if head == head_file(joint, split, store) and not head.exists():
-            return True
-        if self.tuning.file(split, store).exists():
-            return False
-        return any(_lacks(one, fold, store) for one in _extractions([fold]))
-
-
-def _tuned_alike(jobs: Sequence[Job], store: Store) -> Iterator[list[_FineTunedFold]]:
-    """Give the folds of the jobs that are tuned, those of one tuning together."""
-    found: dict[str, list[_FineTunedFold]] = defaultdict(list)
+def _by_fine_tuning(
+    jobs: Sequence[Job], store: Store
+) -> Iterator[tuple[FineTuning, list[Fit]]]:
+    """Yield each fine-tuning of a fold, with the fits on its features."""
+    tunings: dict[str, FineTuning] = {}
+    fits: dict[str, list[Fit]] = defaultdict(list)
     for job in jobs:
         if job.tuning is not None:
             for split in job.splits:
-                one = _FineTunedFold(job, job.tuning, split)
-                found[job.tuning.file(split, store).name].append(one)
-    yield from found.values()
+                name = job.tuning.file(split, store).name
+                tunings.setdefault(name, job.tuning)
+                fits[name].append(Fit(job.fold(split, store), split))
+    yield from ((tunings[name], fits[name]) for name in fits)
+
+
+def _needs_fine_tuning(tuning: FineTuning, fit: Fit, store: Store) -> bool:
+    """Return whether a fit lacks something that only fine-tuning makes."""
+    file = fit.file(store)
+    if file == tuning.head(fit.split, store).file(store) and not file.exists():
+        return True
+    if tuning.file(fit.split, store).exists():
+        return False
+    return any(_lacks(one, fit.job, store) for one in _extractions([fit.job]))
 
 
 def _hear(

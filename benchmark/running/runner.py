@@ -21,7 +21,7 @@ from nserbench.benchmark.jobs.fit import (
     fit_stacks,
     open_sources,
 )
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
@@ -135,7 +135,9 @@ class Runner:
                     sources = open_sources(fold, self.store, self.device)
                 for split in fold.splits:
                     if sources is not None:
-                        one = fit_fold(fold, split, sources, self.store, self.device)
+                        one = fit_fold(
+                            Fit(fold, split), sources, self.store, self.device
+                        )
                     else:
                         one, choice = choose(job, split, self.store, self.device)
                         choices[split.fold] = choice

@@ -19,8 +19,7 @@ from nserbench.benchmark.extraction.tuned_weights import load_tuned
 from nserbench.benchmark.finetuning import audio_batches as waves
 from nserbench.benchmark.jobs.fit import open_sources
 from nserbench.benchmark.jobs.head import class_numbers, fresh_head, load_head
-from nserbench.benchmark.jobs.head import head_file as file_of_head
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.metrics import summarise
@@ -168,7 +167,7 @@ def test_the_steps_are_those_of_a_plain_loop(
     (job,) = prepare(asked, runner.store, Silent())
     split, labels = job.splits[0], class_numbers(job)
     assert job.tuning is not None
-    head = fresh_head(job.tuning.joint, split, None)
+    head = fresh_head(Fit(job.tuning.joint, split), None)
     (linear,) = [one for one in head.modules() if isinstance(one, nn.Linear)]
     model: Any = lib.Wav2Vec2Model.from_pretrained(
         checkpoint, mask_time_prob=0.0, layerdrop=0.0
@@ -215,7 +214,7 @@ def test_the_parts_of_a_batch_add_up_to_it(
         return result.notes["training"]
 
     whole = seen("whole")
-    monkeypatch.setattr(waves, "HEARD", 1)
+    monkeypatch.setattr(waves, "MAX_SAMPLES", 1)
     one_by_one = seen("one by one")
 
     for fold, told in whole.items():
@@ -238,7 +237,7 @@ class Mortal(Silent):
         self.stages.append(name)
 
     def advance(self, steps: int = 1) -> None:
-        if self.stages and self.stages[-1].startswith("tuning"):
+        if self.stages and self.stages[-1].startswith("fine-tuning"):
             self.left -= steps
             if self.left < 0:
                 raise Killed
@@ -319,8 +318,9 @@ def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
     model = ModelCache("cpu").open(fold.extraction.alone).upstream
     source = open_sources(fold, runner.store).training
     rows = torch.tensor(split.train)
-    head = fresh_head(fold, split, source.statistics(rows))
-    load_head(file_of_head(fold, split, runner.store), head)
+    fit = Fit(fold, split)
+    head = fresh_head(fit, source.statistics(rows))
+    load_head(fit.file(runner.store), head)
     head.eval()
     batch = Batch.of(
         *(fold.extraction.alone.wave(fold.clips[row]) for row in split.test)
@@ -352,13 +352,13 @@ def test_features_reach_a_head_that_is_tuned_with_its_upstream_z_scored(
 def tunings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give a list to which the fold of every tuning is added."""
     folds: list[str] = []
-    original = provision.tune
+    original = provision.fine_tune
 
     def tune(tuning: Any, split: Any, *rest: Any) -> None:
         folds.append(split.fold)
         original(tuning, split, *rest)
 
-    monkeypatch.setattr(provision, "tune", tune)
+    monkeypatch.setattr(provision, "fine_tune", tune)
     return folds
 
 
@@ -474,7 +474,7 @@ def test_a_tuning_that_diverges_stops_at_once_and_says_what_helps(
     found = result("finetune=last", protocol="paper+learning_rate=3e37", epochs=9)
 
     assert found.status == "failed"
-    assert re.search("diverged in fold 1: the .* of epoch [12] is", str(found.reason))
+    assert re.search("diverged: .*, fold 1: the .* of epoch [12] is", str(found.reason))
     assert "upstream 0.0001, head 3e+37" in str(found.reason)
     assert "lr=1e-05" in str(found.reason)
 

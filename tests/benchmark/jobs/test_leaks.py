@@ -68,7 +68,7 @@ def test_audio_that_is_tested_and_is_in_another_part_is_refused_by_run(
         prepared(protocol=protocol)
 
     message = str(caught.value)
-    assert "is in the test part and in one that trains or selects" in message
+    assert "is in a test set and in its training or dev set" in message
     assert "s0_low_0 (fold 0, speaker s0) = s1_low_0 (fold 1, speaker s1)" in message
     assert ",exclude=FILE" in message
 

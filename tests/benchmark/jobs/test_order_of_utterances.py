@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.results.result import PREDICTIONS, read_result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
@@ -57,7 +57,7 @@ def test_shuffled_lines_give_the_same_keys_fits_and_predictions(
         fits = {fit.name: fit.read_bytes() for fit in runner.store.fits()}
         answers = (folder / PREDICTIONS).read_bytes()
         corpus = read_result(folder).provenance["corpus"]
-        found[file] = job.keys, [job.fit_identity(one) for one in job.splits]
+        found[file] = job.keys, [Fit(job, one).identity for one in job.splits]
         found[file] += list(fits), answers, corpus
 
     assert found[shuffled] == found[notes]

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nserbench.benchmark.training import fit_stack as stacking
 from nserbench.benchmark.training.batching import shuffled
-from nserbench.benchmark.training.cuda_graph import WARM, Recorded
+from nserbench.benchmark.training.cuda_graph import WARM_UP, Recorded
 from nserbench.benchmark.training.fit_one import FitSeeds
-from nserbench.benchmark.training.fit_one import fit_stack as stacking
 from nserbench.benchmark.training.fit_stack import fit_together
 from nserbench.benchmark.training.loss import EpochLog, class_weights, grad_norm, uar_of
 from nserbench.benchmark.training.streams import HeadTraining
@@ -177,7 +177,7 @@ def test_a_recorded_step_trains_as_one_that_is_called(
     assert [tape.recorded for tape in used] == [1] * len(used)
     assert len(used) > 1
     longest = max(run.steps(recipe.batch_size) for run in recorded)
-    assert sum(tape.played for tape in used) == longest - WARM * len(used)
+    assert sum(tape.played for tape in used) == longest - WARM_UP * len(used)
 
 
 def test_together_is_as_alone(states: dict[str, Tensor], labels: Tensor) -> None:

@@ -102,7 +102,7 @@ def test_every_head_receives_standard_features(
     head: str,
     kept: bool,
 ) -> None:
-    monkeypatch.setattr(resident, "room", lambda _: 10**9 if kept else 0)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 10**9 if kept else 0)
 
     report = runner.run(ask(upstreams=["levels"], downstreams=[head], epochs=1))
 

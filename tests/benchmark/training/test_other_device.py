@@ -121,7 +121,7 @@ def test_heads_on_frames_train_elsewhere_as_here(
         "protocol": "probe+dev",
     }
     expected = here(**grid)
-    monkeypatch.setattr(resident, "room", lambda _: 2**30 if kept else 0)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 2**30 if kept else 0)
 
     assert_alike(expected, there(**grid), within=2e-3)
 

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training.batching import shuffled
-from nserbench.benchmark.training.fit_one import FitSeeds, fit, predict
+from nserbench.benchmark.training.fit_one import FitSeeds, predict, train_head
 from nserbench.benchmark.training.fit_one import gpu_source as resident
 from nserbench.benchmark.training.gpu_source import GpuSource, on_device
 from nserbench.benchmark.training.prefetch import Prefetch
@@ -130,9 +130,9 @@ def test_frames_are_kept_on_a_gpu_if_they_take_half_of_its_free_memory_at_most(
     )
 
     assert on_device(source, "cpu") is source
-    monkeypatch.setattr(resident, "room", lambda _: 2 * size - 1)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 2 * size - 1)
     assert on_device(source, "cpu") is source
-    monkeypatch.setattr(resident, "room", lambda _: 2 * size)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 2 * size)
     assert isinstance(on_device(source, "cpu"), GpuSource)
 
 
@@ -209,7 +209,7 @@ def head_of(plugins: Plugins, name: str = "ladapter") -> nn.Module:
 
 def train(head: nn.Module, source: FrameSource, **said: Any) -> list[float]:
     rows, seeds, recipe = torch.arange(20), FitSeeds(0, "1"), replace(RECIPE, **said)
-    return fit(head, source, rows, LABELS, CLASSES, recipe, seeds, "cpu").losses
+    return train_head(head, source, rows, LABELS, CLASSES, recipe, seeds, "cpu").losses
 
 
 class InTurn(Prefetch):
