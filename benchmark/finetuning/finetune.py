@@ -78,7 +78,7 @@ def fine_tune(
         split: The fold.
         store: Where the weights go, and the checkpoint of every epoch.
         models: The original models, loaded once.
-        progress: Told of every step.
+        progress: Receives every step.
 
     Raises:
         NserbenchError: if the loss or a gradient is no longer finite.
@@ -160,7 +160,7 @@ class _FineTuner:
         fit: The head and its fold.
         model: The upstream and the head.
         batches: The audio of the training set.
-        progress: Told of every step.
+        progress: Receives every step.
         log: Losses, accuracies and gradient norms of the epochs so far.
         best: The weights of the epoch with the best UAR on the dev set.
         seconds: Duration of the epochs so far.

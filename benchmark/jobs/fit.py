@@ -153,7 +153,7 @@ def fit_stacks(
         jobs: Jobs of one upstream on one corpus in one condition.
         store: Where the features are and the fitted heads go.
         device: Where to train.
-        progress: Told of every stack.
+        progress: Receives every stack.
     """
     stacks: dict[tuple[object, ...], list[_StackedFit]] = defaultdict(list)
     for fits in _missing_fits(jobs, store):

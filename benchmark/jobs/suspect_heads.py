@@ -62,7 +62,7 @@ def _of_fold(job: Job, result: FitResult) -> Iterator[str]:
 def _by_heart(
     job: Job, fitted: Sequence[FitResult], reference: Sequence[FitResult]
 ) -> Iterator[str]:
-    """Yield a flag if a head fits its training set, but tests worse than a pooled one."""
+    """Yield a flag if a head fits its training set but the pooled one tests better."""
     learned = min(result.log.epochs.accuracies[-1] for result in fitted)
     ours, theirs = _mean_uar(job, fitted), _mean_uar(job, reference)
     if learned >= FITTED and theirs - ours >= OUTDONE:

@@ -1,4 +1,4 @@
-"""The features that jobs lack: upstreams are tuned where asked, then they hear."""
+"""Make the features that jobs need: fine-tune upstreams where asked, then extract."""
 
 from __future__ import annotations
 
@@ -19,33 +19,34 @@ from nserbench.progress import Progress
 def ensure_features(
     jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
 ) -> None:
-    """Make the features that jobs lack, to train and to test.
+    """Make the features that jobs need for training and test, and that are missing.
 
     Args:
-        jobs: Of one upstream on one corpus in one condition.
-        store: Where features and tuned weights go.
-        models: Who opens models as they came. A tuned one is let go after its fold.
-        progress: Hears of everything.
+        jobs: Jobs of one upstream on one corpus in one condition.
+        store: Store of features and fine-tuned weights.
+        models: Models with their original weights. A fine-tuned model is loaded for
+            its fold only.
+        progress: Receives every step.
 
     Raises:
-        NserbenchError: if a model cannot be loaded or gives what it should not, or if
-            a tuning diverges.
+        NserbenchError: if a model cannot be loaded or breaks its contract, or if the
+            loss of fine-tuning diverges.
     """
-    shown = list(chain.from_iterable(one.alternatives for one in jobs))
-    plain = [job for job in shown if job.tuning is None]
-    if plain:
-        _hear(plain, store, models, progress)
-    for tuning, fits in _by_fine_tuning(shown, store):
+    fitted = list(chain.from_iterable(job.alternatives for job in jobs))
+    frozen = [job for job in fitted if job.tuning is None]
+    if frozen:
+        _extract(frozen, store, models, progress)
+    for tuning, fits in _grouped_by_tuned_weights(fitted, store):
         if any(_needs_fine_tuning(tuning, fit, store) for fit in fits):
             fine_tune(tuning, fits[0].split, store, models, progress)
-        own = ModelCache(models.device)
-        _hear([fit.job for fit in fits], store, own, progress)
+        tuned = [fit.job for fit in fits]
+        _extract(tuned, store, ModelCache(models.device), progress)
 
 
-def _by_fine_tuning(
+def _grouped_by_tuned_weights(
     jobs: Sequence[Job], store: Store
 ) -> Iterator[tuple[FineTuning, list[Fit]]]:
-    """Yield each fine-tuning of a fold, with the fits on its features."""
+    """Yield the fine-tuning of each fold, with the fits that use its weights."""
     tunings: dict[str, FineTuning] = {}
     fits: dict[str, list[Fit]] = defaultdict(list)
     for job in jobs:
@@ -58,30 +59,29 @@ def _by_fine_tuning(
 
 
 def _needs_fine_tuning(tuning: FineTuning, fit: Fit, store: Store) -> bool:
-    """Return whether a fit lacks something that only fine-tuning makes."""
+    """Return whether a head or features are missing that need fine-tuning."""
     file = fit.file(store)
     if file == tuning.head(fit.split, store).file(store) and not file.exists():
         return True
     if tuning.file(fit.split, store).exists():
         return False
-    return any(_lacks(one, fit.job, store) for one in _extractions([fit.job]))
+    return any(
+        lacking(extraction, fit.job.clips, needed([fit.job], extraction), store)[0]
+        for extraction in _extractions([fit.job])
+    )
 
 
-def _hear(
+def _extract(
     jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
 ) -> None:
-    """Let the upstream of jobs hear what the store lacks."""
-    for one in _extractions(jobs):
-        extract_missing(one, jobs[0].clips, needed(jobs, one), store, models, progress)
-
-
-def _lacks(extraction: Extraction, job: Job, store: Store) -> bool:
-    return bool(lacking(extraction, job.clips, needed([job], extraction), store)[0])
+    for extraction in _extractions(jobs):
+        forms = needed(jobs, extraction)
+        extract_missing(extraction, jobs[0].clips, forms, store, models, progress)
 
 
 def _extractions(jobs: Sequence[Job]) -> list[Extraction]:
-    """Give what jobs are tested and trained on, each once."""
-    parts = chain.from_iterable(job.training for job in jobs)
-    read = [jobs[0].extraction, *(part.extraction for part in parts)]
-    wanted = chain.from_iterable(one.parts.values() for one in read)
-    return list({digest(one.identity): one for one in wanted}.values())
+    """Return the extractions that jobs are trained and tested on, each once."""
+    conditions = chain.from_iterable(job.training for job in jobs)
+    inputs = [jobs[0].extraction, *(part.extraction for part in conditions)]
+    extractions = chain.from_iterable(one.parts.values() for one in inputs)
+    return list({digest(one.identity): one for one in extractions}.values())

@@ -194,8 +194,10 @@ def _train_epoch(
         with torch.autocast(device_type, torch.bfloat16, enabled=bf16):
             logits = head(to_device(features, device)).float()
         targets = labels[batch].to(device)
-        terms, own = cross_entropy(logits, targets, weights, recipe.label_smoothing)
-        loss = terms.sum() / own.sum()
+        terms, target_weights = cross_entropy(
+            logits, targets, weights, recipe.label_smoothing
+        )
+        loss = terms.sum() / target_weights.sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in optimiser.param_groups:

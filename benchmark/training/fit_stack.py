@@ -230,13 +230,13 @@ class _StackTrainer:
     ) -> tuple[Tensor, Tensor]:
         """Take one step; return the loss of each head, and its logits."""
         logits = self._weights.logits(self._batches.features(rows), masks)
-        terms, own = cross_entropy(
+        terms, target_weights = cross_entropy(
             logits,
             self._labels[rows],
             self._class_weights[: len(rows)],
             self._recipe.label_smoothing,
         )
-        losses = (terms * counts).sum(1) / (own * counts).sum(1)
+        losses = (terms * counts).sum(1) / (target_weights * counts).sum(1)
         self._weights.step(losses, factors)
         return losses.detach(), logits.detach()
 

@@ -18,7 +18,7 @@ SHARE = 0.5
 class GpuSource:
     """The batches of a `FrameSource`, from features in GPU memory.
 
-    Frames are stored one after another in float16, as in the store. On the fastest GPUs
+    Frames follow one another in float16, as in the store. On the fastest GPUs
     a training step takes less time than to copy its features from disk to GPU.
 
     Args:

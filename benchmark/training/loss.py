@@ -102,12 +102,12 @@ def cross_entropy(
         The loss of each example times its weight, and the weight, both ``(...)``.
     """
     log_probabilities, index = logits.log_softmax(dim=-1), targets[..., None]
-    own = weights.expand_as(logits).gather(-1, index)[..., 0]
-    terms = -log_probabilities.gather(-1, index)[..., 0] * own
+    target_weights = weights.expand_as(logits).gather(-1, index)[..., 0]
+    terms = -log_probabilities.gather(-1, index)[..., 0] * target_weights
     if smoothing:
         spread = -(log_probabilities * weights).mean(dim=-1)
         terms = (1 - smoothing) * terms + smoothing * spread
-    return terms, own
+    return terms, target_weights
 
 
 def lr_factor(recipe: Recipe, step: int, steps: int) -> float:

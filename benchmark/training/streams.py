@@ -150,12 +150,12 @@ class StackedBatches:
         bits = {
             name: torch.stack(
                 [
-                    draw(one.p, steps, (self._size, one.width), stream.dropout)
+                    draw(dropout.p, steps, (self._size, dropout.width), stream.dropout)
                     for stream in streams
                 ],
                 1,
             )
-            for name, one in self._dropouts.items()
+            for name, dropout in self._dropouts.items()
         }
         return DrawnBatches(rows.to(self._device), counts.to(self._device), bits)
 

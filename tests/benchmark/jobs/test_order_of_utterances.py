@@ -1,4 +1,4 @@
-"""The order in which things are listed or typed is no seed."""
+"""Results do not depend on the order of utterances or of typed conditions."""
 
 import random
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Ask = Callable[..., Study]
 
 @pytest.fixture
 def shuffled(notes: Path) -> Path:
-    """Give the manifest with its lines in another order."""
+    """Return the manifest with its lines in another order."""
     header, *lines = notes.read_text().splitlines()
     random.Random(3).shuffle(lines)
     other = notes.with_name("shuffled.csv")
@@ -63,7 +63,7 @@ def test_shuffled_lines_give_the_same_keys_fits_and_predictions(
     assert found[shuffled] == found[notes]
 
 
-def test_a_reader_of_a_plugin_need_not_sort(
+def test_the_reader_of_a_plugin_need_not_sort_utterances(
     notes: Path, offer: Callable[[str, object], str]
 ) -> None:
     def backwards(options: Any, settings: Settings) -> Corpus:
@@ -80,7 +80,7 @@ def test_a_reader_of_a_plugin_need_not_sort(
     assert len(ids) == 24
 
 
-def test_multi_trains_alike_in_whatever_order_conditions_are_typed(
+def test_multi_does_not_depend_on_the_order_of_typed_conditions(
     prepared: Callable[..., list[Job]],
 ) -> None:
     def digests(noises: list[str], snrs: list[float]) -> set[str]:

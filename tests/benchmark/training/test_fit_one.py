@@ -136,7 +136,7 @@ def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
 
 
 @pytest.mark.parametrize("kind", [PooledSource, FrameSource])
-def test_standardised_features_have_mean_0_and_deviation_1_over_the_training_part(
+def test_standardised_features_have_mean_0_and_deviation_1_over_the_training_set(
     tmp_path: Path, kind: type[PooledSource] | type[FrameSource]
 ) -> None:
     source = kind(random_features(tmp_path / "store"), KEYS, STORED, STORED)
@@ -239,7 +239,9 @@ def test_only_the_wanted_layers_are_read(tmp_path: Path) -> None:
         assert torch.equal(some["wide"].states, whole["wide"].states[1:2])
 
 
-def test_a_training_that_diverges_stops_and_says_when(pooled: PooledSource) -> None:
+def test_a_training_that_diverges_stops_and_names_the_epoch(
+    pooled: PooledSource,
+) -> None:
     wild = Recipe(epochs=9, batch_size=8, learning_rate=3e37)
 
     seen = train_head(line(), pooled, TRAIN, LABELS, 3, wild, FitSeeds(0, "1"), "cpu")
@@ -255,7 +257,7 @@ FitFirst = Callable[..., FitResult]
 def fit_in(
     ask: Callable[..., Study], fill: Callable[[Job, Store], object], tmp_path: Path
 ) -> FitFirst:
-    """Give a function that fits the first fold of a study with a store of its own."""
+    """Return a function that fits the first fold of a study, with a new store."""
 
     def go(name: str, **said: Any) -> FitResult:
         store = Store(tmp_path / name)
@@ -273,7 +275,7 @@ def weights(root: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("head", ["mean", "fc", "bigru"])
-def test_a_seed_fixes_weights_and_answers_to_the_bit_whatever_ran_before(
+def test_a_seed_fixes_weights_and_predictions_to_the_bit_whatever_ran_before(
     fit_in: FitFirst, tmp_path: Path, head: str
 ) -> None:
     torch.manual_seed(1)
@@ -290,7 +292,7 @@ def test_a_seed_fixes_weights_and_answers_to_the_bit_whatever_ran_before(
 
 
 @pytest.mark.parametrize("head", ["fc", "bigru"])
-def test_training_knows_nothing_of_the_test_part(
+def test_training_does_not_depend_on_the_test_set(
     fit_in: FitFirst, notes: Path, tmp_path: Path, head: str
 ) -> None:
     before = fit_in("before", downstreams=[head])
@@ -305,7 +307,7 @@ def test_training_knows_nothing_of_the_test_part(
     assert not torch.equal(before.probabilities, after.probabilities)
 
 
-def test_training_puts_the_global_chance_back(fit_in: FitFirst) -> None:
+def test_training_restores_the_global_random_state(fit_in: FitFirst) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
 
@@ -314,7 +316,7 @@ def test_training_puts_the_global_chance_back(fit_in: FitFirst) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_another_seed_gives_other_weights_and_answers(fit_in: FitFirst) -> None:
+def test_another_seed_gives_other_weights_and_predictions(fit_in: FitFirst) -> None:
     first, second = (fit_in(str(seed), seeds=[seed]) for seed in (0, 1))
 
     assert not torch.equal(first.probabilities, second.probabilities)
@@ -331,7 +333,7 @@ def test_folds_and_purposes_draw_from_different_seeds() -> None:
     assert len(seeds) == 12
 
 
-def test_a_fitted_head_is_read_back_and_not_trained_again(
+def test_a_fitted_head_is_loaded_and_not_trained_again(
     fit_in: FitFirst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = fit_in("store", downstreams=["bigru"])
@@ -344,7 +346,7 @@ def test_a_fitted_head_is_read_back_and_not_trained_again(
 
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])
-def test_a_fit_that_diverges_is_an_error_that_says_when(
+def test_a_fit_that_diverges_is_an_error_that_names_the_epoch(
     fit_in: FitFirst, tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -363,7 +365,7 @@ def fitted(runner: Runner) -> list[dict[str, Tensor]]:
     return [load_file(file) for file in runner.store.fits()]
 
 
-def test_a_study_trains_its_heads_together_and_ends_as_one_by_one(
+def test_heads_trained_together_end_as_heads_trained_one_by_one(
     ask: Callable[..., Study],
     levels: Any,
     runner_in: Callable[[Path], Runner],
@@ -385,7 +387,7 @@ def test_a_study_trains_its_heads_together_and_ends_as_one_by_one(
     monkeypatch.setattr("nserbench.benchmark.jobs.fit.fit_together", counted)
     together.run(ask(**said))
     # two layers x two seeds x two folds, then the two other heads, and the one that
-    # bigru is held against, which reads the last layer alone
+    # bigru is compared with, which reads the last layer alone
     assert stacks == [8, 4, 4, 4]
     monkeypatch.setattr(
         "nserbench.benchmark.running.runner.fit_stacks", lambda *all: None
