@@ -57,7 +57,7 @@ class StackedWeights:
         self._set_weights(weights)
         self._let_dropouts_overwrite(example)
 
-    def logits(self, pooled: Mapping[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
+    def logits(self, pooled: dict[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
         """Return the logits of every head, ``(heads, batch, classes)``."""
         drawn = dict(zip(self.dropouts, masks, strict=True))
         state = {**self._weights, **self._buffers, **drawn}
