@@ -26,7 +26,7 @@ from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import FORMS, Store
-from nserbench.benchmark.training.sources import places
+from nserbench.benchmark.training.sources import layer_indices
 from nserbench.progress import Silent
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
@@ -156,7 +156,7 @@ def _read(job: Job, features: LayeredFeatures) -> LayeredFeatures:
     """Return the layers that the head of a job reads."""
     layers = {}
     for name, spec in job.cell.groups.items():
-        rows, group = places(job.stored[name], spec.layers), features[name]
+        rows, group = layer_indices(job.stored[name], spec.layers), features[name]
         layers[name] = LayerGroup(group.states[rows.start : rows.stop], group.lengths)
     return layers
 

@@ -1,4 +1,4 @@
-"""Two cells against a recomputation that shares no code with the project."""
+"""Compare two cells with a recomputation that shares no code with the project."""
 
 import csv
 from pathlib import Path
@@ -19,7 +19,7 @@ CLASSES = ("high", "low", "rising")
 
 
 def voice(generator: Any, label: str, pitch: float) -> Any:
-    """Return a buzz whose pitch tells the class, 0.6 to 1.4 s."""
+    """Return a buzz of 0.6 to 1.4 s whose pitch depends on the class."""
     time = np.arange(int(16_000 * generator.uniform(0.6, 1.4))) / 16_000
     slope = {"high": 0, "low": 0, "rising": 60}[label]
     base = pitch * {"high": 1.5, "low": 1.0, "rising": 1.1}[label]
@@ -30,7 +30,7 @@ def voice(generator: Any, label: str, pitch: float) -> Any:
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """List 36 voices of four speakers in two folds, beside a noise of 9 s."""
+    """Write 36 voices of 4 speakers in 2 folds, and a noise; return the manifest."""
     generator = np.random.default_rng(5)
     lines = ["path,id,label,speaker,fold"]
     for number in range(36):

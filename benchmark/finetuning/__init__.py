@@ -1,4 +1,4 @@
 """Train an upstream and a head together, on audio.
 
-What heads on stored features need belongs into `training`.
+Code that only heads on stored features need is in `training`.
 """

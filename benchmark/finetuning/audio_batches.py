@@ -1,4 +1,4 @@
-"""What an upstream reads while it is tuned, batch by batch."""
+"""Batches of audio and text that an upstream reads while it is fine-tuned."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from nserbench.benchmark.store.feature_store import Store
 from nserbench.upstreams.base import SAMPLE_RATE, Batch
 from nserbench.upstreams.enhancement.base import Enhancer
 
-HEARD = 30 * SAMPLE_RATE
-"""Samples whose gradients are held at once, or one longer clip: about 2 GB of a model
-as large as wav2vec 2.0 base."""
+MAX_SAMPLES = 30 * SAMPLE_RATE
+"""Samples in one forward and backward pass, unless a single clip is longer: about 2 GB
+of memory for a model as large as wav2vec 2.0 base."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioBatches:
-    """What an upstream reads, by the rows of what is trained on.
+    """Batches of a training set in all training conditions, by row.
 
     Attributes:
-        job: Of the head.
+        job: The job of the head.
         store: Where transcripts are.
-        enhancer: What cleans the audio.
+        enhancer: The enhancer; None if the audio is not enhanced.
     """
 
     job: Job
@@ -35,41 +35,41 @@ class AudioBatches:
 
     @property
     def lengths(self) -> Tensor:
-        """``(rows,)`` samples that the model hears of each row."""
+        """``(rows,)`` samples that the model receives of each row."""
         card = self.job.cell.upstream.card
         if not card.reads_audio:
             return torch.zeros(len(self.job.clips), dtype=torch.int64)
-        own = torch.tensor([clip.samples for clip in self.job.clips])
-        heard = own.clamp(max(card.min_samples, card.window), card.max_samples)
-        return heard.repeat(len(self.job.training))
+        samples = torch.tensor([clip.samples for clip in self.job.clips])
+        received = samples.clamp(max(card.min_samples, card.window), card.max_samples)
+        return received.repeat(len(self.job.training))
 
     def parts(self, rows: Tensor) -> list[tuple[Tensor, Batch]]:
         """Read a batch, cut into parts whose gradients fit into memory."""
         return [(part, self._read(part)) for part in _cut(rows, self.lengths[rows])]
 
     def _read(self, rows: Tensor) -> Batch:
-        batches = [self._one(row) for row in rows.tolist()]
+        batches = [self._read_row(row) for row in rows.tolist()]
         return Batch(
             *(
-                [one for batch in batches for one in getattr(batch, name)]
+                [value for batch in batches for value in getattr(batch, name)]
                 for name in ("ids", "waves", "texts", "languages")
             )
         )
 
-    def _one(self, row: int) -> Batch:
-        part, place = divmod(row, len(self.job.clips))
-        clip = self.job.clips[place]
-        extraction = self.job.training[part].extraction.alone
+    def _read_row(self, row: int) -> Batch:
+        condition, utterance = divmod(row, len(self.job.clips))
+        clip = self.job.clips[utterance]
+        extraction = self.job.training[condition].extraction.alone
         texts = read_texts(extraction, [clip], self.store)
         return extraction.batch([clip], texts, self.enhancer)
 
 
 def _cut(rows: Tensor, lengths: Tensor) -> Iterator[Tensor]:
-    """Cut rows into parts of at most `HEARD` samples, or of one row."""
+    """Cut rows into parts of at most `MAX_SAMPLES` samples, or of one row."""
     part: list[int] = []
     total = 0
     for row, length in zip(rows.tolist(), lengths.tolist(), strict=True):
-        if part and total + length > HEARD:
+        if part and total + length > MAX_SAMPLES:
             yield torch.tensor(part)
             part, total = [], 0
         part.append(row)

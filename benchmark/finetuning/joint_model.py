@@ -17,7 +17,7 @@ from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.training.fit_one import note_received
 from nserbench.benchmark.training.loss import grad_norm
 from nserbench.benchmark.training.moments import Moments
-from nserbench.benchmark.training.sources import places
+from nserbench.benchmark.training.sources import layer_indices
 from nserbench.downstreams.pooling import mean_over_time
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
@@ -27,10 +27,10 @@ class JointModel:
     """An upstream and a head that are trained together.
 
     Args:
-        job: Of the head.
-        upstream: Loaded afresh.
-        head: With fresh weights, on the device of the upstream.
-        tuning: How the upstream is tuned.
+        job: The job of the head.
+        upstream: The upstream with its original weights.
+        head: The head with fresh weights, on the device of the upstream.
+        tuning: How the upstream is fine-tuned.
     """
 
     def __init__(
@@ -38,7 +38,8 @@ class JointModel:
     ) -> None:
         if upstream.model is None:
             raise NserbenchError(
-                f"{job.cell.upstream.label} has no model, against what its card says"
+                f"{job.cell.upstream.label} cannot be fine-tuned: it has no model, "
+                "although its card says so"
             )
         self.job, self.upstream, self.head = job, upstream, head
         self.model, self._frozen = upstream.model, tuning.frozen
@@ -49,7 +50,7 @@ class JointModel:
         ]
         self.rates = [rate for _, rate in groups]
         self.optimiser = torch.optim.Adam(
-            [{"params": list(own.values()), "lr": rate} for own, rate in groups],
+            [{"params": list(params.values()), "lr": rate} for params, rate in groups],
             fused=True,
         )
 
@@ -64,68 +65,63 @@ class JointModel:
         self.head.eval()
 
     def logits(self, batch: Batch, received: Moments | None = None) -> Tensor:
-        """Give the logits of some utterances, ``(batch, classes)``, in float32.
+        """Return the logits of some utterances, ``(batch, classes)``, in float32.
 
         Args:
             batch: The utterances.
-            received: Notes what the head receives; None to note nothing.
+            received: Statistics to which the head's input is added; None for none.
         """
-        device, narrow = self.upstream.device, self.job.recipe.precision == "bf16"
-        kind = torch.device(device).type
-        with torch.autocast(
-            kind, torch.bfloat16, enabled=narrow and torch.is_grad_enabled()
-        ):
-            features = chosen(self.job, self.upstream.forward(batch))
+        bf16 = self.job.recipe.precision == "bf16" and torch.is_grad_enabled()
+        device_type = torch.device(self.upstream.device).type
+        with torch.autocast(device_type, torch.bfloat16, enabled=bf16):
+            features = head_input(self.job, self.upstream.forward(batch))
             if received is not None:
-                note_received(received, self.head, self._read(features))
+                note_received(received, self.head, self._as_read(features))
             logits: Tensor = self.head(features)
         return logits.float()
 
-    def _read(self, features: dict[str, LayerGroup]) -> dict[str, LayerGroup]:
-        """Return what the head works on: frames, or their means over time."""
+    def _as_read(self, features: dict[str, LayerGroup]) -> dict[str, LayerGroup]:
+        """Return frames for a head on frames, means over time for a pooled head."""
         if self.job.cell.reads_frames:
             return features
         return {
             name: LayerGroup(
-                mean_over_time(one.states, one.lengths).unsqueeze(2),
-                torch.ones_like(one.lengths),
+                mean_over_time(group.states, group.lengths).unsqueeze(2),
+                torch.ones_like(group.lengths),
             )
-            for name, one in features.items()
+            for name, group in features.items()
         }
 
     def state(self) -> dict[str, Tensor]:
-        """Give all that training changes."""
-        both = {
-            "upstream": trainable_state(self.model),
-            "head": trainable_state(self.head),
-        }
+        """Return all weights and buffers that training changes, by name."""
+        modules = {"upstream": self.model, "head": self.head}
         return {
-            f"{whose}.{name}": one
-            for whose in both
-            for name, one in both[whose].items()
+            f"{prefix}.{name}": value
+            for prefix, module in modules.items()
+            for name, value in trainable_state(module).items()
         }
 
-    def step(self, share: float) -> float:
-        """Let Adam take a step, and give the norm of the gradient.
+    def step(self, factor: float) -> float:
+        """Take a step of Adam if the gradient norm is finite, and return that norm.
 
         Args:
-            share: Of the learning rates.
+            factor: Factor on the learning rates.
         """
         groups = self.optimiser.param_groups
         norm = grad_norm(chain.from_iterable(group["params"] for group in groups))
         if math.isfinite(norm):
             for group, rate in zip(groups, self.rates, strict=True):
-                group["lr"] = rate * share
+                group["lr"] = rate * factor
             self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return norm
 
 
-def chosen(job: Job, features: LayeredFeatures) -> dict[str, LayerGroup]:
+def head_input(job: Job, features: LayeredFeatures) -> dict[str, LayerGroup]:
     """Return the groups and layers that the head of a job reads, in float32."""
-    found = {}
+    read = {}
     for name, spec in job.cell.groups.items():
-        at, group = places(job.stored[name], spec.layers), features[name]
-        states = group.states[at.start : at.stop].float()
-        found[name] = LayerGroup(states, group.lengths)
-    return found
+        layers, group = layer_indices(job.stored[name], spec.layers), features[name]
+        states = group.states[layers.start : layers.stop].float()
+        read[name] = LayerGroup(states, group.lengths)
+    return read

@@ -1,4 +1,4 @@
-"""Heads that choose one of several, fold by fold, on the part that selects."""
+"""Heads that choose one of several heads in each fold, on the dev set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nserbench.benchmark.jobs.fit import FitResult, fit_fold, open_sources
 from nserbench.benchmark.jobs.head import class_numbers
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.loss import uar_of
@@ -14,15 +14,15 @@ from nserbench.benchmark.training.loss import uar_of
 
 @dataclass(frozen=True, slots=True)
 class LayerChoice:
-    """What was chosen in a fold.
+    """The head that was chosen in a fold, and the UAR of every candidate.
 
     Attributes:
-        chosen: The candidate that does best on the part that selects; the first of
+        chosen: Name of the candidate with the best UAR on the dev set; the first of
             several.
-        best_on_test: The one that does best on the test part, as the paper chooses: an
-            upper bound.
-        dev: UAR of each candidate on the part that selects.
-        test: UAR of each candidate on the test part.
+        best_on_test: Name of the candidate with the best UAR on the test set, which is
+            how the paper chooses: an upper bound.
+        dev: UAR of each candidate on the dev set.
+        test: UAR of each candidate on the test set.
     """
 
     chosen: str
@@ -34,22 +34,22 @@ class LayerChoice:
 def choose(
     job: Job, split: Split, store: Store, device: str
 ) -> tuple[FitResult, LayerChoice]:
-    """Fit every candidate on a fold's training part, and choose one.
+    """Fit every candidate on the training set of a fold, and choose one.
 
     Raises:
         NserbenchError: if a training diverges.
     """
     labels = class_numbers(job)
-    fitted: dict[str, FitResult] = {}
+    results: dict[str, FitResult] = {}
     dev, test = dict[str, float](), dict[str, float]()
     for candidate in job.candidates:
         fold = candidate.fold(split, store)
         sources = open_sources(fold, store, device)
-        one = fit_fold(fold, split, sources, store, device)
+        result = fit_fold(Fit(fold, split), sources, store, device)
         name = candidate.cell.downstream.label
-        fitted[name] = one
-        dev[name] = max(one.log.epochs.dev)
-        test[name] = uar_of(one.probabilities, labels[one.rows])
+        results[name] = result
+        dev[name] = max(result.log.epochs.dev)
+        test[name] = uar_of(result.probabilities, labels[result.rows])
     chosen = max(dev, key=lambda name: dev[name])
     best = max(test, key=lambda name: test[name])
-    return fitted[chosen], LayerChoice(chosen, best, dev, test)
+    return results[chosen], LayerChoice(chosen, best, dev, test)

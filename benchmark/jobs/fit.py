@@ -1,4 +1,4 @@
-"""Fitted heads: trained once, kept in the store, read back by whoever needs them."""
+"""Fitting heads: each is trained once, saved to the store, and loaded from there."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from torch import Tensor, nn
 
 from nserbench.benchmark.jobs.head import (
     FitLog,
-    class_numbers,
+    dev_rows,
     empty_head,
     fresh_head,
-    head_file,
     load_head,
     log_of,
     save_head,
     seeds_of,
     statistics_of,
-    trained_rows,
+    train_rows,
+    training_labels,
     weights_by_layer,
 )
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.store.concatenated import ConcatenatedFeatures
 from nserbench.benchmark.store.feature_store import FeatureReader, Store
-from nserbench.benchmark.study.splits import Split
-from nserbench.benchmark.training.fit_one import fit, predict
+from nserbench.benchmark.training.fit_one import predict, train_head
 from nserbench.benchmark.training.fit_stack import can_stack, fit_together
 from nserbench.benchmark.training.gpu_source import on_device
 from nserbench.benchmark.training.loss import EpochLog
@@ -39,7 +38,7 @@ from nserbench.benchmark.training.sources import (
     FeatureSource,
     FrameSource,
     PooledSource,
-    places,
+    layer_indices,
 )
 from nserbench.benchmark.training.streams import HeadTraining
 from nserbench.downstreams.base import Recipe
@@ -50,19 +49,19 @@ from nserbench.upstreams.base import GroupSpec
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """A fold's answers.
+    """The predictions of a fitted head on the test set of its fold.
 
     Attributes:
-        rows: ``(n,)`` places in the corpus's utterances.
+        rows: ``(n,)`` the tested utterances, as positions in the corpus.
         probabilities: ``(n, classes)`` float64.
-        log: How the head was fitted.
-        layers: What each layer counts in it, by group and number of the layer.
+        log: The log of the training.
+        layer_weights: Layer weights of the head, by group and number of the layer.
     """
 
     rows: Tensor
     probabilities: Tensor
     log: FitLog
-    layers: Mapping[str, Mapping[str, float]]
+    layer_weights: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,8 @@ class JobFeatures:
     """The features that a job's head reads.
 
     Attributes:
-        test: In the cell's condition, a row for each utterance.
-        training: In the conditions that it is trained on, one after another.
+        test: Features in the cell's condition, a row for each utterance.
+        training: Features in all training conditions, one condition after another.
     """
 
     test: FeatureSource
@@ -82,88 +81,87 @@ def open_sources(job: Job, store: Store, device: str = "cpu") -> JobFeatures:
     """Open the features that a job's head reads.
 
     Args:
-        job: Whose.
-        store: Where they are.
-        device: Where they are used.
+        job: The job.
+        store: Where the features are.
+        device: Where the head is trained and tested.
     """
     kind = FrameSource if job.cell.reads_frames else PooledSource
 
-    def open_one(features: FeatureReader, keys: Sequence[str]) -> FeatureSource:
+    def open_source(features: FeatureReader, keys: Sequence[str]) -> FeatureSource:
         return on_device(kind(features, keys, job.stored, job.cell.groups), device)
 
-    test = open_one(job.extraction.features(store), job.keys)
+    test = open_source(job.extraction.features(store), job.keys)
     if job.matched:
         return JobFeatures(test, test)
-    return JobFeatures(test, open_one(*trained_features(job, store)))
+    return JobFeatures(test, open_source(*training_features(job, store)))
 
 
-def fit_fold(
-    job: Job, split: Split, sources: JobFeatures, store: Store, device: str
-) -> FitResult:
-    """Fit a head on one fold's training part, or read it back, and test it.
+def fit_fold(fit: Fit, sources: JobFeatures, store: Store, device: str) -> FitResult:
+    """Train a head on one fold, or load it from the store, and test it.
 
     Args:
-        job: The cell; where the upstream is tuned, its `Job.fold`.
-        split: The fold.
+        fit: The head and its fold.
         sources: What the head reads; see `open_sources`.
-        store: Where the fit goes.
+        store: Where fitted heads are.
         device: Where to train.
 
     Raises:
         NserbenchError: if the training diverges.
     """
-    file = head_file(job, split, store)
+    file = fit.file(store)
     if file.exists():
-        head = empty_head(job, split).to(device)
+        head = empty_head(fit).to(device)
         log = load_head(file, head)
     else:
-        statistics = statistics_of(job, split, sources.training)
-        head = fresh_head(job, split, statistics).to(device)
-        began, peak = time.perf_counter(), Peak(device)
-        epochs = _fit_alone(job, split, head, sources.training, device)
-        log = log_of(head, epochs, time.perf_counter() - began, peak.bytes)
-        _refuse_diverged(log, job.recipe)
+        head = fresh_head(fit, statistics_of(fit, sources.training)).to(device)
+        start, peak = time.perf_counter(), Peak(device)
+        epochs = _train_alone(fit, head, sources.training, device)
+        log = log_of(head, epochs, time.perf_counter() - start, peak.bytes)
+        _refuse_diverged(log, fit.job.recipe)
         save_head(file, head, log)
-    test = torch.tensor(split.test)
-    answers = predict(head, sources.test, test, device)
-    return FitResult(test, answers, log, weights_by_layer(job, head))
+    test = torch.tensor(fit.split.test)
+    probabilities = predict(head, sources.test, test, device)
+    return FitResult(test, probabilities, log, weights_by_layer(fit.job, head))
 
 
 def fit_reference(job: Job, store: Store, device: str) -> list[FitResult]:
-    """Fit, or read back, the pooled head that a job is held against, fold by fold.
+    """Fit the pooled head with which a head on frames is compared, fold by fold.
 
     Returns:
-        Its answers, in the order of the job's splits; empty for a pooled head.
+        Its predictions, in the order of the job's splits; empty for a pooled head.
     """
     if job.reference is None:
         return []
-    found = []
+    results = []
     for fold in job.reference.folds(store):
         sources = open_sources(fold, store, device)
-        found += [fit_fold(fold, one, sources, store, device) for one in fold.splits]
-    return found
+        results += [
+            fit_fold(Fit(fold, split), sources, store, device) for split in fold.splits
+        ]
+    return results
 
 
 def fit_stacks(
     jobs: Sequence[Job], store: Store, device: str, progress: Progress
 ) -> None:
-    """Fit what is missing of heads that can be trained together, and keep it.
+    """Train missing heads that can be trained together, and save them.
 
-    A fit that diverges is not kept, so that its own cell meets it again, and says so.
+    A head whose training diverges is not saved, so that its own cell trains it again
+    and reports the error.
 
     Args:
-        jobs: Of one extraction.
-        store: Where the features are and the fits go.
+        jobs: Jobs of one upstream on one corpus in one condition.
+        store: Where the features are and the fitted heads go.
         device: Where to train.
-        progress: Hears of every stack.
+        progress: Receives every stack.
     """
-    stacks: dict[tuple[object, ...], list[_MissingFit]] = defaultdict(list)
-    for job, splits in _missing(jobs, store):
-        source = open_sources(job, store).training
-        for split in splits:
-            one = _MissingFit(job, split, _run(job, split, source))
-            if can_stack(one.run.head):
-                stacks[one.shape].append(one)
+    stacks: dict[tuple[object, ...], list[_StackedFit]] = defaultdict(list)
+    for fits in _missing_fits(jobs, store):
+        source = open_sources(fits[0].job, store).training
+        for fit in fits:
+            stacked = _StackedFit(fit, _head_training(fit, source))
+            if can_stack(stacked.training.head):
+                stacks[stacked.shape].append(stacked)
     several = [stack for stack in stacks.values() if len(stack) > 1]
     if several:
         progress.stage("training heads together", sum(map(len, several)), "fits")
@@ -172,72 +170,68 @@ def fit_stacks(
         progress.advance(len(stack))
 
 
-def _missing(
-    jobs: Sequence[Job], store: Store
-) -> Iterator[tuple[Job, Sequence[Split]]]:
-    """Give pooled heads with the folds that lack a fit, each fit once."""
-    claimed: set[Path] = set()
-    shown = chain.from_iterable(one.heads for one in jobs)
-    for job in chain.from_iterable(one.folds(store) for one in shown):
+def _missing_fits(jobs: Sequence[Job], store: Store) -> Iterator[list[Fit]]:
+    """Yield the fits of each pooled head that the store lacks, each fit once."""
+    seen: set[Path] = set()
+    heads = chain.from_iterable(job.heads for job in jobs)
+    for job in chain.from_iterable(head.folds(store) for head in heads):
         if not job.cell.reads_frames:
-            files = {head_file(job, one, store): one for one in job.splits}
-            new = [file for file in files if file not in claimed and not file.exists()]
-            claimed.update(new)
+            files = {fit.file(store): fit for fit in (Fit(job, s) for s in job.splits)}
+            new = [file for file in files if file not in seen and not file.exists()]
+            seen.update(new)
             if new:
-                yield job, [files[file] for file in new]
+                yield [files[file] for file in new]
 
 
 @dataclass(frozen=True, slots=True)
-class _MissingFit:
-    """A fit of a pooled head that the store lacks."""
+class _StackedFit:
+    """A missing fit of a pooled head, with the head to train."""
 
-    job: Job
-    split: Split
-    run: HeadTraining
+    fit: Fit
+    training: HeadTraining
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Equal for heads that are one function of weights and the same features."""
-        job, head = self.job, self.job.cell.downstream
+        """Equal for heads that differ in weights and layer alone, on equal features."""
+        job, head = self.fit.job, self.fit.job.cell.downstream
         options = {**head.key_options(), "layer": None}
-        sizes = [(name, one.shape) for name, one in self.run.head.state_dict().items()]
+        state = self.training.head.state_dict()
+        sizes = [(name, value.shape) for name, value in state.items()]
         features = str([part.extraction.identity for part in job.training])
         recipe = replace(job.recipe, epochs=0)
         return str(head.card.identity), str(options), str(sizes), features, recipe
 
 
-def _fit_stack(stack: Sequence[_MissingFit], store: Store, device: str) -> None:
-    began, peak = time.perf_counter(), Peak(device)
-    job = stack[0].job
+def _fit_stack(stack: Sequence[_StackedFit], store: Store, device: str) -> None:
+    start, peak = time.perf_counter(), Peak(device)
+    job = stack[0].fit.job
     groups = {
         name: _spanned(name, spec, stack) for name, spec in job.cell.groups.items()
     }
-    source = PooledSource(*trained_features(job, store), job.stored, groups)
+    source = PooledSource(*training_features(job, store), job.stored, groups)
     lowest = {
-        name: places(job.stored[name], one.layers).start for name, one in groups.items()
+        name: layer_indices(job.stored[name], spec.layers).start
+        for name, spec in groups.items()
     }
-    runs = [one.run.lowered(lowest) for one in stack]
-    seen = _together(job, runs, source, device)
-    seconds = (time.perf_counter() - began) / len(stack)
-    held = peak.bytes
-    for one, epochs in zip(stack, seen, strict=True):
+    trainings = [stacked.training.lowered(lowest) for stacked in stack]
+    logs = _train_together(job, trainings, source, device)
+    seconds, memory = (time.perf_counter() - start) / len(stack), peak.bytes
+    for stacked, epochs in zip(stack, logs, strict=True):
         if epochs.diverged is None:
-            file = head_file(one.job, one.split, store)
-            head = one.run.head
-            save_head(file, head, log_of(head, epochs, seconds, held))
+            head = stacked.training.head
+            log = log_of(head, epochs, seconds, memory)
+            save_head(stacked.fit.file(store), head, log)
 
 
-def _spanned(name: str, spec: GroupSpec, stack: Sequence[_MissingFit]) -> GroupSpec:
-    """Give a group with the layers from the first to the last that a stack reads."""
-    read = [one.job.cell.groups[name].layers for one in stack]
-    return replace(
-        spec,
-        layers=range(min(one.start for one in read), max(one.stop for one in read)),
-    )
+def _spanned(name: str, spec: GroupSpec, stack: Sequence[_StackedFit]) -> GroupSpec:
+    """Return a group with the layers from the first to the last that a stack reads."""
+    read = [stacked.fit.job.cell.groups[name].layers for stacked in stack]
+    first, stop = min(layers.start for layers in read), max(r.stop for r in read)
+    return replace(spec, layers=range(first, stop))
 
 
-def trained_features(job: Job, store: Store) -> tuple[FeatureReader, Sequence[str]]:
-    """Give the features that a head is trained on, and the key of each row."""
+def training_features(job: Job, store: Store) -> tuple[FeatureReader, Sequence[str]]:
+    """Return the features in all training conditions, and the key of each row."""
     if len(job.training) == 1:
         (part,) = job.training
         return part.extraction.features(store), part.keys
@@ -247,46 +241,46 @@ def trained_features(job: Job, store: Store) -> tuple[FeatureReader, Sequence[st
     )
 
 
-def _run(job: Job, split: Split, source: FeatureSource) -> HeadTraining:
+def _head_training(fit: Fit, source: FeatureSource) -> HeadTraining:
+    job = fit.job
     layers = {
-        name: places(job.stored[name], spec.layers)
+        name: layer_indices(job.stored[name], spec.layers)
         for name, spec in job.cell.groups.items()
     }
     return HeadTraining(
-        fresh_head(job, split, statistics_of(job, split, source)),
+        fresh_head(fit, statistics_of(fit, source)),
         layers,
-        trained_rows(job, split.train),
+        train_rows(fit),
         job.recipe.epochs,
-        seeds_of(job, split),
-        trained_rows(job, split.dev) if split.dev else None,
+        seeds_of(fit),
+        dev_rows(fit),
     )
 
 
-def _together(
-    job: Job, runs: Sequence[HeadTraining], source: PooledSource, device: str
+def _train_together(
+    job: Job, trainings: Sequence[HeadTraining], source: PooledSource, device: str
 ) -> list[EpochLog]:
-    labels = class_numbers(job).repeat(len(job.training))
-    classes = len(job.opened.corpus.classes)
-    return fit_together(runs, source.states, labels, classes, job.recipe, device)
+    labels, classes = training_labels(job), len(job.opened.corpus.classes)
+    return fit_together(trainings, source.states, labels, classes, job.recipe, device)
 
 
-def _fit_alone(
-    job: Job, split: Split, head: nn.Module, source: FeatureSource, device: str
+def _train_alone(
+    fit: Fit, head: nn.Module, source: FeatureSource, device: str
 ) -> EpochLog:
     if can_stack(head) and isinstance(source, PooledSource):
-        layers = {name: range(len(one)) for name, one in source.states.items()}
-        run = replace(_run(job, split, source), head=head, layers=layers)
-        return _together(job, [run], source, device)[0]
-    return fit(
+        layers = {name: range(len(states)) for name, states in source.states.items()}
+        training = replace(_head_training(fit, source), head=head, layers=layers)
+        return _train_together(fit.job, [training], source, device)[0]
+    return train_head(
         head,
         source,
-        trained_rows(job, split.train),
-        class_numbers(job).repeat(len(job.training)),
-        len(job.opened.corpus.classes),
-        job.recipe,
-        seeds_of(job, split),
+        train_rows(fit),
+        training_labels(fit.job),
+        len(fit.job.opened.corpus.classes),
+        fit.job.recipe,
+        seeds_of(fit),
         device,
-        trained_rows(job, split.dev) if split.dev else None,
+        dev_rows(fit),
     )
 
 
@@ -295,4 +289,6 @@ def _refuse_diverged(log: FitLog, recipe: Recipe) -> None:
         raise NserbenchError(
             f"training diverged: the loss of epoch {epoch} is "
             f"{log.epochs.losses[epoch - 1]} (learning rate {recipe.learning_rate:g})"
+            "\n  try a smaller learning rate: add +learning_rate="
+            f"{recipe.learning_rate / 10:g} to the protocol's name"
         )

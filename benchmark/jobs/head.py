@@ -1,4 +1,4 @@
-"""The head of a fold: built with fresh weights, kept in the store, read back."""
+"""The head of a fold: built with fresh weights, saved to the store, loaded again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from nserbench.benchmark.jobs.job import Job
-from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.store.shards import write_whole
-from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, seeded
 from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.moments import Statistics
@@ -26,13 +24,14 @@ from nserbench.errors import StoreDamaged
 
 @dataclass(frozen=True, slots=True)
 class FitLog:
-    """How a fit went.
+    """Losses, time, size and memory of the training of a head.
 
     Attributes:
-        epochs: What was seen of the training.
-        seconds: That it took; its share where heads were trained together.
-        parameters: Trainable ones of the head.
-        peak: The most memory held meanwhile, in bytes; None where nobody knows.
+        epochs: Loss, accuracy and gradient norm of each epoch.
+        seconds: Duration of the training; an equal share of it if several heads were
+            trained together.
+        parameters: Number of trainable parameters of the head.
+        peak: Peak memory during training, in bytes; None if it cannot be measured.
     """
 
     epochs: EpochLog
@@ -44,15 +43,15 @@ class FitLog:
 def log_of(
     head: nn.Module, epochs: EpochLog, seconds: float, peak: int | None
 ) -> FitLog:
-    """Note how the training of a head went."""
-    count = sum(one.numel() for one in head.parameters() if one.requires_grad)
+    """Return the log of a head's training, with its number of parameters."""
+    count = sum(value.numel() for value in head.parameters() if value.requires_grad)
     return FitLog(epochs, seconds, count, peak)
 
 
 def weights_by_layer(job: Job, head: nn.Module) -> dict[str, dict[str, float]]:
-    """Give what each layer counts in a head, by group and number of the layer.
+    """Return the layer weights of a head, by group and number of the layer.
 
-    Empty for a head that does not weigh layers.
+    Empty for a head without layer weights.
     """
     inner = head.head if isinstance(head, Standardised) else head
     if not isinstance(inner, HasLayerWeights):
@@ -65,73 +64,79 @@ def weights_by_layer(job: Job, head: nn.Module) -> dict[str, dict[str, float]]:
     }
 
 
-def seeds_of(job: Job, split: Split) -> FitSeeds:
-    """Give the sources of chance of a fit."""
-    return FitSeeds(job.cell.seed, split.fold)
+def seeds_of(fit: Fit) -> FitSeeds:
+    """Return the random seeds of a fit."""
+    return FitSeeds(fit.job.cell.seed, fit.split.fold)
 
 
-def trained_rows(job: Job, places: Sequence[int]) -> Tensor:
-    """Give utterances as rows of what is trained on, in every condition of it."""
+def train_rows(fit: Fit) -> Tensor:
+    """Return the rows of the training set, ``(n,)``, in all training conditions."""
+    return _rows(fit.job, fit.split.train)
+
+
+def dev_rows(fit: Fit) -> Tensor | None:
+    """Return the rows of the dev set, ``(m,)``; None if the fold has none."""
+    return _rows(fit.job, fit.split.dev) if fit.split.dev else None
+
+
+def _rows(job: Job, utterances: Sequence[int]) -> Tensor:
     starts = torch.arange(len(job.training)) * len(job.clips)
-    return (starts[:, None] + torch.tensor(places)).flatten()
+    return (starts[:, None] + torch.tensor(utterances)).flatten()
 
 
 def class_numbers(job: Job) -> Tensor:
-    """Give the class number of every utterance."""
-    order = {name: place for place, name in enumerate(job.opened.corpus.classes)}
-    return torch.tensor([order[clip.utterance.label] for clip in job.clips])
+    """Return the class number of every utterance, ``(utterances,)``."""
+    numbers = {name: number for number, name in enumerate(job.opened.corpus.classes)}
+    return torch.tensor([numbers[clip.utterance.label] for clip in job.clips])
 
 
-def head_file(job: Job, split: Split, store: Store) -> Path:
-    """Give where the head of a fold is kept, fitted or not yet."""
-    return store.fit_file(job.fit_identity(split))
+def training_labels(job: Job) -> Tensor:
+    """Return the class number of every row in all training conditions, ``(rows,)``."""
+    return class_numbers(job).repeat(len(job.training))
 
 
-def fresh_head(job: Job, split: Split, statistics: Statistics | None) -> nn.Module:
+def fresh_head(fit: Fit, statistics: Statistics | None) -> nn.Module:
     """Build the head of a fold with fresh weights.
 
     Args:
-        job: The cell.
-        split: The fold.
-        statistics: Of its training part; None where its recipe does not standardise.
+        fit: The head and its fold.
+        statistics: Mean and deviation of the training set; None if the recipe does not
+            standardise.
     """
-    head = job.cell.downstream
-    with seeded(seeds_of(job, split).seed_for("weights")):
-        built = head.card.build(
-            job.cell.groups, len(job.opened.corpus.classes), head.options
-        )
+    cell = fit.job.cell
+    head, classes = cell.downstream, len(fit.job.opened.corpus.classes)
+    with seeded(seeds_of(fit).seed_for("weights")):
+        built = head.card.build(cell.groups, classes, head.options)
     return built if statistics is None else Standardised(built, statistics)
 
 
-def empty_head(job: Job, split: Split) -> nn.Module:
-    """Build the head of a fold for weights and statistics that are read into it."""
+def empty_head(fit: Fit) -> nn.Module:
+    """Build the head of a fold, to load weights and statistics into it."""
     blank = {
         name: (torch.zeros(size), torch.ones(size))
-        for name, spec in job.cell.groups.items()
+        for name, spec in fit.job.cell.groups.items()
         if (size := (len(spec.layers), spec.dim))
     }
-    return fresh_head(job, split, blank if job.recipe.standardise else None)
+    return fresh_head(fit, blank if fit.job.recipe.standardise else None)
 
 
-def statistics_of(job: Job, split: Split, source: FeatureSource) -> Statistics | None:
-    """Give what the head of a fold standardises with; None if it does not."""
-    if not job.recipe.standardise:
-        return None
-    return source.statistics(trained_rows(job, split.train))
+def statistics_of(fit: Fit, source: FeatureSource) -> Statistics | None:
+    """Return the statistics of the training set; None without standardisation."""
+    return source.statistics(train_rows(fit)) if fit.job.recipe.standardise else None
 
 
 def save_head(file: Path, head: nn.Module, log: FitLog) -> None:
-    """Keep a trained head."""
+    """Save a trained head and its log."""
     state = {name: value.contiguous() for name, value in head.state_dict().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, save(state, {"log": json.dumps(asdict(log))}))
 
 
 def load_head(file: Path, head: nn.Module) -> FitLog:
-    """Read the weights of a head back, and how its training went.
+    """Load saved weights into a head, and return the log of its training.
 
     Raises:
-        StoreDamaged: if they cannot be read.
+        StoreDamaged: if the file cannot be read.
     """
     try:
         head.load_state_dict(load_file(file))

@@ -1,4 +1,4 @@
-"""A cell with all that it needs, and what identifies each thing made on the way."""
+"""A cell with all that it needs, and the identity of everything made for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAINER = 4
 """Raised whenever the same head would be trained to other weights."""
 
 TUNER = 2
-"""Raised whenever the same upstream would be tuned to other weights."""
+"""Raised whenever the same upstream would be fine-tuned to other weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class TrainingCondition:
     """A corpus in one of the conditions that a head is trained on.
 
     Attributes:
-        extraction: Its features.
-        keys: Of the features of each utterance.
+        extraction: The features of the corpus in this condition.
+        keys: Key of each utterance's features.
     """
 
     extraction: HeadInput
     keys: Sequence[str]
 
     def tuned(self, file: Path) -> TrainingCondition:
-        """Give the same of an upstream with other weights; see `Extraction.tuned`."""
+        """Return the same with fine-tuned weights; see `Extraction.tuned`."""
         return replace(self, extraction=self.extraction.tuned(file))
 
 
@@ -47,20 +47,20 @@ class Job:
 
     Attributes:
         cell: The cell.
-        extraction: Its features.
-        opened: Its corpus.
-        clips: Its utterances, in the corpus's order.
-        keys: Of the features of each.
+        extraction: The features in the condition that is tested.
+        opened: The corpus.
+        clips: The utterances, in the order of the corpus.
+        keys: Key of each utterance's features.
         stored: All groups of the upstream with all their layers.
-        splits: The folds, in the order they are tested.
+        splits: The folds, in the order in which they are tested.
         protocol: All that fixes the number, as JSON can hold it.
-        training: What the head is trained on; the cell's own features where that is
-            matched.
-        candidates: Of a head that chooses among heads, a job for each of them.
-        tuning: How the upstream is tuned in each fold; None where it stays as it came,
-            and where ``extraction`` and ``training`` are of its tuned weights already.
-        reference: Of a head on frames, the job of `mean` on the same layers: a pooled
-            head that it is held against. None for a pooled head.
+        training: The conditions of the training set; the tested one alone if training
+            and test are matched.
+        candidates: A job for each candidate, if the head chooses among heads.
+        tuning: How the upstream is fine-tuned in each fold; None if it is not, and if
+            ``extraction`` and ``training`` already have the fine-tuned weights.
+        reference: The job of the pooled head `mean` on the same layers, with which a
+            head on frames is compared; None for a pooled head.
     """
 
     cell: Cell
@@ -84,14 +84,14 @@ class Job:
 
     @property
     def alternatives(self) -> Sequence[Job]:
-        """The heads that are fitted: those it chooses among, or its own alone."""
+        """The jobs of its candidates; itself if it has none."""
         return self.candidates or [self]
 
     @property
     def heads(self) -> Sequence[Job]:
-        """Every head that is fitted for it: the alternatives, and their references."""
-        references = [one.reference for one in self.alternatives]
-        return [*self.alternatives, *(one for one in references if one is not None)]
+        """The jobs of all heads that are fitted: alternatives, then references."""
+        references = [job.reference for job in self.alternatives]
+        return [*self.alternatives, *(job for job in references if job is not None)]
 
     @property
     def recipe(self) -> Recipe:
@@ -100,7 +100,7 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """The identity of the cell: equal only where the number must be equal."""
+        """The identity of the cell: equal only if the results must be equal."""
         head = self.cell.downstream
         return digest(
             {
@@ -130,7 +130,7 @@ class Job:
     def _tuned_by(self) -> dict[str, object]:
         if self.tuning is not None:
             return {"tuning": [self.tuning.identity(split) for split in self.splits]}
-        tuned = [one.digest for one in self.candidates if one.tuning is not None]
+        tuned = [job.digest for job in self.candidates if job.tuning is not None]
         return {"tuning": tuned} if tuned else {}
 
     @property
@@ -147,53 +147,72 @@ class Job:
             "classes": list(self.opened.corpus.classes),
         }
 
-    def fit_identity(self, split: Split) -> dict[str, object]:
-        """All that decides the weights of a fitted head."""
-
-        def told(rows: Sequence[int]) -> list[list[str]]:
-            return [
-                [
-                    *(part.keys[row] for part in self.training),
-                    self.clips[row].utterance.label,
-                ]
-                for row in rows
-            ]
-
-        return {
-            "features": [part.extraction.identity for part in self.training],
-            "train": told(split.train),
-            "dev": told(split.dev),
-            "head": self.head_identity,
-            "recipe": self.protocol["recipe"],
-            "seed": self.cell.seed,
-            "fold": split.fold,
-            "trainer": TRAINER,
-        }
-
     def fold(self, split: Split, store: Store) -> Job:
-        """Give the job of a fold: over what its own tuned upstream hears, if tuned.
+        """Return the job of one fold, with the features of its fine-tuned upstream.
+
+        Without fine-tuning it is the job itself.
 
         Args:
             split: The fold.
-            store: Where tuned weights are.
+            store: Where fine-tuned weights are.
         """
-        return self if self.tuning is None else self.tuning.over(self, split, store)
+        return self if self.tuning is None else self.tuning.apply(self, split, store)
 
     def folds(self, store: Store) -> list[Job]:
-        """Give itself, or a job of one fold each where the upstream is tuned."""
+        """Return a job for each fold if the upstream is fine-tuned, else itself."""
         if self.tuning is None:
             return [self]
         return [self.fold(split, store) for split in self.splits]
 
 
 @dataclass(frozen=True, slots=True)
-class FineTuning:
-    """How an upstream is tuned: under a head, on the training part of each fold.
+class Fit:
+    """A head to fit on the training set of one fold.
 
     Attributes:
-        joint: The job of that head over the upstream as it came, which gives its
-            training part, its conditions, its recipe and its seed.
-        learning_rate: Of the upstream's weights; the head's is that of its recipe.
+        job: The cell; if its upstream is fine-tuned, its `Job.fold`.
+        split: The fold.
+    """
+
+    job: Job
+    split: Split
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """All that decides the weights of the fitted head."""
+        job, split = self.job, self.split
+        return {
+            "features": [part.extraction.identity for part in job.training],
+            "train": self._labelled_keys(split.train),
+            "dev": self._labelled_keys(split.dev),
+            "head": job.head_identity,
+            "recipe": job.protocol["recipe"],
+            "seed": job.cell.seed,
+            "fold": split.fold,
+            "trainer": TRAINER,
+        }
+
+    def file(self, store: Store) -> Path:
+        """Return the path of the fitted head, which may not exist yet."""
+        return store.fit_file(self.identity)
+
+    def _labelled_keys(self, rows: Sequence[int]) -> list[list[str]]:
+        parts, clips = self.job.training, self.job.clips
+        return [
+            [*(part.keys[row] for part in parts), clips[row].utterance.label]
+            for row in rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """How an upstream is fine-tuned: with a head, on the training set of each fold.
+
+    Attributes:
+        joint: The job of that head on the original upstream; it decides training set,
+            conditions, recipe and seed.
+        learning_rate: Learning rate of the upstream's weights; the head's is that of
+            its recipe.
     """
 
     joint: Job
@@ -201,25 +220,25 @@ class FineTuning:
 
     @property
     def frozen(self) -> Sequence[str]:
-        """Names of the modules that stay as they are."""
+        """Names of the modules that are not trained."""
         upstream = self.joint.cell.upstream
         return upstream.card.frozen_modules(upstream.options)
 
     def identity(self, split: Split) -> dict[str, object]:
-        """All that decides the tuned weights of a fold."""
+        """Return all that decides the fine-tuned weights of a fold."""
         return {
-            **self.joint.fit_identity(split),
+            **Fit(self.joint, split).identity,
             "learning_rate": self.learning_rate,
             "frozen": list(self.frozen),
             "tuner": TUNER,
         }
 
     def file(self, split: Split, store: Store) -> Path:
-        """Give where the tuned weights of a fold are, there or not."""
+        """Return the path of a fold's fine-tuned weights, which may not exist yet."""
         return store.tuned_file(self.identity(split))
 
-    def over(self, job: Job, split: Split, store: Store) -> Job:
-        """Give a job's fold over what the tuned upstream hears."""
+    def apply(self, job: Job, split: Split, store: Store) -> Job:
+        """Return the job of one fold, with the features of the fine-tuned upstream."""
         file = self.file(split, store)
         return replace(
             job,
@@ -229,6 +248,6 @@ class FineTuning:
             tuning=None,
         )
 
-    def head(self, split: Split, store: Store) -> Job:
-        """Give the job of the head that was trained together with the upstream."""
-        return self.over(self.joint, split, store)
+    def head(self, split: Split, store: Store) -> Fit:
+        """Return the fit of the head that is trained together with the upstream."""
+        return Fit(self.apply(self.joint, split, store), split)

@@ -1,4 +1,4 @@
-"""The same audio in training and in test."""
+"""Refuse a corpus with the same audio in a training set and a test set."""
 
 from __future__ import annotations
 
@@ -12,41 +12,42 @@ _SHOWN = 8  # pairs named in one message
 
 
 def refuse_copies(label: str, clips: Sequence[Clip], splits: Sequence[Split]) -> None:
-    """Refuse audio that is tested and is trained on, or selects, as well.
+    """Refuse audio of a test set that is also in the training or dev set.
 
     Args:
-        label: Of the corpus.
-        clips: In the order of its utterances.
-        splits: Of the corpus.
+        label: Label of the corpus.
+        clips: Clips in the order of the corpus's utterances.
+        splits: Splits of the corpus.
 
     Raises:
         BadCorpus: if two utterances with the same samples are on both sides.
     """
-    pairs = dict.fromkeys(one for split in splits for one in _copies(clips, split))
+    pairs = dict.fromkeys(pair for split in splits for pair in _copies(clips, split))
     if not pairs:
         return
-    shown = [f"{_named(clips[one])} = {_named(clips[other])}" for one, other in pairs]
+    shown = [
+        f"{_describe(clips[row])} = {_describe(clips[copy])}" for row, copy in pairs
+    ]
     more = f"\n  and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     raise BadCorpus(
-        f"{label}: the same audio is in the test part and in one that trains or "
-        "selects\n  "
+        f"{label}: the same audio is in a test set and in its training or dev set\n  "
         + "\n  ".join(shown[:_SHOWN])
         + more
-        + "\n  leave one of each out: list ids in a file, one a line, and add "
-        f"{',' if ':' in label else ':'}exclude=FILE to the corpus's name"
+        + "\n  exclude one of each pair: write the ids to a file, one per line, and "
+        f"add {',' if ':' in label else ':'}exclude=FILE to the corpus's name"
     )
 
 
 def _copies(clips: Sequence[Clip], split: Split) -> Iterator[tuple[int, int]]:
-    """Return the rows of each pair of which one is tested, the lower row first."""
-    # Where the test part itself selects, the protocol says so.
-    chosen = () if split.dev == split.test else split.dev
-    known = {clips[row].digest: row for row in (*split.train, *chosen)}
+    """Yield the rows of each pair of copies of which one is tested, in order."""
+    # A protocol may select on the test set itself; its name says so.
+    dev = () if split.dev == split.test else split.dev
+    rows = {clips[row].digest: row for row in (*split.train, *dev)}
     for row in split.test:
-        if (other := known.get(clips[row].digest)) is not None:
-            yield min(row, other), max(row, other)
+        if (copy := rows.get(clips[row].digest)) is not None:
+            yield min(row, copy), max(row, copy)
 
 
-def _named(clip: Clip) -> str:
-    one = clip.utterance
-    return f"{one.id} (fold {one.fold}, speaker {one.speaker})"
+def _describe(clip: Clip) -> str:
+    utterance = clip.utterance
+    return f"{utterance.id} (fold {utterance.fold}, speaker {utterance.speaker})"

@@ -1,4 +1,4 @@
-"""A study whose audio and weights have been digested: every cell has its identity."""
+"""From cells to jobs: read audio, digest weights, and give every cell its identity."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ from nserbench.upstreams.side_by_side import parts_of
 
 
 def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
-    """Digest audio and checkpoints, and give a job for every cell that can exist.
+    """Digest audio and checkpoints, and return a job for every cell that can run.
 
     Raises:
         BadAudio: if any audio file cannot be used.
-        BadCorpus: if the same audio is trained on and tested.
-        BadSpec: if there is too little of a noise for so many folds.
-        CheckpointMissing: if weights are neither here nor to be had.
+        BadCorpus: if the same audio is in a training set and its test set.
+        BadSpec: if a noise is too short for the number of folds.
+        CheckpointMissing: if weights are not on this machine and cannot be downloaded.
     """
     cells = [cell for cell in study.cells if cell.refused is None]
     upstreams = _upstreams(cells)
-    desk = _JobBuilder(
+    builder = _JobBuilder(
         study,
         cells,
-        {label: _identified(one, store) for label, one in upstreams.items()},
-        {label: one.card.describe(one.options) for label, one in upstreams.items()},
-        _surveyed(study, store, progress),
+        {label: _resolved(u, store) for label, u in upstreams.items()},
+        {label: u.card.describe(u.options) for label, u in upstreams.items()},
+        _read_corpora(study, store, progress),
     )
-    return [desk.job(cell) for cell in cells]
+    return [builder.job(cell) for cell in cells]
 
 
 def _upstreams(cells: Sequence[Cell]) -> dict[str, ConfiguredCard[UpstreamCard]]:
-    """Give the upstreams of cells, and of the cells behind them, by label."""
-    shown = chain.from_iterable((cell, *cell.candidates) for cell in cells)
-    every = chain.from_iterable((one, one.joint) for one in shown)
-    return {one.upstream.label: one.upstream for one in every if one is not None}
+    """Return the upstreams of cells, candidates and fine-tuning heads, by label."""
+    fitted = chain.from_iterable((cell, *cell.candidates) for cell in cells)
+    every = chain.from_iterable((cell, cell.joint) for cell in fitted)
+    return {cell.upstream.label: cell.upstream for cell in every if cell is not None}
 
 
-def _identified(
+def _resolved(
     upstream: ConfiguredCard[UpstreamCard], store: Store
 ) -> dict[str, ResolvedUpstream]:
     return {
-        name: resolve_upstream(one, store) for name, one in parts_of(upstream).items()
+        name: resolve_upstream(part, store) for name, part in parts_of(upstream).items()
     }
 
 
@@ -64,11 +64,11 @@ class _JobBuilder:
     """Makes jobs of cells.
 
     Attributes:
-        study: That they are of.
-        cells: All that can exist.
-        models: By the label of the upstream, by the names of its parts.
-        stored: Likewise, all groups that it gives.
-        clips: By the label of the corpus.
+        study: The study of the cells.
+        cells: All cells of the study that can run.
+        models: Resolved parts of each upstream, by its label and the part's name.
+        stored: All groups of each upstream, by its label.
+        clips: Clips of each corpus, by its label.
     """
 
     study: Study
@@ -76,85 +76,85 @@ class _JobBuilder:
     models: Mapping[str, Mapping[str, ResolvedUpstream]]
     stored: Mapping[str, Groups]
     clips: Mapping[str, Sequence[Clip]]
-    _parts: dict[str, TrainingCondition] = field(default_factory=dict)
+    _conditions: dict[str, TrainingCondition] = field(default_factory=dict)
 
-    def job(self, cell: Cell, *, tunes: bool = False) -> Job:
+    def job(self, cell: Cell, *, fine_tunes: bool = False) -> Job:
         """Make the job of a cell.
 
         Args:
             cell: The cell.
-            tunes: Whether an upstream is tuned under its head.
+            fine_tunes: Whether an upstream is fine-tuned with its head.
         """
-        opened, own = self.study.corpora[cell.corpus.label], self._part(cell)
-        trained = trained_on(cell, self.cells)
+        opened, tested = self.study.corpora[cell.corpus.label], self._in_condition(cell)
+        trained = training_conditions(cell, self.cells)
         tuning = None
         if cell.joint is not None:
-            joint = self.job(cell.joint, tunes=True)
+            joint = self.job(cell.joint, fine_tunes=True)
             tuning = FineTuning(joint, cell.upstream.options["lr"])
-            tunes = cell.joint.downstream == cell.downstream
+            fine_tunes = cell.joint.downstream == cell.downstream
         return Job(
             cell,
-            own.extraction,
+            tested.extraction,
             opened,
             self.clips[cell.corpus.label],
-            own.keys,
+            tested.keys,
             self.stored[cell.upstream.label],
             opened.splits,
             cell.protocol.details(
                 cell.downstream.card,
                 opened.splits,
                 unit_label(opened.corpus, opened.splits),
-                [str(one) for one in trained],
-                tunes=tunes,
+                [str(condition) for condition in trained],
+                tunes=fine_tunes,
             ),
-            [self._part(cell, one) for one in trained],
+            [self._in_condition(cell, condition) for condition in trained],
             [self.job(candidate) for candidate in cell.candidates],
             tuning,
             self.job(with_mean_head(cell)) if cell.reads_frames else None,
         )
 
-    def _part(
+    def _in_condition(
         self, cell: Cell, condition: Condition | None = None
     ) -> TrainingCondition:
-        """Give a cell's corpus in its condition, or in another."""
-        under = condition or cell.condition
-        name = f"{cell.upstream.label} {cell.corpus.label} {under}"
-        if name not in self._parts:
+        """Return a cell's corpus in its own condition, or in another."""
+        condition = condition or cell.condition
+        name = f"{cell.upstream.label} {cell.corpus.label} {condition}"
+        if name not in self._conditions:
             opened = self.study.corpora[cell.corpus.label]
             extraction = HeadInput(
                 {
-                    part: one.extraction(opened, under, cell.protocol.mix_seed)
-                    for part, one in self.models[cell.upstream.label].items()
+                    part: model.extraction(opened, condition, cell.protocol.mix_seed)
+                    for part, model in self.models[cell.upstream.label].items()
                 }
             )
             keys = extraction.keys(self.clips[cell.corpus.label])
-            self._parts[name] = TrainingCondition(extraction, keys)
-        return self._parts[name]
+            self._conditions[name] = TrainingCondition(extraction, keys)
+        return self._conditions[name]
 
 
-def _surveyed(
+def _read_corpora(
     study: Study, store: Store, progress: Progress
 ) -> dict[str, Sequence[Clip]]:
-    """Read the audio of every corpus once, and say what is special about it."""
+    """Read the audio of every corpus once; show remarks about the corpora first."""
     for label, opened in study.corpora.items():
         for line in _remarks(label, opened.corpus):
             progress.note(line)
-    found: dict[str, Sequence[Clip]] = {}
+    read: dict[str, Sequence[Clip]] = {}
     for label, opened in study.corpora.items():
         clips = read_clips(opened.corpus.utterances, store.file_facts, progress)
         refuse_copies(label, clips, opened.splits)
         opened.refuse_short_noises([clip.samples for clip in clips])
-        found[label] = clips
-    return found
+        read[label] = clips
+    return read
 
 
-def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
-    """Give the conditions that the head of a cell is trained on.
+def training_conditions(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
+    """Return the conditions in which the head of a cell is trained.
 
     Args:
         cell: The cell.
-        cells: All of the study, whose conditions ``multi`` joins, in an order that
-            does not depend on how they were typed.
+        cells: All cells of the study, whose conditions ``multi`` joins, in an order
+            that does not depend on how they were typed.
     """
     match cell.protocol.training:
         case "matched":
@@ -162,14 +162,14 @@ def trained_on(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
         case "clean":
             return [Condition()]
         case "multi":
-            same = [one for one in cells if one.corpus.label == cell.corpus.label]
-            return sorted({one.condition for one in same}, key=lambda one: one.rank)
+            same = [other for other in cells if other.corpus.label == cell.corpus.label]
+            return sorted({other.condition for other in same}, key=lambda c: c.rank)
         case "unseen":
             return [Condition(cell.protocol.unseen, cell.condition.snr)]
 
 
 def needed(jobs: Sequence[Job], extraction: Extraction) -> list[Form]:
-    """Give the forms that jobs need of an extraction that all of them read.
+    """Return the forms that jobs need of an extraction that all of them read.
 
     Pooled features cost nothing beside frames, and transcripts nothing beside either.
     """
@@ -182,7 +182,7 @@ def needed(jobs: Sequence[Job], extraction: Extraction) -> list[Form]:
 
 
 def _remarks(label: str, corpus: Corpus) -> Iterator[str]:
-    """Say what a user should know of a corpus before it is used."""
+    """Yield what a user should know about a corpus before it is used."""
     if corpus.edition:
         yield f"{label}: {corpus.edition}"
     if corpus.remark:

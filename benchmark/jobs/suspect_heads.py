@@ -1,4 +1,4 @@
-"""Looking for what makes the fitted heads of a cell suspect."""
+"""Check the fitted heads of a cell for signs that something went wrong."""
 
 from __future__ import annotations
 
@@ -11,45 +11,47 @@ from nserbench.benchmark.results.flags import ALL_FOLDS, BY_HEART, DEAD, RISING,
 from nserbench.benchmark.training.loss import uar_of
 
 SCALES = 0.5, 2.0
-"""Standard deviations of what a head receives that are near enough to 1."""
+"""Lowest and highest standard deviation of a head's input without a flag."""
 FITTED = 0.95
-"""Share of the training set that a head answers right, dropout on, if it is fitted."""
+"""Training accuracy, with dropout, from which a head has learned its training set."""
 OUTDONE = 0.10
-"""UAR, as a fraction of 1, by which a pooled head is far better."""
+"""UAR, as a fraction of 1, by which the pooled head is far better."""
 
 
 def review(
     job: Job, fitted: Sequence[FitResult], reference: Sequence[FitResult]
 ) -> dict[str, list[str]]:
-    """Say what makes the heads of a cell suspect.
+    """Return the flags of a cell: signs that its heads cannot be trusted.
 
     Args:
         job: The cell.
-        fitted: Each fold's answers, in the order of the splits.
-        reference: The same of the pooled head that a head on frames is held against;
-            empty for a pooled head.
+        fitted: Result of each fold, in the order of the splits.
+        reference: Result of each fold of the pooled head with which a head on frames
+            is compared; empty for a pooled head.
 
     Returns:
         Lines that begin with a name of `flags.MEANINGS` and a colon, by fold; those
-        of no single fold under `ALL_FOLDS`.
+        about all folds under `ALL_FOLDS`.
     """
     folds = [split.fold for split in job.splits]
-    found = {
-        fold: list(_of_fold(job, one)) for fold, one in zip(folds, fitted, strict=True)
+    flags = {
+        fold: list(_of_fold(job, result))
+        for fold, result in zip(folds, fitted, strict=True)
     }
-    found[ALL_FOLDS] = list(_by_heart(job, fitted, reference)) if reference else []
-    return {fold: lines for fold, lines in found.items() if lines}
+    flags[ALL_FOLDS] = list(_by_heart(job, fitted, reference)) if reference else []
+    return {fold: lines for fold, lines in flags.items() if lines}
 
 
-def _of_fold(job: Job, one: FitResult) -> Iterator[str]:
-    answers = one.probabilities.argmax(dim=1)
-    if len(one.rows) > 1 and bool((answers == answers[0]).all()):
-        name = job.opened.corpus.classes[int(answers[0])]
-        yield f"{DEAD}: it answers {name} to all {len(one.rows)} utterances"
-    losses = one.log.epochs.losses
-    if losses[-1] > losses[0]:
-        yield f"{RISING}: from {losses[0]:.3g} in epoch 1 to {losses[-1]:.3g}"
-    for group, scale in one.log.epochs.scales.items():
+def _of_fold(job: Job, result: FitResult) -> Iterator[str]:
+    predicted = result.probabilities.argmax(dim=1)
+    if len(predicted) > 1 and bool((predicted == predicted[0]).all()):
+        name = job.opened.corpus.classes[int(predicted[0])]
+        yield f"{DEAD}: it answers {name} to all {len(predicted)} utterances"
+    epochs = result.log.epochs
+    if epochs.losses[-1] > epochs.losses[0]:
+        first, last = epochs.losses[0], epochs.losses[-1]
+        yield f"{RISING}: from {first:.3g} in epoch 1 to {last:.3g}"
+    for group, scale in epochs.scales.items():
         if not SCALES[0] <= scale <= SCALES[1]:
             yield (
                 f"{SCALE}: the features of {group} reach the head with a standard "
@@ -60,9 +62,9 @@ def _of_fold(job: Job, one: FitResult) -> Iterator[str]:
 def _by_heart(
     job: Job, fitted: Sequence[FitResult], reference: Sequence[FitResult]
 ) -> Iterator[str]:
-    """Say so where a head knows its training set, but a pooled one tests far better."""
-    learned = min(one.log.epochs.accuracies[-1] for one in fitted)
-    ours, theirs = (_mean_uar(job, one) for one in (fitted, reference))
+    """Yield a flag if a head fits its training set but the pooled one tests better."""
+    learned = min(result.log.epochs.accuracies[-1] for result in fitted)
+    ours, theirs = _mean_uar(job, fitted), _mean_uar(job, reference)
     if learned >= FITTED and theirs - ours >= OUTDONE:
         yield (
             f"{BY_HEART}: it answers {100 * learned:.0f} % or more of its training set "
@@ -72,7 +74,7 @@ def _by_heart(
 
 
 def _mean_uar(job: Job, fitted: Sequence[FitResult]) -> float:
-    """Return the mean of folds."""
+    """Return the mean UAR over folds."""
     labels = class_numbers(job)
-    each = [uar_of(one.probabilities, labels[one.rows]) for one in fitted]
-    return sum(each) / len(each)
+    uars = [uar_of(result.probabilities, labels[result.rows]) for result in fitted]
+    return sum(uars) / len(uars)

@@ -83,7 +83,7 @@ def completed_result(
     fits = outcome.fits
     flags = review(job, fits, outcome.reference)
     choices = {fold: asdict(choice) for fold, choice in outcome.choices.items()}
-    layer_weights = _by_fold(job, (fit.layers for fit in fits))
+    layer_weights = _by_fold(job, (fit.layer_weights for fit in fits))
     return Result(
         status="done",
         digest=job.digest,
@@ -153,7 +153,9 @@ def _predictions(job: Job, fits: Sequence[FitResult]) -> Predictions:
 def _costs(
     job: Job, fits: Sequence[FitResult], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
-    by_fold = [fold.extraction.stored_features(store) for fold in _extracting_jobs(job, store)]
+    by_fold = [
+        fold.extraction.stored_features(store) for fold in _extracting_jobs(job, store)
+    ]
     features = [*chain.from_iterable(by_fold)]
     models = [part.about for part in by_fold[0]]
     tuned = models[0].get("tuned_parameters", 0)
@@ -220,7 +222,9 @@ def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None
         clean_texts: Sequence[str | None] = [None] * len(clips)
         if words.noise is not None and stored.issuperset(quiet.keys(clips)):
             clean_texts = read_transcripts(quiet, clips, store)
-        yield from zip(clips, read_transcripts(words, clips, store), clean_texts, strict=True)
+        yield from zip(
+            clips, read_transcripts(words, clips, store), clean_texts, strict=True
+        )
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
 from nserbench.benchmark.extraction.extraction import Extraction
-from nserbench.benchmark.finetuning.finetune import tune
-from nserbench.benchmark.jobs.head import head_file
-from nserbench.benchmark.jobs.job import FineTuning, Job
+from nserbench.benchmark.finetuning.finetune import fine_tune
+from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
 from nserbench.benchmark.jobs.prepare import needed
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.study.splits import Split
 from nserbench.progress import Progress
 
 
@@ -39,47 +36,39 @@ def ensure_features(
     frozen = [job for job in fitted if job.tuning is None]
     if frozen:
         _extract(frozen, store, models, progress)
-    for folds in _grouped_by_tuned_weights(fitted, store):
-        if any(fold.needs_fine_tuning(store) for fold in folds):
-            tune(folds[0].tuning, folds[0].split, store, models, progress)
-        tuned = [fold.job.fold(fold.split, store) for fold in folds]
+    for tuning, fits in _grouped_by_tuned_weights(fitted, store):
+        if any(_needs_fine_tuning(tuning, fit, store) for fit in fits):
+            fine_tune(tuning, fits[0].split, store, models, progress)
+        tuned = [fit.job for fit in fits]
         _extract(tuned, store, ModelCache(models.device), progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _FineTunedFold:
-    """A fold of a job whose upstream is fine-tuned."""
-
-    job: Job
-    tuning: FineTuning
-    split: Split
-
-    def needs_fine_tuning(self, store: Store) -> bool:
-        """Return whether a head or features are missing that need fine-tuning."""
-        split = self.split
-        fold, joint = self.job.fold(split, store), self.tuning.head(split, store)
-        head = head_file(fold, split, store)
-        if head == head_file(joint, split, store) and not head.exists():
-            return True
-        if self.tuning.file(split, store).exists():
-            return False
-        return any(
-            lacking(extraction, fold.clips, needed([fold], extraction), store)[0]
-            for extraction in _extractions([fold])
-        )
 
 
 def _grouped_by_tuned_weights(
     jobs: Sequence[Job], store: Store
-) -> Iterator[list[_FineTunedFold]]:
-    """Yield the folds of fine-tuned jobs, in groups that share the tuned weights."""
-    groups: dict[str, list[_FineTunedFold]] = defaultdict(list)
+) -> Iterator[tuple[FineTuning, list[Fit]]]:
+    """Yield the fine-tuning of each fold, with the fits that use its weights."""
+    tunings: dict[str, FineTuning] = {}
+    fits: dict[str, list[Fit]] = defaultdict(list)
     for job in jobs:
         if job.tuning is not None:
             for split in job.splits:
                 name = job.tuning.file(split, store).name
-                groups[name].append(_FineTunedFold(job, job.tuning, split))
-    yield from groups.values()
+                tunings.setdefault(name, job.tuning)
+                fits[name].append(Fit(job.fold(split, store), split))
+    yield from ((tunings[name], fits[name]) for name in fits)
+
+
+def _needs_fine_tuning(tuning: FineTuning, fit: Fit, store: Store) -> bool:
+    """Return whether a head or features are missing that need fine-tuning."""
+    file = fit.file(store)
+    if file == tuning.head(fit.split, store).file(store) and not file.exists():
+        return True
+    if tuning.file(fit.split, store).exists():
+        return False
+    return any(
+        lacking(extraction, fit.job.clips, needed([fit.job], extraction), store)[0]
+        for extraction in _extractions([fit.job])
+    )
 
 
 def _extract(

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.jobs.best_layer import LayerChoice, choose
 from nserbench.benchmark.jobs.fit import (
+    Fit,
     FitResult,
     fit_fold,
     fit_reference,
@@ -156,7 +157,7 @@ class Runner:
                     fit, choice = choose(job, split, self.store, self.device)
                     choices[split.fold] = choice
                 else:
-                    fit = fit_fold(fold, split, sources, self.store, self.device)
+                    fit = fit_fold(Fit(fold, split), sources, self.store, self.device)
                 fits.append(fit)
                 self.progress.advance()
         return CellOutcome(fits, choices, fit_reference(job, self.store, self.device))

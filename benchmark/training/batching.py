@@ -1,4 +1,4 @@
-"""Cutting things into batches."""
+"""Cut rows into batches."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def shuffled(
     rows: Tensor, lengths: Tensor | None, size: int, generator: Generator
 ) -> list[Tensor]:
-    """Deal rows into batches for one epoch.
+    """Shuffle rows and cut them into batches for one epoch.
 
-    Where lengths matter, windows of `WINDOW` batches of random rows are sorted by
-    length before they are cut, so that a batch holds little padding and yet differs
-    from epoch to epoch; then the batches are shuffled.
+    With lengths, windows of `WINDOW` batches of random rows are sorted by length before
+    they are cut, so that a batch has little padding and still differs from epoch to
+    epoch; then the batches are shuffled.
 
     Args:
         rows: ``(n,)`` row numbers.
-        lengths: ``(all rows,)`` frames of each row, or None where all are alike.
+        lengths: ``(all rows,)`` frames of each row; None if all have the same.
         size: Rows in a batch.
-        generator: The source of chance.
+        generator: The random generator of the order.
 
     Returns:
         Batches that hold each row once.
     """
     import torch
 
-    dealt = shuffled_rows(rows, generator)
+    in_order = shuffled_rows(rows, generator)
     if lengths is None:
-        return list(dealt.split(size))
+        return list(in_order.split(size))
     batches = [
         batch
-        for window in dealt.split(size * WINDOW)
+        for window in in_order.split(size * WINDOW)
         for batch in by_length(window, lengths).split(size)
     ]
     order = torch.randperm(len(batches), generator=generator)
-    return [batches[place] for place in order.tolist()]
+    return [batches[number] for number in order.tolist()]
 
 
 def shuffled_rows(rows: Tensor, generator: Generator) -> Tensor:
-    """Give rows in a random order."""
+    """Return rows in a random order."""
     import torch
 
     return rows[torch.randperm(len(rows), generator=generator)]
 
 
 def by_length(rows: Tensor, lengths: Tensor) -> Tensor:
-    """Sort rows by their length, equal ones in the order given."""
+    """Sort rows by their length; rows of equal length keep their order."""
     return rows[lengths[rows].argsort(stable=True)]

@@ -1,8 +1,8 @@
-"""A training step that a GPU records once and then plays again.
+"""Record a training step as a CUDA graph, and replay it.
 
-On a GPU the step of a stack of small heads is a hundred launches of next to no work. A
-CUDA graph launches them all at once. A step can be recorded where it always has tensors
-of the same shapes, reads nothing from the device, and changes its weights in place.
+On a GPU, the step of a stack of small heads launches about a hundred tiny kernels. A
+CUDA graph launches them all at once. A step can be recorded if its tensors always have
+the same shapes, it copies nothing from the device, and it changes weights in place.
 """
 
 from __future__ import annotations
@@ -14,79 +14,79 @@ import torch
 from torch import Tensor
 
 Step: TypeAlias = Callable[..., Sequence[Tensor]]
-"""Takes tensors, and gives tensors."""
+"""A function from tensors to tensors."""
 
 Recorded: TypeAlias = tuple[Callable[[], None], Sequence[Tensor]]
-"""What plays a recording, and where each playing leaves what it gives."""
+"""A function that replays a recording, and the tensors with the results of a replay."""
 
-WARM = 3
-"""Steps that are taken before one is recorded, as CUDA graphs ask for."""
+WARM_UP = 3
+"""Steps before one is recorded, as CUDA graphs need."""
 
 
 class GraphRecorder(Protocol):
-    """Records steps on some device."""
+    """Records steps on a device."""
 
     def warm(self, function: Callable[[], Sequence[Tensor]]) -> Sequence[Tensor]:
-        """Call a function where it will be recorded."""
+        """Call a function as it will be recorded."""
 
     def record(self, function: Callable[[], Sequence[Tensor]]) -> Recorded:
-        """Record what a function does, without doing it."""
+        """Record a function without running it."""
 
 
 class RecordedStep:
-    """A step that is recorded after a few calls, and then played.
+    """A step that is recorded after a few calls, and then replayed.
 
     Args:
         step: The step.
-        recorder: Who records it; None to call it every time.
+        recorder: Records the step; None to call it every time.
     """
 
     def __init__(self, step: Step, recorder: GraphRecorder | None) -> None:
         self._step, self._recorder = step, recorder
         self._calls = 0
-        self._given: Sequence[Tensor] = ()
+        self._inputs: Sequence[Tensor] = ()
         self._recorded: Recorded | None = None
 
-    def __call__(self, *given: Tensor) -> Sequence[Tensor]:
+    def __call__(self, *inputs: Tensor) -> Sequence[Tensor]:
         """Take the step once."""
         if self._recorder is None:
-            return self._step(*given)
+            return self._step(*inputs)
         self._calls += 1
-        if self._calls <= WARM:
-            return self._recorder.warm(lambda: self._step(*given))
+        if self._calls <= WARM_UP:
+            return self._recorder.warm(lambda: self._step(*inputs))
         if self._recorded is None:
-            self._given = [one.clone() for one in given]
-            self._recorded = self._recorder.record(lambda: self._step(*self._given))
-        for held, one in zip(self._given, given, strict=True):
-            held.copy_(one)
-        play, found = self._recorded
-        play()
-        return [one.clone() for one in found]
+            self._inputs = [value.clone() for value in inputs]
+            self._recorded = self._recorder.record(lambda: self._step(*self._inputs))
+        for recorded, value in zip(self._inputs, inputs, strict=True):
+            recorded.copy_(value)
+        replay, outputs = self._recorded
+        replay()
+        return [value.clone() for value in outputs]
 
 
 class CudaGraphs:
-    """Records the launches of a step as a CUDA graph, on a stream of its own."""
+    """Records the kernel launches of a step as a CUDA graph, on a separate stream."""
 
     def __init__(self) -> None:
         self._stream = torch.cuda.Stream()
 
     def warm(self, function: Callable[[], Sequence[Tensor]]) -> Sequence[Tensor]:
         """Call a function on the stream, since autograd remembers where it ran."""
-        own, other = self._stream, torch.cuda.current_stream()
-        own.wait_stream(other)
-        with torch.cuda.stream(own):
-            found = function()
-        other.wait_stream(own)
-        return found
+        stream, current = self._stream, torch.cuda.current_stream()
+        stream.wait_stream(current)
+        with torch.cuda.stream(stream):
+            outputs = function()
+        current.wait_stream(stream)
+        return outputs
 
     def record(self, function: Callable[[], Sequence[Tensor]]) -> Recorded:
-        """Record what a function launches."""
+        """Record the kernel launches of a function."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self._stream):
-            found = function()
-        return graph.replay, found
+            outputs = function()
+        return graph.replay, outputs
 
 
 def recorder(device: str) -> GraphRecorder | None:
-    """Give who records steps on a device; None where nobody does."""
+    """Return the recorder of a device; None if it has none."""
     return CudaGraphs() if device.startswith("cuda") else None

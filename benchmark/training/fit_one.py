@@ -1,4 +1,4 @@
-"""Fitting one head on one training part, and reading its test part."""
+"""Train one head on a training set, and predict a test set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import Recipe
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
-_READ = 32  # utterances in a batch of predictions
+_READ = 32  # utterances per batch without gradients
 
 
 class Standardised(nn.Module):
@@ -34,7 +34,7 @@ class Standardised(nn.Module):
 
     Args:
         head: The head.
-        statistics: Of the training part.
+        statistics: Mean and deviation of the training set.
     """
 
     def __init__(self, head: nn.Module, statistics: Statistics) -> None:
@@ -45,7 +45,7 @@ class Standardised(nn.Module):
             self.register_buffer(_buffer("deviation", name), deviation)
 
     def forward(self, features: LayeredFeatures) -> Tensor:
-        """Give the head's logits, ``(batch, classes)``."""
+        """Return the head's logits, ``(batch, classes)``."""
         logits: Tensor = self.head(self.standardised(features))
         return logits
 
@@ -56,7 +56,7 @@ class Standardised(nn.Module):
         }
 
     def fuse(self, pooled: Mapping[str, Tensor]) -> Tensor:
-        """Give the head's logits of means over time; see `PooledHead.fuse`."""
+        """Return the head's logits of means over time; see `PooledHead.fuse`."""
         logits: Tensor = self.head.fuse(  # type: ignore[operator]
             {
                 name: (states - self._of("mean", name)[:, None])
@@ -67,8 +67,8 @@ class Standardised(nn.Module):
         return logits
 
     def _of(self, kind: str, name: str) -> Tensor:
-        found: Tensor = getattr(self, _buffer(kind, name))
-        return found
+        statistic: Tensor = getattr(self, _buffer(kind, name))
+        return statistic
 
     def _standardise(self, name: str, group: LayerGroup) -> LayerGroup:
         mean = self._of("mean", name)[:, None, None]
@@ -77,28 +77,28 @@ class Standardised(nn.Module):
 
 
 def _buffer(kind: str, group: str) -> str:
-    # torch takes no dots in the name of a buffer.
+    # torch refuses dots in the name of a buffer.
     return f"{kind}_{group.replace('.', '_')}"
 
 
 @dataclass(frozen=True, slots=True)
 class FitSeeds:
-    """The sources of chance of a fit, which depend on its seed and fold alone.
+    """The random seeds of a fit, which depend only on the cell's seed and the fold.
 
     Attributes:
-        seed: Of the cell.
-        fold: That is tested.
+        seed: Seed of the cell.
+        fold: Name of the tested fold.
     """
 
     seed: int
     fold: str
 
     def seed_for(self, purpose: str) -> int:
-        """Give the seed for a purpose such as ``weights``."""
+        """Return the seed for a purpose: ``weights``, ``order`` or ``dropout``."""
         return derived_seed(self.seed, self.fold, purpose)
 
 
-def fit(
+def train_head(
     head: nn.Module,
     source: FeatureSource,
     rows: Tensor,
@@ -112,49 +112,51 @@ def fit(
     """Train a head in place: Adam on the cross-entropy (Eq. 9).
 
     Args:
-        head: On ``device``.
+        head: The head, on ``device``.
         source: The features.
-        rows: ``(n,)`` the training part.
+        rows: ``(n,)`` rows of the training set.
         labels: ``(all rows,)`` class numbers.
-        classes: How many there are.
-        recipe: How.
-        seeds: Decides batches and dropout.
+        classes: Number of classes.
+        recipe: How to train.
+        seeds: Seeds of batch order and dropout.
         device: Where to train.
-        dev: ``(m,)`` the part that selects the epoch; None to take the last.
+        dev: ``(m,)`` rows of the dev set, which chooses the epoch; None to take the
+            last epoch.
 
     Returns:
-        What was seen. It ends with the epoch in which the loss was no longer finite.
+        The log. It ends with the first epoch whose loss is not finite.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
     order = torch.Generator().manual_seed(seeds.seed_for("order"))
     weights = class_weights(labels[rows], classes, recipe).to(device)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
-    paces = (lr_factor(recipe, step, steps) for step in range(steps))
-    seen, best, received = EpochLog(), BestCheckpoint(), Moments()
+    factors = (lr_factor(recipe, step, steps) for step in range(steps))
+    log, best, received = EpochLog(), BestCheckpoint(), Moments()
     with seeded(seeds.seed_for("dropout")), Prefetch(source) as prefetch:
         for epoch in range(recipe.epochs):
-            dealt = shuffled(rows, source.lengths, recipe.batch_size, order)
-            batches = prefetch.batches(dealt)
+            batches = prefetch.batches(
+                shuffled(rows, source.lengths, recipe.batch_size, order)
+            )
             if epoch == 0:
                 batches = _noted(batches, head, received, device)
-            loss, right = _pass(
-                head, batches, labels, weights, optimiser, paces, recipe, device
+            loss, right = _train_epoch(
+                head, batches, labels, weights, optimiser, factors, recipe, device
             )
-            seen.losses.append(loss / len(rows))
-            seen.accuracies.append(right / len(rows))
-            seen.gradients.append(grad_norm(head.parameters()))
-            if seen.diverged:
+            log.losses.append(loss / len(rows))
+            log.accuracies.append(right / len(rows))
+            log.gradients.append(grad_norm(head.parameters()))
+            if log.diverged:
                 break
             if dev is not None:
-                seen.dev.append(uar_of(predict(head, source, dev, device), labels[dev]))
-                best.update(seen.dev[-1], head.state_dict())
+                log.dev.append(uar_of(predict(head, source, dev, device), labels[dev]))
+                best.update(log.dev[-1], head.state_dict())
     best.restore(head)
-    seen.scales = received.scales()
-    return seen
+    log.scales = received.scales()
+    return log
 
 
 def note_received(moments: Moments, head: nn.Module, features: LayeredFeatures) -> None:
-    """Add what a head receives of some features: z-scored, if it standardises."""
+    """Add a head's input to statistics: z-scored features, if the head standardises."""
     if isinstance(head, Standardised):
         features = head.standardised(features)
     for name, group in features.items():
@@ -167,62 +169,64 @@ def _noted(
     moments: Moments,
     device: str,
 ) -> Iterator[tuple[Tensor, LayeredFeatures]]:
-    """Pass batches on, and note what the head receives of them."""
+    """Yield the same batches, and add the head's input to statistics."""
     for rows, features in batches:
-        here = to_device(features, device)
-        note_received(moments, head, here)
-        yield rows, here
+        moved = to_device(features, device)
+        note_received(moments, head, moved)
+        yield rows, moved
 
 
-def _pass(
+def _train_epoch(
     head: nn.Module,
     batches: Iterable[tuple[Tensor, LayeredFeatures]],
     labels: Tensor,
     weights: Tensor,
     optimiser: torch.optim.Adam,
-    paces: Iterator[float],
+    factors: Iterator[float],
     recipe: Recipe,
     device: str,
 ) -> tuple[float, int]:
-    """Take the steps of one epoch; give loss and right answers, summed."""
-    kind, narrow = torch.device(device).type, recipe.precision == "bf16"
+    """Take the steps of one epoch; return the sums of losses and of right answers."""
+    device_type, bf16 = torch.device(device).type, recipe.precision == "bf16"
     total, right = 0.0, 0
     head.train()
     for batch, features in batches:
-        with torch.autocast(kind, torch.bfloat16, enabled=narrow):
+        with torch.autocast(device_type, torch.bfloat16, enabled=bf16):
             logits = head(to_device(features, device)).float()
-        wanted = labels[batch].to(device)
-        terms, own = cross_entropy(logits, wanted, weights, recipe.label_smoothing)
-        loss = terms.sum() / own.sum()
+        targets = labels[batch].to(device)
+        terms, target_weights = cross_entropy(
+            logits, targets, weights, recipe.label_smoothing
+        )
+        loss = terms.sum() / target_weights.sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * next(paces)
+            group["lr"] = recipe.learning_rate * next(factors)
         optimiser.step()
         total += loss.item() * len(batch)
-        right += int((logits.argmax(dim=1) == wanted).sum())
+        right += int((logits.argmax(dim=1) == targets).sum())
     return total, right
 
 
 def predict(
     head: nn.Module, source: FeatureSource, rows: Tensor, device: str
 ) -> Tensor:
-    """Give class probabilities, ``(n, classes)`` float64, in the order of ``rows``."""
+    """Return the class probabilities of some rows, ``(n, classes)`` float64."""
     head.eval()
     order = torch.arange(len(rows))
     if source.lengths is not None:
         order = by_length(order, source.lengths[rows])
-    parts = []
+    batches = []
     with torch.no_grad(), Prefetch(source) as prefetch:
         for _, features in prefetch.batches(rows[order].split(_READ)):
             logits = head(to_device(features, device))
-            parts.append(logits.double().softmax(dim=1).cpu())
-    found = torch.cat(parts)
-    return torch.empty_like(found).index_copy_(0, order, found)
+            batches.append(logits.double().softmax(dim=1).cpu())
+    probabilities = torch.cat(batches)
+    return torch.empty_like(probabilities).index_copy_(0, order, probabilities)
 
 
 def to_device(features: LayeredFeatures, device: str) -> Mapping[str, LayerGroup]:
-    """Move features; on the processor itself nothing is copied."""
+    """Move features to a device; nothing is copied if they are there already."""
     return {
         name: LayerGroup(group.states.to(device), group.lengths.to(device))
         for name, group in features.items()
@@ -231,7 +235,7 @@ def to_device(features: LayeredFeatures, device: str) -> Mapping[str, LayerGroup
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Start torch's global generators at a seed, and put them back afterwards."""
+    """Seed torch's global random generators, and restore their state afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield

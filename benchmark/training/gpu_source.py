@@ -1,4 +1,4 @@
-"""Frames of a whole corpus in the memory of a GPU, where they fit."""
+"""Keep the frames of a whole corpus in GPU memory, if they fit."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from nserbench.benchmark.training.sources import FeatureSource, FrameSource
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 SHARE = 0.5
-"""Of a GPU's free memory that features may take; training needs the rest."""
+"""Share of a GPU's free memory for features; training needs the rest."""
 
 
 class GpuSource:
-    """What a `FrameSource` gives, without the way from the disk to the device.
+    """The batches of a `FrameSource`, from features in GPU memory.
 
-    Frames lie one after another in float16, as in the store. On the fastest GPUs a step
-    of training takes less time than to move its features there.
+    Frames follow one another in float16, as in the store. On the fastest GPUs
+    a training step takes less time than to copy its features from disk to GPU.
 
     Args:
-        source: What is read, once.
-        device: Where it is kept.
+        source: The features on disk, read once.
+        device: The GPU.
     """
 
     def __init__(self, source: FrameSource, device: str) -> None:
@@ -41,7 +41,7 @@ class GpuSource:
                 part.copy_(source.states_of(name, row))
 
     def batch(self, rows: Tensor) -> LayeredFeatures:
-        """Give the features of some rows, padded with zeros to the longest."""
+        """Return the features of some rows, padded with zeros to the longest."""
         return {name: self._group(name, rows) for name in self._whole}
 
     def statistics(self, rows: Tensor) -> Statistics:
@@ -56,24 +56,25 @@ class GpuSource:
     def _group(self, name: str, rows: Tensor) -> LayerGroup:
         frames, whole = self._source.frames(name)[rows], self._whole[name]
         lengths = frames.to(self._device)
-        place = torch.arange(int(frames.max()), device=self._device)
-        there = place < lengths[:, None]
+        frame = torch.arange(int(frames.max()), device=self._device)
+        valid = frame < lengths[:, None]
         starts = self._ends[name][rows.to(self._device)] - lengths
-        places = torch.where(there, starts[:, None] + place, 0)
-        states = whole.index_select(1, places.flatten()).float()
-        states = states.view(len(whole), *places.shape, -1)
-        return LayerGroup(states.mul_(there[..., None]), lengths)
+        indices = torch.where(valid, starts[:, None] + frame, 0)
+        states = whole.index_select(1, indices.flatten()).float()
+        states = states.view(len(whole), *indices.shape, -1)
+        return LayerGroup(states.mul_(valid[..., None]), lengths)
 
 
 def on_device(source: FeatureSource, device: str) -> FeatureSource:
-    """Give a source whose features are where they are used, if they fit there."""
-    if isinstance(source, FrameSource) and sum(_sizes(source)) <= SHARE * room(device):
+    """Return a source with its frames in GPU memory, or the same if they do not fit."""
+    budget = SHARE * free_memory(device)
+    if isinstance(source, FrameSource) and sum(_sizes(source)) <= budget:
         return GpuSource(source, device)
     return source
 
 
-def room(device: str) -> int:
-    """Give the free bytes of a GPU; 0 for a processor, whose system keeps files."""
+def free_memory(device: str) -> int:
+    """Return the free bytes of a GPU; 0 for a CPU, where the system caches files."""
     if not device.startswith("cuda"):
         return 0
     free, _ = torch.cuda.mem_get_info(device)
@@ -81,5 +82,6 @@ def room(device: str) -> int:
 
 
 def _sizes(source: FrameSource) -> Iterator[int]:
+    """Yield the bytes of each group in float16."""
     for name, spec in source.groups.items():
         yield 2 * len(spec.layers) * int(source.frames(name).sum()) * spec.dim

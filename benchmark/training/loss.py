@@ -1,4 +1,4 @@
-"""What training makes small, and how fast: loss, class weights, schedule, selection."""
+"""Loss, class weights, learning-rate schedule, and choice of the best epoch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nserbench.downstreams.base import Recipe
 
 @dataclass(slots=True)
 class EpochLog:
-    """What was seen while a head was trained, epoch by epoch.
+    """Loss, accuracy and gradient norm of a head's training, epoch by epoch.
 
     Attributes:
-        losses: Mean cross-entropy over the training part, dropout on.
-        accuracies: Share of the training part answered right, dropout on.
-        dev: UAR on the part that selects; empty where nothing is selected.
-        gradients: Norm of the gradient at the epoch's last step.
-        scales: Standard deviation of what the head received of each group in the first
-            epoch, the median over its features.
+        losses: Mean cross-entropy on the training set, with dropout.
+        accuracies: Accuracy on the training set, with dropout.
+        dev: UAR on the dev set; empty without a dev set.
+        gradients: Gradient norm at the last step of the epoch.
+        scales: Standard deviation of the head's input in the first epoch, by group: the
+            median over features.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -34,7 +34,7 @@ class EpochLog:
 
     @property
     def diverged(self) -> int | None:
-        """The first epoch, from 1, whose loss is not finite; None if there is none."""
+        """First epoch, from 1, whose loss is not finite; None if there is none."""
         for epoch, loss in enumerate(self.losses, start=1):
             if not math.isfinite(loss):
                 return epoch
@@ -42,92 +42,93 @@ class EpochLog:
 
     @property
     def chosen(self) -> int | None:
-        """The epoch, from 1, that was selected: the first of the best; None if none."""
+        """First epoch, from 1, with the best dev UAR; None without a dev set."""
         return self.dev.index(max(self.dev)) + 1 if self.dev else None
 
 
 class BestCheckpoint:
-    """Keeps the weights of the epoch that does best on the part that selects."""
+    """Keeps the weights of the epoch with the best UAR on the dev set."""
 
     def __init__(self) -> None:
         self.score = -math.inf
         self.state: dict[str, Tensor] = {}
 
     def update(self, score: float, state: Mapping[str, Tensor]) -> None:
-        """Keep some weights if no earlier ones were as good."""
+        """Keep the weights if their score is better than all before."""
         if score > self.score:
             self.score = score
-            self.state = {name: one.detach().clone() for name, one in state.items()}
+            self.state = {name: value.detach().clone() for name, value in state.items()}
 
     def restore(self, head: nn.Module) -> None:
-        """Put the kept weights, if there are any, into a head."""
+        """Load the kept weights, if there are any, into a head."""
         if self.state:
             head.load_state_dict(self.state)
 
 
 def class_weights(labels: Tensor, classes: int, recipe: Recipe) -> Tensor:
-    """Give what each class counts, ``(classes,)``: 1 unless the recipe balances them.
+    """Return the class weights of the loss, ``(classes,)``: 1 unless balanced.
 
-    Balanced, a class counts by the inverse of its share, so that the mean over the
-    training part is 1 (scikit-learn's ``balanced``). One that is not there counts 0.
+    Balanced, the weight of a class is the inverse of its share, scaled so that the mean
+    over the training set is 1 (scikit-learn's ``balanced``). A class without examples
+    has weight 0.
 
     Args:
-        labels: ``(n,)`` of the training part.
-        classes: How many there are.
-        recipe: Whose ``class_weights`` is asked.
+        labels: ``(n,)`` class numbers of the training set.
+        classes: Number of classes.
+        recipe: The recipe, whose ``class_weights`` decides.
     """
     if not recipe.class_weights:
         return torch.ones(classes)
     counts = torch.bincount(labels, minlength=classes)
-    found = len(labels) / ((counts > 0).sum() * counts.clamp(min=1))
-    return found * (counts > 0)
+    weights = len(labels) / ((counts > 0).sum() * counts.clamp(min=1))
+    return weights * (counts > 0)
 
 
 def cross_entropy(
-    logits: Tensor, wanted: Tensor, weights: Tensor, smoothing: float
+    logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """Give the terms of the loss: its mean is the sum of one over that of the other.
+    """Return weighted losses and weights; the mean loss is the ratio of their sums.
 
     As `torch.nn.functional.cross_entropy` with ``weight`` and ``label_smoothing``, but
-    with weights that may differ between heads.
+    with class weights that may differ between heads.
 
     Args:
         logits: ``(..., classes)``.
-        wanted: ``(...)`` class numbers.
-        weights: ``(..., classes)`` what each class counts, broadcast.
+        targets: ``(...)`` class numbers.
+        weights: ``(..., classes)`` class weights, broadcast.
         smoothing: Share of the target that is spread over all classes.
 
     Returns:
-        The loss of each times its weight, and the weight, both ``(...)``.
+        The loss of each example times its weight, and the weight, both ``(...)``.
     """
-    logs, at = logits.log_softmax(dim=-1), wanted[..., None]
-    own = weights.expand_as(logits).gather(-1, at)[..., 0]
-    terms = -logs.gather(-1, at)[..., 0] * own
+    log_probabilities, index = logits.log_softmax(dim=-1), targets[..., None]
+    target_weights = weights.expand_as(logits).gather(-1, index)[..., 0]
+    terms = -log_probabilities.gather(-1, index)[..., 0] * target_weights
     if smoothing:
-        spread = -(logs * weights).mean(dim=-1)
+        spread = -(log_probabilities * weights).mean(dim=-1)
         terms = (1 - smoothing) * terms + smoothing * spread
-    return terms, own
+    return terms, target_weights
 
 
 def lr_factor(recipe: Recipe, step: int, steps: int) -> float:
-    """Give the learning rate of a step relative to that of the first."""
+    """Return the learning rate of a step as a factor on that of the first."""
     if recipe.schedule == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def grad_norm(weights: Iterable[Tensor]) -> float:
-    """Give the norm of the gradient of some weights, all together."""
-    given = [one.grad for one in weights if one.grad is not None]
-    return float(nn.utils.get_total_norm(given))
+    """Return the gradient norm of all weights together."""
+    gradients = [value.grad for value in weights if value.grad is not None]
+    return float(nn.utils.get_total_norm(gradients))
 
 
-def uar_of(scores: Tensor, wanted: Tensor) -> float:
-    """Give the unweighted average recall of logits or probabilities.
+def uar_of(scores: Tensor, targets: Tensor) -> float:
+    """Return the unweighted average recall (UAR) of logits or probabilities.
 
     Args:
         scores: ``(n, classes)``.
-        wanted: ``(n,)`` class numbers.
+        targets: ``(n,)`` class numbers.
     """
-    found = scores.argmax(dim=1).cpu().numpy()
-    return float(uar(confusion(wanted.cpu().numpy(), found, scores.shape[1])))
+    predicted = scores.argmax(dim=1).cpu().numpy()
+    return float(uar(confusion(targets.cpu().numpy(), predicted, scores.shape[1])))

@@ -10,14 +10,14 @@ from torch import Tensor
 from nserbench.upstreams.base import LayerGroup
 
 _CONSTANT = 1e-5
-"""Deviation, relative to the mean, that rounding alone can leave."""
+"""Deviation relative to the mean up to which a feature is constant but for rounding."""
 
 Statistics = Mapping[str, tuple[Tensor, Tensor]]
-"""Mean and standard deviation of each group, each ``(layers, dim)``."""
+"""Mean and standard deviation of each group, both ``(layers, dim)``."""
 
 
 class Moments:
-    """Sums of features and of their squares, in float64, by group."""
+    """Sums of features and of their squares by group, in float64."""
 
     def __init__(self) -> None:
         self._sums: dict[str, tuple[int, Tensor, Tensor]] = {}
@@ -26,7 +26,7 @@ class Moments:
         """Add some frames of a group, or some means over time.
 
         Args:
-            name: Of the group.
+            name: Name of the group.
             states: ``(layers, frames, dim)``, valid frames only.
         """
         wide = states.detach().double()
@@ -42,29 +42,28 @@ class Moments:
 
     def add_valid(self, name: str, group: LayerGroup) -> None:
         """Add the valid frames of some utterances of a group."""
-        place = torch.arange(group.states.shape[2], device=group.states.device)
-        self.add(name, group.states[:, place < group.lengths[:, None]])
+        frame = torch.arange(group.states.shape[2], device=group.states.device)
+        self.add(name, group.states[:, frame < group.lengths[:, None]])
 
     def statistics(self) -> Statistics:
         """Return mean and standard deviation, both in float32.
 
-        A feature that never changes has the deviation 1: it carries nothing and stays
-        at zero. What is left of its deviation is rounding, which a division would blow
-        up.
+        A constant feature gets the deviation 1, so that it becomes 0: what is left of
+        its deviation is rounding error, which a division would enlarge.
         """
         return {name: self._of(name) for name in self._sums}
 
     def scales(self) -> dict[str, float]:
-        """Return the standard deviation of each group, the median over its features.
+        """Return the standard deviation of each group: the median over its features.
 
-        Features that never change do not count; 0 where none changes.
+        Constant features do not count; 0 if all are constant.
         """
-        found = {}
+        scales = {}
         for name in self._sums:
             mean, deviation = self._exact(name)
             changing = deviation[deviation > _CONSTANT * mean.abs()]
-            found[name] = float(changing.quantile(0.5)) if len(changing) else 0.0
-        return found
+            scales[name] = float(changing.quantile(0.5)) if len(changing) else 0.0
+        return scales
 
     def _of(self, name: str) -> tuple[Tensor, Tensor]:
         mean, deviation = self._exact(name)

@@ -1,4 +1,4 @@
-"""Reading the next batch of frames while the one before it is in use."""
+"""Read the next batch of frames while the one before it is in use."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ R = TypeVar("R")
 
 
 def ahead(read: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-    """Give what reading each item gives; a thread reads one item ahead.
+    """Yield the result of reading each item; a thread reads one item ahead.
 
     Args:
         read: Reads an item.
-        items: At least one.
+        items: The items, at least one.
     """
     with ThreadPoolExecutor(1, "prefetch") as thread:
         coming = thread.submit(read, items[0])
         for later in items[1:]:
-            found, coming = coming.result(), thread.submit(read, later)
-            yield found
+            result, coming = coming.result(), thread.submit(read, later)
+            yield result
         yield coming.result()
 
 
 class Prefetch:
     """Batches of a source: frames are read in a thread, one batch ahead.
 
-    The thread ends with the ``with`` statement, whatever ends that. Means over time
-    are in memory, and given as they are.
+    The thread ends with the ``with`` statement, also after an error. Means over time
+    are in memory, and need no thread.
 
     Args:
         source: The features.
@@ -45,7 +45,7 @@ class Prefetch:
     def __init__(self, source: FeatureSource) -> None:
         self._source = source
         self._thread = ThreadPoolExecutor(1, "prefetch")
-        # One that is read into, and one that is in use.
+        # One is read into while the other is in use.
         self._buffers = Buffers(), Buffers()
 
     def __enter__(self) -> Self:
@@ -62,13 +62,13 @@ class Prefetch:
     def batches(
         self, batches: Sequence[Tensor]
     ) -> Iterator[tuple[Tensor, LayeredFeatures]]:
-        """Give batches with their features, in order.
+        """Yield batches with their features, in order.
 
         Args:
-            batches: ``(n,)`` rows of each, at least one batch.
+            batches: ``(n,)`` rows of each batch; at least one batch.
 
         Yields:
-            The rows and their features, which hold until the next are asked for.
+            The rows and their features, which are valid until the next batch.
         """
         if isinstance(self._source, FrameSource):
             yield from self._ahead(self._source, batches)
@@ -94,5 +94,5 @@ class Prefetch:
     def _take_one_core(self) -> None:
         threads = torch.get_num_threads()
         self._thread.submit(torch.set_num_threads, 1).result()
-        # Set by one thread, it is also what threads to come start with.
+        # The number set by one thread also applies to threads that start later.
         torch.set_num_threads(threads)

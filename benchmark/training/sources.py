@@ -1,4 +1,4 @@
-"""Stored features as a head reads them: batches of layered features."""
+"""Read batches of stored features, as a head reads them."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from nserbench.benchmark.store.feature_store import FeatureReader
 from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
 
-_READ = 256  # rows whose statistics are taken together
+_READ = 256  # rows that are added to the statistics at once
 
 
 class FeatureSource(Protocol):
-    """Features of the utterances of a corpus, by row."""
+    """The features of a corpus, a row for each utterance."""
 
     @property
     def lengths(self) -> Tensor | None:
-        """``(rows,)`` frames of each, or None where all are alike."""
+        """``(rows,)`` frames of each row; None if all have the same."""
         ...
 
     def batch(self, rows: Tensor) -> LayeredFeatures:
-        """Give the features of some rows."""
+        """Return the features of some rows."""
         ...
 
     def statistics(self, rows: Tensor) -> Statistics:
-        """Return mean and standard deviation over what `batch` gives of some rows.
+        """Return mean and standard deviation over the features of some rows.
 
-        Of means over time for a pooled head, of all valid frames for a head on frames:
+        Over means over time for a pooled head, over valid frames for a head on frames:
         the deviation of means is several times smaller than that of frames.
         """
         ...
 
 
 class PooledSource:
-    """Means over time, in memory.
+    """Features averaged over time, in memory.
 
     Args:
-        features: Where they are stored.
+        features: The stored features.
         keys: The key of each row.
-        stored: All groups that the upstream gives, with all their layers.
+        stored: All groups of the upstream with all their layers.
         wanted: The groups and layers to read.
     """
 
@@ -60,18 +60,20 @@ class PooledSource:
     ) -> None:
         self._states = {
             name: torch.from_numpy(
-                read_pooled(features, keys, name, places(stored[name], spec.layers))
+                read_pooled(
+                    features, keys, name, layer_indices(stored[name], spec.layers)
+                )
             )
             for name, spec in wanted.items()
         }
 
     @property
     def states(self) -> Mapping[str, Tensor]:
-        """The means, ``(layers, rows, dim)`` of each group."""
+        """The means over time, ``(layers, rows, dim)`` of each group."""
         return self._states
 
     def batch(self, rows: Tensor) -> LayeredFeatures:
-        """Give the features of some rows, one frame each."""
+        """Return the features of some rows, one frame each."""
         ones = torch.ones(len(rows), dtype=torch.int64)
         return {
             name: LayerGroup(states[:, rows].unsqueeze(2), ones)
@@ -88,17 +90,17 @@ class PooledSource:
 
 
 class FrameSource:
-    """All valid frames, read from the store batch by batch.
+    """Features of all valid frames, read from the store batch by batch.
 
     Args:
-        features: Where they are stored.
+        features: The stored features.
         keys: The key of each row.
-        stored: All groups that the upstream gives, with all their layers.
+        stored: All groups of the upstream with all their layers.
         wanted: The groups and layers to read.
 
     Attributes:
-        groups: The same.
-        lengths: ``(rows,)`` frames of each in all groups together.
+        groups: The groups and layers to read.
+        lengths: ``(rows,)`` frames of each row, summed over groups.
     """
 
     def __init__(
@@ -111,8 +113,9 @@ class FrameSource:
         self.groups = wanted
         self._features = features
         self._keys = keys
-        self._places = {
-            name: places(stored[name], spec.layers) for name, spec in wanted.items()
+        self._layers = {
+            name: layer_indices(stored[name], spec.layers)
+            for name, spec in wanted.items()
         }
         self._frames = {
             name: torch.tensor([features.frames(key, name) for key in keys])
@@ -121,28 +124,28 @@ class FrameSource:
         self.lengths: Tensor | None = torch.stack(list(self._frames.values())).sum(0)
 
     def batch(self, rows: Tensor, buffers: Buffers | None = None) -> LayeredFeatures:
-        """Give the features of some rows, padded with zeros to the longest.
+        """Return the features of some rows, padded with zeros to the longest.
 
         Args:
             rows: ``(n,)`` row numbers.
-            buffers: Where to put them; new ones unless given.
+            buffers: Memory for the batch; None to allocate new memory.
         """
-        into = buffers or Buffers()
-        return {name: self._group(name, rows, into) for name in self.groups}
+        buffers = buffers or Buffers()
+        return {name: self._group(name, rows, buffers) for name in self.groups}
 
     def frames(self, name: str) -> Tensor:
-        """Give the valid frames of each row in a group, ``(rows,)``."""
+        """Return the number of valid frames of each row in a group, ``(rows,)``."""
         return self._frames[name]
 
     def states_of(self, name: str, row: int) -> Tensor:
         """Read a group of one row, ``(layers, frames, dim)`` float16."""
-        found = self._features.read("frames", self._keys[row], name, self._places[name])
-        return torch.from_numpy(found)
+        key, layers = self._keys[row], self._layers[name]
+        return torch.from_numpy(self._features.read("frames", key, name, layers))
 
     def statistics(self, rows: Tensor) -> Statistics:
         """Return mean and standard deviation over the valid frames of some rows.
 
-        Every row is read once, and none is kept.
+        Every row is read once and not kept in memory.
         """
         moments = Moments()
         for row in rows.tolist():
@@ -154,20 +157,20 @@ class FrameSource:
         spec, lengths = self.groups[name], self._frames[name][rows]
         shape = len(spec.layers), len(rows), int(lengths.max()), spec.dim
         states = buffers.take(name, shape)
-        for place, row in enumerate(rows.tolist()):
-            found = self.states_of(name, row)
-            states[:, place, : found.shape[1]] = found
-            states[:, place, found.shape[1] :] = 0
+        for number, row in enumerate(rows.tolist()):
+            frames = self.states_of(name, row)
+            states[:, number, : frames.shape[1]] = frames
+            states[:, number, frames.shape[1] :] = 0
         return LayerGroup(states, lengths)
 
 
 class Buffers:
-    """Memory for a batch, to be used for the next one again.
+    """Memory of a batch that is used again for the next batch.
 
-    Fresh memory costs more than what is written into it: its pages come one by one.
+    To allocate new memory takes longer than to write into it.
 
     Args:
-        device: Where it is.
+        device: Device of the memory.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -175,11 +178,11 @@ class Buffers:
         self._whole: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """Give a float32 tensor that holds anything, and overwrites the one before.
+        """Return an uninitialised float32 tensor in the memory of the one before.
 
         Args:
-            name: Whose it is.
-            shape: Its shape.
+            name: Name of the memory, such as that of a group.
+            shape: Shape of the tensor.
         """
         size = math.prod(shape)
         if name not in self._whole or len(self._whole[name]) < size:
@@ -194,11 +197,11 @@ def read_pooled(
     return np.stack([features.read("pooled", key, group, layers) for key in keys], 1)
 
 
-def places(stored: GroupSpec, layers: range) -> range:
-    """Turn layer numbers into places on the stored layer axis.
+def layer_indices(stored: GroupSpec, layers: range) -> range:
+    """Return the indices of layers on the stored layer axis.
 
     Examples:
-        >>> places(GroupSpec(range(1, 5), dim=8, rate=None), range(3, 5))
+        >>> layer_indices(GroupSpec(range(1, 5), dim=8, rate=None), range(3, 5))
         range(2, 4)
     """
     first = stored.layers.start

@@ -36,31 +36,31 @@ from nserbench.upstreams.base import (
 
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
-    """Give the manifest of 24 clips: 4 speakers in 2 folds, 2 classes."""
+    """Return the manifest of 24 clips: 4 speakers in 2 folds, 2 classes."""
     return write_corpus(tmp_path / "notes")
 
 
 @pytest.fixture
 def make_notes() -> Callable[..., Path]:
-    """Give the function that writes a corpus, to write a larger one."""
+    """Return the function that writes a corpus, to write a larger one."""
     return write_corpus
 
 
 @pytest.fixture
 def hiss(tmp_path: Path) -> Path:
-    """Give an audio file of noise."""
+    """Return an audio file of noise."""
     return write_noise(tmp_path / "hiss.wav")
 
 
 @pytest.fixture
 def make_hiss() -> Callable[..., Path]:
-    """Give the function that writes noise, to write another one."""
+    """Return the function that writes noise, to write another one."""
     return write_noise
 
 
 @pytest.fixture
 def plugins() -> Plugins:
-    """Give the built-in plugins, to which a test may add its own cards."""
+    """Return the built-in plugins, to which a test may add its own cards."""
     return Plugins(installed=False)
 
 
@@ -70,7 +70,7 @@ class Levels(Upstream):
     heard: ClassVar[list[str]] = []
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the groups ``wide`` and ``flat``, and remember who was heard."""
+        """Return the groups ``wide`` and ``flat``, and note ids of utterances."""
         Levels.heard += batch.ids
         frames = [torch.as_tensor(wave).unfold(0, HOP, HOP) for wave in batch.waves]
         levels = pad_sequence(
@@ -93,7 +93,7 @@ Offer = Callable[[str, object], str]
 
 @pytest.fixture
 def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
-    """Give a function that makes an object importable, for a card's ``load``."""
+    """Return a function that makes an object importable, for a card's ``load``."""
     module = ModuleType("offered")
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
@@ -106,7 +106,7 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
 
 @pytest.fixture
 def levels(plugins: Plugins, offer: Offer, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Offer the upstream ``levels``; give its ``card`` and whom it ``heard``."""
+    """Add the upstream ``levels``; return its ``card`` and the ids it ``heard``."""
     monkeypatch.setattr(Levels, "heard", heard := [])
     card = UpstreamCard(
         name="levels",
@@ -126,7 +126,7 @@ def levels(plugins: Plugins, offer: Offer, monkeypatch: pytest.MonkeyPatch) -> A
 
 @pytest.fixture
 def ask(notes: Path, hiss: Path, plugins: Plugins) -> Callable[..., Study]:
-    """Give a function that makes a study, of mel x mean on the notes unless told."""
+    """Return a function that makes a study, by default of mel x mean on the notes."""
 
     def make(**said: Any) -> Study:
         noises = said.pop("named", {"hiss": hiss})
@@ -143,13 +143,13 @@ def ask(notes: Path, hiss: Path, plugins: Plugins) -> Callable[..., Study]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Give an empty store."""
+    """Return an empty store."""
     return Store(tmp_path / "store")
 
 
 @pytest.fixture
 def prepared(ask: Callable[..., Study], store: Store) -> Callable[..., list[Job]]:
-    """Give a function that makes the jobs of a study that `ask` would make."""
+    """Return a function that makes the jobs of a study that `ask` would make."""
 
     def make(**said: Any) -> list[Job]:
         return prepare(ask(**said), store, Silent())
@@ -159,7 +159,7 @@ def prepared(ask: Callable[..., Study], store: Store) -> Callable[..., list[Job]
 
 @pytest.fixture
 def fill() -> Callable[[Job, Store], Features]:
-    """Give a function that extracts what a job lacks, pooled and frames."""
+    """Return a function that extracts what a job lacks, pooled and frames."""
 
     def go(job: Job, store: Store) -> Features:
         forms: list[Form] = ["pooled", "frames"]
@@ -173,7 +173,7 @@ def fill() -> Callable[[Job, Store], Features]:
 
 @pytest.fixture
 def runner_in(plugins: Plugins) -> Callable[[Path], Runner]:
-    """Give a function that makes a runner whose store and results are in a folder."""
+    """Return a function that makes a runner whose store and results are in a folder."""
 
     def make(folder: Path) -> Runner:
         store = Store(folder / "store")
@@ -184,13 +184,13 @@ def runner_in(plugins: Plugins) -> Callable[[Path], Runner]:
 
 @pytest.fixture
 def runner(tmp_path: Path, runner_in: Callable[[Path], Runner]) -> Runner:
-    """Give a runner with a store and results of its own."""
+    """Return a runner with a store and results of its own."""
     return runner_in(tmp_path)
 
 
 @pytest.fixture
 def write_manifest() -> Callable[..., Path]:
-    """Give a function that writes utterances as a manifest, whatever their folder."""
+    """Return a function that writes utterances as a manifest, whatever their folder."""
 
     def write(file: Path, utterances: Any, **columns: Callable[[Any], object]) -> Path:
         names = ["path", "label", "speaker", *OPTIONAL]
@@ -208,7 +208,7 @@ def write_manifest() -> Callable[..., Path]:
 
 @pytest.fixture
 def result_of() -> Callable[[Runner], Result]:
-    """Give a function that reads the one result of a runner."""
+    """Return a function that reads the one result of a runner."""
 
     def read(runner: Runner) -> Result:
         (result,) = read_results(runner.results)
@@ -219,7 +219,7 @@ def result_of() -> Callable[[Runner], Result]:
 
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> list[Statistics]:
-    """Return a list to which what each head received in its first epoch is added."""
+    """Return a list to which the statistics of each head's input are added."""
     found: list[Statistics] = []
     scales = Moments.scales
 

@@ -1,4 +1,4 @@
-"""A cell on log-mel features, recomputed. Nothing of nserbench is imported here."""
+"""A cell on log-mel features, recomputed without any import of nserbench."""
 
 import csv
 import hashlib
@@ -18,8 +18,8 @@ from transformers.audio_utils import mel_filter_bank
 BANDS = mel_filter_bank(201, 80, 0.0, 8000.0, 16000, norm="slaney", mel_scale="slaney")
 
 
-def mixed(speech: Any, noise: Any, utterance: str, name: str, snr: float) -> Any:
-    """Lay noise under speech at an SNR in dB, from a place that the id decides."""
+def noisy(speech: Any, noise: Any, utterance: str, name: str, snr: float) -> Any:
+    """Add noise to speech at an SNR in dB; the id decides where the noise starts."""
     key = json.dumps([utterance, name, 0]).encode()
     number = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
     start = number % (len(noise) - len(speech) + 1)
@@ -42,7 +42,7 @@ def spectrograms(manifest: Path, noise: Path, snr: float) -> dict[str, Tensor]:
     found = {}
     for row in csv.DictReader(manifest.read_text().splitlines()):
         speech, _ = soundfile.read(manifest.parent / row["path"], dtype="float32")
-        wave = mixed(speech, under, row["id"], noise.stem, snr)
+        wave = noisy(speech, under, row["id"], noise.stem, snr)
         found[row["id"]] = log_mel(wave)
     return found
 
@@ -67,7 +67,7 @@ def head_of(store: Path, mean: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def by_gru(head: dict[str, Tensor], frames: Tensor) -> Tensor:
-    """Return the logits of a BiGRU, mean over time and a line, one utterance."""
+    """Return the logits of a BiGRU head for one utterance: mean, then linear layer."""
     gru = nn.GRU(80, 256, batch_first=True, bidirectional=True)
     own = {name.split("grus.0.")[-1]: one for name, one in head.items()}
     gru.load_state_dict({name: own[name] for name in gru.state_dict()})
@@ -76,7 +76,7 @@ def by_gru(head: dict[str, Tensor], frames: Tensor) -> Tensor:
 
 
 def by_line(head: dict[str, Tensor], mean: Tensor) -> Tensor:
-    """Return the logits of a line on the mean over time, one utterance."""
+    """Return the logits of a linear layer on the mean over time, for one utterance."""
     weight, bias = head["head.classify.1.weight"], head["head.classify.1.bias"]
     return mean @ weight.T + bias
 

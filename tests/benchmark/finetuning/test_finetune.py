@@ -1,4 +1,4 @@
-"""Upstreams that are tuned: what moves, what stays, and what comes of a kill."""
+"""Fine-tuned upstreams: which weights change, results, and interrupted runs."""
 
 import re
 from collections.abc import Callable
@@ -19,8 +19,7 @@ from nserbench.benchmark.extraction.tuned_weights import load_tuned
 from nserbench.benchmark.finetuning import audio_batches as waves
 from nserbench.benchmark.jobs.fit import open_sources
 from nserbench.benchmark.jobs.head import class_numbers, fresh_head, load_head
-from nserbench.benchmark.jobs.head import head_file as file_of_head
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.metrics import summarise
@@ -43,7 +42,7 @@ FAST = "probe+batch_size=8"
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a wav2vec 2.0 of three blocks that hears a batch at once."""
+    """Write a wav2vec 2.0 of three blocks that reads a batch at once."""
     folder = tmp_path_factory.mktemp("tiny") / "w2v"
     torch.manual_seed(0)
     config = lib.Wav2Vec2Config(
@@ -72,7 +71,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(checkpoint: Path, plugins: Plugins) -> Ask:
-    """Give a function that makes a study of the tiny checkpoint on some of ``demo``."""
+    """Return a function that makes a study of the tiny checkpoint on ``demo``."""
 
     def make(*options: str, **said: Any) -> Study:
         upstream = ",".join([f"wav2vec2:checkpoint={checkpoint}", *options])
@@ -91,7 +90,7 @@ def study(checkpoint: Path, plugins: Plugins) -> Ask:
 
 @pytest.fixture
 def result(study: Ask, runner: Runner) -> Callable[..., Result]:
-    """Give a function that runs a study of one cell: its result."""
+    """Return a function that runs a study of one cell: its result."""
 
     def run(*options: str, **said: Any) -> Result:
         report = runner.run(study(*options, **said))
@@ -109,16 +108,16 @@ def probabilities(result: Result) -> Any:
 
 
 def accuracies(result: Result) -> list[float]:
-    """Give the share of each fold's training part that is answered right at last."""
+    """Return the training accuracy of each fold after the last epoch."""
     seen: Any = result.notes["training"]
     return [one["accuracies"][-1] for one in seen.values()]
 
 
 @pytest.mark.slow
-def test_a_tuned_upstream_fits_what_its_head_alone_does_not(
+def test_a_fine_tuned_upstream_fits_what_its_head_alone_does_not(
     result: Callable[..., Result],
 ) -> None:
-    # The rate of a head that is tuned with its upstream, for the head alone as well.
+    # The learning rate of the fine-tuned head, for the head alone as well.
     said = {"protocol": f"{FAST}+learning_rate=0.001", "limit": None, "epochs": 30}
     alone = result(**said)
     tuned = result("finetune=joint", "lr=1e-3", **said)
@@ -133,7 +132,7 @@ def weights_of(job: Job, models: ModelCache) -> dict[str, torch.Tensor]:
     return {name: one.detach().clone() for name, one in model.named_parameters()}
 
 
-def test_tuned_weights_move_and_frozen_ones_stay_to_the_bit(
+def test_fine_tuned_weights_change_and_frozen_ones_do_not(
     study: Ask, runner: Runner
 ) -> None:
     asked = study("finetune=last")
@@ -156,7 +155,7 @@ def test_tuned_weights_move_and_frozen_ones_stay_to_the_bit(
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let heads drop nothing."""
+    """Turn dropout in heads off."""
     monkeypatch.setattr(Dropout, "forward", lambda self, values: values)
 
 
@@ -168,7 +167,7 @@ def test_the_steps_are_those_of_a_plain_loop(
     (job,) = prepare(asked, runner.store, Silent())
     split, labels = job.splits[0], class_numbers(job)
     assert job.tuning is not None
-    head = fresh_head(job.tuning.joint, split, None)
+    head = fresh_head(Fit(job.tuning.joint, split), None)
     (linear,) = [one for one in head.modules() if isinstance(one, nn.Linear)]
     model: Any = lib.Wav2Vec2Model.from_pretrained(
         checkpoint, mask_time_prob=0.0, layerdrop=0.0
@@ -215,7 +214,7 @@ def test_the_parts_of_a_batch_add_up_to_it(
         return result.notes["training"]
 
     whole = seen("whole")
-    monkeypatch.setattr(waves, "HEARD", 1)
+    monkeypatch.setattr(waves, "MAX_SAMPLES", 1)
     one_by_one = seen("one by one")
 
     for fold, told in whole.items():
@@ -224,11 +223,11 @@ def test_the_parts_of_a_batch_add_up_to_it(
 
 
 class Killed(BaseException):
-    """What stops everything."""
+    """Stops a run as a kill does."""
 
 
 class Mortal(Silent):
-    """Hears everything, and dies at a step of a tuning."""
+    """Raises `Killed` at a step of a fine-tuning."""
 
     def __init__(self, step: int) -> None:
         self.left = step
@@ -238,7 +237,7 @@ class Mortal(Silent):
         self.stages.append(name)
 
     def advance(self, steps: int = 1) -> None:
-        if self.stages and self.stages[-1].startswith("tuning"):
+        if self.stages and self.stages[-1].startswith("fine-tuning"):
             self.left -= steps
             if self.left < 0:
                 raise Killed
@@ -248,7 +247,7 @@ SMALL = "probe+batch_size=4"  # four steps an epoch, whose order is drawn
 
 
 @pytest.mark.parametrize("protocol", [SMALL, f"{SMALL}+superb"])
-def test_a_kill_and_a_resume_give_the_same_predictions(
+def test_an_interrupted_and_resumed_run_gives_the_same_predictions(
     study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path, protocol: str
 ) -> None:
     asked = study("finetune=last", protocol=protocol, epochs=3)
@@ -271,7 +270,7 @@ def test_a_kill_and_a_resume_give_the_same_predictions(
 
 
 @pytest.mark.filterwarnings("ignore:for .* copying from a non-meta")
-def test_an_upstream_is_tuned_on_another_device_as_here(
+def test_an_upstream_is_fine_tuned_on_another_device_as_here(
     study: Ask,
     runner_in: Callable[[Path], Runner],
     tmp_path: Path,
@@ -290,7 +289,7 @@ def test_an_upstream_is_tuned_on_another_device_as_here(
     np.testing.assert_allclose(probabilities(other), probabilities(one), atol=1e-3)
 
 
-def test_the_epoch_that_is_selected_is_the_one_that_answers(
+def test_the_best_epoch_on_the_dev_set_makes_the_predictions(
     result: Callable[..., Result],
 ) -> None:
     found = result("finetune=last", "lr=5e-3", protocol=f"{FAST}+oracle", epochs=10)
@@ -298,13 +297,13 @@ def test_the_epoch_that_is_selected_is_the_one_that_answers(
     seen: Any = found.notes["training"]
     assert found.predictions is not None
     folds = summarise(found.predictions)["uar"].folds
-    # What selects is the test part, so that the best of it is what is reported.
+    # The dev set is the test set, so that the best UAR is the reported one.
     for fold, told in seen.items():
         assert folds[fold] == pytest.approx(max(told["dev"]))
     assert any(told["dev"][-1] < max(told["dev"]) for told in seen.values())
 
 
-def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
+def test_a_head_fine_tuned_with_its_upstream_predicts_as_both_together(
     study: Ask, runner: Runner
 ) -> None:
     asked = study("finetune=last")
@@ -319,8 +318,9 @@ def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
     model = ModelCache("cpu").open(fold.extraction.alone).upstream
     source = open_sources(fold, runner.store).training
     rows = torch.tensor(split.train)
-    head = fresh_head(fold, split, source.statistics(rows))
-    load_head(file_of_head(fold, split, runner.store), head)
+    fit = Fit(fold, split)
+    head = fresh_head(fit, source.statistics(rows))
+    load_head(fit.file(runner.store), head)
     head.eval()
     batch = Batch.of(
         *(fold.extraction.alone.wave(fold.clips[row]) for row in split.test)
@@ -336,13 +336,13 @@ def test_a_head_that_was_tuned_with_its_upstream_answers_as_the_two_do(
 
 
 @pytest.mark.parametrize("head", ["bigru", "last"])
-def test_features_reach_a_head_that_is_tuned_with_its_upstream_z_scored(
+def test_a_head_fine_tuned_with_its_upstream_receives_z_scored_features(
     study: Ask, runner: Runner, received: list[Statistics], head: str
 ) -> None:
-    # So small a rate that the upstream stays as it came.
+    # The learning rate is so small that the upstream does not change.
     runner.run(study(f"finetune={head}", "lr=1e-12", downstreams=[head], epochs=1))
 
-    for groups in received[:2]:  # the tunings of both folds
+    for groups in received[:2]:  # the fine-tunings of both folds
         mean, deviation = groups["encoder"]
         torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-3, rtol=0)
         torch.testing.assert_close(deviation, torch.ones_like(mean), atol=1e-3, rtol=0)
@@ -350,19 +350,19 @@ def test_features_reach_a_head_that_is_tuned_with_its_upstream_z_scored(
 
 @pytest.fixture
 def tunings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give a list to which the fold of every tuning is added."""
+    """Return a list to which the fold of every fine-tuning is added."""
     folds: list[str] = []
-    original = provision.tune
+    original = provision.fine_tune
 
     def tune(tuning: Any, split: Any, *rest: Any) -> None:
         folds.append(split.fold)
         original(tuning, split, *rest)
 
-    monkeypatch.setattr(provision, "tune", tune)
+    monkeypatch.setattr(provision, "fine_tune", tune)
     return folds
 
 
-def test_every_layer_of_a_tuned_upstream_is_probed_from_one_tuning_a_fold(
+def test_all_layers_of_a_fine_tuned_upstream_need_one_fine_tuning_per_fold(
     study: Ask, runner: Runner, tunings: list[str]
 ) -> None:
     heads = ["single:layer=all", "last"]
@@ -373,7 +373,7 @@ def test_every_layer_of_a_tuned_upstream_is_probed_from_one_tuning_a_fold(
     found = {one.downstream: one for one in read_results(runner.results)}
     assert set(found) == {*(f"single:layer={layer}" for layer in range(4)), "last"}
     assert all(one.status == "done" for one in found.values())
-    # The last layer under a head of its own is another fit than the joint one.
+    # A separate head on the last layer is another fit than the joint head.
     assert not np.array_equal(
         probabilities(found["single:layer=3"]), probabilities(found["last"])
     )
@@ -390,7 +390,7 @@ def test_joint_is_the_head_of_each_cell(
     assert labels == {f"wav2vec2:checkpoint=w2v,finetune={h}" for h in ("last", "mean")}
 
 
-def test_clean_train_tunes_once_for_every_condition(
+def test_clean_train_fine_tunes_once_for_every_condition(
     study: Ask, runner: Runner, tunings: list[str]
 ) -> None:
     runner.run(
@@ -406,7 +406,7 @@ def test_clean_train_tunes_once_for_every_condition(
     assert len(read_results(runner.results)) == 3
 
 
-def test_an_upstream_is_tuned_in_the_noise_of_each_fold_alone(
+def test_an_upstream_is_fine_tuned_only_in_the_noise_of_each_fold(
     study: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = study(
@@ -437,7 +437,7 @@ def test_an_upstream_is_tuned_in_the_noise_of_each_fold_alone(
     assert heard == {(fold, at) for at, fold in enumerate(opened.corpus.folds)}
 
 
-def test_the_head_best_chooses_among_tuned_layers(
+def test_the_head_best_chooses_among_fine_tuned_layers(
     study: Ask, runner: Runner, tunings: list[str]
 ) -> None:
     runner.run(study("finetune=last", downstreams=["best"], protocol=f"{FAST}+superb"))
@@ -448,7 +448,7 @@ def test_the_head_best_chooses_among_tuned_layers(
     assert set(result.notes["choices"]) == {"1", "2"}  # type: ignore[call-overload]
 
 
-def test_a_tuned_result_tells_what_was_trained(
+def test_a_result_says_what_was_fine_tuned(
     result: Callable[..., Result], checkpoint: Path
 ) -> None:
     found = result("finetune=last", "lr=5e-4")
@@ -468,18 +468,18 @@ def test_a_tuned_result_tells_what_was_trained(
     assert all(norm > 0 for norm in seen["1"]["gradients"])
 
 
-def test_a_tuning_that_diverges_stops_at_once_and_says_what_helps(
+def test_a_fine_tuning_that_diverges_stops_at_once_and_says_what_to_do(
     result: Callable[..., Result],
 ) -> None:
     found = result("finetune=last", protocol="paper+learning_rate=3e37", epochs=9)
 
     assert found.status == "failed"
-    assert re.search("diverged in fold 1: the .* of epoch [12] is", str(found.reason))
+    assert re.search("diverged: .*, fold 1: the .* of epoch [12] is", str(found.reason))
     assert "upstream 0.0001, head 3e+37" in str(found.reason)
     assert "lr=1e-05" in str(found.reason)
 
 
-def test_a_plan_prices_what_is_to_be_tuned(study: Ask, runner: Runner) -> None:
+def test_a_plan_estimates_the_time_of_fine_tuning(study: Ask, runner: Runner) -> None:
     asked = study("finetune=last")
 
     def price() -> Any:
@@ -493,7 +493,7 @@ def test_a_plan_prices_what_is_to_be_tuned(study: Ask, runner: Runner) -> None:
     assert price().tuning == 0
 
 
-def test_tuned_upstreams_are_kept_for_the_same_command(
+def test_fine_tuned_upstreams_are_used_again(
     study: Ask, runner: Runner, tunings: list[str]
 ) -> None:
     runner.run(study("finetune=last"))
@@ -512,7 +512,7 @@ def test_tuned_upstreams_are_kept_for_the_same_command(
         ({"upstreams": ["wav2vec2:finetune=last,lr=2"]}, "between 0 and 1"),
     ],
 )
-def test_what_cannot_be_tuned_is_refused(
+def test_an_upstream_that_cannot_be_fine_tuned_is_refused(
     study: Ask, said: dict[str, Any], what: str
 ) -> None:
     with pytest.raises(BadSpec, match=what):
@@ -520,7 +520,7 @@ def test_what_cannot_be_tuned_is_refused(
 
 
 @pytest.mark.parametrize("head", ["best", "single:layer=all"])
-def test_a_head_that_stands_for_several_tunes_nothing(study: Ask, head: str) -> None:
+def test_a_head_that_stands_for_several_cannot_fine_tune(study: Ask, head: str) -> None:
     with pytest.raises(NothingToRun, match="fine-tuning needs one head"):
         study(f"finetune={{{head}}}")
 
@@ -538,7 +538,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_with_weights_can_be_tuned(
+def test_every_family_with_weights_can_be_fine_tuned(
     name: str, study: Ask, runner: Runner, tmp_path: Path
 ) -> None:
     typed = FAMILIES[name].format(save_tiny(tmp_path, name))
@@ -566,7 +566,7 @@ def test_every_family_with_weights_can_be_tuned(
         assert not any(f".{module}." in f".{key}" for key in moved)
 
 
-def test_tuned_weights_of_another_model_are_refused(
+def test_fine_tuned_weights_of_another_model_are_refused(
     study: Ask, runner: Runner, tmp_path: Path
 ) -> None:
     runner.run(study("finetune=last"))

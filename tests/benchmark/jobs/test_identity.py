@@ -10,8 +10,7 @@ import pytest
 
 from nserbench.benchmark.extraction.extract import lacking
 from nserbench.benchmark.extraction.extraction import Extraction
-from nserbench.benchmark.jobs.head import head_file
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Features, Form, Store
 from nserbench.benchmark.training.sources import read_pooled
@@ -22,7 +21,7 @@ BOTH: Sequence[Form] = ("pooled", "frames")
 
 
 def missing(job: Job, root: Path) -> int:
-    """Count what a process that starts now would extract for a job."""
+    """Return how many utterances a new process would extract for a job."""
     return len(lacking(job.extraction.alone, job.clips, BOTH, Store(root))[0])
 
 
@@ -85,7 +84,7 @@ def test_features_do_not_depend_on_folds_classes_labels_or_ids(
     (job,) = prepared(corpora=[f"manifest:path={other},classes=high+deep"])
 
     assert job.extraction.identity == plain.extraction.identity
-    # In the order of the ids, which are others.
+    # In the order of the new ids.
     assert sorted(job.keys) == sorted(plain.keys)
 
 
@@ -150,7 +149,7 @@ def noisy(prepared: Callable[..., list[Job]]) -> Extraction:
     return job.extraction.alone
 
 
-def test_level_weights_version_options_and_noise_change_the_identity(
+def test_snr_weights_version_options_and_noise_change_the_identity(
     noisy: Extraction, plugins: Plugins
 ) -> None:
     mel = noisy.upstream
@@ -191,7 +190,7 @@ def test_the_seed_of_the_mix_and_the_name_of_the_noise_change_the_keys(
 
 
 @pytest.mark.parametrize(("reads", "same"), [("texts", False), ("waves", True)])
-def test_text_counts_only_where_the_upstream_reads_it(
+def test_text_changes_the_key_only_if_the_upstream_reads_it(
     noisy: Extraction, prepared: Callable[..., list[Job]], reads: str, same: bool
 ) -> None:
     card = dataclasses.replace(noisy.card, reads=frozenset({"waves", reads}))
@@ -250,4 +249,4 @@ def test_moving_the_module_of_an_upstream_or_of_a_head_changes_no_key(
     assert after.keys == before.keys
     assert after.digest == before.digest
     (split, *_) = before.splits
-    assert head_file(after, split, store) == head_file(before, split, store)
+    assert Fit(after, split).identity == Fit(before, split).identity

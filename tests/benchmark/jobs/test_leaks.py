@@ -1,4 +1,4 @@
-"""What training and test have in common."""
+"""Audio, speakers and texts that are in a training set and its test set."""
 
 import dataclasses
 import shutil
@@ -29,7 +29,7 @@ WORDS = {"a": "Well, I know!", "b": "well i KNOW", "c": "\u201cNo.\u201d", "d": 
 
 
 def corpus(*rows: str, **said: Any) -> Corpus:
-    """Give a corpus of ``FOLD SPEAKER TEXT`` rows, where ``TEXT`` is in `WORDS`."""
+    """Return a corpus of ``FOLD SPEAKER TEXT`` rows, where ``TEXT`` is in `WORDS`."""
     ones = []
     for number, row in enumerate(rows):
         fold, speaker, word = row.split()
@@ -58,13 +58,13 @@ MIXED = ("1 s a", "1 t a", "2 t b", "2 t c", "2 v d")
 
 
 @pytest.mark.parametrize("side", ["in training", "in the part that selects"])
-def test_audio_that_is_tested_and_is_in_another_part_is_refused_by_run(
+def test_run_refuses_audio_that_is_in_a_test_set_and_a_training_or_dev_set(
     prepared: Prepared, notes: Path, side: str
 ) -> None:
     shutil.copy(notes.parent / "s1_low_0.wav", notes.parent / "s0_low_0.wav")
     protocol = None
     if side != "in training":
-        # Fold 1 selects where fold 0 is tested, with a third one to train on.
+        # Fold 1 is the dev set of fold 0, and fold 2 its training set.
         text = notes.read_text().replace("s2,0", "s2,2").replace("s3,1", "s3,2")
         notes.write_text(text)
         protocol = "dev"
@@ -73,15 +73,15 @@ def test_audio_that_is_tested_and_is_in_another_part_is_refused_by_run(
         prepared(protocol=protocol)
 
     message = str(caught.value)
-    assert "is in the test part and in one that trains or selects" in message
+    assert "is in a test set and in its training or dev set" in message
     assert "s0_low_0 (fold 0, speaker s0) = s1_low_0 (fold 1, speaker s1)" in message
     assert ",exclude=FILE" in message
 
 
-def test_the_part_that_selects_alone_is_compared_with_the_test_part(
+def test_the_dev_set_is_compared_with_the_test_set(
     prepared: Prepared, notes: Path
 ) -> None:
-    # Two utterances of one fold: whoever is tested, both are on one side.
+    # Two utterances of one fold are always on the same side.
     shutil.copy(notes.parent / "s2_low_0.wav", notes.parent / "s0_low_0.wav")
 
     assert len(prepared(protocol="oracle")) == 1
@@ -90,7 +90,7 @@ def test_the_part_that_selects_alone_is_compared_with_the_test_part(
         prepared(protocol="loso")
 
 
-def test_what_is_left_out_is_no_leak(prepared: Prepared, notes: Path) -> None:
+def test_excluded_audio_is_no_leak(prepared: Prepared, notes: Path) -> None:
     shutil.copy(notes.parent / "s1_low_0.wav", notes.parent / "s0_low_0.wav")
     (notes.parent / "out.txt").write_text("s0_low_0\n")
 
@@ -109,13 +109,13 @@ def test_test_utterances_by_known_speakers_or_of_known_texts_are_counted_once() 
     assert mixed == Overlap(utterances=5, speakers=3, texts=3, without_text=1)
 
 
-def test_a_corpus_with_a_test_part_counts_that_part_alone() -> None:
+def test_only_the_test_set_of_a_corpus_is_counted() -> None:
     found = corpus(*MIXED, units=UNITS, unit="dialogue", tested=("2",))
 
     assert counted(found) == Overlap(3, speakers=2, texts=1, without_text=1)
 
 
-def test_what_selects_is_not_what_trains() -> None:
+def test_the_dev_set_is_not_the_training_set() -> None:
     rows = ("1 s a", "1 s c", "2 t d", "2 t d", "3 u c", "3 u d")
 
     plain, dev = (
@@ -157,7 +157,7 @@ def test_texts_are_compared_without_case_punctuation_and_spaces() -> None:
     ],
     ids=["both", "no texts", "no speakers", "neither"],
 )
-def test_it_is_said_in_one_line(found: Overlap, said: str) -> None:
+def test_the_overlap_is_described_in_one_line(found: Overlap, said: str) -> None:
     assert str(found) == said
     assert Overlap.read(dataclasses.asdict(found)) == found
 
@@ -175,12 +175,12 @@ def test_it_is_said_in_one_line(found: Overlap, said: str) -> None:
         {"utterances": 1, "speakers": "<b>", "texts": 0, "without_text": 0},
     ],
 )
-def test_what_is_no_count_is_not_read(told: object) -> None:
+def test_a_value_that_is_not_a_count_is_refused(told: object) -> None:
     with pytest.raises(ValueError, match=r"not an object of|not a number of"):
         Overlap.read(told)
 
 
-def test_a_finer_unit_whose_speakers_are_on_both_sides_says_so() -> None:
+def test_a_finer_unit_with_speakers_on_both_sides_is_reported() -> None:
     mixed = corpus(*MIXED, units=UNITS, unit="dialogue")
     apart = corpus(*APART, units=UNITS, unit="dialogue")
     unknown = corpus("1 p a", "1 q a", "2 r b", "2 s c", units=UNITS, unit="utterance")

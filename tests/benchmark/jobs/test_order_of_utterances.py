@@ -1,4 +1,4 @@
-"""The order in which things are listed or typed is no seed."""
+"""Results do not depend on the order of utterances or of typed conditions."""
 
 import random
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.results.result import PREDICTIONS, read_result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
@@ -20,7 +20,7 @@ Ask = Callable[..., Study]
 
 @pytest.fixture
 def shuffled(notes: Path) -> Path:
-    """Give the manifest with its lines in another order."""
+    """Return the manifest with its lines in another order."""
     header, *lines = notes.read_text().splitlines()
     random.Random(3).shuffle(lines)
     other = notes.with_name("shuffled.csv")
@@ -57,13 +57,13 @@ def test_shuffled_lines_give_the_same_keys_fits_and_predictions(
         fits = {fit.name: fit.read_bytes() for fit in runner.store.fits()}
         answers = (folder / PREDICTIONS).read_bytes()
         corpus = read_result(folder).provenance["corpus"]
-        found[file] = job.keys, [job.fit_identity(one) for one in job.splits]
+        found[file] = job.keys, [Fit(job, one).identity for one in job.splits]
         found[file] += list(fits), answers, corpus
 
     assert found[shuffled] == found[notes]
 
 
-def test_a_reader_of_a_plugin_need_not_sort(
+def test_the_reader_of_a_plugin_need_not_sort_utterances(
     notes: Path, offer: Callable[[str, object], str]
 ) -> None:
     def backwards(options: Any, settings: Settings) -> Corpus:
@@ -80,7 +80,7 @@ def test_a_reader_of_a_plugin_need_not_sort(
     assert len(ids) == 24
 
 
-def test_multi_trains_alike_in_whatever_order_conditions_are_typed(
+def test_multi_does_not_depend_on_the_order_of_typed_conditions(
     prepared: Callable[..., list[Job]],
 ) -> None:
     def digests(noises: list[str], snrs: list[float]) -> set[str]:

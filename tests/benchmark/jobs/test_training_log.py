@@ -1,4 +1,4 @@
-"""What a result tells of its training, besides the answers."""
+"""What a result says about its training besides the predictions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ Ask = Callable[..., Study]
 def result(
     ask: Ask, runner: Runner, result_of: Callable[[Runner], Result]
 ) -> Callable[..., Result]:
-    """Give a function that runs a study of one cell: its result."""
+    """Return a function that runs a study of one cell: its result."""
 
     def run(**said: Any) -> Result:
         runner.run(ask(**{"upstreams": ["levels"], **said}))
@@ -30,7 +30,7 @@ def result(
     return run
 
 
-def test_the_slope_is_the_norm_of_all_gradients_together() -> None:
+def test_the_gradient_norm_is_that_of_all_gradients_together() -> None:
     first = torch.tensor([3.0, 0.0], requires_grad=True)
     second = torch.tensor(4.0, requires_grad=True)
     unused = torch.tensor(1.0, requires_grad=True)
@@ -41,7 +41,7 @@ def test_the_slope_is_the_norm_of_all_gradients_together() -> None:
 
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])
-def test_every_epoch_has_the_norm_of_its_gradient(
+def test_every_epoch_has_its_gradient_norm(
     result: Callable[..., Result], head: str
 ) -> None:
     found = result(downstreams=[head], epochs=3)
@@ -52,7 +52,9 @@ def test_every_epoch_has_the_norm_of_its_gradient(
         assert all(0 < norm < 100 for norm in fold["gradients"])
 
 
-def test_layers_are_weighed_by_their_numbers(result: Callable[..., Result]) -> None:
+def test_layer_weights_are_named_by_the_number_of_the_layer(
+    result: Callable[..., Result],
+) -> None:
     found = result(upstreams=["levels:groups=wide"], downstreams=["weighted-sum"])
 
     weights: Any = found.notes["layer_weights"]
@@ -62,13 +64,13 @@ def test_layers_are_weighed_by_their_numbers(result: Callable[..., Result]) -> N
         assert sum(fold["wide"].values()) == pytest.approx(1)
 
 
-def test_a_head_that_does_not_weigh_layers_tells_no_weights(
+def test_a_head_without_layer_weights_reports_none(
     result: Callable[..., Result],
 ) -> None:
     assert "layer_weights" not in result(downstreams=["mean"]).notes
 
 
-def test_a_head_that_gives_one_answer_to_everything_is_flagged(
+def test_a_head_that_predicts_one_class_for_all_is_flagged(
     result: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dead(head: Any, source: Any, rows: torch.Tensor, device: str) -> torch.Tensor:
@@ -97,7 +99,7 @@ def test_a_sound_head_is_not_flagged(result: Callable[..., Result]) -> None:
     assert "flags" not in result(epochs=40).notes
 
 
-def test_the_most_memory_is_told_by_stage(result: Callable[..., Result]) -> None:
+def test_peak_memory_is_reported_by_stage(result: Callable[..., Result]) -> None:
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("only Linux tells")
 
@@ -108,10 +110,10 @@ def test_the_most_memory_is_told_by_stage(result: Callable[..., Result]) -> None
     assert costs["peak_memory_bytes"] == max(stages)
 
 
-def test_a_peak_forgets_what_was_held_before() -> None:
+def test_a_peak_does_not_count_memory_freed_before() -> None:
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("only Linux tells")
-    torch.ones(50_000_000)  # 200 MB, let go at once
+    torch.ones(50_000_000)  # 200 MB, freed at once
 
     small = Peak("cpu")
     before = small.bytes

@@ -25,7 +25,7 @@ NOISY = {"noises": ["clean", "hiss"], "snrs": [0.0, -10.0]}
 
 @pytest.fixture
 def results(ask: Ask, runner: Runner) -> Callable[..., dict[str, Result]]:
-    """Give a function that runs a study: its results by head and condition."""
+    """Return a function that runs a study: its results by head and condition."""
 
     def run(**said: Any) -> dict[str, Result]:
         runner.run(ask(**said))
@@ -41,7 +41,7 @@ def probabilities(result: Result) -> Any:
 
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])
-def test_the_epoch_that_does_best_on_the_part_that_selects_is_taken(
+def test_the_best_epoch_on_the_dev_set_is_used(
     results: Callable[..., dict[str, Result]], head: str
 ) -> None:
     found = results(
@@ -56,7 +56,7 @@ def test_the_epoch_that_does_best_on_the_part_that_selects_is_taken(
         right = (result.predictions.labels == result.predictions.predicted)[mine]
         labels = result.predictions.labels[mine]
         recalls = [right[labels == label].mean() for label in (0, 1)]
-        # What selects is the test part, so that the best of it is what is reported.
+        # The dev set is the test set, so that the best UAR is the reported one.
         assert len(seen["dev"]) == 6
         assert np.mean(recalls) == pytest.approx(max(seen["dev"]))
 
@@ -100,7 +100,7 @@ def test_multi_trains_on_every_condition_of_the_study(
 
     found = results(**said)
 
-    heads = 1 if head == "mean" else 2  # one on frames has a pooled one beside it
+    heads = 1 if head == "mean" else 2  # a head on frames has a pooled reference
     assert len(runner.store.fits()) == 2 * heads
     details = found[f"{head} clean"].protocol_details
     assert details["noise"].startswith(
@@ -146,7 +146,7 @@ def test_all_layers_are_a_cell_each(ask: Ask) -> None:
     ]
 
 
-def test_best_takes_the_layer_that_the_part_that_selects_prefers(
+def test_best_takes_the_best_layer_on_the_dev_set(
     results: Callable[..., dict[str, Result]],
 ) -> None:
     found = results(
@@ -187,7 +187,7 @@ def test_a_fit_that_two_cells_share_is_trained_once(
     assert stacks == [3 * 2]  # layers and folds
 
 
-def test_best_is_not_applicable_where_nothing_selects(ask: Ask, notes: Path) -> None:
+def test_best_is_not_applicable_without_a_dev_set(ask: Ask, notes: Path) -> None:
     with pytest.raises(NothingToRun, match="chooses on a development set"):
         ask(upstreams=["levels:groups=wide"], downstreams=["best"])
     with pytest.raises(NothingToRun, match="there is no other layer to choose"):

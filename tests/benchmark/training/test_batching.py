@@ -9,7 +9,7 @@ SIZE = 4
 def deal(
     rows: torch.Tensor, lengths: torch.Tensor | None, seed: int = 0, epochs: int = 1
 ) -> list[list[list[int]]]:
-    """Give the batches of each epoch as lists."""
+    """Return the batches of each epoch as lists."""
     order = torch.Generator().manual_seed(seed)
     return [
         [batch.tolist() for batch in shuffled(rows, lengths, SIZE, order)]

@@ -12,14 +12,19 @@ from torch.nn import functional as F
 
 from nserbench.benchmark.jobs import fit as fits
 from nserbench.benchmark.jobs.fit import FitResult, fit_fold, open_sources
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Study
-from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, fit, predict
+from nserbench.benchmark.training.fit_one import (
+    FitSeeds,
+    Standardised,
+    predict,
+    train_head,
+)
 from nserbench.benchmark.training.fit_stack import fit_together
 from nserbench.benchmark.training.sources import (
     FeatureSource,
@@ -105,7 +110,7 @@ def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
     ours, plain = line(), line().line
     seeds = FitSeeds(seed=5, fold="1")
 
-    seen = fit(ours, pooled, TRAIN, LABELS, 3, RECIPE, seeds, "cpu")
+    seen = train_head(ours, pooled, TRAIN, LABELS, 3, RECIPE, seeds, "cpu")
 
     inputs = pooled.batch(torch.arange(ROWS))["wide"].states[-1, :, 0]
     order = torch.Generator().manual_seed(seeds.seed_for("order"))
@@ -131,7 +136,7 @@ def test_training_is_that_of_a_plain_loop(pooled: PooledSource) -> None:
 
 
 @pytest.mark.parametrize("kind", [PooledSource, FrameSource])
-def test_standardised_features_have_mean_0_and_deviation_1_over_the_training_part(
+def test_standardised_features_have_mean_0_and_deviation_1_over_the_training_set(
     tmp_path: Path, kind: type[PooledSource] | type[FrameSource]
 ) -> None:
     source = kind(random_features(tmp_path / "store"), KEYS, STORED, STORED)
@@ -234,30 +239,32 @@ def test_only_the_wanted_layers_are_read(tmp_path: Path) -> None:
         assert torch.equal(some["wide"].states, whole["wide"].states[1:2])
 
 
-def test_a_training_that_diverges_stops_and_says_when(pooled: PooledSource) -> None:
+def test_a_training_that_diverges_stops_and_names_the_epoch(
+    pooled: PooledSource,
+) -> None:
     wild = Recipe(epochs=9, batch_size=8, learning_rate=3e37)
 
-    seen = fit(line(), pooled, TRAIN, LABELS, 3, wild, FitSeeds(0, "1"), "cpu")
+    seen = train_head(line(), pooled, TRAIN, LABELS, 3, wild, FitSeeds(0, "1"), "cpu")
 
     assert seen.diverged in (1, 2)
     assert len(seen.losses) == seen.diverged
 
 
-Fit = Callable[..., FitResult]
+FitFirst = Callable[..., FitResult]
 
 
 @pytest.fixture
 def fit_in(
     ask: Callable[..., Study], fill: Callable[[Job, Store], object], tmp_path: Path
-) -> Fit:
-    """Give a function that fits the first fold of a study with a store of its own."""
+) -> FitFirst:
+    """Return a function that fits the first fold of a study, with a new store."""
 
     def go(name: str, **said: Any) -> FitResult:
         store = Store(tmp_path / name)
         (job,) = prepare(ask(**{"protocol": "demo"} | said), store, Silent())
         fill(job, store)
         sources = open_sources(job, store)
-        return fit_fold(job, job.opened.splits[0], sources, store, "cpu")
+        return fit_fold(Fit(job, job.opened.splits[0]), sources, store, "cpu")
 
     return go
 
@@ -268,8 +275,8 @@ def weights(root: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("head", ["mean", "fc", "bigru"])
-def test_a_seed_fixes_weights_and_answers_to_the_bit_whatever_ran_before(
-    fit_in: Fit, tmp_path: Path, head: str
+def test_a_seed_fixes_weights_and_predictions_to_the_bit_whatever_ran_before(
+    fit_in: FitFirst, tmp_path: Path, head: str
 ) -> None:
     torch.manual_seed(1)
     first = fit_in("first", downstreams=[head])
@@ -285,8 +292,8 @@ def test_a_seed_fixes_weights_and_answers_to_the_bit_whatever_ran_before(
 
 
 @pytest.mark.parametrize("head", ["fc", "bigru"])
-def test_training_knows_nothing_of_the_test_part(
-    fit_in: Fit, notes: Path, tmp_path: Path, head: str
+def test_training_does_not_depend_on_the_test_set(
+    fit_in: FitFirst, notes: Path, tmp_path: Path, head: str
 ) -> None:
     before = fit_in("before", downstreams=[head])
     for file in notes.parent.glob("s[02]_*.wav"):  # the speakers of the first fold
@@ -300,7 +307,7 @@ def test_training_knows_nothing_of_the_test_part(
     assert not torch.equal(before.probabilities, after.probabilities)
 
 
-def test_training_puts_the_global_chance_back(fit_in: Fit) -> None:
+def test_training_restores_the_global_random_state(fit_in: FitFirst) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
 
@@ -309,7 +316,7 @@ def test_training_puts_the_global_chance_back(fit_in: Fit) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_another_seed_gives_other_weights_and_answers(fit_in: Fit) -> None:
+def test_another_seed_gives_other_weights_and_predictions(fit_in: FitFirst) -> None:
     first, second = (fit_in(str(seed), seeds=[seed]) for seed in (0, 1))
 
     assert not torch.equal(first.probabilities, second.probabilities)
@@ -317,7 +324,7 @@ def test_another_seed_gives_other_weights_and_answers(fit_in: Fit) -> None:
 
 def test_folds_and_purposes_draw_from_different_seeds() -> None:
     seeds = {
-        FitSeeds(seed, fold).start(purpose)
+        FitSeeds(seed, fold).seed_for(purpose)
         for seed in (0, 1)
         for fold in ("1", "2")
         for purpose in ("weights", "order", "dropout")
@@ -326,11 +333,11 @@ def test_folds_and_purposes_draw_from_different_seeds() -> None:
     assert len(seeds) == 12
 
 
-def test_a_fitted_head_is_read_back_and_not_trained_again(
-    fit_in: Fit, monkeypatch: pytest.MonkeyPatch
+def test_a_fitted_head_is_loaded_and_not_trained_again(
+    fit_in: FitFirst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = fit_in("store", downstreams=["bigru"])
-    monkeypatch.setattr(fits, "fit", None)
+    monkeypatch.setattr(fits, "train_head", None)
 
     again = fit_in("store", downstreams=["bigru"])
 
@@ -339,8 +346,8 @@ def test_a_fitted_head_is_read_back_and_not_trained_again(
 
 
 @pytest.mark.parametrize("head", ["mean", "bigru"])
-def test_a_fit_that_diverges_is_an_error_that_says_when(
-    fit_in: Fit, tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
+def test_a_fit_that_diverges_is_an_error_that_names_the_epoch(
+    fit_in: FitFirst, tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "nserbench.benchmark.jobs.job.Job.recipe",
@@ -358,7 +365,7 @@ def fitted(runner: Runner) -> list[dict[str, Tensor]]:
     return [load_file(file) for file in runner.store.fits()]
 
 
-def test_a_study_trains_its_heads_together_and_ends_as_one_by_one(
+def test_heads_trained_together_end_as_heads_trained_one_by_one(
     ask: Callable[..., Study],
     levels: Any,
     runner_in: Callable[[Path], Runner],
@@ -380,7 +387,7 @@ def test_a_study_trains_its_heads_together_and_ends_as_one_by_one(
     monkeypatch.setattr("nserbench.benchmark.jobs.fit.fit_together", counted)
     together.run(ask(**said))
     # two layers x two seeds x two folds, then the two other heads, and the one that
-    # bigru is held against, which reads the last layer alone
+    # bigru is compared with, which reads the last layer alone
     assert stacks == [8, 4, 4, 4]
     monkeypatch.setattr(
         "nserbench.benchmark.running.runner.fit_stacks", lambda *all: None
@@ -403,7 +410,7 @@ def test_a_study_trains_its_heads_together_and_ends_as_one_by_one(
         )
 
 
-def test_a_damaged_head_is_named(fit_in: Fit, tmp_path: Path) -> None:
+def test_a_damaged_head_is_named(fit_in: FitFirst, tmp_path: Path) -> None:
     fit_in("store")
     (file,) = Store(tmp_path / "store").fits()
     file.write_bytes(file.read_bytes()[:40])

@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from nserbench.benchmark.training import fit_stack as stacking
 from nserbench.benchmark.training.batching import shuffled
-from nserbench.benchmark.training.cuda_graph import WARM, Recorded
+from nserbench.benchmark.training.cuda_graph import WARM_UP, Recorded
 from nserbench.benchmark.training.fit_one import FitSeeds
 from nserbench.benchmark.training.fit_stack import fit_together
 from nserbench.benchmark.training.loss import EpochLog, class_weights, grad_norm, uar_of
-from nserbench.benchmark.training.streams import HeadTraining
+from nserbench.benchmark.training.streams import HeadTraining, StackedBatches
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dense import fc
 from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum
@@ -40,14 +40,14 @@ def groups(layers: range) -> Groups:
 
 
 def singles(epochs: Sequence[int] = (5,) * 6) -> list[HeadTraining]:
-    """Make runs on different layers and training parts of different length."""
-    runs = []
+    """Return heads on different layers, with training sets of different size."""
+    trainings = []
     for number, passes in enumerate(epochs):
         torch.manual_seed(number)
         layer = range(number % LAYERS, number % LAYERS + 1)
         options = {"layer": layer.start, "dropout": 0.5}
         rows = torch.arange(ROWS)[torch.arange(ROWS) % 7 != number][: ROWS - 9 * number]
-        runs.append(
+        trainings.append(
             HeadTraining(
                 single(groups(layer), CLASSES, options),
                 {"encoder": layer},
@@ -56,39 +56,46 @@ def singles(epochs: Sequence[int] = (5,) * 6) -> list[HeadTraining]:
                 FitSeeds(number, str(number % 5)),
             )
         )
-    return runs
+    return trainings
 
 
 def fusions(build: object) -> list[HeadTraining]:
-    runs = []
+    trainings = []
     for number in range(3):
         torch.manual_seed(number)
         options = {"dropout": 0.3, "state0": False}
         head = build(groups(range(1, LAYERS)), CLASSES, options)  # type: ignore[operator]
         rows = torch.arange(ROWS)[: 150 + 20 * number]
         seeds = FitSeeds(number, "fold")
-        runs.append(HeadTraining(head, {"encoder": range(1, LAYERS)}, rows, 5, seeds))
-    return runs
+        trainings.append(
+            HeadTraining(head, {"encoder": range(1, LAYERS)}, rows, 5, seeds)
+        )
+    return trainings
 
 
-def weights(runs: Sequence[HeadTraining]) -> list[Tensor]:
-    return [torch.cat([one.flatten() for one in run.head.parameters()]) for run in runs]
+def weights(trainings: Sequence[HeadTraining]) -> list[Tensor]:
+    return [
+        torch.cat([one.flatten() for one in training.head.parameters()])
+        for training in trainings
+    ]
 
 
-def plainly(run: HeadTraining, states: dict[str, Tensor], labels: Tensor) -> EpochLog:
-    """Train one head by an ordinary loop, on the same batches and masks."""
-    head = run.head.train()
+def plainly(
+    training: HeadTraining, states: dict[str, Tensor], labels: Tensor
+) -> EpochLog:
+    """Train one head in a plain loop, with the same batches and masks."""
+    head = training.head.train()
     optimiser = torch.optim.Adam(head.parameters(), lr=RECIPE.learning_rate)
-    order = torch.Generator().manual_seed(run.seeds.seed_for("order"))
-    drawn = torch.Generator().manual_seed(run.seeds.seed_for("dropout"))
+    order = torch.Generator().manual_seed(training.seeds.seed_for("order"))
+    drawn = torch.Generator().manual_seed(training.seeds.seed_for("dropout"))
     (drop,) = [one for one in head.modules() if isinstance(one, Dropout)]
-    losses, accuracies, slopes = [], [], []
-    for _ in range(run.epochs):
+    losses, accuracies, norms = [], [], []
+    for _ in range(training.epochs):
         total, right = 0.0, 0
-        for batch in shuffled(run.rows, None, RECIPE.batch_size, order):
+        for batch in shuffled(training.rows, None, RECIPE.batch_size, order):
             shape = RECIPE.batch_size, drop.width
             drop.mask = draw_masks(drop.p, 1, shape, drawn)[0, : len(batch)]
-            layers = run.layers["encoder"]
+            layers = training.layers["encoder"]
             logits = head.fuse({"encoder": states["encoder"][list(layers)][:, batch]})  # type: ignore[operator]
             loss = F.cross_entropy(logits, labels[batch])
             optimiser.zero_grad()
@@ -96,10 +103,10 @@ def plainly(run: HeadTraining, states: dict[str, Tensor], labels: Tensor) -> Epo
             optimiser.step()
             total += loss.item() * len(batch)
             right += int((logits.argmax(1) == labels[batch]).sum())
-        losses.append(total / len(run.rows))
-        accuracies.append(right / len(run.rows))
-        slopes.append(grad_norm(head.parameters()))
-    return EpochLog(losses, accuracies, [], slopes)
+        losses.append(total / len(training.rows))
+        accuracies.append(right / len(training.rows))
+        norms.append(grad_norm(head.parameters()))
+    return EpochLog(losses, accuracies, [], norms)
 
 
 @pytest.mark.parametrize(
@@ -112,17 +119,19 @@ def plainly(run: HeadTraining, states: dict[str, Tensor], labels: Tensor) -> Epo
     ],
     ids=["single layers", "weighted sum", "scalar mix", "a hidden layer"],
 )
-def test_a_stack_ends_where_ordinary_loops_end(
+def test_a_stack_ends_with_the_weights_of_plain_loops(
     make: object, states: dict[str, Tensor], labels: Tensor
 ) -> None:
-    runs: list[HeadTraining] = make()  # type: ignore[operator]
-    start = weights(runs)
-    alone = copy.deepcopy(runs)
+    trainings: list[HeadTraining] = make()  # type: ignore[operator]
+    start = weights(trainings)
+    alone = copy.deepcopy(trainings)
 
-    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+    told = fit_together(trainings, states, labels, CLASSES, RECIPE, "cpu")
 
-    wanted = [plainly(run, states, labels) for run in alone]
-    for one, other, begun in zip(weights(runs), weights(alone), start, strict=True):
+    wanted = [plainly(training, states, labels) for training in alone]
+    for one, other, begun in zip(
+        weights(trainings), weights(alone), start, strict=True
+    ):
         assert (one - other).abs().max() < 1e-6
         assert (one - begun).abs().max() > 1e-2
     for seen, other in zip(told, wanted, strict=True):
@@ -132,7 +141,7 @@ def test_a_stack_ends_where_ordinary_loops_end(
 
 
 class Tape:
-    """Records on a processor as a GPU does: nothing runs until it is played."""
+    """Records on a CPU as a GPU does: nothing runs until it is replayed."""
 
     def __init__(self) -> None:
         self.recorded = self.played = 0
@@ -152,7 +161,7 @@ class Tape:
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_a_recorded_step_trains_as_one_that_is_called(
+def test_a_recorded_step_trains_as_a_called_step(
     states: dict[str, Tensor],
     labels: Tensor,
     monkeypatch: pytest.MonkeyPatch,
@@ -172,63 +181,63 @@ def test_a_recorded_step_trains_as_one_that_is_called(
         for one, other in zip(weights(called), weights(recorded), strict=True)
     )
     assert again == told
-    # Anew for each number of runs that are left, after three steps that are called.
+    # Recorded again for each number of heads, after three called steps.
     used = [tape for tape in tapes if tape.played]
     assert [tape.recorded for tape in used] == [1] * len(used)
     assert len(used) > 1
-    longest = max(run.steps(recipe.batch_size) for run in recorded)
-    assert sum(tape.played for tape in used) == longest - WARM * len(used)
+    longest = max(training.steps(recipe.batch_size) for training in recorded)
+    assert sum(tape.played for tape in used) == longest - WARM_UP * len(used)
 
 
-def test_together_is_as_alone(states: dict[str, Tensor], labels: Tensor) -> None:
-    runs, alone = singles(), singles()
+def test_heads_end_together_as_alone(states: dict[str, Tensor], labels: Tensor) -> None:
+    trainings, alone = singles(), singles()
 
-    fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
-    for run in alone:
-        fit_together([run], states, labels, CLASSES, RECIPE, "cpu")
+    fit_together(trainings, states, labels, CLASSES, RECIPE, "cpu")
+    for training in alone:
+        fit_together([training], states, labels, CLASSES, RECIPE, "cpu")
 
-    for one, other in zip(weights(runs), weights(alone), strict=True):
+    for one, other in zip(weights(trainings), weights(alone), strict=True):
         assert (one - other).abs().max() < 1e-6
 
 
-def test_a_run_that_is_done_leaves_and_moves_no_more(
+def test_a_finished_head_leaves_the_stack_and_changes_no_more(
     states: dict[str, Tensor], labels: Tensor
 ) -> None:
-    runs, alone = singles([1, 7, 3, 3]), singles([1, 7, 3, 3])
+    trainings, alone = singles([1, 7, 3, 3]), singles([1, 7, 3, 3])
 
-    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+    told = fit_together(trainings, states, labels, CLASSES, RECIPE, "cpu")
 
-    for run in alone:
-        plainly(run, states, labels)
+    for training in alone:
+        plainly(training, states, labels)
     assert [len(one.losses) for one in told] == [1, 7, 3, 3]
-    for one, other in zip(weights(runs), weights(alone), strict=True):
+    for one, other in zip(weights(trainings), weights(alone), strict=True):
         assert (one - other).abs().max() < 1e-6
 
 
-def test_how_many_stand_in_a_stack_changes_nothing(
+def test_the_size_of_a_stack_changes_no_weights(
     states: dict[str, Tensor], labels: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs, cut = singles(), singles()
-    fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+    trainings, cut = singles(), singles()
+    fit_together(trainings, states, labels, CLASSES, RECIPE, "cpu")
 
     monkeypatch.setattr(stacking, "STACKED", 2 * RECIPE.batch_size * DIM * 4)
     monkeypatch.setattr(stacking, "STEPS", 5)
     told = fit_together(cut, states, labels, CLASSES, RECIPE, "cpu")
 
     assert [len(one.losses) for one in told] == [5] * 6
-    for one, other in zip(weights(runs), weights(cut), strict=True):
+    for one, other in zip(weights(trainings), weights(cut), strict=True):
         assert (one - other).abs().max() < 1e-6
 
 
-def test_a_run_that_diverges_leaves_the_others_alone(
+def test_a_head_that_diverges_does_not_change_the_others(
     states: dict[str, Tensor], labels: Tensor
 ) -> None:
-    runs, alone = singles(), singles()
+    trainings, alone = singles(), singles()
     with torch.no_grad():
-        for one in runs[2].head.parameters():
+        for one in trainings[2].head.parameters():
             one.fill_(torch.inf)
 
-    told = fit_together(runs, states, labels, CLASSES, RECIPE, "cpu")
+    told = fit_together(trainings, states, labels, CLASSES, RECIPE, "cpu")
 
     fit_together(alone, states, labels, CLASSES, RECIPE, "cpu")
     finite = [
@@ -237,43 +246,43 @@ def test_a_run_that_diverges_leaves_the_others_alone(
     ]
     assert finite == [True, True, False, True, True, True]
     for place in (0, 1, 3, 4, 5):
-        assert (weights(runs)[place] - weights(alone)[place]).abs().max() < 1e-6
+        assert (weights(trainings)[place] - weights(alone)[place]).abs().max() < 1e-6
 
 
-def test_the_best_epoch_on_the_part_that_selects_is_kept(
+def test_the_best_epoch_on_the_dev_set_is_kept(
     states: dict[str, Tensor], labels: Tensor
 ) -> None:
     recipe = replace(
         RECIPE, class_weights=True, label_smoothing=0.1, schedule="cosine", epochs=5
     )
     dev = torch.arange(0, ROWS, 5)
-    runs = [replace(run, dev=dev) for run in singles()]
-    alone = copy.deepcopy(runs)
+    trainings = [replace(training, dev=dev) for training in singles()]
+    alone = copy.deepcopy(trainings)
 
-    told = fit_together(runs, states, labels, CLASSES, recipe, "cpu")
+    told = fit_together(trainings, states, labels, CLASSES, recipe, "cpu")
 
-    for run, other, seen in zip(runs, alone, told, strict=True):
+    for training, other, seen in zip(trainings, alone, told, strict=True):
         one = fit_together([other], states, labels, CLASSES, recipe, "cpu")[0]
         assert seen.dev == pytest.approx(one.dev)
         assert seen.chosen == one.chosen
-        layers = list(run.layers["encoder"])
+        layers = list(training.layers["encoder"])
         with torch.no_grad():
-            logits = run.head.eval().fuse(
+            logits = training.head.eval().fuse(
                 {"encoder": states["encoder"][layers][:, dev]}
             )  # type: ignore[operator]
         assert uar_of(logits, labels[dev]) == pytest.approx(max(seen.dev))
-    for one, other in zip(weights(runs), weights(alone), strict=True):
+    for one, other in zip(weights(trainings), weights(alone), strict=True):
         assert (one - other).abs().max() < 1e-6
 
 
-def test_weights_schedule_and_smoothing_end_where_an_ordinary_loop_ends(
+def test_class_weights_schedule_and_smoothing_are_those_of_a_plain_loop(
     states: dict[str, Tensor], labels: Tensor
 ) -> None:
     recipe = replace(RECIPE, class_weights=True, label_smoothing=0.1, schedule="cosine")
-    (run,) = singles([5])[:1]
-    alone = copy.deepcopy(run)
+    (training,) = singles([5])[:1]
+    alone = copy.deepcopy(training)
 
-    fit_together([run], states, labels, CLASSES, recipe, "cpu")
+    fit_together([training], states, labels, CLASSES, recipe, "cpu")
 
     head = alone.head.train()
     counted = class_weights(labels[alone.rows], CLASSES, recipe)
@@ -293,11 +302,24 @@ def test_weights_schedule_and_smoothing_end_where_an_ordinary_loop_ends(
             loss.backward()
             optimiser.step()
             schedule.step()
-    assert (weights([run])[0] - weights([alone])[0]).abs().max() < 1e-6
+    assert (weights([training])[0] - weights([alone])[0]).abs().max() < 1e-6
+
+
+def test_a_dev_set_does_not_move_the_memory_of_batches(
+    states: dict[str, Tensor],
+) -> None:
+    # A recorded CUDA graph keeps writing to this memory.
+    batches = StackedBatches(singles()[:1], states, {}, RECIPE.batch_size, "cpu")
+    rows = torch.arange(RECIPE.batch_size)[None]
+    before = batches.features(rows)["encoder"].data_ptr()
+
+    batches.features_of(0, torch.arange(ROWS))
+
+    assert batches.features(rows)["encoder"].data_ptr() == before
 
 
 @pytest.mark.parametrize("p", [0.5, 0.3])
-def test_masks_drop_the_share_that_is_asked_for_and_keep_the_mean(p: float) -> None:
+def test_masks_drop_the_given_share_and_keep_the_mean(p: float) -> None:
     masks = draw_masks(p, 50, (32, 64), torch.Generator().manual_seed(0))
 
     values = masks.unique().tolist()
@@ -315,7 +337,7 @@ def test_masks_are_the_same_drawn_at_once_or_step_by_step(p: float) -> None:
     assert torch.equal(torch.cat(steps), draw_masks(p, 7, (32, 64), other))
 
 
-def test_without_a_mask_dropout_is_torchs_own() -> None:
+def test_without_a_mask_dropout_is_that_of_torch() -> None:
     values = torch.ones(8, 16)
     ours, theirs = Dropout(0.4, 16), nn.Dropout(0.4)
 

@@ -21,7 +21,7 @@ LABELS = torch.tensor([0, 0, 0, 1, 2, 2, 0, 1])
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [0.3, 2.0, 1.1]])
-def test_the_loss_is_torchs_own(weights: list[float], smoothing: float) -> None:
+def test_the_loss_is_that_of_torch(weights: list[float], smoothing: float) -> None:
     torch.manual_seed(0)
     logits, counted = torch.randn(8, 3), torch.tensor(weights)
 
@@ -39,7 +39,7 @@ def test_balanced_weights_are_those_of_scikit_learn() -> None:
     assert class_weights(LABELS, 4, Recipe()).tolist() == [1.0] * 4
 
 
-def test_cosine_falls_from_the_start_to_nothing_as_torchs_does() -> None:
+def test_the_cosine_schedule_is_that_of_torch() -> None:
     recipe = Recipe(schedule="cosine")
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=10)

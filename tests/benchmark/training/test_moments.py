@@ -1,4 +1,4 @@
-"""What heads receive: mean 0 and standard deviation 1 over the training rows."""
+"""The input of heads has mean 0 and standard deviation 1 on the training set."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_moments_are_those_of_numpy_in_float64() -> None:
     assert moments.scales()["encoder"] == pytest.approx(np.median(whole.std(axis=1)))
 
 
-def test_padding_is_no_frame() -> None:
+def test_padding_is_not_counted_as_a_frame() -> None:
     states = torch.tensor([1.0, 3.0, 99.0, 5.0, 99.0, 99.0]).view(1, 2, 3, 1)
     moments = Moments()
 
@@ -66,7 +66,7 @@ def test_padding_is_no_frame() -> None:
 
 
 class Average(nn.Module):
-    """A head on frames of somebody else's."""
+    """A head on frames from a plugin."""
 
     def __init__(self, groups: Any, classes: int, options: object) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ def average(plugins: Plugins, offer: Callable[[str, object], str]) -> None:
 @pytest.mark.usefixtures("levels", "average")
 @pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("head", ["bigru", "ladapter:groups=wide", "average", "mean"])
-def test_every_head_receives_standard_features(
+def test_every_head_receives_z_scored_features(
     ask: Ask,
     runner: Runner,
     received: list[Statistics],
@@ -102,18 +102,18 @@ def test_every_head_receives_standard_features(
     head: str,
     kept: bool,
 ) -> None:
-    monkeypatch.setattr(resident, "room", lambda _: 10**9 if kept else 0)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 10**9 if kept else 0)
 
     report = runner.run(ask(upstreams=["levels"], downstreams=[head], epochs=1))
 
     assert report.outcomes["done"] == 1
     frames = head != "mean"
-    # Beside a head on frames stands a pooled one that it is held against.
+    # A head on frames is compared with a pooled head.
     assert_standard(received, 4 if frames else 2)
 
 
 @pytest.mark.parametrize("noise", ["hiss@0", "clean"])
-def test_mel_frames_are_standard_with_and_without_noise(
+def test_mel_frames_are_z_scored_with_and_without_noise(
     ask: Ask, runner: Runner, received: list[Statistics], noise: str
 ) -> None:
     name, _, snr = noise.partition("@")
@@ -150,7 +150,7 @@ def test_a_head_whose_input_is_far_from_unit_scale_is_flagged(
 
 
 def answers(job: Job, share: float, learned: float) -> FitResult:
-    """Return answers of the first fold, of which a share is right."""
+    """Return predictions for the first fold with a given accuracy."""
     rows = torch.tensor(job.splits[0].test)
     given = class_numbers(job)[rows]
     wrong = round((1 - share) * len(rows))
@@ -165,7 +165,7 @@ def answers(job: Job, share: float, learned: float) -> FitResult:
     ("share", "learned", "flagged"),
     [(0.5, 0.99, True), (0.92, 0.99, False), (0.5, 0.9, False)],
 )
-def test_a_head_that_learns_by_heart_what_a_pooled_head_understands_is_flagged(
+def test_a_head_that_overfits_where_a_pooled_head_does_not_is_flagged(
     prepared: Callable[..., list[Job]], share: float, learned: float, flagged: bool
 ) -> None:
     (job,) = prepared(upstreams=["levels"], downstreams=["bigru"])

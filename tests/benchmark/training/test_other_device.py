@@ -1,4 +1,4 @@
-"""Whole cells on another device than the processor give what the processor gives."""
+"""Whole cells give the same results on another device as on the CPU."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from nserbench.benchmark.training import gpu_source as resident
 from nserbench.progress import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore:for .* copying from a non-meta")
-"""torch takes the device for one without numbers."""
+"""torch treats the device as one without index."""
 
 Ask = Callable[..., Study]
 Run = Callable[..., list[Result]]
@@ -25,13 +25,13 @@ Run = Callable[..., list[Result]]
 
 @pytest.fixture
 def here(runner_in: Callable[[Path], Runner], ask: Ask, tmp_path: Path) -> Run:
-    """Give a function that runs a study on the processor, for its results."""
+    """Return a function that runs a study on the CPU and returns its results."""
     return lambda **said: run(runner_in(tmp_path / "here"), ask(**said))
 
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Make another device."""
+    """Return another device."""
     with elsewhere(monkeypatch) as name:
         yield name
 
@@ -40,7 +40,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def there(
     runner_in: Callable[[Path], Runner], ask: Ask, tmp_path: Path, device: str
 ) -> Run:
-    """Give a function that does so on the other device."""
+    """Return a function that runs a study on the other device."""
 
     def go(**said: Any) -> list[Result]:
         runner = runner_in(tmp_path / "there")
@@ -69,7 +69,7 @@ def assert_alike(here: list[Result], there: list[Result], within: float) -> None
         assert other.provenance["device"] != one.provenance["device"]
 
 
-def test_tensors_here_and_elsewhere_do_not_mix(device: str) -> None:
+def test_tensors_of_two_devices_cannot_be_combined(device: str) -> None:
     here, there = torch.ones(3), torch.ones(3, device=device)
 
     assert (there + there).tolist() == [2.0, 2.0, 2.0]
@@ -78,7 +78,7 @@ def test_tensors_here_and_elsewhere_do_not_mix(device: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["probe", "probe+dev"])
-def test_pooled_heads_train_elsewhere_as_here(
+def test_pooled_heads_train_on_another_device_as_on_the_cpu(
     here: Run, there: Run, levels: Any, protocol: str
 ) -> None:
     grid: Any = {
@@ -93,7 +93,7 @@ def test_pooled_heads_train_elsewhere_as_here(
     assert_alike(here(**grid), there(**grid), within=1e-5)
 
 
-def test_a_head_that_is_alone_trains_elsewhere_as_here(
+def test_a_single_head_trains_on_another_device_as_on_the_cpu(
     here: Run, there: Run, tmp_path: Path
 ) -> None:
     expected = here()
@@ -107,7 +107,7 @@ def test_a_head_that_is_alone_trains_elsewhere_as_here(
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_heads_on_frames_train_elsewhere_as_here(
+def test_heads_on_frames_train_on_another_device_as_on_the_cpu(
     here: Run,
     there: Run,
     levels: Any,
@@ -121,12 +121,12 @@ def test_heads_on_frames_train_elsewhere_as_here(
         "protocol": "probe+dev",
     }
     expected = here(**grid)
-    monkeypatch.setattr(resident, "room", lambda _: 2**30 if kept else 0)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 2**30 if kept else 0)
 
     assert_alike(expected, there(**grid), within=2e-3)
 
 
-def test_a_plan_times_what_is_elsewhere(
+def test_a_plan_measures_time_on_another_device(
     ask: Ask, runner: Runner, levels: Any, device: str
 ) -> None:
     study = ask(

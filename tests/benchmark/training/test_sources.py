@@ -1,4 +1,4 @@
-"""Reading frames ahead into used memory, and training a recurrent head on them."""
+"""Read frames ahead into used memory, and train a recurrent head on them."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training import gpu_source as resident
 from nserbench.benchmark.training.batching import shuffled
-from nserbench.benchmark.training.fit_one import FitSeeds, fit, predict
+from nserbench.benchmark.training.fit_one import FitSeeds, predict, train_head
 from nserbench.benchmark.training.gpu_source import GpuSource, on_device
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import Buffers, FrameSource
@@ -86,7 +86,7 @@ def equal(given: LayeredFeatures, wanted: LayeredFeatures) -> bool:
     )
 
 
-def test_used_memory_holds_what_fresh_memory_would(source: FrameSource) -> None:
+def test_used_memory_holds_the_same_values_as_new_memory(source: FrameSource) -> None:
     buffers = Buffers()
     order = source.lengths.argsort(descending=True)
     long, short = order[:4], order[-3:]
@@ -130,14 +130,14 @@ def test_frames_are_kept_on_a_gpu_if_they_take_half_of_its_free_memory_at_most(
     )
 
     assert on_device(source, "cpu") is source
-    monkeypatch.setattr(resident, "room", lambda _: 2 * size - 1)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 2 * size - 1)
     assert on_device(source, "cpu") is source
-    monkeypatch.setattr(resident, "room", lambda _: 2 * size)
+    monkeypatch.setattr(resident, "free_memory", lambda _: 2 * size)
     assert isinstance(on_device(source, "cpu"), GpuSource)
 
 
 class Watched(FrameSource):
-    """Frames that say when a batch has been read."""
+    """Frames that signal when a batch has been read."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -151,7 +151,7 @@ class Watched(FrameSource):
         return features
 
 
-def test_a_batch_is_read_while_the_one_before_is_in_use_and_leaves_it_alone(
+def test_a_batch_is_read_while_the_one_before_is_in_use_and_does_not_change_it(
     source: FrameSource, tmp_path: Path
 ) -> None:
     watched = Watched(stored(tmp_path / "watched"), KEYS, GROUPS, GROUPS)
@@ -165,7 +165,7 @@ def test_a_batch_is_read_while_the_one_before_is_in_use_and_leaves_it_alone(
 
 
 class Broken(FrameSource):
-    """Frames of which one utterance cannot be read."""
+    """Frames with one utterance that cannot be read."""
 
     def batch(self, rows: Tensor, buffers: Buffers | None = None) -> LayeredFeatures:
         if 7 in rows:
@@ -173,7 +173,7 @@ class Broken(FrameSource):
         return super().batch(rows, buffers)
 
 
-def test_an_error_in_reading_reaches_the_trainer_in_its_own_words(
+def test_an_error_in_reading_reaches_the_trainer_unchanged(
     tmp_path: Path, plugins: Plugins
 ) -> None:
     broken = Broken(stored(tmp_path / "store"), KEYS, GROUPS, GROUPS)
@@ -189,7 +189,7 @@ def test_an_error_in_reading_reaches_the_trainer_in_its_own_words(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_the_thread_ends_when_the_training_is_broken_off(
+def test_the_thread_ends_when_the_training_fails(
     source: FrameSource, error: type[BaseException]
 ) -> None:
     def break_off() -> None:
@@ -209,11 +209,11 @@ def head_of(plugins: Plugins, name: str = "ladapter") -> nn.Module:
 
 def train(head: nn.Module, source: FrameSource, **said: Any) -> list[float]:
     rows, seeds, recipe = torch.arange(20), FitSeeds(0, "1"), replace(RECIPE, **said)
-    return fit(head, source, rows, LABELS, CLASSES, recipe, seeds, "cpu").losses
+    return train_head(head, source, rows, LABELS, CLASSES, recipe, seeds, "cpu").losses
 
 
 class InTurn(Prefetch):
-    """Reading each batch, into fresh memory, when it is asked for."""
+    """Reads each batch into new memory, without a thread."""
 
     def batches(
         self, batches: Sequence[Tensor]
@@ -239,7 +239,7 @@ def test_weights_and_predictions_do_not_depend_on_reading_ahead(
 
 
 def packed(head: Any, features: LayeredFeatures, copies: list[nn.GRU]) -> Tensor:
-    """Give the adapter's logits by Eqs. 5 to 8 with torch's packed `nn.GRU`."""
+    """Return the adapter's logits by Eqs. 5 to 8 with torch's packed `nn.GRU`."""
     fused = torch.zeros(())
     for sums, (name, spec) in zip(head.sums, GROUPS.items(), strict=True):
         group = features[name]
