@@ -33,11 +33,13 @@ class ResolvedUpstream:
         self, opened: OpenedCorpus, condition: Condition, mix_seed: int
     ) -> Extraction:
         """Return the extraction of this upstream over a corpus in a condition."""
-        transcriber = self.transcriber
+        transcripts = None
+        if self.transcriber is not None:
+            transcripts = self.transcriber.extraction(opened, condition, mix_seed)
         return Extraction(
             self.upstream,
             self.enhancer,
-            transcriber and transcriber.extraction(opened, condition, mix_seed),
+            transcripts,
             opened.noise(condition),
             condition.snr,
             mix_seed,
