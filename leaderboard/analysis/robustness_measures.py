@@ -102,7 +102,7 @@ class RobustnessTable:
     Attributes:
         rows: As in the summary table, those that have an entry.
         places: By corpus and protocol; each noise, then the mean of several.
-        heads: The lines above each place.
+        headers: The lines above each place.
         metrics: By their names in `METRICS`.
         entries: Where there is a result.
         reference: The row whose errors and loss those of the others are divided by.
@@ -112,7 +112,7 @@ class RobustnessTable:
 
     rows: Sequence[Row]
     places: Sequence[RobustnessColumn]
-    heads: Mapping[RobustnessColumn, Sequence[str]]
+    headers: Mapping[RobustnessColumn, Sequence[str]]
     metrics: Sequence[str]
     entries: Mapping[tuple[Row, RobustnessColumn], Robustness]
     reference: Row | None

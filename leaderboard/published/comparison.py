@@ -32,7 +32,7 @@ class ComparedNumber:
     Attributes:
         table: Where it is printed.
         printed: Its row there.
-        head: Its column there.
+        header: Its column there.
         metric: A name in `METRICS`.
         theirs: Percent, as printed; None where nothing is.
         row: Ours, or what ours would be; None where it is reported only.
@@ -42,7 +42,7 @@ class ComparedNumber:
 
     table: PrintedTable
     printed: PrintedRow
-    head: PrintedColumn
+    header: PrintedColumn
     metric: str
     theirs: str | None
     row: Row | None
@@ -54,7 +54,7 @@ class ComparedNumber:
         """Give where ours is, or would be; None where it is reported only."""
         if self.column is not None:
             return PublishedColumn(self.column.corpus, self.column.condition)
-        return next(iter(self.head.ours), None)
+        return next(iter(self.header.ours), None)
 
     @property
     def score(self) -> Score | None:
@@ -89,14 +89,16 @@ class PublishedComparison:
     differences: Mapping[Column, Sequence[str]]
     notes: Sequence[str]
 
-    def head(self, pair: ComparedNumber) -> tuple[str, ...]:
+    def header(self, pair: ComparedNumber) -> tuple[str, ...]:
         """Give the lines above a pair: their column's, then ours, as in our table."""
         if pair.column is not None:
-            return (pair.head.label, *self.ours.head(pair.column))
-        return (pair.head.label, *(pair.place or ()))
+            return (pair.header.label, *self.ours.header(pair.column))
+        return (pair.header.label, *(pair.place or ()))
 
 
-def beside(table: SummaryTable, published: Published) -> PublishedComparison:
+def compare_with_published(
+    table: SummaryTable, published: Published
+) -> PublishedComparison:
     """Put our results beside published numbers.
 
     Ours and theirs meet where a spelling of theirs is a name of ours. A number of
@@ -186,7 +188,7 @@ def _differences(
         rows = {str(one.row) for one in ones}
         theirs = dict(published.settings)
         for one in ones:
-            theirs.update(one.head.settings)
+            theirs.update(one.header.settings)
         found[column] = list(_differing(_ways(table, column, rows), theirs))
     return found
 

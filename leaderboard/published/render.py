@@ -21,7 +21,7 @@ from nserbench.leaderboard.published.data import NOT_SAID, NOTHING, PrintedTable
 from nserbench.leaderboard.render.csv_json import csv_text, json_text
 from nserbench.leaderboard.render.layout import TITLES, percent, plain
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
-from nserbench.leaderboard.render.terminal_width import fitting
+from nserbench.leaderboard.render.terminal_width import split_to_width
 from nserbench.leaderboard.tables.summary_notes import SHORT
 
 
@@ -45,11 +45,11 @@ class PublishedRecord(TypedDict):
     difference: float | None
 
 
-def print_beside(view: PublishedComparison, console: Console) -> None:
+def print_comparison(view: PublishedComparison, console: Console) -> None:
     """Print the tables in which we have a result, in parts as wide as the console."""
     for title, grid, heads in _tables(view):
         console.print(Text(plain(title)))
-        for part in fitting(heads, partial(_part, grid), console):
+        for part in split_to_width(heads, partial(_part, grid), console):
             console.print(part, "")
     for line in _lines(view):
         console.print(Text(plain(line)))
@@ -68,8 +68,8 @@ def _tables(view: PublishedComparison) -> Iterator[tuple[str, Grid, list[Head]]]
         for one in pairs:
             row = str(one.row) if one.row else "reported only"
             line = (one.printed.label, row, TITLES[one.metric])
-            grid.setdefault(line, {})[view.head(one)] = _cell(one)
-        heads = list(dict.fromkeys(view.head(one) for one in pairs))
+            grid.setdefault(line, {})[view.header(one)] = _cell(one)
+        heads = list(dict.fromkeys(view.header(one) for one in pairs))
         caption = f": {table.caption}" if table.caption else ""
         yield f"{view.published.title}, {table.name}{caption}", grid, heads
 

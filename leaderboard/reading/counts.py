@@ -110,7 +110,7 @@ class Column:
         return f"{self.corpus} {self.condition}"
 
 
-Place: TypeAlias = tuple[Row, Column]
+RowColumn: TypeAlias = tuple[Row, Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class CountedResult:
     row: Row
     column: Column
     seed: int
-    settles: str
+    protocol_settings: str
     status: Status
     reason: str | None
     finished: datetime
@@ -144,7 +144,7 @@ class CountedResult:
     flags: tuple[str, ...] = ()
 
 
-def read_tallies(root: Path) -> list[CountedResult]:
+def read_counted_results_uncached(root: Path) -> list[CountedResult]:
     """Read every result in a folder.
 
     Metrics are not read: what a leaderboard shows is computed from predictions.
@@ -152,7 +152,7 @@ def read_tallies(root: Path) -> list[CountedResult]:
     Raises:
         BadResult: if there is none, or one cannot be read.
     """
-    return [read_tally(folder) for folder in folders_of(root)]
+    return [read_counted_result(folder) for folder in folders_of(root)]
 
 
 def folders_of(root: Path) -> list[Path]:
@@ -173,7 +173,7 @@ def folders_of(root: Path) -> list[Path]:
     return folders
 
 
-def place(result: Result) -> Place:
+def row_and_column(result: Result) -> RowColumn:
     """Give the row and the column in which a result stands."""
     version = result.protocol_details.get("version")
     protocol = f"{result.protocol} v{version}" if version else result.protocol
@@ -181,16 +181,16 @@ def place(result: Result) -> Place:
     return Row(result.upstream, result.downstream), column
 
 
-def read_tally(folder: Path) -> CountedResult:
+def read_counted_result(folder: Path) -> CountedResult:
     """Read the result in one folder.
 
     Raises:
         BadResult: if it cannot be read.
     """
-    return tally_of(read_result(folder), str(folder))
+    return count_result(read_result(folder), str(folder))
 
 
-def tally_of(result: Result, name: str = "") -> CountedResult:
+def count_result(result: Result, name: str = "") -> CountedResult:
     """Return what a leaderboard needs of a result.
 
     Args:
@@ -202,12 +202,12 @@ def tally_of(result: Result, name: str = "") -> CountedResult:
     """
     details, found = result.protocol_details, result.predictions
     _check_condition(result.condition, name or result.folder)
-    row, column = place(result)
+    row, column = row_and_column(result)
     return CountedResult(
         row=row,
         column=column,
         seed=result.seed,
-        settles="; ".join(_settings_text(details)),
+        protocol_settings="; ".join(_settings_text(details)),
         status=result.status,
         reason=result.reason,
         finished=finished_at(result, name),

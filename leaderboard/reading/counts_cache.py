@@ -30,7 +30,7 @@ from nserbench.leaderboard.reading.counts import (
     Counts,
     Row,
     folders_of,
-    read_tally,
+    read_counted_result,
 )
 from nserbench.settings import Settings
 
@@ -45,7 +45,7 @@ Stamp: TypeAlias = list[list[int]]
 Known: TypeAlias = Mapping[str, tuple[Stamp, CountedResult]]
 
 
-def remembered_tallies(root: Path) -> list[CountedResult]:
+def read_counted_results(root: Path) -> list[CountedResult]:
     """Read every result in a folder, from its files only where they have changed.
 
     The counts are resampled. See `nserbench.leaderboard.reading.counts.read_tallies`.
@@ -98,7 +98,7 @@ def _read(folders: Sequence[Path]) -> list[CountedResult]:
 
 
 def _resampled(folder: Path) -> CountedResult:
-    tally = read_tally(folder)
+    tally = read_counted_result(folder)
     if tally.counts is None:
         return tally
     return dataclasses.replace(tally, counts=tally.counts.resampled())

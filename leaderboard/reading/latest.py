@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from nserbench.benchmark.results.result import Result
 from nserbench.leaderboard.reading.counts import (
     CountedResult,
-    Place,
+    RowColumn,
     comparable,
+    count_result,
     newest,
-    tally_of,
 )
 
 
-def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
+def latest_results(results: Sequence[Result]) -> dict[RowColumn, list[Result]]:
     """Return the results that stand behind each place of a table, by seed.
 
     Places stand in the order in which their results are given. Results are chosen as
@@ -23,11 +23,11 @@ def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
     Raises:
         BadResult: if the condition of one cannot be read, or when it was finished.
     """
-    tallies = [tally_of(one) for one in results]
+    tallies = [count_result(one) for one in results]
     # A tally holds no result, and two results may have equal tallies.
     behind = {id(tally): one for tally, one in zip(tallies, results, strict=True)}
     kept, _ = newest(tallies)
-    places: dict[Place, list[CountedResult]] = {
+    places: dict[RowColumn, list[CountedResult]] = {
         (one.row, one.column): [] for one in tallies
     }
     for tally in sorted(kept, key=lambda one: one.seed):

@@ -17,7 +17,7 @@ from nserbench.leaderboard.render.layout import (
     TableLayout,
     plain,
 )
-from nserbench.leaderboard.render.summary_sheet import as_sheet
+from nserbench.leaderboard.render.summary_sheet import as_layout
 from nserbench.leaderboard.tables.summary import SummaryTable
 
 WIDE = 60
@@ -54,7 +54,7 @@ def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> s
         table: What to show.
         intervals: Whether each number has its interval behind it, in small.
     """
-    sheet = as_sheet(table)
+    sheet = as_layout(table)
     caption = "; ".join([sheet.caption, *(sheet.intervals[:1] if intervals else [])])
     notes = [*(sheet.intervals[1:] if intervals else []), *sheet.notes]
     wide = _width(sheet, intervals) > WIDE
@@ -100,7 +100,7 @@ def _width(sheet: TableLayout, intervals: bool) -> int:
 
 
 def _tabular(sheet: TableLayout, intervals: bool) -> Iterator[str]:
-    numbers = len(sheet.heads) * len(sheet.titles) + bool(sheet.ranks)
+    numbers = len(sheet.headers) * len(sheet.titles) + bool(sheet.ranks)
     yield rf"\begin{{tabular}}{{ll{'r' * numbers}}}"
     yield r"\toprule"
     yield from _heads(sheet)
@@ -113,11 +113,11 @@ def _tabular(sheet: TableLayout, intervals: bool) -> Iterator[str]:
 def _heads(sheet: TableLayout) -> Iterator[str]:
     """Give the lines above the columns, each but the last with rules below it."""
     width = len(sheet.titles)
-    corpora = groupby(sheet.heads, key=itemgetter(0))
+    corpora = groupby(sheet.headers, key=itemgetter(0))
     levels = [
         [(corpus, width * len(list(heads))) for corpus, heads in corpora],
-        [(" ".join(head[1:]), width) for head in sheet.heads],
-        [(title, 1) for _ in sheet.heads for title in sheet.titles],
+        [(" ".join(head[1:]), width) for head in sheet.headers],
+        [(title, 1) for _ in sheet.headers for title in sheet.titles],
     ]
     if width == 1:
         del levels[-1]  # the caption names it
@@ -152,7 +152,7 @@ def _rows(sheet: TableLayout, intervals: bool) -> Iterator[str]:
 
 def _number(cell: TableCell, intervals: bool) -> str:
     text = _signed(cell.value) + SUSPECT * cell.suspect
-    if command := {1: "textbf", 2: "underline"}.get(cell.place):
+    if command := {1: "textbf", 2: "underline"}.get(cell.column_rank):
         text = rf"\{command}{{{text}}}"
     interval = f"[{cell.interval}]" if intervals and cell.interval else ""
     small = filter(None, (interval, cell.word))

@@ -53,7 +53,7 @@ class TableCell:
         value: The number, or in words why there is none.
         interval: Its two bounds; empty where none is shown.
         word: What belongs to it, such as a p-value or the name of a class.
-        place: 1 for the best of its column and 2 for the second, as shown; else 0.
+        column_rank: 1 for the best of its column as shown, 2 for the second, else 0.
         tied: Whether it is marked as tied with the best.
         suspect: Whether it is marked as of a head that is suspect.
     """
@@ -61,7 +61,7 @@ class TableCell:
     value: str
     interval: str = ""
     word: str = ""
-    place: int = 0
+    column_rank: int = 0
     tied: bool = False
     suspect: bool = False
 
@@ -72,7 +72,7 @@ class TableLayout:
 
     Attributes:
         rows: What is compared.
-        heads: The lines above each column; the first is shared by neighbours.
+        headers: The lines above each column; the first is shared by neighbours.
         titles: What each line of a place is.
         cells: ``cells[row][column][line]``.
         ranks: The mean rank of each row; empty if none is shown.
@@ -84,7 +84,7 @@ class TableLayout:
     """
 
     rows: Sequence[Row]
-    heads: Sequence[Sequence[str]]
+    headers: Sequence[Sequence[str]]
     titles: Sequence[str]
     cells: Sequence[Sequence[Sequence[TableCell]]]
     ranks: Sequence[TableCell]
@@ -93,7 +93,7 @@ class TableLayout:
     notes: Sequence[str]
     chance: Sequence[Sequence[str]] = ()
 
-    def guessed(self) -> dict[str, list[str]]:
+    def chance_by_title(self) -> dict[str, list[str]]:
         """Return what guessing gives in each column, by the titles that have it."""
         by_title = zip(self.titles, zip(*self.chance, strict=True), strict=False)
         return {title: list(texts) for title, texts in by_title if any(texts)}

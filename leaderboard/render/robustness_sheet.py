@@ -91,7 +91,7 @@ class RobustnessRecord(TypedDict):
     units: int
 
 
-def robustness_sheet(table: RobustnessTable) -> TableLayout:
+def robustness_layout(table: RobustnessTable) -> TableLayout:
     """Say what is shown of a table of robustness.
 
     The best is marked for the mean over the SNRs and for the worst class alone: a row
@@ -104,7 +104,7 @@ def robustness_sheet(table: RobustnessTable) -> TableLayout:
     shown = [_column(table, place) for place in table.places]
     return TableLayout(
         rows=table.rows,
-        heads=[_head(table, place) for place in table.places],
+        headers=[_header(table, place) for place in table.places],
         titles=[*titles, "worst class"],
         cells=[list(cells) for cells in zip(*shown, strict=True)],
         ranks=[],
@@ -121,8 +121,8 @@ def _kinds(table: RobustnessTable) -> tuple[str, ...]:
     return "area", "slope", "corruption", "relative"
 
 
-def _head(table: RobustnessTable, place: RobustnessColumn) -> tuple[str, ...]:
-    corpus, noises, *rest = table.heads[place]
+def _header(table: RobustnessTable, place: RobustnessColumn) -> tuple[str, ...]:
+    corpus, noises, *rest = table.headers[place]
     found = [one for (_, at), one in table.entries.items() if at == place]
     few, pooled = any(map(_is_few, found)), any(one.pooled for one in found)
     return corpus, noises + FEW * few + POOLED * pooled, *rest
@@ -161,7 +161,8 @@ def _ranked(cells: list[TableCell], marked: bool) -> list[TableCell]:
         return cells
     ranked = places([cell.value or None for cell in cells])
     return [
-        replace(cell, place=place) for cell, place in zip(cells, ranked, strict=True)
+        replace(cell, column_rank=place)
+        for cell, place in zip(cells, ranked, strict=True)
     ]
 
 

@@ -35,12 +35,12 @@ from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTab
 from nserbench.leaderboard.tables.summary_notes import SHORT
 
 
-def as_sheet(table: SummaryTable | TableLayout) -> TableLayout:
+def as_layout(table: SummaryTable | TableLayout) -> TableLayout:
     """Say what is shown of a table, unless that is what it is."""
-    return table if isinstance(table, TableLayout) else summary_sheet(table)
+    return table if isinstance(table, TableLayout) else summary_layout(table)
 
 
-def summary_sheet(table: SummaryTable) -> TableLayout:
+def summary_layout(table: SummaryTable) -> TableLayout:
     """Say what is shown of a summary table."""
     titles = [TITLES[metric] for metric in table.metrics]
     deltas = [(title, f"{DELTA}{title}") for title in titles]
@@ -50,7 +50,7 @@ def summary_sheet(table: SummaryTable) -> TableLayout:
     known = any(entry.chance for entry in table.entries.values())
     return TableLayout(
         rows=table.rows,
-        heads=[_head(table, column) for column in table.columns],
+        headers=[_header(table, column) for column in table.columns],
         titles=[one for pair in deltas for one in pair] if table.reference else titles,
         cells=[list(cells) for cells in zip(*shown, strict=True)],
         ranks=[_rank(mean.get(row)) for row in table.rows] if mean else [],
@@ -76,9 +76,9 @@ def _chance(table: SummaryTable, column: Column) -> list[str]:
     ]
 
 
-def _head(table: SummaryTable, column: Column) -> tuple[str, ...]:
+def _header(table: SummaryTable, column: Column) -> tuple[str, ...]:
     """Give the lines above a column, with the marks of few units and pooled folds."""
-    corpus, condition, *rest = table.head(column)
+    corpus, condition, *rest = table.header(column)
     found = table.entries_of(column)
     few = FEW if any(map(_is_few, found)) else ""
     pooled = POOLED if any(entry.pooled for entry in found) else ""
@@ -125,7 +125,7 @@ def _cell(entry: SummaryEntry | None, score: Score | None, place: int) -> TableC
     return TableCell(
         value=percent(score.value),
         interval=bounds(score.low, score.high),
-        place=place,
+        column_rank=place,
         # The best is bold, which says as much.
         tied=score.tied and place != 1,
         suspect=bool(entry.flags),

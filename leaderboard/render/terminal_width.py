@@ -12,7 +12,7 @@ from rich.table import Table
 T = TypeVar("T")
 
 
-def fitting(
+def split_to_width(
     columns: Iterable[T], lay_out: Callable[[Sequence[T]], Table], console: Console
 ) -> Iterator[Table]:
     """Share out columns, each table with as many as fit beside each other.

@@ -22,8 +22,8 @@ from nserbench.leaderboard.render.layout import (
     plain,
 )
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
-from nserbench.leaderboard.render.summary_sheet import as_sheet
-from nserbench.leaderboard.render.terminal_width import fitting
+from nserbench.leaderboard.render.summary_sheet import as_layout
+from nserbench.leaderboard.render.terminal_width import split_to_width
 from nserbench.leaderboard.tables.summary import SummaryTable
 
 Shown: TypeAlias = tuple[str, Sequence[Text]]
@@ -34,20 +34,22 @@ __all__ = ["escaped", "print_table", "to_csv", "to_json", "to_latex", "to_markdo
 
 def print_table(table: SummaryTable | TableLayout, console: Console) -> None:
     """Print a table, in as many parts as the width of the console asks for."""
-    sheet = as_sheet(table)
-    for part in fitting(_columns(sheet), partial(_part, sheet), console):
+    sheet = as_layout(table)
+    for part in split_to_width(_columns(sheet), partial(_part, sheet), console):
         console.print(part, "")
     for line in sheet.lines():
         console.print(Text(line))
 
 
 def _columns(sheet: TableLayout) -> Iterator[Shown]:
-    for number, head in enumerate(sheet.heads):
+    for number, head in enumerate(sheet.headers):
         cells = [_lines(row[number]) for row in sheet.cells]
-        cells.append(Text("\n".join(one[number] for one in sheet.guessed().values())))
+        cells.append(
+            Text("\n".join(one[number] for one in sheet.chance_by_title().values()))
+        )
         yield "\n".join(map(plain, head)), cells
     if sheet.ranks:
-        yield "rank", [*(Text(shown(rank)) for rank in sheet.ranks), Text("")]
+        yield "rank", [*(Text(cell_text(rank)) for rank in sheet.ranks), Text("")]
 
 
 def _part(sheet: TableLayout, columns: Sequence[Shown]) -> Table:
@@ -67,19 +69,23 @@ def _part(sheet: TableLayout, columns: Sequence[Shown]) -> Table:
     if sheet.chance and any(cells[-1].plain for _, cells in columns):
         part.add_section()
         part.add_row(
-            CHANCE, "", "\n".join(sheet.guessed()), *(cells[-1] for _, cells in columns)
+            CHANCE,
+            "",
+            "\n".join(sheet.chance_by_title()),
+            *(cells[-1] for _, cells in columns),
         )
     return part
 
 
 def _lines(cells: Sequence[TableCell]) -> Text:
     lines = (
-        Text(shown(cell), style="bold" if cell.place == 1 else "") for cell in cells
+        Text(cell_text(cell), style="bold" if cell.column_rank == 1 else "")
+        for cell in cells
     )
     return Text("\n").join(lines)
 
 
-def shown(cell: TableCell, written: Callable[[str], str] = plain) -> str:
+def cell_text(cell: TableCell, written: Callable[[str], str] = plain) -> str:
     """Write a number with what belongs to it; names as ``written`` has them."""
     interval = f"[{cell.interval}]" if cell.interval else ""
     value = cell.value + SUSPECT * cell.suspect
@@ -89,9 +95,9 @@ def shown(cell: TableCell, written: Callable[[str], str] = plain) -> str:
 
 def to_markdown(table: SummaryTable | TableLayout) -> str:
     """Give a table in GitHub's dialect, a line for each row and metric."""
-    sheet = as_sheet(table)
+    sheet = as_layout(table)
     ranks = ["rank"] if sheet.ranks else []
-    heads = [*(" ".join(head) for head in sheet.heads), *ranks]
+    heads = [*(" ".join(head) for head in sheet.headers), *ranks]
     lines = [
         markdown_row(map(escaped, ("upstream", "downstream", "metric", *heads))),
         markdown_rule(3, len(heads)),
@@ -106,12 +112,12 @@ def _markdown_lines(sheet: TableLayout) -> Iterator[str]:
         names = [escaped(row.upstream), escaped(row.downstream)]
         for place, title in enumerate(sheet.titles):
             cells = (_markdown_cell(found[place]) for found in sheet.cells[number])
-            ranks = map(shown, sheet.ranks[number : number + 1])
+            ranks = map(cell_text, sheet.ranks[number : number + 1])
             yield markdown_row([*names, title, *cells, *ranks])
-    for title, texts in sheet.guessed().items():
+    for title, texts in sheet.chance_by_title().items():
         yield markdown_row([CHANCE, "", title, *texts, *[""][: len(sheet.ranks)]])
 
 
 def _markdown_cell(cell: TableCell) -> str:
-    text = shown(cell, escaped)
-    return f"**{text}**" if cell.place == 1 else text
+    text = cell_text(cell, escaped)
+    return f"**{text}**" if cell.column_rank == 1 else text

@@ -38,7 +38,7 @@ from nserbench.leaderboard.reading.counts import (
     comparable,
     newest,
 )
-from nserbench.leaderboard.reading.counts_cache import remembered_tallies
+from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Seeds: TypeAlias = Mapping[int, Counts]
@@ -113,7 +113,7 @@ def robustness_table(
             row for row in summary.rows if any((row, one) in curves for one in places)
         ],
         places=places,
-        heads={place: _head(place, summary) for place in places},
+        headers={place: _header(place, summary) for place in places},
         metrics=metrics,
         entries={
             (row, place): _entry(curve, classes[place.corpus])
@@ -127,7 +127,7 @@ def robustness_table(
 
 def _answers(folders: Iterable[Path]) -> dict[tuple[Row, Column], Seeds]:
     """Read what is done."""
-    tallies, _ = newest(one for root in folders for one in remembered_tallies(root))
+    tallies, _ = newest(one for root in folders for one in read_counted_results(root))
     found = defaultdict(list)
     for tally in sorted(tallies, key=lambda one: one.seed):
         found[tally.row, tally.column].append(tally)
@@ -281,7 +281,7 @@ def _sorted(
     return sorted(places, key=order)
 
 
-def _head(place: RobustnessColumn, summary: SummaryTable) -> tuple[str, ...]:
+def _header(place: RobustnessColumn, summary: SummaryTable) -> tuple[str, ...]:
     """Give the lines above a column, with the marks of its protocol."""
     noises = ", ".join(place.noises)
     if len(place.noises) > 1:
@@ -292,7 +292,7 @@ def _head(place: RobustnessColumn, summary: SummaryTable) -> tuple[str, ...]:
         for one in summary.columns
         if (one.corpus, one.protocol) == (place.corpus, place.protocol)
     )
-    return place.corpus, noises, f"{snrs} dB", *summary.head(column)[2:]
+    return place.corpus, noises, f"{snrs} dB", *summary.header(column)[2:]
 
 
 def _entry(curve: _Curve, classes: Sequence[str]) -> Robustness:

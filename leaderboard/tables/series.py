@@ -16,8 +16,8 @@ from nserbench.benchmark.results.metrics import confusion
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import Column, Place, Row
-from nserbench.leaderboard.reading.latest import shown
+from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
+from nserbench.leaderboard.reading.latest import latest_results
 from nserbench.leaderboard.tables.summary import Score, SummaryTable
 
 FROM_CLEAN = "match error from clean"
@@ -47,7 +47,7 @@ class Curve:
 
     Attributes:
         row: What was tested; of a layer curve, without the layer and the groups.
-        place: Place; of an SNR curve, the condition is the noise alone.
+        column: Of an SNR curve, the condition is the noise alone.
         group: The groups that a layer curve's heads were told to read, as typed; empty
             where they read all that the upstream gives, and for an SNR curve.
         points: In ascending order of ``x``.
@@ -55,10 +55,10 @@ class Curve:
     """
 
     row: Row
-    place: Column
+    column: Column
     group: str
     points: Sequence[Point]
-    cells: Sequence[Place]
+    cells: Sequence[RowColumn]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +79,7 @@ class Confusion:
     matrix: NDArray[np.int64]
 
     @property
-    def cells(self) -> Sequence[Place]:
+    def cells(self) -> Sequence[RowColumn]:
         """Where it stands in the table."""
         return [(self.row, self.column)]
 
@@ -107,7 +107,7 @@ class WerPoint:
     high: float | None = None
 
     @property
-    def cells(self) -> Sequence[Place]:
+    def cells(self) -> Sequence[RowColumn]:
         """Where it stands in the table."""
         return [(self.row, self.column)]
 
@@ -138,7 +138,7 @@ class CostPoint:
     high: float | None = None
 
     @property
-    def cells(self) -> Sequence[Place]:
+    def cells(self) -> Sequence[RowColumn]:
         """Where it stands in the table."""
         return [(self.row, self.column)]
 
@@ -160,7 +160,7 @@ class LayerWeights:
     by_layer: Mapping[int, float]
 
     @property
-    def cells(self) -> Sequence[Place]:
+    def cells(self) -> Sequence[RowColumn]:
         """Where it stands in the table."""
         return [(self.row, self.column)]
 
@@ -210,7 +210,7 @@ def _point(x: float, score: Score) -> Point:
     return Point(x, score.value, score.low, score.high)
 
 
-_Points: TypeAlias = dict[tuple[Row, Column, str], list[tuple[Point, Place]]]
+_Points: TypeAlias = dict[tuple[Row, Column, str], list[tuple[Point, RowColumn]]]
 """Points with their places, by row, column and group of the curve."""
 
 
@@ -238,7 +238,7 @@ def confusions(results: Sequence[Result]) -> list[Confusion]:
     """Count the answers of each row in each column."""
     return [
         Confusion(row, column, seeds[0].classes, np.sum([*map(_matrix, seeds)], axis=0))
-        for (row, column), seeds in shown(results).items()
+        for (row, column), seeds in latest_results(results).items()
     ]
 
 
@@ -247,7 +247,7 @@ def _matrix(result: Result) -> NDArray[np.int64]:
     return confusion(answers.labels, answers.predicted, len(answers.classes))
 
 
-def understood(
+def wer_points(
     table: SummaryTable,
     results: Sequence[Result],
     metric: str,
@@ -263,7 +263,7 @@ def understood(
         against: ``clean`` takes the match error against the transcript of clean speech
             in place of the error rate against what was said.
     """
-    found, points = shown(results), []
+    found, points = latest_results(results), []
     key = "rate" if against == "reference" else "clean_match_error"
     for row, column, score in _scores(table, metric):
         heard = [one.recognition for one in found.get((row, column), ())]
@@ -285,7 +285,7 @@ def costs(
         results: Of the same folders; those count that say their seconds.
         metric: One of the table's.
     """
-    found, points = shown(results), []
+    found, points = latest_results(results), []
     for row, column, score in _scores(table, metric):
         spent = [one.costs for one in found.get((row, column), ())]
         if seconds := [whole for one in spent if (whole := _seconds(one)) is not None]:
@@ -320,7 +320,7 @@ def _count(spent: Mapping[str, float | int | None], name: str) -> int | None:
     return None if count is None else int(count)
 
 
-def pareto(costs: Sequence[CostPoint]) -> list[bool]:
+def on_pareto_front(costs: Sequence[CostPoint]) -> list[bool]:
     """Mark those that nothing in their column beats.
 
     One beats another if it is no worse in value and seconds, and better in one. Of
@@ -343,7 +343,7 @@ def layer_weights(results: Sequence[Result]) -> list[LayerWeights]:
         BadResult: if weights are no numbers by fold, group and layer.
     """
     averaged = []
-    for (row, column), seeds in shown(results).items():
+    for (row, column), seeds in latest_results(results).items():
         found: dict[str, dict[int, list[float]]] = {}
         for group, layer, weight in chain.from_iterable(map(_weights, seeds)):
             found.setdefault(group, {}).setdefault(layer, []).append(weight)

@@ -27,7 +27,7 @@ from nserbench.leaderboard.reading.counts import (
     condition_order,
     newest,
 )
-from nserbench.leaderboard.reading.counts_cache import remembered_tallies
+from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.tables.summary_notes import (
     Places,
     denominator_lines,
@@ -43,7 +43,7 @@ from nserbench.leaderboard.tables.summary_notes import (
 Samples: TypeAlias = dict[Column, dict[str, dict[Row, Sample]]]
 """What is measured, by column, metric and row."""
 
-FLATTERING = {
+SELECTION_WARNINGS = {
     "oracle": "chosen on test",
     "superb": "chosen on known speakers",
 }
@@ -123,7 +123,7 @@ class SummaryTable:
     reference: Row | None = None
     ranks: Ranks | None = None
 
-    def head(self, column: Column) -> tuple[str, ...]:
+    def header(self, column: Column) -> tuple[str, ...]:
         """Give the lines above a column; its protocol where that tells two apart.
 
         A choice that flatters is named above every number that it made.
@@ -131,7 +131,7 @@ class SummaryTable:
         place = (column.corpus, column.condition)
         split = [one for one in self.columns if (one.corpus, one.condition) == place]
         name = (column.protocol,) if len(split) > 1 else ()
-        return (*place, *name, *flattering(column.protocol))
+        return (*place, *name, *selection_warnings(column.protocol))
 
     def entries_of(self, column: Column) -> list[SummaryEntry]:
         """Return what is done in a column, in the order of the rows."""
@@ -151,7 +151,7 @@ class SummaryTable:
         return found.most_common(1)[0][0] if found else None
 
 
-def flattering(protocol: str) -> list[str]:
+def selection_warnings(protocol: str) -> list[str]:
     """Return what is to be said of a protocol whose choice flatters; else nothing.
 
     Examples:
@@ -159,7 +159,7 @@ def flattering(protocol: str) -> list[str]:
         (['chosen on test'], [])
     """
     variants = protocol.partition(" ")[0].split("+")
-    return [said for variant, said in FLATTERING.items() if variant in variants]
+    return [said for variant, said in SELECTION_WARNINGS.items() if variant in variants]
 
 
 def read_metrics(text: str) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def summary_table(
         UnknownName: if the reference has no result.
     """
     folders = [roots] if isinstance(roots, Path) else roots
-    read = (one for root in folders for one in remembered_tallies(root))
+    read = (one for root in folders for one in read_counted_results(root))
     tallies, older = newest(read)
     places: dict[tuple[Row, Column], list[CountedResult]] = defaultdict(list)
     for tally in sorted(tallies, key=_order):
@@ -223,7 +223,7 @@ def summary_table(
             {
                 column: found[metrics[0]]
                 for column, found in samples.items()
-                if not flattering(column.protocol)
+                if not selection_warnings(column.protocol)
             }
         ),
     )

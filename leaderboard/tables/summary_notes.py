@@ -23,7 +23,7 @@ def protocol_lines(places: Places) -> list[str]:
     )
     for tallies in places.values():
         for tally in tallies:
-            ways[tally.column.protocol][tally.settles].append(tally)
+            ways[tally.column.protocol][tally.protocol_settings].append(tally)
     return [line for name in sorted(ways) for line in _protocol(name, ways[name])]
 
 

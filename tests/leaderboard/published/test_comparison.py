@@ -8,10 +8,13 @@ import pytest
 from rich.console import Console
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.published.comparison import PublishedComparison, beside
+from nserbench.leaderboard.published.comparison import (
+    PublishedComparison,
+    compare_with_published,
+)
 from nserbench.leaderboard.published.data import Published, read_published
 from nserbench.leaderboard.published.render import (
-    print_beside,
+    print_comparison,
     to_csv,
     to_json,
     to_markdown,
@@ -84,14 +87,14 @@ def filled(root: Path, add: Add) -> Path:
 
 
 def view(root: Path, published: Published) -> PublishedComparison:
-    return beside(summary_table(root, METRICS), published)
+    return compare_with_published(summary_table(root, METRICS), published)
 
 
 def printed(
     view: PublishedComparison, width: int = 100, *, terminal: bool = False
 ) -> str:
     file = io.StringIO()
-    print_beside(view, Console(width=width, file=file, force_terminal=terminal))
+    print_comparison(view, Console(width=width, file=file, force_terminal=terminal))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
@@ -195,7 +198,7 @@ def test_numbers_of_theirs_enter_no_ranking(filled: Path, toy: Published) -> Non
     table = summary_table(filled, METRICS)
     before = render.to_markdown(table)
 
-    found = beside(table, toy)
+    found = compare_with_published(table, toy)
     text = printed(found, terminal=True) + to_markdown(found)
 
     # Theirs is better everywhere in this column, and ours stays the best of it.
@@ -327,7 +330,7 @@ def test_a_metric_that_is_not_printed_there_is_a_users_error(
     add()
 
     with pytest.raises(NserbenchError, match="add --metric uar,f1_macro"):
-        beside(summary_table(root, ["accuracy"]), toy)
+        compare_with_published(summary_table(root, ["accuracy"]), toy)
 
 
 def test_names_from_a_file_are_data_in_every_form(

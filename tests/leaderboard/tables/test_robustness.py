@@ -29,11 +29,15 @@ from nserbench.leaderboard.analysis.robustness_measures import (
     slope,
 )
 from nserbench.leaderboard.analysis.statistics import Sample
-from nserbench.leaderboard.reading.counts import Column, Row, read_tallies
+from nserbench.leaderboard.reading.counts import (
+    Column,
+    Row,
+    read_counted_results_uncached,
+)
 from nserbench.leaderboard.render.robustness_sheet import (
     robustness_csv,
     robustness_json,
-    robustness_sheet,
+    robustness_layout,
 )
 from nserbench.leaderboard.render.text import print_table, to_latex, to_markdown
 from nserbench.leaderboard.tables.robustness import robustness_table
@@ -46,7 +50,7 @@ PARK = RobustnessColumn("emodb", ("park",), "probe v1", (0.0, 5.0))
 
 def printed(table: RobustnessTable, width: int = 100) -> str:
     file = io.StringIO()
-    print_table(robustness_sheet(table), Console(width=width, file=file))
+    print_table(robustness_layout(table), Console(width=width, file=file))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
@@ -391,7 +395,7 @@ def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximatio
         add(upstream, condition=f"park@{snr}", predictions=many(random, 0.6))
     tallies = {
         (tally.row, tally.column.condition): tally.counts.resampled()
-        for tally in read_tallies(root)
+        for tally in read_counted_results_uncached(root)
     }
 
     def drawn(row: Row) -> tuple[float, np.ndarray]:
@@ -434,7 +438,7 @@ def test_a_reference_without_an_error_measures_none(root: Path, add: Add) -> Non
     table = robustness_table(root, ["uar"], reference=MEL)
 
     assert ("uar", "corruption") not in table.entries[WHISPER, PARK].measured
-    notes = robustness_sheet(table).notes
+    notes = robustness_layout(table).notes
     assert any("(CE): no result of the reference" in line for line in notes)
 
 
@@ -499,7 +503,7 @@ def test_other_snrs_are_another_column(root: Path, add: Add) -> None:
 
     table = robustness_table(root, ["uar"])
 
-    assert [table.heads[place] for place in table.places] == [
+    assert [table.headers[place] for place in table.places] == [
         ("emodb", "park", "-5, 0, 5 dB"),
         ("emodb", "park", "0, 5 dB"),
     ]
@@ -590,7 +594,7 @@ def test_a_choice_that_flatters_is_named_above_its_numbers(
 
     table = robustness_table(root, ["uar"])
 
-    assert table.heads[table.places[0]][-1] == "chosen on test"
+    assert table.headers[table.places[0]][-1] == "chosen on test"
 
 
 def test_the_table_for_a_terminal(filled: Path) -> None:
@@ -610,7 +614,7 @@ def test_the_table_for_a_terminal(filled: Path) -> None:
 
 
 def test_the_best_is_marked_where_losing_little_is_not_being_bad(filled: Path) -> None:
-    text = to_markdown(robustness_sheet(robustness_table(filled, ["uar"])))
+    text = to_markdown(robustness_layout(robustness_table(filled, ["uar"])))
 
     bold = {line.split("|")[3].strip() for line in text.splitlines() if "**" in line}
     assert bold == {"UAR area", "worst class"}
@@ -641,7 +645,9 @@ def in_json(table: RobustnessTable) -> Iterator[str]:
 
 
 def in_markdown(table: RobustnessTable) -> list[list[str]]:
-    lines = to_markdown(robustness_sheet(table)).split("\n| chance")[0].splitlines()[2:]
+    lines = (
+        to_markdown(robustness_layout(table)).split("\n| chance")[0].splitlines()[2:]
+    )
     cells = (line.strip("|").split("|")[3:] for line in lines)
     return [[cell.strip(" *") for cell in line] for line in cells]
 
@@ -670,7 +676,7 @@ def test_chance_and_pooled_folds_are_shown_as_in_the_leaderboard(
 
 
 def in_latex(table: RobustnessTable) -> Iterator[str]:
-    text = to_latex(robustness_sheet(table), intervals=True)
+    text = to_latex(robustness_layout(table), intervals=True)
     body = text.partition("\\midrule\n")[2].partition("\\midrule")[0]
     bare = re.sub(r"\\(textbf|underline){([^}]*)}", r"\2", body.replace("{[}", "["))
     bare = re.sub(r"~{\\scriptsize ([^}]*)}", r" \1", bare).replace("$", "")
@@ -716,7 +722,7 @@ def test_names_are_data_in_every_form(root: Path, add: Add) -> None:
         add(r"\input{x}<b>|", corpus="[bold]&", condition=f"[i]|@{snr}")
     table = robustness_table(root, ["uar"])
 
-    markdown, latex = (to(robustness_sheet(table)) for to in (to_markdown, to_latex))
+    markdown, latex = (to(robustness_layout(table)) for to in (to_markdown, to_latex))
 
     assert r"| \\input{x}&lt;b&gt;\| |" in markdown
     assert r"\textbackslash{}input\{x\}\textless{}b\textgreater{}\textbar{} &" in latex

@@ -7,8 +7,8 @@ import pytest
 
 from nserbench.benchmark.results.result import read_results
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import Column, Row, place
-from nserbench.leaderboard.reading.latest import shown
+from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
+from nserbench.leaderboard.reading.latest import latest_results
 from nserbench.leaderboard.tables.series import (
     CostPoint,
     Point,
@@ -16,9 +16,9 @@ from nserbench.leaderboard.tables.series import (
     costs,
     layer_curves,
     layer_weights,
-    pareto,
+    on_pareto_front,
     snr_curves,
-    understood,
+    wer_points,
 )
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
@@ -40,7 +40,7 @@ def test_an_snr_curve_holds_the_scores_of_the_table_from_low_to_high_level(
 
     (curve,) = snr_curves(table(root), "uar")
 
-    assert (curve.row, curve.place, curve.group) == (MEL, PARK, "")
+    assert (curve.row, curve.column, curve.group) == (MEL, PARK, "")
     assert [point.x for point in curve.points] == [-5, 0, 10]
     for point in curve.points:
         column = Column("emodb", f"park@{point.x:g}", "probe v1")
@@ -88,7 +88,7 @@ def test_single_layers_fold_into_a_curve_for_each_upstream_group_and_column(
     first, *others = layer_curves(table(root), "uar")
 
     assert (first.row, first.group) == (Row("whisper", "single"), "decoder")
-    found = {(one.row.upstream, one.group, one.place.condition) for one in others}
+    found = {(one.row.upstream, one.group, one.column.condition) for one in others}
     assert found == {
         ("whisper", "encoder", "clean"),
         ("whisper", "encoder", "park@0"),
@@ -148,7 +148,7 @@ def test_a_newer_failure_hides_an_older_answer_as_in_the_table(
     add()
     add(right=None, status="failed", reason="no room", digest="1" * 10)
 
-    assert shown(read_results(root)) == {}
+    assert latest_results(read_results(root)) == {}
     assert table(root).entries[MEL, CLEAN].status == "failed"
 
 
@@ -171,7 +171,7 @@ def test_seeds_of_one_instant_are_chosen_as_in_the_table(root: Path, add: Add) -
     add(right="11110000", provenance=at_once)
     add(right="1111", provenance=at_once, seed=1)
 
-    ((_, kept),) = shown(read_results(root)).items()
+    ((_, kept),) = latest_results(read_results(root)).items()
 
     assert tuple(one.seed for one in kept) == table(root).entries[MEL, CLEAN].seeds
 
@@ -180,7 +180,7 @@ def test_a_seed_tested_on_other_utterances_is_left_out(root: Path, add: Add) -> 
     add(right="1111")
     add(right="11111111", seed=1)
 
-    ((_, (kept,)),) = shown(read_results(root)).items()
+    ((_, (kept,)),) = latest_results(read_results(root)).items()
 
     assert kept.seed == 1
 
@@ -190,7 +190,9 @@ def test_results_stand_where_the_table_has_them(root: Path, add: Add) -> None:
     add(version=2)
     add("whisper", "last", protocol_details={"name": "probe"}, corpus="casia")
 
-    assert {place(one) for one in read_results(root)} == set(table(root).entries)
+    assert {row_and_column(one) for one in read_results(root)} == set(
+        table(root).entries
+    )
 
 
 def test_understanding_sets_the_error_rate_beside_the_metric(
@@ -200,7 +202,7 @@ def test_understanding_sets_the_error_rate_beside_the_metric(
         add(recognition={"measure": "WER", "rate": rate}, seed=seed, right="11111110")
     add("wavlm")
 
-    (found,) = understood(table(root), read_results(root), "f1_macro")
+    (found,) = wer_points(table(root), read_results(root), "f1_macro")
 
     score = table(root).entries[MEL, CLEAN].scores["f1_macro"]
     assert (found.row, found.column, found.measure) == (MEL, CLEAN, "WER")
@@ -212,7 +214,7 @@ def test_understanding_may_be_measured_from_clean_speech(root: Path, add: Add) -
     add(recognition={"measure": "WER", "rate": 2.0}, right="11111110")
     add(condition="park@0", recognition={"clean_match_error": 0.4}, right="11111100")
 
-    (found,) = understood(table(root), read_results(root), "f1_macro", "clean")
+    (found,) = wer_points(table(root), read_results(root), "f1_macro", "clean")
 
     assert found.column.condition == "park@0"
     assert (found.rate, found.measure) == (0.4, "match error from clean")
@@ -251,17 +253,17 @@ def cost(value: float, seconds: float, column: Column = CLEAN) -> CostPoint:
 def test_what_nothing_beats_in_both_value_and_time_is_marked() -> None:
     found = [cost(0.5, 1), cost(0.4, 2), cost(0.7, 2), cost(0.7, 3), cost(0.9, 30)]
 
-    assert pareto(found) == [True, False, True, False, True]
+    assert on_pareto_front(found) == [True, False, True, False, True]
 
 
 def test_equals_do_not_beat_each_other_and_columns_do_not_meet() -> None:
     found = [cost(0.5, 1), cost(0.5, 1), cost(0.4, 2, PARK)]
 
-    assert pareto(found) == [True, True, True]
+    assert on_pareto_front(found) == [True, True, True]
 
 
 def test_a_third_digit_of_seconds_decides_nothing() -> None:
-    assert pareto([cost(0.5, 48.8), cost(0.9, 49.2)]) == [False, True]
+    assert on_pareto_front([cost(0.5, 48.8), cost(0.9, 49.2)]) == [False, True]
 
 
 def weighted(*folds: dict[str, dict[str, float]]) -> dict[str, Any]:

@@ -267,7 +267,7 @@ def test_two_protocols_never_share_a_column(root: Path, add: Add) -> None:
 
     table = summary_table(root, ["uar"])
 
-    assert [table.head(column) for column in table.columns] == [
+    assert [table.header(column) for column in table.columns] == [
         ("emodb", "clean", "paper v1"),
         ("emodb", "clean", "probe v1"),
         ("emodb", "clean", "probe v2"),
@@ -295,7 +295,7 @@ def test_a_choice_that_flatters_is_named_above_every_number_it_made(
     table = summary_table(root, ["uar"])
 
     (column,) = table.columns
-    assert table.head(column) == ("emodb", "clean", mark)
+    assert table.header(column) == ("emodb", "clean", mark)
 
 
 def test_heads_with_recipes_of_their_own_are_named_beside_them(
