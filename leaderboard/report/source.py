@@ -253,7 +253,7 @@ class ReportData:
             key: value
             for table in read_published(PAPER).tables
             for row in table.rows
-            if row.meets(own)
+            if row.matches(own)
             for key, value in _numbers(table, row)
         }
 

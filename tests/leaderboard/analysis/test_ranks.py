@@ -120,7 +120,7 @@ def test_a_row_that_is_hardly_anywhere_is_not_ranked() -> None:
         {**samples(CLEAR[:1]), **dict(list(samples(CLEAR[:2], tested=1).items())[1:])},
         samples(CLEAR[:2], tested=1),
         {
-            row: Sample(0, 1, 500.0, one.seeds, None)
+            row: Sample(0, 1, 500.0, one.seed_values, None)
             for row, one in samples(CLEAR[:2]).items()
         },
     ],

@@ -68,7 +68,7 @@ def test_equal_seeds_are_pairs_whose_changes_count() -> None:
     drawn = np.random.default_rng(0).normal(0.6, 0.02, 2000)
     one = Sample(0, 20, 1e5, seeds, drawn, (0, 1, 2))
     better = Sample(0, 20, 1e5, seeds + 0.05, drawn + 0.05, (0, 1, 2))
-    others = replace(better, numbers=(3, 4, 5))
+    others = replace(better, seed_numbers=(3, 4, 5))
 
     same, paired, apart = one.minus(one), better.minus(one), others.minus(one)
 

@@ -359,8 +359,8 @@ def test_the_rows_marked_ft_meet_what_finetune_runs(table: str, finetune: str) -
         for title, name in names.items():
             (row,) = (each for each in one.rows if f"{title} (FT)" in each.label)
             (upstream,) = read_upstreams([name], plugins, finetune)
-            assert row.meets(Row(upstream.label, "last"))
-            assert not row.meets(Row(name, "last"))
+            assert row.matches(Row(upstream.label, "last"))
+            assert not row.matches(Row(name, "last"))
 
 
 def test_emobox_agrees_with_what_was_noted_of_it(field: str) -> None:
@@ -458,11 +458,13 @@ def test_a_star_stands_for_one_value_of_an_option() -> None:
     tables = read_published("paper").tables
     speechlm = next(row for row in tables[0].rows if "SpeechLM" in row.label)
 
-    assert speechlm.meets(Row("speechlm:checkpoint=base.pt", "ladapter"))
-    assert not speechlm.meets(
+    assert speechlm.matches(Row("speechlm:checkpoint=base.pt", "ladapter"))
+    assert not speechlm.matches(
         Row("speechlm:checkpoint=base.pt,groups=unit", "ladapter")
     )
-    assert not speechlm.meets(Row("speechlm:checkpoint=base.pt", "ladapter:state0=yes"))
+    assert not speechlm.matches(
+        Row("speechlm:checkpoint=base.pt", "ladapter:state0=yes")
+    )
 
 
 def test_the_file_in_the_documentation_is_read(own: Path) -> None:

@@ -29,11 +29,8 @@ from nserbench.leaderboard.analysis.robustness_measures import (
     slope,
 )
 from nserbench.leaderboard.analysis.statistics import Sample
-from nserbench.leaderboard.reading.counts import (
-    Column,
-    Row,
-    read_counted_results_uncached,
-)
+from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.render.robustness_sheet import (
     robustness_csv,
     robustness_json,
@@ -205,7 +202,7 @@ def test_snrs_with_other_seeds_make_no_curve(root: Path, add: Add) -> None:
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("human",)]
+    assert [place.noises for place in table.columns] == [("human",)]
 
 
 def test_measures_are_taken_from_the_curve_over_the_snr(filled: Path) -> None:
@@ -395,7 +392,7 @@ def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximatio
         add(upstream, condition=f"park@{snr}", predictions=many(random, 0.6))
     tallies = {
         (tally.row, tally.column.condition): tally.counts.resampled()
-        for tally in read_counted_results_uncached(root)
+        for tally in read_counted_results(root)
     }
 
     def drawn(row: Row) -> tuple[float, np.ndarray]:
@@ -489,9 +486,9 @@ def test_a_reference_on_other_utterances_measures_nothing(root: Path, add: Add) 
 def test_several_noises_are_averaged(filled: Path) -> None:
     table = robustness_table(filled, ["uar"])
 
-    noises = [place.noises for place in table.places]
+    noises = [place.noises for place in table.columns]
     assert noises == [("human",), ("park",), ("human", "park")]
-    each = [table.entries[WHISPER, place] for place in table.places]
+    each = [table.entries[WHISPER, place] for place in table.columns]
     human, park, mean = (entry.measured["uar", "area"].value for entry in each)
     assert mean == pytest.approx((human + park) / 2)
 
@@ -503,13 +500,13 @@ def test_other_snrs_are_another_column(root: Path, add: Add) -> None:
 
     table = robustness_table(root, ["uar"])
 
-    assert [table.headers[place] for place in table.places] == [
+    assert [table.headers[place] for place in table.columns] == [
         ("emodb", "park", "-5, 0, 5 dB"),
         ("emodb", "park", "0, 5 dB"),
     ]
     assert set(table.entries) == {
-        (WHISPER, table.places[0]),
-        (MEL, table.places[1]),
+        (WHISPER, table.columns[0]),
+        (MEL, table.columns[1]),
     }
 
 
@@ -535,7 +532,7 @@ def test_noises_on_other_utterances_are_not_averaged(root: Path, add: Add) -> No
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("human",), ("park",)]
+    assert [place.noises for place in table.columns] == [("human",), ("park",)]
 
 
 def test_noises_at_other_snrs_are_not_averaged(root: Path, add: Add) -> None:
@@ -544,7 +541,7 @@ def test_noises_at_other_snrs_are_not_averaged(root: Path, add: Add) -> None:
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("park",), ("human",)]
+    assert [place.noises for place in table.columns] == [("park",), ("human",)]
 
 
 def test_a_noise_at_one_snr_is_left_out_and_named(root: Path, add: Add) -> None:
@@ -553,7 +550,7 @@ def test_a_noise_at_one_snr_is_left_out_and_named(root: Path, add: Add) -> None:
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("park",)]
+    assert [place.noises for place in table.columns] == [("park",)]
     assert table.notes[-1] == "emodb human: one SNR only, so left out (mel x mean)"
 
 
@@ -565,7 +562,7 @@ def test_snrs_on_different_utterances_make_no_curve(root: Path, add: Add) -> Non
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("human",)]
+    assert [place.noises for place in table.columns] == [("human",)]
     assert table.notes[-1].startswith("emodb park: the SNRs were tested on different")
 
 
@@ -594,7 +591,7 @@ def test_a_choice_that_flatters_is_named_above_its_numbers(
 
     table = robustness_table(root, ["uar"])
 
-    assert table.headers[table.places[0]][-1] == "chosen on test"
+    assert table.headers[table.columns[0]][-1] == "chosen on test"
 
 
 def test_the_table_for_a_terminal(filled: Path) -> None:
