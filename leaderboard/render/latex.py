@@ -126,7 +126,7 @@ def _header_lines(layout: TableLayout) -> Iterator[str]:
         yield _line(["", "", *starmap(_heading, line), *rank])
         yield _rules([span for _, span in line])
     rank = ["rank"] if layout.ranks else []
-    yield _line(["upstream", "downstream", *starmap(_heading, lines[-1]), *rank])
+    yield _line(["upstream", "head", *starmap(_heading, lines[-1]), *rank])
 
 
 def _heading(text: str, span: int) -> str:

@@ -54,7 +54,7 @@ def _columns(layout: TableLayout) -> Iterator[TextColumn]:
 def _part(layout: TableLayout, columns: Sequence[TextColumn]) -> Table:
     part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     part.add_column("upstream", overflow="fold", max_width=24)
-    part.add_column("downstream", overflow="fold", max_width=16)
+    part.add_column("head", overflow="fold", max_width=16)
     part.add_column("")
     for header, _ in columns:
         part.add_column(Text(header), no_wrap=True)
@@ -94,7 +94,7 @@ def to_markdown(table: SummaryTable | TableLayout) -> str:
     ranks = ["rank"] if layout.ranks else []
     headers = [*(" ".join(header) for header in layout.headers), *ranks]
     lines = [
-        markdown_row(map(escaped, ("upstream", "downstream", "metric", *headers))),
+        markdown_row(map(escaped, ("upstream", "head", "metric", *headers))),
         markdown_rule(3, len(headers)),
         *_markdown_lines(layout),
     ]

@@ -19,7 +19,7 @@ def test_an_empty_folder_is_answered_with_what_to_run(root: Path) -> None:
 
     assert str(caught.value) == (
         f"{root} holds no results\n"
-        "  name another folder, or make results, for instance with\n"
+        "  name another folder, or make results, for example with\n"
         "    nserbench run --upstream mel --downstream mean --corpus demo "
         f"--out {root}"
     )
@@ -45,7 +45,7 @@ def test_a_condition_that_cannot_be_sorted_is_named(
 def test_a_result_without_its_time_is_named(root: Path, add: Add) -> None:
     folder = add(provenance={"finished": "yesterday"})
 
-    with pytest.raises(BadResult, match="'yesterday', no ISO 8601 time") as caught:
+    with pytest.raises(BadResult, match="'yesterday', not an ISO 8601 time") as caught:
         read_counted_results(root)
 
     assert str(folder) in str(caught.value)

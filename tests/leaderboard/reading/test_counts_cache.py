@@ -15,8 +15,8 @@ Add = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "SETTLED", 0)
+def cache_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MIN_AGE_NS", 0)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_file_of_another_version_is_not_used(
 def test_what_may_still_change_unnoticed_is_not_kept(
     root: Path, add: Add, reads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "SETTLED", 10**12)
+    monkeypatch.setattr(cache, "MIN_AGE_NS", 10**12)
     add()
 
     read_counted_results(root)

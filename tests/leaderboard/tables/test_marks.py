@@ -42,7 +42,7 @@ def test_a_suspect_number_is_marked_and_the_mark_explained(table: SummaryTable) 
 
     assert shown.count("50.0! [") == 2  # both metrics
     assert "100.0! " not in shown
-    assert "!: something makes the head suspect" in shown
+    assert "!: the training of this head is suspect" in shown
     for flag in ("dead head", "learned by heart"):
         assert f"{flag}, {MEANINGS[flag]}: mel x bigru (emodb park@0)" in shown
 

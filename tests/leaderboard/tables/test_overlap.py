@@ -62,14 +62,16 @@ def test_counts_that_are_none_are_refused_by_the_name_of_their_folder(
     [
         (["probe v1 on a: noise x; unit speaker"], "speakers"),
         (["probe v1"], "speakers"),
-        (["p: noise x; unit utterance (its ...)"], "the unit that a protocol names"),
+        (["p: noise x; unit utterance (its ...)"], "the unit that the protocol names"),
         (
             ["p: noise x; unit speaker", "p: noise x; unit dialogue"],
-            "speakers, or the unit that a protocol names",
+            "speakers, or the unit that the protocol names",
         ),
     ],
 )
 def test_a_unit_that_is_no_speaker_is_never_called_one(
     lines: list[str], over: str
 ) -> None:
-    assert brackets_note(lines, []) == f"in brackets 95 %, bootstrap over {over}"
+    note = brackets_note(lines, [])
+
+    assert note == f"95 % interval in brackets, by bootstrap over {over}"

@@ -276,7 +276,7 @@ def test_one_speaker_gives_no_interval(root: Path, add: Add) -> None:
     text = printed(robustness_table(root, ["uar"]))
 
     assert "100.0 [-]" in text
-    assert "\n[-]: no interval, with one speaker" in text
+    assert "\n[-]: no interval, since there is only one speaker" in text
 
 
 def test_the_worst_class_is_that_with_the_lowest_recall(filled: Path) -> None:
@@ -436,7 +436,7 @@ def test_a_reference_without_an_error_measures_none(root: Path, add: Add) -> Non
 
     assert ("uar", "corruption") not in table.entries[WHISPER, PARK].measured
     notes = robustness_layout(table).notes
-    assert any("(CE): no result of the reference" in line for line in notes)
+    assert any("(CE): the reference has no result" in line for line in notes)
 
 
 def test_a_reference_without_noise_is_said_to_be_missing(root: Path, add: Add) -> None:
@@ -447,7 +447,9 @@ def test_a_reference_without_noise_is_said_to_be_missing(root: Path, add: Add) -
     text = printed(robustness_table(root, ["uar"], reference=WHISPER))
 
     assert re.search(r"UAR rCE +-\n", text)
-    assert "and with the same seeds, of the row or" in text
+    assert "the row or the reference has no result on clean speech" in " ".join(
+        text.split()
+    )
 
 
 def test_without_clean_speech_no_loss_is_told(root: Path, add: Add) -> None:
@@ -457,7 +459,7 @@ def test_without_clean_speech_no_loss_is_told(root: Path, add: Add) -> None:
     text = printed(robustness_table(root, ["uar"]))
 
     assert re.search(r"UAR lost +-\n", text)
-    below = "-: no clean result on the same utterances and with the same seeds\n"
+    below = "-: no result on clean speech with the same utterances and seeds\n"
     assert f"\n{below}" in text
 
 
@@ -551,7 +553,10 @@ def test_a_noise_at_one_snr_is_left_out_and_named(root: Path, add: Add) -> None:
     table = robustness_table(root, ["uar"])
 
     assert [place.noises for place in table.columns] == [("park",)]
-    assert table.notes[-1] == "emodb human: one SNR only, so left out (mel x mean)"
+    assert (
+        table.notes[-1]
+        == "emodb human: tested at one SNR only, so missing here (mel x mean)"
+    )
 
 
 def test_snrs_on_different_utterances_make_no_curve(root: Path, add: Add) -> None:
@@ -600,7 +605,7 @@ def test_the_table_for_a_terminal(filled: Path) -> None:
     assert [re.split(r"  +", line.strip()) for line in lines[:3]] == [
         ["emodb", "emodb"],
         ["human†", "park†"],
-        ["upstream", "downstream", "0, 5 dB", "0, 5 dB"],
+        ["upstream", "head", "0, 5 dB", "0, 5 dB"],
     ]
     assert [line[:27].rstrip() for line in lines[4:8]] == [
         "mel       mean  UAR area",
@@ -623,7 +628,7 @@ def test_what_the_measures_are_is_said_below(filled: Path) -> None:
     below = text.partition("\n\n")[2]
     for title in ("†", "area", "/dB", "CE", "rCE", "worst class"):
         assert f"\n{title}: " in below
-    assert "in percent of what mel x mean loses" in " ".join(below.split())
+    assert "in percent of the loss of mel x mean" in " ".join(below.split())
     assert "protocol probe v1 on emodb: epochs 50, standardise yes\n" in below
 
 

@@ -13,10 +13,10 @@ from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Column, Counts, Row
 from nserbench.leaderboard.tables.summary import read_metrics, summary_table
 
-ONE_SEED = "one seed: what another seed would change is not in intervals and tests"
+ONE_SEED = "one seed: intervals and tests do not include the variance over seeds"
 TOO_FEW = (
-    "emodb clean: too few speakers (or other units) for a difference between so many "
-    "rows to be significant"
+    "emodb clean: no difference can be significant, with too few speakers (or other "
+    "units of independence) for so many rows"
 )
 Add = Callable[..., Path]
 MEL = Row("mel", "mean")
@@ -185,7 +185,7 @@ def test_several_folders_make_one_table(root: Path, add: Add, tmp_path: Path) ->
     assert [row.upstream for row in table.rows] == ["mel", "whisper"]
 
 
-def test_a_seed_tested_on_other_utterances_is_left_out_and_named(
+def test_a_seed_tested_on_other_utterances_is_named_and_not_averaged(
     root: Path, add: Add
 ) -> None:
     add(right="1111", seed=0)
@@ -198,8 +198,8 @@ def test_a_seed_tested_on_other_utterances_is_left_out_and_named(
         "seeds: 1",
         ONE_SEED,
         (
-            "mel x mean, emodb clean: seed 0 is left out, it was tested on other "
-            "utterances, labels or folds than the newest"
+            "mel x mean, emodb clean: seed 0 is not averaged, since it was tested on "
+            "other utterances, labels or folds than the newest result"
         ),
     ]
 
@@ -210,8 +210,8 @@ def test_seeds_that_differ_between_cells_are_mentioned(root: Path, add: Add) -> 
     add("whisper")
 
     assert summary_table(root, ["uar"]).notes == [
-        "seeds differ between cells: csv and json say which",
-        f"where there is {ONE_SEED}",
+        "seeds differ between cells; the CSV and JSON formats list them",
+        f"cells with {ONE_SEED}",
         TOO_FEW,
     ]
 
@@ -252,8 +252,8 @@ def test_rows_tested_on_different_utterances_are_mentioned_once(
         ONE_SEED,
         (
             "emodb clean, emodb park@0: rows were tested on different utterances, "
-            "labels or folds and do not compare (utterances: mel x mean 8, "
-            "whisper x mean 8 | wavlm x mean 4)"
+            "labels or folds and cannot be compared (number of utterances: "
+            "mel x mean 8, whisper x mean 8 | wavlm x mean 4)"
         ),
         TOO_FEW.replace("clean", "clean, emodb park@0"),
     ]
@@ -328,7 +328,7 @@ def test_reasons_are_given_once_for_each_row(root: Path, add: Add) -> None:
     table = summary_table(root, ["uar"])
 
     assert table.notes == [
-        "seeds differ between cells: csv and json say which",
+        "seeds differ between cells; the CSV and JSON formats list them",
         ONE_SEED,
         TOO_FEW,
         "n/a: mel x last (emodb clean, emodb park@0): mel has one layer",
