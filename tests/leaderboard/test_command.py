@@ -24,12 +24,14 @@ def test_the_table_is_printed_by_default(root: Path, add: Add) -> None:
         "",
         "chance          F1  50.0",
         "",
-        "F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers",
-        "†: fewer than 10 speakers (or other units), so intervals and tests are rough",
-        "chance: guessing, every class equally often",
+        "F1: mean of folds, in percent; 95 % interval in brackets, by bootstrap over",
+        "speakers",
+        "†: fewer than 10 speakers (or other units of independence), so intervals and",
+        "tests are only approximate",
+        "chance: chance level, if each class is guessed equally often",
         "protocol probe v1 on emodb: epochs 50, standardise yes",
         "seeds: 0",
-        "one seed: what another seed would change is not in intervals and tests",
+        "one seed: intervals and tests do not include the variance over seeds",
     ]
 
 
@@ -53,7 +55,7 @@ def test_the_folder_is_that_of_the_settings_unless_given(
     ("form", "beginning"),
     [
         ("markdown", "| upstream |"),
-        ("csv", "upstream,head"),
+        ("csv", "upstream,downstream"),
         ("json", '{\n "unit"'),
         ("latex", "% needs"),
     ],

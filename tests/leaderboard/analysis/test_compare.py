@@ -296,7 +296,7 @@ def test_cells_without_a_seed_in_common_are_refused(add: Add) -> None:
 def test_a_cell_is_not_compared_with_itself(add: Add) -> None:
     folder = add()
 
-    with pytest.raises(BadResult, match="is named twice"):
+    with pytest.raises(BadResult, match="is compared with itself"):
         read_pairs(folder, folder)
 
 
@@ -319,7 +319,7 @@ def test_a_cell_that_is_not_done_is_refused_with_the_reason(add: Add) -> None:
 def test_other_utterances_are_counted(add: Add) -> None:
     first, second = add(), add("opensmile", right="11111")
 
-    with pytest.raises(BadResult, match="do not compare") as refused:
+    with pytest.raises(BadResult, match="cannot be compared") as refused:
         read_pairs(first, second)
 
     assert str(refused.value).splitlines()[2].strip() == (
@@ -342,7 +342,7 @@ def test_what_is_said_differently_of_an_utterance_is_named(
     first = add()
     other = dataclasses.replace(known(first), **change)
 
-    with pytest.raises(BadResult, match=f"another {what}, such as u0: {told}"):
+    with pytest.raises(BadResult, match=f"another {what}, for example u0: {told}"):
         read_pairs(first, add(predictions=other))
 
 

@@ -112,8 +112,8 @@ Secret   reported only   UAR  - / 100              - / 99.00
                          F1   - / 100.0
 
 theirs: Doe: A toy, 2020, https://example.org/toy
-ours / theirs (ours minus theirs), percent
-no result of ours has a counterpart in Table 2
+each cell: ours / theirs (ours minus theirs), in percent
+not shown, since we have no results for them: Table 2
 their protocol: epochs 50, learning_rate 1e-4, standardise not said
 learning_rate: theirs 1e-4
 standardise: ours yes, theirs not said
@@ -235,11 +235,11 @@ def test_each_protocol_of_ours_has_a_column(
 
     lines = printed(view(root, toy)).splitlines()
 
-    heads = "\n".join(lines[1:6])
-    assert heads.count("Clean") == 2
-    assert "paper v1" in heads
-    assert "probe+oracle v1" in heads
-    assert "chosen on test" in heads
+    headers = "\n".join(lines[1:6])
+    assert headers.count("Clean") == 2
+    assert "paper v1" in headers
+    assert "probe+oracle v1" in headers
+    assert "chosen on test" in headers
 
 
 def test_what_differs_in_a_protocol_is_named_with_its_rows(
@@ -320,7 +320,8 @@ def test_a_reference_that_meets_nothing_says_so(
 
     assert printed(view(root, toy)) == (
         "theirs: Doe: A toy, 2020, https://example.org/toy\n"
-        "no result of ours has a counterpart there; csv and json list all of it\n"
+        "none of our results can be compared with it; the CSV and JSON formats list "
+        "all published\nnumbers\n"
     )
 
 
