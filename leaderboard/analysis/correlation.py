@@ -72,8 +72,8 @@ def correlate(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Correlat
     first, second = np.asarray(x, float), np.asarray(y, float)
     if not can_correlate(x, y):
         raise NserbenchError(
-            f"a correlation needs {FEWEST} or more points that differ in both "
-            f"measures; there are {len(first)}\n  run more conditions or upstreams"
+            f"no correlation over {len(first)} points: it needs {FEWEST} or more, and "
+            "both measures must vary\n  run more conditions or upstreams"
         )
     pearson = pearsonr(first, second)
     fisher = pearson.confidence_interval(0.95)

@@ -61,7 +61,7 @@ def test_the_bootstrap_leaves_out_draws_of_one_point() -> None:
 def test_too_few_points_or_equal_ones_are_refused(
     x: list[float], y: list[float]
 ) -> None:
-    with pytest.raises(NserbenchError, match="4 or more points that differ"):
+    with pytest.raises(NserbenchError, match="it needs 4 or more, and both"):
         correlate(x, y)
 
 

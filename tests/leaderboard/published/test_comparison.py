@@ -136,7 +136,7 @@ MARKDOWN = """\
 - theirs: Doe: A toy, 2020, https://example.org/toy
 """
 CSV = """\
-reference,table,label,upstream,head,corpus,condition,protocol,metric,printed,status
+reference,table,label,upstream,downstream,corpus,condition,protocol,metric,printed,status
 toy,Table 1,Mel,mel,mean,emodb,clean,probe v1,uar,97.10,done
 toy,Table 1,Mel,mel,mean,emodb,clean,probe v1,f1_macro,99.9,done
 toy,Table 1,Mel,mel,mean,emodb,park@0,probe v1,uar,60.0,done
@@ -221,7 +221,7 @@ def test_a_row_of_theirs_meets_every_row_of_ours_that_it_may_be(
     add("whisper", "last")
     add("whisper", "mean", right="11111110")
 
-    found = [one for one in view(root, toy).pairs if one.printed.label == "Whisper"]
+    found = [one for one in view(root, toy).pairs if one.printed_row.label == "Whisper"]
 
     met = {str(one.row): one.score and one.score.value for one in found}
     assert met == {"whisper x last": 1.0, "whisper x mean": pytest.approx(0.8667, 1e-3)}
@@ -321,7 +321,7 @@ def test_a_reference_that_meets_nothing_says_so(
     assert printed(view(root, toy)) == (
         "theirs: Doe: A toy, 2020, https://example.org/toy\n"
         "none of our results can be compared with it; the CSV and JSON formats list "
-        "all published\nnumbers\n"
+        "all\npublished numbers\n"
     )
 
 
@@ -355,7 +355,7 @@ def test_the_papers_numbers_stand_beside_ours(root: Path, add: Add) -> None:
     found = view(root, read_published("paper"))
 
     met = {
-        (one.table.name, one.printed.label, one.theirs)
+        (one.table.name, one.printed_row.label, one.theirs)
         for one in found.pairs
         if one.entry and one.metric == "uar"
     }

@@ -504,7 +504,7 @@ def test_word_error_rates_of_ones_own_file_are_read(own: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('"0.30"', '"30"', "'30' is no fraction of 1 in quotes"),
+        ('"0.30"', '"30"', "'30' is not a fraction of 1 in quotes"),
         ('["0.30", "-"]', '["0.30"]', "'values' must hold 2 texts"),
         ('["0.30", "-"]', "[0.3, 0.4]", "'values' must be a list of texts in quotes"),
         ('r = "-0.5"', 'rho = "-0.5"', "words: unknown key 'rho'"),

@@ -30,7 +30,7 @@ def test_a_stored_metric_is_reported_and_computed_again(lab: Path, out: Path) ->
     found = merge([lab], out)
 
     assert found.recomputed == [
-        f"{folder}: uar.mean is 0.99, and by its predictions 0.875"
+        f"{folder}: uar.mean is 0.99, but 0.875 from the predictions"
     ]
     written = json.loads((out / folder.name / "result.json").read_text())
     assert written["metrics"]["uar"]["mean"] == 0.875
