@@ -78,7 +78,7 @@ def toy(tmp_path: Path) -> Published:
 
 @pytest.fixture
 def filled(root: Path, add: Add) -> Path:
-    """Give a row that meets theirs, one that failed, and one that they do not have."""
+    """Write a row that matches a published one, one that failed, and another one."""
     add("mel", "mean", "clean", "11111110")
     add("mel", "mean", "park@0", "11100101")
     add("whisper", "mean", "clean", None, status="failed", reason="out of memory")
@@ -150,15 +150,19 @@ toy,Table 2,Mel,mel,mean,emodb,sea@5,,uar,50.00,
 """
 
 
-def test_ours_beside_theirs_on_a_terminal(filled: Path, toy: Published) -> None:
+def test_the_comparison_with_published_numbers_on_a_terminal(
+    filled: Path, toy: Published
+) -> None:
     assert printed(view(filled, toy)) == TERMINAL
 
 
-def test_ours_beside_theirs_in_markdown(filled: Path, toy: Published) -> None:
+def test_the_comparison_with_published_numbers_in_markdown(
+    filled: Path, toy: Published
+) -> None:
     assert to_markdown(view(filled, toy)).startswith(MARKDOWN)
 
 
-def test_csv_has_a_line_for_each_number_of_theirs(filled: Path, toy: Published) -> None:
+def test_csv_has_a_row_for_each_published_number(filled: Path, toy: Published) -> None:
     lines = to_csv(view(filled, toy)).splitlines()
 
     assert [",".join(line.split(",")[:11]) for line in lines] == CSV.splitlines()
@@ -184,7 +188,9 @@ def test_all_forms_carry_the_same_numbers(filled: Path, toy: Published) -> None:
             assert f"| {shown} |" in to_markdown(found)
 
 
-def test_the_difference_is_of_what_is_not_rounded(filled: Path, toy: Published) -> None:
+def test_the_difference_is_computed_before_rounding(
+    filled: Path, toy: Published
+) -> None:
     scores = summary_table(filled, METRICS).entries
 
     pair = view(filled, toy).pairs[1]
@@ -194,7 +200,7 @@ def test_the_difference_is_of_what_is_not_rounded(filled: Path, toy: Published) 
     assert pair.difference == pytest.approx(ours.scores["f1_macro"].value - 0.999)
 
 
-def test_numbers_of_theirs_enter_no_ranking(filled: Path, toy: Published) -> None:
+def test_published_numbers_are_never_ranked(filled: Path, toy: Published) -> None:
     table = summary_table(filled, METRICS)
     before = render.to_markdown(table)
 
@@ -215,7 +221,7 @@ def _upstream(row: Row) -> str:
     return row.upstream
 
 
-def test_a_row_of_theirs_meets_every_row_of_ours_that_it_may_be(
+def test_a_published_row_is_compared_with_every_matching_row_of_ours(
     root: Path, add: Add, toy: Published
 ) -> None:
     add("whisper", "last")
@@ -291,7 +297,9 @@ def test_numbers_are_compared_as_numbers(root: Path, add: Add, toy: Published) -
     assert lines == ["standardise: ours no, theirs not said", "folds: theirs 5"]
 
 
-def test_columns_that_do_not_fit_stand_below(filled: Path, toy: Published) -> None:
+def test_columns_that_do_not_fit_are_in_a_table_below(
+    filled: Path, toy: Published
+) -> None:
     lines = printed(view(filled, toy), width=60).splitlines()
 
     assert [line.split() for line in lines if "emodb" in line][:2] == [["emodb"]] * 2
@@ -313,7 +321,7 @@ def test_two_tables_of_one_name_stay_apart(
     assert titles == ["Toy, Table 1: all of it", "Toy, Table 1"]
 
 
-def test_a_reference_that_meets_nothing_says_so(
+def test_a_note_says_if_no_result_matches_the_publication(
     root: Path, add: Add, toy: Published
 ) -> None:
     add(corpus="demo")
@@ -321,7 +329,7 @@ def test_a_reference_that_meets_nothing_says_so(
     assert printed(view(root, toy)) == (
         "theirs: Doe: A toy, 2020, https://example.org/toy\n"
         "none of our results can be compared with it; the CSV and JSON formats list "
-        "all\npublished numbers\n"
+        "all published numbers\n"
     )
 
 
@@ -348,7 +356,7 @@ def test_names_from_a_file_are_data_in_every_form(
     assert "| \\[red\\]a\\|b\\[/red\\]\\*&lt;b&gt; |" in to_markdown(found)
 
 
-def test_the_papers_numbers_stand_beside_ours(root: Path, add: Add) -> None:
+def test_the_papers_numbers_are_compared_with_ours(root: Path, add: Add) -> None:
     add("whisper", "ladapter", "park@0", corpus="iemocap")
     add("whisper-enc", "weighted-sum", "park@0", "11111110", corpus="iemocap")
 

@@ -11,7 +11,7 @@ from nserbench.leaderboard.reading.counts_cache import read_counted_results
 Add = Callable[..., Path]
 
 
-def test_an_empty_folder_is_answered_with_what_to_run(root: Path) -> None:
+def test_an_empty_folder_is_an_error_that_says_what_to_run(root: Path) -> None:
     root.mkdir()
 
     with pytest.raises(BadResult) as caught:
@@ -25,7 +25,7 @@ def test_an_empty_folder_is_answered_with_what_to_run(root: Path) -> None:
     )
 
 
-def test_a_folder_that_is_not_there_is_an_error(root: Path) -> None:
+def test_a_missing_folder_is_an_error(root: Path) -> None:
     with pytest.raises(BadResult, match="results is not a folder"):
         read_counted_results(root)
 
@@ -75,7 +75,9 @@ def test_of_two_results_with_one_name_the_newest_is_kept(root: Path, add: Add) -
     ]
 
 
-def test_a_failure_that_was_put_right_is_not_mentioned(root: Path, add: Add) -> None:
+def test_an_old_failure_is_not_mentioned_after_a_finished_result(
+    root: Path, add: Add
+) -> None:
     add(right=None, status="failed", reason="out of memory")
     add()
 
@@ -85,7 +87,7 @@ def test_a_failure_that_was_put_right_is_not_mentioned(root: Path, add: Add) -> 
     assert lines == []
 
 
-def test_a_failure_after_a_result_is_what_is_shown(root: Path, add: Add) -> None:
+def test_a_failure_after_a_finished_result_is_shown(root: Path, add: Add) -> None:
     add()
     add(right=None, status="failed", reason="out of memory")
 

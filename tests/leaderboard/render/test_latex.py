@@ -154,7 +154,7 @@ def test_the_table_in_latex(filled: SummaryTable) -> None:
     check_structure(LATEX)
 
 
-def test_one_metric_stands_in_the_caption_alone() -> None:
+def test_a_single_metric_is_only_in_the_caption() -> None:
     text = to_latex(table({(MEL, CLEAN): scored(0.5)}))
 
     check_structure(text)
@@ -162,7 +162,7 @@ def test_one_metric_stands_in_the_caption_alone() -> None:
     assert r"upstream & head & \multicolumn{1}{c}{clean} \\" in text
 
 
-def test_intervals_stand_behind_the_numbers_where_asked(filled: SummaryTable) -> None:
+def test_intervals_follow_the_numbers_on_request(filled: SummaryTable) -> None:
     text = to_latex(filled, intervals=True)
 
     check_structure(text)

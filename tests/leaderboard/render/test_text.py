@@ -73,7 +73,7 @@ def printed(table: SummaryTable, width: int = 100, *, terminal: bool = False) ->
 
 @pytest.fixture
 def filled() -> SummaryTable:
-    """Give three rows in two conditions, with an empty place of each kind."""
+    """Return three rows in two conditions, with an empty place of each kind."""
     return made(
         {
             (LAST, CLEAN): SummaryEntry("not applicable", {}, (), 0),
@@ -88,7 +88,7 @@ def filled() -> SummaryTable:
 
 @pytest.fixture
 def marked() -> SummaryTable:
-    """Give a table with a reference row, ties, ranks and few speakers."""
+    """Return a table with a reference row, ties, ranks and few speakers."""
     lower = Difference(-0.125, -0.2, -0.0312, 0.0004)
     higher = Difference(0.02, -0.01, 0.05, 0.3)
     return made(
@@ -215,7 +215,7 @@ def test_the_table_for_a_terminal(filled: SummaryTable) -> None:
     assert printed(filled, width=88) == TERMINAL
 
 
-def test_columns_that_do_not_fit_stand_below(filled: SummaryTable) -> None:
+def test_columns_that_do_not_fit_are_in_a_table_below(filled: SummaryTable) -> None:
     assert printed(filled, width=55).partition("\nUAR")[0] == NARROW
 
 
@@ -359,7 +359,7 @@ def test_all_forms_carry_the_same_numbers() -> None:
 
 
 def forms(table: SummaryTable) -> Iterator[str]:
-    """Give the forms that people read, as plain text."""
+    """Return the forms that people read, as plain text."""
     yield printed(table, width=400)
     yield to_markdown(table)
     text = to_latex(table, intervals=True).replace(r"~{\scriptsize {[}", " [")
@@ -415,13 +415,13 @@ def test_all_forms_carry_the_same_chance_and_the_same_mark_of_pooled_folds() -> 
     assert "chance &  & 25.0 & 20.0 & 33.0 & 31.0 " in latex
 
 
-def test_where_all_folds_are_pooled_the_caption_does_not_speak_of_their_mean() -> None:
+def test_where_all_folds_are_pooled_the_caption_says_so() -> None:
     table = made({(MEAN, CLEAN): replace(scored(0.5), pooled=True)})
 
     assert "UAR: all folds together, in percent" in to_markdown(table)
 
 
-def test_a_chance_is_that_of_what_most_rows_were_tested_on() -> None:
+def test_the_chance_level_is_that_of_most_rows() -> None:
     entries = {
         (row, CLEAN): replace(scored(0.5), chance={"uar": chance})
         for row, chance in ((LAST, 0.3), (MEAN, 0.25), (WHISPER, 0.25))
@@ -430,7 +430,7 @@ def test_a_chance_is_that_of_what_most_rows_were_tested_on() -> None:
     assert made(entries).chance(CLEAN, "uar") == 0.25
 
 
-def test_json_holds_what_stands_below_the_table(marked: SummaryTable) -> None:
+def test_json_has_the_notes_below_the_table(marked: SummaryTable) -> None:
     content = json.loads(to_json(replace(marked, notes=["seeds: 0"])))
 
     mean = {"upstream": "mel", "downstream": "mean"}
@@ -469,7 +469,7 @@ def test_the_best_is_bold_on_a_terminal(filled: SummaryTable) -> None:
     assert "\x1b[1m87.5" not in text
 
 
-def test_ties_are_what_a_reader_cannot_tell_apart() -> None:
+def test_numbers_with_equal_digits_are_equally_good() -> None:
     values = {LAST: 0.87501, MEAN: 0.87498, WHISPER: 0.87444}
 
     text = to_markdown(
@@ -492,7 +492,7 @@ def test_protocols_split_a_column_and_are_in_its_header() -> None:
     ]
 
 
-def test_several_seeds_are_said_to_be_in_the_intervals() -> None:
+def test_a_note_says_that_intervals_include_several_seeds() -> None:
     entry = replace(scored(0.5), seeds=(0, 1))
 
     text = " ".join(printed(made({(MEAN, CLEAN): entry})).split())

@@ -75,7 +75,7 @@ def tampered(found: Predictions) -> Predictions:
         ({"condition": "park"}, "neither clean nor NOISE@SNR"),
     ],
 )
-def test_a_result_that_contradicts_itself_is_refused_whatever_is_asked(
+def test_an_inconsistent_result_is_refused_even_with_separate(
     lab: Path, out: Path, changes: dict[str, Any], said: str
 ) -> None:
     folder = add(lab, **changes)

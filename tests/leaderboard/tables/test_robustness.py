@@ -58,7 +58,7 @@ def sample(value: float, *drawn: float, units: int = 10) -> Sample:
 
 @pytest.fixture
 def filled(root: Path, add: Add) -> Path:
-    """Give two rows on clean speech and in two noises at two SNRs.
+    """Return two rows on clean speech and in two noises at two SNRs.
 
     UAR of mel in the park: 0.75 at 0 dB, 0.875 at 5 dB.
     """
@@ -135,11 +135,11 @@ def test_the_example_of_the_docs_follows_from_the_papers_tables() -> None:
     assert f"mCE is {mce:.1f} and the relative mCE {relative_mce:.1f}." in page
 
 
-def test_a_reference_that_loses_nothing_measures_nothing() -> None:
+def test_a_reference_without_a_loss_gives_no_relative_error() -> None:
     assert ratio(sample(0.2, 0.1, 0.3), sample(0.0, 0.1, 0.1)) is None
 
 
-def test_there_is_no_interval_where_the_reference_may_lose_nothing() -> None:
+def test_there_is_no_interval_if_that_of_the_reference_includes_0() -> None:
     found = ratio(sample(0.2, 0.1, 0.3), sample(0.1, 0.2, 0.0))
 
     assert found is not None
@@ -168,7 +168,7 @@ def test_the_interval_of_the_relative_error_is_fiellers() -> None:
     assert np.ptp(wanted) < 0.15  # it would be 0.24, were nothing common to both
 
 
-def test_seeds_that_differ_widen_the_intervals(root: Path, add: Add) -> None:
+def test_the_variance_over_seeds_widens_the_intervals(root: Path, add: Add) -> None:
     half = "10101010"  # of every speaker, so that all draws are alike
     for upstream, seed, noisy in (
         ("mel", 0, half),
@@ -195,7 +195,9 @@ def test_seeds_that_differ_widen_the_intervals(root: Path, add: Add) -> None:
     assert unsteady.low < 0
 
 
-def test_snrs_with_other_seeds_make_no_curve(root: Path, add: Add) -> None:
+def test_snrs_with_different_seeds_are_not_joined_to_a_curve(
+    root: Path, add: Add
+) -> None:
     for condition, seed in (("park@0", 0), ("park@5", 1), ("human@0", 0)):
         add(condition=condition, seed=seed)
     add(condition="human@5", seed=0)
@@ -256,7 +258,7 @@ def test_the_snrs_share_their_draws(root: Path, add: Add) -> None:
         assert one.high - one.low == pytest.approx(2 * spans[kind] * unseen(8, 3))
 
 
-def test_intervals_hold_the_value(filled: Path) -> None:
+def test_intervals_contain_the_value(filled: Path) -> None:
     table = robustness_table(filled, ["uar", "f1_macro"])
 
     estimates = [
@@ -285,7 +287,7 @@ def test_the_worst_class_is_that_with_the_lowest_recall(filled: Path) -> None:
     assert entry.worst == WorstClass("neutral", 0.75)
 
 
-def test_a_class_that_nobody_speaks_is_not_the_worst(root: Path, add: Add) -> None:
+def test_a_class_without_utterances_is_not_the_worst(root: Path, add: Add) -> None:
     classes = ("anger", "joy", "neutral")
     labels = np.array([0, 2, 0, 2])
     spoken = Predictions(
@@ -427,7 +429,9 @@ def test_without_clean_speech_there_is_a_corruption_error_and_no_relative_one(
     assert ("uar", "relative") not in measured
 
 
-def test_a_reference_without_an_error_measures_none(root: Path, add: Add) -> None:
+def test_a_reference_without_errors_gives_no_corruption_error(
+    root: Path, add: Add
+) -> None:
     for upstream, snr in product(("mel", "whisper"), (0, 5)):
         right = "11111111" if upstream == "mel" else "11101110"
         add(upstream, condition=f"park@{snr}", right=right)
@@ -452,7 +456,7 @@ def test_a_reference_without_noise_is_said_to_be_missing(root: Path, add: Add) -
     )
 
 
-def test_without_clean_speech_no_loss_is_told(root: Path, add: Add) -> None:
+def test_without_clean_speech_there_is_no_loss(root: Path, add: Add) -> None:
     for condition in ("park@0", "park@5"):
         add(condition=condition)
 
@@ -463,7 +467,7 @@ def test_without_clean_speech_no_loss_is_told(root: Path, add: Add) -> None:
     assert f"\n{below}" in text
 
 
-def test_clean_speech_of_other_utterances_tells_no_loss(root: Path, add: Add) -> None:
+def test_clean_speech_of_other_utterances_gives_no_loss(root: Path, add: Add) -> None:
     add(condition="clean", right="111111")
     for condition in ("park@0", "park@5"):
         add(condition=condition)
@@ -473,7 +477,7 @@ def test_clean_speech_of_other_utterances_tells_no_loss(root: Path, add: Add) ->
     assert ("uar", "loss") not in entry.measured
 
 
-def test_a_reference_on_other_utterances_measures_nothing(root: Path, add: Add) -> None:
+def test_a_reference_on_other_utterances_is_not_compared(root: Path, add: Add) -> None:
     for upstream, right in (("mel", "11111100"), ("whisper", "111100")):
         add(upstream, condition="clean", right="1" * len(right))
         for condition in ("park@0", "park@5"):
@@ -546,7 +550,7 @@ def test_noises_at_other_snrs_are_not_averaged(root: Path, add: Add) -> None:
     assert [place.noises for place in table.columns] == [("park",), ("human",)]
 
 
-def test_a_noise_at_one_snr_is_left_out_and_named(root: Path, add: Add) -> None:
+def test_a_noise_at_one_snr_is_missing_and_named(root: Path, add: Add) -> None:
     for condition in ("clean", "park@0", "park@5", "human@0"):
         add(condition=condition)
 
@@ -559,7 +563,9 @@ def test_a_noise_at_one_snr_is_left_out_and_named(root: Path, add: Add) -> None:
     )
 
 
-def test_snrs_on_different_utterances_make_no_curve(root: Path, add: Add) -> None:
+def test_snrs_on_different_utterances_are_not_joined_to_a_curve(
+    root: Path, add: Add
+) -> None:
     add(condition="human@0")
     add(condition="human@5")
     add(condition="park@0")
@@ -588,7 +594,7 @@ def test_an_empty_folder_is_a_users_error(tmp_path: Path) -> None:
         robustness_table(tmp_path, ["uar"])
 
 
-def test_a_choice_that_flatters_is_named_above_its_numbers(
+def test_a_selection_warning_is_in_the_header_of_its_column(
     root: Path, add: Add
 ) -> None:
     for condition in ("park@0", "park@5"):
@@ -615,14 +621,14 @@ def test_the_table_for_a_terminal(filled: Path) -> None:
     ]
 
 
-def test_the_best_is_marked_where_losing_little_is_not_being_bad(filled: Path) -> None:
+def test_the_best_is_marked_only_for_area_and_worst_class(filled: Path) -> None:
     text = to_markdown(robustness_layout(robustness_table(filled, ["uar"])))
 
     bold = {line.split("|")[3].strip() for line in text.splitlines() if "**" in line}
     assert bold == {"UAR area", "worst class"}
 
 
-def test_what_the_measures_are_is_said_below(filled: Path) -> None:
+def test_the_measures_are_explained_below_the_table(filled: Path) -> None:
     text = printed(robustness_table(filled, ["uar"], reference=MEL))
 
     below = text.partition("\n\n")[2]
@@ -633,7 +639,7 @@ def test_what_the_measures_are_is_said_below(filled: Path) -> None:
 
 
 def in_json(table: RobustnessTable) -> Iterator[str]:
-    """Give the numbers of one place after another, as tables write them."""
+    """Return the numbers of one place after another, as tables write them."""
     for row in json.loads(robustness_json(table))["rows"]:
         digits = 2 if row["measure"] == "slope" else 1
         value, low, high = (

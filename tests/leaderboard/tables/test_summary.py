@@ -137,7 +137,7 @@ def test_rows_are_ranked_by_the_first_metric_where_their_tests_are_the_same(
 
 
 @pytest.mark.parametrize("protocol", ["probe+oracle", "probe+superb"])
-def test_no_column_whose_choice_flatters_is_ranked(
+def test_no_column_with_a_selection_warning_is_ranked(
     root: Path, add: Add, protocol: str
 ) -> None:
     for condition in ("clean", "park@0"):
@@ -216,7 +216,7 @@ def test_seeds_that_differ_between_cells_are_mentioned(root: Path, add: Add) -> 
     ]
 
 
-def test_several_seeds_leave_nothing_to_say_of_one(root: Path, add: Add) -> None:
+def test_with_several_seeds_there_is_no_note_on_one_seed(root: Path, add: Add) -> None:
     for seed in (0, 1):
         add(seed=seed)
 
@@ -259,7 +259,7 @@ def test_rows_tested_on_different_utterances_are_mentioned_once(
     ]
 
 
-def test_two_protocols_never_share_a_column(root: Path, add: Add) -> None:
+def test_two_protocols_have_separate_columns(root: Path, add: Add) -> None:
     add()
     add(version=2)
     add(protocol="paper")
@@ -287,7 +287,7 @@ def test_two_protocols_never_share_a_column(root: Path, add: Add) -> None:
         ("probe+superb", "chosen on known speakers"),
     ],
 )
-def test_a_choice_that_flatters_is_named_above_every_number_it_made(
+def test_a_selection_warning_is_in_the_header_of_every_column_it_concerns(
     root: Path, add: Add, protocol: str, mark: str
 ) -> None:
     add(protocol=protocol)
@@ -298,7 +298,7 @@ def test_a_choice_that_flatters_is_named_above_every_number_it_made(
     assert table.header(column) == ("emodb", "clean", mark)
 
 
-def test_heads_with_recipes_of_their_own_are_named_beside_them(
+def test_heads_with_different_recipes_are_named_with_their_settings(
     root: Path, add: Add
 ) -> None:
     add()
