@@ -12,7 +12,8 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,9 @@ from nserbench.leaderboard.reading.counts import (
     CountedResult,
     Counts,
     Row,
+    RowColumn,
     folders_of,
+    newest,
     read_counted_result,
 )
 from nserbench.settings import Settings
@@ -73,6 +76,25 @@ def read_counted_results(root: Path) -> list[CountedResult]:
         }
         _save(file, settled)
     return [kept[folder] for folder in folders]
+
+
+def read_cells(
+    folders: Iterable[Path],
+) -> tuple[dict[RowColumn, list[CountedResult]], list[str]]:
+    """Read folders of results, and keep the newest result of each cell and seed.
+
+    Returns:
+        The results of each row and column, by seed; and the notes of `newest`.
+
+    Raises:
+        BadResult: if a folder has no results, or one cannot be read.
+    """
+    every = (result for root in folders for result in read_counted_results(root))
+    results, notes = newest(every)
+    cells: dict[RowColumn, list[CountedResult]] = defaultdict(list)
+    for result in sorted(results, key=lambda result: result.seed):
+        cells[result.row, result.column].append(result)
+    return cells, notes
 
 
 def cache_file(root: Path) -> Path:

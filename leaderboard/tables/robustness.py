@@ -30,14 +30,12 @@ from nserbench.leaderboard.analysis.robustness_measures import (
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import (
     Column,
-    CountedResult,
     Counts,
     Row,
     RowColumn,
     comparable,
-    newest,
 )
-from nserbench.leaderboard.reading.counts_cache import read_counted_results
+from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Seeds: TypeAlias = Mapping[int, Counts]
@@ -87,7 +85,9 @@ def robustness_table(
     """
     folders = [roots] if isinstance(roots, Path) else list(roots)
     summary = summary_table(folders, metrics, reference=reference)
-    curves, notes = _curves(_counts(folders), metrics)
+    cells, _ = read_cells(folders)
+    done = {key: seeds for key, of in cells.items() if (seeds := comparable(of))}
+    curves, notes = _curves(done, metrics)
     if not curves:
         raise NserbenchError(
             "no row was tested with a noise at two or more SNRs, so there is no "
@@ -112,16 +112,6 @@ def robustness_table(
         protocols=summary.protocols,
         notes=[*summary.notes, *notes],
     )
-
-
-def _counts(folders: Iterable[Path]) -> dict[RowColumn, Seeds]:
-    """Read the counts of finished cells, by row and column."""
-    every = (result for root in folders for result in read_counted_results(root))
-    results, _ = newest(every)
-    cells: dict[RowColumn, list[CountedResult]] = defaultdict(list)
-    for result in sorted(results, key=lambda result: result.seed):
-        cells[result.row, result.column].append(result)
-    return {key: seeds for key, of in cells.items() if (seeds := comparable(of))}
 
 
 def _curves(

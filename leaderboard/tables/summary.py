@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +26,8 @@ from nserbench.leaderboard.reading.counts import (
     RowColumn,
     comparable,
     condition_order,
-    newest,
 )
-from nserbench.leaderboard.reading.counts_cache import read_counted_results
+from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.tables.summary_notes import (
     Cells,
     different_test_lines,
@@ -156,7 +155,7 @@ def selection_warnings(protocol: str) -> list[str]:
     """Return the warnings about what a protocol selects on; empty for most protocols.
 
     Examples:
-        >>> flattering("paper+oracle v1"), flattering("paper v1")
+        >>> selection_warnings("paper+oracle v1"), selection_warnings("paper v1")
         (['chosen on test'], [])
     """
     variants = protocol.partition(" ")[0].split("+")
@@ -195,11 +194,8 @@ def summary_table(
         UnknownName: if the reference is not a row of the table.
     """
     folders = [roots] if isinstance(roots, Path) else roots
-    every = (result for root in folders for result in read_counted_results(root))
-    results, older = newest(every)
-    cells: dict[RowColumn, list[CountedResult]] = defaultdict(list)
-    for result in sorted(results, key=_order):
-        cells[result.row, result.column].append(result)
+    unsorted, older = read_cells(folders)
+    cells = {key: unsorted[key] for key in sorted(unsorted, key=_order)}
     rows = sorted({row for row, _ in cells}, key=_row_order)
     if reference is not None and reference not in rows:
         raise UnknownName("row", str(reference), list(map(str, rows)))
@@ -258,8 +254,8 @@ def _entries(
     }
 
 
-def _order(result: CountedResult) -> tuple[object, ...]:
-    return _row_order(result.row), _column_order(result.column), result.seed
+def _order(key: RowColumn) -> tuple[object, ...]:
+    return _row_order(key[0]), _column_order(key[1])
 
 
 def _row_order(row: Row) -> tuple[object, ...]:
