@@ -1,1 +1,1 @@
-"""From result folders to tables, figures and the page."""
+"""Make tables, figures and the page from folders of results."""

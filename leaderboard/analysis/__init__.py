@@ -1,4 +1,4 @@
-"""Statistics on counts: intervals, comparisons, ranks, correlations.
+"""Statistics on confusion matrices: intervals, comparisons, ranks, correlations.
 
-Nothing here knows how a number is printed.
+No number is formatted here.
 """

@@ -1,4 +1,4 @@
-"""What tells two cells apart: scores, right answers, and the utterances that flip."""
+"""Compare two cells: scores, McNemar's test, and the utterances only one gets right."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from nserbench.leaderboard.reading.counts import Counts
 from nserbench.leaderboard.reading.pairs import Pair, predictions_of
 
 FEW_DISCORDANT = 25
-"""Utterances that one cell alone has right, below which McNemar's test is exact."""
+"""Number of discordant utterances below which McNemar's test is exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Where two results of one pair are right.
+    """Correct answers of a pair of results, and McNemar's test on them.
 
     Attributes:
-        seeds: Of the two.
-        both: Utterances that both have right.
-        first: Those that the first alone has right.
-        second: Those that the second alone has right.
-        neither: Those that none has right.
-        exact: Whether the p-value is binomial; else it is from chi-square, with
-            continuity correction.
-        p: Of McNemar's test, two-sided. It takes utterances as independent.
+        seeds: Seed of the first and of the second result.
+        both: Number of utterances that both classify correctly.
+        first: Number that only the first classifies correctly.
+        second: Number that only the second classifies correctly.
+        neither: Number that neither classifies correctly.
+        exact: Whether p is from the binomial test; otherwise it is from the chi-square
+            test with continuity correction.
+        p: Two-sided p-value of McNemar's test, which takes utterances as independent.
     """
 
     seeds: tuple[int, int]
@@ -45,13 +45,13 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Subgroup:
-    """The right answers to a part of the utterances, such as a class or a speaker.
+    """Accuracy of both cells on a class or a speaker.
 
     Attributes:
-        name: Of the part.
-        utterances: In it.
-        first: Fraction that the first has right, the mean over seeds.
-        second: The same of the second.
+        name: Name of the class or speaker.
+        utterances: Number of its utterances.
+        first: Fraction that the first cell classifies correctly, mean over seeds.
+        second: The same for the second cell.
     """
 
     name: str
@@ -67,18 +67,18 @@ class Subgroup:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """An utterance that only one of two results has right.
+    """An utterance that only one of two results classifies correctly.
 
     Attributes:
-        seeds: Of the two.
-        utterance: Its id.
-        speaker: Who speaks.
-        fold: In which it was tested.
+        seeds: Seed of the first and of the second result.
+        utterance: Id of the utterance.
+        speaker: Its speaker.
+        fold: Fold in which it was tested.
         label: The true class.
-        first: What the first answered.
-        second: What the second answered.
-        first_probabilities: By class.
-        second_probabilities: By class.
+        first: Class predicted by the first result.
+        second: Class predicted by the second result.
+        first_probabilities: Probabilities of the first result by class.
+        second_probabilities: Probabilities of the second result by class.
     """
 
     seeds: tuple[int, int]
@@ -93,12 +93,12 @@ class Disagreement:
 
     @property
     def gained(self) -> bool:
-        """Whether the second has it right."""
+        """Whether the second result is correct."""
         return self.second == self.label
 
     @property
     def change(self) -> float:
-        """How much more probable the second takes the true class to be."""
+        """Probability of the true class: the second result minus the first."""
         return (
             self.second_probabilities[self.label] - self.first_probabilities[self.label]
         )
@@ -109,13 +109,13 @@ class MetricChange:
     """One metric of both cells, as fractions of 1.
 
     Attributes:
-        first: The mean over seeds of the headline; see `Comparison.pooled`.
-        second: The same of the second cell.
+        first: Score of the first cell, mean over seeds; see `Comparison.pooled`.
+        second: Score of the second cell.
         change: The second minus the first.
-        low: Where the 95 % interval of the change begins, as of every paired
-            `Difference`. None with one unit of independence.
-        high: Where it ends.
-        p: Two-sided, from the same draws; not adjusted for other metrics.
+        low: Lower bound of the 95 % interval of the change, from paired bootstrap draws
+            as in `Difference`. None with one unit of independence.
+        high: Upper bound; likewise.
+        p: Two-sided p-value, from the same draws; not adjusted for other metrics.
     """
 
     first: float
@@ -128,18 +128,19 @@ class MetricChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two cells, tested on the same utterances.
+    """The comparison of two cells on the same utterances.
 
     Attributes:
-        utterances: Tested with each seed.
-        units: Of independence, behind the intervals.
-        pooled: Whether a fold lacks a class, so that scores are of all folds together.
-        scores: By the names of `METRICS`.
-        agreements: One for each pair of results. They are not added up, since an
-            utterance would count once for each seed.
+        utterances: Number of test utterances with each seed.
+        units: Number of units of independence behind the intervals.
+        pooled: Whether a fold lacks a class; scores are then of all folds together.
+        scores: The change of each metric, by its name in `METRICS`.
+        agreements: McNemar's test of each pair. The pairs are not added up, since an
+            utterance would then count once for each seed.
         classes: The recall of each class that occurs.
-        speakers: The right answers to each speaker.
-        flips: Those that change the probability of the true class most come first.
+        speakers: The accuracy on each speaker.
+        flips: The utterances that only one cell classifies correctly, by the change of
+            the probability of the true class, largest first.
     """
 
     utterances: int
@@ -156,11 +157,13 @@ def compare(pairs: Sequence[Pair]) -> Comparison:
     """Compare two cells.
 
     Args:
-        pairs: Results of both, a pair for each seed, as `read_pairs` gives them.
+        pairs: A pair of results for each seed, from `read_pairs`.
     """
     known = predictions_of(pairs[0][0])
     labels = [known.classes[label] for label in known.labels.tolist()]
-    rights = np.array([[_right(predictions_of(one)) for one in pair] for pair in pairs])
+    correct = np.array(
+        [[_correct(predictions_of(result)) for result in pair] for pair in pairs]
+    )
     flips = (flip for pair in pairs for flip in _flips(pair))
     return Comparison(
         utterances=len(known.utterances),
@@ -168,33 +171,33 @@ def compare(pairs: Sequence[Pair]) -> Comparison:
         pooled=Counts.of(known).pooled,
         scores=_changes(pairs),
         agreements=[
-            _agreement(_seeds(pair), *right)
-            for pair, right in zip(pairs, rights, strict=True)
+            _agreement(_seeds(pair), *of_pair)
+            for pair, of_pair in zip(pairs, correct, strict=True)
         ],
-        classes=_parts(labels, rights, known.classes),
-        speakers=_parts(known.speakers, rights, sorted(set(known.speakers))),
+        classes=_subgroups(labels, correct, known.classes),
+        speakers=_subgroups(known.speakers, correct, sorted(set(known.speakers))),
         flips=sorted(flips, key=lambda flip: -abs(flip.change)),
     )
 
 
 def mcnemar(first: int, second: int) -> tuple[float, bool]:
-    """Test whether two classifiers are right equally often (McNemar 1947).
+    """Test whether two classifiers are equally accurate (McNemar 1947).
 
     Args:
-        first: Utterances that the first alone has right.
-        second: Those that the second alone has right.
+        first: Number of utterances that only the first classifies correctly.
+        second: Number that only the second classifies correctly.
 
     Returns:
-        The two-sided p-value, and whether it is exact: it is where there are fewer
-        than `FEW_DISCORDANT`. Else it is from chi-square, corrected for continuity
-        (Edwards 1948).
+        The two-sided p-value, and whether it is exact. It is exact for fewer than
+        `FEW_DISCORDANT` utterances; otherwise it is from the chi-square test with
+        continuity correction (Edwards 1948).
 
     Examples:
         >>> mcnemar(1, 7)
         (0.0703125, True)
     """
     if first + second < FEW_DISCORDANT:
-        if first == second:  # binomtest refuses to test nothing
+        if first == second:  # binomtest refuses 0 of 0
             return 1.0, True
         return float(binomtest(first, first + second).pvalue), True
     distance = max(abs(first - second) - 1, 0)
@@ -205,15 +208,15 @@ def _seeds(pair: Pair) -> tuple[int, int]:
     return pair[0].seed, pair[1].seed
 
 
-def _right(found: Predictions) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = found.labels == found.predicted
-    return right
+def _correct(predictions: Predictions) -> NDArray[np.bool_]:
+    correct: NDArray[np.bool_] = predictions.labels == predictions.predicted
+    return correct
 
 
 def _changes(pairs: Sequence[Pair]) -> dict[str, MetricChange]:
     first, second = (
-        {one.seed: Counts.of(predictions_of(one)).resampled() for one in side}
-        for side in zip(*pairs, strict=True)
+        {run.seed: Counts.of(predictions_of(run)).resampled() for run in results}
+        for results in zip(*pairs, strict=True)
     )
     return {
         metric: _change(Sample.of(first, metric), Sample.of(second, metric))
@@ -223,10 +226,10 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, MetricChange]:
 
 def _change(first: Sample, second: Sample) -> MetricChange:
     values = first.value, second.value, second.value - first.value
-    found = second.minus(first)
-    if found is None:
+    difference = second.minus(first)
+    if difference is None:
         return MetricChange(*values, None, None, None)
-    return MetricChange(*values, found.low, found.high, found.p)
+    return MetricChange(*values, difference.low, difference.high, difference.p)
 
 
 def _agreement(
@@ -245,35 +248,41 @@ def _agreement(
     )
 
 
-def _parts(
-    owners: Sequence[str], rights: NDArray[np.bool_], names: Iterable[str]
+def _subgroups(
+    groups: Sequence[str], correct: NDArray[np.bool_], names: Iterable[str]
 ) -> list[Subgroup]:
-    """Average the right answers, ``(pairs, 2, utterances)``, over owners and seeds."""
-    whose, found = np.array(owners), []
+    """Average the correct answers over each group and the seeds.
+
+    Args:
+        groups: The class or speaker of each utterance.
+        correct: ``(pairs, 2, utterances)``
+        names: The groups in the order of the result; absent ones are skipped.
+    """
+    members, subgroups = np.array(groups), []
     for name in names:
-        mine = rights[..., whose == name]
-        if mine.size:
-            first, second = mine.mean(axis=(0, 2)).tolist()
-            found.append(Subgroup(name, mine.shape[-1], first, second))
-    return found
+        inside = correct[..., members == name]
+        if inside.size:
+            first, second = inside.mean(axis=(0, 2)).tolist()
+            subgroups.append(Subgroup(name, inside.shape[-1], first, second))
+    return subgroups
 
 
 def _flips(pair: Pair) -> Iterator[Disagreement]:
     first, second = map(predictions_of, pair)
-    for place in np.flatnonzero(_right(first) != _right(second)).tolist():
+    for index in np.flatnonzero(_correct(first) != _correct(second)).tolist():
         yield Disagreement(
             seeds=_seeds(pair),
-            utterance=first.utterances[place],
-            speaker=first.speakers[place],
-            fold=first.folds[place],
-            label=first.classes[first.labels[place]],
-            first=first.classes[first.predicted[place]],
-            second=first.classes[second.predicted[place]],
-            first_probabilities=_probabilities(first, place),
-            second_probabilities=_probabilities(second, place),
+            utterance=first.utterances[index],
+            speaker=first.speakers[index],
+            fold=first.folds[index],
+            label=first.classes[first.labels[index]],
+            first=first.classes[first.predicted[index]],
+            second=first.classes[second.predicted[index]],
+            first_probabilities=_probabilities(first, index),
+            second_probabilities=_probabilities(second, index),
         )
 
 
-def _probabilities(found: Predictions, place: int) -> dict[str, float]:
-    values = found.probabilities[place].tolist()
-    return dict(zip(found.classes, values, strict=True))
+def _probabilities(predictions: Predictions, index: int) -> dict[str, float]:
+    values = predictions.probabilities[index].tolist()
+    return dict(zip(predictions.classes, values, strict=True))

@@ -1,4 +1,4 @@
-"""How closely two measures go together, over points that share upstreams."""
+"""Correlation of two measures, and a mixed-effects model with upstreams as groups."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from nserbench.benchmark.results.metrics import DRAWS, interval
 from nserbench.errors import MissingExtra, NserbenchError
 
 FEWEST = 4
-"""Points that Fisher's interval needs."""
+"""Smallest number of points for Fisher's interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """Pearson's r with two 95 % intervals. All take the points for independent.
+    """Pearson's r with two 95 % intervals, all of which take points as independent.
 
     Attributes:
-        r: From -1 to 1.
-        p: Of the two-sided test that r is 0 (the t test).
-        fisher: The ends of the interval by Fisher's z.
-        bootstrap: The ends of the interval by drawing points with replacement.
-        points: How many there are.
+        r: Pearson's r, from -1 to 1.
+        p: Two-sided p-value of the t test that r is 0.
+        fisher: Bounds of the interval by Fisher's z.
+        bootstrap: Bounds of the interval by bootstrap over points.
+        points: Number of points.
     """
 
     r: float
@@ -38,15 +38,15 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class MixedEffects:
-    """A line with one slope, and an intercept of its own for each upstream.
+    """A line with one slope, and a random intercept for each upstream.
 
     Attributes:
         slope: Change of y for a change of x by 1.
-        low: Where its 95 % interval begins (Wald).
-        high: Where it ends.
-        p: Of the two-sided test that the slope is 0 (Wald).
+        low: Lower bound of the slope's 95 % interval (Wald).
+        high: Upper bound.
+        p: Two-sided p-value of the test that the slope is 0 (Wald).
         spread: Standard deviation of the intercepts.
-        groups: How many upstreams there are.
+        groups: Number of upstreams.
     """
 
     slope: float
@@ -58,28 +58,28 @@ class MixedEffects:
 
 
 def correlate(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Correlation:
-    """Give Pearson's r with its intervals.
+    """Return Pearson's r with its intervals.
 
     Args:
         x: One measure of each point.
-        y: The other.
-        seed: Of the draws.
+        y: The other measure.
+        seed: Seed of the bootstrap.
 
     Raises:
         NserbenchError: if there are fewer than four points, or one measure is the same
-            for all of them.
+            at all of them.
     """
     first, second = np.asarray(x, float), np.asarray(y, float)
     if not can_correlate(x, y):
         raise NserbenchError(
-            f"no correlation over {len(first)} points: it takes {FEWEST} or more that "
-            "differ in both measures\n  more conditions or upstreams give more points"
+            f"no correlation over {len(first)} points: it needs {FEWEST} or more, and "
+            "both measures must vary\n  run more conditions or upstreams"
         )
-    found = pearsonr(first, second)
-    fisher = found.confidence_interval(0.95)
+    pearson = pearsonr(first, second)
+    fisher = pearson.confidence_interval(0.95)
     return Correlation(
-        r=float(found.statistic),
-        p=float(found.pvalue),
+        r=float(pearson.statistic),
+        p=float(pearson.pvalue),
         fisher=(float(fisher.low), float(fisher.high)),
         bootstrap=interval(_drawn(first, second, seed)),
         points=len(first),
@@ -87,17 +87,17 @@ def correlate(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Correlat
 
 
 def can_correlate(x: Sequence[float], y: Sequence[float]) -> bool:
-    """Tell whether there are four points or more that differ in both measures."""
+    """Return whether there are four points or more that differ in both measures."""
     return len(x) >= FEWEST and np.ptp(x) > 0 and np.ptp(y) > 0
 
 
 def _drawn(
     x: NDArray[np.float64], y: NDArray[np.float64], seed: int
 ) -> NDArray[np.float64]:
-    """Give r of draws; those that hold one point only have none, and are left out."""
-    places = np.random.default_rng(seed).integers(len(x), size=(DRAWS, len(x)))
+    """Return r in each draw of points, without draws that repeat a single point."""
+    indices = np.random.default_rng(seed).integers(len(x), size=(DRAWS, len(x)))
     first, second = (
-        drawn - drawn.mean(axis=1, keepdims=True) for drawn in (x[places], y[places])
+        drawn - drawn.mean(axis=1, keepdims=True) for drawn in (x[indices], y[indices])
     )
     norms = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     defined = norms > 1e-12 * np.ptp(x) * np.ptp(y)
@@ -111,13 +111,12 @@ def mixed_effects(
 ) -> MixedEffects:
     """Fit ``y`` on ``x`` with a random intercept for each upstream, by REML.
 
-    Points of one upstream are not independent of each other, which Pearson's r takes
-    them for.
+    Unlike Pearson's r, it does not take points of the same upstream as independent.
 
     Args:
         x: One measure of each point.
-        y: The other.
-        upstreams: Whose point it is.
+        y: The other measure.
+        upstreams: The upstream of each point.
 
     Raises:
         NserbenchError: if there are fewer than two upstreams, or the fit does not
@@ -127,25 +126,25 @@ def mixed_effects(
     groups = len(set(upstreams))
     if groups < 2:
         raise NserbenchError(
-            "a mixed-effects view takes points of two upstreams or more:\n"
+            "a mixed-effects model needs points of two upstreams or more\n"
             "  run another upstream that transcribes"
         )
     try:
         from statsmodels.regression.mixed_linear_model import MixedLM
         from statsmodels.tools.sm_exceptions import ConvergenceWarning
     except ImportError as error:
-        raise MissingExtra("the mixed-effects view", "stats") from error
+        raise MissingExtra("the mixed-effects model", "stats") from error
     design = np.column_stack([np.ones(len(x)), x])
     model = MixedLM(np.asarray(y, float), design, groups=list(upstreams))
     with warnings.catch_warnings():
-        # It warns of a variance of 0, which is what upstreams that do not differ have.
+        # Upstreams that do not differ have a variance of 0, of which the fit warns.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # Methods that follow the gradient often get lost at that boundary.
+        # Gradient methods often fail at that boundary.
         fitted = model.fit(method="powell")
     if not fitted.converged:
         raise NserbenchError(
-            "the mixed-effects view did not converge\n"
-            "  more conditions or upstreams give more points"
+            "the mixed-effects model did not converge\n"
+            "  run more conditions or upstreams, which give more points"
         )
     low, high = fitted.conf_int()[1]
     return MixedEffects(

@@ -1,7 +1,7 @@
-"""How rows rank over columns, and which of them the speakers can tell apart.
+"""Mean ranks of rows over columns, and which of them differ significantly.
 
-Units of independence are drawn, as for every interval. Conditions of one corpus share
-the draws, since they share the speakers; two corpora do not.
+The bootstrap draws units of independence, as for every interval. The conditions of a
+corpus share the draws, since they share the speakers; two corpora do not.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from nserbench.leaderboard.reading.counts import Column, Row
 
 Floats: TypeAlias = NDArray[np.float64]
 ROUNDED = 1e-9
-"""By how much equal means of ranks may differ."""
+"""Rounding error up to which two mean ranks count as equal."""
 
 FEWEST = 5
-"""Units that tell no rows apart, by ranks or by a sign-flip test."""
+"""Number of units with which no two rows can differ significantly."""
 
 Samples: TypeAlias = Mapping[Row, Sample]
-"""What is measured of the rows of a column."""
+"""One metric of the rows of a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Rank:
     """The mean rank of a row.
 
     Attributes:
-        value: 1 is best; ties share theirs.
-        low: Where its 95 % interval begins.
-        high: Where it ends.
+        value: Mean rank; 1 is best, and ties share the mean of their ranks.
+        low: Lower bound of its 95 % interval.
+        high: Upper bound.
     """
 
     value: float
@@ -48,16 +48,18 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """How rows rank over the columns of one protocol in which all of them are done.
+    """Ranks of the rows over the columns of one protocol in which all of them are done.
 
     Attributes:
-        mean: By row, best first: over corpora, of the mean over a corpus's columns.
-        protocol: Of the columns.
-        columns: How many there are.
-        corpora: Of how many corpora.
-        critical_difference: Mean ranks further apart than this differ. If no row
-            differed from another, any two would be as far apart in 5 % of cases.
-        groups: Rows, best first, that are not told apart; largest groups only.
+        mean: Mean rank by row, best first: the mean over corpora of the mean over the
+            columns of a corpus.
+        protocol: Protocol of the columns.
+        columns: Number of columns.
+        corpora: Number of corpora.
+        critical_difference: Rows whose mean ranks differ by more are significantly
+            different (5 %).
+        groups: Sets of rows that do not differ significantly, best first; only sets
+            that are in no larger one.
     """
 
     mean: Mapping[Row, Rank]
@@ -70,12 +72,13 @@ class Ranks:
 
 @dataclass(frozen=True, slots=True)
 class CorpusBlock:
-    """The columns of one corpus, tested on the same utterances.
+    """The scores of one corpus, all on the same test utterances.
 
     Attributes:
-        units: Of independence.
-        values: ``(columns, rows)``.
-        drawn: ``(columns, rows, draws)``; a draw is of the same units throughout.
+        units: Number of units of independence.
+        values: ``(columns, rows)``, the scores.
+        drawn: ``(columns, rows, draws)``, the scores in each bootstrap draw; a draw
+            takes the same units in all columns and rows.
     """
 
     units: int
@@ -84,56 +87,57 @@ class CorpusBlock:
 
 
 def ranks(columns: Mapping[Column, Samples]) -> Ranks | None:
-    """Rank rows by their values in each column, and average the ranks.
+    """Rank rows by their score in each column, and average the ranks.
 
-    Ranked are the columns of the protocol that has most of them. A column counts if
-    all its rows were tested on the same utterances, as most columns of its corpus
-    were, of at least two units. While fewer than two columns have all rows, the row
-    that is in the fewest columns is left out.
+    Only the protocol with the most columns is ranked. A column counts if all its rows
+    were tested on the same utterances, those of most columns of its corpus, with two
+    units or more. While fewer than two columns have all rows, the row that is in the
+    fewest columns is removed.
 
     Args:
-        columns: What may be ranked, by row.
+        columns: The scores by column and row.
 
     Returns:
         None if fewer than two rows share two columns.
     """
-    found = _of_one_protocol(_fair(columns))
-    rows = list(dict.fromkeys(row for samples in found.values() for row in samples))
+    kept = _of_one_protocol(_comparable(columns))
+    rows = list(dict.fromkeys(row for samples in kept.values() for row in samples))
     while len(rows) > 1:
         shared = {
             column: [samples[row] for row in rows]
-            for column, samples in found.items()
+            for column, samples in kept.items()
             if all(row in samples for row in rows)
         }
         if len(shared) > 1:
             return _ranked(rows, shared)
         rows.remove(
-            min(rows, key=lambda row: sum(row in one for one in found.values()))
+            min(rows, key=lambda row: sum(row in samples for samples in kept.values()))
         )
     return None
 
 
-def _fair(columns: Mapping[Column, Samples]) -> dict[Column, Samples]:
-    """Keep the columns of several rows, all tested on what their corpus mostly was."""
-    tested = {
-        column: {(one.tested, one.drawn is not None) for one in samples.values()}
+def _comparable(columns: Mapping[Column, Samples]) -> dict[Column, Samples]:
+    """Keep columns of several rows, all on the most common test set of their corpus."""
+    tests = {
+        column: {(item.tested, item.drawn is not None) for item in samples.values()}
         for column, samples in columns.items()
         if len(samples) > 1
     }
-    alike = {column: next(iter(one)) for column, one in tested.items() if len(one) == 1}
+    single = {column: next(iter(of)) for column, of in tests.items() if len(of) == 1}
     usual: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    for column, (what, drawn) in alike.items():
+    for column, (tested, drawn) in single.items():
         if drawn:
-            usual[column.corpus, column.protocol][what] += 1
+            usual[column.corpus, column.protocol][tested] += 1
     return {
         column: columns[column]
-        for column, (what, drawn) in alike.items()
-        if drawn and usual[column.corpus, column.protocol].most_common(1)[0][0] == what
+        for column, (tested, drawn) in single.items()
+        if drawn
+        and usual[column.corpus, column.protocol].most_common(1)[0][0] == tested
     }
 
 
 def _of_one_protocol(columns: Mapping[Column, Samples]) -> dict[Column, Samples]:
-    """Keep the columns of the protocol that has most; of several, of the first."""
+    """Keep the columns of the protocol with the most columns; the first of several."""
     counts = Counter(column.protocol for column in columns)
     if not counts:
         return {}
@@ -149,9 +153,9 @@ def _ranked(rows: Sequence[Row], columns: Mapping[Column, Sequence[Sample]]) -> 
     corpora: dict[str, list[Sequence[Sample]]] = defaultdict(list)
     for column, samples in columns.items():
         corpora[column.corpus].append(samples)
-    mean, critical = ranked([_block(name, each) for name, each in corpora.items()])
-    order = sorted(range(len(rows)), key=lambda at: mean[at].value)
-    best_first = {rows[at]: mean[at] for at in order}
+    mean, critical = ranked([_block(name, rows) for name, rows in corpora.items()])
+    order = sorted(range(len(rows)), key=lambda index: mean[index].value)
+    best_first = {rows[index]: mean[index] for index in order}
     return Ranks(
         mean=best_first,
         protocol=next(iter(columns)).protocol,
@@ -165,72 +169,72 @@ def _ranked(rows: Sequence[Row], columns: Mapping[Column, Sequence[Sample]]) -> 
 def _block(corpus: str, columns: Sequence[Sequence[Sample]]) -> CorpusBlock:
     """Join the columns of a corpus.
 
-    All cells of as many units were drawn alike, those of another corpus too, whose
-    speakers have nothing to do with these. So the draws are put into an order that
-    depends on the name of the corpus.
+    Two corpora with the same number of units have the same bootstrap draws, though
+    their speakers are unrelated. So the name of the corpus decides a new order.
     """
     seed = int.from_bytes(sha256(corpus.encode()).digest()[:8], "big")
-    drawn = np.array([[one.drawn for one in samples] for samples in columns])
+    drawn = np.array([[sample.drawn for sample in samples] for samples in columns])
     count = drawn.shape[-1]
     drawn = drawn[..., np.random.default_rng(seed).permutation(count)]
     seeds = [
-        [_of_seeds(one, count, [seed, row]) for row, one in enumerate(samples)]
+        [
+            _seed_changes(sample, count, [seed, row])
+            for row, sample in enumerate(samples)
+        ]
         for samples in columns
     ]
     return CorpusBlock(
         units=columns[0][0].units,
-        values=np.array([[one.value for one in samples] for samples in columns]),
+        values=np.array([[sample.value for sample in samples] for samples in columns]),
         drawn=drawn + np.array(seeds),
     )
 
 
-def _of_seeds(sample: Sample, draws: int, seed: Sequence[int]) -> Floats:
-    """Return how the mean over seeds differs, ``(draws,)``, if they are drawn, too.
+def _seed_changes(sample: Sample, draws: int, seed: Sequence[int]) -> Floats:
+    """Resample the seeds; return the change of their mean, ``(draws,)``.
 
-    The factor undoes that S drawn seeds vary by (S - 1) / S of their variance.
+    A factor corrects the bias of resampling, which finds (S - 1) / S of the variance
+    of S seeds.
     """
-    count = len(sample.seeds)
+    count = len(sample.seed_values)
     if count == 1:
         return np.zeros(draws)
     random = np.random.default_rng(seed)
     times = random.multinomial(count, np.full(count, 1 / count), size=draws)
-    changes = times @ sample.seeds / count - sample.value
+    changes = times @ sample.seed_values / count - sample.value
     return np.asarray(np.sqrt(count / (count - 1)) * changes)
 
 
 def ranked(blocks: Sequence[CorpusBlock]) -> tuple[list[Rank], float]:
-    """Rank the rows of all blocks, which have the same ones in the same order.
+    """Rank the rows of all blocks, which hold the same rows in the same order.
 
     Returns:
-        The mean rank of each row, and the critical difference. That is a percentile of
-        the range of mean ranks over draws in which every row has the same value, so
-        that only the draw tells rows apart. With many units it is the 95th; with few
-        it is a higher one, since they do not tell well how rows go together: ours, by
-        the simulation of docs/statistics.md.
+        The mean rank of each row, and the critical difference: a percentile of the
+        range of mean ranks over draws in which every row is shifted to the same score,
+        so that rows differ by chance alone. It is the 95th percentile with many units.
+        With few units it is higher, since they estimate the correlation of rows poorly.
+        This is our choice, tested by the simulation of docs/statistics.md.
     """
     rows, draws = blocks[0].drawn.shape[1:]
-    mean, drawn, equal = (
-        np.zeros(rows),
-        np.zeros((rows, draws)),
-        np.zeros((rows, draws)),
-    )
+    mean = np.zeros(rows)
+    drawn, equal = np.zeros((rows, draws)), np.zeros((rows, draws))
     for block in blocks:
-        mean += _places(block.values, axis=1).mean(axis=0) / len(blocks)
-        for values, each in zip(block.values, block.drawn, strict=True):
+        mean += _ranks(block.values, axis=1).mean(axis=0) / len(blocks)
+        for values, column in zip(block.values, block.drawn, strict=True):
             share = 1 / len(block.values) / len(blocks)
-            drawn += share * _places(each, axis=0)
-            equal += share * _places(each - values[:, None], axis=0)
+            drawn += share * _ranks(column, axis=0)
+            equal += share * _ranks(column - values[:, None], axis=0)
     mean, units = mean.round(9), min(block.units for block in blocks)
-    found = [
-        Rank(float(value), *_interval(float(value), each, alike, rows, units))
-        for value, each, alike in zip(mean, drawn, equal, strict=True)
+    mean_ranks = [
+        Rank(float(value), *_interval(float(value), in_draws, if_equal, rows, units))
+        for value, in_draws, if_equal in zip(mean, drawn, equal, strict=True)
     ]
     beyond = LEVEL * max(1 - FEWEST / units, 0.0)
     width = np.quantile(np.ptp(equal, axis=0), 1 - beyond, method="higher")
-    return found, round(float(width), 9)
+    return mean_ranks, round(float(width), 9)
 
 
-def _places(values: Floats, axis: int) -> Floats:
+def _ranks(values: Floats, axis: int) -> Floats:
     """Rank from high to low, 1 for the highest; equal values share their mean rank."""
     return np.asarray(rankdata(-values, axis=axis), np.float64)
 
@@ -241,14 +245,14 @@ def _interval(
     """Return the 95 % interval of a mean rank.
 
     It is Student's t on the log-odds scale from the first rank to the last, as for a
-    score. It reaches no further than a row gets by the draw alone if no row differs.
+    score. It is no wider than that of a row among equal rows, which rank by chance.
 
     Args:
         rank: The mean rank.
-        drawn: It in each draw.
-        equal: It in each draw if every row has the same value.
-        rows: How many are ranked.
-        units: How many were drawn from.
+        drawn: ``(draws,)``, the mean rank in each draw.
+        equal: ``(draws,)``, the same if every row has the same score.
+        rows: Number of rows that are ranked.
+        units: Number of units of independence.
     """
     value, error = (rank - 1) / (rows - 1), standard_error(drawn, rank, units)
     low, high = 0.0, 1.0
@@ -260,7 +264,7 @@ def _interval(
 
 
 def _groups(mean: Mapping[Row, Rank], width: float) -> list[tuple[Row, ...]]:
-    """Return the largest runs of rows, best first, that lie within the width."""
+    """Return the largest sets of rows, best first, with mean ranks within the width."""
     rows = list(mean)
     groups: list[tuple[Row, ...]] = []
     for start, first in enumerate(rows):

@@ -1,4 +1,4 @@
-"""How well rows stand up to a noise: numbers over all of its SNRs."""
+"""Measures of robustness to noise, over all SNRs of a noise."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from nserbench.leaderboard.reading.counts import Row
 Floats: TypeAlias = NDArray[np.float64]
 
 KINDS = ("area", "slope", "loss", "corruption", "relative")
-"""What is measured with each metric; see `Robustness`."""
+"""The measures of each metric; see `Robustness`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RobustnessColumn:
-    """Where robustness is measured: a corpus under one noise, or several.
+    """A column of the robustness table: a corpus with one noise, or a mean of noises.
 
     Attributes:
-        corpus: As in tables.
-        noises: One, or those that are averaged.
+        corpus: Name of the corpus, with its options.
+        noises: One noise, or the noises that are averaged.
         protocol: Name and version.
-        snrs: In dB, ascending. Rows with other SNRs do not share a column.
+        snrs: SNRs in dB, ascending. Other SNRs have a column of their own.
     """
 
     corpus: str
@@ -41,9 +41,9 @@ class Estimate:
     """A number with its 95 % interval.
 
     Attributes:
-        value: As measured.
-        low: Where the interval begins. None where there is none.
-        high: Where it ends.
+        value: The number.
+        low: Lower bound; None where there is no interval.
+        high: Upper bound; likewise.
     """
 
     value: float
@@ -56,8 +56,8 @@ class WorstClass:
     """The class with the lowest recall.
 
     Attributes:
-        name: Of the class.
-        recall: Over all folds, seeds and SNRs together, a fraction of 1.
+        name: Name of the class.
+        recall: Recall over all folds, seeds and SNRs together, a fraction of 1.
     """
 
     name: str
@@ -66,24 +66,26 @@ class WorstClass:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """What stands where a row and a place meet.
+    """The robustness of one row in one column.
 
     Attributes:
-        measured: By metric and kind. ``area``: under the curve over the SNR in dB, by
-            trapezoids, divided by the range, so that it is a mean of the metric.
-            ``slope``: what is lost per dB, by least squares. ``loss``: from clean
-            speech to the mean over the SNRs. ``corruption``: the errors, 1 - the
-            metric, summed over the SNRs and divided by those of the reference row,
-            which is ROBUSER's corruption error; the mean over noises is its mCE.
-            ``relative``: the loss divided by that of the reference row, which is
-            ROBUSER's relative corruption error; the mean over noises is its relative
-            mCE. The last three are absent where they cannot be told.
-        worst: The class that is found least often.
-        seeds: Of the answers.
-        utterances: Tested at each SNR with each seed.
-        units: Of independence, behind the intervals.
-        pooled: Whether a fold lacks a class, so that all folds are scored together.
-        chance: By metric, what guessing every class equally often gives at each SNR.
+        measured: By metric and measure.
+            ``area``: area under the curve of the metric over the SNR in dB, by the
+            trapezoidal rule, divided by the range of the SNR.
+            ``slope``: loss of the metric per dB, by least squares.
+            ``loss``: from clean speech to the mean over the SNRs.
+            ``corruption``: the errors, 1 - the metric, summed over the SNRs and divided
+            by those of the reference row: ROBUSER's corruption error, and mCE for a
+            mean of noises.
+            ``relative``: the loss divided by that of the reference row: ROBUSER's
+            relative corruption error, and relative mCE for a mean of noises.
+            The last three are missing where they cannot be computed.
+        worst: The class with the lowest recall.
+        seeds: The seeds that are averaged.
+        utterances: Number of test utterances at each SNR with each seed.
+        units: Number of units of independence behind the intervals.
+        pooled: Whether a fold lacks a class; all folds are then scored together.
+        chance: Chance level at each SNR, by metric.
     """
 
     measured: Mapping[tuple[str, str], Estimate]
@@ -97,22 +99,22 @@ class Robustness:
 
 @dataclass(frozen=True, slots=True)
 class RobustnessTable:
-    """Rows by places, ready to be shown.
+    """The robustness table, before it is written.
 
     Attributes:
-        rows: As in the summary table, those that have an entry.
-        places: By corpus and protocol; each noise, then the mean of several.
-        heads: The lines above each place.
-        metrics: By their names in `METRICS`.
-        entries: Where there is a result.
-        reference: The row whose errors and loss those of the others are divided by.
-        protocols: A line for each way to train and test that took part.
-        notes: What was averaged or left out.
+        rows: The rows of the summary table that have an entry.
+        columns: By corpus and protocol; each noise, then the mean of several.
+        headers: The header lines of each column.
+        metrics: Names in `METRICS`.
+        entries: The entries, by row and column.
+        reference: The row by whose errors and loss those of the others are divided.
+        protocols: A line for each set of protocol settings.
+        notes: What was averaged, and what is missing and why.
     """
 
     rows: Sequence[Row]
-    places: Sequence[RobustnessColumn]
-    heads: Mapping[RobustnessColumn, Sequence[str]]
+    columns: Sequence[RobustnessColumn]
+    headers: Mapping[RobustnessColumn, Sequence[str]]
     metrics: Sequence[str]
     entries: Mapping[tuple[Row, RobustnessColumn], Robustness]
     reference: Row | None
@@ -121,11 +123,11 @@ class RobustnessTable:
 
 
 def area(snrs: Sequence[float], values: Floats) -> Floats:
-    """Give the mean of a metric over the range of the SNR, by trapezoids.
+    """Return the area under a metric over the SNR, divided by the range of the SNR.
 
     Args:
-        snrs: In dB, ascending, at least two.
-        values: ``(..., snrs)``.
+        snrs: SNRs in dB, ascending, at least two.
+        values: ``(..., snrs)``, the metric at each SNR.
 
     Returns:
         ``(...)``
@@ -139,11 +141,11 @@ def area(snrs: Sequence[float], values: Floats) -> Floats:
 
 
 def slope(snrs: Sequence[float], values: Floats) -> Floats:
-    """Give what a metric loses for each dB that the noise comes up, by least squares.
+    """Return the loss of a metric for each dB that the SNR falls, by least squares.
 
     Args:
-        snrs: In dB, at least two.
-        values: ``(..., snrs)``.
+        snrs: SNRs in dB, at least two.
+        values: ``(..., snrs)``, the metric at each SNR.
 
     Returns:
         ``(...)``, per dB.
@@ -157,11 +159,11 @@ def slope(snrs: Sequence[float], values: Floats) -> Floats:
 
 
 def loss(clean: Floats, values: Floats) -> Floats:
-    """Give what a metric loses from clean speech to the mean over the SNRs.
+    """Return the loss of a metric from clean speech to the mean over the SNRs.
 
     Args:
-        clean: ``(...)``
-        values: ``(..., snrs)``.
+        clean: ``(...)``, the metric on clean speech.
+        values: ``(..., snrs)``, the metric at each SNR.
 
     Returns:
         ``(...)``
@@ -170,10 +172,10 @@ def loss(clean: Floats, values: Floats) -> Floats:
 
 
 def error(values: Floats) -> Floats:
-    """Return the mean error over the SNRs, where an error is 1 - the metric.
+    """Return the mean over the SNRs of the error, 1 - the metric.
 
     Args:
-        values: ``(..., snrs)``.
+        values: ``(..., snrs)``, the metric at each SNR.
 
     Returns:
         ``(...)``
@@ -182,54 +184,54 @@ def error(values: Floats) -> Floats:
 
 
 def interval(sample: Sample, about: float = 0.0) -> tuple[float, float] | None:
-    """Return the 95 % interval of what is no fraction, by Student's t.
+    """Return the 95 % interval of a loss, slope or ratio, by Student's t.
 
     Args:
-        sample: What was measured.
-        about: The value at which no answer differs.
+        sample: The measure.
+        about: The value of the measure if no answer differed.
 
     Returns:
         None with one unit.
     """
     drawn = None if sample.drawn is None else sample.drawn - about
-    found = replace(sample, seeds=sample.seeds - about, drawn=drawn).change()
-    if found is None:
+    changes = replace(sample, seed_values=sample.seed_values - about, drawn=drawn)
+    error_and_freedom = changes.error_and_freedom()
+    if error_and_freedom is None:
         return None
-    error, freedom = found
+    error, freedom = error_and_freedom
     reach = t_quantile(freedom) * error
     low, high = sample.value - reach, sample.value + reach
     return max(low, about - sample.span), min(high, about + sample.span)
 
 
-def ratio(own: Sample, reference: Sample) -> Sample | None:
-    """Return errors or a loss of a row divided by those of the reference.
+def ratio(row: Sample, reference: Sample) -> Sample | None:
+    """Divide the error or the loss of a row by that of the reference.
 
-    Of errors it is the corruption error, of losses the relative corruption error, as
-    in ROBUSER, after ImageNet-C: there both are sums over the severities, whose ratio
-    is that of the means. The draws are those of the ratio's linear approximation, as
-    for ratios in surveys: a draw in which the reference loses next to nothing would
-    else decide the interval.
+    The ratio of errors is the corruption error, that of losses the relative corruption
+    error, as in ROBUSER and ImageNet-C. The draws are those of the ratio's linear
+    approximation, as for ratios in surveys. Otherwise a single draw in which the
+    reference loses almost nothing would determine the interval.
 
     Args:
-        own: The mean error of the row, or its loss.
-        reference: The same of the reference, with the same seeds.
+        row: Mean error of the row, or its loss.
+        reference: The same measure of the reference, with the same seeds.
 
     Returns:
-        A sample without draws where the interval of the reference begins at 0 or
-        below, so that the approximation does not hold; None where the reference itself
-        is 0 or below.
+        A sample without draws if the interval of the reference includes 0, where the
+        approximation does not hold; None if the reference is 0 or below.
     """
     if reference.value <= 0:
         return None
-    found = own.value / reference.value
+    value = row.value / reference.value
     bounds = interval(reference)
     drawn = None
-    if own.drawn is not None and reference.drawn is not None:
-        drawn = found + (own.drawn - found * reference.drawn) / reference.value
+    if row.drawn is not None and reference.drawn is not None:
+        drawn = value + (row.drawn - value * reference.drawn) / reference.value
     holds = bounds is not None and bounds[0] > 0
+    changes = row.seed_values - value * reference.seed_values
     return replace(
-        own,
-        seeds=found + (own.seeds - found * reference.seeds) / reference.value,
+        row,
+        seed_values=value + changes / reference.value,
         drawn=drawn if holds else None,
-        span=(1 + abs(found)) / reference.value,
+        span=(1 + abs(value)) / reference.value,
     )

@@ -1,4 +1,4 @@
-"""How sure a score is, and what a difference between two cells is worth."""
+"""Confidence intervals of scores, and paired tests between cells."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from nserbench.benchmark.results.metrics import effective_size, headline
 from nserbench.leaderboard.reading.counts import Counts, Row
 
 FEW_UNITS = 10
-"""Intervals from fewer units of independence than this are marked."""
+"""Number of units of independence below which an interval is marked."""
 LEVEL = 0.05
-"""Of every test."""
+"""Significance level of every test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class Difference:
     """A row minus the reference row, in one column and metric, as fractions of 1.
 
     Attributes:
-        value: Of the scores.
-        low: Where its 95 % interval begins.
-        high: Where it ends.
-        p: Two-sided, adjusted after Holm over the rows of the column.
+        value: The difference of the scores.
+        low: Lower bound of its 95 % interval.
+        high: Upper bound.
+        p: Two-sided p-value, after Holm's correction over the rows of the column.
     """
 
     value: float
@@ -44,70 +44,72 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One metric of a cell, measured with one or more seeds.
+    """One metric of a cell, with one or more seeds.
 
     Attributes:
-        tested: Equal for two cells that were tested on the same utterances.
-        units: Of independence, that were drawn from.
+        tested: Hash of the test set; equal for two cells that can be compared.
+        units: Number of units of independence that the bootstrap draws from.
         size: Effective number of answers; see `nserbench.benchmark.results.metrics`.
-        seeds: ``(seeds,)``, the headline with each seed.
-        drawn: ``(draws,)``, the mean over seeds in each draw of units, which all
-            seeds share. None with one unit.
-        numbers: The seeds themselves; empty where nobody knows them.
-        span: By how much the value would change if every answer did; 1 of a score.
+        seed_values: ``(seeds,)``, the score with each seed.
+        drawn: ``(draws,)``, the mean over seeds in each bootstrap draw of units; all
+            seeds share the draws. None with one unit.
+        seed_numbers: The seeds; empty where they are not known.
+        span: Change of the value if every answer changed; 1 for a score.
     """
 
     tested: int
     units: int
     size: float
-    seeds: NDArray[np.float64]
+    seed_values: NDArray[np.float64]
     drawn: NDArray[np.float64] | None
-    numbers: tuple[int, ...] = ()
+    seed_numbers: tuple[int, ...] = ()
     span: float = 1.0
 
     @classmethod
     def of(cls, counts: Mapping[int, Counts], metric: str) -> Sample:
-        """Measure a metric, by its name in `METRICS`, of resampled counts by seed."""
-        each = list(counts.values())
-        first = each[0]
-        drawn = [one.drawn[metric] for one in each if one.drawn]
+        """Compute a metric, by its name in `METRICS`, from resampled counts by seed."""
+        seeds = list(counts.values())
+        first = seeds[0]
+        values = [headline(metric, seed.folds) for seed in seeds]
+        drawn = [seed.drawn[metric] for seed in seeds if seed.drawn]
         return cls(
             tested=first.tested,
             units=len(first.answers),
             size=effective_size(metric, first.folds),
-            seeds=np.array([headline(metric, one.folds) for one in each], np.float64),
+            seed_values=np.array(values, np.float64),
             drawn=np.mean(drawn, axis=0, dtype=np.float64) if drawn else None,
-            numbers=tuple(counts),
+            seed_numbers=tuple(counts),
         )
 
     @property
     def value(self) -> float:
         """The mean over seeds."""
-        return float(np.mean(self.seeds))
+        return float(np.mean(self.seed_values))
 
     @property
     def spread(self) -> float:
-        """The variance of the mean over seeds, from seed to seed; 0 with one.
+        """The variance of the mean over seeds due to the seeds; 0 with one seed.
 
-        What resampling the seeds in every draw would add, in closed form and without
-        its bias: of S seeds, it would find (S - 1) / S of the variance.
+        It is what resampling the seeds in every draw would add, without the bias of
+        resampling, which finds (S - 1) / S of the variance of S seeds.
         """
-        count = len(self.seeds)
-        return float(np.var(self.seeds, ddof=1) / count) if count > 1 else 0.0
+        count = len(self.seed_values)
+        return float(np.var(self.seed_values, ddof=1) / count) if count > 1 else 0.0
 
     def interval(self) -> tuple[float, float] | None:
-        """Return the 95 % interval of a score. None with one unit."""
+        """Return the 95 % interval of a score; None with one unit."""
         if self.drawn is None:
             return None
         sampling = standard_error(self.drawn, self.value, self.units)
         error, freedom = _combined(sampling, self.units, [self])
         return interval_of(self.value, error, freedom, self.size)
 
-    def change(self, *parts: Sample) -> tuple[float, float] | None:
+    def error_and_freedom(self, *parts: Sample) -> tuple[float, float] | None:
         """Return the standard error of a difference, and its degrees of freedom.
 
         Args:
-            *parts: Whose seeds differ by chance; the sample's own unless given.
+            *parts: Samples whose variance over seeds is added; by default the sample
+                itself.
 
         Returns:
             None with one unit.
@@ -122,26 +124,28 @@ class Sample:
     def minus(self, other: Sample) -> Difference | None:
         """Compare with another cell draw by draw; p is not adjusted.
 
-        Equal seeds begin and shuffle alike, so that they are compared in pairs, too.
+        Equal seeds start from the same weights and batches, so they are paired as well.
 
-        None unless both were tested on the same utterances, of at least two units.
+        Returns:
+            None unless both were tested on the same utterances, of two units or more.
         """
         if self.drawn is None or other.drawn is None or self.tested != other.tested:
             return None
         drawn = self.drawn - other.drawn
-        if self.numbers and self.numbers == other.numbers:
-            changes = replace(self, seeds=self.seeds - other.seeds, drawn=drawn)
-            found = changes.change()
+        if self.seed_numbers and self.seed_numbers == other.seed_numbers:
+            values = self.seed_values - other.seed_values
+            error = replace(self, seed_values=values, drawn=drawn).error_and_freedom()
         else:
-            value = np.array([self.value - other.value])
-            found = replace(self, seeds=value, drawn=drawn).change(self, other)
-        return found and _difference(self.value - other.value, *found, self.units)
+            values = np.array([self.value - other.value])
+            difference = replace(self, seed_values=values, drawn=drawn)
+            error = difference.error_and_freedom(self, other)
+        return error and _difference(self.value - other.value, *error, self.units)
 
 
 def _difference(value: float, error: float, freedom: float, units: int) -> Difference:
-    """Judge a difference by Student's t, but not beyond what its units allow.
+    """Test a difference by Student's t, within what the number of units allows.
 
-    No p is below `least_p`. Where that is above `LEVEL`, the interval reaches 0.
+    No p is below `least_p`. Where that is above `LEVEL`, the interval includes 0.
     """
     least = least_p(units)
     reach = t_quantile(freedom) * error
@@ -154,13 +158,17 @@ def _difference(value: float, error: float, freedom: float, units: int) -> Diffe
 def _combined(
     sampling: float, units: int, samples: Sequence[Sample]
 ) -> tuple[float, float]:
-    """Add what differs between seeds to the error, after Satterthwaite (1946).
+    """Add the variance over seeds to the standard error, after Satterthwaite (1946).
 
     Returns:
         The standard error, and its degrees of freedom.
     """
     parts = [(sampling**2, units - 1)]
-    parts += [(one.spread, len(one.seeds) - 1) for one in samples if one.spread > 0]
+    parts += [
+        (sample.spread, len(sample.seed_values) - 1)
+        for sample in samples
+        if sample.spread > 0
+    ]
     variance = sum(part for part, _ in parts)
     if variance == 0:
         return 0.0, units - 1.0
@@ -169,10 +177,10 @@ def _combined(
 
 
 def least_p(units: int) -> float:
-    """Return the smallest p that so many units of independence allow.
+    """Return the smallest p-value that a number of units of independence allows.
 
-    If nothing differed, each of them would favour either side with equal chance, and
-    all of them the same one with the chance 2^(1 - units).
+    Without a true difference each unit favours either cell with probability 1/2, so all
+    of them favour the same cell with probability 2^(1 - units).
 
     Examples:
         >>> least_p(5), least_p(10)
@@ -182,7 +190,7 @@ def least_p(units: int) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Adjust p values so that all of them together hold the level (Holm, 1979).
+    """Adjust p-values for multiple comparisons (Holm, 1979).
 
     Examples:
         >>> holm([0.01, 0.04, 0.03])
@@ -191,41 +199,41 @@ def holm(ps: Sequence[float]) -> list[float]:
     order = np.argsort(ps, kind="stable")
     factors = np.arange(len(ps), 0, -1)
     adjusted = np.maximum.accumulate(np.asarray(ps, np.float64)[order] * factors)
-    found = np.empty(len(ps))
-    found[order] = np.minimum(adjusted, 1.0)
-    return [float(one) for one in found]
+    result = np.empty(len(ps))
+    result[order] = np.minimum(adjusted, 1.0)
+    return [float(p) for p in result]
 
 
 def differences(samples: Mapping[Row, Sample], reference: Row) -> dict[Row, Difference]:
-    """Compare the rows of a column with one of them, p after Holm.
+    """Compare the rows of a column with a reference row; p after Holm.
 
-    Rows that were not tested on the same utterances are left out.
+    Rows that were tested on other utterances than the reference are missing.
     """
     if reference not in samples:
         return {}
-    found = {
+    unadjusted = {
         row: difference
         for row, sample in samples.items()
         if row != reference and (difference := sample.minus(samples[reference]))
     }
-    adjusted = holm([one.p for one in found.values()])
+    adjusted = holm([difference.p for difference in unadjusted.values()])
     return {
-        row: replace(one, p=p)
-        for (row, one), p in zip(found.items(), adjusted, strict=True)
+        row: replace(difference, p=p)
+        for (row, difference), p in zip(unadjusted.items(), adjusted, strict=True)
     }
 
 
 def tied_with_best(samples: Mapping[Row, Sample]) -> set[Row]:
-    """Give the rows of a column that are not significantly below its best.
+    """Return the rows of a column that are not significantly below the best row.
 
-    The best is one of them. Where rows were tested on different utterances, those
-    of the test that most rows share are looked at, since the others do not compare.
-    In a column of one row there is nobody to be tied with.
+    The best row is one of them. Where rows were tested on different utterances, only
+    the rows on the most common test set are compared. Empty for a column of one row.
     """
     if len(samples) < 2:
         return set()
-    (usual, _), *_ = Counter(one.tested for one in samples.values()).most_common(1)
-    alike = {row: one for row, one in samples.items() if one.tested == usual}
-    best = max(alike, key=lambda row: alike[row].value)
-    others = differences(alike, best)
-    return {best, *(row for row, one in others.items() if one.p >= LEVEL)}
+    tests = Counter(sample.tested for sample in samples.values())
+    (usual, _), *_ = tests.most_common(1)
+    same = {row: sample for row, sample in samples.items() if sample.tested == usual}
+    best = max(same, key=lambda row: same[row].value)
+    others = differences(same, best)
+    return {best, *(row for row, other in others.items() if other.p >= LEVEL)}

@@ -147,7 +147,7 @@ def _sampled(seeds: Mapping[int, Counts], metric: str) -> SampleDetails:
     return SampleDetails(
         value=sample.value,
         size=sample.size,
-        seeds=sample.seeds.tolist(),
+        seeds=sample.seed_values.tolist(),
         draws=None if sample.drawn is None else _packed(sample.drawn),
     )
 

@@ -22,7 +22,7 @@ from nserbench.leaderboard.tables.series import (
     Curve,
     Point,
     layer_curves,
-    pareto,
+    on_pareto_front,
     snr_curves,
 )
 from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
@@ -213,7 +213,7 @@ def _fronts(
             )
             for where, seconds in spent.items()
         ]
-        for where, unbeaten in zip(spent, pareto(costs), strict=True):
+        for where, unbeaten in zip(spent, on_pareto_front(costs), strict=True):
             found[where].append(int(unbeaten))
     return found
 
@@ -233,7 +233,7 @@ def _place(table: SummaryTable, column: Column) -> PageColumn:
         corpus=column.corpus,
         condition=column.condition,
         protocol=column.protocol,
-        head=table.head(column),
+        head=table.header(column),
         pooled=any(entry.pooled for entry in table.entries_of(column)),
         chance=[_short(table.chance(column, metric)) for metric in table.metrics],
     )
@@ -298,9 +298,9 @@ def _line(curves: Sequence[Curve]) -> PageCurve:
         upstream=one.row.upstream,
         downstream=one.row.downstream,
         group=one.group,
-        corpus=one.place.corpus,
-        condition=one.place.condition,
-        protocol=one.place.protocol,
+        corpus=one.column.corpus,
+        condition=one.column.condition,
+        protocol=one.column.protocol,
         x=[point.x for point in one.points],
         scores=[[_bounds(point) for point in curve.points] for curve in curves],
     )

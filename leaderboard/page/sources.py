@@ -12,8 +12,8 @@ from nserbench.benchmark.results.index import read_entries
 from nserbench.benchmark.results.result import PREDICTIONS, RESULT, Result, read_result
 from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.page.index import CellFacts
-from nserbench.leaderboard.reading.counts import Place, place
-from nserbench.leaderboard.reading.latest import shown
+from nserbench.leaderboard.reading.counts import RowColumn, row_and_column
+from nserbench.leaderboard.reading.latest import latest_results
 
 FORM = 4
 """Raised whenever a cell's file would come out otherwise."""
@@ -45,7 +45,7 @@ class CellSources:
         predictions: The file of each of ``found``.
     """
 
-    where: Place
+    where: RowColumn
     results: Sequence[Result]
     found: Sequence[Result]
     predictions: Sequence[Path]
@@ -96,14 +96,14 @@ def gather(source: PageSource) -> Iterator[CellSources]:
     Raises:
         BadResult: if one of them cannot be read.
     """
-    apart: dict[Place, list[Result]] = defaultdict(list)
+    apart: dict[RowColumn, list[Result]] = defaultdict(list)
     files = {}
     for folder in source.folders:
         result = read_result(folder)
-        apart[place(result)].append(result)
+        apart[row_and_column(result)].append(result)
         files[result.digest] = folder / PREDICTIONS
     for where, results in apart.items():
-        found = shown(results).get(where, [])
+        found = latest_results(results).get(where, [])
         yield CellSources(where, results, found, [files[one.digest] for one in found])
 
 

@@ -22,7 +22,7 @@ from nserbench.leaderboard.page.sources import (
     sources,
 )
 from nserbench.leaderboard.reading.counts import Row
-from nserbench.leaderboard.tables.series import costs, understood
+from nserbench.leaderboard.tables.series import costs, wer_points
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 PAGE = "index.html"
@@ -140,7 +140,7 @@ def _measured(table: SummaryTable, one: CellSources) -> CellFacts:
     row, column = one.where
     part = replace(table, rows=[row], columns=[column])
     found = CellFacts()
-    for heard in understood(part, one.found, table.metrics[0]):
+    for heard in wer_points(part, one.found, table.metrics[0]):
         found["rate"] = heard.measure, round(heard.rate, 4)
     for cost in costs(part, one.found, table.metrics[0]):
         found["cost"] = cost.seconds, cost.trainable_parameters

@@ -66,7 +66,7 @@ def arranged(curves: Sequence[Curve]) -> Panels:
 
     A panel is of one upstream, or, where all curves are of one condition, of that.
     """
-    places = [one.place for one in curves]
+    places = [one.column for one in curves]
     rows = [(one.row.upstream, one.group, one.row.downstream) for one in curves]
     names = [place.condition for place in places]
     if len(set(names)) > 1:

@@ -23,12 +23,12 @@ from nserbench.leaderboard.plots.weights import draw_weights
 from nserbench.leaderboard.plots.wer import draw_wer, explained
 from nserbench.leaderboard.reading.counts import (
     CountedResult,
-    Place,
+    RowColumn,
     comparable,
     newest,
-    place,
+    row_and_column,
 )
-from nserbench.leaderboard.reading.counts_cache import remembered_tallies
+from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import (
     Confusion,
@@ -39,9 +39,9 @@ from nserbench.leaderboard.tables.series import (
     confusions,
     costs,
     layer_weights,
-    understood,
+    wer_points,
 )
-from nserbench.leaderboard.tables.summary import SummaryTable, flattering
+from nserbench.leaderboard.tables.summary import SummaryTable, selection_warnings
 from nserbench.leaderboard.tables.summary_notes import protocol_lines
 
 
@@ -70,16 +70,18 @@ class FigureData:
         """The results in the places of the table."""
         wanted = set(product(self.table.rows, self.table.columns))
         wanted &= self.table.entries.keys()
-        return [one for one in read_results(self.root) if place(one) in wanted]
+        return [one for one in read_results(self.root) if row_and_column(one) in wanted]
 
-    def places(self, wanted: Collection[Place]) -> dict[Place, list[CountedResult]]:
+    def places(
+        self, wanted: Collection[RowColumn]
+    ) -> dict[RowColumn, list[CountedResult]]:
         """Return the results behind some places of the table, one for each seed.
 
         Raises:
             BadResult: if a result cannot be read.
         """
-        tallies, _ = newest(remembered_tallies(self.root))
-        found: dict[Place, list[CountedResult]] = defaultdict(list)
+        tallies, _ = newest(read_counted_results(self.root))
+        found: dict[RowColumn, list[CountedResult]] = defaultdict(list)
         for tally in tallies:
             if (tally.row, tally.column) in wanted:
                 found[tally.row, tally.column].append(tally)
@@ -99,7 +101,7 @@ class FigurePart(Protocol):
     """A part of a figure."""
 
     @property
-    def cells(self) -> Sequence[Place]:
+    def cells(self) -> Sequence[RowColumn]:
         """Where it stands in the table."""
 
 
@@ -147,7 +149,7 @@ def _draw_confusions(source: FigureData, found: Sequence[Confusion]) -> Figure:
 
 
 def _find_words(source: FigureData) -> list[WerPoint]:
-    return understood(source.table, source.results, source.metric, source.against)
+    return wer_points(source.table, source.results, source.metric, source.against)
 
 
 def _draw_words(source: FigureData, found: Sequence[WerPoint]) -> Figure:
@@ -246,7 +248,7 @@ def said_of(name: str, source: FigureData) -> list[str]:
     drawn = {cell for one in found for cell in one.cells}
     lines = [f"protocol {one}" for one in protocol_lines(source.places(drawn))]
     protocols = sorted({column.protocol for _, column in drawn})
-    marks = [(one, ", ".join(flattering(one))) for one in protocols]
+    marks = [(one, ", ".join(selection_warnings(one))) for one in protocols]
     lines += [f"{one} flatters: {mark}" for one, mark in marks if mark]
     return [*lines, *explained(_find_words(source))] if name == "wer" else lines
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from nserbench.leaderboard.reading.counts import Column, condition_order
-from nserbench.leaderboard.tables.summary import flattering
+from nserbench.leaderboard.tables.summary import selection_warnings
 
 
 def told_apart(
@@ -53,7 +53,7 @@ def panel_titles(
             one.corpus,
             one.condition,
             one.protocol,
-            ", ".join(flattering(one.protocol)),
+            ", ".join(selection_warnings(one.protocol)),
         )
         for part, one in zip(parts, columns, strict=True)
     ]

@@ -20,7 +20,7 @@ from nserbench.leaderboard.plots.style import (
     styled,
 )
 from nserbench.leaderboard.reading.counts import Column
-from nserbench.leaderboard.tables.series import CostPoint, pareto
+from nserbench.leaderboard.tables.series import CostPoint, on_pareto_front
 
 BEATEN: dict[str, Any] = {
     "color": "#b0b0b0",
@@ -44,7 +44,11 @@ def draw_pareto(found: Sequence[CostPoint], title: str, width: float) -> Figure:
     Raises:
         NserbenchError: if there are more named rows or panels than a figure holds.
     """
-    best = [one for one, unbeaten in zip(found, pareto(found), strict=True) if unbeaten]
+    best = [
+        one
+        for one, unbeaten in zip(found, on_pareto_front(found), strict=True)
+        if unbeaten
+    ]
     beaten = [one for one in found if one not in best]
     rows = list(dict.fromkeys(one.row for one in best))
     refuse_more(LINES, "rows that nothing beats", len(rows))

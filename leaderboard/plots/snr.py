@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
 from nserbench.leaderboard.plots.names import panel_titles, told_apart
 from nserbench.leaderboard.plots.style import look, styled
-from nserbench.leaderboard.reading.counts import Column, Place
+from nserbench.leaderboard.reading.counts import Column, RowColumn
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import Curve, snr_curves
 from nserbench.leaderboard.tables.summary import Score, SummaryTable
@@ -23,9 +23,9 @@ def drawable(table: SummaryTable, metric: str) -> list[Curve]:
     return [replace(one, cells=[*one.cells, *_clean(table, one)]) for one in curves]
 
 
-def _clean(table: SummaryTable, curve: Curve) -> list[Place]:
+def _clean(table: SummaryTable, curve: Curve) -> list[RowColumn]:
     """Return where the clean speech of a curve stands, if it is done."""
-    column = Column(curve.place.corpus, "clean", curve.place.protocol)
+    column = Column(curve.column.corpus, "clean", curve.column.protocol)
     entry = table.entries.get((curve.row, column))
     here = entry is not None and bool(entry.scores) and column in table.columns
     return [(curve.row, column)] if here else []
@@ -47,7 +47,7 @@ def draw_snr(
         NserbenchError: if there are more lines or panels than a figure holds.
     """
     rows = list(dict.fromkeys(one.row for one in curves))
-    places = list(dict.fromkeys(one.place for one in curves))
+    places = list(dict.fromkeys(one.column for one in curves))
     levels = sorted({point.x for one in curves for point in one.points})
     figure, drawn = line_panels(
         panel_titles(places, always="corpus condition"),
@@ -56,7 +56,7 @@ def draw_snr(
         f"{TITLES[metric]} (%)",
     )
     for axes, place in zip(drawn, places, strict=True):
-        own = {rows.index(one.row): one for one in curves if one.place == place}
+        own = {rows.index(one.row): one for one in curves if one.column == place}
         draw_lines(axes, {number: one.points for number, one in own.items()})
         clean = {
             number: table.entries[where].scores[metric]

@@ -1,4 +1,4 @@
-"""Numbers of papers, and how they stand beside ours.
+"""Published numbers, and how ours compare with them.
 
 Nothing here is a result of this program.
 """

@@ -1,4 +1,4 @@
-"""Our results beside published numbers, and how their protocols differ."""
+"""Comparison of our results with published numbers, and of the protocols."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _RECIPE = {field.name for field in fields(Recipe)}
 
 @dataclass(frozen=True, slots=True)
 class ComparedNumber:
-    """One published number, and ours that it is comparable with.
+    """A published number, and our result that it can be compared with.
 
     Attributes:
-        table: Where it is printed.
-        printed: Its row there.
-        head: Its column there.
+        table: The published table.
+        printed_row: Its row in the published table.
+        printed_column: Its column in the published table.
         metric: A name in `METRICS`.
-        theirs: Percent, as printed; None where nothing is.
-        row: Ours, or what ours would be; None where it is reported only.
-        column: Ours; None where we have none.
-        entry: Ours; None where we have none.
+        theirs: The number in percent, as printed; None where nothing is printed.
+        row: Our row, or the row that a result would have; None if we cannot run it.
+        column: Our column; None if we have no result.
+        entry: Our result; None if we have none.
     """
 
     table: PrintedTable
-    printed: PrintedRow
-    head: PrintedColumn
+    printed_row: PrintedRow
+    printed_column: PrintedColumn
     metric: str
     theirs: str | None
     row: Row | None
@@ -50,20 +50,20 @@ class ComparedNumber:
     entry: SummaryEntry | None
 
     @property
-    def place(self) -> PublishedColumn | None:
-        """Give where ours is, or would be; None where it is reported only."""
+    def published_column(self) -> PublishedColumn | None:
+        """The corpus and condition of our column; None if we cannot run it."""
         if self.column is not None:
             return PublishedColumn(self.column.corpus, self.column.condition)
-        return next(iter(self.head.ours), None)
+        return next(iter(self.printed_column.ours), None)
 
     @property
     def score(self) -> Score | None:
-        """Give ours; None unless it is done."""
+        """Our score; None unless our result is done."""
         return self.entry.scores.get(self.metric) if self.entry else None
 
     @property
     def difference(self) -> float | None:
-        """Give ours minus theirs, as a fraction of 1; None unless there are both."""
+        """Our score minus theirs, a fraction of 1; None unless both exist."""
         if self.score is None or self.theirs is None:
             return None
         return self.score.value - float(self.theirs) / 100
@@ -71,15 +71,15 @@ class ComparedNumber:
 
 @dataclass(frozen=True, slots=True)
 class PublishedComparison:
-    """Ours beside theirs. No number of theirs enters a ranking.
+    """Our results and published numbers. Published numbers are never ranked.
 
     Attributes:
         ours: Our table.
-        published: Theirs.
-        metrics: Those of our table that are printed there.
-        pairs: By table, row and column as printed.
-        differences: Between the protocols, by our column.
-        notes: On rows of theirs that are shown.
+        published: The publication.
+        metrics: The metrics of our table that the publication has as well.
+        pairs: Published numbers with ours, in the order of the publication.
+        differences: Differences between the protocols, by our column.
+        notes: Notes on published rows.
     """
 
     ours: SummaryTable
@@ -89,30 +89,35 @@ class PublishedComparison:
     differences: Mapping[Column, Sequence[str]]
     notes: Sequence[str]
 
-    def head(self, pair: ComparedNumber) -> tuple[str, ...]:
-        """Give the lines above a pair: their column's, then ours, as in our table."""
+    def header(self, pair: ComparedNumber) -> tuple[str, ...]:
+        """Return the header lines of a pair: the published header, then ours."""
+        label = pair.printed_column.label
         if pair.column is not None:
-            return (pair.head.label, *self.ours.head(pair.column))
-        return (pair.head.label, *(pair.place or ()))
+            return (label, *self.ours.header(pair.column))
+        return (label, *(pair.published_column or ()))
 
 
-def beside(table: SummaryTable, published: Published) -> PublishedComparison:
-    """Put our results beside published numbers.
+def compare_with_published(
+    table: SummaryTable, published: Published
+) -> PublishedComparison:
+    """Pair our results with published numbers.
 
-    Ours and theirs meet where a spelling of theirs is a name of ours. A number of
-    theirs that we have no result for stands alone.
+    A published row or column lists the names of ours that it is compared with. A
+    published number without a result of ours is kept alone.
 
     Raises:
-        NserbenchError: if the table shows no metric that is printed there.
+        NserbenchError: if the table and the publication have no metric in common.
     """
     metrics = [name for name in table.metrics if name in published.metrics]
     if not metrics:
         raise NserbenchError(
-            f"{published.title} prints {', '.join(published.metrics)}, "
-            f"and the table shows {', '.join(table.metrics)}\n"
+            f"{published.title} has {', '.join(published.metrics)}, "
+            f"but the table shows {', '.join(table.metrics)}\n"
             f"  add --metric {','.join(published.metrics)}"
         )
-    pairs = [one for each in published.tables for one in _pairs(table, each, metrics)]
+    pairs = [
+        pair for printed in published.tables for pair in _pairs(table, printed, metrics)
+    ]
     return PublishedComparison(
         ours=table,
         published=published,
@@ -124,36 +129,45 @@ def beside(table: SummaryTable, published: Published) -> PublishedComparison:
 
 
 def _notes(pairs: Sequence[ComparedNumber]) -> list[str]:
-    """Give the notes on rows of the tables in which we have a result, each once."""
-    met = {one.table.name for one in pairs if one.entry}
+    """Return the notes on rows of the tables in which we have a result, each once."""
+    shown = {pair.table.name for pair in pairs if pair.entry}
     rows: dict[str, dict[str, None]] = {}
-    for one in pairs:
-        if one.table.name in met and one.printed.note:
-            rows.setdefault(one.printed.note, {})[one.printed.label] = None
+    for pair in pairs:
+        row = pair.printed_row
+        if pair.table.name in shown and row.note:
+            rows.setdefault(row.note, {})[row.label] = None
     return [f"{note} ({', '.join(labels)})" for note, labels in rows.items()]
 
 
 def _pairs(
     table: SummaryTable, printed: PrintedTable, metrics: Sequence[str]
 ) -> Iterator[ComparedNumber]:
-    """Pair each number of a published table; pairs of nothing are left out."""
-    columns = [_ours(table, head) for head in printed.columns]
-    matched = list(chain.from_iterable(columns))
-    for row in printed.rows:
-        heads = list(zip(printed.columns, columns, row.values, strict=True))
-        for mine, (head, found, values) in product(_mine(table, row, matched), heads):
-            cell = dict(zip(printed.metrics, values, strict=True))
-            for column, metric in product(found or _NONE, metrics):
-                entry = table.entries.get((mine, column)) if mine and column else None
-                theirs = cell.get(metric)
-                if theirs or (entry and metric in cell):
+    """Pair each number of a published table; a pair with neither number is skipped."""
+    ours = [_our_columns(table, column) for column in printed.columns]
+    every = list(chain.from_iterable(ours))
+    for printed_row in printed.rows:
+        cells = list(zip(printed.columns, ours, printed_row.values, strict=True))
+        rows = _our_rows(table, printed_row, every)
+        for row, (printed_column, columns, values) in product(rows, cells):
+            numbers = dict(zip(printed.metrics, values, strict=True))
+            for column, metric in product(columns or _NONE, metrics):
+                entry = table.entries.get((row, column)) if row and column else None
+                theirs = numbers.get(metric)
+                if theirs or (entry and metric in numbers):
                     yield ComparedNumber(
-                        printed, row, head, metric, theirs, mine, column, entry
+                        table=printed,
+                        printed_row=printed_row,
+                        printed_column=printed_column,
+                        metric=metric,
+                        theirs=theirs,
+                        row=row,
+                        column=column,
+                        entry=entry,
                     )
 
 
-def _ours(table: SummaryTable, printed: PrintedColumn) -> list[Column]:
-    """Give our columns that a printed one is comparable with, one a protocol."""
+def _our_columns(table: SummaryTable, printed: PrintedColumn) -> list[Column]:
+    """Return our columns that a published one is compared with, one per protocol."""
     return [
         column
         for column in table.columns
@@ -161,79 +175,82 @@ def _ours(table: SummaryTable, printed: PrintedColumn) -> list[Column]:
     ]
 
 
-def _mine(
+def _our_rows(
     table: SummaryTable, printed: PrintedRow, columns: Sequence[Column]
 ) -> Sequence[Row | None]:
-    """Give our rows with a result beside a printed one, or what it would be."""
-    found = [
+    """Return our rows with a result for a published row, or the row it would have."""
+    rows = [
         row
         for row in table.rows
-        if printed.meets(row) and any((row, at) in table.entries for at in columns)
+        if printed.matches(row) and any((row, at) in table.entries for at in columns)
     ]
-    return found or printed.ours[:1] or _NONE
+    return rows or printed.ours[:1] or _NONE
 
 
 def _differences(
     table: SummaryTable, published: Published, pairs: Sequence[ComparedNumber]
 ) -> dict[Column, list[str]]:
-    """Say what differs in each column in which ours and theirs meet."""
-    met: dict[Column, list[ComparedNumber]] = defaultdict(list)
-    for one in pairs:
-        if one.entry and one.column:
-            met[one.column].append(one)
-    found = {}
-    for column, ones in met.items():
-        rows = {str(one.row) for one in ones}
+    """Say how the protocols differ in each column with ours and published numbers."""
+    by_column: dict[Column, list[ComparedNumber]] = defaultdict(list)
+    for pair in pairs:
+        if pair.entry and pair.column:
+            by_column[pair.column].append(pair)
+    differences = {}
+    for column, numbers in by_column.items():
+        rows = {str(number.row) for number in numbers}
         theirs = dict(published.settings)
-        for one in ones:
-            theirs.update(one.head.settings)
-        found[column] = list(_differing(_ways(table, column, rows), theirs))
-    return found
+        for number in numbers:
+            theirs.update(number.printed_column.settings)
+        ours = _our_settings(table, column, rows)
+        differences[column] = list(_differing(ours, theirs))
+    return differences
 
 
-Way = tuple[str, Mapping[str, str]]
-"""Rows that were trained alike, empty for all of them, and the settings."""
+RowSettings = tuple[str, Mapping[str, str]]
+"""Rows with the same settings, empty for all rows, and these settings."""
 
 
-def _ways(table: SummaryTable, column: Column, rows: Collection[str]) -> list[Way]:
-    """Read the protocol lines of some rows of a column.
+def _our_settings(
+    table: SummaryTable, column: Column, rows: Collection[str]
+) -> list[RowSettings]:
+    """Read the settings of some rows of a column from the table's protocol lines.
 
-    A line is ``NAME on CORPORA (ROWS): SETTINGS``, its rows only where several lines
-    share a name; see `protocol_lines`.
+    A line is ``NAME on CORPORA (ROWS): SETTINGS``. It has rows only if several lines
+    have the same name; see `protocol_lines`.
     """
-    found: list[Way] = []
+    ours: list[RowSettings] = []
     for line in table.protocols:
         name, _, rest = line.partition(" on ")
-        who, _, how = rest.partition(": ")
-        corpora, _, of = who.partition(" (")
-        named = of.removesuffix(")").split(", ") if of else []
-        mine = [row for row in named if row in rows]
+        where, _, settings = rest.partition(": ")
+        corpora, _, listed = where.partition(" (")
+        named = listed.removesuffix(")").split(", ") if listed else []
+        shown = [row for row in named if row in rows]
         here = name == column.protocol and column.corpus in corpora.split(", ")
-        if here and (mine or not named):
-            found.append((", ".join(mine), dict(_settings(how))))
-    return found
+        if here and (shown or not named):
+            ours.append((", ".join(shown), dict(_settings(settings))))
+    return ours
 
 
-def _settings(how: str) -> Iterator[tuple[str, str]]:
-    for piece in how.split("; "):
+def _settings(text: str) -> Iterator[tuple[str, str]]:
+    for piece in text.split("; "):
         parts = piece.split(", ") if piece.partition(" ")[0] in _RECIPE else [piece]
         for part in parts:
             key, _, value = part.partition(" ")
             yield key, value
 
 
-def _differing(ways: Sequence[Way], theirs: Mapping[str, str]) -> Iterator[str]:
-    """Say each setting that differs, or that one side does not say."""
-    for key, said in theirs.items():
-        own: dict[str, list[str]] = {}
-        for rows, ours in ways:
-            own.setdefault(ours.get(key, NOT_SAID), []).append(rows)
-        for value, named in own.items():
-            of = f" ({', '.join(named)})" if len(own) > 1 else ""
-            if value == NOT_SAID != said:
-                yield f"{key}: theirs {said}"
-            elif not _same(value, said):
-                yield f"{key}: ours {value}{of}, theirs {said}"
+def _differing(ours: Sequence[RowSettings], theirs: Mapping[str, str]) -> Iterator[str]:
+    """Write each setting that differs, or that only one side states."""
+    for key, their_value in theirs.items():
+        values: dict[str, list[str]] = {}
+        for rows, settings in ours:
+            values.setdefault(settings.get(key, NOT_SAID), []).append(rows)
+        for value, rows_with in values.items():
+            where = f" ({', '.join(rows_with)})" if len(values) > 1 else ""
+            if value == NOT_SAID != their_value:
+                yield f"{key}: theirs {their_value}"
+            elif not _same(value, their_value):
+                yield f"{key}: ours {value}{where}, theirs {their_value}"
 
 
 def _same(ours: str, theirs: str) -> bool:

@@ -1,4 +1,4 @@
-"""Published numbers as data: what was printed, where, and how it was come by."""
+"""Published numbers, read from TOML files: tables, protocols and notes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nserbench.leaderboard.reading.counts import Row, condition_order
 
 FOLDER = Path(__file__).parent / "reference"
 NOT_SAID = "not said"
-"""The value of a setting that a publication leaves open."""
+"""Value of a setting that the publication does not state."""
 NOTHING = "-"
-"""What stands in a table where no number is printed."""
+"""Entry of a table where no number is printed."""
 
 _NUMBER = re.compile(r"[0-9]{1,2}(\.[0-9]+)?|100(\.0+)?")
 _FRACTION = re.compile(r"[0-9]\.[0-9]+")
@@ -25,11 +25,11 @@ _PAIR = " x "
 
 
 class BadReference(NserbenchError, ValueError):
-    """A file of published numbers that cannot be read."""
+    """A file of published numbers is missing or malformed."""
 
 
 class PublishedColumn(NamedTuple):
-    """Where a number was measured, as our tables spell it."""
+    """Corpus and condition of a published number, as our tables spell them."""
 
     corpus: str
     condition: str
@@ -43,9 +43,9 @@ class PrintedColumn:
     """A column of a published table.
 
     Attributes:
-        label: As printed.
-        ours: Our places that it is comparable with; none for one that we cannot run.
-        settings: What holds in this column alone, such as the number of folds.
+        label: The header as printed.
+        ours: Our columns that it is compared with; empty if we cannot run it.
+        settings: Protocol settings of this column alone, such as the number of folds.
     """
 
     label: str
@@ -58,11 +58,11 @@ class PrintedRow:
     """A row of a published table.
 
     Attributes:
-        label: As printed.
-        ours: Our rows that it is comparable with; none for one that is reported only.
-        values: To the digit, for each column and each metric in it; None where nothing
-            is printed. Percent, but for word error rates.
-        note: What a reader must know of it; empty if nothing.
+        label: The name as printed.
+        ours: Our rows that it is compared with; empty if we cannot run it.
+        values: Numbers as printed, by column and metric; None where nothing is printed.
+            In percent, except word error rates.
+        note: Remark for the reader; may be empty.
     """
 
     label: str
@@ -70,16 +70,16 @@ class PrintedRow:
     values: Sequence[Sequence[str | None]]
     note: str
 
-    def meets(self, row: Row) -> bool:
-        """Tell whether a row of ours is comparable with it.
+    def matches(self, row: Row) -> bool:
+        """Return whether a row of ours is compared with it.
 
-        In a spelling ``*`` stands for any value of an option, such as a file's name.
+        In ``ours``, ``*`` stands for any value of an option, such as a path.
         """
-        return any(_fits(str(row), str(spelling)) for spelling in self.ours)
+        return any(_matches(str(row), str(pattern)) for pattern in self.ours)
 
 
-def _fits(name: str, spelling: str) -> bool:
-    return re.fullmatch(re.escape(spelling).replace(r"\*", "[^,]+"), name) is not None
+def _matches(name: str, pattern: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^,]+"), name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ class PrintedTable:
     """A published table.
 
     Attributes:
-        name: As its publication calls it.
-        caption: What it shows.
+        name: Name in the publication, such as ``Table III``.
+        caption: Caption.
         metrics: Names in `METRICS`, in the order printed in each column.
-        columns: In the order printed.
-        rows: In the order printed.
+        columns: Columns in the order printed.
+        rows: Rows in the order printed.
     """
 
     name: str
@@ -103,17 +103,17 @@ class PrintedTable:
 
 @dataclass(frozen=True, slots=True)
 class PrintedWords:
-    """Word error rates of a publication, and how they go with its scores.
+    """Published word error rates, and their correlation with the scores.
 
     Attributes:
-        name: The figure or table that they belong to.
-        caption: What they are.
-        columns: In the order printed.
-        rows: In the order printed; of each column a fraction of 1, to the digit.
-        r: Pearson's r as printed; empty if it is not.
-        p: Of its test, as printed, such as ``< 0.001``; likewise.
-        over: What points r is over, in words; likewise.
-        said: What else is said of them, in words.
+        name: Name of the figure or table.
+        caption: Caption.
+        columns: Columns in the order printed.
+        rows: Rows in the order printed; a value is a fraction of 1, as printed.
+        r: Pearson's r as printed; empty if it is not printed.
+        p: P-value of r as printed, such as ``< 0.001``; likewise.
+        over: Points that r is computed over, in words; likewise.
+        said: Further statements of the publication.
     """
 
     name: str
@@ -131,15 +131,15 @@ class Published:
     """The numbers of one publication.
 
     Attributes:
-        name: What ``--reference`` takes.
-        title: In a few words.
-        citation: In full.
-        url: Where it can be read; empty if nowhere.
-        settings: Its protocol by our names, such as ``epochs``; `NOT_SAID` where it
-            leaves one open.
-        differences: What else differs from what we do, in words.
-        tables: In the order printed.
-        words: Its word error rates; None if it prints none.
+        name: Name for ``--reference``.
+        title: Short title, such as ``Shi et al.``.
+        citation: Full citation.
+        url: Address of the publication; may be empty.
+        settings: Its protocol settings by our names, such as ``epochs``; `NOT_SAID`
+            where it does not state one.
+        differences: Other differences from our experiments, in words.
+        tables: Tables in the order printed.
+        words: Word error rates; None if there are none.
     """
 
     name: str
@@ -153,12 +153,13 @@ class Published:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Give the metrics of all tables."""
-        return tuple(dict.fromkeys(one for each in self.tables for one in each.metrics))
+        """The metrics of all tables."""
+        names = (metric for table in self.tables for metric in table.metrics)
+        return tuple(dict.fromkeys(names))
 
 
 def published_names() -> list[str]:
-    """Give the publications that come with the toolkit."""
+    """Return the names of the publications that come with the toolkit."""
     return sorted(file.stem for file in FOLDER.glob("*.toml"))
 
 
@@ -166,11 +167,10 @@ def read_published(name: str) -> Published:
     """Read the numbers of a publication.
 
     Args:
-        name: One of `published_names`, or a file of the user's, which ends in
-            ``.toml``.
+        name: One of `published_names`, or the path of a ``.toml`` file.
 
     Raises:
-        UnknownName: if there is none of that name.
+        UnknownName: if there is no publication of that name.
         BadReference: if the file is missing or malformed.
     """
     if name in published_names():
@@ -190,7 +190,7 @@ def _published(file: Path) -> Published:
         raise BadReference(f"{file} is not TOML: {error}") from error
     top = _Section(content, str(file))
     top.refuse_others("title citation url differences protocol tables words")
-    tables = [_table(one) for one in top.sections("tables")]
+    tables = [_table(section) for section in top.sections("tables")]
     return Published(
         name=file.stem,
         title=top.text("title"),
@@ -210,25 +210,25 @@ def _table(section: _Section) -> PrintedTable:
         raise section.bad(f"metric {unknown[0]!r} is none of {', '.join(METRICS)}")
     if not metrics:
         raise section.bad("'metrics' is missing")
-    columns = [_column(one) for one in section.sections("columns")]
+    columns = [_column(item) for item in section.sections("columns")]
     shape = len(columns), len(metrics)
     return PrintedTable(
         name=section.text("name"),
         caption=section.text("caption", ""),
         metrics=metrics,
         columns=columns,
-        rows=[_row(one, shape) for one in section.sections("rows")],
+        rows=[_row(item, shape) for item in section.sections("rows")],
     )
 
 
 def _words(section: _Section) -> PrintedWords:
     section.refuse_others("name caption r p over said columns rows")
-    columns = [_column(one) for one in section.sections("columns")]
+    columns = [_column(item) for item in section.sections("columns")]
     return PrintedWords(
         name=section.text("name"),
         caption=section.text("caption", ""),
         columns=columns,
-        rows=[_rates(one, len(columns)) for one in section.sections("rows")],
+        rows=[_error_rates(item, len(columns)) for item in section.sections("rows")],
         r=section.text("r", ""),
         p=section.text("p", ""),
         over=section.text("over", ""),
@@ -236,25 +236,26 @@ def _words(section: _Section) -> PrintedWords:
     )
 
 
-def _rates(section: _Section, columns: int) -> PrintedRow:
+def _error_rates(section: _Section, columns: int) -> PrintedRow:
     """Read a row of word error rates.
 
     Raises:
-        BadReference: if there are not as many as columns, or one is no fraction.
+        BadReference: if the number of values is wrong, or one is not a fraction.
     """
     section.refuse_others("label ours values note")
     values = section.texts("values")
     if len(values) != columns:
         raise section.bad(f"'values' must hold {columns} texts, one for each column")
-    for one in values:
-        if one != NOTHING and not _FRACTION.fullmatch(one):
+    for value in values:
+        if value != NOTHING and not _FRACTION.fullmatch(value):
             raise section.bad(
-                f'{one!r} is no fraction of 1 in quotes, such as "0.28", or "{NOTHING}"'
+                f"{value!r} is not a fraction of 1 in quotes, such as "
+                f'"0.28", or "{NOTHING}"'
             )
     return PrintedRow(
         label=section.text("label"),
         ours=[_spelling(text, section) for text in section.texts("ours")],
-        values=[[None if one == NOTHING else one] for one in values],
+        values=[[None if value == NOTHING else value] for value in values],
         note=section.text("note", ""),
     )
 
@@ -263,12 +264,12 @@ def _column(section: _Section) -> PrintedColumn:
     section.refuse_others("label ours protocol")
     return PrintedColumn(
         label=section.text("label"),
-        ours=[_place(text, section) for text in section.texts("ours")],
+        ours=[_published_column(text, section) for text in section.texts("ours")],
         settings=section.texts_by_key("protocol"),
     )
 
 
-def _place(text: str, section: _Section) -> PublishedColumn:
+def _published_column(text: str, section: _Section) -> PublishedColumn:
     corpus, _, condition = text.rpartition(" ")
     try:
         condition_order(condition)
@@ -284,11 +285,12 @@ def _place(text: str, section: _Section) -> PublishedColumn:
 def _row(section: _Section, shape: tuple[int, int]) -> PrintedRow:
     section.refuse_others("label ours values note")
     values = [
-        [_value(one, section) for one in each] for each in section.lists("values")
+        [_value(value, section) for value in column]
+        for column in section.lists("values")
     ]
-    if len(values) != shape[0] or any(len(each) != shape[1] for each in values):
+    if len(values) != shape[0] or any(len(column) != shape[1] for column in values):
         raise section.bad(
-            f"'values' must hold {shape[0]} columns of {shape[1]} in brackets, such as "
+            f"'values' must hold {shape[0]} lists of {shape[1]} numbers each, such as "
             '[["57.12", "56.10"], ...]'
         )
     return PrintedRow(
@@ -300,34 +302,34 @@ def _row(section: _Section, shape: tuple[int, int]) -> PrintedRow:
 
 
 def _spelling(text: str, section: _Section) -> Row:
-    upstream, pair, head = text.rpartition(_PAIR)
-    if not pair:
+    upstream, separator, head = text.rpartition(_PAIR)
+    if not separator:
         raise section.bad(f"{text!r} is not UPSTREAM x HEAD")
     return Row(upstream, head)
 
 
-def _value(found: object, section: _Section) -> str | None:
+def _value(value: object, section: _Section) -> str | None:
     """Read a number as printed.
 
     Raises:
-        BadReference: if it is not quoted, since a bare 76.50 would lose its zero, or
-            is no percentage.
+        BadReference: if it is not a percentage in quotes; without quotes, 76.50 would
+            lose its zero.
     """
-    if found == NOTHING:
+    if value == NOTHING:
         return None
-    if not isinstance(found, str) or not _NUMBER.fullmatch(found):
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         raise section.bad(
-            f'{found!r} is no percentage in quotes, such as "76.50", or "{NOTHING}"'
+            f'{value!r} is not a percentage in quotes, such as "76.50", or "{NOTHING}"'
         )
-    return found
+    return value
 
 
 class _Section:
-    """A table of a TOML file that knows where it stands.
+    """A table of a TOML file, with its position for messages.
 
     Args:
-        content: Its keys and values.
-        where: For messages.
+        content: Keys and values.
+        where: Position in the file, such as ``FILE: tables 1``.
     """
 
     def __init__(self, content: Mapping[str, object], where: str) -> None:
@@ -335,61 +337,60 @@ class _Section:
         self.where = where
 
     def bad(self, problem: str) -> BadReference:
-        """Make the error for a problem in this section."""
+        """Return the error for a problem in this section."""
         return BadReference(
-            f"{self.where}: {problem}\n  the form is in docs/published.md"
+            f"{self.where}: {problem}\n  docs/published.md describes the file format"
         )
 
     def refuse_others(self, known: str) -> None:
-        """Refuse a key that nobody reads, most often a misspelt one."""
+        """Refuse an unknown key, which is most often misspelt."""
         if others := [key for key in self.content if key not in known.split()]:
             raise self.bad(
                 f"unknown key {others[0]!r}, known: {', '.join(known.split())}"
             )
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Give a text, or the default where there is none."""
-        found = self.content.get(key, default)
-        if not isinstance(found, str):
+        """Return a text, or the default if the key is missing."""
+        value = self.content.get(key, default)
+        if not isinstance(value, str):
             raise self.bad(f"{key!r} must be a text in quotes")
-        return found
+        return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Give a list of texts; empty where there is none."""
-        found = self.content.get(key, [])
-        if not isinstance(found, list) or not all(isinstance(x, str) for x in found):
+        """Return a list of texts; empty if the key is missing."""
+        value = self.content.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(x, str) for x in value):
             raise self.bad(f"{key!r} must be a list of texts in quotes")
-        return tuple(found)
+        return tuple(value)
 
     def texts_by_key(self, key: str) -> dict[str, str]:
-        """Give a table of texts; empty where there is none."""
-        found = self.content.get(key, {})
-        if not isinstance(found, dict):
+        """Return a table of texts; empty if the key is missing."""
+        value = self.content.get(key, {})
+        if not isinstance(value, dict):
             raise self.bad(f"{key!r} must be a table")
-        inner = _Section(found, f"{self.where}: {key}")
-        return {name: inner.text(name) for name in found}
+        inner = _Section(value, f"{self.where}: {key}")
+        return {name: inner.text(name) for name in value}
 
     def lists(self, key: str) -> Sequence[Sequence[object]]:
-        """Give a list of lists."""
-        found = self.content.get(key)
-        if not isinstance(found, list) or not all(isinstance(x, list) for x in found):
+        """Return a list of lists."""
+        value = self.content.get(key)
+        if not isinstance(value, list) or not all(isinstance(x, list) for x in value):
             raise self.bad(f"{key!r} must be a list of lists")
-        return found
+        return value
 
     def section(self, key: str) -> _Section:
         """Return a table."""
-        found = self.content.get(key)
-        if not isinstance(found, dict):
+        value = self.content.get(key)
+        if not isinstance(value, dict):
             raise self.bad(f"{key!r} must be a table")
-        return _Section(found, f"{self.where}: {key}")
+        return _Section(value, f"{self.where}: {key}")
 
     def sections(self, key: str) -> Iterator[_Section]:
-        """Give the tables of an array of tables, at least one."""
-        found = self.content.get(key)
-        if not isinstance(found, list) or not found:
+        """Return the tables of an array of tables, at least one."""
+        tables = self.content.get(key)
+        if not isinstance(tables, list) or not tables:
             raise self.bad(f"{key!r} is missing: one or more tables")
-        for number, one in enumerate(found, 1):
-            where = f"{self.where}: {key} {number}"
-            if not isinstance(one, dict):
+        for number, table in enumerate(tables, 1):
+            if not isinstance(table, dict):
                 raise self.bad(f"{key} {number} must be a table")
-            yield _Section(one, where)
+            yield _Section(table, f"{self.where}: {key} {number}")

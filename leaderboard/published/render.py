@@ -1,4 +1,4 @@
-"""Ours beside theirs as text for a terminal, Markdown, CSV and JSON."""
+"""The comparison with published numbers as text, Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from nserbench.leaderboard.published.comparison import (
 )
 from nserbench.leaderboard.published.data import NOT_SAID, NOTHING, PrintedTable
 from nserbench.leaderboard.render.csv_json import csv_text, json_text
-from nserbench.leaderboard.render.layout import TITLES, percent, plain
+from nserbench.leaderboard.render.layout import TITLES, plain
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
-from nserbench.leaderboard.render.terminal_width import fitting
+from nserbench.leaderboard.render.numbers import percent, signed_percent
+from nserbench.leaderboard.render.terminal_width import split_to_width
 from nserbench.leaderboard.tables.summary_notes import SHORT
 
 
 class PublishedRecord(TypedDict):
-    """A line of the CSV form; numbers but ``printed`` are fractions of 1."""
+    """A row of the CSV file; all numbers except ``printed`` are fractions of 1."""
 
     reference: str
     table: str
@@ -45,56 +46,57 @@ class PublishedRecord(TypedDict):
     difference: float | None
 
 
-def print_beside(view: PublishedComparison, console: Console) -> None:
-    """Print the tables in which we have a result, in parts as wide as the console."""
-    for title, grid, heads in _tables(view):
+def print_comparison(view: PublishedComparison, console: Console) -> None:
+    """Print the tables in which we have a result, split to the width of the console."""
+    for title, grid, headers in _tables(view):
         console.print(Text(plain(title)))
-        for part in fitting(heads, partial(_part, grid), console):
+        for part in split_to_width(headers, partial(_part, grid), console):
             console.print(part, "")
     for line in _lines(view):
         console.print(Text(plain(line)))
 
 
 Line = tuple[str, str, str]
-"""Their row, ours, and the metric."""
-Head = tuple[str, ...]
-Grid = dict[Line, dict[Head, str]]
+"""The published row, our row, and the metric."""
+Header = tuple[str, ...]
+Grid = dict[Line, dict[Header, str]]
 
 
-def _tables(view: PublishedComparison) -> Iterator[tuple[str, Grid, list[Head]]]:
-    """Give title, cells and columns of each table in which we have a result."""
-    for table, pairs in _met(view):
+def _tables(view: PublishedComparison) -> Iterator[tuple[str, Grid, list[Header]]]:
+    """Return title, cells and headers of each table in which we have a result."""
+    for table, pairs in _with_results(view):
         grid: Grid = {}
-        for one in pairs:
-            row = str(one.row) if one.row else "reported only"
-            line = (one.printed.label, row, TITLES[one.metric])
-            grid.setdefault(line, {})[view.head(one)] = _cell(one)
-        heads = list(dict.fromkeys(view.head(one) for one in pairs))
+        for pair in pairs:
+            row = str(pair.row) if pair.row else "reported only"
+            line = (pair.printed_row.label, row, TITLES[pair.metric])
+            grid.setdefault(line, {})[view.header(pair)] = _cell(pair)
+        headers = list(dict.fromkeys(view.header(pair) for pair in pairs))
         caption = f": {table.caption}" if table.caption else ""
-        yield f"{view.published.title}, {table.name}{caption}", grid, heads
+        yield f"{view.published.title}, {table.name}{caption}", grid, headers
 
 
-def _met(
+def _with_results(
     view: PublishedComparison,
 ) -> Iterator[tuple[PrintedTable, list[ComparedNumber]]]:
-    for _, found in groupby(view.pairs, key=lambda pair: id(pair.table)):
-        pairs = list(found)
+    """Return the published tables in which we have a result, with their pairs."""
+    for _, group in groupby(view.pairs, key=lambda pair: id(pair.table)):
+        pairs = list(group)
         if any(pair.entry for pair in pairs):
             yield pairs[0].table, pairs
 
 
-def _part(grid: Grid, heads: Sequence[Head]) -> Table:
+def _part(grid: Grid, headers: Sequence[Header]) -> Table:
     part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     part.add_column("theirs", overflow="fold", max_width=24)
     part.add_column("ours", overflow="fold", max_width=32)
     part.add_column("")
-    for head in heads:
-        part.add_column(Text("\n".join(map(plain, head))), no_wrap=True)
+    for header in headers:
+        part.add_column(Text("\n".join(map(plain, header))), no_wrap=True)
     above: Sequence[str] = ()
     for (*names, title), cells in grid.items():
-        named = ["", ""] if names == above else map(plain, names)
-        shown = (cells.get(head, "") for head in heads)
-        part.add_row(*map(Text, (*named, title, *shown)))
+        first = ["", ""] if names == above else map(plain, names)
+        texts = (cells.get(header, "") for header in headers)
+        part.add_row(*map(Text, (*first, title, *texts)))
         above = names
     return part
 
@@ -104,63 +106,66 @@ def _cell(pair: ComparedNumber) -> str:
     if pair.score is None:
         status = SHORT[pair.entry.status] if pair.entry else NOTHING
         return f"{status} / {theirs}"
-    apart = pair.difference
-    change = "" if apart is None else f" ({100 * apart:+.1f})"
+    difference = pair.difference
+    change = "" if difference is None else f" ({signed_percent(difference)})"
     return f"{percent(pair.score.value)} / {theirs}{change}"
 
 
 def _lines(view: PublishedComparison) -> Iterator[str]:
-    """Give the lines below the tables."""
+    """Return the lines below the tables."""
     theirs = view.published
-    met = [table.name for table, _ in _met(view)]
-    unmet = [table.name for table in theirs.tables if table.name not in met]
+    shown = [table.name for table, _ in _with_results(view)]
+    missing = [table.name for table in theirs.tables if table.name not in shown]
     yield f"theirs: {theirs.citation}{theirs.url and f', {theirs.url}'}"
-    if not met:
-        yield "no result of ours has a counterpart there; csv and json list all of it"
+    if not shown:
+        yield (
+            "none of our results can be compared with it; the CSV and JSON formats "
+            "list all published numbers"
+        )
         return
-    yield "ours / theirs (ours minus theirs), percent"
-    if unmet:
-        yield f"no result of ours has a counterpart in {'; '.join(unmet)}"
-    said = ", ".join(f"{key} {value}" for key, value in theirs.settings.items())
-    yield f"their protocol: {said or NOT_SAID}"
+    yield "each cell: ours / theirs (ours minus theirs), in percent"
+    if missing:
+        yield f"not shown, since we have no results for them: {'; '.join(missing)}"
+    settings = ", ".join(f"{key} {value}" for key, value in theirs.settings.items())
+    yield f"their protocol: {settings or NOT_SAID}"
     yield from _differing(view)
     yield from (f"theirs: {line}" for line in theirs.differences)
     yield from view.notes
 
 
 def _differing(view: PublishedComparison) -> Iterator[str]:
-    """Say once what differs, and in which columns unless it does in all."""
-    places: dict[str, list[str]] = {}
+    """Write each difference once, with its columns unless it is in all of them."""
+    by_line: dict[str, list[str]] = {}
     for column, lines in view.differences.items():
         for line in lines:
-            places.setdefault(line, []).append(f"{column} ({column.protocol})")
-    for line, columns in places.items():
+            by_line.setdefault(line, []).append(f"{column} ({column.protocol})")
+    for line, columns in by_line.items():
         everywhere = len(columns) == len(view.differences)
         yield line if everywhere else f"{', '.join(columns)}: {line}"
 
 
 def to_markdown(view: PublishedComparison) -> str:
-    """Give the tables in which we have a result in GitHub's dialect."""
+    """Write the tables in which we have a result in GitHub Markdown."""
     text = []
-    for title, grid, heads in _tables(view):
+    for title, grid, headers in _tables(view):
         text += [f"**{escaped(title)}**", ""]
-        names = ("theirs", "ours", "metric", *map(" ".join, heads))
-        text += [markdown_row(map(escaped, names)), markdown_rule(3, len(heads))]
+        names = ("theirs", "ours", "metric", *map(" ".join, headers))
+        text += [markdown_row(map(escaped, names)), markdown_rule(3, len(headers))]
         for line, cells in grid.items():
-            shown = (*line, *(cells.get(one, "") for one in heads))
-            text.append(markdown_row(map(escaped, shown)))
+            texts = (*line, *(cells.get(header, "") for header in headers))
+            text.append(markdown_row(map(escaped, texts)))
         text.append("")
     notes = (f"- {escaped(line)}" for line in _lines(view))
     return "\n".join([*text, *notes, ""])
 
 
 def to_csv(view: PublishedComparison) -> str:
-    """Give a line for each published number, whether or not we have a result."""
+    """Return a CSV row for each published number, even without a result of ours."""
     return csv_text(list(PublishedRecord.__annotations__), list(_records(view)))
 
 
 def to_json(view: PublishedComparison) -> str:
-    """Give the rows of the CSV form as objects, with protocols and differences."""
+    """Return the rows of the CSV file as JSON objects, with protocol and notes."""
     theirs = view.published
     content = {
         "unit": "fraction of 1; printed is percent",
@@ -179,21 +184,22 @@ def to_json(view: PublishedComparison) -> str:
 
 
 def _records(view: PublishedComparison) -> Iterator[PublishedRecord]:
-    for one in view.pairs:
+    for pair in view.pairs:
+        column = pair.published_column
         yield PublishedRecord(
             reference=view.published.name,
-            table=one.table.name,
-            label=one.printed.label,
-            upstream=one.row.upstream if one.row else None,
-            downstream=one.row.downstream if one.row else None,
-            corpus=one.place.corpus if one.place else None,
-            condition=one.place.condition if one.place else None,
-            protocol=one.column.protocol if one.column else None,
-            metric=one.metric,
-            printed=one.theirs,
-            status=one.entry.status if one.entry else None,
-            value=one.score.value if one.score else None,
-            low=one.score.low if one.score else None,
-            high=one.score.high if one.score else None,
-            difference=one.difference,
+            table=pair.table.name,
+            label=pair.printed_row.label,
+            upstream=pair.row.upstream if pair.row else None,
+            downstream=pair.row.downstream if pair.row else None,
+            corpus=column.corpus if column else None,
+            condition=column.condition if column else None,
+            protocol=pair.column.protocol if pair.column else None,
+            metric=pair.metric,
+            printed=pair.theirs,
+            status=pair.entry.status if pair.entry else None,
+            value=pair.score.value if pair.score else None,
+            low=pair.score.low if pair.score else None,
+            high=pair.score.high if pair.score else None,
+            difference=pair.difference,
         )

@@ -1,4 +1,4 @@
-"""Read result folders into counts, each folder once.
+"""Read folders of results into confusion matrices, each folder once.
 
-Nothing here computes a metric.
+No metric is computed here.
 """

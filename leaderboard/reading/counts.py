@@ -1,4 +1,4 @@
-"""Result folders, reduced to what a leaderboard needs of each cell."""
+"""The confusion matrices and settings of each result, which a leaderboard needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -30,25 +31,27 @@ from nserbench.errors import BadResult
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The answers of a cell that is done.
+    """The predictions of a finished cell, as confusion matrices.
 
     Attributes:
-        utterances: How many were tested.
-        tested: Equal for two cells that were tested on the same utterances, with the
-            same labels, units of independence and folds.
+        utterances: Number of test utterances.
+        tested: Hash of the test utterances, their labels, units of independence and
+            folds. Two cells can be compared if it is equal.
         answers: ``(units, folds, classes, classes)``, confusion matrices.
-        drawn: The headline in each draw of units, ``(draws,)``, by metric. Empty until
-            `resampled`, and with one unit.
+        classes: Names of the classes, in the order of the matrices.
+        drawn: The score in each bootstrap draw of units, ``(draws,)``, by metric. Empty
+            before `resampled`, and with one unit.
     """
 
     utterances: int
     tested: int
     answers: NDArray[np.int64]
+    classes: tuple[str, ...] = ()
     drawn: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, predictions: Predictions) -> Counts:
-        """Count the answers, so that the predictions can be let go."""
+        """Count the predictions, which are not kept."""
         facts = zip(
             predictions.utterances,
             predictions.labels.tolist(),
@@ -61,6 +64,7 @@ class Counts:
         return cls(
             utterances=len(predictions.utterances),
             tested=int.from_bytes(digest[:8], "big"),
+            classes=tuple(predictions.classes),
             answers=answers_by(predictions)[1],
         )
 
@@ -71,11 +75,11 @@ class Counts:
 
     @property
     def pooled(self) -> bool:
-        """Whether a fold lacks a class, so that the folds are scored as one."""
+        """Whether a fold lacks a class; all folds are then scored together."""
         return lacks_a_class(self.answers)
 
     def resampled(self) -> Counts:
-        """Add the bootstrap draws, unless they are there or there is one unit."""
+        """Return the counts with bootstrap draws; unchanged with one unit."""
         if self.drawn or len(self.answers) < 2:
             return self
         return dataclasses.replace(self, drawn=bootstrap(self.answers))
@@ -83,7 +87,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is compared: an upstream and a head, as in tables."""
+    """A row of a table: an upstream and a head, as typed."""
 
     upstream: str
     downstream: str
@@ -94,12 +98,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where it is compared.
+    """A column of a table: a corpus, a condition and a protocol.
 
     Attributes:
-        corpus: As in tables.
+        corpus: Name of the corpus, with its options.
         condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
-        protocol: Name and version. No two protocols share a column.
+        protocol: Name and version. Each protocol has columns of its own.
     """
 
     corpus: str
@@ -110,31 +114,33 @@ class Column:
         return f"{self.corpus} {self.condition}"
 
 
-Place: TypeAlias = tuple[Row, Column]
+RowColumn: TypeAlias = tuple[Row, Column]
 
 
 @dataclass(frozen=True, slots=True)
 class CountedResult:
-    """One result.
+    """One result: its row, column and seed, with its confusion matrices.
 
     Attributes:
-        row: Where it stands in a table.
-        column: Likewise.
-        seed: Of the fits.
-        settles: What the protocol settles, in words; empty where that was not known.
-        status: Whether it is done.
-        reason: Why it is not.
-        finished: When it was.
+        row: Row of the table.
+        column: Column of the table.
+        seed: Random seed of the cell.
+        protocol_settings: The settings of the protocol as text; empty if the result
+            has none.
+        status: ``done``, ``not applicable`` or ``failed``.
+        reason: Why the cell is not done; None if it is.
+        finished: Time at which the cell was finished.
         facts: Protocol and provenance by key, to tell two results apart.
-        counts: None unless it is done.
-        overlap: What training and test share, in words; empty where that was not known.
-        flags: What makes it suspect; names in `results.flags.MEANINGS`.
+        counts: The confusion matrices; None unless the cell is done.
+        overlap: Which speakers and texts training and test set share, as text; empty
+            if the result does not say.
+        flags: What makes the head suspect; keys of `results.flags.MEANINGS`.
     """
 
     row: Row
     column: Column
     seed: int
-    settles: str
+    protocol_settings: str
     status: Status
     reason: str | None
     finished: datetime
@@ -144,75 +150,64 @@ class CountedResult:
     flags: tuple[str, ...] = ()
 
 
-def read_tallies(root: Path) -> list[CountedResult]:
-    """Read every result in a folder.
-
-    Metrics are not read: what a leaderboard shows is computed from predictions.
-
-    Raises:
-        BadResult: if there is none, or one cannot be read.
-    """
-    return [read_tally(folder) for folder in folders_of(root)]
-
-
 def folders_of(root: Path) -> list[Path]:
-    """Find the results in a folder, by name.
+    """Return the result folders in a folder, sorted by name.
 
     Raises:
-        BadResult: if there is none.
+        BadResult: if there are none.
     """
     folders = result_folders(root)
     if not folders:
         problem = "holds no results" if root.is_dir() else "is not a folder"
         raise BadResult(
             f"{root} {problem}\n"
-            "  name another folder, or make results, for instance with\n"
+            "  name another folder, or make results, for example with\n"
             "    nserbench run --upstream mel --downstream mean --corpus demo "
             f"--out {root}"
         )
     return folders
 
 
-def place(result: Result) -> Place:
-    """Give the row and the column in which a result stands."""
+def row_and_column(result: Result) -> RowColumn:
+    """Return the row and the column of a result."""
     version = result.protocol_details.get("version")
     protocol = f"{result.protocol} v{version}" if version else result.protocol
     column = Column(result.corpus, result.condition, protocol)
     return Row(result.upstream, result.downstream), column
 
 
-def read_tally(folder: Path) -> CountedResult:
-    """Read the result in one folder.
+def read_counted_result(folder: Path) -> CountedResult:
+    """Read the result in one folder, without its stored metrics.
 
     Raises:
-        BadResult: if it cannot be read.
+        BadResult: if the result cannot be read.
     """
-    return tally_of(read_result(folder), str(folder))
+    return count_result(read_result(folder), str(folder))
 
 
-def tally_of(result: Result, name: str = "") -> CountedResult:
-    """Return what a leaderboard needs of a result.
+def count_result(result: Result, name: str = "") -> CountedResult:
+    """Count the predictions of a result.
 
     Args:
-        result: What was read.
-        name: What it is called in messages; the name of its folder unless given.
+        result: The result.
+        name: Its name in messages; the name of its folder by default.
 
     Raises:
-        BadResult: if its condition or the time at which it was finished cannot be read.
+        BadResult: if its condition, finishing time, flags or overlap are malformed.
     """
-    details, found = result.protocol_details, result.predictions
+    details, predictions = result.protocol_details, result.predictions
     _check_condition(result.condition, name or result.folder)
-    row, column = place(result)
+    row, column = row_and_column(result)
     return CountedResult(
         row=row,
         column=column,
         seed=result.seed,
-        settles="; ".join(_settings_text(details)),
+        protocol_settings="; ".join(_settings_text(details)),
         status=result.status,
         reason=result.reason,
         finished=finished_at(result, name),
         facts=dict(_facts({"protocol": details, **result.provenance})),
-        counts=None if found is None else Counts.of(found),
+        counts=None if predictions is None else Counts.of(predictions),
         overlap=_overlap(result, name or result.folder),
         flags=_flags(result, name or result.folder),
     )
@@ -221,25 +216,25 @@ def tally_of(result: Result, name: str = "") -> CountedResult:
 def _flags(result: Result, name: str) -> tuple[str, ...]:
     """Return which kinds of flags a result has, in the order of `MEANINGS`."""
     try:
-        told = cast("Mapping[str, list[str]]", result.notes.get("flags", {}))
-        kinds = {kind_of(line) for lines in told.values() for line in lines}
+        flags = cast("Mapping[str, list[str]]", result.notes.get("flags", {}))
+        kinds = {kind_of(line) for lines in flags.values() for line in lines}
     except (AttributeError, TypeError, ValueError) as error:
         raise BadResult(f"{name}: notes.flags: {error}") from error
     return tuple(kind for kind in MEANINGS if kind in kinds)
 
 
 def _overlap(result: Result, name: str) -> str:
-    """Say what the training and the test part of a result share."""
-    if (told := result.notes.get("overlap")) is None:
+    """Say which speakers and texts the training and test sets of a result share."""
+    if (overlap := result.notes.get("overlap")) is None:
         return ""
     try:
-        return str(Overlap.read(told))
+        return str(Overlap.read(overlap))
     except ValueError as error:
         raise BadResult(f"{name}: notes.overlap: {error}") from error
 
 
 def _settings_text(details: Mapping[str, object]) -> Iterator[str]:
-    """Say the recipe and the other settings of a protocol, without its folds."""
+    """Write the recipe and the other settings of a protocol, without its folds."""
     for key, value in details.items():
         if key == "recipe" and isinstance(value, Mapping):
             yield ", ".join(_settings_text(value))
@@ -255,7 +250,7 @@ _TITLE = ("name", "version", "digest")
 def _facts(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for key, value in content.items():
         if isinstance(value, Mapping):
-            yield from ((f"{key}.{inner}", str(one)) for inner, one in value.items())
+            yield from ((f"{key}.{inner}", str(text)) for inner, text in value.items())
         else:
             yield key, str(value)
 
@@ -270,10 +265,10 @@ def _check_condition(condition: str, folder: str) -> None:
 
 
 def condition_order(condition: str) -> tuple[int, str, float]:
-    """Sort clean first, then noises by name, each from high to low SNR.
+    """Return a sort key: clean first, then noises by name, each from high to low SNR.
 
     Raises:
-        ValueError: if the condition is neither ``clean`` nor a noise at an SNR.
+        ValueError: if the condition is neither ``clean`` nor ``NOISE@SNR``.
 
     Examples:
         >>> sorted(["park@0", "clean", "park@5", "human@-5"], key=condition_order)
@@ -286,71 +281,71 @@ def condition_order(condition: str) -> tuple[int, str, float]:
 
 
 def finished_at(result: Result, name: str = "") -> datetime:
-    """Return the instant at which a result was finished, so that two can be compared.
+    """Return the time at which a result was finished, with its time zone.
 
-    A time without an offset is taken for UTC.
+    A time without an offset is taken as UTC.
 
     Args:
-        result: What was read.
-        name: What it is called in messages; the name of its folder unless given.
+        result: The result.
+        name: Its name in messages; the name of its folder by default.
 
     Raises:
-        BadResult: if ``provenance.finished`` is no ISO 8601 time.
+        BadResult: if ``provenance.finished`` is not an ISO 8601 time.
     """
-    said = result.provenance.get("finished")
+    text = result.provenance.get("finished")
     try:
-        moment = datetime.fromisoformat(str(said))
+        time = datetime.fromisoformat(str(text))
     except ValueError as error:
         raise BadResult(
-            f"{name or result.folder}: provenance.finished is {said!r}, "
-            "no ISO 8601 time"
+            f"{name or result.folder}: provenance.finished is {text!r}, "
+            "not an ISO 8601 time"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def newest(tallies: Iterable[CountedResult]) -> tuple[list[CountedResult], list[str]]:
-    """Keep the newest of the results that a table could not tell apart.
+def newest(results: Iterable[CountedResult]) -> tuple[list[CountedResult], list[str]]:
+    """Keep the newest result of each row, column and seed.
 
     Returns:
-        What is kept, and a line for each older result that was done.
+        The results that are kept, and a note where other finished results exist.
     """
     same: dict[tuple[Row, Column, int], list[CountedResult]] = defaultdict(list)
-    for tally in sorted(tallies, key=lambda tally: tally.finished):
-        same[tally.row, tally.column, tally.seed].append(tally)
-    lines = [
-        f"{row}, {column}, seed {seed}: the newest of {len(found)} results is shown; "
-        f"they differ in {', '.join(_differing(found)) or 'nothing that is recorded'}"
-        for (row, column, seed), rivals in same.items()
-        if len(found := _measured(rivals)) > 1
+    for result in sorted(results, key=lambda result: result.finished):
+        same[result.row, result.column, result.seed].append(result)
+    notes = [
+        f"{row}, {column}, seed {seed}: the newest of {len(done)} results is shown; "
+        f"they differ in {', '.join(_differing(done)) or 'nothing that is recorded'}"
+        for (row, column, seed), versions in same.items()
+        if len(done := _without_old_failures(versions)) > 1
     ]
-    return [rivals[-1] for rivals in same.values()], lines
+    return [versions[-1] for versions in same.values()], notes
 
 
-def _measured(rivals: Sequence[CountedResult]) -> list[CountedResult]:
-    """Leave out what failed before, since nothing is hidden by what came later."""
-    return [tally for tally in rivals[:-1] if tally.counts] + [rivals[-1]]
+def _without_old_failures(versions: Sequence[CountedResult]) -> list[CountedResult]:
+    """Drop the failures before the newest result, which hides no number of theirs."""
+    return [result for result in versions[:-1] if result.counts] + [versions[-1]]
 
 
-def _differing(tallies: Sequence[CountedResult]) -> list[str]:
-    keys = dict.fromkeys(key for tally in tallies for key in tally.facts)
+def _differing(results: Sequence[CountedResult]) -> list[str]:
+    keys = dict.fromkeys(key for result in results for key in result.facts)
     return [
         key
         for key in keys
-        if key != "finished" and len({tally.facts.get(key) for tally in tallies}) > 1
+        if key != "finished" and len({result.facts.get(key) for result in results}) > 1
     ]
 
 
-def comparable(tallies: Iterable[CountedResult]) -> dict[int, Counts]:
-    """Keep the seeds that were tested on what the newest of them was tested on.
+def comparable(results: Iterable[CountedResult]) -> dict[int, Counts]:
+    """Keep the seeds that were tested on the same utterances as the newest result.
 
     Args:
-        tallies: Of one row and column, one for each seed.
+        results: Results of one row and column, one for each seed.
 
     Returns:
-        The answers by seed, in the order given; empty if none is done.
+        The counts by seed, in the order of the results; empty if none is done.
     """
-    done = [(one.finished, one.seed, one.counts) for one in tallies if one.counts]
+    done = [(item.finished, item.seed, item.counts) for item in results if item.counts]
     if not done:
         return {}
-    tested = max(done, key=lambda one: one[0])[2].tested
+    tested = max(done, key=itemgetter(0))[2].tested
     return {seed: counts for _, seed, counts in done if counts.tested == tested}

@@ -1,7 +1,7 @@
-"""What was read of result folders, kept so that an unchanged leaderboard is instant.
+"""A cache of counts and bootstrap draws, so that a leaderboard is shown at once.
 
-One file for each folder of results, in the store and not among the results, since what
-a result folder brings along is never trusted. It may be deleted at any time.
+There is one cache file for each folder of results. It is in the feature store, since
+only predictions are trusted in a folder of results. It may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -29,29 +30,31 @@ from nserbench.leaderboard.reading.counts import (
     CountedResult,
     Counts,
     Row,
+    RowColumn,
     folders_of,
-    read_tally,
+    newest,
+    read_counted_result,
 )
 from nserbench.settings import Settings
 
-VERSION = 3
-"""Of this file's form and of whatever it holds: raise it when either changes."""
+VERSION = 4
+"""Version of the cache file. Raise it when the format or the numbers change."""
 MIN_AGE_NS = 2_000_000_000
-"""Nanoseconds. A younger file may change again without a change of its time."""
+"""Age in ns below which a file may change again without a new time stamp."""
 MANY = 100
-"""Results, from which on a second process repays its start."""
+"""Number of results from which on several processes are faster than one."""
 
 Stamp: TypeAlias = list[list[int]]
 Known: TypeAlias = Mapping[str, tuple[Stamp, CountedResult]]
 
 
-def remembered_tallies(root: Path) -> list[CountedResult]:
-    """Read every result in a folder, from its files only where they have changed.
+def read_counted_results(root: Path) -> list[CountedResult]:
+    """Read every result in a folder, with bootstrap draws.
 
-    The counts are resampled. See `nserbench.leaderboard.reading.counts.read_tallies`.
+    A result whose files have not changed is taken from the cache.
 
     Raises:
-        BadResult: if there is none, or one cannot be read.
+        BadResult: if there are no results, or one cannot be read.
     """
     folders = folders_of(root)
     file = cache_file(root)
@@ -75,18 +78,37 @@ def remembered_tallies(root: Path) -> list[CountedResult]:
     return [kept[folder] for folder in folders]
 
 
+def read_cells(
+    folders: Iterable[Path],
+) -> tuple[dict[RowColumn, list[CountedResult]], list[str]]:
+    """Read folders of results, and keep the newest result of each cell and seed.
+
+    Returns:
+        The results of each row and column, by seed; and the notes of `newest`.
+
+    Raises:
+        BadResult: if a folder has no results, or one cannot be read.
+    """
+    every = (result for root in folders for result in read_counted_results(root))
+    results, notes = newest(every)
+    cells: dict[RowColumn, list[CountedResult]] = defaultdict(list)
+    for result in sorted(results, key=lambda result: result.seed):
+        cells[result.row, result.column].append(result)
+    return cells, notes
+
+
 def cache_file(root: Path) -> Path:
-    """Say where what is known of a folder of results is kept."""
+    """Return the path of the cache file of a folder of results."""
     name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
     return Settings().store / "leaderboard" / f"{name}.npz"
 
 
 def _stamp(folder: Path) -> Stamp:
-    """Say what changes whenever one of the files does, on this machine."""
+    """Return size and times of a result's files, which change when a file changes."""
     files = [folder / RESULT, folder / PREDICTIONS]
-    found = [file.stat() for file in files if file.is_file()]
-    # The time of the last change of the inode cannot be set back, as mtime can.
-    return [[one.st_size, one.st_mtime_ns, one.st_ctime_ns] for one in found]
+    stats = [file.stat() for file in files if file.is_file()]
+    # ctime, the last change of the inode, cannot be set back as mtime can.
+    return [[stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for stat in stats]
 
 
 def _read(folders: Sequence[Path]) -> list[CountedResult]:
@@ -98,39 +120,38 @@ def _read(folders: Sequence[Path]) -> list[CountedResult]:
 
 
 def _resampled(folder: Path) -> CountedResult:
-    tally = read_tally(folder)
-    if tally.counts is None:
-        return tally
-    return dataclasses.replace(tally, counts=tally.counts.resampled())
+    result = read_counted_result(folder)
+    if result.counts is None:
+        return result
+    return dataclasses.replace(result, counts=result.counts.resampled())
 
 
 def _load(file: Path) -> Known:
-    """Read the file; whatever is wrong with it, it is made again."""
+    """Read the cache; empty if the file is missing or unreadable."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             about = json.loads(content["about"].tobytes())
             if about["version"] != VERSION:
                 return {}
-            return dict(
-                _tallies(about["results"], content["answers"], content["drawn"])
-            )
+            return dict(_cached(about["results"], content["answers"], content["drawn"]))
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
         return {}
 
 
-def _tallies(
+def _cached(
     results: Mapping[str, Any], answers: NDArray[Any], drawn: NDArray[np.float32]
 ) -> Iterator[tuple[str, tuple[Stamp, CountedResult]]]:
-    place = row = 0
+    start = row = 0
     for name, (stamp, fields) in results.items():
         counts = fields.pop("counts")
         if counts is not None:
             shape, resampled = counts.pop("shape"), counts.pop("resampled")
             size = int(np.prod(shape))
-            found = answers[place : place + size].astype(np.int64).reshape(shape)
+            matrices = answers[start : start + size].astype(np.int64).reshape(shape)
             draws = dict(zip(METRICS, drawn[row], strict=True)) if resampled else {}
-            counts = Counts(**counts, answers=found, drawn=draws)
-            place, row = place + size, row + resampled
+            classes = tuple(counts.pop("classes"))
+            counts = Counts(**counts, classes=classes, answers=matrices, drawn=draws)
+            start, row = start + size, row + resampled
         fields |= {
             "row": Row(**fields["row"]),
             "column": Column(**fields["column"]),
@@ -141,42 +162,47 @@ def _tallies(
 
 
 def _save(file: Path, known: Known) -> None:
-    """Write the file whole; where that is not allowed, there is none."""
-    done = [tally.counts for _, tally in known.values() if tally.counts]
+    """Write the cache in one step; without write permission there is no cache."""
+    done = [result.counts for _, result in known.values() if result.counts]
     answers = np.concatenate(
-        [np.zeros(1, np.int64), *(c.answers.ravel() for c in done)]
+        [np.zeros(1, np.int64), *(counts.answers.ravel() for counts in done)]
     )
-    drawn = [[one.drawn[name] for name in METRICS] for one in done if one.drawn]
-    results = {name: (stamp, _fields(tally)) for name, (stamp, tally) in known.items()}
+    drawn = [
+        [counts.drawn[name] for name in METRICS] for counts in done if counts.drawn
+    ]
+    results = {
+        name: (stamp, _fields(result)) for name, (stamp, result) in known.items()
+    }
     about = json.dumps({"version": VERSION, "results": results}).encode()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=file.parent, delete=False) as whole:
+        with NamedTemporaryFile(dir=file.parent, delete=False) as temporary:
             np.savez(
-                whole,
+                temporary,
                 about=np.frombuffer(about, np.uint8),
                 answers=answers[1:].astype(np.min_scalar_type(int(answers.max()))),
                 drawn=np.array(drawn, np.float32).reshape(-1, len(METRICS), DRAWS),
             )
-        Path(whole.name).replace(file)
+        Path(temporary.name).replace(file)
     except OSError:
         return
 
 
-def _fields(tally: CountedResult) -> dict[str, object]:
+def _fields(result: CountedResult) -> dict[str, object]:
     fields: dict[str, object] = {
-        one.name: getattr(tally, one.name) for one in dataclasses.fields(tally)
+        field.name: getattr(result, field.name) for field in dataclasses.fields(result)
     }
-    counts = tally.counts
+    counts = result.counts
     return {
         **fields,
-        "row": dataclasses.asdict(tally.row),
-        "column": dataclasses.asdict(tally.column),
-        "finished": tally.finished.isoformat(),
+        "row": dataclasses.asdict(result.row),
+        "column": dataclasses.asdict(result.column),
+        "finished": result.finished.isoformat(),
         "counts": counts
         and {
             "utterances": counts.utterances,
             "tested": counts.tested,
+            "classes": counts.classes,
             "shape": counts.answers.shape,
             "resampled": bool(counts.drawn),
         },

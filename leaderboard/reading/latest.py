@@ -1,4 +1,4 @@
-"""Which of many results stand behind a table."""
+"""Which results a table shows, where several have the same row, column and seed."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Sequence
 from nserbench.benchmark.results.result import Result
 from nserbench.leaderboard.reading.counts import (
     CountedResult,
-    Place,
+    RowColumn,
     comparable,
+    count_result,
     newest,
-    tally_of,
 )
 
 
-def shown(results: Sequence[Result]) -> dict[Place, list[Result]]:
-    """Return the results that stand behind each place of a table, by seed.
+def latest_results(results: Sequence[Result]) -> dict[RowColumn, list[Result]]:
+    """Return the results that a table shows for each row and column, by seed.
 
-    Places stand in the order in which their results are given. Results are chosen as
-    the table chooses them; see `newest` and `comparable`.
+    The keys are in the order in which their results are given. Results are chosen as in
+    the table: see `newest` and `comparable`.
 
     Raises:
-        BadResult: if the condition of one cannot be read, or when it was finished.
+        BadResult: if the condition or the finishing time of one is malformed.
     """
-    tallies = [tally_of(one) for one in results]
-    # A tally holds no result, and two results may have equal tallies.
-    behind = {id(tally): one for tally, one in zip(tallies, results, strict=True)}
-    kept, _ = newest(tallies)
-    places: dict[Place, list[CountedResult]] = {
-        (one.row, one.column): [] for one in tallies
+    counted = [count_result(result) for result in results]
+    # Two results may have equal counts, so they are found again by identity.
+    by_id = {id(item): result for item, result in zip(counted, results, strict=True)}
+    kept, _ = newest(counted)
+    cells: dict[RowColumn, list[CountedResult]] = {
+        (item.row, item.column): [] for item in counted
     }
-    for tally in sorted(kept, key=lambda one: one.seed):
-        places[tally.row, tally.column].append(tally)
-    seeds = {where: comparable(each) for where, each in places.items()}
+    for item in sorted(kept, key=lambda item: item.seed):
+        cells[item.row, item.column].append(item)
+    seeds = {key: comparable(items) for key, items in cells.items()}
     return {
-        where: [behind[id(one)] for one in each if one.seed in seeds[where]]
-        for where, each in places.items()
-        if seeds[where]
+        key: [by_id[id(item)] for item in items if item.seed in seeds[key]]
+        for key, items in cells.items()
+        if seeds[key]
     }

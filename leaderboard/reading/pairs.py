@@ -1,4 +1,4 @@
-"""Two results tested alike, the second laid out as the first."""
+"""Pairs of results on the same utterances, the second in the order of the first."""
 
 from __future__ import annotations
 
@@ -17,46 +17,48 @@ Pair: TypeAlias = tuple[Result, Result]
 
 
 def read_pairs(first: Path, second: Path, *, all_seeds: bool = False) -> list[Pair]:
-    """Read two results, or those of all seeds that both cells have.
+    """Read two results, or the results of two cells with all seeds they share.
 
     Args:
         first: A result folder.
-        second: Another.
-        all_seeds: Pair the results beside them as well, seed by seed. They are the
-            same cell but for the seed, under the same version of its protocol.
+        second: Another result folder.
+        all_seeds: Whether to pair also the results with other seeds, from the folders
+            that hold the two, under the same version of the protocol.
 
     Returns:
-        By seed. All were tested on the same utterances, in one order.
+        A pair for each seed, all on the same utterances in the same order.
 
     Raises:
-        BadResult: if both are one folder, one is not done or cannot be read, or they
-            were tested on different utterances, labels, folds or classes.
+        BadResult: if both are the same folder, one is not done or cannot be read, or
+            they were tested on different utterances, labels, folds or classes.
     """
     pairs = [(_done(first), _done(second))]
     if first.resolve() == second.resolve():
-        raise BadResult(f"{first.name} is named twice\n  name two different cells")
+        raise BadResult(
+            f"{first.name} is compared with itself\n  name two different cells"
+        )
     if all_seeds:
         ours, theirs = _by_seed(first), _by_seed(second)
         pairs = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs)]
     if not pairs:
         raise BadResult(
             f"the cells have no seed in common: {_listed(ours)} and {_listed(theirs)}\n"
-            "  without --all-seeds the two that are named are compared"
+            "  without --all-seeds the two named cells are compared"
         )
     like = pairs[0][0]
-    return [(_aligned(one, like), _aligned(other, like)) for one, other in pairs]
+    return [(_aligned(left, like), _aligned(right, like)) for left, right in pairs]
 
 
 def predictions_of(result: Result) -> Predictions:
-    """Give the predictions of a result that is done.
+    """Return the predictions of a result that is done.
 
     Raises:
-        BadResult: if it is not.
+        BadResult: if it is not done.
     """
     if result.predictions is None:
         raise BadResult(
-            f"{_words(result)} is {result.status}: {result.reason}\n"
-            "  only cells that are done can be compared"
+            f"{_description(result)} is {result.status}: {result.reason}\n"
+            "  only finished cells can be compared; name another cell"
         )
     return result.predictions
 
@@ -68,24 +70,25 @@ def _done(folder: Path) -> Result:
 
 
 def _by_seed(folder: Path) -> dict[int, Result]:
-    """Give the results beside one that differ from it in the seed alone.
+    """Return the results of the same cell by seed, from the same parent folder.
 
-    Of several with one seed, the last to be finished is taken; with the seed of the
-    one given, that one.
+    Of several with one seed, the last finished one is taken, but the result in
+    ``folder`` itself always stays.
     """
-    given = read_result(folder)
-    found = {
+    named = read_result(folder)
+    by_seed = {
         result.seed: result
-        for result in sorted(_beside(folder, given), key=finished_at)
-        if result.status == "done" and _version(result) == _version(given)
+        for result in sorted(_same_cell(folder, named), key=finished_at)
+        if result.status == "done" and _version(result) == _version(named)
     }
-    return {**found, given.seed: given}
+    return {**by_seed, named.seed: named}
 
 
-def _beside(folder: Path, given: Result) -> Iterator[Result]:
+def _same_cell(folder: Path, named: Result) -> Iterator[Result]:
+    """Read the results that differ from the named one at most in the seed."""
     for entry in read_entries(folder.resolve().parent):
-        others = {key: name for key, name in entry.names.items() if key != "seed"}
-        if all(getattr(given, key) == name for key, name in others.items()):
+        names = {key: name for key, name in entry.names.items() if key != "seed"}
+        if all(getattr(named, key) == name for key, name in names.items()):
             yield read_result(entry.folder)
 
 
@@ -97,73 +100,74 @@ def _aligned(result: Result, like: Result) -> Result:
     """Put the utterances of a result into the order of another.
 
     Raises:
-        BadResult: if the two were not tested alike.
+        BadResult: if the two cannot be compared.
     """
-    ours, theirs = predictions_of(like), predictions_of(result)
-    reasons = list(_other_utterances(ours, theirs))
+    first, second = predictions_of(like), predictions_of(result)
+    reasons = list(_different_utterances(first, second))
     if not reasons:
-        theirs = _ordered(theirs, ours.utterances)
-        reasons = list(_other_facts(ours, theirs))
+        second = _ordered(second, first.utterances)
+        reasons = list(_different_facts(first, second))
     if reasons:
         raise BadResult(
-            f"{_words(like)}\n  and {_words(result)} do not compare\n  "
+            f"{_description(like)}\n  and {_description(result)} cannot be compared\n  "
             + "\n  ".join(reasons)
         )
-    return dataclasses.replace(result, predictions=theirs)
+    return dataclasses.replace(result, predictions=second)
 
 
-def _other_utterances(ours: Predictions, theirs: Predictions) -> Iterator[str]:
+def _different_utterances(first: Predictions, second: Predictions) -> Iterator[str]:
     """Say where classes or utterances differ."""
-    if ours.classes != theirs.classes:
-        yield f"the classes are {_listed(ours.classes)} and {_listed(theirs.classes)}"
-    known, others = set(ours.utterances), set(theirs.utterances)
-    if known != others:
+    if first.classes != second.classes:
+        yield f"the classes are {_listed(first.classes)} and {_listed(second.classes)}"
+    tested, others = set(first.utterances), set(second.utterances)
+    if tested != others:
         yield (
-            f"{len(known & others)} utterances were tested in both, "
-            f"{len(known - others)} only in the first, "
-            f"{len(others - known)} only in the second"
+            f"{len(tested & others)} utterances were tested in both, "
+            f"{len(tested - others)} only in the first, "
+            f"{len(others - tested)} only in the second"
         )
 
 
-def _ordered(found: Predictions, utterances: Sequence[str]) -> Predictions:
-    places = {name: place for place, name in enumerate(found.utterances)}
-    order = [places[name] for name in utterances]
+def _ordered(predictions: Predictions, utterances: Sequence[str]) -> Predictions:
+    """Put predictions into the order of the utterances."""
+    indices = {name: index for index, name in enumerate(predictions.utterances)}
+    order = [indices[name] for name in utterances]
     return Predictions(
         utterances=tuple(utterances),
-        speakers=tuple(found.speakers[place] for place in order),
-        folds=tuple(found.folds[place] for place in order),
-        classes=found.classes,
-        labels=found.labels[order],
-        predicted=found.predicted[order],
-        probabilities=found.probabilities[order],
-        units=tuple(found.units[place] for place in order if found.units),
+        speakers=tuple(predictions.speakers[index] for index in order),
+        folds=tuple(predictions.folds[index] for index in order),
+        classes=predictions.classes,
+        labels=predictions.labels[order],
+        predicted=predictions.predicted[order],
+        probabilities=predictions.probabilities[order],
+        units=tuple(predictions.units[index] for index in order if predictions.units),
     )
 
 
-def _other_facts(ours: Predictions, theirs: Predictions) -> Iterator[str]:
-    """Say where two cells on the same utterances say different things of them."""
-    yours = _facts(theirs)
-    for what, mine in _facts(ours).items():
-        rows = zip(ours.utterances, mine, yours[what], strict=True)
+def _different_facts(first: Predictions, second: Predictions) -> Iterator[str]:
+    """Say where labels, folds, speakers or units of the same utterances differ."""
+    others = _facts(second)
+    for kind, values in _facts(first).items():
+        rows = zip(first.utterances, values, others[kind], strict=True)
         differing = [row for row in rows if row[1] != row[2]]
         if differing:
-            name, one, other = differing[0]
+            name, value, other = differing[0]
             yield (
-                f"{len(differing)} of {len(mine)} utterances have another {what}, such "
-                f"as {name}: {one} and {other}"
+                f"{len(differing)} of {len(values)} utterances have another {kind}, "
+                f"for example {name}: {value} and {other}"
             )
 
 
-def _facts(found: Predictions) -> dict[str, Sequence[str]]:
+def _facts(predictions: Predictions) -> dict[str, Sequence[str]]:
     return {
-        "label": [found.classes[label] for label in found.labels.tolist()],
-        "fold": found.folds,
-        "speaker": found.speakers,
-        "unit of independence": found.independent,
+        "label": [predictions.classes[label] for label in predictions.labels.tolist()],
+        "fold": predictions.folds,
+        "speaker": predictions.speakers,
+        "unit of independence": predictions.independent,
     }
 
 
-def _words(result: Result) -> str:
+def _description(result: Result) -> str:
     return (
         f"{result.upstream} x {result.downstream} on {result.corpus} "
         f"{result.condition}, seed {result.seed}"

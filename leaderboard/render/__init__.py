@@ -1,4 +1,4 @@
-"""Tables as text, Markdown, LaTeX, CSV and JSON.
+"""Write tables as text, Markdown, LaTeX, CSV and JSON.
 
-Nothing here computes a number.
+No number is computed here.
 """

@@ -1,4 +1,4 @@
-"""Tables as CSV and JSON: a record for each number, as fractions of 1."""
+"""Tables as CSV and JSON, with a record for each number; numbers are fractions of 1."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nserbench.leaderboard.tables.summary import SummaryTable
 
 
 class SummaryRecord(TypedDict):
-    """A line of the CSV form; numbers are fractions of 1, None where not done.
+    """A row of the CSV file; numbers are fractions of 1, None if the cell is not done.
 
-    ``folds`` says whether the value is their ``mean`` or of all folds ``pooled``. The
-    differences are to the table's reference row, and None where there is none.
+    ``folds`` is ``mean`` for the mean of folds, and ``pooled`` for all folds together.
+    Differences are from the reference row of the table; None without one.
     """
 
     upstream: str
@@ -48,12 +48,12 @@ class SummaryRecord(TypedDict):
 
 
 def to_csv(table: SummaryTable) -> str:
-    """Give a line for each row, column and metric; see `SummaryRecord`."""
+    """Return a CSV row for each row, column and metric; see `SummaryRecord`."""
     return csv_text(list(SummaryRecord.__annotations__), list(records(table)))
 
 
 def to_json(table: SummaryTable) -> str:
-    """Give the rows of the CSV form as objects, with the protocols and notes."""
+    """Return the rows of the CSV file as JSON objects, with protocols and notes."""
     return json_text(
         {
             "unit": "fraction of 1",
@@ -67,13 +67,13 @@ def to_json(table: SummaryTable) -> str:
 
 
 def records(table: SummaryTable) -> Iterator[SummaryRecord]:
-    """Give a record for each row, column and metric that has a result."""
+    """Return a record for each row, column and metric that has a result."""
     ranks = table.ranks.mean if table.ranks else {}
     for (row, column), entry in table.entries.items():
         rank = ranks.get(row)
         for metric in table.metrics:
             score = entry.scores.get(metric)
-            found = score.difference if score else None
+            difference = score.difference if score else None
             yield SummaryRecord(
                 upstream=row.upstream,
                 downstream=row.downstream,
@@ -91,10 +91,10 @@ def records(table: SummaryTable) -> Iterator[SummaryRecord]:
                 utterances=entry.utterances,
                 units=entry.units,
                 tied=score.tied if score else False,
-                difference=found.value if found else None,
-                difference_low=found.low if found else None,
-                difference_high=found.high if found else None,
-                p=found.p if found else None,
+                difference=difference.value if difference else None,
+                difference_low=difference.low if difference else None,
+                difference_high=difference.high if difference else None,
+                p=difference.p if difference else None,
                 rank=rank.value if rank else None,
                 rank_low=rank.low if rank else None,
                 rank_high=rank.high if rank else None,
@@ -103,7 +103,7 @@ def records(table: SummaryTable) -> Iterator[SummaryRecord]:
 
 
 def names_of(row: Row) -> dict[str, str]:
-    """Give the parts of a row by the names that they have in records."""
+    """Return upstream and head of a row, by their names in records."""
     return {"upstream": row.upstream, "downstream": row.downstream}
 
 
@@ -114,19 +114,19 @@ def _ranks(ranks: Ranks) -> dict[str, object]:
         "corpora": ranks.corpora,
         "critical_difference": ranks.critical_difference,
         "mean": [
-            {**names_of(row), "rank": one.value, "low": one.low, "high": one.high}
-            for row, one in ranks.mean.items()
+            {**names_of(row), "rank": rank.value, "low": rank.low, "high": rank.high}
+            for row, rank in ranks.mean.items()
         ],
         "not_told_apart": [[names_of(row) for row in group] for group in ranks.groups],
     }
 
 
 def csv_text(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
-    """Write rows as CSV; several values in one field are joined by spaces.
+    """Write rows as CSV; the values of a list are joined by spaces.
 
     Args:
-        fields: The names of the columns.
-        rows: What stands below them.
+        fields: Names of the columns.
+        rows: The rows, by names of columns.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, lineterminator="\n")
@@ -144,6 +144,6 @@ def json_text(content: Mapping[str, object]) -> str:
     """Write a table as JSON.
 
     Raises:
-        ValueError: if a number in it is infinite or NaN, which JSON cannot hold.
+        ValueError: if a number is infinite or NaN, which JSON does not allow.
     """
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

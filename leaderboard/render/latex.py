@@ -17,13 +17,13 @@ from nserbench.leaderboard.render.layout import (
     TableLayout,
     plain,
 )
-from nserbench.leaderboard.render.summary_sheet import as_sheet
+from nserbench.leaderboard.render.summary_sheet import as_layout
 from nserbench.leaderboard.tables.summary import SummaryTable
 
 WIDE = 60
-"""Characters beyond which a table is set small and spans both columns of a page."""
+"""Number of characters above which a table is small and spans both page columns."""
 
-_NAMES = 2  # columns before those of numbers
+_NAMES = 2  # columns before the numbers: upstream and downstream
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -33,8 +33,8 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    **{one: f"\\{one}" for one in "{}$&#_%"},
-    # At the start of a row these would be an argument of the line's end before it.
+    **{char: f"\\{char}" for char in "{}$&#_%"},
+    # At the start of a row, LaTeX reads these as an argument of the line break before.
     "[": "{[}",
     "*": "{*}",
     DELTA: r"$\Delta$",
@@ -45,19 +45,19 @@ _ESCAPES = {
 
 
 def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> str:
-    """Give a table for LaTeX with the package booktabs.
+    """Write a table in LaTeX, with the package booktabs.
 
-    The best of each column is bold, the second underlined, as shown. Names in other
+    The best number of each column is bold and the second is underlined. Names in other
     scripts than Latin need XeLaTeX or LuaLaTeX.
 
     Args:
-        table: What to show.
-        intervals: Whether each number has its interval behind it, in small.
+        table: The table.
+        intervals: Whether each number is followed by its interval, in small type.
     """
-    sheet = as_sheet(table)
-    caption = "; ".join([sheet.caption, *(sheet.intervals[:1] if intervals else [])])
-    notes = [*(sheet.intervals[1:] if intervals else []), *sheet.notes]
-    wide = _width(sheet, intervals) > WIDE
+    layout = as_layout(table)
+    caption = "; ".join([layout.caption, *(layout.intervals[:1] if intervals else [])])
+    notes = [*(layout.intervals[1:] if intervals else []), *layout.notes]
+    wide = _width(layout, intervals) > WIDE
     kind = "table*" if wide else "table"
     lines = [
         r"% needs \usepackage{booktabs}",
@@ -65,7 +65,7 @@ def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> s
         r"\centering",
         *([r"\small\setlength{\tabcolsep}{4pt}"] if wide else []),
         rf"\caption{{{escaped(caption)}. Best in bold, second underlined.}}",
-        *_tabular(sheet, intervals),
+        *_tabular(layout, intervals),
         r"\par\smallskip",
         r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
         *(rf"{escaped(note)}\par" for note in notes),
@@ -76,60 +76,60 @@ def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> s
 
 
 def escaped(text: str) -> str:
-    r"""Write a text so that LaTeX reads no command into it.
+    r"""Escape the characters that LaTeX would take as commands.
 
     Examples:
         >>> print(escaped("100 % of _x_"))
         100 \% of \_x\_
     """
-    marked = "".join(_ESCAPES.get(one, one) for one in plain(text))
+    marked = "".join(_ESCAPES.get(char, char) for char in plain(text))
     return marked.replace("--", "-{}-")  # no dash
 
 
-def _width(sheet: TableLayout, intervals: bool) -> int:
-    """Count the characters of the longest row, with a space between columns."""
+def _width(layout: TableLayout, intervals: bool) -> int:
+    """Return the characters of the longest row, with a space between columns."""
     widths = []
-    for row, places in zip(sheet.rows, sheet.cells, strict=True):
-        cells = chain.from_iterable(places)
-        shown = ((one.value, one.word, one.interval * intervals) for one in cells)
+    for row, columns in zip(layout.rows, layout.cells, strict=True):
+        cells = chain.from_iterable(columns)
+        texts = ((cell.value, cell.word, cell.interval * intervals) for cell in cells)
         widths.append(
-            sum(len(text) + 1 for cell in shown for text in cell if text)
+            sum(len(text) + 1 for cell in texts for text in cell if text)
             + len(f"{row.upstream} {row.downstream}")
         )
     return max(widths)
 
 
-def _tabular(sheet: TableLayout, intervals: bool) -> Iterator[str]:
-    numbers = len(sheet.heads) * len(sheet.titles) + bool(sheet.ranks)
+def _tabular(layout: TableLayout, intervals: bool) -> Iterator[str]:
+    numbers = len(layout.headers) * len(layout.titles) + bool(layout.ranks)
     yield rf"\begin{{tabular}}{{ll{'r' * numbers}}}"
     yield r"\toprule"
-    yield from _heads(sheet)
+    yield from _header_lines(layout)
     yield r"\midrule"
-    yield from _rows(sheet, intervals)
+    yield from _rows(layout, intervals)
     yield r"\bottomrule"
     yield r"\end{tabular}"
 
 
-def _heads(sheet: TableLayout) -> Iterator[str]:
-    """Give the lines above the columns, each but the last with rules below it."""
-    width = len(sheet.titles)
-    corpora = groupby(sheet.heads, key=itemgetter(0))
-    levels = [
-        [(corpus, width * len(list(heads))) for corpus, heads in corpora],
-        [(" ".join(head[1:]), width) for head in sheet.heads],
-        [(title, 1) for _ in sheet.heads for title in sheet.titles],
+def _header_lines(layout: TableLayout) -> Iterator[str]:
+    """Return the header lines of the table, each but the last with rules below it."""
+    width = len(layout.titles)
+    corpora = groupby(layout.headers, key=itemgetter(0))
+    lines = [
+        [(corpus, width * len(list(headers))) for corpus, headers in corpora],
+        [(" ".join(header[1:]), width) for header in layout.headers],
+        [(title, 1) for _ in layout.headers for title in layout.titles],
     ]
     if width == 1:
-        del levels[-1]  # the caption names it
-    rank = [""] if sheet.ranks else []
-    for level in levels[:-1]:
-        yield _line(["", "", *starmap(_head, level), *rank])
-        yield _rules([span for _, span in level])
-    rank = ["rank"] if sheet.ranks else []
-    yield _line(["upstream", "downstream", *starmap(_head, levels[-1]), *rank])
+        del lines[-1]  # the caption names the only metric
+    rank = [""] if layout.ranks else []
+    for line in lines[:-1]:
+        yield _line(["", "", *starmap(_heading, line), *rank])
+        yield _rules([span for _, span in line])
+    rank = ["rank"] if layout.ranks else []
+    yield _line(["upstream", "head", *starmap(_heading, lines[-1]), *rank])
 
 
-def _head(text: str, span: int) -> str:
+def _heading(text: str, span: int) -> str:
     return rf"\multicolumn{{{span}}}{{c}}{{{_signed(text)}}}"
 
 
@@ -138,31 +138,31 @@ def _rules(spans: Sequence[int]) -> str:
     return " ".join(rf"\cmidrule(lr){{{before + 1}-{end}}}" for before, end in ends)
 
 
-def _rows(sheet: TableLayout, intervals: bool) -> Iterator[str]:
-    for number, row in enumerate(sheet.rows):
-        cells = chain.from_iterable(sheet.cells[number])
+def _rows(layout: TableLayout, intervals: bool) -> Iterator[str]:
+    for index, row in enumerate(layout.rows):
+        cells = chain.from_iterable(layout.cells[index])
         numbers = (_number(cell, intervals) for cell in cells)
-        ranks = (_number(rank, intervals) for rank in sheet.ranks[number : number + 1])
+        ranks = (_number(rank, intervals) for rank in layout.ranks[index : index + 1])
         yield _line([escaped(row.upstream), escaped(row.downstream), *numbers, *ranks])
-    if sheet.chance:
-        levels = chain.from_iterable(sheet.chance)
+    if layout.chance:
+        chance = chain.from_iterable(layout.chance)
         yield r"\midrule"
-        yield _line([CHANCE, "", *levels, *[""][: len(sheet.ranks)]])
+        yield _line([CHANCE, "", *chance, *[""][: len(layout.ranks)]])
 
 
 def _number(cell: TableCell, intervals: bool) -> str:
     text = _signed(cell.value) + SUSPECT * cell.suspect
-    if command := {1: "textbf", 2: "underline"}.get(cell.place):
+    if command := {1: "textbf", 2: "underline"}.get(cell.column_rank):
         text = rf"\{command}{{{text}}}"
     interval = f"[{cell.interval}]" if intervals and cell.interval else ""
     small = filter(None, (interval, cell.word))
-    text += "".join(rf"~{{\scriptsize {_signed(one)}}}" for one in small)
-    # Without a width, so that the digits of a column stay below each other.
+    text += "".join(rf"~{{\scriptsize {_signed(part)}}}" for part in small)
+    # The mark has no width, so that the digits of a column are aligned.
     return text + r"\rlap{$^{=}$}" * cell.tied
 
 
 def _signed(text: str) -> str:
-    """Give the numbers of a text the minus of mathematics."""
+    """Write the signs of numbers in math mode, so that a minus is not a hyphen."""
     return re.sub(r"(?<!\w)[+-](?=\d)", r"$\g<0>$", escaped(text))
 
 

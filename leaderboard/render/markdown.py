@@ -1,4 +1,4 @@
-"""Tables in GitHub's dialect of Markdown."""
+"""Tables in GitHub Markdown."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from nserbench.leaderboard.render.layout import plain
 
 
 def markdown_row(cells: Iterable[str]) -> str:
-    """Give a row of a table; names in it are to be `escaped` before."""
+    """Return a row of a table; names in it must be `escaped` before."""
     return f"| {' | '.join(cells)} |"
 
 
 def markdown_rule(names: int, numbers: int) -> str:
-    """Give the line below the heads: columns of names, then columns of numbers."""
+    """Return the line below the headers, for columns of names, then of numbers."""
     return markdown_row(["---"] * names + ["---:"] * numbers)
 
 
 def escaped(text: str) -> str:
-    """Keep Markdown and HTML from reading anything into a name."""
+    """Escape the characters that Markdown or HTML would take as markup."""
     entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
     marked = re.sub(r"([\\`*_\[\]|~])", r"\\\1", plain(text))
-    return re.sub("[&<>]", lambda found: entities[found[0]], marked)
+    return re.sub("[&<>]", lambda match: entities[match[0]], marked)

@@ -1,10 +1,11 @@
-"""What a table of robustness shows, and its records for CSV and JSON."""
+"""The layout of a robustness table, and its records for CSV and JSON."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain, product
 from typing import TypedDict
 
@@ -20,37 +21,24 @@ from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
     FEW,
     FEW_NOTE,
-    NO_INTERVAL,
     POOLED,
     POOLED_NOTE,
     TITLES,
     TableCell,
     TableLayout,
-    bounds,
     brackets_note,
     is_few,
-    percent,
-    places,
     plain,
+    two_best,
 )
+from nserbench.leaderboard.render.numbers import NO_INTERVAL, interval, percent
 
 MISSING = "-"
-"""What stands where a measure cannot be told."""
+"""Written where a measure cannot be computed."""
 
-
-def points(value: float) -> str:
-    """Write a loss per dB in percentage points, of which there are few.
-
-    Examples:
-        >>> points(0.00473)
-        '0.47'
-    """
-    return f"{100 * value:.2f}"
-
-
-WRITTEN: dict[str, Callable[[float], str]] = {
+FORMATS: dict[str, Callable[[float], str]] = {
     "area": percent,
-    "slope": points,
+    "slope": partial(percent, digits=2),
     "loss": percent,
     "corruption": percent,
     "relative": percent,
@@ -62,14 +50,14 @@ NAMES = {
     "corruption": "{} CE",
     "relative": "{} rCE",
 }
-"""The title of each kind, for the title of a metric."""
+"""Title of each measure; the braces stand for the title of a metric."""
 
 
 class RobustnessRecord(TypedDict):
-    """A line of the CSV form; fractions of 1, per dB for the slope.
+    """A row of the CSV file; numbers are fractions of 1, and per dB for the slope.
 
-    The recall of the worst class has the metric ``recall``, the measure ``worst`` and
-    the class. ``corruption`` and ``relative`` are fractions of what the reference has.
+    The recall of the worst class has the metric ``recall`` and the measure ``worst``.
+    ``corruption`` and ``relative`` are ratios to the reference row.
     """
 
     upstream: str
@@ -91,62 +79,66 @@ class RobustnessRecord(TypedDict):
     units: int
 
 
-def robustness_sheet(table: RobustnessTable) -> TableLayout:
-    """Say what is shown of a table of robustness.
+def robustness_layout(table: RobustnessTable) -> TableLayout:
+    """Return the layout of a robustness table.
 
-    The best is marked for the mean over the SNRs and for the worst class alone: a row
-    at chance has nothing to lose, and would lead the others.
+    Only the area and the worst class have their best numbers marked. A row at chance
+    level loses nothing in noise, so it would be the best in the other measures.
     """
     kinds = _kinds(table)
     titles = [
-        NAMES[kind].format(TITLES[one]) for one in table.metrics for kind in kinds
+        NAMES[kind].format(TITLES[metric]) for metric in table.metrics for kind in kinds
     ]
-    shown = [_column(table, place) for place in table.places]
+    columns = [_column(table, column) for column in table.columns]
     return TableLayout(
         rows=table.rows,
-        heads=[_head(table, place) for place in table.places],
+        headers=[_header(table, column) for column in table.columns],
         titles=[*titles, "worst class"],
-        cells=[list(cells) for cells in zip(*shown, strict=True)],
+        cells=[list(cells) for cells in zip(*columns, strict=True)],
         ranks=[],
         caption="over all SNRs of each noise",
         intervals=list(_interval_notes(table)),
         notes=list(_notes(table)),
-        chance=[_chance(table, place) for place in table.places],
+        chance=[_chance(table, column) for column in table.columns],
     )
 
 
 def _kinds(table: RobustnessTable) -> tuple[str, ...]:
+    """Return the measures that are shown."""
     if table.reference is None:
         return "area", "slope", "loss"
     return "area", "slope", "corruption", "relative"
 
 
-def _head(table: RobustnessTable, place: RobustnessColumn) -> tuple[str, ...]:
-    corpus, noises, *rest = table.heads[place]
-    found = [one for (_, at), one in table.entries.items() if at == place]
-    few, pooled = any(map(_is_few, found)), any(one.pooled for one in found)
+def _entries(table: RobustnessTable, column: RobustnessColumn) -> list[Robustness]:
+    return [entry for (_, key), entry in table.entries.items() if key == column]
+
+
+def _header(table: RobustnessTable, column: RobustnessColumn) -> tuple[str, ...]:
+    corpus, noises, *rest = table.headers[column]
+    entries = _entries(table, column)
+    few, pooled = any(map(_is_few, entries)), any(entry.pooled for entry in entries)
     return corpus, noises + FEW * few + POOLED * pooled, *rest
 
 
-def _chance(table: RobustnessTable, place: RobustnessColumn) -> list[str]:
-    """Return the last cell of a column; guessing has nothing to lose."""
-    found = Counter(
-        tuple(one.chance[metric] for metric in table.metrics)
-        for (_, at), one in table.entries.items()
-        if at == place
+def _chance(table: RobustnessTable, column: RobustnessColumn) -> list[str]:
+    """Return the chance level of a column for each title; only the area has one."""
+    levels = Counter(
+        tuple(entry.chance[metric] for metric in table.metrics)
+        for entry in _entries(table, column)
     )
-    usual = found.most_common(1)[0][0]
-    lines = [[percent(one), *[""] * (len(_kinds(table)) - 1)] for one in usual]
+    usual = levels.most_common(1)[0][0]
+    lines = [[percent(chance), *[""] * (len(_kinds(table)) - 1)] for chance in usual]
     return [*chain.from_iterable(lines), ""]
 
 
 def _is_few(entry: Robustness) -> bool:
-    return is_few(entry.units, [one.low for one in entry.measured.values()])
+    return is_few(entry.units, [estimate.low for estimate in entry.measured.values()])
 
 
-def _column(table: RobustnessTable, place: RobustnessColumn) -> list[list[TableCell]]:
-    """Give the cells of a column, ``[row][line]``."""
-    entries = [table.entries.get((row, place)) for row in table.rows]
+def _column(table: RobustnessTable, column: RobustnessColumn) -> list[list[TableCell]]:
+    """Return the cells of a column, ``[row][title]``."""
+    entries = [table.entries.get((row, column)) for row in table.rows]
     lines = [
         _ranked([_cell(entry, metric, kind) for entry in entries], kind == "area")
         for metric in table.metrics
@@ -159,19 +151,21 @@ def _column(table: RobustnessTable, place: RobustnessColumn) -> list[list[TableC
 def _ranked(cells: list[TableCell], marked: bool) -> list[TableCell]:
     if not marked:
         return cells
-    ranked = places([cell.value or None for cell in cells])
+    best = two_best([cell.value or None for cell in cells])
     return [
-        replace(cell, place=place) for cell, place in zip(cells, ranked, strict=True)
+        replace(cell, column_rank=rank) for cell, rank in zip(cells, best, strict=True)
     ]
 
 
 def _cell(entry: Robustness | None, metric: str, kind: str) -> TableCell:
     if entry is None:
         return TableCell("")
-    if (found := entry.measured.get((metric, kind))) is None:
+    if (estimate := entry.measured.get((metric, kind))) is None:
         return TableCell(MISSING)
-    written = WRITTEN[kind]
-    return TableCell(written(found.value), bounds(found.low, found.high, written))
+    number = FORMATS[kind]
+    return TableCell(
+        number(estimate.value), interval(estimate.low, estimate.high, number)
+    )
 
 
 def _worst(entry: Robustness | None) -> TableCell:
@@ -181,13 +175,13 @@ def _worst(entry: Robustness | None) -> TableCell:
 
 
 def _interval_notes(table: RobustnessTable) -> Iterator[str]:
-    seeds = [entry.seeds for entry in table.entries.values()]
-    yield brackets_note(table.protocols, seeds)
     entries = table.entries.values()
-    if any(one.low is None for entry in entries for one in entry.measured.values()):
+    yield brackets_note(table.protocols, [entry.seeds for entry in entries])
+    estimates = (estimate for entry in entries for estimate in entry.measured.values())
+    if any(estimate.low is None for estimate in estimates):
         yield (
-            f"[{NO_INTERVAL}]: no interval, with one speaker or where the reference "
-            "may lose nothing"
+            f"[{NO_INTERVAL}]: no interval, since there is only one speaker, or since "
+            "the interval of the reference includes 0"
         )
 
 
@@ -197,41 +191,51 @@ def _notes(table: RobustnessTable) -> Iterator[str]:
     if any(entry.pooled for entry in table.entries.values()):
         yield POOLED_NOTE
     yield CHANCE_NOTE
-    yield "area: the mean over the range of the SNR, by trapezoids, percent"
-    yield "/dB: percentage points lost for each dB that the noise comes up"
+    yield (
+        "area: area under the curve over the SNR in dB, divided by the range of the "
+        "SNR; this is the mean of the metric, in percent"
+    )
+    yield "/dB: loss in percentage points for each dB that the SNR falls"
     if table.reference is None:
-        yield "lost: percentage points, from clean to the mean over the SNRs"
+        yield "lost: percentage points, from clean speech to the mean over the SNRs"
     else:
         reference = plain(str(table.reference))
         yield (
-            "CE: corruption error, the errors at all SNRs together in percent of those "
-            f"of {reference}; its mean over noises is mCE"
+            "CE: corruption error, the errors at all SNRs together, in percent of "
+            f"those of {reference}; its mean over noises is mCE"
         )
         yield (
-            "rCE: relative corruption error, what is lost from clean to the mean over "
-            f"the SNRs in percent of what {reference} loses; its mean over noises is "
-            "relative mCE"
+            "rCE: relative corruption error, the loss from clean speech to the mean "
+            f"over the SNRs, in percent of the loss of {reference}; its mean over "
+            "noises is relative mCE"
         )
-    yield "worst class: the lowest recall over all SNRs, percent"
-    if _lacks(table, "corruption"):
-        yield (
-            f"{MISSING} (CE): no result of the reference on the same utterances and "
-            "with the same seeds, or it makes no error"
-        )
-    last = _kinds(table)[-1]
-    if _lacks(table, last):
-        others = ", of the row or of the reference, or the reference loses nothing"
-        of = " (rCE)" if table.reference else ""
-        yield (
-            f"{MISSING}{of}: no clean result on the same utterances and with the same "
-            f"seeds{others if table.reference else ''}"
-        )
+    yield (
+        "worst class: the class with the lowest recall over all SNRs together, and "
+        "this recall in percent"
+    )
+    yield from _missing_notes(table)
     yield from (f"protocol {plain(protocol)}" for protocol in table.protocols)
     yield from map(plain, table.notes)
 
 
+def _missing_notes(table: RobustnessTable) -> Iterator[str]:
+    """Say why a measure is missing."""
+    if _lacks(table, "loss"):
+        yield f"{MISSING}: no result on clean speech with the same utterances and seeds"
+    if _lacks(table, "corruption"):
+        yield (
+            f"{MISSING} (CE): the reference has no result with the same utterances and "
+            "seeds, or it makes no errors"
+        )
+    if _lacks(table, "relative"):
+        yield (
+            f"{MISSING} (rCE): the row or the reference has no result on clean speech "
+            "with the same utterances and seeds, or the reference loses nothing"
+        )
+
+
 def _lacks(table: RobustnessTable, kind: str) -> bool:
-    """Tell whether a kind that is shown is missing somewhere."""
+    """Return whether a measure that is shown is missing in some entry."""
     return kind in _kinds(table) and any(
         (metric, kind) not in entry.measured
         for entry in table.entries.values()
@@ -240,12 +244,12 @@ def _lacks(table: RobustnessTable, kind: str) -> bool:
 
 
 def robustness_csv(table: RobustnessTable) -> str:
-    """Give a line for each number; see `RobustnessRecord`."""
+    """Return a CSV row for each number; see `RobustnessRecord`."""
     return csv_text(list(RobustnessRecord.__annotations__), list(_records(table)))
 
 
 def robustness_json(table: RobustnessTable) -> str:
-    """Give the rows of the CSV form as objects, with the protocols and notes."""
+    """Return the rows of the CSV file as JSON objects, with protocols and notes."""
     return json_text(
         {
             "unit": "fraction of 1; slope per dB",
@@ -258,35 +262,35 @@ def robustness_json(table: RobustnessTable) -> str:
 
 
 def _records(table: RobustnessTable) -> Iterator[RobustnessRecord]:
-    for row, place in product(table.rows, table.places):
-        if (entry := table.entries.get((row, place))) is None:
+    for row, column in product(table.rows, table.columns):
+        if (entry := table.entries.get((row, column))) is None:
             continue
-        for (metric, kind), found in entry.measured.items():
-            yield _record(row, place, entry, metric, kind, found)
+        for (metric, kind), estimate in entry.measured.items():
+            yield _record(row, column, entry, metric, kind, estimate)
         worst = Estimate(entry.worst.recall, None, None)
-        yield _record(row, place, entry, "recall", "worst", worst)
+        yield _record(row, column, entry, "recall", "worst", worst)
 
 
 def _record(
     row: Row,
-    place: RobustnessColumn,
+    column: RobustnessColumn,
     entry: Robustness,
     metric: str,
     kind: str,
-    found: Estimate,
+    estimate: Estimate,
 ) -> RobustnessRecord:
     return RobustnessRecord(
         upstream=row.upstream,
         downstream=row.downstream,
-        corpus=place.corpus,
-        noises=list(place.noises),
-        snrs=list(place.snrs),
-        protocol=place.protocol,
+        corpus=column.corpus,
+        noises=list(column.noises),
+        snrs=list(column.snrs),
+        protocol=column.protocol,
         metric=metric,
         measure=kind,
-        value=found.value,
-        low=found.low,
-        high=found.high,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
         worst_class=entry.worst.name if kind == "worst" else None,
         folds="pooled" if entry.pooled else "mean",
         chance=entry.chance[metric] if kind == "area" else None,

@@ -1,4 +1,4 @@
-"""What a summary table shows."""
+"""The layout of a summary table."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from nserbench.leaderboard.render.layout import (
     DELTA,
     FEW,
     FEW_NOTE,
-    NO_DIFFERENCE,
-    NO_INTERVAL,
     POOLED,
     POOLED_NOTE,
     SUSPECT_NOTE,
@@ -21,67 +19,76 @@ from nserbench.leaderboard.render.layout import (
     TITLES,
     TableCell,
     TableLayout,
-    bounds,
     brackets_note,
     is_few,
     joined,
-    percent,
-    places,
     plain,
-    probability,
-    signed,
+    two_best,
+)
+from nserbench.leaderboard.render.numbers import (
+    NO_INTERVAL,
+    interval,
+    mean_rank,
+    p_value,
+    percent,
+    signed_percent,
 )
 from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 from nserbench.leaderboard.tables.summary_notes import SHORT
 
-
-def as_sheet(table: SummaryTable | TableLayout) -> TableLayout:
-    """Say what is shown of a table, unless that is what it is."""
-    return table if isinstance(table, TableLayout) else summary_sheet(table)
+NO_DIFFERENCE = "-"
+"""Written where a row cannot be compared with the reference."""
 
 
-def summary_sheet(table: SummaryTable) -> TableLayout:
-    """Say what is shown of a summary table."""
+def as_layout(table: SummaryTable | TableLayout) -> TableLayout:
+    """Return the layout of a summary table; a layout is returned as it is."""
+    return table if isinstance(table, TableLayout) else summary_layout(table)
+
+
+def summary_layout(table: SummaryTable) -> TableLayout:
+    """Return the layout of a summary table."""
     titles = [TITLES[metric] for metric in table.metrics]
-    deltas = [(title, f"{DELTA}{title}") for title in titles]
-    shown = [_column(table, column) for column in table.columns]
-    tied = any(cell.tied for cell in chain.from_iterable(chain.from_iterable(shown)))
-    mean = table.ranks.mean if table.ranks else {}
-    known = any(entry.chance for entry in table.entries.values())
+    pairs = [(title, f"{DELTA}{title}") for title in titles]
+    columns = [_column(table, column) for column in table.columns]
+    tied = any(cell.tied for cell in chain.from_iterable(chain.from_iterable(columns)))
+    ranks = table.ranks.mean if table.ranks else {}
+    has_chance = any(entry.chance for entry in table.entries.values())
     return TableLayout(
         rows=table.rows,
-        heads=[_head(table, column) for column in table.columns],
-        titles=[one for pair in deltas for one in pair] if table.reference else titles,
-        cells=[list(cells) for cells in zip(*shown, strict=True)],
-        ranks=[_rank(mean.get(row)) for row in table.rows] if mean else [],
-        caption=f"{joined(titles)}: {_how(table)}, percent",
+        headers=[_header(table, column) for column in table.columns],
+        titles=list(chain.from_iterable(pairs)) if table.reference else titles,
+        cells=[list(cells) for cells in zip(*columns, strict=True)],
+        ranks=[_rank(ranks.get(row)) for row in table.rows] if ranks else [],
+        caption=f"{joined(titles)}: {_averaging(table)}, in percent",
         intervals=list(_interval_notes(table)),
         notes=[*([TIED_NOTE] if tied else []), *_notes(table, titles)],
-        chance=[_chance(table, column) for column in table.columns] if known else [],
+        chance=[_chance(table, column) for column in table.columns]
+        if has_chance
+        else [],
     )
 
 
-def _how(table: SummaryTable) -> str:
-    """Say what the numbers are; pooled ones are marked besides."""
+def _averaging(table: SummaryTable) -> str:
+    """Say how folds are averaged; pooled columns also have a mark."""
     pooled = {entry.pooled for entry in table.entries.values() if entry.scores}
     return "all folds together" if pooled == {True} else "mean of folds"
 
 
 def _chance(table: SummaryTable, column: Column) -> list[str]:
-    """Return the last cell of a column, a line for each title."""
-    found = [table.chance(column, metric) for metric in table.metrics]
-    shown = ["" if one is None else percent(one) for one in found]
-    return [
-        one for text in shown for one in ([text, ""] if table.reference else [text])
-    ]
+    """Return the chance level of a column for each title; differences have none."""
+    values = [table.chance(column, metric) for metric in table.metrics]
+    texts = ["" if value is None else percent(value) for value in values]
+    if not table.reference:
+        return texts
+    return list(chain.from_iterable((text, "") for text in texts))
 
 
-def _head(table: SummaryTable, column: Column) -> tuple[str, ...]:
-    """Give the lines above a column, with the marks of few units and pooled folds."""
-    corpus, condition, *rest = table.head(column)
-    found = table.entries_of(column)
-    few = FEW if any(map(_is_few, found)) else ""
-    pooled = POOLED if any(entry.pooled for entry in found) else ""
+def _header(table: SummaryTable, column: Column) -> tuple[str, ...]:
+    """Return the header lines, with the marks of few units and of pooled folds."""
+    corpus, condition, *rest = table.header(column)
+    entries = table.entries_of(column)
+    few = FEW if any(map(_is_few, entries)) else ""
+    pooled = POOLED if any(entry.pooled for entry in entries) else ""
     return corpus, condition + few + pooled, *rest
 
 
@@ -92,69 +99,59 @@ def _is_few(entry: SummaryEntry) -> bool:
 def _rank(rank: Rank | None) -> TableCell:
     if rank is None:
         return TableCell("")
-    return TableCell(place_of(rank.value), bounds(rank.low, rank.high, place_of))
-
-
-def place_of(rank: float) -> str:
-    """Write a mean rank.
-
-    Examples:
-        >>> place_of(1.25)
-        '1.2'
-    """
-    return f"{rank:.1f}"
+    return TableCell(mean_rank(rank.value), interval(rank.low, rank.high, mean_rank))
 
 
 def _column(table: SummaryTable, column: Column) -> list[list[TableCell]]:
-    """Give the cells of a column, ``[row][line]``."""
+    """Return the cells of a column, ``[row][title]``."""
     entries = [table.entries.get((row, column)) for row in table.rows]
     lines: list[list[TableCell]] = []
     for metric in table.metrics:
-        scores = [one.scores.get(metric) if one else None for one in entries]
-        ranked = places([percent(one.value) if one else None for one in scores])
-        lines.append([_cell(*one) for one in zip(entries, scores, ranked, strict=True)])
+        scores = [entry.scores.get(metric) if entry else None for entry in entries]
+        best = two_best([percent(score.value) if score else None for score in scores])
+        lines.append([_cell(*cell) for cell in zip(entries, scores, best, strict=True)])
         if table.reference is not None:
-            own = [row == table.reference for row in table.rows]
-            lines.append([_delta(*one) for one in zip(own, scores, strict=True)])
+            is_reference = [row == table.reference for row in table.rows]
+            cells = zip(scores, is_reference, strict=True)
+            lines.append([_difference(*cell) for cell in cells])
     return [list(cells) for cells in zip(*lines, strict=True)]
 
 
-def _cell(entry: SummaryEntry | None, score: Score | None, place: int) -> TableCell:
+def _cell(
+    entry: SummaryEntry | None, score: Score | None, column_rank: int
+) -> TableCell:
     if entry is None or score is None:
         return TableCell(SHORT[entry.status] if entry else "")
     return TableCell(
         value=percent(score.value),
-        interval=bounds(score.low, score.high),
-        place=place,
-        # The best is bold, which says as much.
-        tied=score.tied and place != 1,
+        interval=interval(score.low, score.high),
+        column_rank=column_rank,
+        # The best is bold, so it needs no mark.
+        tied=score.tied and column_rank != 1,
         suspect=bool(entry.flags),
     )
 
 
-def _delta(own: bool, score: Score | None) -> TableCell:
-    """Give the difference of a score from the reference row, which may be its own."""
-    if score is None or own:
+def _difference(score: Score | None, is_reference: bool) -> TableCell:
+    if score is None or is_reference:
         return TableCell("reference" if score else "")
-    if (found := score.difference) is None:
+    if (difference := score.difference) is None:
         return TableCell(NO_DIFFERENCE)
     return TableCell(
-        value=signed(found.value),
-        interval=bounds(found.low, found.high, signed),
-        word=f"p {probability(found.p)}",
+        value=signed_percent(difference.value),
+        interval=interval(difference.low, difference.high, signed_percent),
+        word=f"p {p_value(difference.p)}",
     )
 
 
 def _interval_notes(table: SummaryTable) -> Iterator[str]:
     seeds = [entry.seeds for entry in table.entries.values()]
     yield brackets_note(table.protocols, seeds)
-    if any(score.low is None for score in _scores(table)):
-        yield f"[{NO_INTERVAL}]: one speaker, so no interval"
-
-
-def _scores(table: SummaryTable) -> Iterator[Score]:
-    for entry in table.entries.values():
-        yield from entry.scores.values()
+    scores = (
+        score for entry in table.entries.values() for score in entry.scores.values()
+    )
+    if any(score.low is None for score in scores):
+        yield f"[{NO_INTERVAL}]: no interval, since there is only one speaker"
 
 
 def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
@@ -177,29 +174,31 @@ def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
 def _reference_notes(
     table: SummaryTable, reference: Row, titles: Sequence[str]
 ) -> Iterator[str]:
-    deltas = joined([f"{DELTA}{title}" for title in titles])
+    differences = joined([f"{DELTA}{title}" for title in titles])
     yield (
-        f"{deltas}: minus {plain(str(reference))}, in points; "
-        "p by paired bootstrap, Holm over the rows"
+        f"{differences}: difference from {plain(str(reference))}, in percentage "
+        "points; p from a paired bootstrap test, with Holm's correction over the rows"
     )
-    others = (one for (row, _), one in table.entries.items() if row != reference)
+    others = (entry for (row, _), entry in table.entries.items() if row != reference)
     if any(
         score.difference is None for entry in others for score in entry.scores.values()
     ):
         yield (
-            f"{DELTA} {NO_DIFFERENCE}: not tested on the same utterances as the "
-            "reference, or on one speaker only"
+            f"{DELTA} {NO_DIFFERENCE}: no comparison, since the row and the reference "
+            "were tested on different utterances, or on one speaker only"
         )
 
 
 def rank_note(ranks: Ranks, title: str) -> str:
-    """Say over what ranks are the mean, and how far apart they differ."""
+    """Say what the ranks are averaged over, and which differences are significant."""
     corpora = "1 corpus" if ranks.corpora == 1 else f"{ranks.corpora} corpora"
-    rows = list(ranks.mean)
-    told = f"more than {ranks.critical_difference:.1f} apart is significant (5 %)"
-    if rows in [list(group) for group in ranks.groups]:
-        told = "none differ significantly (5 %)"
+    test = (
+        f"mean ranks that differ by more than {mean_rank(ranks.critical_difference)} "
+        "are significantly different (5 %)"
+    )
+    if list(ranks.mean) in [list(group) for group in ranks.groups]:
+        test = "no two rows differ significantly (5 %)"
     return (
-        f"rank: mean by {title} over {ranks.columns} columns, {corpora} "
-        f"({plain(ranks.protocol)}), 1 is best; {told}"
+        f"rank: mean rank by {title} over {ranks.columns} columns of {corpora} "
+        f"({plain(ranks.protocol)}), 1 is best; {test}"
     )

@@ -1,4 +1,4 @@
-"""Tables that are wider than the terminal, in as many parts as it asks for."""
+"""Split a table that is wider than the terminal into several tables."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rich.table import Table
 T = TypeVar("T")
 
 
-def fitting(
+def split_to_width(
     columns: Iterable[T], lay_out: Callable[[Sequence[T]], Table], console: Console
 ) -> Iterator[Table]:
-    """Share out columns, each table with as many as fit beside each other.
+    """Split columns into tables, each with as many columns as fit the console.
 
     Args:
-        columns: Whatever stands for a column.
-        lay_out: Makes a table of some of them.
-        console: Where the tables are to be shown.
+        columns: The columns, of any type.
+        lay_out: Function that makes a table of some columns.
+        console: Console on which the tables are printed.
     """
     unlimited = console.options.update(max_width=10_000)
     part: list[T] = []

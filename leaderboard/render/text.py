@@ -1,4 +1,4 @@
-"""Tables as text for a terminal and as Markdown; the other forms beside them."""
+"""Tables as text for a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -22,65 +22,66 @@ from nserbench.leaderboard.render.layout import (
     plain,
 )
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
-from nserbench.leaderboard.render.summary_sheet import as_sheet
-from nserbench.leaderboard.render.terminal_width import fitting
+from nserbench.leaderboard.render.summary_sheet import as_layout
+from nserbench.leaderboard.render.terminal_width import split_to_width
 from nserbench.leaderboard.tables.summary import SummaryTable
 
-Shown: TypeAlias = tuple[str, Sequence[Text]]
-"""The head of a column, and its cells."""
+TextColumn: TypeAlias = tuple[str, Sequence[Text]]
+"""The header of a column, and its cells."""
 
 __all__ = ["escaped", "print_table", "to_csv", "to_json", "to_latex", "to_markdown"]
 
 
 def print_table(table: SummaryTable | TableLayout, console: Console) -> None:
-    """Print a table, in as many parts as the width of the console asks for."""
-    sheet = as_sheet(table)
-    for part in fitting(_columns(sheet), partial(_part, sheet), console):
+    """Print a table, in several parts if it is wider than the console."""
+    layout = as_layout(table)
+    for part in split_to_width(_columns(layout), partial(_part, layout), console):
         console.print(part, "")
-    for line in sheet.lines():
+    for line in layout.footnotes():
         console.print(Text(line))
 
 
-def _columns(sheet: TableLayout) -> Iterator[Shown]:
-    for number, head in enumerate(sheet.heads):
-        cells = [_lines(row[number]) for row in sheet.cells]
-        cells.append(Text("\n".join(one[number] for one in sheet.guessed().values())))
-        yield "\n".join(map(plain, head)), cells
-    if sheet.ranks:
-        yield "rank", [*(Text(shown(rank)) for rank in sheet.ranks), Text("")]
+def _columns(layout: TableLayout) -> Iterator[TextColumn]:
+    chance = layout.chance_by_title().values()
+    for index, header in enumerate(layout.headers):
+        cells = [_lines(row[index]) for row in layout.cells]
+        cells.append(Text("\n".join(texts[index] for texts in chance)))
+        yield "\n".join(map(plain, header)), cells
+    if layout.ranks:
+        yield "rank", [*(Text(cell_text(rank)) for rank in layout.ranks), Text("")]
 
 
-def _part(sheet: TableLayout, columns: Sequence[Shown]) -> Table:
+def _part(layout: TableLayout, columns: Sequence[TextColumn]) -> Table:
     part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     part.add_column("upstream", overflow="fold", max_width=24)
-    part.add_column("downstream", overflow="fold", max_width=16)
+    part.add_column("head", overflow="fold", max_width=16)
     part.add_column("")
-    for head, _ in columns:
-        part.add_column(Text(head), no_wrap=True)
-    for number, row in enumerate(sheet.rows):
+    for header, _ in columns:
+        part.add_column(Text(header), no_wrap=True)
+    for index, row in enumerate(layout.rows):
         part.add_row(
             Text(plain(row.upstream)),
             Text(plain(row.downstream)),
-            "\n".join(sheet.titles),
-            *(cells[number] for _, cells in columns),
+            "\n".join(layout.titles),
+            *(cells[index] for _, cells in columns),
         )
-    if sheet.chance and any(cells[-1].plain for _, cells in columns):
+    if layout.chance and any(cells[-1].plain for _, cells in columns):
         part.add_section()
-        part.add_row(
-            CHANCE, "", "\n".join(sheet.guessed()), *(cells[-1] for _, cells in columns)
-        )
+        titles = "\n".join(layout.chance_by_title())
+        part.add_row(CHANCE, "", titles, *(cells[-1] for _, cells in columns))
     return part
 
 
 def _lines(cells: Sequence[TableCell]) -> Text:
     lines = (
-        Text(shown(cell), style="bold" if cell.place == 1 else "") for cell in cells
+        Text(cell_text(cell), style="bold" if cell.column_rank == 1 else "")
+        for cell in cells
     )
     return Text("\n").join(lines)
 
 
-def shown(cell: TableCell, written: Callable[[str], str] = plain) -> str:
-    """Write a number with what belongs to it; names as ``written`` has them."""
+def cell_text(cell: TableCell, written: Callable[[str], str] = plain) -> str:
+    """Write a cell in one line; ``written`` is applied to its further text."""
     interval = f"[{cell.interval}]" if cell.interval else ""
     value = cell.value + SUSPECT * cell.suspect
     parts = (value, interval + TIED * cell.tied, written(cell.word))
@@ -88,30 +89,30 @@ def shown(cell: TableCell, written: Callable[[str], str] = plain) -> str:
 
 
 def to_markdown(table: SummaryTable | TableLayout) -> str:
-    """Give a table in GitHub's dialect, a line for each row and metric."""
-    sheet = as_sheet(table)
-    ranks = ["rank"] if sheet.ranks else []
-    heads = [*(" ".join(head) for head in sheet.heads), *ranks]
+    """Write a table in GitHub Markdown, a line for each row and metric."""
+    layout = as_layout(table)
+    ranks = ["rank"] if layout.ranks else []
+    headers = [*(" ".join(header) for header in layout.headers), *ranks]
     lines = [
-        markdown_row(map(escaped, ("upstream", "downstream", "metric", *heads))),
-        markdown_rule(3, len(heads)),
-        *_markdown_lines(sheet),
+        markdown_row(map(escaped, ("upstream", "head", "metric", *headers))),
+        markdown_rule(3, len(headers)),
+        *_markdown_lines(layout),
     ]
-    notes = (f"- {escaped(line)}" for line in sheet.lines())
+    notes = (f"- {escaped(line)}" for line in layout.footnotes())
     return "\n".join([*lines, "", *notes, ""])
 
 
-def _markdown_lines(sheet: TableLayout) -> Iterator[str]:
-    for number, row in enumerate(sheet.rows):
+def _markdown_lines(layout: TableLayout) -> Iterator[str]:
+    for index, row in enumerate(layout.rows):
         names = [escaped(row.upstream), escaped(row.downstream)]
-        for place, title in enumerate(sheet.titles):
-            cells = (_markdown_cell(found[place]) for found in sheet.cells[number])
-            ranks = map(shown, sheet.ranks[number : number + 1])
+        for number, title in enumerate(layout.titles):
+            cells = (_markdown_cell(cell[number]) for cell in layout.cells[index])
+            ranks = map(cell_text, layout.ranks[index : index + 1])
             yield markdown_row([*names, title, *cells, *ranks])
-    for title, texts in sheet.guessed().items():
-        yield markdown_row([CHANCE, "", title, *texts, *[""][: len(sheet.ranks)]])
+    for title, texts in layout.chance_by_title().items():
+        yield markdown_row([CHANCE, "", title, *texts, *[""][: len(layout.ranks)]])
 
 
 def _markdown_cell(cell: TableCell) -> str:
-    text = shown(cell, escaped)
-    return f"**{text}**" if cell.place == 1 else text
+    text = cell_text(cell, escaped)
+    return f"**{text}**" if cell.column_rank == 1 else text

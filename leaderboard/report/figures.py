@@ -22,7 +22,7 @@ from nserbench.leaderboard.tables.series import (
     Confusion,
     WerPoint,
     confusions,
-    understood,
+    wer_points,
 )
 
 
@@ -82,7 +82,7 @@ def word_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
     every: list[WerPoint] = []
     told: list[str] = []
     for line in part.rows:
-        points = understood(
+        points = wer_points(
             source.part(part), source.results(line), metric, source.against
         )
         found = {one.column: one for one in points}

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
-from nserbench.leaderboard.render.terminal_width import fitting
+from nserbench.leaderboard.render.terminal_width import split_to_width
 from nserbench.leaderboard.report.report import PaperReport
 from nserbench.leaderboard.report.tables import Section
 
@@ -24,7 +24,7 @@ def print_report(report: PaperReport, console: Console) -> None:
     for section in report.sections:
         console.print(Text(plain(section.title), style="bold"))
         places = range(len(section.heads))
-        for part in fitting(places, partial(_part, section), console):
+        for part in split_to_width(places, partial(_part, section), console):
             console.print(part, "")
         for line in section.notes:
             console.print(Text(plain(line)))

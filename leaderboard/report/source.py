@@ -32,8 +32,8 @@ from nserbench.leaderboard.published.data import (
     PrintedWords,
     read_published,
 )
-from nserbench.leaderboard.reading.counts import Column, Row, newest, place
-from nserbench.leaderboard.reading.counts_cache import remembered_tallies
+from nserbench.leaderboard.reading.counts import Column, Row, newest, row_and_column
+from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Place: TypeAlias = tuple[str, str]
@@ -112,7 +112,7 @@ class ReportData:
     @cached_property
     def reasons(self) -> Mapping[tuple[Row, Column], str]:
         """Why cells are not done."""
-        kept, _ = newest(remembered_tallies(self.root))
+        kept, _ = newest(read_counted_results(self.root))
         return {
             (one.row, one.column): one.reason for one in kept if one.reason is not None
         }
@@ -128,7 +128,7 @@ class ReportData:
             for one in self._found
             if (one.names["upstream"], one.names["downstream"]) == names
         ]
-        return [one for one in own if place(one)[1] in columns]
+        return [one for one in own if row_and_column(one)[1] in columns]
 
     @cached_property
     def _found(self) -> list[ResultEntry]:
@@ -253,7 +253,7 @@ class ReportData:
             key: value
             for table in read_published(PAPER).tables
             for row in table.rows
-            if row.meets(own)
+            if row.matches(own)
             for key, value in _numbers(table, row)
         }
 

@@ -12,10 +12,9 @@ from nserbench.leaderboard.render.layout import (
     POOLED,
     SUSPECT,
     TITLES,
-    bounds,
     is_few,
-    percent,
 )
+from nserbench.leaderboard.render.numbers import interval, percent
 from nserbench.leaderboard.report.source import Place, ReportData
 from nserbench.leaderboard.tables.summary import SummaryEntry
 
@@ -301,7 +300,7 @@ def _entry(
 def _said(entry: SummaryEntry, metric: str) -> str:
     score, mark = entry.scores[metric], FEW if marked(entry, metric) else ""
     mark += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
-    return f"{percent(score.value)} [{bounds(score.low, score.high)}]{mark}"
+    return f"{percent(score.value)} [{interval(score.low, score.high)}]{mark}"
 
 
 def marked(entry: SummaryEntry, metric: str) -> bool:

@@ -1,4 +1,4 @@
-"""Results of several labs: check them, and merge them.
+"""Check the results of several labs, and merge them.
 
-Nothing here changes a result.
+No result is changed here.
 """

@@ -1,4 +1,4 @@
-"""Results of several folders joined into one, where they compare."""
+"""Merge the results of several folders into one, if they can be compared."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from nserbench.leaderboard.sharing.submission import (
 )
 
 APART = "apart-"
-"""Begins the name of a folder of results that do not compare with the others."""
+"""Prefix of the folders for results that cannot be compared with the first folder."""
 CLOSE = 1e-5
-"""By how much probabilities of one cell may differ, as after an interruption."""
+"""Largest difference of probabilities between two runs of the same cell."""
 SHOWN = 30
-"""Problems in one message."""
+"""Number of problems listed in one message."""
 LONG = 40
-"""Characters of a fact that are shown."""
+"""Number of characters of a fact that are shown."""
 
 Answers: TypeAlias = tuple[int, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two results that do not compare.
+    """Two results that cannot be compared.
 
     Attributes:
         subject: What differs.
-        first: The one that was there first.
-        second: The other.
+        first: The result that was added first.
+        second: The other result.
     """
 
     subject: Subject
@@ -50,57 +50,59 @@ class Conflict:
 
 @dataclass(slots=True)
 class ResultSet:
-    """Results that compare with each other.
+    """Results that can all be compared with each other.
 
     Attributes:
-        root: Their folder.
-        results: By the names of their folders.
-        known: The first result that said something of each subject.
+        root: Folder of the results.
+        results: The results, by the names of their folders.
+        known: The first result with a fact about each subject.
     """
 
     root: Path
     results: dict[str, Submission] = field(default_factory=dict)
     known: dict[Subject, Submission] = field(default_factory=dict)
 
-    def clashes(self, one: Submission) -> list[Conflict]:
-        """Say in what a result does not agree with those that are here."""
-        found = [
-            Conflict(subject, self.known[subject], one)
-            for subject, fact in one.facts.items()
+    def conflicts(self, new: Submission) -> list[Conflict]:
+        """Return the conflicts between a new result and the results of the set."""
+        conflicts = [
+            Conflict(subject, self.known[subject], new)
+            for subject, fact in new.facts.items()
             if subject in self.known and self.known[subject].facts[subject] != fact
         ]
-        same = self.results.get(one.name)
-        if not found and same and same.done and one.done and _differ(same, one):
-            return [Conflict(("answers", one.cell), same, one)]
-        # The digest of the cell is worth a line only where nothing explains it.
-        return [clash for clash in found if clash.subject[0] != CELL] or found
+        same = self.results.get(new.name)
+        if not conflicts and same and same.done and new.done and _differ(same, new):
+            return [Conflict(("answers", new.cell), same, new)]
+        # The cell's digest is reported only if no other conflict explains it.
+        return [item for item in conflicts if item.subject[0] != CELL] or conflicts
 
-    def add(self, one: Submission) -> None:
-        """Take a result in; one that is not done gives way to one that is."""
-        same = self.results.get(one.name)
-        if same is None or (one.done and not same.done):
-            self.results[one.name] = one
-        for subject in one.facts:
-            self.known.setdefault(subject, one)
+    def add(self, new: Submission) -> None:
+        """Add a result; a finished one replaces an unfinished one of the same cell."""
+        same = self.results.get(new.name)
+        if same is None or (new.done and not same.done):
+            self.results[new.name] = new
+        for subject in new.facts:
+            self.known.setdefault(subject, new)
 
     def missing(self) -> list[Submission]:
-        """Give what its folder lacks, without failures that others made good."""
-        done = {one.cell for one in self.results.values() if one.done}
+        """Return the results to be written, without failures of finished cells."""
+        results = self.results.values()
+        done = {result.cell for result in results if result.done}
         return [
-            one
-            for one in self.results.values()
-            if one.folder.parent != self.root and (one.done or one.cell not in done)
+            result
+            for result in results
+            if result.folder.parent != self.root
+            and (result.done or result.cell not in done)
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class MergeReport:
-    """What was done.
+    """What a merge has written.
 
     Attributes:
-        written: How many results each folder was given; the joined one comes first.
-        apart: Why results went into folders of their own.
-        recomputed: Whose stored metrics were not those of the predictions.
+        written: Number of results written to each folder; the merged one comes first.
+        apart: Why results were written to folders of their own.
+        recomputed: Results whose stored metrics did not match their predictions.
     """
 
     written: Mapping[Path, int]
@@ -109,55 +111,56 @@ class MergeReport:
 
 
 def merge(folders: Sequence[Path], out: Path, *, separate: bool = False) -> MergeReport:
-    """Copy the results of several folders into one, if all of them compare.
+    """Copy the results of several folders into one, if all of them can be compared.
 
-    Everything is checked before anything is written. What the joined folder holds
-    already is compared as well and stays as it is, so that the same call again
-    changes nothing.
+    Everything is checked before anything is written. Results that the merged folder
+    already holds are checked as well, and never changed, so that a second call with the
+    same arguments changes nothing.
 
     Args:
-        folders: Of results.
-        out: The joined one; made where need be.
-        separate: Whether results that do not compare with those before them go into
-            folders of their own, ``apart-1`` and so on in ``out``.
+        folders: Folders of results.
+        out: The merged folder; created if it does not exist.
+        separate: Whether results that cannot be compared with earlier ones are written
+            to folders of their own: ``apart-1`` and so on in ``out``.
 
     Raises:
-        NserbenchError: if a folder holds no results, one is damaged or contradicts
-            itself, or two do not compare and are not to be separated. The message
-            lists them all.
+        NserbenchError: if a folder holds no results, a result is damaged, or two
+            results cannot be compared and ``separate`` is false. The message lists all
+            problems.
     """
     problems: list[str] = []
-    shelves = [ResultSet(root) for root in (out, *sorted(out.glob(f"{APART}*")))]
-    for shelf in shelves:
-        standing: list[Conflict] = []
-        for one in _readable(shelf.root, problems):
-            standing += shelf.clashes(one)
-            shelf.add(one)
-        problems += _lines(standing)
-    clashes = [
-        clash
+    sets = [ResultSet(root) for root in (out, *sorted(out.glob(f"{APART}*")))]
+    for result_set in sets:
+        existing: list[Conflict] = []
+        for result in _readable(result_set.root, problems):
+            existing += result_set.conflicts(result)
+            result_set.add(result)
+        problems += _lines(existing)
+    conflicts = [
+        conflict
         for folder in folders
-        for one in _readable(_with_results(folder), problems)
-        for clash in _place(one, shelves, separate)
+        for result in _readable(_with_results(folder), problems)
+        for conflict in _assign(result, sets, separate)
     ]
-    apart = _lines(clashes)
+    apart = _lines(conflicts)
     if not separate:
         problems += apart
     if problems:
         raise NserbenchError(_refusal(problems, separable=problems == apart))
-    return _write(shelves, apart)
+    return _write(sets, apart)
 
 
 def _with_results(folder: Path) -> Path:
     if not result_folders(folder):
         raise BadResult(
-            f"{folder} holds no results\n  name the folder that holds those of cells"
+            f"{folder} holds no results\n"
+            "  name the folder that contains the result folders of cells"
         )
     return folder
 
 
 def _readable(root: Path, problems: list[str]) -> Iterator[Submission]:
-    """Read a folder of results; add those that cannot be used to the problems."""
+    """Read a folder of results, and add those that cannot be used to the problems."""
     for folder in result_folders(root):
         try:
             yield read_submission(folder)
@@ -165,80 +168,90 @@ def _readable(root: Path, problems: list[str]) -> Iterator[Submission]:
             problems.append(plain(str(error)))
 
 
-def _place(one: Submission, shelves: list[ResultSet], separate: bool) -> list[Conflict]:
-    """Put a result where it compares; say what keeps it off the first shelf."""
-    clashes = shelves[0].clashes(one)
-    if not clashes:
-        shelves[0].add(one)
+def _assign(
+    result: Submission, sets: list[ResultSet], separate: bool
+) -> list[Conflict]:
+    """Add a result to a set that it can be compared with.
+
+    Returns:
+        The conflicts with the first set.
+    """
+    conflicts = sets[0].conflicts(result)
+    if not conflicts:
+        sets[0].add(result)
     elif separate:
-        fitting = [shelf for shelf in shelves[1:] if not shelf.clashes(one)]
-        if not fitting:
-            fitting = [_new_shelf(shelves)]
-            shelves += fitting
-        fitting[0].add(one)
-    return clashes
+        without = [other for other in sets[1:] if not other.conflicts(result)]
+        if not without:
+            without = [_new_set(sets)]
+            sets += without
+        without[0].add(result)
+    return conflicts
 
 
-def _new_shelf(shelves: Sequence[ResultSet]) -> ResultSet:
-    taken = {shelf.root for shelf in shelves}
-    roots = (shelves[0].root / f"{APART}{number}" for number in count(1))
-    return ResultSet(next(root for root in roots if root not in taken))
+def _new_set(sets: Sequence[ResultSet]) -> ResultSet:
+    used = {result_set.root for result_set in sets}
+    roots = (sets[0].root / f"{APART}{number}" for number in count(1))
+    return ResultSet(next(root for root in roots if root not in used))
 
 
-def _write(shelves: Sequence[ResultSet], apart: Sequence[str]) -> MergeReport:
+def _write(sets: Sequence[ResultSet], apart: Sequence[str]) -> MergeReport:
     written, recomputed = {}, []
-    for shelf in shelves:
-        missing = shelf.missing()
-        for one in missing:
-            write_result(shelf.root, read_result(one.folder))
-            if one.metrics:
-                recomputed.append(plain(f"{one.folder}: {one.metrics}"))
-        written[shelf.root] = len(missing)
+    for result_set in sets:
+        missing = result_set.missing()
+        for result in missing:
+            write_result(result_set.root, read_result(result.folder))
+            if result.metrics:
+                recomputed.append(plain(f"{result.folder}: {result.metrics}"))
+        written[result_set.root] = len(missing)
     return MergeReport(written, apart, recomputed)
 
 
 def _differ(first: Submission, second: Submission) -> bool:
-    """Tell whether two results of one cell answer otherwise on the same utterances."""
-    ours, theirs = _answers(first), _answers(second)
+    """Return whether two results of a cell differ in a prediction or probability."""
+    others = _answers(second)
     return any(
-        predicted != theirs[name][0]
-        or bool(np.abs(probabilities - theirs[name][1]).max() > CLOSE)
-        for name, (predicted, probabilities) in ours.items()
+        predicted != others[name][0]
+        or bool(np.abs(probabilities - others[name][1]).max() > CLOSE)
+        for name, (predicted, probabilities) in _answers(first).items()
     )
 
 
-def _answers(one: Submission) -> dict[str, Answers]:
-    found = read_result(one.folder).predictions
-    assert found is not None  # noqa: S101 - only what is done is compared
-    answers = zip(found.predicted.tolist(), found.probabilities, strict=True)
-    return dict(zip(found.utterances, answers, strict=True))
+def _answers(result: Submission) -> dict[str, Answers]:
+    predictions = read_result(result.folder).predictions
+    assert predictions is not None  # noqa: S101 - only finished cells are compared
+    answers = zip(
+        predictions.predicted.tolist(), predictions.probabilities, strict=True
+    )
+    return dict(zip(predictions.utterances, answers, strict=True))
 
 
-def _lines(clashes: Sequence[Conflict]) -> list[str]:
-    """Say each difference once for each folder, however many results it concerns."""
+def _lines(conflicts: Sequence[Conflict]) -> list[str]:
+    """Write each conflict once for each folder, with the number of its results."""
 
-    def kind(clash: Conflict) -> tuple[str, ...]:
-        told = clash.second.facts.get(clash.subject, "")
-        return *clash.subject, str(clash.second.folder.parent), told
+    def kind(conflict: Conflict) -> tuple[str, ...]:
+        fact = conflict.second.facts.get(conflict.subject, "")
+        return *conflict.subject, str(conflict.second.folder.parent), fact
 
     lines = []
-    for _, same in groupby(sorted(clashes, key=kind), key=kind):
+    for _, same in groupby(sorted(conflicts, key=kind), key=kind):
         first, *others = same
         more = f", and {len(others)} more there" if others else ""
         lines.append(plain(_line(first) + more))
     return lines
 
 
-def _line(clash: Conflict) -> str:
-    what, of = clash.subject
-    first, second = (_told(one, clash.subject) for one in (clash.first, clash.second))
-    return f"{what} of {of} differ: {first}; {second}"
+def _line(conflict: Conflict) -> str:
+    name, of = conflict.subject
+    first, second = (
+        _fact(result, conflict.subject) for result in (conflict.first, conflict.second)
+    )
+    return f"{name} of {of} differ: {first}; {second}"
 
 
-def _told(one: Submission, subject: Subject) -> str:
-    fact = one.facts.get(subject, "")
+def _fact(result: Submission, subject: Subject) -> str:
+    fact = result.facts.get(subject, "")
     short = fact if len(fact) <= LONG else f"{fact[:LONG]}..."
-    return f"{short} in {one.folder}".lstrip()
+    return f"{short} in {result.folder}".lstrip()
 
 
 def _refusal(problems: Sequence[str], *, separable: bool) -> str:
@@ -246,7 +259,7 @@ def _refusal(problems: Sequence[str], *, separable: bool) -> str:
     if len(problems) > SHOWN:
         lines.append(f"and {len(problems) - SHOWN} more")
     if separable:
-        lines.append("to keep what does not compare in folders apart: --separate")
+        lines.append("--separate writes what cannot be compared to folders of its own")
     else:
-        lines.append("repair what is damaged, or leave it out")
+        lines.append("repair the results above, or merge without them")
     return "\n  ".join(lines)

@@ -1,4 +1,4 @@
-"""One result as somebody sent it: is it sound, and what must others agree with?"""
+"""Check one submitted result, and collect what comparable results must share."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import condition_order
 
 ROUNDED = 1e-9
-"""By how much a stored metric may differ from the same one computed again."""
+"""Largest difference between a stored metric and the one computed again."""
 
 Subject: TypeAlias = tuple[str, str]
-"""What must be equal in all results that concern it: the thing, and of what."""
+"""What must be equal in comparable results: the property, and what it belongs to."""
 
 CELL = "cell"
-"""Of the subject whose fact is a cell's digest, which every other fact decides too."""
+"""Property of the subject for a cell's digest, which depends on all other facts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A result in which nothing contradicts itself.
+    """A result that passed all checks on a single result.
 
     Attributes:
-        folder: Where it is.
-        name: Of its folder in any other place; equal for two results of one cell.
-        cell: Its names, as in tables.
-        done: Whether it is.
-        facts: What must be equal in other results, as JSON; empty unless it is done.
-        metrics: What is wrong with its stored metrics; None if they are right.
+        folder: Path of the result folder.
+        name: Name of the folder that nserbench gives this cell; equal for two results
+            of the same cell.
+        cell: Upstream, head, corpus, condition, protocol and seed, as text.
+        done: Whether the cell is done.
+        facts: What must be equal in comparable results, as JSON; empty unless done.
+        metrics: What is wrong with the stored metrics; None if they are correct.
     """
 
     folder: Path
@@ -50,18 +51,17 @@ class Submission:
 
 
 def read_submission(folder: Path) -> Submission:
-    """Read a result, and check all that can be checked of it alone.
+    """Read a result, and check everything that needs no other result.
 
     Raises:
-        BadResult: if it cannot be read, lacks a digest, or contradicts itself: the
-            class predicted is not the most probable, a unit of independence is tested
-            in two folds, folds have other sizes than the protocol says, or the
-            protocol's digest is of something else.
+        BadResult: if the result cannot be read, a digest is missing or wrong, the
+            predicted class is not the most probable one, a unit of independence is
+            tested in two folds, or the size of a fold differs from the protocol.
     """
     result = read_result(folder)
     if flaws := list(_flaws(result)):
         raise BadResult(f"{folder}: {'; '.join(flaws)}")
-    found = result.predictions
+    predictions = result.predictions
     return Submission(
         folder=folder,
         name=result.folder,
@@ -69,9 +69,9 @@ def read_submission(folder: Path) -> Submission:
             f"{result.upstream} x {result.downstream}, {result.corpus} "
             f"{result.condition}, {_protocol(result)}, seed {result.seed}"
         ),
-        done=found is not None,
-        facts=dict(_facts(result, found)) if found else {},
-        metrics=_wrong_metrics(folder, found) if found else None,
+        done=predictions is not None,
+        facts=dict(_facts(result, predictions)) if predictions else {},
+        metrics=_wrong_metrics(folder, predictions) if predictions else None,
     )
 
 
@@ -87,105 +87,107 @@ def _flaws(result: Result) -> Iterator[str]:
     try:
         datetime.fromisoformat(str(result.provenance.get("finished")))
     except ValueError:
-        yield "provenance.finished is no ISO 8601 time"
-    if (found := result.predictions) is not None:
+        yield "provenance.finished is not an ISO 8601 time"
+    if (predictions := result.predictions) is not None:
         yield from _digests(result)
-        yield from _answers(found)
-        yield from _folds(found, result.protocol_details)
+        yield from _answers(predictions)
+        yield from _folds(predictions, result.protocol_details)
 
 
 def _digests(result: Result) -> Iterator[str]:
-    """Say which digests are missing, or are not of what stands beside them."""
-    for what in ("corpus", *(("noise",) if result.condition != "clean" else ())):
-        if not isinstance(result.provenance.get(what), str):
-            yield f"provenance.{what} is missing, so nobody can say what was heard"
+    """Say which digests are missing or do not match the protocol."""
+    for kind in ("corpus", *(("noise",) if result.condition != "clean" else ())):
+        if not isinstance(result.provenance.get(kind), str):
+            yield f"provenance.{kind} is missing, so the audio cannot be checked"
     details = dict(result.protocol_details)
     if details.pop("digest", None) != digest(details):
-        yield "the protocol's digest is not that of what the protocol says"
+        yield "the digest of the protocol does not match its settings"
 
 
-def _answers(found: Predictions) -> Iterator[str]:
-    """Say where the answer is not the most probable class."""
-    chosen = found.probabilities[np.arange(len(found.predicted)), found.predicted]
-    wrong = np.flatnonzero(chosen < found.probabilities.max(axis=1)).tolist()
+def _answers(predictions: Predictions) -> Iterator[str]:
+    """Say where the predicted class is not the most probable one."""
+    rows = np.arange(len(predictions.predicted))
+    chosen = predictions.probabilities[rows, predictions.predicted]
+    wrong = np.flatnonzero(chosen < predictions.probabilities.max(axis=1)).tolist()
     if wrong:
         yield (
-            f"the class predicted is not the most probable one of {len(wrong)} "
-            f"utterances, such as {found.utterances[wrong[0]]!r}"
+            f"the predicted class is not the most probable one in {len(wrong)} "
+            f"utterances, for example {predictions.utterances[wrong[0]]!r}"
         )
 
 
-def _folds(found: Predictions, protocol: Mapping[str, object]) -> Iterator[str]:
-    """Say which unit is in two folds, and which fold is not as long as it should be."""
-    homes: dict[str, str] = {}
-    for unit, fold in zip(found.independent, found.folds, strict=True):
-        if homes.setdefault(unit, fold) != fold:
-            yield f"{unit!r} is tested in the folds {homes[unit]!r} and {fold!r}"
+def _folds(predictions: Predictions, protocol: Mapping[str, object]) -> Iterator[str]:
+    """Say which unit is in two folds, and which folds have a wrong size."""
+    fold_of: dict[str, str] = {}
+    folds = predictions.folds
+    for unit, fold in zip(predictions.independent, folds, strict=True):
+        if fold_of.setdefault(unit, fold) != fold:
+            yield f"{unit!r} is tested in the folds {fold_of[unit]!r} and {fold!r}"
             break
     sizes = protocol.get("folds")
-    said = {
+    expected = {
         fold: parts.get("test") if isinstance(parts, Mapping) else None
         for fold, parts in (sizes.items() if isinstance(sizes, Mapping) else ())
     }
-    held = {fold: found.folds.count(fold) for fold in sorted(set(found.folds))}
-    if said != held:
-        yield f"utterances by fold are {held}, and by its protocol {said}"
+    counted = {fold: folds.count(fold) for fold in sorted(set(folds))}
+    if expected != counted:
+        yield f"the folds hold {counted} utterances, but the protocol says {expected}"
 
 
-def _wrong_metrics(folder: Path, found: Predictions) -> str | None:
+def _wrong_metrics(folder: Path, predictions: Predictions) -> str | None:
     """Compare the stored metrics with those of the predictions.
 
-    Intervals are left out: they hang on how they are drawn.
+    Intervals are not compared, since they depend on random draws.
     """
     stored = json.loads((folder / RESULT).read_text(encoding="utf-8")).get("metrics")
-    matrices = answers_by(found)[1].sum(axis=0)
+    matrices = answers_by(predictions)[1].sum(axis=0)
     for name, metric in METRICS.items():
-        right = {
+        computed = {
             "mean": float(mean_of_folds(metric, matrices)),
             "pooled": float(metric(matrices.sum(axis=0))),
         }
-        for kind, value in right.items():
-            told = _inner(_inner(stored, name), kind)
-            if not isinstance(told, float | int) or abs(told - value) > ROUNDED:
-                return f"{name}.{kind} is {told}, and by its predictions {value}"
+        for kind, value in computed.items():
+            number = _inner(_inner(stored, name), kind)
+            if not isinstance(number, float | int) or abs(number - value) > ROUNDED:
+                return f"{name}.{kind} is {number}, but {value} from the predictions"
     return None
 
 
 def _inner(content: Any, key: str) -> Any:
-    """Look a key up in what may be anything, since somebody else wrote it."""
+    """Look up a key; None if the content is not a dict, since others wrote the file."""
     return content.get(key) if isinstance(content, dict) else None
 
 
-def _facts(result: Result, found: Predictions) -> Iterator[tuple[Subject, str]]:
-    """Give the facts that comparable results share; see `Submission`."""
-    details, heard = dict(result.protocol_details), result.provenance
-    del details["digest"]  # which differs between heads, as their recipes do
+def _facts(result: Result, predictions: Predictions) -> Iterator[tuple[Subject, str]]:
+    """Return the facts that comparable results share; see `Submission`."""
+    details, provenance = dict(result.protocol_details), result.provenance
+    del details["digest"]  # differs between heads, since their recipes differ
     where = f"{result.corpus} by {_protocol(result)}"
     noise, _, _ = result.condition.rpartition("@")
     row = f"{result.upstream} x {result.downstream}"
     facts = [
-        ("audio of the corpus", where, heard.get("corpus")),
+        ("audio of the corpus", where, provenance.get("corpus")),
         ("edition of the corpus", where, result.notes.get("edition")),
-        ("utterances, labels, speakers and folds", where, _tested(found)),
-        ("weights", result.upstream, heard.get("weights")),
-        ("weights of the enhancer", result.upstream, heard.get("enhancer")),
-        ("tuning", f"{result.upstream} on {where}", result.notes.get("tuning")),
+        ("utterances, labels, speakers and folds", where, _tested(predictions)),
+        ("weights", result.upstream, provenance.get("weights")),
+        ("weights of the enhancer", result.upstream, provenance.get("enhancer")),
+        ("fine-tuning", f"{result.upstream} on {where}", result.notes.get("tuning")),
         ("recipe", f"{result.downstream} on {where}", details.pop("recipe", None)),
         *((f"protocol's {key}", where, value) for key, value in details.items()),
     ]
     if noise:
         facts += [
-            ("audio of the noise", f"{noise} on {where}", heard.get("noise")),
-            ("mixing", f"{noise} on {where}", heard.get("mix_version")),
+            ("audio of the noise", f"{noise} on {where}", provenance.get("noise")),
+            ("mixing", f"{noise} on {where}", provenance.get("mix_version")),
         ]
     cell = f"{row} on {where}, {result.condition}, seed {result.seed}"
-    for what, of, fact in [*facts, (CELL, cell, result.digest)]:
-        yield (what, of), json.dumps(fact, ensure_ascii=False, sort_keys=True)
+    for name, of, fact in [*facts, (CELL, cell, result.digest)]:
+        yield (name, of), json.dumps(fact, ensure_ascii=False, sort_keys=True)
 
 
-def _tested(found: Predictions) -> str:
-    """Count what was tested, with its digest, in whatever order."""
-    labels = [found.classes[label] for label in found.labels.tolist()]
-    columns = (found.utterances, found.speakers, found.independent, found.folds, labels)
-    content = [found.classes, sorted(zip(*columns, strict=True))]
+def _tested(run: Predictions) -> str:
+    """Return number and digest of the test utterances, whatever their order."""
+    labels = [run.classes[label] for label in run.labels.tolist()]
+    columns = (run.utterances, run.speakers, run.independent, run.folds, labels)
+    content = [run.classes, sorted(zip(*columns, strict=True))]
     return f"{len(labels)}, digest {digest(content)[:16]}"

@@ -1,4 +1,4 @@
-"""Numbers by row and column, with their notes, before they are printed.
+"""Tables of numbers by row and column, with their notes, before they are written.
 
-Nothing here knows of Markdown, LaTeX or terminals.
+No number is formatted here.
 """

@@ -1,8 +1,7 @@
-"""The robustness of every row, from folders of results."""
+"""The robustness table: how much each row loses over the SNRs of each noise."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +10,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nserbench.benchmark.results.metrics import chance
-from nserbench.benchmark.results.result import RESULT, result_folders
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.analysis.robustness_measures import (
     Estimate,
@@ -35,25 +32,24 @@ from nserbench.leaderboard.reading.counts import (
     Column,
     Counts,
     Row,
+    RowColumn,
     comparable,
-    newest,
 )
-from nserbench.leaderboard.reading.counts_cache import remembered_tallies
+from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Seeds: TypeAlias = Mapping[int, Counts]
-"""The answers of a cell by seed."""
+"""The counts of a cell by seed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Curve:
-    """A row in a place.
+    """The results of a row over the SNRs of a noise.
 
     Attributes:
-        noisy: At each SNR of the place, with the same seeds.
-        measured: By metric and kind.
-        errors: The mean error over the SNRs by metric, which the corruption error is
-            made from.
+        noisy: The counts at each SNR, all with the same seeds.
+        measured: By metric and measure.
+        errors: The mean error over the SNRs by metric, for the corruption error.
     """
 
     noisy: Sequence[Seeds]
@@ -62,13 +58,8 @@ class _Curve:
 
     @property
     def counts(self) -> list[Counts]:
-        """The answers at all SNRs with all seeds."""
-        return [one for seeds in self.noisy for one in seeds.values()]
-
-    @property
-    def same(self) -> tuple[int, tuple[int, ...]]:
-        """Equal for two curves on the same utterances with the same seeds."""
-        return self.counts[0].tested, tuple(self.noisy[0])
+        """The counts at all SNRs with all seeds."""
+        return [counts for seeds in self.noisy for counts in seeds.values()]
 
 
 Curves: TypeAlias = dict[tuple[Row, RobustnessColumn], _Curve]
@@ -80,90 +71,82 @@ def robustness_table(
     *,
     reference: Row | None = None,
 ) -> RobustnessTable:
-    """Measure every row under every noise that it met at two or more SNRs.
+    """Measure the robustness of every row to every noise with two or more SNRs.
 
     Args:
         roots: Folders of results.
         metrics: Names in `METRICS`.
-        reference: The row whose errors and loss those of the others are divided by.
+        reference: The row by whose errors and loss those of the others are divided.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.
-        UnknownName: if the reference is no row of theirs.
-        NserbenchError: if no row met a noise at two SNRs.
+        UnknownName: if the reference is not a row of the table.
+        NserbenchError: if no row was tested with a noise at two SNRs.
     """
     folders = [roots] if isinstance(roots, Path) else list(roots)
     summary = summary_table(folders, metrics, reference=reference)
-    curves, notes = _curves(_answers(folders), metrics)
+    cells, _ = read_cells(folders)
+    done = {key: seeds for key, of in cells.items() if (seeds := comparable(of))}
+    curves, notes = _curves(done, metrics)
     if not curves:
         raise NserbenchError(
-            "no noise was met at two or more SNRs, so there is no robustness to show\n"
-            "  run a noise at several, for instance with --snr -5 --snr 0 --snr 5"
+            "no row was tested with a noise at two or more SNRs, so there is no "
+            "robustness to show\n"
+            "  run a noise at several SNRs, for example --snr -5 --snr 0 --snr 5"
         )
     if reference is not None:
         curves = {
-            (row, place): _compared(curve, curves.get((reference, place)), metrics)
-            for (row, place), curve in curves.items()
+            (row, column): _compared(curve, curves.get((reference, column)), metrics)
+            for (row, column), curve in curves.items()
         }
     curves |= _averaged(curves)
-    classes = _classes(folders)
-    places = _sorted({place for _, place in curves}, summary)
+    columns = _sorted({column for _, column in curves}, summary)
+    rows = {row for row, _ in curves}
     return RobustnessTable(
-        rows=[
-            row for row in summary.rows if any((row, one) in curves for one in places)
-        ],
-        places=places,
-        heads={place: _head(place, summary) for place in places},
+        rows=[row for row in summary.rows if row in rows],
+        columns=columns,
+        headers={column: _header(column, summary) for column in columns},
         metrics=metrics,
-        entries={
-            (row, place): _entry(curve, classes[place.corpus])
-            for (row, place), curve in curves.items()
-        },
+        entries={key: _entry(curve) for key, curve in curves.items()},
         reference=reference,
         protocols=summary.protocols,
         notes=[*summary.notes, *notes],
     )
 
 
-def _answers(folders: Iterable[Path]) -> dict[tuple[Row, Column], Seeds]:
-    """Read what is done."""
-    tallies, _ = newest(one for root in folders for one in remembered_tallies(root))
-    found = defaultdict(list)
-    for tally in sorted(tallies, key=lambda one: one.seed):
-        found[tally.row, tally.column].append(tally)
-    return {where: seeds for where, one in found.items() if (seeds := comparable(one))}
-
-
 def _curves(
-    answers: Mapping[tuple[Row, Column], Seeds], metrics: Sequence[str]
+    cells: Mapping[RowColumn, Seeds], metrics: Sequence[str]
 ) -> tuple[Curves, list[str]]:
-    """Give the curves over the SNR, and a line for each that cannot be."""
-    cells: dict[tuple[Row, str, str, str], dict[float, Seeds]] = defaultdict(dict)
-    for (row, column), seeds in answers.items():
+    """Return the curves over the SNR, and a note for each that cannot be measured."""
+    by_noise: dict[tuple[Row, str, str, str], dict[float, Seeds]] = defaultdict(dict)
+    for (row, column), seeds in cells.items():
         noise, at, snr = column.condition.rpartition("@")
         if at:
-            cells[row, column.corpus, noise, column.protocol][float(snr)] = seeds
+            by_noise[row, column.corpus, noise, column.protocol][float(snr)] = seeds
     curves: Curves = {}
-    left_out: dict[str, list[str]] = defaultdict(list)
-    for (row, corpus, noise, protocol), by_snr in cells.items():
+    missing: dict[str, list[str]] = defaultdict(list)
+    for (row, corpus, noise, protocol), by_snr in by_noise.items():
         snrs = tuple(sorted(by_snr))
         noisy = [by_snr[snr] for snr in snrs]
         if len(snrs) < 2:
-            left_out[f"{corpus} {noise}: one SNR only"].append(str(row))
-        elif len(set(map(_same, noisy))) > 1:
-            left_out[f"{corpus} {noise}: {_DIFFERENT}"].append(str(row))
+            missing[f"{corpus} {noise}: tested at one SNR only"].append(str(row))
+        elif len(set(map(_test, noisy))) > 1:
+            missing[f"{corpus} {noise}: {_DIFFERENT}"].append(str(row))
         else:
-            clean = answers.get((row, Column(corpus, "clean", protocol)), {})
-            if clean and _same(clean) != _same(noisy[0]):
+            clean = cells.get((row, Column(corpus, "clean", protocol)), {})
+            if clean and _test(clean) != _test(noisy[0]):
                 clean = {}
-            place = RobustnessColumn(corpus, (noise,), protocol, snrs)
+            key = row, RobustnessColumn(corpus, (noise,), protocol, snrs)
             measured = _measured(snrs, noisy, clean, metrics)
-            errors = {one: _applied(_levels(noisy, one), error) for one in metrics}
-            curves[row, place] = _Curve(noisy, measured, errors)
-    notes = (
-        f"{why}, so left out ({', '.join(rows)})" for why, rows in left_out.items()
-    )
-    return curves, list(notes)
+            errors = {
+                name: _applied(_over_snrs(noisy, name), error) for name in metrics
+            }
+            curves[key] = _Curve(noisy, measured, errors)
+    notes = [
+        f"{reason}, so missing here ({', '.join(rows)})"
+        for reason, rows in missing.items()
+    ]
+    return curves, notes
 
 
 _DIFFERENT = (
@@ -171,8 +154,8 @@ _DIFFERENT = (
 )
 
 
-def _same(cell: Seeds) -> tuple[int, tuple[int, ...]]:
-    """Give what is equal for two cells on the same utterances with the same seeds."""
+def _test(cell: Seeds) -> tuple[int, tuple[int, ...]]:
+    """Return what is equal for two cells on the same utterances with the same seeds."""
     return next(iter(cell.values())).tested, tuple(cell)
 
 
@@ -182,163 +165,146 @@ def _measured(
     clean: Seeds,
     metrics: Sequence[str],
 ) -> dict[tuple[str, str], Sample]:
-    """Measure a curve, with each seed and in each draw."""
-    found = {}
+    """Compute the measures of a curve, with each seed and in each draw."""
+    measured = {}
     for metric in metrics:
-        values = _levels(noisy, metric)
-        found[metric, "area"] = _applied(values, lambda one: area(snrs, one))
+        curve = _over_snrs(noisy, metric)
+        measured[metric, "area"] = _applied(curve, lambda values: area(snrs, values))
         steepest = float(slope(snrs, (np.array(snrs) > np.mean(snrs)).astype(float)))
-        found[metric, "slope"] = replace(
-            _applied(values, lambda one: slope(snrs, one)), span=steepest
+        measured[metric, "slope"] = replace(
+            _applied(curve, lambda values: slope(snrs, values)), span=steepest
         )
         if clean:
-            both = _stacked([_sample(cell, metric) for cell in (clean, *noisy)])
-            found[metric, "loss"] = _applied(
-                both, lambda one: loss(one[..., 0], one[..., 1:])
+            measured[metric, "loss"] = _applied(
+                _over_snrs([clean, *noisy], metric),
+                lambda values: loss(values[..., 0], values[..., 1:]),
             )
-    return found
+    return measured
 
 
-def _levels(noisy: Sequence[Seeds], metric: str) -> Sample:
-    """Return a metric at each SNR, along the last axis."""
-    return _stacked([_sample(cell, metric) for cell in noisy])
-
-
-def _sample(cell: Seeds, metric: str) -> Sample:
-    resampled = {seed: one.resampled() for seed, one in cell.items()}
-    return Sample.of(resampled, metric)
+def _over_snrs(cells: Sequence[Seeds], metric: str) -> Sample:
+    """Compute a metric in each cell, joined along the last axis."""
+    return _stacked(
+        [
+            Sample.of({seed: item.resampled() for seed, item in cell.items()}, metric)
+            for cell in cells
+        ]
+    )
 
 
 def _stacked(samples: Sequence[Sample]) -> Sample:
     """Join samples along a new last axis."""
-    drawn = [one.drawn for one in samples if one.drawn is not None]
+    drawn = [sample.drawn for sample in samples if sample.drawn is not None]
     return replace(
         samples[0],
-        span=float(np.mean([one.span for one in samples])),
-        seeds=np.stack([one.seeds for one in samples], axis=-1),
+        span=float(np.mean([sample.span for sample in samples])),
+        seed_values=np.stack([sample.seed_values for sample in samples], axis=-1),
         drawn=np.stack(drawn, axis=-1) if len(drawn) == len(samples) else None,
     )
 
 
 def _applied(sample: Sample, function: Callable[[Floats], Floats]) -> Sample:
-    """Reduce the last axis of joined samples."""
+    """Apply a function that reduces the last axis of joined samples."""
     drawn = None if sample.drawn is None else function(sample.drawn)
-    return replace(sample, seeds=function(sample.seeds), drawn=drawn)
+    return replace(sample, seed_values=function(sample.seed_values), drawn=drawn)
 
 
 def _compared(
     curve: _Curve, reference: _Curve | None, metrics: Sequence[str]
 ) -> _Curve:
-    """Add errors and loss divided by those of the reference, where both are known."""
-    if reference is None or reference.same != curve.same:
+    """Add the errors and the loss divided by those of the reference."""
+    if reference is None or _test(reference.noisy[0]) != _test(curve.noisy[0]):
         return curve
-    found = dict(curve.measured)
+    measured = dict(curve.measured)
     for metric in metrics:
-        if by := ratio(curve.errors[metric], reference.errors[metric]):
-            found[metric, "corruption"] = by
-        own, its = (one.measured.get((metric, "loss")) for one in (curve, reference))
-        if own and its and (by := ratio(own, its)):
-            found[metric, "relative"] = by
-    return replace(curve, measured=found)
+        if errors := ratio(curve.errors[metric], reference.errors[metric]):
+            measured[metric, "corruption"] = errors
+        lost, of = (item.measured.get((metric, "loss")) for item in (curve, reference))
+        if lost and of and (relative := ratio(lost, of)):
+            measured[metric, "relative"] = relative
+    return replace(curve, measured=measured)
 
 
 def _averaged(curves: Curves) -> Curves:
-    """Average the noises of each row that have the same SNRs, where there are two."""
+    """Average the noises of each row that have the same SNRs, if there are several."""
     groups: dict[tuple[Row, RobustnessColumn], list[tuple[str, _Curve]]] = defaultdict(
         list
     )
-    for (row, place), curve in curves.items():
-        groups[row, replace(place, noises=())].append((place.noises[0], curve))
-    found = {}
-    for (row, place), members in groups.items():
-        noises, each = zip(*sorted(members, key=itemgetter(0)), strict=True)
-        if len(noises) > 1 and len({one.same for one in each}) == 1:
-            found[row, replace(place, noises=noises)] = _mean(each)
-    return found
+    for (row, column), curve in curves.items():
+        groups[row, replace(column, noises=())].append((column.noises[0], curve))
+    means = {}
+    for (row, column), named in groups.items():
+        noises, of = zip(*sorted(named, key=itemgetter(0)), strict=True)
+        if len(noises) > 1 and len({_test(curve.noisy[0]) for curve in of}) == 1:
+            means[row, replace(column, noises=noises)] = _mean(of)
+    return means
 
 
 def _mean(curves: Sequence[_Curve]) -> _Curve:
-    """Average what all the curves have."""
-    found = {}
+    """Average the measures that all curves have."""
+    measured = {}
     for key in curves[0].measured:
-        each = [one.measured[key] for one in curves if key in one.measured]
-        if len(each) == len(curves):
-            found[key] = _applied(_stacked(each), lambda one: one.mean(axis=-1))
-    return _Curve([seeds for one in curves for seeds in one.noisy], found, {})
+        samples = [curve.measured[key] for curve in curves if key in curve.measured]
+        if len(samples) == len(curves):
+            mean = _applied(_stacked(samples), lambda values: values.mean(axis=-1))
+            measured[key] = mean
+    return _Curve([seeds for curve in curves for seeds in curve.noisy], measured, {})
 
 
 def _sorted(
-    places: Iterable[RobustnessColumn], summary: SummaryTable
+    columns: Iterable[RobustnessColumn], summary: SummaryTable
 ) -> list[RobustnessColumn]:
-    """Sort as in the summary table; the mean of noises after them."""
+    """Sort as in the summary table; a mean of noises comes after them."""
     corpora = [column.corpus for column in summary.columns]
 
-    def order(place: RobustnessColumn) -> tuple[object, ...]:
-        mean = len(place.noises) > 1
-        where = corpora.index(place.corpus)
-        return where, place.protocol, place.snrs, mean, place.noises
+    def order(column: RobustnessColumn) -> tuple[object, ...]:
+        corpus, mean = corpora.index(column.corpus), len(column.noises) > 1
+        return corpus, column.protocol, column.snrs, mean, column.noises
 
-    return sorted(places, key=order)
+    return sorted(columns, key=order)
 
 
-def _head(place: RobustnessColumn, summary: SummaryTable) -> tuple[str, ...]:
-    """Give the lines above a column, with the marks of its protocol."""
-    noises = ", ".join(place.noises)
-    if len(place.noises) > 1:
+def _header(column: RobustnessColumn, summary: SummaryTable) -> tuple[str, ...]:
+    """Return the header lines of a column, with the warnings about its protocol."""
+    noises = ", ".join(column.noises)
+    if len(column.noises) > 1:
         noises = f"mean of {noises}"
-    snrs = ", ".join(f"{snr:g}" for snr in place.snrs)
-    column = next(
-        one
-        for one in summary.columns
-        if (one.corpus, one.protocol) == (place.corpus, place.protocol)
+    snrs = ", ".join(f"{snr:g}" for snr in column.snrs)
+    names = column.corpus, column.protocol
+    same = next(
+        item for item in summary.columns if (item.corpus, item.protocol) == names
     )
-    return place.corpus, noises, f"{snrs} dB", *summary.head(column)[2:]
+    return column.corpus, noises, f"{snrs} dB", *summary.header(same)[2:]
 
 
-def _entry(curve: _Curve, classes: Sequence[str]) -> Robustness:
-    counts = curve.counts
-    answers = sum(one.answers.sum(axis=(0, 1)) for one in counts)
+def _entry(curve: _Curve) -> Robustness:
+    first = curve.counts[0]
     return Robustness(
         measured={
             (metric, kind): _estimate(sample, kind)
             for (metric, kind), sample in curve.measured.items()
         },
-        worst=_worst(np.asarray(answers), classes),
+        worst=_worst(curve.counts),
         seeds=list(curve.noisy[0]),
-        utterances=counts[0].utterances,
-        units=len(counts[0].answers),
-        pooled=counts[0].pooled,
-        chance={
-            metric: chance(metric, counts[0].folds) for metric, _ in curve.measured
-        },
+        utterances=first.utterances,
+        units=len(first.answers),
+        pooled=first.pooled,
+        chance={metric: chance(metric, first.folds) for metric, _ in curve.measured},
     )
 
 
 def _estimate(sample: Sample, kind: str) -> Estimate:
-    """Give the interval on the scale of its kind: a fraction stays within 0..1."""
-    # Where a row answers as the reference does, its errors are once those.
+    """Add the interval; that of the area is within 0 to 1, since it is a fraction."""
+    # A row that answers as the reference does has its errors: their ratio is 1.
     about = {"relative": sample.value, "corruption": 1.0}.get(kind, 0.0)
-    found = sample.interval() if kind == "area" else interval(sample, about)
-    return Estimate(sample.value, *(found or (None, None)))
+    bounds = sample.interval() if kind == "area" else interval(sample, about)
+    return Estimate(sample.value, *(bounds or (None, None)))
 
 
-def _worst(answers: NDArray[np.int64], classes: Sequence[str]) -> WorstClass:
-    """Find the class with the lowest recall; of several, the first."""
-    support = answers.sum(axis=1)
-    recall = {
-        name: float(hits / total)
-        for name, hits, total in zip(classes, answers.diagonal(), support, strict=True)
-        if total
-    }
-    name = min(recall, key=lambda one: recall[one])
+def _worst(counts: Sequence[Counts]) -> WorstClass:
+    """Return the class with the lowest recall; of several, the first."""
+    answers = np.sum([item.answers.sum(axis=(0, 1)) for item in counts], axis=0)
+    rows = zip(counts[0].classes, answers.diagonal(), answers.sum(axis=1), strict=True)
+    recall = {name: float(hits / total) for name, hits, total in rows if total}
+    name = min(recall, key=lambda name: recall[name])
     return WorstClass(name, recall[name])
-
-
-def _classes(folders: Iterable[Path]) -> dict[str, tuple[str, ...]]:
-    """Read the names of each corpus's classes."""
-    contents = (
-        json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        for root in folders
-        for folder in result_folders(root)
-    )
-    return {one["cell"]["corpus"]: tuple(one["classes"]) for one in contents}

@@ -1,4 +1,4 @@
-"""What figures show, as numbers: curves, confusions, words, costs, layer weights."""
+"""The data of figures: curves, confusion matrices, WER, costs and layer weights."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nserbench.benchmark.results.metrics import confusion
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import Column, Place, Row
-from nserbench.leaderboard.reading.latest import shown
+from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
+from nserbench.leaderboard.reading.latest import latest_results
 from nserbench.leaderboard.tables.summary import Score, SummaryTable
 
 FROM_CLEAN = "match error from clean"
-"""What is said of transcripts that are compared with those of clean speech."""
+"""Name of the measure that compares transcripts with those of clean speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Point:
     Attributes:
         x: An SNR in dB, or the number of a layer.
         value: The metric.
-        low: Place its 95 % interval begins; None with one speaker.
-        high: Place it ends.
+        low: Lower bound of its 95 % interval; None with one speaker.
+        high: Upper bound; likewise.
     """
 
     x: float
@@ -46,29 +46,29 @@ class Curve:
     """A metric along an axis.
 
     Attributes:
-        row: What was tested; of a layer curve, without the layer and the groups.
-        place: Place; of an SNR curve, the condition is the noise alone.
-        group: The groups that a layer curve's heads were told to read, as typed; empty
-            where they read all that the upstream gives, and for an SNR curve.
-        points: In ascending order of ``x``.
-        cells: Where each point stands in the table.
+        row: The row; of a layer curve, without the layer and the groups.
+        column: The column; of an SNR curve, its condition is the noise alone.
+        group: Value of the head's option ``groups`` in a layer curve; empty if the head
+            reads all groups, and for an SNR curve.
+        points: The points, in ascending order of ``x``.
+        cells: Row and column of each point in the table.
     """
 
     row: Row
-    place: Column
+    column: Column
     group: str
     points: Sequence[Point]
-    cells: Sequence[Place]
+    cells: Sequence[RowColumn]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Confusion:
-    """The answers of a row in a column.
+    """The confusion matrix of a row in a column.
 
     Attributes:
-        row: What was tested.
-        column: Place.
-        classes: In the order of the matrix.
+        row: The row.
+        column: The column.
+        classes: The classes in the order of the matrix.
         matrix: ``(classes, classes)``, counts over all folds and seeds, a row for each
             true class.
     """
@@ -79,23 +79,23 @@ class Confusion:
     matrix: NDArray[np.int64]
 
     @property
-    def cells(self) -> Sequence[Place]:
-        """Where it stands in the table."""
+    def cells(self) -> Sequence[RowColumn]:
+        """Row and column in the table."""
         return [(self.row, self.column)]
 
 
 @dataclass(frozen=True, slots=True)
 class WerPoint:
-    """How much was understood of the words and of the emotions, as in Fig. 6.
+    """Errors of speech recognition and a metric of emotion recognition, as in Fig. 6.
 
     Attributes:
-        row: What was tested.
-        column: Place.
-        rate: Errors in words or characters as a fraction of those said; may exceed 1.
+        row: The row.
+        column: The column.
+        rate: Error rate as a fraction of the words or characters; may exceed 1.
         value: The metric, a fraction of 1.
         measure: What ``rate`` is: ``WER``, ``CER`` or `FROM_CLEAN`.
-        low: Place the 95 % interval of ``value`` begins; None with one speaker.
-        high: Place it ends.
+        low: Lower bound of the 95 % interval of ``value``; None with one speaker.
+        high: Upper bound; likewise.
     """
 
     row: Row
@@ -107,25 +107,25 @@ class WerPoint:
     high: float | None = None
 
     @property
-    def cells(self) -> Sequence[Place]:
-        """Where it stands in the table."""
+    def cells(self) -> Sequence[RowColumn]:
+        """Row and column in the table."""
         return [(self.row, self.column)]
 
 
 @dataclass(frozen=True, slots=True)
 class CostPoint:
-    """What a cell gave, and what it cost; means over seeds.
+    """The score of a cell, and the time and parameters it takes; means over seeds.
 
     Attributes:
-        row: What was tested.
-        column: Place.
+        row: The row.
+        column: The column.
         value: The metric, a fraction of 1.
-        seconds: For the features of all utterances and the training of all folds; of
-            an upstream that is tuned, for its tuning as well.
-        trainable_parameters: Of one fold's fit; None where that is not known.
-        frozen_parameters: Of the upstream; likewise.
-        low: Place the 95 % interval of ``value`` begins; None with one speaker.
-        high: Place it ends.
+        seconds: Time in s to extract the features of all utterances and train all
+            folds, with the fine-tuning of a fine-tuned upstream.
+        trainable_parameters: Number in one fold; None if not known.
+        frozen_parameters: Number in the upstream; None if not known.
+        low: Lower bound of the 95 % interval of ``value``; None with one speaker.
+        high: Upper bound; likewise.
     """
 
     row: Row
@@ -138,20 +138,20 @@ class CostPoint:
     high: float | None = None
 
     @property
-    def cells(self) -> Sequence[Place]:
-        """Where it stands in the table."""
+    def cells(self) -> Sequence[RowColumn]:
+        """Row and column in the table."""
         return [(self.row, self.column)]
 
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """How much each layer counts in a head that fuses them.
+    """The layer weights of a head that fuses layers.
 
     Attributes:
-        row: What was tested.
-        column: Place.
-        group: Whose layers.
-        by_layer: The weight by the layer's number, the mean over folds and seeds.
+        row: The row.
+        column: The column.
+        group: Group of the layers, such as ``encoder``.
+        by_layer: Weight by the number of the layer, mean over folds and seeds.
     """
 
     row: Row
@@ -160,45 +160,45 @@ class LayerWeights:
     by_layer: Mapping[int, float]
 
     @property
-    def cells(self) -> Sequence[Place]:
-        """Where it stands in the table."""
+    def cells(self) -> Sequence[RowColumn]:
+        """Row and column in the table."""
         return [(self.row, self.column)]
 
 
 def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
-    """Give a curve over the SNR for each row, corpus, noise and protocol.
+    """Return a curve over the SNR for each row, corpus, noise and protocol.
 
     Args:
-        table: Place the numbers are taken from; its ``clean`` columns have no SNR.
-        metric: One of the table's.
+        table: The table; its ``clean`` columns are in no curve.
+        metric: A metric of the table.
     """
-    found: _Points = defaultdict(list)
+    points: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
         noise, at, snr = column.condition.rpartition("@")
         if at:
-            place = Column(column.corpus, noise, column.protocol)
-            found[row, place, ""].append((_point(float(snr), score), (row, column)))
-    return _curves(found)
+            key = row, Column(column.corpus, noise, column.protocol), ""
+            points[key].append((_point(float(snr), score), (row, column)))
+    return _curves(points)
 
 
 def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:
-    """Give a curve over the layer for each upstream, group and column.
+    """Return a curve over the layer for each upstream, group and column.
 
     Args:
-        table: Place the numbers are taken from: its rows with the head ``single``.
-        metric: One of the table's.
+        table: The table; its rows with the head ``single`` are taken.
+        metric: A metric of the table.
     """
-    found: _Points = defaultdict(list)
+    points: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
-        if one := _one_layer(row):
-            rest, group, layer = one
+        if single := _single_layer(row):
+            rest, group, layer = single
             point = _point(float(layer), score)
-            found[rest, column, group].append((point, (row, column)))
-    return _curves(found)
+            points[rest, column, group].append((point, (row, column)))
+    return _curves(points)
 
 
 def _scores(table: SummaryTable, metric: str) -> Iterator[tuple[Row, Column, Score]]:
-    """Give what is done, row by row."""
+    """Return the scores of finished entries, row by row."""
     for row in table.rows:
         for column in table.columns:
             entry = table.entries.get((row, column))
@@ -210,22 +210,22 @@ def _point(x: float, score: Score) -> Point:
     return Point(x, score.value, score.low, score.high)
 
 
-_Points: TypeAlias = dict[tuple[Row, Column, str], list[tuple[Point, Place]]]
-"""Points with their places, by row, column and group of the curve."""
+_Points: TypeAlias = dict[tuple[Row, Column, str], list[tuple[Point, RowColumn]]]
+"""Points with their rows and columns in the table, by curve."""
 
 
-def _curves(found: _Points) -> list[Curve]:
+def _curves(by_curve: _Points) -> list[Curve]:
     curves = []
-    for key, placed in found.items():
-        points, cells = zip(*sorted(placed, key=lambda one: one[0].x), strict=True)
+    for key, pairs in by_curve.items():
+        points, cells = zip(*sorted(pairs, key=lambda pair: pair[0].x), strict=True)
         curves.append(Curve(*key, points, cells))
     return curves
 
 
-def _one_layer(row: Row) -> tuple[Row, str, int] | None:
-    """Take the groups and the layer's number from a row with the head ``single``."""
-    name, _, typed = row.downstream.partition(":")
-    options = dict(one.split("=", 1) for one in typed.split(",") if "=" in one)
+def _single_layer(row: Row) -> tuple[Row, str, int] | None:
+    """Split a row with the head ``single`` into the rest, the groups and the layer."""
+    name, _, text = row.downstream.partition(":")
+    options = dict(item.split("=", 1) for item in text.split(",") if "=" in item)
     layer = options.pop("layer", "")
     if name != "single" or not layer.isdecimal():
         return None
@@ -235,67 +235,68 @@ def _one_layer(row: Row) -> tuple[Row, str, int] | None:
 
 
 def confusions(results: Sequence[Result]) -> list[Confusion]:
-    """Count the answers of each row in each column."""
+    """Return the confusion matrix of each row in each column."""
     return [
         Confusion(row, column, seeds[0].classes, np.sum([*map(_matrix, seeds)], axis=0))
-        for (row, column), seeds in shown(results).items()
+        for (row, column), seeds in latest_results(results).items()
     ]
 
 
 def _matrix(result: Result) -> NDArray[np.int64]:
-    answers = cast(Predictions, result.predictions)  # of what is done
-    return confusion(answers.labels, answers.predicted, len(answers.classes))
+    # Only finished results come here, and they have predictions.
+    predictions = cast(Predictions, result.predictions)
+    classes = len(predictions.classes)
+    return confusion(predictions.labels, predictions.predicted, classes)
 
 
-def understood(
+def wer_points(
     table: SummaryTable,
     results: Sequence[Result],
     metric: str,
     against: Against = "reference",
 ) -> list[WerPoint]:
-    """Set how well words were recognised beside how well emotions were.
+    """Return the error rate and a metric of each cell that has an error rate.
 
     Args:
-        table: Place the metric is taken from.
-        results: Of the same folders; those count whose words were compared with what
-            was said.
-        metric: One of the table's.
-        against: ``clean`` takes the match error against the transcript of clean speech
-            in place of the error rate against what was said.
+        table: The table, for the metric.
+        results: The results of the same folders, for the error rates.
+        metric: A metric of the table.
+        against: ``reference`` for the error rate against the reference transcript,
+            ``clean`` for the match error against the transcript of clean speech.
     """
-    found, points = shown(results), []
+    latest, points = latest_results(results), []
     key = "rate" if against == "reference" else "clean_match_error"
     for row, column, score in _scores(table, metric):
-        heard = [one.recognition for one in found.get((row, column), ())]
-        if heard := [one for one in heard if key in one]:
-            rate = float(np.mean([float(one[key]) for one in heard]))
-            measure = str(heard[0]["measure"]) if key == "rate" else FROM_CLEAN
-            ends = score.low, score.high
-            points.append(WerPoint(row, column, rate, score.value, measure, *ends))
+        seeds = [result.recognition for result in latest.get((row, column), ())]
+        if errors := [recognition for recognition in seeds if key in recognition]:
+            rate = float(np.mean([float(recognition[key]) for recognition in errors]))
+            measure = str(errors[0]["measure"]) if key == "rate" else FROM_CLEAN
+            bounds = score.low, score.high
+            points.append(WerPoint(row, column, rate, score.value, measure, *bounds))
     return points
 
 
 def costs(
     table: SummaryTable, results: Sequence[Result], metric: str
 ) -> list[CostPoint]:
-    """Set what a cell cost beside what it gave.
+    """Return the cost and a metric of each cell whose time is known.
 
     Args:
-        table: Place the metric is taken from.
-        results: Of the same folders; those count that say their seconds.
-        metric: One of the table's.
+        table: The table, for the metric.
+        results: The results of the same folders, for the costs.
+        metric: A metric of the table.
     """
-    found, points = shown(results), []
+    latest, points = latest_results(results), []
     for row, column, score in _scores(table, metric):
-        spent = [one.costs for one in found.get((row, column), ())]
-        if seconds := [whole for one in spent if (whole := _seconds(one)) is not None]:
+        seeds = [result.costs for result in latest.get((row, column), ())]
+        if seconds := [time for seed in seeds if (time := _seconds(seed)) is not None]:
             point = CostPoint(
                 row,
                 column,
                 score.value,
                 float(np.mean(seconds)),
-                _count(spent[0], "trainable_parameters"),
-                _count(spent[0], "frozen_parameters"),
+                _count(seeds[0], "trainable_parameters"),
+                _count(seeds[0], "frozen_parameters"),
                 score.low,
                 score.high,
             )
@@ -303,68 +304,69 @@ def costs(
     return points
 
 
-def _seconds(spent: Mapping[str, float | int | None]) -> float | None:
-    """Return the seconds of all parts; None where one of them is not known."""
-    # Only a cell whose upstream was tuned has seconds of tuning.
-    tuned = ("tuning_seconds",) if "tuning_seconds" in spent else ()
-    parts = [spent.get(name) for name in (*_ALWAYS_SPENT, *tuned)]
-    known = [float(one) for one in parts if one is not None]
-    return sum(known) if len(known) == len(parts) else None
+def _seconds(cost: Mapping[str, float | int | None]) -> float | None:
+    """Return the time of all steps in s; None if that of one step is not known."""
+    # Only a cell with a fine-tuned upstream has the time of fine-tuning.
+    fine_tuning = ("tuning_seconds",) if "tuning_seconds" in cost else ()
+    steps = [cost.get(name) for name in (*_STEPS, *fine_tuning)]
+    known = [float(seconds) for seconds in steps if seconds is not None]
+    return sum(known) if len(known) == len(steps) else None
 
 
-_ALWAYS_SPENT = ("extraction_seconds", "training_seconds")
+_STEPS = ("extraction_seconds", "training_seconds")
 
 
-def _count(spent: Mapping[str, float | int | None], name: str) -> int | None:
-    count = spent.get(name)
+def _count(cost: Mapping[str, float | int | None], name: str) -> int | None:
+    count = cost.get(name)
     return None if count is None else int(count)
 
 
-def pareto(costs: Sequence[CostPoint]) -> list[bool]:
-    """Mark those that nothing in their column beats.
+def on_pareto_front(costs: Sequence[CostPoint]) -> list[bool]:
+    """Return for each point whether it is on the Pareto front of its column.
 
-    One beats another if it is no worse in value and seconds, and better in one. Of
-    seconds, which differ from run to run, two digits count; our choice.
+    It is unless another point dominates it: no worse in value and time, and better in
+    one of them. Times are compared with two digits, since they vary from run to run;
+    this is our choice.
     """
 
-    def beats(one: CostPoint, other: CostPoint) -> bool:
-        ours, theirs = (float(f"{cost.seconds:.2g}") for cost in (one, other))
-        worse = one.value < other.value or ours > theirs
-        better = one.value > other.value or ours < theirs
-        return one.column == other.column and better and not worse
+    def dominates(first: CostPoint, second: CostPoint) -> bool:
+        time, other = (float(f"{cost.seconds:.2g}") for cost in (first, second))
+        worse = first.value < second.value or time > other
+        better = first.value > second.value or time < other
+        return first.column == second.column and better and not worse
 
-    return [not any(beats(rival, cost) for rival in costs) for cost in costs]
+    return [not any(dominates(other, cost) for other in costs) for cost in costs]
 
 
 def layer_weights(results: Sequence[Result]) -> list[LayerWeights]:
-    """Give the weights of layers, for each group of every head that has them.
+    """Return the layer weights of each group, for every head that has them.
 
     Raises:
-        BadResult: if weights are no numbers by fold, group and layer.
+        BadResult: if the weights are not numbers by fold, group and layer.
     """
     averaged = []
-    for (row, column), seeds in shown(results).items():
-        found: dict[str, dict[int, list[float]]] = {}
+    for (row, column), seeds in latest_results(results).items():
+        groups: dict[str, dict[int, list[float]]] = {}
         for group, layer, weight in chain.from_iterable(map(_weights, seeds)):
-            found.setdefault(group, {}).setdefault(layer, []).append(weight)
-        for group, layers in found.items():
+            groups.setdefault(group, {}).setdefault(layer, []).append(weight)
+        for group, layers in groups.items():
             means = {layer: float(np.mean(layers[layer])) for layer in sorted(layers)}
             averaged.append(LayerWeights(row, column, group, means))
     return averaged
 
 
 def _weights(result: Result) -> list[tuple[str, int, float]]:
-    """Give group, layer and weight, fold by fold."""
-    noted = cast("dict[str, dict[str, dict[str, dict[str, float]]]]", result.notes)
+    """Return group, layer and weight, fold by fold."""
+    notes = cast("dict[str, dict[str, dict[str, dict[str, float]]]]", result.notes)
     try:
         return [
             (group, int(layer), float(weight))
-            for fold in noted.get("layer_weights", {}).values()
+            for fold in notes.get("layer_weights", {}).values()
             for group, layers in fold.items()
             for layer, weight in layers.items()
         ]
     except (AttributeError, TypeError, ValueError) as error:
         raise BadResult(
-            f"{result.folder}: notes.layer_weights holds no numbers by fold, group and "
-            "layer\n  delete its folder and run the cell again"
+            f"{result.folder}: notes.layer_weights must hold numbers by fold, group "
+            "and layer\n  delete the folder and run the cell again"
         ) from error

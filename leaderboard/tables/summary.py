@@ -1,9 +1,9 @@
-"""The summary table: upstreams and heads by corpora and conditions."""
+"""The summary table: upstreams and heads in rows, corpora and conditions in columns."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,31 +23,31 @@ from nserbench.leaderboard.reading.counts import (
     Column,
     CountedResult,
     Row,
+    RowColumn,
     comparable,
     condition_order,
-    newest,
 )
-from nserbench.leaderboard.reading.counts_cache import remembered_tallies
+from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.tables.summary_notes import (
-    Places,
-    denominator_lines,
+    Cells,
+    different_test_lines,
     flag_lines,
     flags_of,
-    hopeless_lines,
     overlap_lines,
     protocol_lines,
     reason_lines,
     seed_lines,
+    too_few_units_lines,
 )
 
 Samples: TypeAlias = dict[Column, dict[str, dict[Row, Sample]]]
-"""What is measured, by column, metric and row."""
+"""The scores, by column, metric and row."""
 
-FLATTERING = {
+SELECTION_WARNINGS = {
     "oracle": "chosen on test",
     "superb": "chosen on known speakers",
 }
-"""Variants of a protocol whose choice flatters, and what is said of it."""
+"""Warnings about protocol variants whose selection makes scores too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class Score:
     """One metric, as fractions of 1.
 
     Attributes:
-        value: The mean over seeds of the headline; see `SummaryEntry.pooled`.
-        low: Where its 95 % interval begins; sampling and seeds are both in it. None
-            with one speaker.
-        high: Where it ends.
-        tied: Whether it is not significantly below the best of its column; the best
-            is tied too. False in a column of one row.
-        difference: To the reference row, if there is one.
+        value: The score, mean over seeds; see `SummaryEntry.pooled`.
+        low: Lower bound of its 95 % interval, over test speakers and seeds. None with
+            one speaker.
+        high: Upper bound; likewise.
+        tied: Whether it is not significantly below the best of its column, which is
+            tied too. False in a column of one row.
+        difference: The difference from the reference row; None without one.
     """
 
     value: float
@@ -73,18 +73,18 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class SummaryEntry:
-    """What stands where a row and a column meet.
+    """The scores of one row in one column.
 
     Attributes:
-        status: ``done`` if at least one seed is.
-        scores: By metric; empty unless it is done.
-        seeds: Those that are averaged.
-        utterances: Tested with each seed.
-        units: Of independence, behind the intervals.
-        pooled: Whether a fold lacks a class, so that its scores are those of all folds
-            together, and else the mean of folds.
-        chance: By metric, what guessing every class equally often gives.
-        flags: What makes it suspect, with any seed; names in
+        status: ``done`` if at least one seed is done.
+        scores: Scores by metric; empty unless it is done.
+        seeds: The seeds that are averaged.
+        utterances: Number of test utterances with each seed.
+        units: Number of units of independence behind the intervals.
+        pooled: Whether a fold lacks a class; scores are then of all folds together, and
+            otherwise the mean of folds.
+        chance: Chance level by metric, if each class is guessed equally often.
+        flags: What makes the head suspect with any seed; keys of
             `nserbench.benchmark.results.flags.MEANINGS`.
     """
 
@@ -100,73 +100,73 @@ class SummaryEntry:
 
 @dataclass(frozen=True, slots=True)
 class SummaryTable:
-    """A leaderboard, ready to be shown.
+    """A leaderboard, before it is written.
 
     Attributes:
-        rows: In natural order of their names.
+        rows: The rows, by name, with numbers in names sorted as numbers.
         columns: By corpus; clean first, then noises by name, from high to low SNR.
-        metrics: By their names in `METRICS`.
-        entries: Where there is a result.
-        protocols: A line for each way to train and test that took part.
-        notes: What was averaged, chosen or left out, and why cells are empty.
+        metrics: Names in `METRICS`.
+        entries: The entries, by row and column.
+        protocols: A line for each set of protocol settings.
+        notes: What was averaged, and what is missing and why.
         reference: The row that the others are compared with.
-        ranks: By the first metric, without columns whose choice flatters. None where
-            fewer than two rows are done together in at least two columns.
+        ranks: Mean ranks by the first metric, without columns in
+            `SELECTION_WARNINGS`. None unless two rows are both done in two columns.
     """
 
     rows: Sequence[Row]
     columns: Sequence[Column]
     metrics: Sequence[str]
-    entries: Mapping[tuple[Row, Column], SummaryEntry]
+    entries: Mapping[RowColumn, SummaryEntry]
     protocols: Sequence[str]
     notes: Sequence[str]
     reference: Row | None = None
     ranks: Ranks | None = None
 
-    def head(self, column: Column) -> tuple[str, ...]:
-        """Give the lines above a column; its protocol where that tells two apart.
+    def header(self, column: Column) -> tuple[str, ...]:
+        """Return the header lines of a column, with its selection warnings.
 
-        A choice that flatters is named above every number that it made.
+        The protocol is named where several columns have this corpus and condition.
         """
-        place = (column.corpus, column.condition)
-        split = [one for one in self.columns if (one.corpus, one.condition) == place]
-        name = (column.protocol,) if len(split) > 1 else ()
-        return (*place, *name, *flattering(column.protocol))
+        names = (column.corpus, column.condition)
+        same = [item for item in self.columns if (item.corpus, item.condition) == names]
+        protocol = (column.protocol,) if len(same) > 1 else ()
+        return (*names, *protocol, *selection_warnings(column.protocol))
 
     def entries_of(self, column: Column) -> list[SummaryEntry]:
-        """Return what is done in a column, in the order of the rows."""
-        found = (self.entries.get((row, column)) for row in self.rows)
-        return [entry for entry in found if entry and entry.scores]
+        """Return the finished entries of a column, in the order of the rows."""
+        entries = (self.entries.get((row, column)) for row in self.rows)
+        return [entry for entry in entries if entry and entry.scores]
 
     def chance(self, column: Column, metric: str) -> float | None:
-        """Return what guessing gives in a column; None where nothing is done.
+        """Return the chance level of a column; None if no entry is done.
 
         Where rows were tested on different utterances, it is that of most rows.
         """
-        found = Counter(
+        levels = Counter(
             entry.chance[metric]
             for entry in self.entries_of(column)
             if metric in entry.chance
         )
-        return found.most_common(1)[0][0] if found else None
+        return levels.most_common(1)[0][0] if levels else None
 
 
-def flattering(protocol: str) -> list[str]:
-    """Return what is to be said of a protocol whose choice flatters; else nothing.
+def selection_warnings(protocol: str) -> list[str]:
+    """Return the warnings about what a protocol selects on; empty for most protocols.
 
     Examples:
-        >>> flattering("paper+oracle v1"), flattering("paper v1")
+        >>> selection_warnings("paper+oracle v1"), selection_warnings("paper v1")
         (['chosen on test'], [])
     """
     variants = protocol.partition(" ")[0].split("+")
-    return [said for variant, said in FLATTERING.items() if variant in variants]
+    return [text for variant, text in SELECTION_WARNINGS.items() if variant in variants]
 
 
 def read_metrics(text: str) -> tuple[str, ...]:
     """Read names of metrics, separated by commas; ``f1`` is the macro F1.
 
     Raises:
-        UnknownName: if there is none of that name.
+        UnknownName: if a metric does not exist.
     """
     known = {**{name: name for name in METRICS}, "f1": "f1_macro"}
     names = [name.strip() for name in text.split(",")]
@@ -185,79 +185,77 @@ def summary_table(
     """Make the table of one or more folders of results.
 
     Args:
-        roots: The folders.
+        roots: Folders of results.
         metrics: Names in `METRICS`.
         reference: The row that the others are compared with.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.
-        UnknownName: if the reference has no result.
+        UnknownName: if the reference is not a row of the table.
     """
     folders = [roots] if isinstance(roots, Path) else roots
-    read = (one for root in folders for one in remembered_tallies(root))
-    tallies, older = newest(read)
-    places: dict[tuple[Row, Column], list[CountedResult]] = defaultdict(list)
-    for tally in sorted(tallies, key=_order):
-        places[tally.row, tally.column].append(tally)
-    rows = sorted({row for row, _ in places}, key=_row_order)
+    unsorted, older = read_cells(folders)
+    cells = {key: unsorted[key] for key in sorted(unsorted, key=_order)}
+    rows = sorted({row for row, _ in cells}, key=_row_order)
     if reference is not None and reference not in rows:
         raise UnknownName("row", str(reference), list(map(str, rows)))
-    samples = _samples(places, metrics)
+    samples = _samples(cells, metrics)
     return SummaryTable(
         rows=rows,
         columns=list(samples),
         metrics=metrics,
-        entries=_entries(places, samples, reference),
-        protocols=protocol_lines(places),
+        entries=_entries(cells, samples, reference),
+        protocols=protocol_lines(cells),
         notes=[
-            *overlap_lines(places),
-            *flag_lines(places),
-            *seed_lines(places),
+            *overlap_lines(cells),
+            *flag_lines(cells),
+            *seed_lines(cells),
             *older,
-            *denominator_lines(places),
-            *hopeless_lines(places),
-            *reason_lines(places),
+            *different_test_lines(cells),
+            *too_few_units_lines(cells),
+            *reason_lines(cells),
         ],
         reference=reference,
         ranks=ranks(
             {
-                column: found[metrics[0]]
-                for column, found in samples.items()
-                if not flattering(column.protocol)
+                column: by_metric[metrics[0]]
+                for column, by_metric in samples.items()
+                if not selection_warnings(column.protocol)
             }
         ),
     )
 
 
-def _samples(places: Places, metrics: Sequence[str]) -> Samples:
-    """Measure what is done, by column, metric and row."""
-    columns = sorted({column for _, column in places}, key=_column_order)
+def _samples(cells: Cells, metrics: Sequence[str]) -> Samples:
+    """Compute the metrics of the finished cells, by column, metric and row."""
+    columns = sorted({column for _, column in cells}, key=_column_order)
     samples: Samples = {column: {name: {} for name in metrics} for column in columns}
-    for (row, column), tallies in places.items():
-        counts = {seed: one.resampled() for seed, one in comparable(tallies).items()}
+    for (row, column), results in cells.items():
+        seeds = comparable(results)
+        counts = {seed: counts.resampled() for seed, counts in seeds.items()}
         for name in metrics if counts else ():
             samples[column][name][row] = Sample.of(counts, name)
     return samples
 
 
 def _entries(
-    places: Places, samples: Samples, reference: Row | None
-) -> dict[tuple[Row, Column], SummaryEntry]:
+    cells: Cells, samples: Samples, reference: Row | None
+) -> dict[RowColumn, SummaryEntry]:
     scores = {
-        column: {name: _scores(each, reference) for name, each in found.items()}
-        for column, found in samples.items()
+        column: {name: _scores(rows, reference) for name, rows in by_metric.items()}
+        for column, by_metric in samples.items()
     }
     return {
         (row, column): _entry(
-            tallies,
-            {name: each[row] for name, each in scores[column].items() if row in each},
+            results,
+            {name: rows[row] for name, rows in scores[column].items() if row in rows},
         )
-        for (row, column), tallies in places.items()
+        for (row, column), results in cells.items()
     }
 
 
-def _order(tally: CountedResult) -> tuple[object, ...]:
-    return _row_order(tally.row), _column_order(tally.column), tally.seed
+def _order(key: RowColumn) -> tuple[object, ...]:
+    return _row_order(key[0]), _column_order(key[1])
 
 
 def _row_order(row: Row) -> tuple[object, ...]:
@@ -270,38 +268,39 @@ def _column_order(column: Column) -> tuple[object, ...]:
 
 
 def _natural(name: str) -> list[str | int]:
-    """Sort numbers in names as numbers: layer 9 before layer 10."""
-    # Pieces at odd places are the digits, so that like is compared with like.
+    """Return a sort key that puts layer 9 before layer 10."""
+    # Pieces with an odd index are digits, so numbers are compared with numbers.
     pieces = re.split(r"([0-9]+)", name)
-    return [int(one) if place % 2 else one for place, one in enumerate(pieces)]
+    return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)]
 
 
 def _entry(
-    tallies: Sequence[CountedResult], scores: Mapping[str, Score]
+    results: Sequence[CountedResult], scores: Mapping[str, Score]
 ) -> SummaryEntry:
-    counts = comparable(tallies)
+    counts = comparable(results)
     if not counts:
-        failed = any(tally.status == "failed" for tally in tallies)
+        failed = any(result.status == "failed" for result in results)
         return SummaryEntry("failed" if failed else "not applicable", {}, (), 0)
-    one = next(iter(counts.values()))
+    first = next(iter(counts.values()))
     return SummaryEntry(
         status="done",
         scores=scores,
         seeds=tuple(counts),
-        utterances=one.utterances,
-        units=len(one.answers),
-        pooled=one.pooled,
-        chance={name: chance(name, one.folds) for name in scores},
-        flags=flags_of(tallies),
+        utterances=first.utterances,
+        units=len(first.answers),
+        pooled=first.pooled,
+        chance={name: chance(name, first.folds) for name in scores},
+        flags=flags_of(results),
     )
 
 
 def _scores(samples: Mapping[Row, Sample], reference: Row | None) -> dict[Row, Score]:
     """Score the rows of one column in one metric."""
     tied = tied_with_best(samples)
-    apart = differences(samples, reference) if reference else {}
+    from_reference = differences(samples, reference) if reference else {}
     scores = {}
     for row, sample in samples.items():
         low, high = sample.interval() or (None, None)
-        scores[row] = Score(sample.value, low, high, row in tied, apart.get(row))
+        difference = from_reference.get(row)
+        scores[row] = Score(sample.value, low, high, row in tied, difference)
     return scores

@@ -1,4 +1,4 @@
-"""The lines below a table: what a reader must know besides the numbers."""
+"""The notes below a table, which say what the numbers alone do not."""
 
 from __future__ import annotations
 
@@ -7,36 +7,42 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nserbench.benchmark.results.flags import MEANINGS
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
-from nserbench.leaderboard.reading.counts import Column, CountedResult, Row, comparable
+from nserbench.leaderboard.reading.counts import (
+    Column,
+    CountedResult,
+    Row,
+    RowColumn,
+    comparable,
+)
 
-Places = Mapping[tuple[Row, Column], Sequence[CountedResult]]
-"""The results that stand in one place of the table, one for each seed."""
+Cells = Mapping[RowColumn, Sequence[CountedResult]]
+"""The results of each row and column, one for each seed."""
 
 SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
-"""What stands in a place that is not done."""
+"""The word in a cell that is not done, by its status."""
 
 
-def protocol_lines(places: Places) -> list[str]:
-    """Say how the heads were trained and tested, once for each way."""
+def protocol_lines(cells: Cells) -> list[str]:
+    """Write how the heads were trained and tested, once for each set of settings."""
     ways: dict[str, dict[str, list[CountedResult]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for tallies in places.values():
-        for tally in tallies:
-            ways[tally.column.protocol][tally.settles].append(tally)
+    for results in cells.values():
+        for result in results:
+            ways[result.column.protocol][result.protocol_settings].append(result)
     return [line for name in sorted(ways) for line in _protocol(name, ways[name])]
 
 
 def _protocol(name: str, ways: Mapping[str, Sequence[CountedResult]]) -> Iterator[str]:
-    """Give a line for each way; the rows, too, where there are several ways."""
-    # What never started has settled nothing.
-    settled = {how: found for how, found in ways.items() if how}
-    for how, found in sorted(settled.items()):
-        corpora = _listed(tally.column.corpus for tally in found)
-        rows = _listed(str(tally.row) for tally in found)
-        who = corpora if len(settled) == 1 else f"{corpora} ({rows})"
-        yield f"{name} on {who}: {how}"
-    if not settled:
+    """Write a line for each set of settings; with its rows if there are several."""
+    # A cell that never started has no settings.
+    known = {settings: results for settings, results in ways.items() if settings}
+    for settings, results in sorted(known.items()):
+        corpora = _listed(result.column.corpus for result in results)
+        rows = _listed(str(result.row) for result in results)
+        where = corpora if len(known) == 1 else f"{corpora} ({rows})"
+        yield f"{name} on {where}: {settings}"
+    if not known:
         yield name
 
 
@@ -44,106 +50,107 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def flags_of(tallies: Sequence[CountedResult]) -> list[str]:
-    """Return what makes the averaged seeds of a place suspect, each flag once."""
-    kept = comparable(tallies)
-    found = {flag for one in tallies if one.seed in kept for flag in one.flags}
-    return [flag for flag in MEANINGS if flag in found]
+def flags_of(results: Sequence[CountedResult]) -> list[str]:
+    """Return the flags of the seeds that are averaged, each flag once."""
+    kept = comparable(results)
+    flags = {flag for result in results if result.seed in kept for flag in result.flags}
+    return [flag for flag in MEANINGS if flag in flags]
 
 
-def flag_lines(places: Places) -> Iterator[str]:
-    """Say what each flag means, and which rows have it where."""
-    found: dict[str, dict[Row, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for (row, column), tallies in places.items():
-        for flag in flags_of(tallies):
-            found[flag][row].append(str(column))
-    for flag, rows in found.items():
-        where = "; ".join(f"{row} ({_listed(at)})" for row, at in rows.items())
+def flag_lines(cells: Cells) -> Iterator[str]:
+    """Say what each flag means, and which rows and columns have it."""
+    flagged: dict[str, dict[Row, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (row, column), results in cells.items():
+        for flag in flags_of(results):
+            flagged[flag][row].append(str(column))
+    for flag, rows in flagged.items():
+        where = "; ".join(f"{row} ({_listed(names)})" for row, names in rows.items())
         yield f"{flag}, {MEANINGS[flag]}: {where}"
 
 
-def seed_lines(places: Places) -> Iterator[str]:
-    """Say which seeds were averaged, which were left out, and what one cannot tell."""
-    averaged = {tuple(comparable(tallies)) for tallies in places.values()} - {()}
+def seed_lines(cells: Cells) -> Iterator[str]:
+    """Say which seeds are averaged, and which are missing and why."""
+    averaged = {tuple(comparable(results)) for results in cells.values()} - {()}
     if len(averaged) == 1:
         yield f"seeds: {', '.join(map(str, *averaged))}"
     elif averaged:
-        yield "seeds differ between cells: csv and json say which"
-    counts = {len(one) for one in averaged}
+        yield "seeds differ between cells; the CSV and JSON formats list them"
+    counts = {len(seeds) for seeds in averaged}
     if 1 in counts:
-        who = "one seed" if counts == {1} else "where there is one seed"
-        yield f"{who}: what another seed would change is not in intervals and tests"
-    for (row, column), tallies in places.items():
-        kept = comparable(tallies)
-        for tally in tallies:
-            if tally.counts and tally.seed not in kept:
+        which = "one seed" if counts == {1} else "cells with one seed"
+        yield f"{which}: intervals and tests do not include the variance over seeds"
+    for (row, column), results in cells.items():
+        kept = comparable(results)
+        for result in results:
+            if result.counts and result.seed not in kept:
                 yield (
-                    f"{row}, {column}: seed {tally.seed} is left out, it was tested on "
-                    "other utterances, labels or folds than the newest"
+                    f"{row}, {column}: seed {result.seed} is not averaged, since it "
+                    "was tested on other utterances, labels or folds than the newest "
+                    "result"
                 )
 
 
-def overlap_lines(places: Places) -> list[str]:
-    """Say how much of the test part is by known speakers or says known texts.
+def overlap_lines(cells: Cells) -> list[str]:
+    """Say how many test utterances are of speakers or texts of the training set.
 
-    Once for each corpus; its protocols, too, where they do not share the same.
+    There is a line for each corpus, or for each of its protocols where they differ.
     """
-    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for (_, column), tallies in places.items():
-        for tally in tallies:
-            if tally.overlap:
-                found[column.corpus][tally.overlap].append(column.protocol)
+    overlaps: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (_, column), results in cells.items():
+        for result in results:
+            if result.overlap:
+                overlaps[column.corpus][result.overlap].append(column.protocol)
     return [
-        f"{corpus}{f' ({_listed(protocols)})' if len(ways) > 1 else ''}: {said}"
-        for corpus, ways in found.items()
-        for said, protocols in ways.items()
+        f"{corpus}{f' ({_listed(protocols)})' if len(ways) > 1 else ''}: {overlap}"
+        for corpus, ways in overlaps.items()
+        for overlap, protocols in ways.items()
     ]
 
 
-def reason_lines(places: Places) -> list[str]:
+def reason_lines(cells: Cells) -> list[str]:
     """Say why cells are not done, once for each row and reason."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for (row, column), tallies in places.items():
-        for tally in tallies:
-            if tally.reason is not None:
-                seed = f" seed {tally.seed}" if len(tallies) > 1 else ""
-                what = f"{SHORT[tally.status]}: {row}"
-                found[what, tally.reason].append(f"{column}{seed}")
+    columns: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (row, column), results in cells.items():
+        for result in results:
+            if result.reason is not None:
+                seed = f" seed {result.seed}" if len(results) > 1 else ""
+                what = f"{SHORT[result.status]}: {row}"
+                columns[what, result.reason].append(f"{column}{seed}")
     return [
         f"{what} ({_listed(where)}): {reason}"
-        for (what, reason), where in found.items()
+        for (what, reason), where in columns.items()
     ]
 
 
-def hopeless_lines(places: Places) -> list[str]:
-    """Say in which columns no difference can be significant, whatever it is."""
+def too_few_units_lines(cells: Cells) -> list[str]:
+    """Say in which columns no difference can be significant, however large it is."""
     units: dict[tuple[Column, int], list[int]] = defaultdict(list)
-    for (_, column), tallies in places.items():
-        for counts in list(comparable(tallies).values())[:1]:
+    for (_, column), results in cells.items():
+        for counts in list(comparable(results).values())[:1]:
             units[column, counts.tested].append(len(counts.answers))
-    hopeless = [
+    columns = [
         str(column)
-        for (column, _), each in units.items()
-        if len(each) > 1 and least_p(each[0]) * (len(each) - 1) >= LEVEL
+        for (column, _), of_rows in units.items()
+        if len(of_rows) > 1 and least_p(of_rows[0]) * (len(of_rows) - 1) >= LEVEL
     ]
-    if not hopeless:
+    if not columns:
         return []
-    why = "too few speakers (or other units) for a difference between so many rows"
-    return [f"{_listed(hopeless)}: {why} to be significant"]
+    reason = "too few speakers (or other units of independence) for so many rows"
+    return [f"{_listed(columns)}: no difference can be significant, with {reason}"]
 
 
-def denominator_lines(places: Places) -> list[str]:
-    """Say where the rows of one column were not tested on the same utterances."""
-    columns: dict[Column, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for (row, column), tallies in places.items():
-        for counts in list(comparable(tallies).values())[:1]:
-            columns[column][counts.tested].append(f"{row} {counts.utterances}")
-    found: dict[str, list[str]] = defaultdict(list)
-    for column, groups in columns.items():
+def different_test_lines(cells: Cells) -> list[str]:
+    """Say in which columns the rows were not tested on the same utterances."""
+    tests: dict[Column, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (row, column), results in cells.items():
+        for counts in list(comparable(results).values())[:1]:
+            tests[column][counts.tested].append(f"{row} {counts.utterances}")
+    columns: dict[str, list[str]] = defaultdict(list)
+    for column, groups in tests.items():
         if len(groups) > 1:
-            found[" | ".join(map(_listed, groups.values()))].append(str(column))
+            columns[" | ".join(map(_listed, groups.values()))].append(str(column))
     return [
         f"{_listed(where)}: rows were tested on different utterances, labels or folds "
-        f"and do not compare (utterances: {rows})"
-        for rows, where in found.items()
+        f"and cannot be compared (number of utterances: {rows})"
+        for rows, where in columns.items()
     ]

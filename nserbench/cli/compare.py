@@ -13,6 +13,7 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_settings
+from nserbench.leaderboard.render.numbers import p_value, percent, signed_percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -150,9 +151,9 @@ def _scores(found: Comparison) -> Table:
     for name, one in found.scores.items():
         bounds = "none: one unit"
         if one.low is not None and one.high is not None:
-            bounds = f"{_signed(one.low)} to {_signed(one.high)}"
-        p = "" if one.p is None else _p(one.p)
-        values = _percent(one.first), _percent(one.second), _signed(one.change)
+            bounds = f"{signed_percent(one.low)} to {signed_percent(one.high)}"
+        p = "" if one.p is None else p_value(one.p)
+        values = percent(one.first), percent(one.second), signed_percent(one.change)
         scores.add_row(name, *values, bounds, p)
     return scores
 
@@ -166,7 +167,7 @@ def _agreements(found: Comparison) -> Table:
     for one in found.agreements:
         numbers = (one.both, one.first, one.second, one.neither)
         how = "exact" if one.exact else "chi-square"
-        counts.add_row(_seeds(one.seeds), *map(str, numbers), _p(one.p), how)
+        counts.add_row(_seeds(one.seeds), *map(str, numbers), p_value(one.p), how)
     return counts
 
 
@@ -177,7 +178,7 @@ def _parts(what: str, parts: Iterable[Subgroup]) -> Table:
 
     found = table(what, "utterances", "first", "second", "change")
     for one in parts:
-        values = _percent(one.first), _percent(one.second), _signed(one.change)
+        values = percent(one.first), percent(one.second), signed_percent(one.change)
         found.add_row(Text(one.name), str(one.utterances), *values)
     return found
 
@@ -189,8 +190,8 @@ def _flips(flips: Iterable[Disagreement]) -> Table:
 
     found = table("utterance", "speaker", "seeds", "true", "first", "second")
     for one in flips:
-        first = f"{one.first} {_percent(one.first_probabilities[one.first])}"
-        second = f"{one.second} {_percent(one.second_probabilities[one.second])}"
+        first = f"{one.first} {percent(one.first_probabilities[one.first])}"
+        second = f"{one.second} {percent(one.second_probabilities[one.second])}"
         texts = (one.utterance, one.speaker, _seeds(one.seeds), one.label)
         found.add_row(*map(Text, (*texts, first, second)))
     return found
@@ -199,18 +200,6 @@ def _flips(flips: Iterable[Disagreement]) -> Table:
 def _seeds(seeds: tuple[int, int]) -> str:
     first, second = seeds
     return str(first) if first == second else f"{first} and {second}"
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}"
-
-
-def _signed(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _write_flips(

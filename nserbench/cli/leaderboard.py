@@ -186,7 +186,7 @@ def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
     from nserbench.leaderboard.tables.robustness import robustness_table
 
     table = robustness_table(root, metrics, reference=row)
-    sheet = forms.robustness_sheet(table)
+    sheet = forms.robustness_layout(table)
     return _View(
         partial(render.print_table, sheet),
         {
@@ -200,14 +200,14 @@ def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
 
 def _beside(root: Path, metrics: tuple[str, ...], name: str) -> _View:
     from nserbench.leaderboard.published import render as forms
-    from nserbench.leaderboard.published.comparison import beside
+    from nserbench.leaderboard.published.comparison import compare_with_published
     from nserbench.leaderboard.published.data import read_published
     from nserbench.leaderboard.tables.summary import summary_table
 
     published = read_published(name)
-    view = beside(summary_table(root, metrics), published)
+    view = compare_with_published(summary_table(root, metrics), published)
     return _View(
-        partial(forms.print_beside, view),
+        partial(forms.print_comparison, view),
         {
             "markdown": partial(forms.to_markdown, view),
             "csv": partial(forms.to_csv, view),

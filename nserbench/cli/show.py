@@ -10,6 +10,7 @@ import click
 
 from nserbench.cli.common.options import out_option
 from nserbench.cli.common.session import with_settings
+from nserbench.leaderboard.render.numbers import percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -82,7 +83,7 @@ def _scores(found: Predictions) -> Table:
 
 
 def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.1f}"
+    return "" if fraction is None else percent(fraction)
 
 
 def _confusions(found: Predictions) -> Table:

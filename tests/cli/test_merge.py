@@ -66,5 +66,5 @@ def test_a_metric_that_was_edited_is_told(
     result = CliRunner().invoke(merge, [str(theirs), "-o", str(tmp_path / "joined")])
 
     assert result.output.startswith(
-        f"computed again: {file.parent}: uar.mean is 2.0, and by its predictions"
+        f"computed again: {file.parent}: uar.mean is 2.0, but"
     )

@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def add(root: Path) -> Add:
-    """Give a function that writes a result; ``right`` says which answers are right.
+    """Return a function that writes a result; ``right`` says which answers are right.
 
     The eight utterances are two each of four speakers, four each of two folds.
     """

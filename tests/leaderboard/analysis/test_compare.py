@@ -39,11 +39,11 @@ def test_mcnemars_test_is_that_of_statsmodels(first: int, second: int) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 4, 30])
-def test_cells_that_are_right_equally_often_are_not_told_apart(count: int) -> None:
+def test_equally_accurate_cells_do_not_differ_significantly(count: int) -> None:
     assert mcnemar(count, count)[0] == 1.0
 
 
-def test_right_and_wrong_answers_are_set_against_each_other(add: Add) -> None:
+def test_correct_answers_of_both_cells_are_counted(add: Add) -> None:
     pairs = read_pairs(add(right="11110000"), add(right="11001000"))
 
     (found,) = compare(pairs).agreements
@@ -91,7 +91,7 @@ def test_a_change_is_that_of_the_leaderboard_to_a_reference(
     assert wanted == Difference(found.change, found.low, found.high, found.p)
 
 
-def test_cells_that_answer_alike_do_not_differ(add: Add) -> None:
+def test_cells_with_equal_answers_do_not_differ(add: Add) -> None:
     pairs = read_pairs(add(right="11010010"), add(right="11010010"))
 
     found = compare(pairs)
@@ -114,7 +114,7 @@ def test_one_speaker_gives_no_interval(add: Add) -> None:
     assert (found.scores["uar"].low, found.scores["uar"].p) == (None, None)
 
 
-def test_classes_and_speakers_are_told_one_by_one(add: Add) -> None:
+def test_each_class_and_speaker_has_its_own_accuracy(add: Add) -> None:
     pairs = read_pairs(add(right="10101111"), add(right="11111110"))
 
     found = compare(pairs)
@@ -131,7 +131,7 @@ def test_classes_and_speakers_are_told_one_by_one(add: Add) -> None:
     ]
 
 
-def test_a_class_that_does_not_occur_is_left_out(add: Add) -> None:
+def test_a_class_that_does_not_occur_is_not_listed(add: Add) -> None:
     some = known(add(right="1" * 8))
     anger = dataclasses.replace(some, labels=np.zeros(8, np.int64))
     other = dataclasses.replace(anger, predicted=1 - anger.predicted)
@@ -156,7 +156,7 @@ def test_utterances_flip_in_both_directions(add: Add) -> None:
     assert gained.gained
 
 
-def test_flips_that_change_most_come_first(add: Add) -> None:
+def test_the_largest_changes_of_probability_come_first(add: Add) -> None:
     first = known(add(right="1" * 8))
     unsure = first.probabilities * 0.2 + 0.4
     second = known(add(right="00011111"))
@@ -205,7 +205,7 @@ def test_seeds_are_paired_and_averaged(add: Add) -> None:
     assert {flip.seeds for flip in found.flips} == {(1, 1)}
 
 
-def test_seeds_that_change_alike_leave_no_doubt_of_their_own(add: Add) -> None:
+def test_equal_changes_of_all_seeds_do_not_widen_the_interval(add: Add) -> None:
     for seed, right in enumerate(("11111111", "11110000")):
         add(right=right, seed=seed)
         second = add("opensmile", right=right, seed=seed)
@@ -218,7 +218,7 @@ def test_seeds_that_change_alike_leave_no_doubt_of_their_own(add: Add) -> None:
         assert (score.low, score.high) == pytest.approx((-unseen(8, 3), unseen(8, 3)))
 
 
-def test_seeds_that_change_differently_widen_the_interval(add: Add) -> None:
+def test_different_changes_of_the_seeds_widen_the_interval(add: Add) -> None:
     first, second = add(right="11011010"), add("opensmile", right="11011011")
     alone = compare(read_pairs(first, second)).scores["accuracy"]
     add(right="11111111", seed=1)
@@ -233,7 +233,7 @@ def test_seeds_that_change_differently_widen_the_interval(add: Add) -> None:
     assert both.high - both.low > 1.5 * (alone.high - alone.low)
 
 
-def test_without_being_asked_only_the_two_that_are_named_are_compared(
+def test_by_default_only_the_two_named_results_are_compared(
     add: Add,
 ) -> None:
     first, second = add(seed=0), add(seed=1, right="00001111")
@@ -243,7 +243,9 @@ def test_without_being_asked_only_the_two_that_are_named_are_compared(
     assert [one.seeds for one in found.agreements] == [(0, 1)]
 
 
-def test_seeds_of_another_protocol_or_not_done_are_left_out(add: Add) -> None:
+def test_unfinished_seeds_and_other_protocol_versions_are_not_compared(
+    add: Add,
+) -> None:
     first, second = add(), add("opensmile")
     for upstream in ("mel", "opensmile"):
         add(upstream, seed=1, version=2)
@@ -266,7 +268,7 @@ def test_of_several_results_with_one_seed_the_newest_is_taken(add: Add) -> None:
     assert pairs[1][0].digest == read_result(newest).digest
 
 
-def test_the_newest_is_the_last_instant_whatever_its_offset(add: Add) -> None:
+def test_the_newest_result_is_found_across_time_zones(add: Add) -> None:
     first, second = add(), add("opensmile")
     newest = add(seed=1, provenance={"finished": "2026-12-01T10:00:00+00:00"})
     add(seed=1, provenance={"finished": "2026-12-01T12:00:00+09:00"})  # 03:00 in UTC
@@ -277,7 +279,7 @@ def test_the_newest_is_the_last_instant_whatever_its_offset(add: Add) -> None:
     assert pairs[1][0].digest == read_result(newest).digest
 
 
-def test_the_result_that_is_named_is_taken_though_another_is_newer(add: Add) -> None:
+def test_the_named_result_is_taken_even_if_another_is_newer(add: Add) -> None:
     first, second = add(), add("opensmile")
     add(right="00001111")
 
@@ -296,7 +298,7 @@ def test_cells_without_a_seed_in_common_are_refused(add: Add) -> None:
 def test_a_cell_is_not_compared_with_itself(add: Add) -> None:
     folder = add()
 
-    with pytest.raises(BadResult, match="is named twice"):
+    with pytest.raises(BadResult, match="is compared with itself"):
         read_pairs(folder, folder)
 
 
@@ -316,10 +318,10 @@ def test_a_cell_that_is_not_done_is_refused_with_the_reason(add: Add) -> None:
         read_pairs(add(), failed)
 
 
-def test_other_utterances_are_counted(add: Add) -> None:
+def test_different_utterances_are_counted(add: Add) -> None:
     first, second = add(), add("opensmile", right="11111")
 
-    with pytest.raises(BadResult, match="do not compare") as refused:
+    with pytest.raises(BadResult, match="cannot be compared") as refused:
         read_pairs(first, second)
 
     assert str(refused.value).splitlines()[2].strip() == (
@@ -336,13 +338,13 @@ def test_other_utterances_are_counted(add: Add) -> None:
         ("unit of independence", {"units": tuple("abcdefgh")}, "ann and a"),
     ],
 )
-def test_what_is_said_differently_of_an_utterance_is_named(
+def test_different_facts_about_an_utterance_are_named(
     add: Add, what: str, change: dict[str, Any], told: str
 ) -> None:
     first = add()
     other = dataclasses.replace(known(first), **change)
 
-    with pytest.raises(BadResult, match=f"another {what}, such as u0: {told}"):
+    with pytest.raises(BadResult, match=f"another {what}, for example u0: {told}"):
         read_pairs(first, add(predictions=other))
 
 

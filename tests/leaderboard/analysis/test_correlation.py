@@ -49,7 +49,7 @@ def test_the_bootstrap_draws_points_in_pairs() -> None:
     assert found.bootstrap == pytest.approx(drawn.confidence_interval, abs=0.03)
 
 
-def test_the_bootstrap_leaves_out_draws_of_one_point() -> None:
+def test_the_bootstrap_skips_draws_that_repeat_one_point() -> None:
     found = correlate([0.0, 1.0, 2.0, 3.0], [0.1, 0.9, 2.2, 2.8])
 
     assert 0.9 < found.bootstrap[0] < found.bootstrap[1] <= 1
@@ -58,22 +58,22 @@ def test_the_bootstrap_leaves_out_draws_of_one_point() -> None:
 @pytest.mark.parametrize(
     ("x", "y"), [([1, 2, 3], [1, 2, 4]), ([1, 1, 1, 1], [1, 2, 3, 4])]
 )
-def test_too_few_points_or_equal_ones_are_refused(
+def test_too_few_points_or_equal_points_are_refused(
     x: list[float], y: list[float]
 ) -> None:
-    with pytest.raises(NserbenchError, match="it takes 4 or more that differ"):
+    with pytest.raises(NserbenchError, match="it needs 4 or more, and both"):
         correlate(x, y)
 
 
 def two_upstreams(offset: float) -> tuple[list[float], list[float], list[str]]:
-    """Give points of two upstreams that fall alike, the second moved along both."""
+    """Return points of two upstreams with one slope and different means."""
     rng = np.random.default_rng(3)
     x = np.concatenate([np.linspace(0, 1, 10), np.linspace(1, 2, 10)])
     y = 0.9 - 0.3 * x + offset * np.repeat([0, 1], 10) + rng.normal(0, 0.02, 20)
     return x.tolist(), y.tolist(), ["whisper"] * 10 + ["conformer"] * 10
 
 
-def test_a_mixed_slope_is_that_within_upstreams() -> None:
+def test_the_mixed_effects_slope_is_the_slope_within_upstreams() -> None:
     pytest.importorskip("statsmodels")
     x, y, upstreams = two_upstreams(offset=0.9)
 
@@ -85,7 +85,7 @@ def test_a_mixed_slope_is_that_within_upstreams() -> None:
     assert found.groups == 2
 
 
-def test_the_mixed_view_is_that_of_statsmodels_formula() -> None:
+def test_the_mixed_effects_model_is_that_of_statsmodels_formula() -> None:
     formula = pytest.importorskip("statsmodels.formula.api")
     x, y, upstreams = two_upstreams(offset=0.5)
 
@@ -105,7 +105,7 @@ def test_the_mixed_view_is_that_of_statsmodels_formula() -> None:
     )
 
 
-def test_upstreams_that_do_not_differ_are_no_warning() -> None:
+def test_equal_upstreams_cause_no_warning() -> None:
     pytest.importorskip("statsmodels")
 
     found = mixed_effects(*two_upstreams(offset=0.0))
@@ -113,7 +113,7 @@ def test_upstreams_that_do_not_differ_are_no_warning() -> None:
     assert found.slope == pytest.approx(-0.3, abs=0.03)
 
 
-def test_one_upstream_has_no_mixed_view() -> None:
+def test_one_upstream_has_no_mixed_effects_model() -> None:
     with pytest.raises(NserbenchError, match="two upstreams or more"):
         mixed_effects(X.tolist(), Y.tolist(), ["whisper"] * 24)
 

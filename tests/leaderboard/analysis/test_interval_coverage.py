@@ -22,7 +22,7 @@ def simulation() -> ModuleType:
 
 
 @pytest.mark.parametrize("clusters", [4, 10])
-def test_a_score_of_100_percent_does_not_claim_more_than_it_shows(
+def test_a_score_of_100_percent_has_an_interval(
     simulation: ModuleType, clusters: int
 ) -> None:
     at_one, held, _ = simulation.near_one(clusters, 0.995, rounds=200, draws=200)
@@ -31,7 +31,7 @@ def test_a_score_of_100_percent_does_not_claim_more_than_it_shows(
     assert held > 0.95
 
 
-def test_rows_that_do_not_differ_are_seldom_told_apart_in_many_conditions() -> None:
+def test_equal_rows_seldom_differ_significantly_in_many_conditions() -> None:
     apart, by_nemenyi, _ = script("ranks").simulate((5, 16), 1, 24, 200, 0.0)
 
     assert apart <= 0.08  # below 6 % over 1000 worlds; see docs/statistics.md
@@ -46,7 +46,7 @@ def test_the_training_sample_is_not_in_the_paired_test() -> None:
 
 
 @pytest.mark.parametrize("metric", ["uar", "f1_macro"])
-def test_intervals_hold_what_they_should_with_thirty_clusters(
+def test_intervals_have_their_coverage_with_thirty_clusters(
     simulation: ModuleType, metric: str
 ) -> None:
     found = simulation.coverage(30, metric, rounds=800, draws=200, seed=1)
@@ -66,7 +66,7 @@ def test_intervals_from_folds_of_one_cluster_are_not_too_narrow(
 @pytest.mark.slow
 @pytest.mark.parametrize("metric", ["uar", "f1_macro"])
 @pytest.mark.parametrize("clusters", [30, 100])
-def test_coverage_is_near_what_it_says_over_many_corpora(
+def test_coverage_is_near_95_percent_over_many_corpora(
     simulation: ModuleType, metric: str, clusters: int
 ) -> None:
     found = simulation.coverage(clusters, metric, rounds=3000)

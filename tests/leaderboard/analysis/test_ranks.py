@@ -53,7 +53,7 @@ def test_a_mean_rank_is_over_corpora_of_the_mean_over_their_columns() -> None:
     assert (found.columns, found.corpora) == (4, 2)
 
 
-def test_clear_ranks_are_told_apart_and_near_ones_are_not() -> None:
+def test_clear_differences_of_ranks_are_significant_and_small_ones_are_not() -> None:
     clear = ranks({column(one): samples(CLEAR) for one in CONDITIONS})
     best = [(0.61, 0.6, 0.59), (0.59, 0.61, 0.6), (0.6, 0.59, 0.61)] * 2
     near = ranks(
@@ -71,7 +71,7 @@ def test_clear_ranks_are_told_apart_and_near_ones_are_not() -> None:
     assert ROWS[:3] in [list(group) for group in near.groups]
 
 
-def test_conditions_that_move_together_count_as_one() -> None:
+def test_correlated_conditions_count_as_one() -> None:
     together = ranks({column(one): samples(CLEAR, seed=0) for one in CONDITIONS})
     apart = ranks(
         {column(one): samples(CLEAR, seed=at) for at, one in enumerate(CONDITIONS)}
@@ -85,7 +85,7 @@ def test_conditions_that_move_together_count_as_one() -> None:
     assert apart.critical_difference < 2.5
 
 
-def test_draws_that_two_corpora_share_by_accident_do_not_tie_them() -> None:
+def test_two_corpora_with_the_same_draws_are_independent() -> None:
     corpora = [f"corpus{number}" for number in range(6)]
 
     found = ranks({column("clean", one): samples(CLEAR) for one in corpora})
@@ -94,7 +94,7 @@ def test_draws_that_two_corpora_share_by_accident_do_not_tie_them() -> None:
     assert found.critical_difference < 2.5
 
 
-def test_ties_share_their_rank_and_are_not_told_apart() -> None:
+def test_ties_share_their_rank_and_do_not_differ_significantly() -> None:
     same = samples((0.5,))[ROWS[0]]
 
     found = ranks({column(one): {ROWS[0]: same, ROWS[1]: same} for one in CONDITIONS})
@@ -104,7 +104,7 @@ def test_ties_share_their_rank_and_are_not_told_apart() -> None:
     assert found.groups == [(ROWS[0], ROWS[1])]
 
 
-def test_a_row_that_is_hardly_anywhere_is_not_ranked() -> None:
+def test_a_row_in_few_columns_is_not_ranked() -> None:
     first, second = (column(one) for one in CONDITIONS[:2])
 
     found = ranks({first: samples(CLEAR[:3]), second: samples(CLEAR[:2])})
@@ -120,13 +120,15 @@ def test_a_row_that_is_hardly_anywhere_is_not_ranked() -> None:
         {**samples(CLEAR[:1]), **dict(list(samples(CLEAR[:2], tested=1).items())[1:])},
         samples(CLEAR[:2], tested=1),
         {
-            row: Sample(0, 1, 500.0, one.seeds, None)
+            row: Sample(0, 1, 500.0, one.seed_values, None)
             for row, one in samples(CLEAR[:2]).items()
         },
     ],
     ids=["rows on other utterances", "a condition on others", "one unit"],
 )
-def test_columns_that_do_not_compare_do_not_count(unfair: Mapping[Row, Sample]) -> None:
+def test_columns_that_cannot_be_compared_are_not_ranked(
+    unfair: Mapping[Row, Sample],
+) -> None:
     fair = {column(one): samples(CLEAR[:2]) for one in CONDITIONS[:3]}
 
     found = ranks({**fair, column("human@0"): unfair})
@@ -149,7 +151,7 @@ def test_only_the_protocol_with_most_columns_is_ranked() -> None:
     assert places(found) == {"a": 1, "b": 2}
 
 
-def test_seeds_that_disagree_make_ranks_unsure() -> None:
+def test_the_variance_over_seeds_widens_the_intervals_of_ranks() -> None:
     def seeded(spread: float) -> Ranks:
         columns = {}
         for at, one in enumerate(CONDITIONS):
@@ -183,7 +185,7 @@ def world(random: np.random.Generator, rows: int, columns: int) -> CorpusBlock:
     return CorpusBlock(UNITS, right.mean(axis=-1), right @ times.T)
 
 
-def test_rows_that_do_not_differ_are_seldom_told_apart() -> None:
+def test_equal_rows_seldom_differ_significantly() -> None:
     random, rounds, wrong, held = np.random.default_rng(0), 300, 0, 0
 
     for _ in range(rounds):

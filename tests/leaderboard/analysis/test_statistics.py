@@ -63,12 +63,12 @@ def test_draws_are_shared_so_that_hard_speakers_cancel() -> None:
     assert difference.value == pytest.approx(two.value - one.value)
 
 
-def test_equal_seeds_are_pairs_whose_changes_count() -> None:
+def test_equal_seeds_are_compared_in_pairs() -> None:
     seeds = np.array([0.5, 0.6, 0.7])
     drawn = np.random.default_rng(0).normal(0.6, 0.02, 2000)
     one = Sample(0, 20, 1e5, seeds, drawn, (0, 1, 2))
     better = Sample(0, 20, 1e5, seeds + 0.05, drawn + 0.05, (0, 1, 2))
-    others = replace(better, numbers=(3, 4, 5))
+    others = replace(better, seed_numbers=(3, 4, 5))
 
     same, paired, apart = one.minus(one), better.minus(one), others.minus(one)
 
@@ -101,7 +101,7 @@ def test_the_error_of_a_mean_is_that_of_students_t() -> None:
     assert difference.high == pytest.approx(bounds.high, abs=0.004)
 
 
-def test_what_differs_from_seed_to_seed_widens_the_interval() -> None:
+def test_the_variance_over_seeds_widens_the_interval() -> None:
     counts = Counts(960, 0, answers(1, 0.7)).resampled()
     same = Sample.of({0: counts, 1: counts, 2: counts}, "uar")
     others = [Counts(960, 0, answers(1, skill)).resampled() for skill in (0.6, 0.8)]
@@ -149,7 +149,7 @@ def of_units(right: NDArray[np.int64], utterances: int = 10) -> Sample:
 
 
 @pytest.mark.parametrize("units", [2, 5, 6, 12])
-def test_no_p_is_below_what_all_units_on_one_side_have_by_chance(units: int) -> None:
+def test_no_p_is_below_the_chance_that_all_units_favour_one_side(units: int) -> None:
     one, two = (of_units(np.full(units, right)) for right in (9, 2))
 
     found = one.minus(two)
@@ -160,7 +160,7 @@ def test_no_p_is_below_what_all_units_on_one_side_have_by_chance(units: int) -> 
     assert (found.p < 0.05) == (found.low > 0) == (units > 5)
 
 
-def test_units_that_differ_equally_leave_a_difference_unsure() -> None:
+def test_equal_differences_in_all_units_do_not_make_a_difference_certain() -> None:
     one, two = of_units(np.full(12, 6)), of_units(np.full(12, 4))
 
     found = one.minus(two)
@@ -171,7 +171,7 @@ def test_units_that_differ_equally_leave_a_difference_unsure() -> None:
     assert found.high - found.value == pytest.approx(reach)
 
 
-def test_cells_that_answer_alike_may_still_differ() -> None:
+def test_cells_with_equal_answers_still_have_an_interval() -> None:
     one = of_units(np.full(12, 6))
 
     found = one.minus(one)
@@ -183,7 +183,7 @@ def test_cells_that_answer_alike_may_still_differ() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_p_is_below_the_level_where_the_interval_leaves_0_out(seed: int) -> None:
+def test_p_is_below_the_level_where_the_interval_excludes_0(seed: int) -> None:
     random = np.random.default_rng(seed)
     units = int(random.integers(2, 15))
     right = random.binomial(10, [[0.7], [0.4]], (2, units))

@@ -21,7 +21,12 @@ from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import index
 from nserbench.leaderboard.page.scripts import as_script
 from nserbench.leaderboard.page.write import write_page
-from nserbench.leaderboard.tables.series import costs, pareto, snr_curves, understood
+from nserbench.leaderboard.tables.series import (
+    costs,
+    on_pareto_front,
+    snr_curves,
+    wer_points,
+)
 from nserbench.leaderboard.tables.summary import Score, SummaryEntry, summary_table
 
 Add = Callable[..., Path]
@@ -91,7 +96,7 @@ def test_words_and_costs_are_those_of_the_curves(
     (cell,) = data(tmp_path / "site" / "data" / "index.js")["cells"]
     table = summary_table(root, ["uar"])
     results = [read_result(one) for one in sorted(root.iterdir())]
-    (cost,), (heard,) = costs(table, results, "uar"), understood(table, results, "uar")
+    (cost,), (heard,) = costs(table, results, "uar"), wer_points(table, results, "uar")
     assert cell["measured"]["cost"] == [cost.seconds, cost.trainable_parameters]
     assert cell["measured"]["rate"] == [heard.measure, pytest.approx(heard.rate)]
 
@@ -111,7 +116,7 @@ def test_the_front_of_the_page_is_that_of_the_figure(
     cells = data(tmp_path / "site" / "data" / "index.js")["cells"]
     table = summary_table(root, ["uar"])
     results = [read_result(one) for one in sorted(root.iterdir())]
-    marked = pareto(costs(table, results, "uar"))
+    marked = on_pareto_front(costs(table, results, "uar"))
     assert [one["front"][0] for one in cells if "front" in one] == marked
     assert sorted(marked) == [False, True]
 

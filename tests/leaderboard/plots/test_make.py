@@ -28,7 +28,7 @@ from nserbench.leaderboard.plots.make import KINDS, FigureData, make_figure, sai
 from nserbench.leaderboard.plots.names import told_apart
 from nserbench.leaderboard.plots.style import folded, look, save
 from nserbench.leaderboard.reading.counts import Column, Row
-from nserbench.leaderboard.tables.series import understood
+from nserbench.leaderboard.tables.series import wer_points
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Add = Callable[..., Path]
@@ -252,7 +252,7 @@ def test_a_class_without_an_utterance_has_no_share(root: Path, add: Add) -> None
 
 def test_words_and_emotions_are_points_with_r_above_them(grid: Path) -> None:
     one = source(grid)
-    found = understood(one.table, one.results, "uar")
+    found = wer_points(one.table, one.results, "uar")
     x, y = [100 * each.rate for each in found], [100 * each.value for each in found]
 
     (axes,) = make_figure("wer", one).axes
@@ -309,7 +309,7 @@ def test_neither_protocols_nor_corpora_are_pooled_in_one_regression(
     one = source(root, 7)
     points = [
         (100 * each.rate, 100 * each.value)
-        for each in understood(one.table, one.results, "uar")
+        for each in wer_points(one.table, one.results, "uar")
         if getattr(each.column, apart).startswith("paper")
     ]
     rates, values = zip(*points, strict=True)

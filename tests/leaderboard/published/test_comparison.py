@@ -8,10 +8,13 @@ import pytest
 from rich.console import Console
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.published.comparison import PublishedComparison, beside
+from nserbench.leaderboard.published.comparison import (
+    PublishedComparison,
+    compare_with_published,
+)
 from nserbench.leaderboard.published.data import Published, read_published
 from nserbench.leaderboard.published.render import (
-    print_beside,
+    print_comparison,
     to_csv,
     to_json,
     to_markdown,
@@ -75,7 +78,7 @@ def toy(tmp_path: Path) -> Published:
 
 @pytest.fixture
 def filled(root: Path, add: Add) -> Path:
-    """Give a row that meets theirs, one that failed, and one that they do not have."""
+    """Write a row that matches a published one, one that failed, and another one."""
     add("mel", "mean", "clean", "11111110")
     add("mel", "mean", "park@0", "11100101")
     add("whisper", "mean", "clean", None, status="failed", reason="out of memory")
@@ -84,14 +87,14 @@ def filled(root: Path, add: Add) -> Path:
 
 
 def view(root: Path, published: Published) -> PublishedComparison:
-    return beside(summary_table(root, METRICS), published)
+    return compare_with_published(summary_table(root, METRICS), published)
 
 
 def printed(
     view: PublishedComparison, width: int = 100, *, terminal: bool = False
 ) -> str:
     file = io.StringIO()
-    print_beside(view, Console(width=width, file=file, force_terminal=terminal))
+    print_comparison(view, Console(width=width, file=file, force_terminal=terminal))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
@@ -109,8 +112,8 @@ Secret   reported only   UAR  - / 100              - / 99.00
                          F1   - / 100.0
 
 theirs: Doe: A toy, 2020, https://example.org/toy
-ours / theirs (ours minus theirs), percent
-no result of ours has a counterpart in Table 2
+each cell: ours / theirs (ours minus theirs), in percent
+not shown, since we have no results for them: Table 2
 their protocol: epochs 50, learning_rate 1e-4, standardise not said
 learning_rate: theirs 1e-4
 standardise: ours yes, theirs not said
@@ -133,7 +136,7 @@ MARKDOWN = """\
 - theirs: Doe: A toy, 2020, https://example.org/toy
 """
 CSV = """\
-reference,table,label,upstream,head,corpus,condition,protocol,metric,printed,status
+reference,table,label,upstream,downstream,corpus,condition,protocol,metric,printed,status
 toy,Table 1,Mel,mel,mean,emodb,clean,probe v1,uar,97.10,done
 toy,Table 1,Mel,mel,mean,emodb,clean,probe v1,f1_macro,99.9,done
 toy,Table 1,Mel,mel,mean,emodb,park@0,probe v1,uar,60.0,done
@@ -147,15 +150,19 @@ toy,Table 2,Mel,mel,mean,emodb,sea@5,,uar,50.00,
 """
 
 
-def test_ours_beside_theirs_on_a_terminal(filled: Path, toy: Published) -> None:
+def test_the_comparison_with_published_numbers_on_a_terminal(
+    filled: Path, toy: Published
+) -> None:
     assert printed(view(filled, toy)) == TERMINAL
 
 
-def test_ours_beside_theirs_in_markdown(filled: Path, toy: Published) -> None:
+def test_the_comparison_with_published_numbers_in_markdown(
+    filled: Path, toy: Published
+) -> None:
     assert to_markdown(view(filled, toy)).startswith(MARKDOWN)
 
 
-def test_csv_has_a_line_for_each_number_of_theirs(filled: Path, toy: Published) -> None:
+def test_csv_has_a_row_for_each_published_number(filled: Path, toy: Published) -> None:
     lines = to_csv(view(filled, toy)).splitlines()
 
     assert [",".join(line.split(",")[:11]) for line in lines] == CSV.splitlines()
@@ -181,7 +188,9 @@ def test_all_forms_carry_the_same_numbers(filled: Path, toy: Published) -> None:
             assert f"| {shown} |" in to_markdown(found)
 
 
-def test_the_difference_is_of_what_is_not_rounded(filled: Path, toy: Published) -> None:
+def test_the_difference_is_computed_before_rounding(
+    filled: Path, toy: Published
+) -> None:
     scores = summary_table(filled, METRICS).entries
 
     pair = view(filled, toy).pairs[1]
@@ -191,11 +200,11 @@ def test_the_difference_is_of_what_is_not_rounded(filled: Path, toy: Published) 
     assert pair.difference == pytest.approx(ours.scores["f1_macro"].value - 0.999)
 
 
-def test_numbers_of_theirs_enter_no_ranking(filled: Path, toy: Published) -> None:
+def test_published_numbers_are_never_ranked(filled: Path, toy: Published) -> None:
     table = summary_table(filled, METRICS)
     before = render.to_markdown(table)
 
-    found = beside(table, toy)
+    found = compare_with_published(table, toy)
     text = printed(found, terminal=True) + to_markdown(found)
 
     # Theirs is better everywhere in this column, and ours stays the best of it.
@@ -212,13 +221,13 @@ def _upstream(row: Row) -> str:
     return row.upstream
 
 
-def test_a_row_of_theirs_meets_every_row_of_ours_that_it_may_be(
+def test_a_published_row_is_compared_with_every_matching_row_of_ours(
     root: Path, add: Add, toy: Published
 ) -> None:
     add("whisper", "last")
     add("whisper", "mean", right="11111110")
 
-    found = [one for one in view(root, toy).pairs if one.printed.label == "Whisper"]
+    found = [one for one in view(root, toy).pairs if one.printed_row.label == "Whisper"]
 
     met = {str(one.row): one.score and one.score.value for one in found}
     assert met == {"whisper x last": 1.0, "whisper x mean": pytest.approx(0.8667, 1e-3)}
@@ -232,11 +241,11 @@ def test_each_protocol_of_ours_has_a_column(
 
     lines = printed(view(root, toy)).splitlines()
 
-    heads = "\n".join(lines[1:6])
-    assert heads.count("Clean") == 2
-    assert "paper v1" in heads
-    assert "probe+oracle v1" in heads
-    assert "chosen on test" in heads
+    headers = "\n".join(lines[1:6])
+    assert headers.count("Clean") == 2
+    assert "paper v1" in headers
+    assert "probe+oracle v1" in headers
+    assert "chosen on test" in headers
 
 
 def test_what_differs_in_a_protocol_is_named_with_its_rows(
@@ -288,7 +297,9 @@ def test_numbers_are_compared_as_numbers(root: Path, add: Add, toy: Published) -
     assert lines == ["standardise: ours no, theirs not said", "folds: theirs 5"]
 
 
-def test_columns_that_do_not_fit_stand_below(filled: Path, toy: Published) -> None:
+def test_columns_that_do_not_fit_are_in_a_table_below(
+    filled: Path, toy: Published
+) -> None:
     lines = printed(view(filled, toy), width=60).splitlines()
 
     assert [line.split() for line in lines if "emodb" in line][:2] == [["emodb"]] * 2
@@ -310,14 +321,15 @@ def test_two_tables_of_one_name_stay_apart(
     assert titles == ["Toy, Table 1: all of it", "Toy, Table 1"]
 
 
-def test_a_reference_that_meets_nothing_says_so(
+def test_a_note_says_if_no_result_matches_the_publication(
     root: Path, add: Add, toy: Published
 ) -> None:
     add(corpus="demo")
 
     assert printed(view(root, toy)) == (
         "theirs: Doe: A toy, 2020, https://example.org/toy\n"
-        "no result of ours has a counterpart there; csv and json list all of it\n"
+        "none of our results can be compared with it; the CSV and JSON formats list "
+        "all published numbers\n"
     )
 
 
@@ -327,7 +339,7 @@ def test_a_metric_that_is_not_printed_there_is_a_users_error(
     add()
 
     with pytest.raises(NserbenchError, match="add --metric uar,f1_macro"):
-        beside(summary_table(root, ["accuracy"]), toy)
+        compare_with_published(summary_table(root, ["accuracy"]), toy)
 
 
 def test_names_from_a_file_are_data_in_every_form(
@@ -344,14 +356,14 @@ def test_names_from_a_file_are_data_in_every_form(
     assert "| \\[red\\]a\\|b\\[/red\\]\\*&lt;b&gt; |" in to_markdown(found)
 
 
-def test_the_papers_numbers_stand_beside_ours(root: Path, add: Add) -> None:
+def test_the_papers_numbers_are_compared_with_ours(root: Path, add: Add) -> None:
     add("whisper", "ladapter", "park@0", corpus="iemocap")
     add("whisper-enc", "weighted-sum", "park@0", "11111110", corpus="iemocap")
 
     found = view(root, read_published("paper"))
 
     met = {
-        (one.table.name, one.printed.label, one.theirs)
+        (one.table.name, one.printed_row.label, one.theirs)
         for one in found.pairs
         if one.entry and one.metric == "uar"
     }

@@ -53,7 +53,7 @@ LEVELS = [f"SNR {level} dB" for level in (-10, -5, 0, 5, 10)]
 
 @pytest.fixture
 def document(test_data: Path) -> list[str]:
-    """Give the lines of the paper, as it was converted from print."""
+    """Return the lines of the paper, as it was converted from print."""
     file = test_data.parent / "docs" / "paper.md"
     if not file.is_file():
         pytest.skip(f"{file} is missing")
@@ -62,7 +62,7 @@ def document(test_data: Path) -> list[str]:
 
 @pytest.fixture
 def field(test_data: Path) -> str:
-    """Give the notes on other benchmarks."""
+    """Return the notes on other benchmarks."""
     file = test_data.parent / "docs" / "field.md"
     if not file.is_file():
         pytest.skip(f"{file} is missing")
@@ -93,7 +93,7 @@ def numbers_of(line: list[str]) -> list[str]:
 
 
 def printed(document: list[str], title: str) -> dict[str, list[str]]:
-    """Give the numbers of each row of a table, in the order printed.
+    """Return the numbers of each row of a table, in the order printed.
 
     A row is named with its group, and, where the table has them, with its block.
     """
@@ -114,7 +114,7 @@ def printed(document: list[str], title: str) -> dict[str, list[str]]:
 
 
 def stored(published: Published, title: str) -> dict[str, list[str]]:
-    """Give the same of the data."""
+    """Return the same of the data."""
     found = {}
     for table in published.tables:
         name, _, block = table.name.partition(", ")
@@ -126,13 +126,13 @@ def stored(published: Published, title: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("title", ["Table III", "Table IV", "Table V", "Table VI"])
-def test_the_papers_tables_are_its_own_to_the_digit(
+def test_the_papers_tables_are_copied_with_all_digits(
     document: list[str], title: str
 ) -> None:
     assert stored(read_published("paper"), title) == printed(document, title.upper())
 
 
-def test_the_papers_table_of_casia_is_its_own_to_the_digit(
+def test_the_papers_table_of_casia_is_copied_with_all_digits(
     document: list[str],
 ) -> None:
     # Its first column has slipped in the conversion, so that models tell rows apart.
@@ -146,7 +146,7 @@ def test_the_papers_table_of_casia_is_its_own_to_the_digit(
 
 
 @pytest.mark.parametrize("title", ["III", "IV", "V", "VI", "VII"])
-def test_the_papers_columns_stand_in_its_order(document: list[str], title: str) -> None:
+def test_the_papers_columns_are_in_its_order(document: list[str], title: str) -> None:
     lines = lines_of(document, f"TABLE {title}")
     heads = [line for line in lines if not numbers_of(line)]
     words = [cell for line in heads for cell in line]
@@ -205,7 +205,7 @@ PLACES = ("IEMOCAP", "Human", "Park", "Traffic")
 
 @pytest.fixture
 def section(document: list[str]) -> Callable[[str], str]:
-    """Give a function that cuts a section of Sec. V out of the paper, in one line."""
+    """Return a function that cuts a section of Sec. V out of the paper, in one line."""
 
     def cut(title: str) -> str:
         (start,) = (
@@ -245,7 +245,7 @@ def layers_in(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_the_papers_layers_are_those_of_its_text_to_the_digit(
+def test_the_papers_layers_are_copied_from_its_text_with_all_digits(
     section: Callable[[str], str],
 ) -> None:
     found: dict[str, dict[str, str]] = {place: {} for place in PLACES}
@@ -284,7 +284,7 @@ RATES = {
 """The sentences of Sec. V-E that hold error rates, from 5 to -5 dB."""
 
 
-def test_the_papers_error_rates_are_those_of_its_text_to_the_digit(
+def test_the_papers_error_rates_are_copied_from_its_text_with_all_digits(
     section: Callable[[str], str],
 ) -> None:
     text = section("Correlation between ASR")
@@ -308,7 +308,7 @@ def test_the_papers_error_rates_are_those_of_its_text_to_the_digit(
     }
 
 
-def test_what_the_paper_says_of_words_and_emotions_stands_in_its_text(
+def test_the_papers_statements_on_wer_and_f1_are_in_its_text(
     section: Callable[[str], str],
 ) -> None:
     text = section("Correlation between ASR")
@@ -346,7 +346,7 @@ def test_counts_of_corpora_are_those_of_the_papers_text(document: list[str]) -> 
 
 @pytest.mark.parametrize("finetune", ["last", "joint"])
 @pytest.mark.parametrize("table", ["Table III", "Table V", "Table VII"])
-def test_the_rows_marked_ft_meet_what_finetune_runs(table: str, finetune: str) -> None:
+def test_rows_marked_ft_match_what_finetune_runs(table: str, finetune: str) -> None:
     plugins = Plugins(installed=False)
     names = {"Wav2Vec 2.0": "wav2vec2", "HuBERT": "hubert", "WavLM": "wavlm"}
     tables = [
@@ -359,8 +359,8 @@ def test_the_rows_marked_ft_meet_what_finetune_runs(table: str, finetune: str) -
         for title, name in names.items():
             (row,) = (each for each in one.rows if f"{title} (FT)" in each.label)
             (upstream,) = read_upstreams([name], plugins, finetune)
-            assert row.meets(Row(upstream.label, "last"))
-            assert not row.meets(Row(name, "last"))
+            assert row.matches(Row(upstream.label, "last"))
+            assert not row.matches(Row(name, "last"))
 
 
 def test_emobox_agrees_with_what_was_noted_of_it(field: str) -> None:
@@ -406,7 +406,7 @@ def test_superb_agrees_with_what_was_noted_of_it(field: str) -> None:
 
 
 @pytest.mark.parametrize("name", published_names())
-def test_what_is_spelt_is_what_our_tables_would_say(name: str) -> None:
+def test_names_of_ours_are_spelt_as_in_our_tables(name: str) -> None:
     plugins = Plugins(installed=False)
     published = read_published(name)
     rows = {row for table in published.tables for one in table.rows for row in one.ours}
@@ -430,7 +430,7 @@ def test_what_is_spelt_is_what_our_tables_would_say(name: str) -> None:
     assert said(plugins.noises, noises) == noises
 
 
-def test_what_nobody_can_run_is_reported_only() -> None:
+def test_what_cannot_be_run_is_reported_only() -> None:
     tables = read_published("paper").tables
 
     alone = [row.label for table in tables for row in table.rows if not row.ours]
@@ -438,7 +438,7 @@ def test_what_nobody_can_run_is_reported_only() -> None:
     assert alone == ["NSER: MLDK", "NSER: MV-BiSSM"]
 
 
-def test_a_file_of_ones_own_is_read(own: Path) -> None:
+def test_a_users_file_is_read(own: Path) -> None:
     own.write_text(TEXT, encoding="utf-8")
 
     published = read_published(str(own))
@@ -458,11 +458,13 @@ def test_a_star_stands_for_one_value_of_an_option() -> None:
     tables = read_published("paper").tables
     speechlm = next(row for row in tables[0].rows if "SpeechLM" in row.label)
 
-    assert speechlm.meets(Row("speechlm:checkpoint=base.pt", "ladapter"))
-    assert not speechlm.meets(
+    assert speechlm.matches(Row("speechlm:checkpoint=base.pt", "ladapter"))
+    assert not speechlm.matches(
         Row("speechlm:checkpoint=base.pt,groups=unit", "ladapter")
     )
-    assert not speechlm.meets(Row("speechlm:checkpoint=base.pt", "ladapter:state0=yes"))
+    assert not speechlm.matches(
+        Row("speechlm:checkpoint=base.pt", "ladapter:state0=yes")
+    )
 
 
 def test_the_file_in_the_documentation_is_read(own: Path) -> None:
@@ -489,7 +491,7 @@ values = ["0.30", "-"]
 """
 
 
-def test_word_error_rates_of_ones_own_file_are_read(own: Path) -> None:
+def test_word_error_rates_of_a_users_file_are_read(own: Path) -> None:
     own.write_text(TEXT + WORDS, encoding="utf-8")
 
     words = read_published(str(own)).words
@@ -502,7 +504,7 @@ def test_word_error_rates_of_ones_own_file_are_read(own: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('"0.30"', '"30"', "'30' is no fraction of 1 in quotes"),
+        ('"0.30"', '"30"', "'30' is not a fraction of 1 in quotes"),
         ('["0.30", "-"]', '["0.30"]', "'values' must hold 2 texts"),
         ('["0.30", "-"]', "[0.3, 0.4]", "'values' must be a list of texts in quotes"),
         ('r = "-0.5"', 'rho = "-0.5"', "words: unknown key 'rho'"),
@@ -530,7 +532,7 @@ def test_the_word_error_rates_in_the_documentation_are_read(own: Path) -> None:
     assert [row.values for row in words.rows] == [[["0.28"]]]
 
 
-def test_a_misspelt_name_is_told_what_there_is() -> None:
+def test_a_misspelt_name_is_answered_with_the_known_names() -> None:
     with pytest.raises(UnknownName, match="did you mean 'paper'") as caught:
         read_published("papre")
 
@@ -552,10 +554,10 @@ def test_a_missing_file_is_named(own: Path) -> None:
         ('epochs = "50"', "epochs = 50", "protocol: 'epochs' must be a text"),
         ('"f1_macro"]', '"f2"]', "tables 1: metric 'f2' is none of uar, f1_macro"),
         ('["uar", "f1_macro"]', "[]", "'metrics' is missing"),
-        ('"57.10"', "57.10", "rows 1: 57.1 is no percentage in quotes"),
-        ('"57.10"', '"157.10"', "'157.10' is no percentage"),
-        ('["53.0", "-"]', '["53.0"]', "must hold 2 columns of 2 in brackets"),
-        (', ["53.0", "-"]', "", "must hold 2 columns of 2 in brackets"),
+        ('"57.10"', "57.10", "rows 1: 57.1 is not a percentage in quotes"),
+        ('"57.10"', '"157.10"', "'157.10' is not a percentage"),
+        ('["53.0", "-"]', '["53.0"]', "must hold 2 lists of 2 numbers each"),
+        (', ["53.0", "-"]', "", "must hold 2 lists of 2 numbers each"),
         ('"mel x bigru"', '"mel bigru"', "'mel bigru' is not UPSTREAM x HEAD"),
         ('"emodb clean"', '"emodb"', "columns 1: 'emodb' is not CORPUS clean"),
         ('"emodb clean"', '"clean"', "'clean' names no corpus"),
@@ -564,7 +566,7 @@ def test_a_missing_file_is_named(own: Path) -> None:
         ("[protocol]", "[protokoll]", "unknown key 'protokoll'"),
     ],
 )
-def test_a_malformed_file_is_refused_with_the_place(
+def test_a_malformed_file_is_refused_with_the_position(
     own: Path, old: str, new: str, problem: str
 ) -> None:
     assert old in TEXT

@@ -5,28 +5,29 @@ from pathlib import Path
 import pytest
 
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import newest, read_tallies
+from nserbench.leaderboard.reading.counts import newest
+from nserbench.leaderboard.reading.counts_cache import read_counted_results
 
 Add = Callable[..., Path]
 
 
-def test_an_empty_folder_is_answered_with_what_to_run(root: Path) -> None:
+def test_an_empty_folder_is_an_error_that_says_what_to_run(root: Path) -> None:
     root.mkdir()
 
     with pytest.raises(BadResult) as caught:
-        read_tallies(root)
+        read_counted_results(root)
 
     assert str(caught.value) == (
         f"{root} holds no results\n"
-        "  name another folder, or make results, for instance with\n"
+        "  name another folder, or make results, for example with\n"
         "    nserbench run --upstream mel --downstream mean --corpus demo "
         f"--out {root}"
     )
 
 
-def test_a_folder_that_is_not_there_is_an_error(root: Path) -> None:
+def test_a_missing_folder_is_an_error(root: Path) -> None:
     with pytest.raises(BadResult, match="results is not a folder"):
-        read_tallies(root)
+        read_counted_results(root)
 
 
 @pytest.mark.parametrize("condition", ["park", "park@loud", "park@", ""])
@@ -36,7 +37,7 @@ def test_a_condition_that_cannot_be_sorted_is_named(
     folder = add(condition=condition)
 
     with pytest.raises(BadResult, match="is neither clean nor NOISE@SNR") as caught:
-        read_tallies(root)
+        read_counted_results(root)
 
     assert str(folder) in str(caught.value)
 
@@ -44,8 +45,8 @@ def test_a_condition_that_cannot_be_sorted_is_named(
 def test_a_result_without_its_time_is_named(root: Path, add: Add) -> None:
     folder = add(provenance={"finished": "yesterday"})
 
-    with pytest.raises(BadResult, match="'yesterday', no ISO 8601 time") as caught:
-        read_tallies(root)
+    with pytest.raises(BadResult, match="'yesterday', not an ISO 8601 time") as caught:
+        read_counted_results(root)
 
     assert str(folder) in str(caught.value)
 
@@ -60,7 +61,7 @@ def test_of_two_results_with_one_name_the_newest_is_kept(root: Path, add: Add) -
     )
     add("whisper")
 
-    kept, lines = newest(read_tallies(root))
+    kept, lines = newest(read_counted_results(root))
 
     assert [(one.row.upstream, one.finished.hour) for one in kept] == [
         ("mel", 23),
@@ -74,21 +75,23 @@ def test_of_two_results_with_one_name_the_newest_is_kept(root: Path, add: Add) -
     ]
 
 
-def test_a_failure_that_was_put_right_is_not_mentioned(root: Path, add: Add) -> None:
+def test_an_old_failure_is_not_mentioned_after_a_finished_result(
+    root: Path, add: Add
+) -> None:
     add(right=None, status="failed", reason="out of memory")
     add()
 
-    kept, lines = newest(read_tallies(root))
+    kept, lines = newest(read_counted_results(root))
 
     assert [one.status for one in kept] == ["done"]
     assert lines == []
 
 
-def test_a_failure_after_a_result_is_what_is_shown(root: Path, add: Add) -> None:
+def test_a_failure_after_a_finished_result_is_shown(root: Path, add: Add) -> None:
     add()
     add(right=None, status="failed", reason="out of memory")
 
-    kept, lines = newest(read_tallies(root))
+    kept, lines = newest(read_counted_results(root))
 
     assert [one.reason for one in kept] == ["out of memory"]
     assert len(lines) == 1
@@ -97,12 +100,12 @@ def test_a_failure_after_a_result_is_what_is_shown(root: Path, add: Add) -> None
 def test_metrics_in_the_file_are_not_read(root: Path, add: Add) -> None:
     file = add() / "result.json"
     content = json.loads(file.read_text(encoding="utf-8"))
-    before = read_tallies(root)[0].counts
+    before = read_counted_results(root)[0].counts
     content["metrics"] = {"uar": {"mean": 0.1}}
     del content["confusion"]
     file.write_text(json.dumps(content), encoding="utf-8")
 
-    after = read_tallies(root)[0].counts
+    after = read_counted_results(root)[0].counts
 
     assert before is not None
     assert after is not None
@@ -115,10 +118,10 @@ def test_the_same_utterances_in_another_order_are_the_same_test(
     folder = add()
     add("whisper", speakers=("ann",) * 8)
     head, *rows = (folder / "predictions.csv").read_text("utf-8").splitlines()
-    before = {one.row.upstream: one.counts for one in read_tallies(root)}
+    before = {one.row.upstream: one.counts for one in read_counted_results(root)}
     (folder / "predictions.csv").write_text("\n".join([head, *rows[::-1]]), "utf-8")
 
-    after = {one.row.upstream: one.counts for one in read_tallies(root)}
+    after = {one.row.upstream: one.counts for one in read_counted_results(root)}
 
     assert before["mel"]
     assert after["mel"]

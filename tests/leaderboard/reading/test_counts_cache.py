@@ -8,28 +8,28 @@ import pytest
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading import counts_cache as cache
 from nserbench.leaderboard.reading.counts import CountedResult
-from nserbench.leaderboard.reading.counts_cache import cache_file, remembered_tallies
+from nserbench.leaderboard.reading.counts_cache import cache_file, read_counted_results
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Add = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "SETTLED", 0)
+def cache_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MIN_AGE_NS", 0)
 
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Give a list of the folders whose files have been read."""
+    """Return a list of the folders whose files have been read."""
     found: list[Path] = []
-    read = cache.read_tally
+    read = cache.read_counted_result
 
     def noted(folder: Path) -> CountedResult:
         found.append(folder)
         return read(folder)
 
-    monkeypatch.setattr(cache, "read_tally", noted)
+    monkeypatch.setattr(cache, "read_counted_result", noted)
     return found
 
 
@@ -85,7 +85,7 @@ def test_a_stored_metric_is_not_shown_before_or_after_it_is_edited(
 
 
 @pytest.mark.parametrize("spoil", [b"", b"PK\x03\x04 no archive", None])
-def test_a_damaged_file_is_made_again(
+def test_a_damaged_cache_file_is_made_again(
     root: Path, add: Add, reads: list[Path], spoil: bytes | None
 ) -> None:
     add()
@@ -103,38 +103,38 @@ def test_a_damaged_file_is_made_again(
     assert len(list(file.parent.iterdir())) == 1
 
 
-def test_a_file_of_another_version_is_not_used(
+def test_a_cache_file_of_another_version_is_not_used(
     root: Path, add: Add, reads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add()
-    remembered_tallies(root)
+    read_counted_results(root)
     monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
 
-    remembered_tallies(root)
+    read_counted_results(root)
 
     assert len(reads) == 2
 
 
-def test_what_may_still_change_unnoticed_is_not_kept(
+def test_a_file_that_may_still_change_is_not_cached(
     root: Path, add: Add, reads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "SETTLED", 10**12)
+    monkeypatch.setattr(cache, "MIN_AGE_NS", 10**12)
     add()
 
-    remembered_tallies(root)
-    remembered_tallies(root)
+    read_counted_results(root)
+    read_counted_results(root)
 
     assert len(reads) == 2
 
 
-def test_a_result_that_is_gone_is_forgotten(root: Path, add: Add) -> None:
+def test_a_deleted_result_is_removed_from_the_cache(root: Path, add: Add) -> None:
     folder = add()
     add("whisper")
-    remembered_tallies(root)
+    read_counted_results(root)
     for file in folder.iterdir():
         file.unlink()
 
-    left = remembered_tallies(root)
+    left = read_counted_results(root)
 
     assert [one.row.upstream for one in left] == ["whisper"]
 
@@ -146,10 +146,10 @@ def test_a_store_that_cannot_be_written_does_no_harm(
     monkeypatch.setenv("NSERBENCH_STORE", str(tmp_path / "file"))
     add()
 
-    assert len(remembered_tallies(root)) == 1
+    assert len(read_counted_results(root)) == 1
 
 
-def test_many_results_are_read_in_several_processes_alike(
+def test_many_results_are_read_in_several_processes_with_the_same_numbers(
     root: Path, add: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add()
@@ -161,10 +161,10 @@ def test_many_results_are_read_in_several_processes_alike(
     assert summary_table(root, ["uar"]) == alone
 
 
-def test_a_damaged_result_is_an_error_and_not_remembered(root: Path, add: Add) -> None:
+def test_a_damaged_result_is_an_error_and_is_not_cached(root: Path, add: Add) -> None:
     file = add() / "predictions.csv"
-    remembered_tallies(root)
+    read_counted_results(root)
     file.write_text("nothing", "utf-8")
 
     with pytest.raises(BadResult, match="line 1"):
-        remembered_tallies(root)
+        read_counted_results(root)

@@ -63,7 +63,7 @@ def filled() -> SummaryTable:
 LATEX = r"""% needs \usepackage{booktabs}
 \begin{table}
 \centering
-\caption{UAR and F1: mean of folds, percent. Best in bold, second underlined.}
+\caption{UAR and F1: mean of folds, in percent. Best in bold, second underlined.}
 \begin{tabular}{llrrrrrr}
 \toprule
  &  & \multicolumn{4}{c}{emodb} & \multicolumn{2}{c}{casia} \\
@@ -84,7 +84,8 @@ LATEX += r"""  &  \\
 \end{tabular}
 \par\smallskip
 \begin{minipage}{\linewidth}\footnotesize\raggedright
-=: tied, the best is not significantly better (paired bootstrap, Holm over the rows)\par
+=: not significantly below the best row (paired bootstrap test, Holm's correction"""
+LATEX += r""" over the rows)\par
 protocol probe\_1 on emodb: epochs 50\par
 \end{minipage}
 \end{table}
@@ -153,20 +154,22 @@ def test_the_table_in_latex(filled: SummaryTable) -> None:
     check_structure(LATEX)
 
 
-def test_one_metric_stands_in_the_caption_alone() -> None:
+def test_a_single_metric_is_only_in_the_caption() -> None:
     text = to_latex(table({(MEL, CLEAN): scored(0.5)}))
 
     check_structure(text)
-    assert r"\caption{UAR: mean of folds, percent." in text
+    assert r"\caption{UAR: mean of folds, in percent." in text
     assert r"upstream & head & \multicolumn{1}{c}{clean} \\" in text
 
 
-def test_intervals_stand_behind_the_numbers_where_asked(filled: SummaryTable) -> None:
+def test_intervals_follow_the_numbers_on_request(filled: SummaryTable) -> None:
     text = to_latex(filled, intervals=True)
 
     check_structure(text)
     assert r"\underline{87.5}~{\scriptsize {[}77.5, 87.5]}" in text
-    assert "in brackets 95 \\%, bootstrap over speakers. Best in bold" in text
+    assert (
+        "95 \\% interval in brackets, by bootstrap over speakers. Best in bold" in text
+    )
     assert r"{[}" not in to_latex(filled)
 
 

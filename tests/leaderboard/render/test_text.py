@@ -73,7 +73,7 @@ def printed(table: SummaryTable, width: int = 100, *, terminal: bool = False) ->
 
 @pytest.fixture
 def filled() -> SummaryTable:
-    """Give three rows in two conditions, with an empty place of each kind."""
+    """Return three rows in two conditions, with an empty place of each kind."""
     return made(
         {
             (LAST, CLEAN): SummaryEntry("not applicable", {}, (), 0),
@@ -88,7 +88,7 @@ def filled() -> SummaryTable:
 
 @pytest.fixture
 def marked() -> SummaryTable:
-    """Give a table with a reference row, ties, ranks and few speakers."""
+    """Return a table with a reference row, ties, ranks and few speakers."""
     lower = Difference(-0.125, -0.2, -0.0312, 0.0004)
     higher = Difference(0.02, -0.01, 0.05, 0.3)
     return made(
@@ -117,8 +117,9 @@ whisper   last  UAR  100.0 [90.0, 100.0]
 chance          UAR  25.0                 25.0
                 F1   25.0                 25.0
 
-UAR and F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers
-chance: guessing, every class equally often
+UAR and F1: mean of folds, in percent; 95 % interval in brackets, by bootstrap over
+speakers
+chance: chance level, if each class is guessed equally often
 protocol probe v1 on emodb: epochs 50, standardise yes
 seeds: 0
 failed: mel x last (emodb park@0): out of memory
@@ -162,8 +163,9 @@ MARKDOWN = """\
 | chance |  | UAR | 25.0 | 25.0 |
 | chance |  | F1 | 25.0 | 25.0 |
 
-- UAR and F1: mean of folds, percent; in brackets 95 %, bootstrap over speakers
-- chance: guessing, every class equally often
+- UAR and F1: mean of folds, in percent; 95 % interval in brackets, by bootstrap over \
+speakers
+- chance: chance level, if each class is guessed equally often
 - protocol probe v1 on emodb: epochs 50, standardise yes
 - seeds: 0
 - failed: mel x last (emodb park@0): out of memory
@@ -181,18 +183,22 @@ whisper   last  UAR   89.5 [79.5, 89.5]                                1.2 [1.0,
 
 chance          UAR   25.0                          25.0
 
-UAR: mean of folds, percent; in brackets 95 %, bootstrap over speakers
-=: tied, the best is not significantly better (paired bootstrap, Holm over the rows)
-†: fewer than 10 speakers (or other units), so intervals and tests are rough
-chance: guessing, every class equally often
-ΔUAR: minus mel x mean, in points; p by paired bootstrap, Holm over the rows
-Δ -: not tested on the same utterances as the reference, or on one speaker only
-rank: mean by UAR over 4 columns, 1 corpus (probe v1), 1 is best; more than 0.9 apart is
-significant (5 %)
+UAR: mean of folds, in percent; 95 % interval in brackets, by bootstrap over speakers
+=: not significantly below the best row (paired bootstrap test, Holm's correction over
+the rows)
+†: fewer than 10 speakers (or other units of independence), so intervals and tests are
+only approximate
+chance: chance level, if each class is guessed equally often
+ΔUAR: difference from mel x mean, in percentage points; p from a paired bootstrap test,
+with Holm's correction over the rows
+Δ -: no comparison, since the row and the reference were tested on different utterances,
+or on one speaker only
+rank: mean rank by UAR over 4 columns of 1 corpus (probe v1), 1 is best; mean ranks that
+differ by more than 0.9 are significantly different (5 %)
 protocol probe v1 on emodb: epochs 50, standardise yes
 """
 CSV = """\
-upstream,head,corpus,condition,protocol,metric,status,value,low,high,folds,chance,\
+upstream,downstream,corpus,condition,protocol,metric,status,value,low,high,folds,chance,\
 seeds,utterances,units,tied,difference,difference_low,difference_high,p,rank,rank_low,\
 rank_high,flags
 mel,last,emodb,clean,probe v1,uar,done,0.75,0.65,0.75,mean,0.25,0,535,4,False,\
@@ -209,7 +215,7 @@ def test_the_table_for_a_terminal(filled: SummaryTable) -> None:
     assert printed(filled, width=88) == TERMINAL
 
 
-def test_columns_that_do_not_fit_stand_below(filled: SummaryTable) -> None:
+def test_columns_that_do_not_fit_are_in_a_table_below(filled: SummaryTable) -> None:
     assert printed(filled, width=55).partition("\nUAR")[0] == NARROW
 
 
@@ -238,7 +244,9 @@ def test_the_table_in_csv(marked: SummaryTable) -> None:
     assert to_csv(marked) == CSV
 
 
-def test_marks_differences_and_ranks_are_explained_below(marked: SummaryTable) -> None:
+def test_marks_differences_and_ranks_are_explained_below_the_table(
+    marked: SummaryTable,
+) -> None:
     assert printed(marked, width=88) == MARKED
 
 
@@ -264,14 +272,14 @@ def test_fewer_than_ten_units_are_marked(units: int, mark: str) -> None:
     assert text.splitlines()[0].endswith(f"| emodb clean{mark} |")
 
 
-def test_ranks_that_no_test_tells_apart_are_said_not_to_differ(
+def test_a_note_says_where_no_two_ranks_differ_significantly(
     marked: SummaryTable,
 ) -> None:
     alike = replace(marked, ranks=replace(RANKS, groups=[[WHISPER, MEAN]]))
 
     text = printed(alike)
 
-    assert "none differ significantly (5 %)\n" in text
+    assert "no two rows differ significantly (5 %) " in " ".join(text.split())
 
 
 # A number with its interval, and a p-value behind a difference.
@@ -351,7 +359,7 @@ def test_all_forms_carry_the_same_numbers() -> None:
 
 
 def forms(table: SummaryTable) -> Iterator[str]:
-    """Give the forms that people read, as plain text."""
+    """Return the forms that people read, as plain text."""
     yield printed(table, width=400)
     yield to_markdown(table)
     text = to_latex(table, intervals=True).replace(r"~{\scriptsize {[}", " [")
@@ -399,7 +407,7 @@ def test_all_forms_carry_the_same_chance_and_the_same_mark_of_pooled_folds() -> 
     for text in (terminal, markdown, latex):
         assert "park@0\N{DOUBLE DAGGER}" in text
         assert "clean\N{DOUBLE DAGGER}" not in text
-        assert "\N{DOUBLE DAGGER}: over all folds together (pooled)" in text
+        assert "\N{DOUBLE DAGGER}: computed over all folds together (pooled)" in text
     assert "chance          UAR  25.0               33.0\n" in terminal
     assert "                F1   20.0               31.0\n" in terminal
     assert "| chance |  | UAR | 25.0 | 33.0 |\n" in markdown
@@ -407,13 +415,13 @@ def test_all_forms_carry_the_same_chance_and_the_same_mark_of_pooled_folds() -> 
     assert "chance &  & 25.0 & 20.0 & 33.0 & 31.0 " in latex
 
 
-def test_where_all_folds_are_pooled_the_caption_does_not_speak_of_their_mean() -> None:
+def test_where_all_folds_are_pooled_the_caption_says_so() -> None:
     table = made({(MEAN, CLEAN): replace(scored(0.5), pooled=True)})
 
-    assert "UAR: all folds together, percent" in to_markdown(table)
+    assert "UAR: all folds together, in percent" in to_markdown(table)
 
 
-def test_a_chance_is_that_of_what_most_rows_were_tested_on() -> None:
+def test_the_chance_level_is_that_of_most_rows() -> None:
     entries = {
         (row, CLEAN): replace(scored(0.5), chance={"uar": chance})
         for row, chance in ((LAST, 0.3), (MEAN, 0.25), (WHISPER, 0.25))
@@ -422,7 +430,7 @@ def test_a_chance_is_that_of_what_most_rows_were_tested_on() -> None:
     assert made(entries).chance(CLEAN, "uar") == 0.25
 
 
-def test_json_holds_what_stands_below_the_table(marked: SummaryTable) -> None:
+def test_json_has_the_notes_below_the_table(marked: SummaryTable) -> None:
     content = json.loads(to_json(replace(marked, notes=["seeds: 0"])))
 
     mean = {"upstream": "mel", "downstream": "mean"}
@@ -461,7 +469,7 @@ def test_the_best_is_bold_on_a_terminal(filled: SummaryTable) -> None:
     assert "\x1b[1m87.5" not in text
 
 
-def test_ties_are_what_a_reader_cannot_tell_apart() -> None:
+def test_numbers_with_equal_digits_are_equally_good() -> None:
     values = {LAST: 0.87501, MEAN: 0.87498, WHISPER: 0.87444}
 
     text = to_markdown(
@@ -472,7 +480,7 @@ def test_ties_are_what_a_reader_cannot_tell_apart() -> None:
     assert "| 87.4 [77.4, 87.4] |" in text
 
 
-def test_protocols_split_a_column_and_stand_in_its_head() -> None:
+def test_protocols_split_a_column_and_are_in_its_header() -> None:
     paper = replace(CLEAN, protocol="paper v1")
 
     text = printed(made({(MEAN, paper): scored(0.5), (WHISPER, CLEAN): scored(0.6)}))
@@ -484,19 +492,19 @@ def test_protocols_split_a_column_and_stand_in_its_head() -> None:
     ]
 
 
-def test_several_seeds_are_said_to_be_in_the_intervals() -> None:
+def test_a_note_says_that_intervals_include_several_seeds() -> None:
     entry = replace(scored(0.5), seeds=(0, 1))
 
-    text = printed(made({(MEAN, CLEAN): entry}))
+    text = " ".join(printed(made({(MEAN, CLEAN): entry})).split())
 
-    assert "bootstrap over speakers, with the spread of the seeds\n" in text
+    assert "bootstrap over speakers, including the variance over seeds " in text
 
 
 def test_one_speaker_is_shown_without_an_interval() -> None:
     text = to_markdown(made({(MEAN, CLEAN): scored(0.5, units=1, low=None, high=None)}))
 
     assert "| **50.0 [-]** |" in text
-    assert "\n- \\[-\\]: one speaker, so no interval\n" in text
+    assert "\n- \\[-\\]: no interval, since there is only one speaker\n" in text
     assert "†" not in text
 
 
@@ -515,7 +523,7 @@ def test_names_from_results_are_data_in_every_form() -> None:
     rows = [line.split() for line in for_terminal.splitlines()]
     assert [shown, "[link=x]y", "UAR"] in [row[:3] for row in rows]
     assert f"{shown} # c [/nothing]\n" in for_terminal
-    assert f"minus {shown} # c x [link=x]y, in points" in for_terminal
+    assert f"difference from {shown} # c x [link=x]y, in percentage" in for_terminal
     assert rows[0] == ["[bold]|", "emodb"]
     assert "\x1b" not in for_terminal + markdown
     escaped = (

@@ -30,7 +30,7 @@ def test_a_stored_metric_is_reported_and_computed_again(lab: Path, out: Path) ->
     found = merge([lab], out)
 
     assert found.recomputed == [
-        f"{folder}: uar.mean is 0.99, and by its predictions 0.875"
+        f"{folder}: uar.mean is 0.99, but 0.875 from the predictions"
     ]
     written = json.loads((out / folder.name / "result.json").read_text())
     assert written["metrics"]["uar"]["mean"] == 0.875
@@ -44,7 +44,7 @@ def test_metrics_that_are_not_there_are_reported(lab: Path, out: Path) -> None:
     found = merge([lab], out)
 
     assert found.recomputed == [
-        f"{folder}: uar.mean is None, and by its predictions 1.0"
+        f"{folder}: uar.mean is None, but 1.0 from the predictions"
     ]
 
 
@@ -55,13 +55,13 @@ def tampered(found: Predictions) -> Predictions:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"found": tampered(predictions())}, "not the most probable one of 8"),
+        ({"found": tampered(predictions())}, "not the most probable one in 8"),
         ({"found": predictions(folds=tuple("12112222"))}, "'ann' is tested in the"),
         (
             {"protocol": {"folds": {"1": {"test": 4}, "2": {"test": 5}}}},
-            "utterances by fold are {'1': 4, '2': 4}, and by its protocol",
+            "the folds hold {'1': 4, '2': 4} utterances, but the protocol says",
         ),
-        ({"protocol": {"folds": "none"}}, "and by its protocol {}"),
+        ({"protocol": {"folds": "none"}}, "but the protocol says {}"),
         ({"provenance": {"corpus": None}}, "provenance.corpus is missing"),
         (
             {"condition": "park@0", "provenance": {"noise": None}},
@@ -69,13 +69,13 @@ def tampered(found: Predictions) -> Predictions:
         ),
         (
             {"protocol_details": {**details(), "digest": "ab" * 16}},
-            "digest is not that of what",
+            "digest of the protocol does not match",
         ),
-        ({"provenance": {"finished": "soon"}}, "finished is no ISO 8601 time"),
+        ({"provenance": {"finished": "soon"}}, "finished is not an ISO 8601 time"),
         ({"condition": "park"}, "neither clean nor NOISE@SNR"),
     ],
 )
-def test_a_result_that_contradicts_itself_is_refused_whatever_is_asked(
+def test_an_inconsistent_result_is_refused_even_with_separate(
     lab: Path, out: Path, changes: dict[str, Any], said: str
 ) -> None:
     folder = add(lab, **changes)
@@ -85,7 +85,7 @@ def test_a_result_that_contradicts_itself_is_refused_whatever_is_asked(
     lines = str(caught.value).split("\n  ")
 
     assert any(line.startswith(f"{folder}: ") and said in line for line in lines)
-    assert lines[-1] == "repair what is damaged, or leave it out"
+    assert lines[-1] == "repair the results above, or merge without them"
 
 
 def test_probabilities_that_are_no_distribution_are_refused(

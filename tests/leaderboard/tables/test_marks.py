@@ -42,7 +42,7 @@ def test_a_suspect_number_is_marked_and_the_mark_explained(table: SummaryTable) 
 
     assert shown.count("50.0! [") == 2  # both metrics
     assert "100.0! " not in shown
-    assert "!: something makes the head suspect" in shown
+    assert "!: the training of this head is suspect" in shown
     for flag in ("dead head", "learned by heart"):
         assert f"{flag}, {MEANINGS[flag]}: mel x bigru (emodb park@0)" in shown
 
@@ -77,9 +77,7 @@ def test_a_flag_of_any_seed_marks_their_mean(root: Path, add: Add) -> None:
     assert list(entry.flags) == ["dead head"]
 
 
-def test_a_flag_that_nobody_knows_is_refused_by_the_name_of_its_folder(
-    root: Path, add: Add
-) -> None:
+def test_an_unknown_flag_is_refused_with_its_folder(root: Path, add: Add) -> None:
     folder = add(notes={"flags": {"1": ["it looked at me"]}})
 
     with pytest.raises(BadResult, match=r"notes.flags: 'it looked at me'") as caught:
@@ -88,5 +86,5 @@ def test_a_flag_that_nobody_knows_is_refused_by_the_name_of_its_folder(
     assert str(folder) in str(caught.value)
 
 
-def test_the_kind_of_a_flag_stands_before_its_colon() -> None:
+def test_the_kind_of_a_flag_is_before_its_colon() -> None:
     assert kind_of("input scale: the features of mel: far") == "input scale"

@@ -13,7 +13,7 @@ HAS = "that training also has"
 Add = Callable[..., Path]
 
 
-def test_what_training_and_test_share_is_said_once_for_each_corpus(
+def test_the_overlap_of_training_and_test_set_is_named_once_for_each_corpus(
     root: Path, add: Add
 ) -> None:
     told = {"utterances": 8, "speakers": 0, "texts": 8, "without_text": 0}
@@ -31,9 +31,7 @@ def test_what_training_and_test_share_is_said_once_for_each_corpus(
     assert not any(line.startswith("old") for line in lines)
 
 
-def test_protocols_are_named_where_they_share_other_things(
-    root: Path, add: Add
-) -> None:
+def test_protocols_with_another_overlap_are_named(root: Path, add: Add) -> None:
     told = {"utterances": 8, "speakers": 0, "texts": 8, "without_text": 0}
     add(notes={"overlap": told})
     add(protocol="probe+dev", notes={"overlap": told | {"texts": 3}})
@@ -46,9 +44,7 @@ def test_protocols_are_named_where_they_share_other_things(
     ]
 
 
-def test_counts_that_are_none_are_refused_by_the_name_of_their_folder(
-    root: Path, add: Add
-) -> None:
+def test_a_malformed_overlap_is_refused_with_its_folder(root: Path, add: Add) -> None:
     folder = add(notes={"overlap": {"utterances": "many"}})
 
     with pytest.raises(BadResult, match=r"notes.overlap: not an object of") as caught:
@@ -62,14 +58,16 @@ def test_counts_that_are_none_are_refused_by_the_name_of_their_folder(
     [
         (["probe v1 on a: noise x; unit speaker"], "speakers"),
         (["probe v1"], "speakers"),
-        (["p: noise x; unit utterance (its ...)"], "the unit that a protocol names"),
+        (["p: noise x; unit utterance (its ...)"], "the unit that the protocol names"),
         (
             ["p: noise x; unit speaker", "p: noise x; unit dialogue"],
-            "speakers, or the unit that a protocol names",
+            "speakers, or the unit that the protocol names",
         ),
     ],
 )
-def test_a_unit_that_is_no_speaker_is_never_called_one(
+def test_a_unit_that_is_not_a_speaker_is_never_called_a_speaker(
     lines: list[str], over: str
 ) -> None:
-    assert brackets_note(lines, []) == f"in brackets 95 %, bootstrap over {over}"
+    note = brackets_note(lines, [])
+
+    assert note == f"95 % interval in brackets, by bootstrap over {over}"

@@ -29,11 +29,12 @@ from nserbench.leaderboard.analysis.robustness_measures import (
     slope,
 )
 from nserbench.leaderboard.analysis.statistics import Sample
-from nserbench.leaderboard.reading.counts import Column, Row, read_tallies
+from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.render.robustness_sheet import (
     robustness_csv,
     robustness_json,
-    robustness_sheet,
+    robustness_layout,
 )
 from nserbench.leaderboard.render.text import print_table, to_latex, to_markdown
 from nserbench.leaderboard.tables.robustness import robustness_table
@@ -46,7 +47,7 @@ PARK = RobustnessColumn("emodb", ("park",), "probe v1", (0.0, 5.0))
 
 def printed(table: RobustnessTable, width: int = 100) -> str:
     file = io.StringIO()
-    print_table(robustness_sheet(table), Console(width=width, file=file))
+    print_table(robustness_layout(table), Console(width=width, file=file))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
@@ -57,7 +58,7 @@ def sample(value: float, *drawn: float, units: int = 10) -> Sample:
 
 @pytest.fixture
 def filled(root: Path, add: Add) -> Path:
-    """Give two rows on clean speech and in two noises at two SNRs.
+    """Return two rows on clean speech and in two noises at two SNRs.
 
     UAR of mel in the park: 0.75 at 0 dB, 0.875 at 5 dB.
     """
@@ -134,11 +135,11 @@ def test_the_example_of_the_docs_follows_from_the_papers_tables() -> None:
     assert f"mCE is {mce:.1f} and the relative mCE {relative_mce:.1f}." in page
 
 
-def test_a_reference_that_loses_nothing_measures_nothing() -> None:
+def test_a_reference_without_a_loss_gives_no_relative_error() -> None:
     assert ratio(sample(0.2, 0.1, 0.3), sample(0.0, 0.1, 0.1)) is None
 
 
-def test_there_is_no_interval_where_the_reference_may_lose_nothing() -> None:
+def test_there_is_no_interval_if_that_of_the_reference_includes_0() -> None:
     found = ratio(sample(0.2, 0.1, 0.3), sample(0.1, 0.2, 0.0))
 
     assert found is not None
@@ -167,7 +168,7 @@ def test_the_interval_of_the_relative_error_is_fiellers() -> None:
     assert np.ptp(wanted) < 0.15  # it would be 0.24, were nothing common to both
 
 
-def test_seeds_that_differ_widen_the_intervals(root: Path, add: Add) -> None:
+def test_the_variance_over_seeds_widens_the_intervals(root: Path, add: Add) -> None:
     half = "10101010"  # of every speaker, so that all draws are alike
     for upstream, seed, noisy in (
         ("mel", 0, half),
@@ -194,14 +195,16 @@ def test_seeds_that_differ_widen_the_intervals(root: Path, add: Add) -> None:
     assert unsteady.low < 0
 
 
-def test_snrs_with_other_seeds_make_no_curve(root: Path, add: Add) -> None:
+def test_snrs_with_different_seeds_are_not_joined_to_a_curve(
+    root: Path, add: Add
+) -> None:
     for condition, seed in (("park@0", 0), ("park@5", 1), ("human@0", 0)):
         add(condition=condition, seed=seed)
     add(condition="human@5", seed=0)
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("human",)]
+    assert [place.noises for place in table.columns] == [("human",)]
 
 
 def test_measures_are_taken_from_the_curve_over_the_snr(filled: Path) -> None:
@@ -255,7 +258,7 @@ def test_the_snrs_share_their_draws(root: Path, add: Add) -> None:
         assert one.high - one.low == pytest.approx(2 * spans[kind] * unseen(8, 3))
 
 
-def test_intervals_hold_the_value(filled: Path) -> None:
+def test_intervals_contain_the_value(filled: Path) -> None:
     table = robustness_table(filled, ["uar", "f1_macro"])
 
     estimates = [
@@ -275,7 +278,7 @@ def test_one_speaker_gives_no_interval(root: Path, add: Add) -> None:
     text = printed(robustness_table(root, ["uar"]))
 
     assert "100.0 [-]" in text
-    assert "\n[-]: no interval, with one speaker" in text
+    assert "\n[-]: no interval, since there is only one speaker" in text
 
 
 def test_the_worst_class_is_that_with_the_lowest_recall(filled: Path) -> None:
@@ -284,7 +287,7 @@ def test_the_worst_class_is_that_with_the_lowest_recall(filled: Path) -> None:
     assert entry.worst == WorstClass("neutral", 0.75)
 
 
-def test_a_class_that_nobody_speaks_is_not_the_worst(root: Path, add: Add) -> None:
+def test_a_class_without_utterances_is_not_the_worst(root: Path, add: Add) -> None:
     classes = ("anger", "joy", "neutral")
     labels = np.array([0, 2, 0, 2])
     spoken = Predictions(
@@ -391,7 +394,7 @@ def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximatio
         add(upstream, condition=f"park@{snr}", predictions=many(random, 0.6))
     tallies = {
         (tally.row, tally.column.condition): tally.counts.resampled()
-        for tally in read_tallies(root)
+        for tally in read_counted_results(root)
     }
 
     def drawn(row: Row) -> tuple[float, np.ndarray]:
@@ -426,7 +429,9 @@ def test_without_clean_speech_there_is_a_corruption_error_and_no_relative_one(
     assert ("uar", "relative") not in measured
 
 
-def test_a_reference_without_an_error_measures_none(root: Path, add: Add) -> None:
+def test_a_reference_without_errors_gives_no_corruption_error(
+    root: Path, add: Add
+) -> None:
     for upstream, snr in product(("mel", "whisper"), (0, 5)):
         right = "11111111" if upstream == "mel" else "11101110"
         add(upstream, condition=f"park@{snr}", right=right)
@@ -434,8 +439,8 @@ def test_a_reference_without_an_error_measures_none(root: Path, add: Add) -> Non
     table = robustness_table(root, ["uar"], reference=MEL)
 
     assert ("uar", "corruption") not in table.entries[WHISPER, PARK].measured
-    notes = robustness_sheet(table).notes
-    assert any("(CE): no result of the reference" in line for line in notes)
+    notes = robustness_layout(table).notes
+    assert any("(CE): the reference has no result" in line for line in notes)
 
 
 def test_a_reference_without_noise_is_said_to_be_missing(root: Path, add: Add) -> None:
@@ -446,21 +451,23 @@ def test_a_reference_without_noise_is_said_to_be_missing(root: Path, add: Add) -
     text = printed(robustness_table(root, ["uar"], reference=WHISPER))
 
     assert re.search(r"UAR rCE +-\n", text)
-    assert "and with the same seeds, of the row or" in text
+    assert "the row or the reference has no result on clean speech" in " ".join(
+        text.split()
+    )
 
 
-def test_without_clean_speech_no_loss_is_told(root: Path, add: Add) -> None:
+def test_without_clean_speech_there_is_no_loss(root: Path, add: Add) -> None:
     for condition in ("park@0", "park@5"):
         add(condition=condition)
 
     text = printed(robustness_table(root, ["uar"]))
 
     assert re.search(r"UAR lost +-\n", text)
-    below = "-: no clean result on the same utterances and with the same seeds\n"
+    below = "-: no result on clean speech with the same utterances and seeds\n"
     assert f"\n{below}" in text
 
 
-def test_clean_speech_of_other_utterances_tells_no_loss(root: Path, add: Add) -> None:
+def test_clean_speech_of_other_utterances_gives_no_loss(root: Path, add: Add) -> None:
     add(condition="clean", right="111111")
     for condition in ("park@0", "park@5"):
         add(condition=condition)
@@ -470,7 +477,7 @@ def test_clean_speech_of_other_utterances_tells_no_loss(root: Path, add: Add) ->
     assert ("uar", "loss") not in entry.measured
 
 
-def test_a_reference_on_other_utterances_measures_nothing(root: Path, add: Add) -> None:
+def test_a_reference_on_other_utterances_is_not_compared(root: Path, add: Add) -> None:
     for upstream, right in (("mel", "11111100"), ("whisper", "111100")):
         add(upstream, condition="clean", right="1" * len(right))
         for condition in ("park@0", "park@5"):
@@ -485,9 +492,9 @@ def test_a_reference_on_other_utterances_measures_nothing(root: Path, add: Add) 
 def test_several_noises_are_averaged(filled: Path) -> None:
     table = robustness_table(filled, ["uar"])
 
-    noises = [place.noises for place in table.places]
+    noises = [place.noises for place in table.columns]
     assert noises == [("human",), ("park",), ("human", "park")]
-    each = [table.entries[WHISPER, place] for place in table.places]
+    each = [table.entries[WHISPER, place] for place in table.columns]
     human, park, mean = (entry.measured["uar", "area"].value for entry in each)
     assert mean == pytest.approx((human + park) / 2)
 
@@ -499,13 +506,13 @@ def test_other_snrs_are_another_column(root: Path, add: Add) -> None:
 
     table = robustness_table(root, ["uar"])
 
-    assert [table.heads[place] for place in table.places] == [
+    assert [table.headers[place] for place in table.columns] == [
         ("emodb", "park", "-5, 0, 5 dB"),
         ("emodb", "park", "0, 5 dB"),
     ]
     assert set(table.entries) == {
-        (WHISPER, table.places[0]),
-        (MEL, table.places[1]),
+        (WHISPER, table.columns[0]),
+        (MEL, table.columns[1]),
     }
 
 
@@ -531,7 +538,7 @@ def test_noises_on_other_utterances_are_not_averaged(root: Path, add: Add) -> No
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("human",), ("park",)]
+    assert [place.noises for place in table.columns] == [("human",), ("park",)]
 
 
 def test_noises_at_other_snrs_are_not_averaged(root: Path, add: Add) -> None:
@@ -540,20 +547,25 @@ def test_noises_at_other_snrs_are_not_averaged(root: Path, add: Add) -> None:
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("park",), ("human",)]
+    assert [place.noises for place in table.columns] == [("park",), ("human",)]
 
 
-def test_a_noise_at_one_snr_is_left_out_and_named(root: Path, add: Add) -> None:
+def test_a_noise_at_one_snr_is_missing_and_named(root: Path, add: Add) -> None:
     for condition in ("clean", "park@0", "park@5", "human@0"):
         add(condition=condition)
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("park",)]
-    assert table.notes[-1] == "emodb human: one SNR only, so left out (mel x mean)"
+    assert [place.noises for place in table.columns] == [("park",)]
+    assert (
+        table.notes[-1]
+        == "emodb human: tested at one SNR only, so missing here (mel x mean)"
+    )
 
 
-def test_snrs_on_different_utterances_make_no_curve(root: Path, add: Add) -> None:
+def test_snrs_on_different_utterances_are_not_joined_to_a_curve(
+    root: Path, add: Add
+) -> None:
     add(condition="human@0")
     add(condition="human@5")
     add(condition="park@0")
@@ -561,7 +573,7 @@ def test_snrs_on_different_utterances_make_no_curve(root: Path, add: Add) -> Non
 
     table = robustness_table(root, ["uar"])
 
-    assert [place.noises for place in table.places] == [("human",)]
+    assert [place.noises for place in table.columns] == [("human",)]
     assert table.notes[-1].startswith("emodb park: the SNRs were tested on different")
 
 
@@ -582,7 +594,7 @@ def test_an_empty_folder_is_a_users_error(tmp_path: Path) -> None:
         robustness_table(tmp_path, ["uar"])
 
 
-def test_a_choice_that_flatters_is_named_above_its_numbers(
+def test_a_selection_warning_is_in_the_header_of_its_column(
     root: Path, add: Add
 ) -> None:
     for condition in ("park@0", "park@5"):
@@ -590,7 +602,7 @@ def test_a_choice_that_flatters_is_named_above_its_numbers(
 
     table = robustness_table(root, ["uar"])
 
-    assert table.heads[table.places[0]][-1] == "chosen on test"
+    assert table.headers[table.columns[0]][-1] == "chosen on test"
 
 
 def test_the_table_for_a_terminal(filled: Path) -> None:
@@ -599,7 +611,7 @@ def test_the_table_for_a_terminal(filled: Path) -> None:
     assert [re.split(r"  +", line.strip()) for line in lines[:3]] == [
         ["emodb", "emodb"],
         ["human†", "park†"],
-        ["upstream", "downstream", "0, 5 dB", "0, 5 dB"],
+        ["upstream", "head", "0, 5 dB", "0, 5 dB"],
     ]
     assert [line[:27].rstrip() for line in lines[4:8]] == [
         "mel       mean  UAR area",
@@ -609,25 +621,25 @@ def test_the_table_for_a_terminal(filled: Path) -> None:
     ]
 
 
-def test_the_best_is_marked_where_losing_little_is_not_being_bad(filled: Path) -> None:
-    text = to_markdown(robustness_sheet(robustness_table(filled, ["uar"])))
+def test_the_best_is_marked_only_for_area_and_worst_class(filled: Path) -> None:
+    text = to_markdown(robustness_layout(robustness_table(filled, ["uar"])))
 
     bold = {line.split("|")[3].strip() for line in text.splitlines() if "**" in line}
     assert bold == {"UAR area", "worst class"}
 
 
-def test_what_the_measures_are_is_said_below(filled: Path) -> None:
+def test_the_measures_are_explained_below_the_table(filled: Path) -> None:
     text = printed(robustness_table(filled, ["uar"], reference=MEL))
 
     below = text.partition("\n\n")[2]
     for title in ("†", "area", "/dB", "CE", "rCE", "worst class"):
         assert f"\n{title}: " in below
-    assert "in percent of what mel x mean loses" in " ".join(below.split())
+    assert "in percent of the loss of mel x mean" in " ".join(below.split())
     assert "protocol probe v1 on emodb: epochs 50, standardise yes\n" in below
 
 
 def in_json(table: RobustnessTable) -> Iterator[str]:
-    """Give the numbers of one place after another, as tables write them."""
+    """Return the numbers of one place after another, as tables write them."""
     for row in json.loads(robustness_json(table))["rows"]:
         digits = 2 if row["measure"] == "slope" else 1
         value, low, high = (
@@ -641,7 +653,9 @@ def in_json(table: RobustnessTable) -> Iterator[str]:
 
 
 def in_markdown(table: RobustnessTable) -> list[list[str]]:
-    lines = to_markdown(robustness_sheet(table)).split("\n| chance")[0].splitlines()[2:]
+    lines = (
+        to_markdown(robustness_layout(table)).split("\n| chance")[0].splitlines()[2:]
+    )
     cells = (line.strip("|").split("|")[3:] for line in lines)
     return [[cell.strip(" *") for cell in line] for line in cells]
 
@@ -670,7 +684,7 @@ def test_chance_and_pooled_folds_are_shown_as_in_the_leaderboard(
 
 
 def in_latex(table: RobustnessTable) -> Iterator[str]:
-    text = to_latex(robustness_sheet(table), intervals=True)
+    text = to_latex(robustness_layout(table), intervals=True)
     body = text.partition("\\midrule\n")[2].partition("\\midrule")[0]
     bare = re.sub(r"\\(textbf|underline){([^}]*)}", r"\2", body.replace("{[}", "["))
     bare = re.sub(r"~{\\scriptsize ([^}]*)}", r" \1", bare).replace("$", "")
@@ -716,7 +730,7 @@ def test_names_are_data_in_every_form(root: Path, add: Add) -> None:
         add(r"\input{x}<b>|", corpus="[bold]&", condition=f"[i]|@{snr}")
     table = robustness_table(root, ["uar"])
 
-    markdown, latex = (to(robustness_sheet(table)) for to in (to_markdown, to_latex))
+    markdown, latex = (to(robustness_layout(table)) for to in (to_markdown, to_latex))
 
     assert r"| \\input{x}&lt;b&gt;\| |" in markdown
     assert r"\textbackslash{}input\{x\}\textless{}b\textgreater{}\textbar{} &" in latex

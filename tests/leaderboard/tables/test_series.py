@@ -7,8 +7,8 @@ import pytest
 
 from nserbench.benchmark.results.result import read_results
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import Column, Row, place
-from nserbench.leaderboard.reading.latest import shown
+from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
+from nserbench.leaderboard.reading.latest import latest_results
 from nserbench.leaderboard.tables.series import (
     CostPoint,
     Point,
@@ -16,9 +16,9 @@ from nserbench.leaderboard.tables.series import (
     costs,
     layer_curves,
     layer_weights,
-    pareto,
+    on_pareto_front,
     snr_curves,
-    understood,
+    wer_points,
 )
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
@@ -32,7 +32,7 @@ def table(root: Path) -> SummaryTable:
     return summary_table(root, ["uar", "f1_macro"])
 
 
-def test_an_snr_curve_holds_the_scores_of_the_table_from_low_to_high_level(
+def test_an_snr_curve_has_the_scores_of_the_table_from_low_to_high_snr(
     root: Path, add: Add
 ) -> None:
     for snr, right in (("10", "11111110"), ("-5", "10101010"), ("0", "11101110")):
@@ -40,7 +40,7 @@ def test_an_snr_curve_holds_the_scores_of_the_table_from_low_to_high_level(
 
     (curve,) = snr_curves(table(root), "uar")
 
-    assert (curve.row, curve.place, curve.group) == (MEL, PARK, "")
+    assert (curve.row, curve.column, curve.group) == (MEL, PARK, "")
     assert [point.x for point in curve.points] == [-5, 0, 10]
     for point in curve.points:
         column = Column("emodb", f"park@{point.x:g}", "probe v1")
@@ -64,9 +64,7 @@ def test_each_row_corpus_noise_and_protocol_has_its_own_snr_curve(
     assert len(snr_curves(table(root), "uar")) == 6
 
 
-def test_clean_speech_and_cells_that_are_not_done_are_no_points(
-    root: Path, add: Add
-) -> None:
+def test_clean_speech_and_unfinished_cells_are_not_points(root: Path, add: Add) -> None:
     add()
     add(condition="park@0")
     add(condition="park@5", right=None, status="failed", reason="no room")
@@ -76,7 +74,7 @@ def test_clean_speech_and_cells_that_are_not_done_are_no_points(
     assert [point.x for point in curve.points] == [0]
 
 
-def test_single_layers_fold_into_a_curve_for_each_upstream_group_and_column(
+def test_single_layers_form_a_curve_for_each_upstream_group_and_column(
     root: Path, add: Add
 ) -> None:
     for layer, right in ((10, "11111110"), (9, "11101110"), (0, "10101010")):
@@ -88,7 +86,7 @@ def test_single_layers_fold_into_a_curve_for_each_upstream_group_and_column(
     first, *others = layer_curves(table(root), "uar")
 
     assert (first.row, first.group) == (Row("whisper", "single"), "decoder")
-    found = {(one.row.upstream, one.group, one.place.condition) for one in others}
+    found = {(one.row.upstream, one.group, one.column.condition) for one in others}
     assert found == {
         ("whisper", "encoder", "clean"),
         ("whisper", "encoder", "park@0"),
@@ -133,7 +131,7 @@ def test_a_confusion_counts_the_answers_of_all_folds_and_seeds(
     assert found.matrix.tolist() == [[7, 1], [1, 7]]
 
 
-def test_the_newest_result_of_a_seed_stands(root: Path, add: Add) -> None:
+def test_the_newest_result_of_a_seed_is_shown(root: Path, add: Add) -> None:
     add(right="00000000")
     add(right="11111111", provenance={"commit": "b"}, digest="1" * 10)
 
@@ -142,19 +140,17 @@ def test_the_newest_result_of_a_seed_stands(root: Path, add: Add) -> None:
     assert found.matrix.tolist() == [[4, 0], [0, 4]]
 
 
-def test_a_newer_failure_hides_an_older_answer_as_in_the_table(
+def test_a_newer_failure_replaces_an_older_result_as_in_the_table(
     root: Path, add: Add
 ) -> None:
     add()
     add(right=None, status="failed", reason="no room", digest="1" * 10)
 
-    assert shown(read_results(root)) == {}
+    assert latest_results(read_results(root)) == {}
     assert table(root).entries[MEL, CLEAN].status == "failed"
 
 
-def test_the_newest_is_the_last_instant_whatever_its_offset(
-    root: Path, add: Add
-) -> None:
+def test_the_newest_result_is_found_across_time_zones(root: Path, add: Add) -> None:
     add(right="11111111", provenance={"finished": "2026-01-01T10:00:00+00:00"})
     # 03:00 in UTC, though its text sorts behind the other's.
     older = {"finished": "2026-01-01T12:00:00+09:00", "commit": "b"}
@@ -166,41 +162,45 @@ def test_the_newest_is_the_last_instant_whatever_its_offset(
     assert table(root).entries[MEL, CLEAN].scores["uar"].value == 1
 
 
-def test_seeds_of_one_instant_are_chosen_as_in_the_table(root: Path, add: Add) -> None:
+def test_seeds_finished_at_the_same_time_are_chosen_as_in_the_table(
+    root: Path, add: Add
+) -> None:
     at_once = {"finished": "2026-01-01T10:00:00+00:00"}
     add(right="11110000", provenance=at_once)
     add(right="1111", provenance=at_once, seed=1)
 
-    ((_, kept),) = shown(read_results(root)).items()
+    ((_, kept),) = latest_results(read_results(root)).items()
 
     assert tuple(one.seed for one in kept) == table(root).entries[MEL, CLEAN].seeds
 
 
-def test_a_seed_tested_on_other_utterances_is_left_out(root: Path, add: Add) -> None:
+def test_a_seed_tested_on_other_utterances_is_not_averaged(
+    root: Path, add: Add
+) -> None:
     add(right="1111")
     add(right="11111111", seed=1)
 
-    ((_, (kept,)),) = shown(read_results(root)).items()
+    ((_, (kept,)),) = latest_results(read_results(root)).items()
 
     assert kept.seed == 1
 
 
-def test_results_stand_where_the_table_has_them(root: Path, add: Add) -> None:
+def test_results_have_the_row_and_column_of_the_table(root: Path, add: Add) -> None:
     add(condition="park@0")
     add(version=2)
     add("whisper", "last", protocol_details={"name": "probe"}, corpus="casia")
 
-    assert {place(one) for one in read_results(root)} == set(table(root).entries)
+    assert {row_and_column(one) for one in read_results(root)} == set(
+        table(root).entries
+    )
 
 
-def test_understanding_sets_the_error_rate_beside_the_metric(
-    root: Path, add: Add
-) -> None:
+def test_a_wer_point_has_the_error_rate_and_the_metric(root: Path, add: Add) -> None:
     for seed, rate in enumerate((0.25, 0.35)):
         add(recognition={"measure": "WER", "rate": rate}, seed=seed, right="11111110")
     add("wavlm")
 
-    (found,) = understood(table(root), read_results(root), "f1_macro")
+    (found,) = wer_points(table(root), read_results(root), "f1_macro")
 
     score = table(root).entries[MEL, CLEAN].scores["f1_macro"]
     assert (found.row, found.column, found.measure) == (MEL, CLEAN, "WER")
@@ -208,11 +208,11 @@ def test_understanding_sets_the_error_rate_beside_the_metric(
     assert (found.value, found.low, found.high) == (score.value, score.low, score.high)
 
 
-def test_understanding_may_be_measured_from_clean_speech(root: Path, add: Add) -> None:
+def test_a_wer_point_may_compare_with_clean_speech(root: Path, add: Add) -> None:
     add(recognition={"measure": "WER", "rate": 2.0}, right="11111110")
     add(condition="park@0", recognition={"clean_match_error": 0.4}, right="11111100")
 
-    (found,) = understood(table(root), read_results(root), "f1_macro", "clean")
+    (found,) = wer_points(table(root), read_results(root), "f1_macro", "clean")
 
     assert found.column.condition == "park@0"
     assert (found.rate, found.measure) == (0.4, "match error from clean")
@@ -234,7 +234,9 @@ def test_a_cost_is_the_time_of_extraction_and_training_over_seeds(
     assert (found.trainable_parameters, found.frozen_parameters) == (324, None)
 
 
-def test_the_cost_of_a_tuned_upstream_contains_its_tuning(root: Path, add: Add) -> None:
+def test_the_cost_of_a_fine_tuned_upstream_includes_fine_tuning(
+    root: Path, add: Add
+) -> None:
     spent = {"extraction_seconds": 1.0, "training_seconds": 2.0}
     add(costs={**spent, "tuning_seconds": 3600.0})
     add("wavlm", costs={**spent, "tuning_seconds": None})
@@ -248,20 +250,20 @@ def cost(value: float, seconds: float, column: Column = CLEAN) -> CostPoint:
     return CostPoint(MEL, column, value, seconds, None, None)
 
 
-def test_what_nothing_beats_in_both_value_and_time_is_marked() -> None:
+def test_points_that_no_other_dominates_are_on_the_pareto_front() -> None:
     found = [cost(0.5, 1), cost(0.4, 2), cost(0.7, 2), cost(0.7, 3), cost(0.9, 30)]
 
-    assert pareto(found) == [True, False, True, False, True]
+    assert on_pareto_front(found) == [True, False, True, False, True]
 
 
-def test_equals_do_not_beat_each_other_and_columns_do_not_meet() -> None:
+def test_equal_points_and_other_columns_do_not_dominate_each_other() -> None:
     found = [cost(0.5, 1), cost(0.5, 1), cost(0.4, 2, PARK)]
 
-    assert pareto(found) == [True, True, True]
+    assert on_pareto_front(found) == [True, True, True]
 
 
-def test_a_third_digit_of_seconds_decides_nothing() -> None:
-    assert pareto([cost(0.5, 48.8), cost(0.9, 49.2)]) == [False, True]
+def test_the_third_digit_of_seconds_is_ignored() -> None:
+    assert on_pareto_front([cost(0.5, 48.8), cost(0.9, 49.2)]) == [False, True]
 
 
 def weighted(*folds: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -286,7 +288,7 @@ def test_layer_weights_are_means_over_folds_and_seeds(root: Path, add: Add) -> N
 @pytest.mark.parametrize(
     "noted", [[0.5], {"1": 0.5}, {"1": {"encoder": [0.5]}}, {"1": {"e": {"one": 1}}}]
 )
-def test_weights_that_are_no_numbers_by_layer_are_an_error(
+def test_weights_that_are_not_numbers_by_layer_are_an_error(
     noted: object, root: Path, add: Add
 ) -> None:
     add(notes={"layer_weights": noted})

@@ -13,10 +13,10 @@ from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Column, Counts, Row
 from nserbench.leaderboard.tables.summary import read_metrics, summary_table
 
-ONE_SEED = "one seed: what another seed would change is not in intervals and tests"
+ONE_SEED = "one seed: intervals and tests do not include the variance over seeds"
 TOO_FEW = (
-    "emodb clean: too few speakers (or other units) for a difference between so many "
-    "rows to be significant"
+    "emodb clean: no difference can be significant, with too few speakers (or other "
+    "units of independence) for so many rows"
 )
 Add = Callable[..., Path]
 MEL = Row("mel", "mean")
@@ -137,7 +137,7 @@ def test_rows_are_ranked_by_the_first_metric_where_their_tests_are_the_same(
 
 
 @pytest.mark.parametrize("protocol", ["probe+oracle", "probe+superb"])
-def test_no_column_whose_choice_flatters_is_ranked(
+def test_no_column_with_a_selection_warning_is_ranked(
     root: Path, add: Add, protocol: str
 ) -> None:
     for condition in ("clean", "park@0"):
@@ -185,7 +185,7 @@ def test_several_folders_make_one_table(root: Path, add: Add, tmp_path: Path) ->
     assert [row.upstream for row in table.rows] == ["mel", "whisper"]
 
 
-def test_a_seed_tested_on_other_utterances_is_left_out_and_named(
+def test_a_seed_tested_on_other_utterances_is_named_and_not_averaged(
     root: Path, add: Add
 ) -> None:
     add(right="1111", seed=0)
@@ -198,8 +198,8 @@ def test_a_seed_tested_on_other_utterances_is_left_out_and_named(
         "seeds: 1",
         ONE_SEED,
         (
-            "mel x mean, emodb clean: seed 0 is left out, it was tested on other "
-            "utterances, labels or folds than the newest"
+            "mel x mean, emodb clean: seed 0 is not averaged, since it was tested on "
+            "other utterances, labels or folds than the newest result"
         ),
     ]
 
@@ -210,13 +210,13 @@ def test_seeds_that_differ_between_cells_are_mentioned(root: Path, add: Add) -> 
     add("whisper")
 
     assert summary_table(root, ["uar"]).notes == [
-        "seeds differ between cells: csv and json say which",
-        f"where there is {ONE_SEED}",
+        "seeds differ between cells; the CSV and JSON formats list them",
+        f"cells with {ONE_SEED}",
         TOO_FEW,
     ]
 
 
-def test_several_seeds_leave_nothing_to_say_of_one(root: Path, add: Add) -> None:
+def test_with_several_seeds_there_is_no_note_on_one_seed(root: Path, add: Add) -> None:
     for seed in (0, 1):
         add(seed=seed)
 
@@ -252,14 +252,14 @@ def test_rows_tested_on_different_utterances_are_mentioned_once(
         ONE_SEED,
         (
             "emodb clean, emodb park@0: rows were tested on different utterances, "
-            "labels or folds and do not compare (utterances: mel x mean 8, "
-            "whisper x mean 8 | wavlm x mean 4)"
+            "labels or folds and cannot be compared (number of utterances: "
+            "mel x mean 8, whisper x mean 8 | wavlm x mean 4)"
         ),
         TOO_FEW.replace("clean", "clean, emodb park@0"),
     ]
 
 
-def test_two_protocols_never_share_a_column(root: Path, add: Add) -> None:
+def test_two_protocols_have_separate_columns(root: Path, add: Add) -> None:
     add()
     add(version=2)
     add(protocol="paper")
@@ -267,7 +267,7 @@ def test_two_protocols_never_share_a_column(root: Path, add: Add) -> None:
 
     table = summary_table(root, ["uar"])
 
-    assert [table.head(column) for column in table.columns] == [
+    assert [table.header(column) for column in table.columns] == [
         ("emodb", "clean", "paper v1"),
         ("emodb", "clean", "probe v1"),
         ("emodb", "clean", "probe v2"),
@@ -287,7 +287,7 @@ def test_two_protocols_never_share_a_column(root: Path, add: Add) -> None:
         ("probe+superb", "chosen on known speakers"),
     ],
 )
-def test_a_choice_that_flatters_is_named_above_every_number_it_made(
+def test_a_selection_warning_is_in_the_header_of_every_column_it_concerns(
     root: Path, add: Add, protocol: str, mark: str
 ) -> None:
     add(protocol=protocol)
@@ -295,10 +295,10 @@ def test_a_choice_that_flatters_is_named_above_every_number_it_made(
     table = summary_table(root, ["uar"])
 
     (column,) = table.columns
-    assert table.head(column) == ("emodb", "clean", mark)
+    assert table.header(column) == ("emodb", "clean", mark)
 
 
-def test_heads_with_recipes_of_their_own_are_named_beside_them(
+def test_heads_with_different_recipes_are_named_with_their_settings(
     root: Path, add: Add
 ) -> None:
     add()
@@ -328,7 +328,7 @@ def test_reasons_are_given_once_for_each_row(root: Path, add: Add) -> None:
     table = summary_table(root, ["uar"])
 
     assert table.notes == [
-        "seeds differ between cells: csv and json say which",
+        "seeds differ between cells; the CSV and JSON formats list them",
         ONE_SEED,
         TOO_FEW,
         "n/a: mel x last (emodb clean, emodb park@0): mel has one layer",

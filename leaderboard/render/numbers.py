@@ -1,0 +1,66 @@
+"""How every number is written: percent, differences, p-values, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+NO_INTERVAL = "-"
+"""Written between the brackets where there is no interval."""
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """Write a fraction of 1 in percent.
+
+    Examples:
+        >>> percent(0.6249), percent(0.00473, digits=2)
+        ('62.5', '0.47')
+    """
+    return f"{100 * value:.{digits}f}"
+
+
+def signed_percent(value: float) -> str:
+    """Write a difference of fractions in percentage points; zero has no sign.
+
+    Examples:
+        >>> signed_percent(0.0123), signed_percent(-0.0004)
+        ('+1.2', '0.0')
+    """
+    text = f"{100 * value:+.1f}"
+    return "0.0" if float(text) == 0 else text
+
+
+def p_value(p: float) -> str:
+    """Write a p-value with two digits, or three below 0.1.
+
+    Examples:
+        >>> p_value(0.2), p_value(0.0312), p_value(0.0004)
+        ('0.20', '0.031', '<0.001')
+    """
+    if p < 0.001:
+        return "<0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def mean_rank(rank: float) -> str:
+    """Write a mean rank.
+
+    Examples:
+        >>> mean_rank(1.25)
+        '1.2'
+    """
+    return f"{rank:.1f}"
+
+
+def interval(
+    low: float | None, high: float | None, number: Callable[[float], str] = percent
+) -> str:
+    """Write the bounds of an interval.
+
+    Args:
+        low: Lower bound; None if there is no interval.
+        high: Upper bound; likewise.
+        number: How each bound is written.
+    """
+    if low is None or high is None:
+        return NO_INTERVAL
+    return f"{number(low)}, {number(high)}"
