@@ -15,14 +15,13 @@ from typing import TypeAlias
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.jobs.best_layer import LayerChoice, choose
 from nserbench.benchmark.jobs.fit import (
-    Fit,
     FitResult,
     fit_fold,
     fit_reference,
     fit_stacks,
     open_sources,
 )
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
