@@ -92,8 +92,8 @@ def test_a_row_runs_what_the_published_numbers_are_compared_with(name: str) -> N
 
     for line in part.rows:
         runs = line.upstream not in (None, "speechlm")  # which takes a checkpoint
-        if runs and line.printed and line.head != EVERY_LAYER:
-            assert source.row(line) in by_label[str(line)]
+        if runs and line.printed and line.downstream != EVERY_LAYER:
+            assert source.result_row(line) in by_label[str(line)]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -107,7 +107,7 @@ def test_every_row_is_run_and_all_that_is_run_is_a_row(number: int) -> None:
         for head in block.request.downstreams
     }
 
-    assert run == {(line.upstream, line.head) for line in one.lines()}
+    assert run == {(line.upstream, line.downstream) for line in one.lines()}
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -118,12 +118,12 @@ def test_the_columns_are_the_papers(number: int) -> None:
     printed = {
         (place.corpus, place.condition)
         for part in source.experiment.parts
-        for table in source.tables(part)
+        for table in source.printed_tables(part)
         for column in table.columns
         for place in column.ours
     }
 
-    asked = {at for line in source.experiment.lines() for at in source.places(line)}
+    asked = {key for row in source.experiment.lines() for key in source.columns(row)}
 
     assert asked == printed or not printed
 
