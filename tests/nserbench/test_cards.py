@@ -85,7 +85,7 @@ OUTER = replace(
             default=Spec("inner"),
             parse=parse_spec,
             label=nested_label,
-            kind="card",
+            names_a="card",
         ),
         "id": Option(help="which one", required=True),
     },

@@ -210,7 +210,7 @@ def test_a_package_that_a_family_wants_is_named(offer: Offer) -> None:
 def test_without_s3prl_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delattr(nserbench.upstreams, "s3prl_bridge")
+    monkeypatch.delattr(nserbench.upstreams, "s3prl")
     monkeypatch.setitem(sys.modules, module.__name__, None)
 
     with pytest.raises(MissingExtra, match=r"pip install 'nserbench\[s3prl\]'"):

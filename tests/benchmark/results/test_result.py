@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nserbench.benchmark.results import result as results
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import (
     Result,
@@ -19,7 +20,6 @@ from nserbench.benchmark.results.result import (
     read_status,
     write_result,
 )
-from nserbench.benchmark.results.result import result as results
 from nserbench.errors import BadResult
 
 PREDICTIONS = Predictions(

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nserbench.benchmark.training import fit_stack as stacking
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.cuda_graph import WARM, Recorded
 from nserbench.benchmark.training.fit_one import FitSeeds
-from nserbench.benchmark.training.fit_one import fit_stack as stacking
 from nserbench.benchmark.training.fit_stack import fit_together
 from nserbench.benchmark.training.loss import EpochLog, class_weights, grad_norm, uar_of
 from nserbench.benchmark.training.streams import HeadTraining

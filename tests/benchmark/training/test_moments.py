@@ -18,7 +18,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import Result, read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
-from nserbench.benchmark.training.fit_one import gpu_source as resident
+from nserbench.benchmark.training import gpu_source as resident
 from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.downstreams.base import DownstreamCard

@@ -13,7 +13,7 @@ from nserbench.benchmark.results.result import Result, read_result
 from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
-from nserbench.benchmark.training.fit_one import gpu_source as resident
+from nserbench.benchmark.training import gpu_source as resident
 from nserbench.progress import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore:for .* copying from a non-meta")

@@ -17,9 +17,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.training import gpu_source as resident
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.fit_one import FitSeeds, fit, predict
-from nserbench.benchmark.training.fit_one import gpu_source as resident
 from nserbench.benchmark.training.gpu_source import GpuSource, on_device
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import Buffers, FrameSource

@@ -12,7 +12,7 @@ from scipy.signal import welch
 
 from nserbench.corpora.base import Corpus
 from nserbench.corpora.cards import DEMO
-from nserbench.corpora.demo.demo import demo
+from nserbench.corpora.demo import demo
 from nserbench.corpora.demo.synthesis import RATE, Floats, Voice, speak
 from nserbench.settings import Settings
 

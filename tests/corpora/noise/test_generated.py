@@ -7,8 +7,9 @@ from scipy.signal import welch
 
 from nserbench.corpora.audio import audio_digest
 from nserbench.corpora.demo.synthesis import RATE, Floats
+from nserbench.corpora.noise import generated
 from nserbench.corpora.noise.cards import GENERATED_NOISES, nserbench_noises
-from nserbench.corpora.noise.mixing import Recording, generated, read_noise
+from nserbench.corpora.noise.mixing import Recording, read_noise
 from nserbench.settings import Settings
 
 CARDS = {

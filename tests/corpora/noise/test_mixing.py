@@ -151,9 +151,9 @@ def test_order_does_not_change_a_mix() -> None:
 IN_ANOTHER_PROCESS = """
 from pathlib import Path
 from nserbench.corpora.audio import audio_digest, read_audio
-from nserbench.corpora.noise.mixing import lay_under, read_noise
+from nserbench.corpora.noise.mixing import add_noise, read_noise
 
-mixture = lay_under(
+mixture = add_noise(
     read_audio(Path({speech!r})), read_noise("park", Path({noise!r})), "ü1", -5.0, 7
 )
 print(mixture.offset, mixture.gain.hex(), audio_digest(mixture.wave))

@@ -10,7 +10,7 @@ from hf_checks import Checkpoint, Wave
 from tiny_hf import save_hf
 
 from nserbench.upstreams.base import Batch
-from nserbench.upstreams.huggingface.model import model as huggingface
+from nserbench.upstreams.huggingface import model as huggingface
 
 
 @pytest.fixture(scope="session")
