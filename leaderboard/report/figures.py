@@ -131,7 +131,7 @@ def _paper_lines(data: ReportData) -> list[str]:
 def _correlation_lines(points: Sequence[WerPoint]) -> list[str]:
     """Return the correlation of error rates and scores, as below the figure."""
     # Imported here, since it imports matplotlib.
-    from nserbench.leaderboard.plots.wer import explained as correlation_lines
+    from nserbench.leaderboard.plots.wer import correlation_lines
 
     try:
         return correlation_lines(points)
