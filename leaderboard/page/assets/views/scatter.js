@@ -100,7 +100,7 @@
         el(
           "p",
           { class: "soft" },
-          "Do upstreams with fewer word errors recognise emotions better? Each point is a cell. Points of the same upstream are not independent of each other.",
+          "Do upstreams with fewer word errors recognise emotions better? Each point is an upstream with a head in one condition. Points of the same upstream are not independent of each other.",
         ),
         el("div", { class: "figures" }, ...figures),
       );
