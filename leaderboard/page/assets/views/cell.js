@@ -164,16 +164,18 @@
     );
   }
 
+  const COST_NAMES = {
+    seconds: "all but feature extraction",
+    tuning_seconds: "fine-tuning",
+  };
+
   function costsWithUnits(costs) {
     const withUnit = ([name, value]) => {
-      if (value === null) return [name, null];
-      if (name.endsWith("_bytes"))
-        return [name.replace("_bytes", ""), `${(value / 1e6).toFixed(1)} MB`];
-      if (name === "seconds")
-        return ["all but feature extraction", nserbench.seconds(value)];
-      if (name.endsWith("_seconds"))
-        return [name.replace("_seconds", ""), nserbench.seconds(value)];
-      return [name, nserbench.largeCount(value)];
+      const label = COST_NAMES[name] ?? name.replace(/_(seconds|bytes)$/, "");
+      if (value === null) return [label, null];
+      if (name.endsWith("_bytes")) return [label, `${(value / 1e6).toFixed(1)} MB`];
+      if (name.endsWith("seconds")) return [label, nserbench.seconds(value)];
+      return [label, nserbench.largeCount(value)];
     };
     return Object.fromEntries(Object.entries(costs).map(withUnit));
   }

@@ -48,7 +48,7 @@
     const points = (line) =>
       line.x.map((x, index) => [x, ...line.scores[choices.metric][index]]);
     const shown =
-      lines.length < all.length ? `; ${lines.length} of ${all.length} lines` : "";
+      lines.length < all.length ? `; ${lines.length} of ${all.length} lines shown` : "";
     const scoreText = ([, value, low, high]) =>
       `${nserbench.percent(value)} ${low === null ? "" : `(${nserbench.bounds(low, high)})`}`;
     return nserbench.figure({

@@ -75,11 +75,7 @@
     const [corpus, condition, ...more] = head;
     const chanceLevel = chance[choices.metric];
     const lines = more.map((text) =>
-      el(
-        "span",
-        { class: text.startsWith("chosen") ? "flattering" : "protocol" },
-        text,
-      ),
+      el("span", { class: text.startsWith("chosen") ? "warning" : "protocol" }, text),
     );
     return el(
       "button",
