@@ -96,7 +96,7 @@ def test_a_row_runs_the_upstream_that_the_published_row_is_compared_with(
     for line in part.rows:
         runs = line.upstream not in (None, "speechlm")  # which takes a checkpoint
         if runs and line.printed and line.downstream != EVERY_LAYER:
-            assert source.row(line) in by_label[str(line)]
+            assert source.result_row(line) in by_label[str(line)]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -121,12 +121,12 @@ def test_the_columns_are_those_of_the_paper(number: int) -> None:
     printed = {
         (place.corpus, place.condition)
         for part in source.experiment.parts
-        for table in source.tables(part)
+        for table in source.printed_tables(part)
         for column in table.columns
         for place in column.ours
     }
 
-    asked = {at for line in source.experiment.lines() for at in source.places(line)}
+    asked = {key for row in source.experiment.lines() for key in source.columns(row)}
 
     assert asked == printed or not printed
 

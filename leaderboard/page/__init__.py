@@ -1,1 +1,1 @@
-"""The leaderboard as a static page: one folder that any browser opens."""
+"""The leaderboard as a static page: a folder that any browser can open."""

@@ -1,4 +1,4 @@
-"""The command that makes a result again, from what the result says of itself."""
+"""The command line that makes a result again, from the fields of the result."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nserbench.benchmark.study.protocols import NOISE
 
 
 def command(result: Result, seeds: Sequence[int]) -> str:
-    """Write the command line of a result and its seeds.
+    """Return the command line that runs a result and its seeds again.
 
-    A checkpoint in a folder is named by the folder alone: where that lies is not part
-    of a result. The command counts seeds from 0, so it may run more than are asked for.
+    A checkpoint in a folder is named without its path, which is not part of a result.
+    The command runs all seeds from 0 to the largest, so it may run more than asked.
 
     Args:
-        result: Of any of the seeds.
-        seeds: Those that are wanted.
+        result: A result of any of the seeds.
+        seeds: The seeds to run.
 
     Examples:
         >>> print(command(Result(
@@ -29,31 +29,31 @@ def command(result: Result, seeds: Sequence[int]) -> str:
     """
     pieces = result.protocol.split("+")
     limits = [piece for piece in pieces if piece.startswith("limit=")]
-    words = ["nserbench", "run", "-u", result.upstream, "-d", result.downstream]
-    words += ["-c", result.corpus, *_conditions(_heard(result))]
-    words += ["--protocol", "+".join(one for one in pieces if one not in limits)]
+    line = ["nserbench", "run", "-u", result.upstream, "-d", result.downstream]
+    line += ["-c", result.corpus, *_noise_options(_conditions(result))]
+    line += ["--protocol", "+".join(piece for piece in pieces if piece not in limits)]
     for limit in limits:
-        words += ["--limit", limit.removeprefix("limit=")]
+        line += ["--limit", limit.removeprefix("limit=")]
     if (count := max(seeds, default=0) + 1) > 1:
-        words += ["--seeds", str(count)]
-    return shlex.join(words)
+        line += ["--seeds", str(count)]
+    return shlex.join(line)
 
 
-def _heard(result: Result) -> list[str]:
-    """Give the conditions of the study: where several are trained on, all of them."""
+def _conditions(result: Result) -> list[str]:
+    """Return the condition of a result, or all conditions that it was trained on."""
     before, after = NOISE["multi"].split("{}")
-    said = str(result.protocol_details.get("noise", ""))
-    if said.startswith(before) and said.endswith(after):
-        return said.removeprefix(before).removesuffix(after).split(", ")
+    training = str(result.protocol_details.get("noise", ""))
+    if training.startswith(before) and training.endswith(after):
+        return training.removeprefix(before).removesuffix(after).split(", ")
     return [result.condition]
 
 
-def _conditions(conditions: Sequence[str]) -> list[str]:
-    pairs = [one.rpartition("@") for one in conditions if one != "clean"]
-    if not pairs:
+def _noise_options(conditions: Sequence[str]) -> list[str]:
+    noisy = [name.rpartition("@") for name in conditions if name != "clean"]
+    if not noisy:
         return []
-    noises = list(dict.fromkeys(noise for noise, _, _ in pairs))
-    levels = list(dict.fromkeys(level for _, _, level in pairs))
+    noises = list(dict.fromkeys(noise for noise, _, _ in noisy))
+    snrs = list(dict.fromkeys(snr for _, _, snr in noisy))
     clean = ["clean"] if "clean" in conditions else []
-    named = [word for noise in [*clean, *noises] for word in ("--noise", noise)]
-    return [*named, f"--snr={','.join(levels)}"]
+    options = [text for noise in [*clean, *noises] for text in ("--noise", noise)]
+    return [*options, f"--snr={','.join(snrs)}"]

@@ -1,4 +1,4 @@
-"""What the page loads of one cell when it is opened."""
+"""The data of one cell, which the page loads when the cell is opened."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from nserbench.leaderboard.reading.counts import Counts
 from nserbench.leaderboard.tables.series import layer_weights
 
 STEPS = 65535
-"""That a fraction of 1 is cut into, so that a draw takes two bytes."""
+"""Steps between 0 and 1, so that a bootstrap draw takes two bytes."""
 
-APART = ("training", "layer_weights")
-"""Notes that the page draws."""
+DRAWN_NOTES = ("training", "layer_weights")
+"""Notes that the page draws as figures, not as text."""
 
 
 class FoldScores(TypedDict):
-    """A metric by fold, and over the predictions of all folds together."""
+    """A metric for each fold, and over the predictions of all folds together."""
 
     pooled: float
     folds: Mapping[str, float]
 
 
 class SeedDetails(TypedDict):
-    """One seed; ``predictions`` is their file in the page's folder."""
+    """The results of one seed; ``predictions`` is a file in the page's folder."""
 
     seed: int
     digest: str
@@ -47,12 +47,12 @@ class SeedDetails(TypedDict):
 
 
 class SampleDetails(TypedDict):
-    """A `statistics.Sample`, so that the page can subtract two.
+    """A `statistics.Sample`, so that the page can compute differences.
 
-    ``size`` is the effective number of answers. ``seeds`` are the values with each
-    seed, in the order of the runs. ``draws`` are
-    unsigned 16-bit numbers in base64, little end first, of `STEPS` to 1; None with one
-    unit of independence.
+    ``size`` is the effective number of predictions. ``seeds`` has the value of each
+    seed, in the order of the runs. ``draws`` has the bootstrap draws as unsigned 16-bit
+    numbers in base64, little-endian, where `STEPS` stands for 1; None with one unit of
+    independence.
     """
 
     value: float
@@ -62,7 +62,11 @@ class SampleDetails(TypedDict):
 
 
 class CellDetails(TypedDict):
-    """A cell; ``reasons`` says why seeds are not done."""
+    """All that the page shows of a cell.
+
+    ``reasons`` says why seeds have no score. ``tested`` is the same for two cells that
+    were tested on the same utterances.
+    """
 
     command: str
     reasons: Mapping[str, str]
@@ -76,42 +80,54 @@ class CellDetails(TypedDict):
 
 
 def details(
-    results: Sequence[Result], found: Sequence[Result], files: Sequence[str]
+    results: Sequence[Result], averaged: Sequence[Result], files: Sequence[str]
 ) -> CellDetails:
-    """Gather a cell.
+    """Return all that the page shows of a cell.
 
     Args:
-        results: All of its row and column.
-        found: Those of them that the table averages, one for each seed.
-        files: Where the page has the predictions of each of ``found``.
+        results: All results of its row and column.
+        averaged: The results that the table averages, one for each seed.
+        files: The predictions of each of ``averaged``, as files of the page.
     """
-    seeds = [one.seed for one in found] or [one.seed for one in results]
-    reasons = {f"seed {one.seed}": one.reason for one in results if one.reason}
-    by_seed = {one.seed: Counts.of(_answers(one)).resampled() for one in found}
+    wanted = averaged or results
+    reasons = {
+        f"seed {result.seed}": result.reason for result in results if result.reason
+    }
+    by_seed = {
+        result.seed: Counts.of(_predictions(result)).resampled() for result in averaged
+    }
     counts = list(by_seed.values())
     return CellDetails(
-        command=command((found or results)[0], seeds),
+        command=command(wanted[0], [result.seed for result in wanted]),
         reasons=reasons,
-        classes=found[0].classes if found else (),
+        classes=averaged[0].classes if averaged else (),
         confusion=_confusion(counts),
         tested=f"{counts[0].tested:x}" if counts else "",
         units=len(counts[0].answers) if counts else 0,
-        samples={name: _sampled(by_seed, name) for name in METRICS if counts},
+        samples={name: _sample(by_seed, name) for name in METRICS if counts},
         weights={
-            one.group: {str(layer): round(w, 6) for layer, w in one.by_layer.items()}
-            for one in layer_weights(found)
+            weights.group: {
+                str(layer): round(weight, 6)
+                for layer, weight in weights.by_layer.items()
+            }
+            for weights in layer_weights(averaged)
         },
-        runs=[_run(one, file) for one, file in zip(found, files, strict=True)],
+        runs=[
+            _seed_details(result, file)
+            for result, file in zip(averaged, files, strict=True)
+        ],
     )
 
 
-def _run(result: Result, file: str) -> SeedDetails:
-    notes = {key: one for key, one in result.notes.items() if key not in APART}
+def _seed_details(result: Result, file: str) -> SeedDetails:
+    notes = {
+        name: note for name, note in result.notes.items() if name not in DRAWN_NOTES
+    }
     return SeedDetails(
         seed=result.seed,
         digest=result.digest,
         predictions=file,
-        metrics=_by_fold(_answers(result)),
+        metrics=_by_fold(_predictions(result)),
         training=result.notes.get("training", {}),
         recognition=result.recognition,
         costs=result.costs,
@@ -121,8 +137,8 @@ def _run(result: Result, file: str) -> SeedDetails:
     )
 
 
-def _by_fold(answers: Predictions) -> dict[str, FoldScores]:
-    names, counts = answers_by(answers)
+def _by_fold(predictions: Predictions) -> dict[str, FoldScores]:
+    names, counts = answers_by(predictions)
     folds = counts.sum(axis=0)
     return {
         name: FoldScores(
@@ -133,16 +149,16 @@ def _by_fold(answers: Predictions) -> dict[str, FoldScores]:
     }
 
 
-def _answers(result: Result) -> Predictions:
-    return cast(Predictions, result.predictions)  # of what is done
+def _predictions(result: Result) -> Predictions:
+    return cast(Predictions, result.predictions)  # every averaged result has them
 
 
 def _confusion(seeds: Sequence[Counts]) -> list[list[int]]:
-    matrices = [one.answers.sum(axis=(0, 1)) for one in seeds]
+    matrices = [counts.answers.sum(axis=(0, 1)) for counts in seeds]
     return np.sum(matrices, axis=0).tolist() if seeds else []
 
 
-def _sampled(seeds: Mapping[int, Counts], metric: str) -> SampleDetails:
+def _sample(seeds: Mapping[int, Counts], metric: str) -> SampleDetails:
     sample = Sample.of(seeds, metric)
     return SampleDetails(
         value=sample.value,

@@ -1,4 +1,4 @@
-"""What the page knows from the start: the table, and curves through it."""
+"""The data that the page opens with: the table, and curves through its cells."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ from nserbench.leaderboard.tables.series import (
 from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 
 DIGITS = 5
-"""Of a fraction of 1; the page shows three."""
+"""Digits of a fraction of 1; the page shows three."""
 
 METRIC_NAMES = {
     "uar": ("UAR", "unweighted average recall"),
     "f1_macro": ("F1", "mean F1 of the classes"),
-    "f1_weighted": ("weighted F1", "mean F1 of the utterances' classes"),
-    "accuracy": ("accuracy", "fraction of right answers"),
+    "f1_weighted": (
+        "weighted F1",
+        "mean F1 of the classes, weighted by their utterances",
+    ),
+    "accuracy": ("accuracy", "share of correct predictions"),
 }
 
 Bounds: TypeAlias = tuple[float, float | None, float | None]
@@ -42,7 +45,7 @@ Bounds: TypeAlias = tuple[float, float | None, float | None]
 
 
 class PageMetric(TypedDict):
-    """A number that the page can show."""
+    """A metric that the page can show."""
 
     name: str
     title: str
@@ -52,8 +55,9 @@ class PageMetric(TypedDict):
 class PageColumn(TypedDict):
     """A column of the table.
 
-    ``pooled`` says whether a fold lacks a class, so that scores are of all folds
-    together; ``chance`` is what guessing gives in each metric.
+    ``head`` has the lines of its heading. ``pooled`` says whether a fold lacks a class,
+    so that all folds are scored together. ``chance`` has the chance level of each
+    metric.
     """
 
     corpus: str
@@ -67,8 +71,8 @@ class PageColumn(TypedDict):
 class CellFacts(TypedDict, total=False):
     """What is known of a cell besides its scores.
 
-    ``rate`` is of errors in the transcripts, with its measure; ``cost`` has seconds and
-    trainable parameters.
+    ``rate`` has the measure of the error rate of transcripts, and its value. ``cost``
+    has seconds and trainable parameters.
     """
 
     rate: tuple[str, float]
@@ -76,12 +80,12 @@ class CellFacts(TypedDict, total=False):
 
 
 class PageEntry(TypedDict, total=False):
-    """An entry of the table.
+    """A cell of the table.
 
-    ``scores`` holds, for each metric, the value, its interval, and 1 if it is tied with
-    the best; ``differences`` the difference to the reference row, its interval and its
-    p. ``front`` holds, for each metric, 1 if no row beats this one in its column, in
-    value and seconds (see `pareto`); only cells that say their cost have it.
+    ``scores`` has, for each metric, the value, its interval, and 1 if it is tied with
+    the best. ``differences`` has the difference to the reference row, its interval and
+    its p-value. ``front`` has, for each metric, 1 if the row is on the Pareto front of
+    its column (see `pareto`), else 0; only cells with a known cost have it.
     """
 
     id: str
@@ -112,9 +116,10 @@ class PageCurve(TypedDict):
 
 
 class Ranking(TypedDict):
-    """Mean ranks with their intervals, best first, and which are not told apart.
+    """Mean ranks with their intervals, best first.
 
-    ``note`` is that of the table.
+    ``groups`` has the rows that do not differ significantly. ``note`` says how the
+    ranks were computed.
     """
 
     rows: Sequence[tuple[int, float, float, float]]
@@ -123,10 +128,11 @@ class Ranking(TypedDict):
 
 
 class PageIndex(TypedDict):
-    """All of it; rows and columns are named by their places in the lists.
+    """All data that the page opens with.
 
-    ``student`` is the logarithm of the 97.5th percentile of Student's t, at equal steps
-    of 1 / degrees of freedom from 0 to 1.
+    Cells name rows and columns by their indices in the lists. ``student`` is the
+    logarithm of the 97.5th percentile of Student's t, at equal steps of 1 / degrees of
+    freedom from 0 to 1.
     """
 
     version: str
@@ -147,7 +153,7 @@ class PageIndex(TypedDict):
 
 
 def cell_id(row: Row, column: Column) -> str:
-    """Name a cell in addresses and files."""
+    """Return the id of a cell, which addresses and file names use."""
     names = [
         row.upstream,
         row.downstream,
@@ -159,14 +165,14 @@ def cell_id(row: Row, column: Column) -> str:
 
 
 def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
-    """Lay out the table for the page.
+    """Return the data that the page opens with.
 
     Args:
-        table: Where all numbers are taken from.
-        measured: ``rate`` and ``cost`` of the cells that have them, by id.
+        table: The table of all scores.
+        measured: Error rate and cost of the cells that have them, by id.
     """
-    rows = {row: place for place, row in enumerate(table.rows)}
-    columns = {column: place for place, column in enumerate(table.columns)}
+    rows = {row: number for number, row in enumerate(table.rows)}
+    columns = {column: number for number, column in enumerate(table.columns)}
     cells = []
     fronts = _fronts(table, measured)
     for (row, column), entry in table.entries.items():
@@ -178,12 +184,12 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
         cells.append(cell)
     return PageIndex(
         version=version("nserbench"),
-        metrics=[_metric(one) for one in table.metrics],
+        metrics=[_metric(name) for name in table.metrics],
         rows=[(row.upstream, row.downstream) for row in rows],
-        columns=[_place(table, column) for column in columns],
+        columns=[_column(table, column) for column in columns],
         cells=cells,
-        snr=_lines([snr_curves(table, metric) for metric in table.metrics]),
-        layers=_lines([layer_curves(table, metric) for metric in table.metrics]),
+        snr=_curves([snr_curves(table, metric) for metric in table.metrics]),
+        layers=_curves([layer_curves(table, metric) for metric in table.metrics]),
         reference=rows[table.reference] if table.reference else None,
         ranks=_ranking(table, table.ranks, rows) if table.ranks else None,
         protocols=table.protocols,
@@ -198,29 +204,29 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
 def _fronts(
     table: SummaryTable, measured: Mapping[str, CellFacts]
 ) -> dict[tuple[Row, Column], list[int]]:
-    """Return, by metric, whether nothing beats a cell; for those that have a cost."""
+    """Return, for each metric, whether a cell is on the Pareto front of its column."""
     spent = {
         (row, column): cost[0]
         for (row, column), entry in table.entries.items()
         if entry.scores
         and (cost := measured.get(cell_id(row, column), CellFacts()).get("cost"))
     }
-    found: dict[tuple[Row, Column], list[int]] = {where: [] for where in spent}
+    fronts: dict[tuple[Row, Column], list[int]] = {cell: [] for cell in spent}
     for metric in table.metrics:
         costs = [
             CostPoint(
-                *where, table.entries[where].scores[metric].value, seconds, None, None
+                *cell, table.entries[cell].scores[metric].value, seconds, None, None
             )
-            for where, seconds in spent.items()
+            for cell, seconds in spent.items()
         ]
-        for where, unbeaten in zip(spent, on_pareto_front(costs), strict=True):
-            found[where].append(int(unbeaten))
-    return found
+        for cell, on_front in zip(spent, on_pareto_front(costs), strict=True):
+            fronts[cell].append(int(on_front))
+    return fronts
 
 
 def _student() -> list[float]:
     freedom = 1 / np.linspace(1e-9, 1, 401)
-    return [round(one, 7) for one in np.log(stdtrit(freedom, 0.975)).tolist()]
+    return [round(value, 7) for value in np.log(stdtrit(freedom, 0.975)).tolist()]
 
 
 def _metric(name: str) -> PageMetric:
@@ -228,7 +234,7 @@ def _metric(name: str) -> PageMetric:
     return PageMetric(name=name, title=title, meaning=meaning)
 
 
-def _place(table: SummaryTable, column: Column) -> PageColumn:
+def _column(table: SummaryTable, column: Column) -> PageColumn:
     return PageColumn(
         corpus=column.corpus,
         condition=column.condition,
@@ -256,27 +262,27 @@ def _cell(
     )
     if entry.scores:
         scores = [entry.scores[metric] for metric in table.metrics]
-        cell["scores"] = [(*_bounds(one), int(one.tied)) for one in scores]
+        cell["scores"] = [(*_bounds(score), int(score.tied)) for score in scores]
         if table.reference is not None:
-            cell["differences"] = [_difference(one) for one in scores]
+            cell["differences"] = [_difference(score) for score in scores]
     return cell
 
 
 def _difference(score: Score) -> tuple[float, float, float, float] | None:
-    if (found := score.difference) is None:
+    if (change := score.difference) is None:
         return None
-    value, low, high = map(short, (found.value, found.low, found.high))
-    return value, low, high, round(found.p, DIGITS)
+    value, low, high = map(short, (change.value, change.low, change.high))
+    return value, low, high, round(change.p, DIGITS)
 
 
-def _bounds(one: Score | Point) -> Bounds:
-    if one.low is None or one.high is None:
-        return short(one.value), None, None
-    return short(one.value), short(one.low), short(one.high)
+def _bounds(score: Score | Point) -> Bounds:
+    if score.low is None or score.high is None:
+        return short(score.value), None, None
+    return short(score.value), short(score.low), short(score.high)
 
 
 def short(fraction: float) -> float:
-    """Round a fraction of 1, unless a reader would then see another percentage.
+    """Round a fraction of 1, unless that changes the percentage that is shown.
 
     Examples:
         >>> short(1 / 3), short(0.812500001)
@@ -287,21 +293,21 @@ def short(fraction: float) -> float:
     return rounded if same else fraction
 
 
-def _lines(by_metric: Sequence[Sequence[Curve]]) -> list[PageCurve]:
-    """Join the curves of the metrics, which run through the same cells."""
-    return [_line(curves) for curves in zip(*by_metric, strict=True)]
+def _curves(by_metric: Sequence[Sequence[Curve]]) -> list[PageCurve]:
+    """Join the curves of all metrics, which go through the same cells."""
+    return [_curve(curves) for curves in zip(*by_metric, strict=True)]
 
 
-def _line(curves: Sequence[Curve]) -> PageCurve:
-    one = curves[0]
+def _curve(curves: Sequence[Curve]) -> PageCurve:
+    first = curves[0]
     return PageCurve(
-        upstream=one.row.upstream,
-        downstream=one.row.downstream,
-        group=one.group,
-        corpus=one.column.corpus,
-        condition=one.column.condition,
-        protocol=one.column.protocol,
-        x=[point.x for point in one.points],
+        upstream=first.row.upstream,
+        downstream=first.row.downstream,
+        group=first.group,
+        corpus=first.column.corpus,
+        condition=first.column.condition,
+        protocol=first.column.protocol,
+        x=[point.x for point in first.points],
         scores=[[_bounds(point) for point in curve.points] for curve in curves],
     )
 
@@ -309,7 +315,8 @@ def _line(curves: Sequence[Curve]) -> PageCurve:
 def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Ranking:
     return Ranking(
         rows=[
-            (rows[row], one.value, one.low, one.high) for row, one in ranks.mean.items()
+            (rows[row], rank.value, rank.low, rank.high)
+            for row, rank in ranks.mean.items()
         ],
         note=rank_note(ranks, TITLES[table.metrics[0]]),
         groups=[[rows[row] for row in group] for group in ranks.groups],

@@ -1,4 +1,4 @@
-"""Data as scripts, since a page opened from a file may not fetch anything else."""
+"""Data as scripts, since a page opened from a file may load nothing else."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 
 
 def as_script(target: str, content: object) -> str:
-    r"""Write the script that sets a variable of the page to some data.
+    r"""Return the script that sets a variable of the page to some data.
 
     Args:
-        target: What is set, a JavaScript expression such as ``nserbench.index``.
-        content: What JSON can hold.
+        target: The variable, a JavaScript expression such as ``nserbench.index``.
+        content: Data that JSON can hold.
 
     Raises:
         ValueError: if a number in it is infinite or NaN, which JSON cannot hold.
@@ -20,5 +20,5 @@ def as_script(target: str, content: object) -> str:
         a.b = ["\u003ci>"];
     """
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    # ASCII without "<": no reader of HTML can take any of it for a tag.
+    # ASCII without "<", so that no part of it can be read as an HTML tag.
     return f"{target} = {text.replace('<', chr(92) + 'u003c')};\n"

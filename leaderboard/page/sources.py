@@ -1,4 +1,4 @@
-"""The results behind each cell of a page, read again only when they have changed."""
+"""The results behind each cell of the page, read again only when they change."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from nserbench.leaderboard.reading.counts import RowColumn, row_and_column
 from nserbench.leaderboard.reading.latest import latest_results
 
 FORM = 4
-"""Raised whenever a cell's file would come out otherwise."""
+"""Version of the cells' files; raise it when their content changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageSource:
-    """The results of one name, seeds apart; of two versions of a protocol, both.
+    """The results that have all names but the seed in common.
+
+    Two versions of a protocol have the same name, so a source may hold both.
 
     Attributes:
-        key: The same for the same names.
-        stamp: The same as long as no file is written again.
-        folders: Of the results.
+        key: Digest of the names.
+        stamp: Digest of the files' paths, sizes and times of change.
+        folders: Folders of the results.
     """
 
     key: str
@@ -36,29 +38,29 @@ class PageSource:
 
 @dataclass(frozen=True, slots=True)
 class CellSources:
-    """The results of a row and column.
+    """The results of one cell.
 
     Attributes:
-        where: The row and the column.
-        results: All of them.
-        found: Those that the table averages, one for each seed.
-        predictions: The file of each of ``found``.
+        row_and_column: Row and column of the cell.
+        results: All its results.
+        averaged: The results that the table averages, one for each seed.
+        predictions: The file with the predictions of each of ``averaged``.
     """
 
-    where: RowColumn
+    row_and_column: RowColumn
     results: Sequence[Result]
-    found: Sequence[Result]
+    averaged: Sequence[Result]
     predictions: Sequence[Path]
 
 
 @dataclass(frozen=True, slots=True)
 class PageParts:
-    """What a page has of a source.
+    """The part of the page that was made from a source.
 
     Attributes:
-        stamp: Of the source when it was read.
-        cells: By the name of the cell.
-        files: In the page's folder.
+        stamp: Stamp of the source when it was read.
+        cells: Facts of each cell, by its id.
+        files: Files in the page's folder.
     """
 
     stamp: str
@@ -67,17 +69,17 @@ class PageParts:
 
 
 def sources(roots: Sequence[Path]) -> list[PageSource]:
-    """List the results of some folders without reading their predictions.
+    """Return the sources in some folders, without reading predictions.
 
     Raises:
         BadResult: if one of them cannot be read.
     """
-    named: dict[str, list[Path]] = defaultdict(list)
+    folders: dict[str, list[Path]] = defaultdict(list)
     for root in roots:
         for entry in read_entries(root):
-            names = {key: one for key, one in entry.names.items() if key != "seed"}
-            named[digest(names)].append(entry.folder)
-    return [PageSource(key, _stamp(found), found) for key, found in named.items()]
+            names = {key: name for key, name in entry.names.items() if key != "seed"}
+            folders[digest(names)].append(entry.folder)
+    return [PageSource(key, _stamp(paths), paths) for key, paths in folders.items()]
 
 
 def _stamp(folders: Sequence[Path]) -> str:
@@ -91,37 +93,38 @@ def _stamp(folders: Sequence[Path]) -> str:
 
 
 def gather(source: PageSource) -> Iterator[CellSources]:
-    """Read the results of a source, and give them by row and column.
+    """Read the results of a source, and yield them by row and column.
 
     Raises:
         BadResult: if one of them cannot be read.
     """
-    apart: dict[RowColumn, list[Result]] = defaultdict(list)
+    by_cell: dict[RowColumn, list[Result]] = defaultdict(list)
     files = {}
     for folder in source.folders:
         result = read_result(folder)
-        apart[row_and_column(result)].append(result)
+        by_cell[row_and_column(result)].append(result)
         files[result.digest] = folder / PREDICTIONS
-    for where, results in apart.items():
-        found = latest_results(results).get(where, [])
-        yield CellSources(where, results, found, [files[one.digest] for one in found])
+    for cell, results in by_cell.items():
+        averaged = latest_results(results).get(cell, [])
+        predictions = [files[result.digest] for result in averaged]
+        yield CellSources(cell, results, averaged, predictions)
 
 
 def read_made(file: Path) -> dict[str, PageParts]:
-    """Read what `write_made` wrote, by the keys of the sources; empty if nothing."""
+    """Read the text of `made_text` from a file; empty if there is no file."""
     if not file.is_file():
         return {}
     content = json.loads(file.read_text(encoding="utf-8"))
     return {
-        key: PageParts(one["stamp"], one["cells"], one["files"])
-        for key, one in content.items()
+        key: PageParts(parts["stamp"], parts["cells"], parts["files"])
+        for key, parts in content.items()
     }
 
 
 def made_text(made: Mapping[str, PageParts]) -> str:
-    """Write down what a page has, for the next time."""
+    """Return as JSON what the page was made from, by the keys of the sources."""
     content = {
-        key: {"stamp": one.stamp, "cells": one.cells, "files": one.files}
-        for key, one in made.items()
+        key: {"stamp": parts.stamp, "cells": parts.cells, "files": parts.files}
+        for key, parts in made.items()
     }
     return json.dumps(content, separators=(",", ":")) + "\n"

@@ -1,4 +1,4 @@
-"""The folder of the page: its files, the data, and the predictions to download."""
+"""Write the folder of the page: its files, the data, and the predictions."""
 
 from __future__ import annotations
 
@@ -42,22 +42,23 @@ def write_page(
 ) -> Path:
     """Write the page of one or more folders of results.
 
-    Cells whose results have not changed since the page was last written are kept.
+    Cells whose results have not changed since the page was last written are kept as
+    they are.
 
     Args:
-        roots: The folders.
-        out: The folder of the page; made where need be. A page in it is replaced,
-            and what else lies there is left alone.
-        metrics: Names in `METRICS`, the one to begin with first. The page has the
-            others as well.
-        reference: The row that the others are compared with.
+        roots: Folders of results.
+        out: Folder of the page, which is made if it does not exist. A page in it is
+            replaced; other files in it are kept.
+        metrics: Names in `METRICS`; the page opens with the first. It has all other
+            metrics as well.
+        reference: The row that the other rows are compared with.
 
     Returns:
         The page's ``index.html``.
 
     Raises:
-        NserbenchError: if ``out`` holds other things of the page's names.
-        BadResult: if there are no results, or one cannot be read.
+        NserbenchError: if ``out`` has no page, but files with the names of its files.
+        BadResult: if there are no results, or a result cannot be read.
     """
     _refuse_other_content(out)
     folders = [roots] if isinstance(roots, Path) else roots
@@ -66,11 +67,13 @@ def write_page(
     for name in (CELLS, PREDICTIONS):
         (out / name).mkdir(parents=True, exist_ok=True)
     made = _make_cells(out, table, sources(folders))
-    measured = {name: one for each in made.values() for name, one in each.cells.items()}
+    measured = {
+        name: parts.cells[name] for parts in made.values() for name in parts.cells
+    }
     _copy_library(out)
     _write_text(out / MADE, made_text(made))
     _write_text(out / INDEX, as_script("nserbench.index", index(table, measured)))
-    _remove_others(out, {file for each in made.values() for file in each.files})
+    _remove_others(out, {file for parts in made.values() for file in parts.files})
     return out / PAGE
 
 
@@ -81,25 +84,27 @@ def _refuse_other_content(out: Path) -> None:
     taken = [name for name in names if (out / name).exists()]
     if taken or out.is_file():
         raise NserbenchError(
-            f"{out} holds no page, but {taken[0] if taken else 'is a file'}\n"
+            f"the page cannot be written to {out}: "
+            f"{f'it has {taken[0]}, but no page' if taken else 'it is a file'}\n"
             "  name another folder, or empty this one"
         )
 
 
 def _make_cells(
-    out: Path, table: SummaryTable, found: Sequence[PageSource]
+    out: Path, table: SummaryTable, page_sources: Sequence[PageSource]
 ) -> dict[str, PageParts]:
+    """Write the cells of all sources that have changed."""
     before = read_made(out / MADE)
     return {
         source.key: kept
-        if (kept := before.get(source.key)) and _stands(out, source, kept)
+        if (kept := before.get(source.key)) and _is_current(out, source, kept)
         else _make(out, table, source)
-        for source in found
+        for source in page_sources
     }
 
 
-def _stands(out: Path, source: PageSource, made: PageParts) -> bool:
-    """Tell whether a page has all that it would get of a source."""
+def _is_current(out: Path, source: PageSource, made: PageParts) -> bool:
+    """Return whether the page has all files of a source, unchanged."""
     return made.stamp == source.stamp and all(
         (out / file).is_file() for file in made.files
     )
@@ -109,42 +114,42 @@ def _make(out: Path, table: SummaryTable, source: PageSource) -> PageParts:
     """Write the cells of a source."""
     cells: dict[str, CellFacts] = {}
     written: list[str] = []
-    for one in gather(source):
-        name = cell_id(*one.where)
+    for cell in gather(source):
+        name = cell_id(*cell.row_and_column)
         try:
-            written += _write_cell(out, name, one)
-            cells[name] = _measured(table, one)
+            written += _write_cell(out, name, cell)
+            cells[name] = _facts(table, cell)
         except BadResult:
             raise
         except (KeyError, TypeError, ValueError) as error:
             folders = ", ".join(str(folder) for folder in source.folders)
             raise BadResult(
-                f"{folders}: a field is not what it should be: {error}\n"
+                f"{folders}: a field has a wrong value: {error}\n"
                 "  delete the folder and run the cell again"
             ) from error
     return PageParts(source.stamp, cells, written)
 
 
-def _write_cell(out: Path, name: str, one: CellSources) -> list[str]:
-    """Write what the page has of a cell, and give the files."""
-    copies = [f"{PREDICTIONS}/{name}-seed{result.seed}.csv" for result in one.found]
-    for file, copy in zip(one.predictions, copies, strict=True):
+def _write_cell(out: Path, name: str, cell: CellSources) -> list[str]:
+    """Write the files of a cell, and return their names."""
+    copies = [f"{PREDICTIONS}/{name}-seed{result.seed}.csv" for result in cell.averaged]
+    for file, copy in zip(cell.predictions, copies, strict=True):
         shutil.copyfile(file, out / copy)
-    content = details(one.results, one.found, copies)
+    content = details(cell.results, cell.averaged, copies)
     script = f"{CELLS}/{name}.js"
     _write_text(out / script, as_script(f'nserbench.cells["{name}"]', content))
     return [script, *copies]
 
 
-def _measured(table: SummaryTable, one: CellSources) -> CellFacts:
-    row, column = one.where
+def _facts(table: SummaryTable, cell: CellSources) -> CellFacts:
+    row, column = cell.row_and_column
     part = replace(table, rows=[row], columns=[column])
-    found = CellFacts()
-    for heard in wer_points(part, one.found, table.metrics[0]):
-        found["rate"] = heard.measure, round(heard.rate, 4)
-    for cost in costs(part, one.found, table.metrics[0]):
-        found["cost"] = cost.seconds, cost.trainable_parameters
-    return found
+    facts = CellFacts()
+    for point in wer_points(part, cell.averaged, table.metrics[0]):
+        facts["rate"] = point.measure, round(point.rate, 4)
+    for cost in costs(part, cell.averaged, table.metrics[0]):
+        facts["cost"] = cost.seconds, cost.trainable_parameters
+    return facts
 
 
 def _copy_library(out: Path) -> None:
@@ -155,14 +160,14 @@ def _copy_library(out: Path) -> None:
 
 
 def _write_text(file: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole, or leave the old one."""
     new = file.with_name(f".{file.name}")
     new.write_text(text, encoding="utf-8", newline="\n")
     new.replace(file)
 
 
 def _remove_others(out: Path, wanted: set[str]) -> None:
-    """Remove the files of cells that are no more."""
+    """Remove the files of cells that have no result any more."""
     for folder in (CELLS, PREDICTIONS):
         for file in (out / folder).iterdir():
             if f"{folder}/{file.name}" not in wanted:

@@ -1,4 +1,4 @@
-"""The part of a table that a figure is to show."""
+"""Choose the rows and columns of a table that a figure shows."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ def choose(
     noises: Sequence[str] = (),
     protocols: Sequence[str] = (),
 ) -> SummaryTable:
-    """Keep some rows and columns of a table; all where nothing is named.
+    """Keep some rows and columns of a table; all where no name is passed.
 
     A name stands for all rows that have it: ``whisper`` for every checkpoint, and
     ``single:groups=encoder`` for every layer of the encoder.
 
     Args:
-        table: Where to choose from.
-        upstreams: Names, several with commas.
-        heads: Likewise.
-        corpora: Likewise.
-        noises: Likewise; ``clean`` is one.
-        protocols: Likewise. A name stands for every version of that protocol, and for
-            none of its variants: ``paper`` is not ``paper+oracle``.
+        table: The table to choose from.
+        upstreams: Names of upstreams; a text may hold several, separated by commas.
+        heads: Names of heads, written likewise.
+        corpora: Names of corpora, written likewise.
+        noises: Names of noises, written likewise; ``clean`` is one.
+        protocols: Names of protocols, written likewise. A name stands for every
+            version of that protocol, and for none of its variants: ``paper`` is not
+            ``paper+oracle``.
 
     Raises:
         UnknownName: if nothing in the table has a name.
         BadSpec: if a name cannot be read.
     """
     rows, columns = list(table.rows), list(table.columns)
-    kept = {row.upstream for row in rows}, {row.downstream for row in rows}
-    places = {one.corpus for one in columns}, {one.condition for one in columns}
-    upstream = _named("upstream", upstreams, kept[0])
-    head = _named("head", heads, kept[1])
-    corpus = _named("corpus", corpora, places[0])
-    noise = _named("noise", noises, {noise_of(one) for one in places[1]})
-    protocol = _protocols(protocols, [one.protocol for one in columns])
+    upstream = _labels("upstream", upstreams, {row.upstream for row in rows})
+    head = _labels("head", heads, {row.downstream for row in rows})
+    corpus = _labels("corpus", corpora, {column.corpus for column in columns})
+    in_table = {noise_of(column.condition) for column in columns}
+    noise = _labels("noise", noises, in_table)
+    protocol = _protocols(protocols, [column.protocol for column in columns])
     return dataclasses.replace(
         table,
         rows=[
@@ -62,32 +62,32 @@ def choose(
 
 
 def noise_of(condition: str) -> str:
-    """Give the noise of a condition, without its level; ``clean`` is one."""
+    """Return the noise of a condition without its SNR; ``clean`` is one."""
     noise, at, _ = condition.rpartition("@")
     return noise if at else condition
 
 
-def _named(kind: str, typed: Iterable[str], labels: set[str]) -> set[str]:
-    """Give the labels that names stand for."""
+def _labels(kind: str, typed: Iterable[str], labels: set[str]) -> set[str]:
+    """Return the labels that the typed names stand for; all where there is no name."""
     names = [name for text in typed for name in parse_specs(text)]
-    found = set() if names else labels
+    chosen = set() if names else labels
     for name in names:
-        meant = {label for label in labels if _means(name, label)}
-        if not meant:
+        matching = {label for label in labels if _matches(name, label)}
+        if not matching:
             known = labels | {label.partition(":")[0] for label in labels}
             raise UnknownName(kind, name.name, known, "the results have these")
-        found = found | meant
-    return found
+        chosen = chosen | matching
+    return chosen
 
 
 def _protocols(typed: Iterable[str], labels: Sequence[str]) -> set[str]:
-    """Return the protocols, with their versions, that names stand for."""
+    """Return the protocols, with their versions, that the typed names stand for."""
     names = [name.strip() for text in typed for name in text.split(",")]
     for name in names:
         if not any(name in _spellings(label) for label in labels):
             known = dict.fromkeys(chain.from_iterable(map(_spellings, labels)))
             raise UnknownName("protocol", name, known, "the results have these")
-    return {one for one in labels if not names or {*names} & {*_spellings(one)}}
+    return {label for label in labels if not names or {*names} & {*_spellings(label)}}
 
 
 def _spellings(protocol: str) -> tuple[str, ...]:
@@ -95,10 +95,10 @@ def _spellings(protocol: str) -> tuple[str, ...]:
     return protocol.rpartition(" v")[0] or protocol, protocol
 
 
-def _means(name: Spec, label: str) -> bool:
+def _matches(name: Spec, label: str) -> bool:
     try:
-        whole = parse_spec(label)
-    except BadSpec:  # a label of others may be anything
+        labelled = parse_spec(label)
+    except BadSpec:  # a label in results of others may be any text
         return name == Spec(label)
-    same = whole.name == name.name
-    return same and name.options.items() <= whole.options.items()
+    same_name = labelled.name == name.name
+    return same_name and name.options.items() <= labelled.options.items()

@@ -1,4 +1,4 @@
-"""Pictures of corpora, as in the paper."""
+"""Draw how many utterances corpora have of each emotion, as in the paper."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ from nserbench.errors import NserbenchError
 from nserbench.leaderboard.plots.colours import COLOURS
 
 KINDS = (".pdf", ".png", ".svg")
+"""The endings of files that figures are written to."""
 ORDER = ("neutral", "happiness", "anger", "sadness")
 """The classes of the paper; others follow in the order of the corpora."""
 WIDTH = 0.8
-"""Of a corpus's bars together; corpora stand 1 apart."""
+"""Width of all bars of a corpus together; corpora are 1 apart."""
 DPI = 200
 
 
 def refuse_other_kinds(file: Path) -> None:
-    """Refuse a picture of a kind that is not written.
+    """Refuse a file whose ending is not one that figures are written to.
 
     Raises:
-        NserbenchError: if the file's ending is none of `KINDS`.
+        NserbenchError: if the ending of the file is not in `KINDS`.
     """
     if file.suffix.lower() not in KINDS:
         raise NserbenchError(
-            f"no figure is written as {file.name!r}\n  endings: {', '.join(KINDS)}"
+            f"a figure cannot be written to {file.name!r}\n"
+            f"  use a name with one of the endings: {', '.join(KINDS)}"
         )
 
 
 def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
-    """Draw how many utterances each corpus has of each emotion, as Fig. 2.
+    """Draw how many utterances each corpus has of each emotion, as in Fig. 2.
 
-    Every corpus has a bar for each of its classes; a class has one colour throughout,
-    and stands at the same place where several corpora have it.
+    Every corpus has a bar for each of its classes. A class has the same colour in all
+    corpora, and its bars are in the same order.
 
     Args:
-        counts: Utterances of each class, by corpus.
-        file: Where to write; its ending, one of `KINDS`, says as what.
+        counts: Number of utterances of each class, by corpus.
+        file: File to write; its ending is one of `KINDS`.
 
     Raises:
-        NserbenchError: if the ending is another.
+        NserbenchError: if the file has another ending.
     """
     refuse_other_kinds(file)
     classes = _ordered(counts)
@@ -63,24 +65,22 @@ def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
 
 
 def _ordered(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    known = list(dict.fromkeys(name for each in counts.values() for name in each))
-    return sorted(known, key=[*ORDER, *known].index)
+    names = dict.fromkeys(itertools.chain.from_iterable(counts.values()))
+    return sorted(names, key=[*ORDER, *names].index)
 
 
 def _draw_bars(
     axes: Axes, counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]
 ) -> None:
-    """Draw the bars of one class after another, so that each is in the legend once."""
+    """Draw the bars class by class, so that each class is in the legend once."""
     width = WIDTH / max(map(len, counts.values()))
-    present = [[name for name in classes if name in each] for each in counts.values()]
     for colour, name in zip(itertools.cycle(COLOURS), classes):
-        places, heights = [], []
-        for corpus, (each, own) in enumerate(
-            zip(counts.values(), present, strict=True)
-        ):
-            if name in own:
-                left = own.index(name) - (len(own) - 1) / 2
-                places.append(corpus + left * width)
-                heights.append(each[name])
-        bars = axes.bar(places, heights, 0.92 * width, color=colour, label=name)
+        positions, heights = [], []
+        for corpus, by_class in enumerate(counts.values()):
+            if name in by_class:
+                present = [other for other in classes if other in by_class]
+                left = present.index(name) - (len(present) - 1) / 2
+                positions.append(corpus + left * width)
+                heights.append(by_class[name])
+        bars = axes.bar(positions, heights, 0.92 * width, color=colour, label=name)
         axes.bar_label(bars, fontsize="x-small", padding=1)

@@ -12,4 +12,4 @@ COLOURS = (
     "#F0E442",
     "#000000",
 )
-"""Okabe and Ito's."""
+"""The colours of Okabe and Ito."""

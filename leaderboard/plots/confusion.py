@@ -1,4 +1,4 @@
-"""Which class is taken for which: a matrix for each row and condition, as Fig. 5."""
+"""Confusion matrices, one for each row and condition, as in Fig. 5."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nserbench.leaderboard.plots.heat import HeatPanel, draw_sheets
+from nserbench.leaderboard.plots.heat import HeatPanel, draw_heatmaps
 from nserbench.leaderboard.plots.names import column_order, panel_titles
 from nserbench.leaderboard.plots.style import styled
 from nserbench.leaderboard.tables.series import Confusion
 
 
 @styled
-def draw_confusions(found: Sequence[Confusion], width: float) -> Figure:
-    """Draw what each true class was taken for, in percent of its utterances.
+def draw_confusions(matrices: Sequence[Confusion], width: float) -> Figure:
+    """Draw confusion matrices, in percent of the utterances of each true class.
 
     Args:
-        found: At least one.
-        width: Of the figure, in inches.
+        matrices: The matrices, at least one.
+        width: Width of the figure in inches.
 
     Raises:
-        NserbenchError: if there are more than a figure holds.
+        NserbenchError: if there are more panels than a figure holds.
     """
-    found = sorted(found, key=lambda one: column_order(one.column))
-    rows = [(one.row.upstream, one.row.downstream) for one in found]
-    titles = panel_titles([one.column for one in found], rows, always="condition")
-    sheets = [
-        HeatPanel(title, one.classes, one.classes, percent(one.matrix))
-        for title, one in zip(titles, found, strict=True)
+    matrices = sorted(matrices, key=lambda matrix: column_order(matrix.column))
+    rows = [(matrix.row.upstream, matrix.row.downstream) for matrix in matrices]
+    columns = [matrix.column for matrix in matrices]
+    titles = panel_titles(columns, rows, always="condition")
+    panels = [
+        HeatPanel(title, matrix.classes, matrix.classes, percent(matrix.matrix))
+        for title, matrix in zip(titles, matrices, strict=True)
     ]
-    return draw_sheets(
-        sheets,
+    return draw_heatmaps(
+        panels,
         width,
-        "share (%)",
+        "share of the true class (%)",
         x="predicted class",
         y="true class",
         limits=(0, 100),
@@ -43,6 +44,6 @@ def draw_confusions(found: Sequence[Confusion], width: float) -> Figure:
 
 
 def percent(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give shares of each row, in percent; NaN for a class that has no utterance."""
+    """Return each count in percent of its row; NaN for a class without utterances."""
     support = matrix.sum(axis=1, keepdims=True)
     return np.where(support > 0, 100 * matrix / np.maximum(support, 1), np.nan)

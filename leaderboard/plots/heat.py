@@ -1,4 +1,4 @@
-"""Panels of coloured squares with their numbers: heatmaps."""
+"""Heatmaps: panels of coloured squares with their numbers."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from nserbench.leaderboard.plots.style import (
     CHARACTER,
     LINE,
     edges,
-    folded,
     label_axes,
-    panels,
+    make_panels,
+    wrapped,
 )
 
 ABOVE_ZERO, AROUND_ZERO = "Blues", "PuOr"
-"""Colours; both are told apart by colour-blind readers, the first in grey print too."""
+"""Colour maps for colour-blind readers; the first can be read in grey print, too."""
 ROW = 0.21
-"""Inches: the height of a row of squares."""
+"""Height of a row of squares in inches."""
 DIGIT = 0.05
-"""Inches: the width of a digit in a square."""
+"""Width of a digit in inches."""
 SQUARE = 0.1
-"""Inches: its least width."""
+"""Least width of a square in inches."""
 BAR = 0.55
-"""Inches: the width of the scale of colours."""
+"""Width of the colour bar in inches."""
 NAMES = 1.5
-"""Inches: the width that the names of rows may take."""
+"""Largest width of the names of rows in inches."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-"""Of red, green and blue."""
+"""Luminance of red, green and blue."""
 DARK = 0.45
-"""Luminance below which a square has white digits."""
+"""Luminance below which the digits in a square are white."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatPanel:
-    """One panel.
+    """One heatmap.
 
     Attributes:
-        title: Above it.
-        rows: Names of the rows, from above.
+        title: Title above the panel.
+        rows: Names of the rows, from the top.
         columns: Names of the columns.
-        values: ``(rows, columns)``; NaN where there is none.
+        values: Values, ``(rows, columns)``; NaN where there is no value.
     """
 
     title: str
@@ -56,8 +56,8 @@ class HeatPanel:
     values: NDArray[np.float64]
 
 
-def draw_sheets(
-    sheets: Sequence[HeatPanel],
+def draw_heatmaps(
+    panels: Sequence[HeatPanel],
     width: float,
     unit: str,
     *,
@@ -66,97 +66,109 @@ def draw_sheets(
     limits: tuple[float, float] | None = None,
     form: str = ".0f",
 ) -> Figure:
-    """Draw sheets side by side, all in the same scale of colours.
+    """Draw panels side by side, all with the same colours.
 
     Args:
-        sheets: At least one.
-        width: Of the figure, in inches.
-        unit: What the values are.
-        x: What the columns are.
-        y: What the rows are.
-        limits: Of the scale; those of the values unless given.
-        form: How numbers are written; they are left out where they have no room.
+        panels: The panels, at least one.
+        width: Width of the figure in inches.
+        unit: Label of the colour bar.
+        x: Label of the x axis.
+        y: Label of the y axis.
+        limits: Ends of the colour scale; None for the smallest and largest value.
+        form: Format of the numbers; none are drawn where they do not fit.
 
     Raises:
-        NserbenchError: if there are too many.
+        NserbenchError: if there are more panels than a figure holds.
     """
-    size = _Size.of(sheets, width)
-    titles = [one.title for one in sheets]
-    figure, drawn = panels(titles, size.beside, width, size.high, size.wide)
-    colours = _colours(sheets, limits)
-    for axes, sheet in zip(drawn, sheets, strict=True):
-        _draw(axes, sheet, colours)
+    size = _Size.of(panels, width)
+    titles = [panel.title for panel in panels]
+    figure, all_axes = make_panels(
+        titles, size.panels_in_a_row, width, size.height, size.width
+    )
+    colours = _colours(panels, limits)
+    for axes, panel in zip(all_axes, panels, strict=True):
+        _draw(axes, panel, colours)
         digits = len(format(colours.get_clim()[1] or 0, form))
-        if size.wide / len(sheet.columns) > DIGIT * (digits + 1):
-            _write(axes, sheet, colours, form)
-    _turn_names(figure, drawn, sheets, size.wide)
-    _share_names(drawn, sheets)
-    label_axes(drawn, x, y)
-    bar = figure.colorbar(colours, ax=drawn, label=unit, fraction=0.05, aspect=14)
+        if size.width / len(panel.columns) > DIGIT * (digits + 1):
+            _write_numbers(axes, panel, colours, form)
+    _turn_column_names(figure, all_axes, panels, size.width)
+    _hide_repeated_names(all_axes, panels)
+    label_axes(all_axes, x, y)
+    bar = figure.colorbar(colours, ax=all_axes, label=unit, fraction=0.05, aspect=14)
     bar.outline.set_linewidth(0)
     return figure
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """What fits: panels side by side; inches of their height and of their squares."""
+    """How many panels fit side by side.
 
-    beside: int
-    high: float
-    wide: float
+    Attributes:
+        panels_in_a_row: Number of panels side by side.
+        height: Height of a panel in inches.
+        width: Width of the squares of a panel in inches.
+    """
+
+    panels_in_a_row: int
+    height: float
+    width: float
 
     @classmethod
-    def of(cls, sheets: Sequence[HeatPanel], width: float) -> _Size:
-        rows, columns = (max(map(len, side)) for side in _sides(sheets))
-        names = [folded(row, NAMES) for one in sheets for row in one.rows]
-        letters = max(len(line) for name in names for line in name.split("\n"))
-        named = CHARACTER * letters + 0.3
-        once = _same(_sides(sheets)[0])
-        room = width - BAR - (named if once else 0)
-        each = 0.1 if once else named
-        beside = max(1, int(room / (each + max(SQUARE * columns, 0.75))))
-        row = max(ROW, LINE * max(name.count("\n") + 1 for name in names))
-        wide = room / min(beside, len(sheets)) - each
-        return cls(beside, 0.5 + max(row * rows, 0.7), wide)
+    def of(cls, panels: Sequence[HeatPanel], width: float) -> _Size:
+        rows, columns = (max(map(len, names)) for names in _names(panels))
+        row_names = [wrapped(row, NAMES) for panel in panels for row in panel.rows]
+        letters = max(len(line) for name in row_names for line in name.split("\n"))
+        names_width = CHARACTER * letters + 0.3
+        shared = _all_equal(_names(panels)[0])
+        room = width - BAR - (names_width if shared else 0)
+        margin = 0.1 if shared else names_width
+        in_a_row = max(1, int(room / (margin + max(SQUARE * columns, 0.75))))
+        row_height = max(ROW, LINE * max(name.count("\n") + 1 for name in row_names))
+        squares_width = room / min(in_a_row, len(panels)) - margin
+        return cls(in_a_row, 0.5 + max(row_height * rows, 0.7), squares_width)
 
 
-def _sides(
-    sheets: Sequence[HeatPanel],
+def _names(
+    panels: Sequence[HeatPanel],
 ) -> tuple[list[Sequence[str]], list[Sequence[str]]]:
-    return [one.rows for one in sheets], [one.columns for one in sheets]
+    """Return the names of the rows and of the columns of each panel."""
+    return [panel.rows for panel in panels], [panel.columns for panel in panels]
 
 
-def _same(sides: Sequence[Sequence[str]]) -> bool:
-    return all(list(side) == list(sides[0]) for side in sides)
+def _all_equal(names: Sequence[Sequence[str]]) -> bool:
+    return all(list(other) == list(names[0]) for other in names)
 
 
-def _turn_names(
-    figure: Figure, drawn: Sequence[Axes], sheets: Sequence[HeatPanel], wide: float
+def _turn_column_names(
+    figure: Figure,
+    all_axes: Sequence[Axes],
+    panels: Sequence[HeatPanel],
+    width: float,
 ) -> None:
-    """Turn the names of columns that are wider than their squares, and make room."""
-    letters = max(len(name) for one in sheets for name in one.columns)
-    if CHARACTER * letters > wide / max(len(one.columns) for one in sheets):
-        for axes in drawn:
+    """Turn names of columns that are wider than their squares, and make room."""
+    letters = max(len(name) for panel in panels for name in panel.columns)
+    if CHARACTER * letters > width / max(len(panel.columns) for panel in panels):
+        for axes in all_axes:
             for name in axes.get_xticklabels():
                 name.set(rotation=45, ha="right", rotation_mode="anchor")
-        deep = 0.6 * CHARACTER * letters
-        figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + deep)
+        height = figure.get_figheight() + 0.6 * CHARACTER * letters
+        figure.set_size_inches(figure.get_figwidth(), height)
 
 
-def _share_names(drawn: Sequence[Axes], sheets: Sequence[HeatPanel]) -> None:
-    """Name rows and columns at the edges alone, where all panels have the same."""
-    rows, columns = map(_same, _sides(sheets))
-    for axes, left, bottom in edges(drawn):
+def _hide_repeated_names(all_axes: Sequence[Axes], panels: Sequence[HeatPanel]) -> None:
+    """Name rows and columns only at the edges, if all panels have the same names."""
+    rows, columns = map(_all_equal, _names(panels))
+    for axes, left, bottom in edges(all_axes):
         axes.tick_params(labelleft=left or not rows, labelbottom=bottom or not columns)
 
 
 def _colours(
-    sheets: Sequence[HeatPanel], limits: tuple[float, float] | None
+    panels: Sequence[HeatPanel], limits: tuple[float, float] | None
 ) -> ScalarMappable:
-    """Make a scale; one that has negative values has its middle at 0."""
+    """Return a colour scale; with negative values, its middle is 0."""
     if limits is None:
-        low = min(float(np.nanmin(one.values)) for one in sheets)
-        high = max(float(np.nanmax(one.values)) for one in sheets)
+        low = min(float(np.nanmin(panel.values)) for panel in panels)
+        high = max(float(np.nanmax(panel.values)) for panel in panels)
         if low < 0:
             high = max(-low, high)
             return ScalarMappable(Normalize(-high, high), AROUND_ZERO)
@@ -164,9 +176,9 @@ def _colours(
     return ScalarMappable(Normalize(*limits), ABOVE_ZERO)
 
 
-def _draw(axes: Axes, sheet: HeatPanel, colours: ScalarMappable) -> None:
+def _draw(axes: Axes, panel: HeatPanel, colours: ScalarMappable) -> None:
     axes.pcolormesh(
-        np.ma.masked_invalid(sheet.values),
+        np.ma.masked_invalid(panel.values),
         cmap=colours.cmap,
         norm=Normalize(*colours.get_clim()),
         edgecolors="white",
@@ -176,15 +188,17 @@ def _draw(axes: Axes, sheet: HeatPanel, colours: ScalarMappable) -> None:
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    columns = [folded(name, NAMES) for name in sheet.columns]
+    columns = [wrapped(name, NAMES) for name in panel.columns]
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
-    rows = [folded(name, NAMES) for name in sheet.rows]
+    rows = [wrapped(name, NAMES) for name in panel.rows]
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
 
 
-def _write(axes: Axes, sheet: HeatPanel, colours: ScalarMappable, form: str) -> None:
-    dark = colours.to_rgba(sheet.values)[..., :3] @ LUMINANCE < DARK
-    for (row, column), value in np.ndenumerate(sheet.values):
+def _write_numbers(
+    axes: Axes, panel: HeatPanel, colours: ScalarMappable, form: str
+) -> None:
+    dark = colours.to_rgba(panel.values)[..., :3] @ LUMINANCE < DARK
+    for (row, column), value in np.ndenumerate(panel.values):
         if not np.isnan(value):
             axes.text(
                 column + 0.5,

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nserbench.leaderboard.plots.heat import HeatPanel, draw_sheets
+from nserbench.leaderboard.plots.heat import HeatPanel, draw_heatmaps
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
-from nserbench.leaderboard.plots.names import panel_titles, told_apart
+from nserbench.leaderboard.plots.names import distinct_names, panel_titles
 from nserbench.leaderboard.plots.style import styled
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import Curve, Point, layer_curves
@@ -22,29 +22,31 @@ Panels = dict[str, dict[str, Sequence[Point]]]
 
 
 def drawable(table: SummaryTable, metric: str) -> list[Curve]:
-    """Give the curves that have two layers or more."""
-    return [one for one in layer_curves(table, metric) if len(one.points) > 1]
+    """Return the curves that have two layers or more."""
+    return [curve for curve in layer_curves(table, metric) if len(curve.points) > 1]
 
 
 @styled
 def draw_layers(curves: Sequence[Curve], metric: str, width: float) -> Figure:
-    """Draw a panel for each upstream and a line for each condition, as Fig. 3.
+    """Draw a panel for each upstream and a line for each condition, as in Fig. 3.
 
     With one condition there is a line for each upstream. Each corpus and protocol has
     panels of its own.
 
     Args:
-        curves: At least one, as `drawable` returns them.
-        metric: What the values are; one of the table's.
-        width: Of the figure, in inches.
+        curves: The curves, at least one, as `drawable` returns them.
+        metric: Name of the metric; one of the table's.
+        width: Width of the figure in inches.
 
     Raises:
         NserbenchError: if there are more lines or panels than a figure holds.
     """
-    found = arranged(curves)
-    names = list(dict.fromkeys(name for lines in found.values() for name in lines))
-    figure, drawn = line_panels(list(found), width, "layer", f"{TITLES[metric]} (%)")
-    for axes, lines in zip(drawn, found.values(), strict=True):
+    panels = arranged(curves)
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    figure, all_axes = line_panels(
+        list(panels), width, "layer", f"{TITLES[metric]} (%)"
+    )
+    for axes, lines in zip(all_axes, panels.values(), strict=True):
         draw_lines(axes, {names.index(name): lines[name] for name in lines})
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     draw_legend(figure, names)
@@ -53,34 +55,36 @@ def draw_layers(curves: Sequence[Curve], metric: str, width: float) -> Figure:
 
 @styled
 def draw_layer_heatmap(curves: Sequence[Curve], metric: str, width: float) -> Figure:
-    """Draw the same as colours, as Fig. 4: a row in place of each line.
+    """Draw the same as a heatmap, as in Fig. 4: a row in place of each line.
 
     The arguments and errors are those of `draw_layers`.
     """
-    sheets = [_sheet(title, lines) for title, lines in arranged(curves).items()]
-    return draw_sheets(sheets, width, f"{TITLES[metric]} (%)", x="layer")
+    panels = [_heat_panel(title, lines) for title, lines in arranged(curves).items()]
+    return draw_heatmaps(panels, width, f"{TITLES[metric]} (%)", x="layer")
 
 
 def arranged(curves: Sequence[Curve]) -> Panels:
-    """Share curves out to panels by corpus and protocol.
+    """Return the curves by panel and line; each corpus and protocol is apart.
 
-    A panel is of one upstream, or, where all curves are of one condition, of that.
+    A panel shows one upstream; if all curves have the same condition, it shows that
+    condition for all upstreams.
     """
-    places = [one.column for one in curves]
-    rows = [(one.row.upstream, one.group, one.row.downstream) for one in curves]
-    names = [place.condition for place in places]
+    columns = [curve.column for curve in curves]
+    rows = [(curve.row.upstream, curve.group, curve.row.downstream) for curve in curves]
+    names = [column.condition for column in columns]
     if len(set(names)) > 1:
-        unconditional = [replace(place, condition="") for place in places]
-        titles = panel_titles(unconditional, rows)
+        titles = panel_titles(
+            [replace(column, condition="") for column in columns], rows
+        )
     else:
-        titles, names = panel_titles(places, always="condition"), told_apart(rows)
-    found: Panels = {}
+        titles, names = panel_titles(columns, always="condition"), distinct_names(rows)
+    panels: Panels = {}
     for title, name, curve in zip(titles, names, curves, strict=True):
-        found.setdefault(title, {})[name] = curve.points
-    return found
+        panels.setdefault(title, {})[name] = curve.points
+    return panels
 
 
-def _sheet(title: str, lines: dict[str, Sequence[Point]]) -> HeatPanel:
+def _heat_panel(title: str, lines: dict[str, Sequence[Point]]) -> HeatPanel:
     layers = sorted({point.x for points in lines.values() for point in points})
     values = np.full((len(lines), len(layers)), np.nan)
     for row, points in zip(values, lines.values(), strict=True):

@@ -1,4 +1,4 @@
-"""Lines with 95 % bands, and the panels that hold them."""
+"""Lines with bands of 95 % intervals, and the panels that they are drawn in."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from nserbench.leaderboard.plots.style import (
     LINES,
     add_legend,
     label_axes,
-    look,
-    panels,
+    line_style,
+    make_panels,
     refuse_more,
 )
 from nserbench.leaderboard.tables.series import Point
 
 PANEL = 1.9
-"""Inches: the least width of a panel."""
+"""Least width of a panel in inches."""
 HEIGHT = 1.75
-"""Inches: of a row of panels."""
+"""Height of a row of panels in inches."""
 FEW = 3
-"""Lines whose bands hide each other little."""
+"""Largest number of lines whose bands are drawn darker."""
 DARK, LIGHT = 0.16, 0.07
-"""How opaque the bands of few and of many lines are, from 0 to 1."""
+"""Opacity of the bands of few and of many lines, from 0 to 1."""
 
 Lines = Mapping[int, Sequence[Point]]
-"""Points by the number of the line, which says how it looks."""
+"""Points by the number of the line, which sets its colour, marker and dashes."""
 
 
 def line_panels(
@@ -37,36 +37,38 @@ def line_panels(
     """Make a panel for each title, all with the same scales.
 
     Args:
-        titles: Of the panels.
-        width: Of the figure, in inches.
-        x: Name of the axis, with its unit.
-        y: Likewise.
+        titles: Titles of the panels.
+        width: Width of the figure in inches.
+        x: Label of the x axis, with its unit.
+        y: Label of the y axis, with its unit.
 
     Raises:
-        NserbenchError: if there are too many.
+        NserbenchError: if there are more panels than a figure holds.
     """
-    beside = min(len(titles), max(1, int(width / PANEL)))
-    figure, drawn = panels(titles, beside, width, HEIGHT, width / beside - 0.5)
-    for axes in drawn[1:]:
-        axes.sharex(drawn[0])
-        axes.sharey(drawn[0])
-    label_axes(drawn, x, y)
-    return figure, drawn
+    in_a_row = min(len(titles), max(1, int(width / PANEL)))
+    figure, all_axes = make_panels(
+        titles, in_a_row, width, HEIGHT, width / in_a_row - 0.5
+    )
+    for axes in all_axes[1:]:
+        axes.sharex(all_axes[0])
+        axes.sharey(all_axes[0])
+    label_axes(all_axes, x, y)
+    return figure, all_axes
 
 
 def draw_lines(axes: Axes, lines: Lines) -> None:
     """Draw each line with the band of its intervals, in percent."""
     alpha = DARK if len(lines) <= FEW else LIGHT
     for number, points in lines.items():
-        x, values = [one.x for one in points], [100 * one.value for one in points]
-        style = look(number)
-        axes.plot(x, values, **style)
-        ends = [
-            (one.x, 100 * one.low, 100 * one.high)
-            for one in points
-            if one.low is not None and one.high is not None
+        style = line_style(number)
+        values = [100 * point.value for point in points]
+        axes.plot([point.x for point in points], values, **style)
+        band = [
+            (point.x, 100 * point.low, 100 * point.high)
+            for point in points
+            if point.low is not None and point.high is not None
         ]
-        x, low, high = ([end[place] for end in ends] for place in range(3))
+        x, low, high = ([corner[at] for corner in band] for at in range(3))
         axes.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)
 
 
@@ -74,8 +76,8 @@ def draw_legend(figure: Figure, names: Sequence[str]) -> None:
     """Name the lines below the panels, in the order of their numbers.
 
     Raises:
-        NserbenchError: if there are more than a reader can tell apart.
+        NserbenchError: if there are more lines than a reader can tell apart.
     """
     refuse_more(LINES, "lines", len(names))
-    handles = [Line2D([], [], **look(number)) for number in range(len(names))]
+    handles = [Line2D([], [], **line_style(number)) for number in range(len(names))]
     add_legend(figure, handles, names)

@@ -1,4 +1,4 @@
-"""Any figure, by its name, from a folder of results."""
+"""Make any figure by its name, from a folder of results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nserbench.leaderboard.plots import layers, snr
 from nserbench.leaderboard.plots.confusion import draw_confusions
 from nserbench.leaderboard.plots.pareto import draw_pareto
 from nserbench.leaderboard.plots.weights import draw_weights
-from nserbench.leaderboard.plots.wer import draw_wer, explained
+from nserbench.leaderboard.plots.wer import correlation_lines, draw_wer
 from nserbench.leaderboard.reading.counts import (
     CountedResult,
     RowColumn,
@@ -50,11 +50,11 @@ class FigureData:
     """What a figure is made from.
 
     Attributes:
-        root: The folder of results.
-        table: Of that folder; its rows and columns are those to draw.
-        metric: One of the table's.
-        width: Of the figure, in inches.
-        heatmap: Whether layers are drawn as colours.
+        root: Folder of the results.
+        table: Table of that folder; its rows and columns are those to draw.
+        metric: Name of the metric; one of the table's.
+        width: Width of the figure in inches.
+        heatmap: Whether layers are drawn as a heatmap.
         against: What transcripts are compared with.
     """
 
@@ -67,42 +67,47 @@ class FigureData:
 
     @cached_property
     def results(self) -> list[Result]:
-        """The results in the places of the table."""
+        """The results in the rows and columns of the table."""
         wanted = set(product(self.table.rows, self.table.columns))
         wanted &= self.table.entries.keys()
-        return [one for one in read_results(self.root) if row_and_column(one) in wanted]
+        return [
+            result
+            for result in read_results(self.root)
+            if row_and_column(result) in wanted
+        ]
 
-    def places(
+    def counts(
         self, wanted: Collection[RowColumn]
     ) -> dict[RowColumn, list[CountedResult]]:
-        """Return the results behind some places of the table, one for each seed.
+        """Return the results behind some cells of the table, one for each seed.
 
         Raises:
             BadResult: if a result cannot be read.
         """
         tallies, _ = newest(read_counted_results(self.root))
-        found: dict[RowColumn, list[CountedResult]] = defaultdict(list)
+        by_cell: dict[RowColumn, list[CountedResult]] = defaultdict(list)
         for tally in tallies:
             if (tally.row, tally.column) in wanted:
-                found[tally.row, tally.column].append(tally)
+                by_cell[tally.row, tally.column].append(tally)
+        seeds = {cell: comparable(tallies) for cell, tallies in by_cell.items()}
         return {
-            where: [one for one in found[where] if one.seed in comparable(found[where])]
-            for where in product(self.table.rows, self.table.columns)
-            if where in found
+            cell: [tally for tally in by_cell[cell] if tally.seed in seeds[cell]]
+            for cell in product(self.table.rows, self.table.columns)
+            if cell in by_cell
         }
 
     @property
     def title(self) -> str:
-        """What the metric is called."""
+        """The name of the metric as readers know it."""
         return TITLES[self.metric]
 
 
 class FigurePart(Protocol):
-    """A part of a figure."""
+    """A part of a figure, such as a line or a panel."""
 
     @property
     def cells(self) -> Sequence[RowColumn]:
-        """Where it stands in the table."""
+        """The cells of the table that it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +115,10 @@ class FigureKind:
     """One kind of figure.
 
     Attributes:
-        find: Returns what is to be drawn; empty where there is nothing. Each part has
-            ``cells``, its places in the table.
-        draw: Draws what was found.
-        takes: What it takes, in words.
-        example: What `nserbench run` is to be told for that.
+        find: Returns the parts to draw; empty if there are none.
+        draw: Draws the parts.
+        takes: The results that it needs, in words.
+        example: Options of `nserbench run` that make such results.
     """
 
     find: Callable[[FigureData], Sequence[FigurePart]]
@@ -123,53 +127,53 @@ class FigureKind:
     example: str
 
 
-def _find_layers(source: FigureData) -> list[Curve]:
-    return layers.drawable(source.table, source.metric)
+def _find_layers(data: FigureData) -> list[Curve]:
+    return layers.drawable(data.table, data.metric)
 
 
-def _draw_layers(source: FigureData, found: Sequence[Curve]) -> Figure:
-    draw = layers.draw_layer_heatmap if source.heatmap else layers.draw_layers
-    return draw(found, source.metric, source.width)
+def _draw_layers(data: FigureData, curves: Sequence[Curve]) -> Figure:
+    draw = layers.draw_layer_heatmap if data.heatmap else layers.draw_layers
+    return draw(curves, data.metric, data.width)
 
 
-def _find_snr(source: FigureData) -> list[Curve]:
-    return snr.drawable(source.table, source.metric)
+def _find_snr(data: FigureData) -> list[Curve]:
+    return snr.drawable(data.table, data.metric)
 
 
-def _draw_snr(source: FigureData, found: Sequence[Curve]) -> Figure:
-    return snr.draw_snr(source.table, found, source.metric, source.width)
+def _draw_snr(data: FigureData, curves: Sequence[Curve]) -> Figure:
+    return snr.draw_snr(data.table, curves, data.metric, data.width)
 
 
-def _find_confusions(source: FigureData) -> list[Confusion]:
-    return confusions(source.results)
+def _find_confusions(data: FigureData) -> list[Confusion]:
+    return confusions(data.results)
 
 
-def _draw_confusions(source: FigureData, found: Sequence[Confusion]) -> Figure:
-    return draw_confusions(found, source.width)
+def _draw_confusions(data: FigureData, matrices: Sequence[Confusion]) -> Figure:
+    return draw_confusions(matrices, data.width)
 
 
-def _find_words(source: FigureData) -> list[WerPoint]:
-    return wer_points(source.table, source.results, source.metric, source.against)
+def _find_wer(data: FigureData) -> list[WerPoint]:
+    return wer_points(data.table, data.results, data.metric, data.against)
 
 
-def _draw_words(source: FigureData, found: Sequence[WerPoint]) -> Figure:
-    return draw_wer(found, source.title, source.width)
+def _draw_wer(data: FigureData, points: Sequence[WerPoint]) -> Figure:
+    return draw_wer(points, data.title, data.width)
 
 
-def _find_costs(source: FigureData) -> list[CostPoint]:
-    return costs(source.table, source.results, source.metric)
+def _find_costs(data: FigureData) -> list[CostPoint]:
+    return costs(data.table, data.results, data.metric)
 
 
-def _draw_costs(source: FigureData, found: Sequence[CostPoint]) -> Figure:
-    return draw_pareto(found, source.title, source.width)
+def _draw_costs(data: FigureData, points: Sequence[CostPoint]) -> Figure:
+    return draw_pareto(points, data.title, data.width)
 
 
-def _find_weights(source: FigureData) -> list[LayerWeights]:
-    return layer_weights(source.results)
+def _find_weights(data: FigureData) -> list[LayerWeights]:
+    return layer_weights(data.results)
 
 
-def _draw_weights(source: FigureData, found: Sequence[LayerWeights]) -> Figure:
-    return draw_weights(found, source.width)
+def _draw_weights(data: FigureData, weights: Sequence[LayerWeights]) -> Figure:
+    return draw_weights(weights, data.width)
 
 
 KINDS: Mapping[str, FigureKind] = MappingProxyType(
@@ -183,25 +187,25 @@ KINDS: Mapping[str, FigureKind] = MappingProxyType(
         "snr": FigureKind(
             _find_snr,
             _draw_snr,
-            "two levels or more of one noise",
+            "two SNRs or more of one noise",
             "-u mel -d mean -c demo,demo-park --snr -5,0,5",
         ),
         "confusion": FigureKind(
             _find_confusions,
             _draw_confusions,
-            "a cell that is done",
+            "a cell that has a score",
             "-u mel -d mean -c demo",
         ),
         "wer": FigureKind(
-            _find_words,
-            _draw_words,
+            _find_wer,
+            _draw_wer,
             "an upstream that transcribes, on a corpus with texts",
             "-u whisper -d weighted-sum -c emodb,emodb-park --snr -5,0,5",
         ),
         "pareto": FigureKind(
             _find_costs,
             _draw_costs,
-            "a cell that says what it cost",
+            "a cell whose times were measured",
             "-u mel -d mean,bigru -c demo",
         ),
         "weights": FigureKind(
@@ -212,45 +216,45 @@ KINDS: Mapping[str, FigureKind] = MappingProxyType(
         ),
     }
 )
-"""By name."""
+"""The kinds of figures, by name."""
 
 
-def make_figure(name: str, source: FigureData) -> Figure:
-    """Draw one of `KINDS`.
+def make_figure(name: str, data: FigureData) -> Figure:
+    """Draw the figure of a name in `KINDS`.
 
     Raises:
         NserbenchError: if there is nothing to draw, or more than a figure holds.
     """
     kind = KINDS[name]
-    found = kind.find(source)
-    if not found:
-        table = source.table
+    parts = kind.find(data)
+    if not parts:
+        table = data.table
         raise NserbenchError(
             f"there is nothing to draw for {name}: it takes {kind.takes}\n"
-            f"  there are upstreams: {_listed(row.upstream for row in table.rows)}\n"
+            f"  the results chosen have the upstreams: "
+            f"{_listed(row.upstream for row in table.rows)}\n"
             f"  heads: {_listed(row.downstream for row in table.rows)}\n"
             f"  conditions: {_listed(map(str, table.columns))}\n"
             f"  protocols: {_listed(column.protocol for column in table.columns)}\n"
             f"  make more, for instance with\n    nserbench run {kind.example}"
         )
-    return kind.draw(source, found)
+    return kind.draw(data, parts)
 
 
-def said_of(name: str, source: FigureData) -> list[str]:
-    """Say what a reader of the figure must know: protocols, and tests.
+def caption_lines(name: str, data: FigureData) -> list[str]:
+    """Return what the caption must say: protocols, warnings and correlations.
 
-    Only what is drawn is spoken of.
+    Only protocols of results that the figure shows are included.
 
     Raises:
         NserbenchError: if there is nothing to draw, or no correlation.
     """
-    found = KINDS[name].find(source)
-    drawn = {cell for one in found for cell in one.cells}
-    lines = [f"protocol {one}" for one in protocol_lines(source.places(drawn))]
-    protocols = sorted({column.protocol for _, column in drawn})
-    marks = [(one, ", ".join(selection_warnings(one))) for one in protocols]
-    lines += [f"{one} flatters: {mark}" for one, mark in marks if mark]
-    return [*lines, *explained(_find_words(source))] if name == "wer" else lines
+    cells = {cell for part in KINDS[name].find(data) for cell in part.cells}
+    lines = [f"protocol {line}" for line in protocol_lines(data.counts(cells))]
+    for protocol in sorted({column.protocol for _, column in cells}):
+        if warnings := ", ".join(selection_warnings(protocol)):
+            lines.append(f"scores of {protocol} are too optimistic: {warnings}")
+    return [*lines, *correlation_lines(_find_wer(data))] if name == "wer" else lines
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
-"""How lines and panels are called: by what tells them apart.
+"""Names of lines and titles of panels: only the parts that differ.
 
-A panel holds one corpus under one protocol.
+A panel shows one corpus and one protocol.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ from nserbench.leaderboard.reading.counts import Column, condition_order
 from nserbench.leaderboard.tables.summary import selection_warnings
 
 
-def told_apart(
-    named: Sequence[Sequence[str]], always: Collection[int] = (0,)
+def distinct_names(
+    names: Sequence[Sequence[str]], always: Collection[int] = (0,)
 ) -> list[str]:
-    """Name things by the parts of their names in which they differ.
+    """Shorten names to the parts in which they differ.
 
     Args:
-        named: The parts of each name, as many for each.
-        always: Places of the parts that are said even if they do not differ.
+        names: The parts of each name, the same number for each.
+        always: Indices of the parts that are kept even if they do not differ.
 
     Examples:
-        >>> told_apart([("mel", "mean", "demo"), ("mel", "last", "demo")], always=())
+        >>> distinct_names(
+        ...     [("mel", "mean", "demo"), ("mel", "last", "demo")], always=()
+        ... )
         ['mean', 'last']
     """
-    differ = [len(set(parts)) > 1 for parts in zip(*named, strict=True)]
-    said = [place for place, one in enumerate(differ) if one or place in always]
-    return [", ".join(name[place] for place in said if name[place]) for name in named]
+    differ = [len(set(parts)) > 1 for parts in zip(*names, strict=True)]
+    kept = [at for at, differs in enumerate(differ) if differs or at in always]
+    return [", ".join(name[at] for at in kept if name[at]) for name in names]
 
 
 def column_order(column: Column) -> tuple[object, ...]:
@@ -37,29 +39,32 @@ def column_order(column: Column) -> tuple[object, ...]:
 def panel_titles(
     columns: Sequence[Column], rows: Sequence[Sequence[str]] = (), *, always: str = ""
 ) -> list[str]:
-    """Name panels by what tells them apart; a choice that flatters is always named.
+    """Title panels by what they differ in.
+
+    A protocol whose scores are too optimistic always has its warning in the title.
 
     Args:
         columns: The corpus, condition and protocol of each panel.
-        rows: More parts of each name, which stand before; the first is always said.
-        always: Which of ``corpus`` and ``condition`` are always said, with a space.
+        rows: More parts of each title, which come first; the first is always there.
+        always: Which of ``corpus`` and ``condition`` are always in the title,
+            separated by a space.
     """
     if not columns:
         return []
     parts = list(rows) or [()] * len(columns)
-    named = [
+    names = [
         (
             *part,
-            one.corpus,
-            one.condition,
-            one.protocol,
-            ", ".join(selection_warnings(one.protocol)),
+            column.corpus,
+            column.condition,
+            column.protocol,
+            ", ".join(selection_warnings(column.protocol)),
         )
-        for part, one in zip(parts, columns, strict=True)
+        for part, column in zip(parts, columns, strict=True)
     ]
-    before = len(named[0]) - len(_PLACES)
-    said = {before + _PLACES.index(name) for name in [*always.split(), "flattering"]}
-    return told_apart(named, always=said | ({0} if before else set()))
+    before = len(names[0]) - len(_COLUMN_PARTS)
+    kept = {before + _COLUMN_PARTS.index(name) for name in [*always.split(), "warning"]}
+    return distinct_names(names, always=kept | ({0} if before else set()))
 
 
-_PLACES = ("corpus", "condition", "protocol", "flattering")
+_COLUMN_PARTS = ("corpus", "condition", "protocol", "warning")

@@ -1,4 +1,4 @@
-"""What cells give over what they cost; those that nothing beats are named."""
+"""Scores over the time that they cost, with the Pareto front of the best rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from nserbench.leaderboard.plots.lines import line_panels
-from nserbench.leaderboard.plots.names import panel_titles, told_apart
-from nserbench.leaderboard.plots.scatter import GREY, dot, draw_point
+from nserbench.leaderboard.plots.names import distinct_names, panel_titles
+from nserbench.leaderboard.plots.scatter import GREY, draw_point, point_style
 from nserbench.leaderboard.plots.style import (
     LINES,
     add_legend,
@@ -28,64 +28,65 @@ BEATEN: dict[str, Any] = {
     "markersize": 2.5,
     "linestyle": "none",
 }
-INSTANT = 1e-3
-"""Seconds: the step in which results say them, and where the axis begins."""
+"""How points off the Pareto front are drawn."""
+SHORTEST = 1e-3
+"""Shortest time on the axis in seconds: the precision of times in results."""
 
 
 @styled
-def draw_pareto(found: Sequence[CostPoint], title: str, width: float) -> Figure:
-    """Draw a panel for each condition, with the rows that nothing beats joined.
+def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure:
+    """Draw a panel for each condition, and join the rows on the Pareto front.
 
     Args:
-        found: At least one.
-        title: What the value is.
-        width: Of the figure, in inches.
+        points: The points, at least one.
+        title: Name of the metric.
+        width: Width of the figure in inches.
 
     Raises:
-        NserbenchError: if there are more named rows or panels than a figure holds.
+        NserbenchError: if there are more rows on the front, or more panels, than a
+            figure holds.
     """
-    best = [
-        one
-        for one, unbeaten in zip(found, on_pareto_front(found), strict=True)
-        if unbeaten
-    ]
-    beaten = [one for one in found if one not in best]
-    rows = list(dict.fromkeys(one.row for one in best))
-    refuse_more(LINES, "rows that nothing beats", len(rows))
-    columns = list(dict.fromkeys(one.column for one in found))
-    figure, drawn = line_panels(
+    on_front = on_pareto_front(points)
+    best = [point for point, kept in zip(points, on_front, strict=True) if kept]
+    beaten = [point for point in points if point not in best]
+    rows = list(dict.fromkeys(point.row for point in best))
+    refuse_more(LINES, "rows on the Pareto front", len(rows))
+    columns = list(dict.fromkeys(point.column for point in points))
+    figure, all_axes = line_panels(
         panel_titles(columns, always="corpus condition"),
         width,
         "time (s)",
         f"{title} (%)",
     )
-    for axes, column in zip(drawn, columns, strict=True):
-        for one in _of(column, beaten):
-            draw_point(axes, seconds(one), one, **BEATEN)
-        for one in _of(column, best):
-            draw_point(axes, seconds(one), one, **dot(rows.index(one.row)))
-        _join(axes, _of(column, best))
+    for axes, column in zip(all_axes, columns, strict=True):
+        for point in _in_column(column, beaten):
+            draw_point(axes, seconds(point), point, **BEATEN)
+        for point in _in_column(column, best):
+            style = point_style(rows.index(point.row))
+            draw_point(axes, seconds(point), point, **style)
+        _draw_front(axes, _in_column(column, best))
         _scale(axes)
-    handles = [Line2D([], [], **dot(number)) for number in range(len(rows))]
-    names = told_apart([(row.upstream, row.downstream) for row in rows])
+    handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
+    names = distinct_names([(row.upstream, row.downstream) for row in rows])
     if beaten:
-        handles, names = [*handles, Line2D([], [], **BEATEN)], [*names, "beaten"]
+        handles.append(Line2D([], [], **BEATEN))
+        names.append("beaten by another row")
     add_legend(figure, handles, names)
     return figure
 
 
-def seconds(one: CostPoint) -> float:
-    """Give a cost that a logarithmic axis can show."""
-    return max(one.seconds, INSTANT)
+def seconds(point: CostPoint) -> float:
+    """Return the time in seconds, long enough for a logarithmic axis."""
+    return max(point.seconds, SHORTEST)
 
 
-def _of(column: Column, found: Sequence[CostPoint]) -> list[CostPoint]:
-    return sorted((one for one in found if one.column == column), key=seconds)
+def _in_column(column: Column, points: Sequence[CostPoint]) -> list[CostPoint]:
+    return sorted((point for point in points if point.column == column), key=seconds)
 
 
-def _join(axes: Axes, best: Sequence[CostPoint]) -> None:
-    """Draw the best value that can be had in some time, as stairs."""
-    x, y = [seconds(one) for one in best], [100 * one.value for one in best]
+def _draw_front(axes: Axes, best: Sequence[CostPoint]) -> None:
+    """Draw the best score that can be reached in a time, as steps."""
+    x, y = [seconds(point) for point in best], [100 * point.value for point in best]
     axes.plot(x, y, color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post")
 
 

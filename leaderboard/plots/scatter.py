@@ -1,4 +1,4 @@
-"""Points with bars, which figures over words and over costs share."""
+"""Points with interval bars, for the figures of word errors and of costs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from nserbench.leaderboard.plots.style import look
+from nserbench.leaderboard.plots.style import line_style
 from nserbench.leaderboard.tables.series import CostPoint, WerPoint
 
 GREY = "#777777"
-"""Of lines among the points."""
+"""Colour of lines among the points."""
 
 
-def dot(number: int) -> dict[str, Any]:
-    """Give the look of a point, by its place in the legend."""
-    return {**look(number), "linestyle": "none"}
+def point_style(number: int) -> dict[str, Any]:
+    """Return colour and marker of a point, by its index in the legend."""
+    return {**line_style(number), "linestyle": "none"}
 
 
-def draw_point(axes: Axes, x: float, one: CostPoint | WerPoint, **style: Any) -> None:
-    """Draw a value, in percent, with its 95 % interval, at some x."""
+def draw_point(axes: Axes, x: float, point: CostPoint | WerPoint, **style: Any) -> None:
+    """Draw a score in percent, with its 95 % interval, at an x."""
     bars = None
-    if one.low is not None and one.high is not None:
-        bars = [[100 * (one.value - one.low)], [100 * (one.high - one.value)]]
-    axes.errorbar([x], [100 * one.value], bars, elinewidth=0.5, capsize=0, **style)
+    if point.low is not None and point.high is not None:
+        below, above = point.value - point.low, point.high - point.value
+        bars = [[100 * below], [100 * above]]
+    axes.errorbar([x], [100 * point.value], bars, elinewidth=0.5, capsize=0, **style)

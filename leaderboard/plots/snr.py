@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
-from nserbench.leaderboard.plots.names import panel_titles, told_apart
-from nserbench.leaderboard.plots.style import look, styled
+from nserbench.leaderboard.plots.names import distinct_names, panel_titles
+from nserbench.leaderboard.plots.style import line_style, styled
 from nserbench.leaderboard.reading.counts import Column, RowColumn
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import Curve, snr_curves
@@ -18,74 +18,78 @@ from nserbench.leaderboard.tables.summary import Score, SummaryTable
 
 
 def drawable(table: SummaryTable, metric: str) -> list[Curve]:
-    """Return the curves that have two levels or more, and clean speech with them."""
-    curves = [one for one in snr_curves(table, metric) if len(one.points) > 1]
-    return [replace(one, cells=[*one.cells, *_clean(table, one)]) for one in curves]
+    """Return the curves that have two SNRs or more, and clean speech with them."""
+    curves = [curve for curve in snr_curves(table, metric) if len(curve.points) > 1]
+    return [
+        replace(curve, cells=[*curve.cells, *_clean(table, curve)]) for curve in curves
+    ]
 
 
 def _clean(table: SummaryTable, curve: Curve) -> list[RowColumn]:
-    """Return where the clean speech of a curve stands, if it is done."""
+    """Return row and column of the clean speech of a curve, if it has a score."""
     column = Column(curve.column.corpus, "clean", curve.column.protocol)
     entry = table.entries.get((curve.row, column))
-    here = entry is not None and bool(entry.scores) and column in table.columns
-    return [(curve.row, column)] if here else []
+    done = entry is not None and bool(entry.scores) and column in table.columns
+    return [(curve.row, column)] if done else []
 
 
 @styled
 def draw_snr(
     table: SummaryTable, curves: Sequence[Curve], metric: str, width: float
 ) -> Figure:
-    """Draw lines with 95 % bands; what clean speech gives stands to their right.
+    """Draw lines with 95 % bands over the SNR, and clean speech to their right.
 
     Args:
-        table: Where clean speech is taken from.
-        curves: At least one, as `drawable` returns them.
-        metric: One of the table's.
-        width: Of the figure, in inches.
+        table: The table that has the scores on clean speech.
+        curves: The curves, at least one, as `drawable` returns them.
+        metric: Name of the metric; one of the table's.
+        width: Width of the figure in inches.
 
     Raises:
         NserbenchError: if there are more lines or panels than a figure holds.
     """
-    rows = list(dict.fromkeys(one.row for one in curves))
-    places = list(dict.fromkeys(one.column for one in curves))
-    levels = sorted({point.x for one in curves for point in one.points})
-    figure, drawn = line_panels(
-        panel_titles(places, always="corpus condition"),
+    rows = list(dict.fromkeys(curve.row for curve in curves))
+    columns = list(dict.fromkeys(curve.column for curve in curves))
+    snrs = sorted({point.x for curve in curves for point in curve.points})
+    figure, all_axes = line_panels(
+        panel_titles(columns, always="corpus condition"),
         width,
         "SNR (dB)",
         f"{TITLES[metric]} (%)",
     )
-    for axes, place in zip(drawn, places, strict=True):
-        own = {rows.index(one.row): one for one in curves if one.column == place}
-        draw_lines(axes, {number: one.points for number, one in own.items()})
-        clean = {
-            number: table.entries[where].scores[metric]
-            for number, one in own.items()
-            for where in _clean(table, one)
+    for axes, column in zip(all_axes, columns, strict=True):
+        lines = {
+            rows.index(curve.row): curve for curve in curves if curve.column == column
         }
-        _label_levels(axes, levels, clean)
-    draw_legend(figure, told_apart([(row.upstream, row.downstream) for row in rows]))
+        draw_lines(axes, {number: curve.points for number, curve in lines.items()})
+        clean = {
+            number: table.entries[key].scores[metric]
+            for number, curve in lines.items()
+            for key in _clean(table, curve)
+        }
+        _label_snrs(axes, snrs, clean)
+    draw_legend(
+        figure, distinct_names([(row.upstream, row.downstream) for row in rows])
+    )
     return figure
 
 
-def _label_levels(
-    axes: Axes, levels: Sequence[float], clean: Mapping[int, Score]
-) -> None:
-    """Put the levels under the axis, and clean speech beyond the highest."""
-    labels = {level: f"{level:g}" for level in levels}
+def _label_snrs(axes: Axes, snrs: Sequence[float], clean: Mapping[int, Score]) -> None:
+    """Label the SNRs on the axis, and draw clean speech beyond the highest."""
+    labels = {snr: f"{snr:g}" for snr in snrs}
     if clean:
-        gap = (levels[-1] - levels[0]) / (len(levels) - 1)
-        labels[levels[-1] + gap] = "clean"
-        for place, (number, score) in enumerate(clean.items()):
+        gap = (snrs[-1] - snrs[0]) / (len(snrs) - 1)
+        labels[snrs[-1] + gap] = "clean"
+        for at, (number, score) in enumerate(clean.items()):
             # Side by side, so that no bar hides another.
-            aside = 0.1 * gap * (place - (len(clean) - 1) / 2)
-            _draw_clean(axes, levels[-1] + gap + aside, score, number)
+            shift = 0.1 * gap * (at - (len(clean) - 1) / 2)
+            _draw_clean(axes, snrs[-1] + gap + shift, score, number)
     axes.set_xticks([*labels], [*labels.values()])
 
 
 def _draw_clean(axes: Axes, x: float, score: Score, number: int) -> None:
     bars = None
     if score.low is not None and score.high is not None:
-        down, up = score.value - score.low, score.high - score.value
-        bars = [[100 * down], [100 * up]]
-    axes.errorbar([x], [100 * score.value], bars, **look(number), elinewidth=0.7)
+        below, above = score.value - score.low, score.high - score.value
+        bars = [[100 * below], [100 * above]]
+    axes.errorbar([x], [100 * score.value], bars, **line_style(number), elinewidth=0.7)

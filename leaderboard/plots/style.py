@@ -1,4 +1,4 @@
-"""What all figures share: size, type, colours, legends, files."""
+"""Size, fonts, colours, legends and files of all figures."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from nserbench.leaderboard.plots.colours import COLOURS
 
 DPI = 300
 CHARACTER = 0.053
-"""Inches: the mean width of a letter in legends and titles."""
+"""Mean width of a letter of legends and titles in inches."""
 LINE = 0.135
-"""Inches: the height of a line of a legend."""
+"""Height of a line of a legend in inches."""
 HANDLE = 0.5
-"""Inches: what stands before a name in a legend."""
-MOST = 4
-"""Lines of a name."""
+"""Width of the line or marker before a name in a legend, in inches."""
+NAME_LINES = 4
+"""Most lines that a name may take."""
 LINES, PANELS = 8, 12
-"""How many a figure holds."""
+"""Most lines and panels of a figure."""
 styled = rc_context(
     {
         "axes.axisbelow": True,
@@ -47,7 +47,7 @@ styled = rc_context(
         "legend.handlelength": 2.6,
         "lines.linewidth": 1.1,
         "lines.markersize": 3.6,
-        "pdf.fonttype": 42,  # TrueType, which journals ask for; not Type 3
+        "pdf.fonttype": 42,  # embed TrueType fonts, which journals require
         "svg.fonttype": "none",  # text stays text
         "svg.hashsalt": "nserbench",  # the same figure is the same file
         "xtick.labelsize": 6.5,
@@ -58,137 +58,143 @@ styled = rc_context(
         "ytick.major.width": 0.6,
     }
 )
-"""As a decorator: a function draws in this style, whatever the user's own is."""
+"""A decorator: the function draws in this style, whatever the user has configured."""
 
-# Yellow does not show as a line on white; the order keeps neighbours far apart.
-_COLOURS = tuple(COLOURS[place] for place in (0, 2, 4, 5, 7, 3, 1))
+# Without yellow, which cannot be seen on white; neighbours differ clearly.
+_COLOURS = tuple(COLOURS[index] for index in (0, 2, 4, 5, 7, 3, 1))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 _DASHES = ("-", "--", "-.", ":")
 
 
-def look(place: int) -> dict[str, Any]:
-    """Give colour, marker and line style of a line, by its place in the legend.
+def line_style(number: int) -> dict[str, Any]:
+    """Return colour, marker and dashes of a line, by its index in the legend.
 
-    All three change from each to the next, so that neither colour nor shape is needed
-    to tell lines apart.
+    All three differ between neighbours, so that lines can be told apart in print
+    without colours.
     """
     return {
-        "color": _COLOURS[place % len(_COLOURS)],
-        "marker": _MARKERS[place % len(_MARKERS)],
-        "linestyle": _DASHES[place % len(_DASHES)],
+        "color": _COLOURS[number % len(_COLOURS)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "linestyle": _DASHES[number % len(_DASHES)],
     }
 
 
-def panels(
-    titles: Sequence[str], most: int, width: float, height: float, room: float
+def make_panels(
+    titles: Sequence[str],
+    most_in_a_row: int,
+    width: float,
+    height: float,
+    title_width: float,
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure with a panel for each title, in as many rows as that takes.
+    """Make a figure with a panel for each title, in as many rows as needed.
 
     Args:
-        titles: Of the panels.
-        most: Panels in a row; at least one stands there.
-        width: Of the figure, in inches.
-        height: Of a row of panels, in inches.
-        room: Width of a title, in inches.
+        titles: Titles of the panels.
+        most_in_a_row: Most panels in a row; there is always one.
+        width: Width of the figure in inches.
+        height: Height of a row of panels in inches.
+        title_width: Width of a title in inches.
 
     Raises:
-        NserbenchError: if there are too many.
+        NserbenchError: if there are more panels than a figure holds.
     """
     refuse_more(PANELS, "panels", len(titles))
-    columns = min(len(titles), max(1, most))
+    columns = min(len(titles), max(1, most_in_a_row))
     rows = math.ceil(len(titles) / columns)
-    names = [folded(title, room) for title in titles]
-    above = LINE * max(name.count("\n") for name in names)
-    figure = Figure(figsize=(width, rows * (height + above)), layout="constrained")
-    drawn = []
-    for place, name in enumerate(names):
-        axes = figure.add_subplot(rows, columns, place + 1)
+    names = [wrapped(title, title_width) for title in titles]
+    extra = LINE * max(name.count("\n") for name in names)
+    figure = Figure(figsize=(width, rows * (height + extra)), layout="constrained")
+    all_axes = []
+    for number, name in enumerate(names, start=1):
+        axes = figure.add_subplot(rows, columns, number)
         axes.set_title(name)
-        drawn.append(axes)
-    return figure, drawn
+        all_axes.append(axes)
+    return figure, all_axes
 
 
 def refuse_more(most: int, what: str, count: int) -> None:
-    """Refuse a figure that nobody could read.
+    """Refuse a figure with more parts than a reader can tell apart.
 
     Raises:
-        NserbenchError: if there are more than it holds.
+        NserbenchError: if there are more parts than a figure holds.
     """
     if count > most:
         raise NserbenchError(
             f"a figure holds {most} {what} at most, and this one would have {count}\n"
-            "  choose with --upstream, --downstream, --corpus, --noise and --protocol"
+            "  choose fewer with --upstream, --downstream, --corpus, --noise and "
+            "--protocol"
         )
 
 
-def label_axes(drawn: Sequence[Axes], x: str, y: str) -> None:
-    """Name the axes, with their units, of the panels at the lower and the left edge."""
-    for axes, left, bottom in edges(drawn):
+def label_axes(all_axes: Sequence[Axes], x: str, y: str) -> None:
+    """Label the axes of the panels at the lower and the left edge."""
+    for axes, left, bottom in edges(all_axes):
         if left:
             axes.set_ylabel(y)
         if bottom:
             axes.set_xlabel(x)
 
 
-def edges(drawn: Sequence[Axes]) -> list[tuple[Axes, bool, bool]]:
-    """Say of each panel whether it is the first of its row, and the last above none."""
-    spot = drawn[0].get_subplotspec()
+def edges(all_axes: Sequence[Axes]) -> list[tuple[Axes, bool, bool]]:
+    """Return panels, whether first in their row, and whether last in their column."""
+    spot = all_axes[0].get_subplotspec()
     columns = spot.get_gridspec().ncols if spot else 1
     return [
-        (axes, place % columns == 0, place + columns >= len(drawn))
-        for place, axes in enumerate(drawn)
+        (axes, index % columns == 0, index + columns >= len(all_axes))
+        for index, axes in enumerate(all_axes)
     ]
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str]) -> None:
-    """Put the legend below the panels, and make the figure as much higher."""
+    """Add the legend below the panels, and make the figure higher by its height."""
     width, height = figure.get_size_inches()
-    labels = [folded(name, width - HANDLE) for name in names]
+    labels = [wrapped(name, width - HANDLE) for name in names]
     lines = [line for label in labels for line in label.split("\n")]
     columns = int(width / (HANDLE + CHARACTER * max(map(len, lines))))
     columns = max(1, min(len(labels), columns))
-    deep = LINE * (math.ceil(len(lines) / columns) + 1)
-    figure.set_size_inches(width, height + deep)
+    legend_height = LINE * (math.ceil(len(lines) / columns) + 1)
+    figure.set_size_inches(width, height + legend_height)
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
-def folded(text: str, inches: float) -> str:
-    """Break a name into lines of some width, `MOST` at most.
+def wrapped(text: str, width: float) -> str:
+    """Wrap a name at a width in inches, in `NAME_LINES` lines at most.
 
-    Names are shown as they were typed, and those in results of others may be anything:
-    nothing in them is read as a formula, or hides them from a legend.
+    Names in results of others may be any text. They are shown as they were typed:
+    matplotlib reads no part as a formula, and hides none from the legend.
     """
-    visible = "".join(one if one.isprintable() else "\ufffd" for one in text)
-    room = max(8, int(inches / CHARACTER))
+    visible = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    letters = max(8, int(width / CHARACTER))
     lines = [""]
-    for piece in chain.from_iterable(_pieces(word, room) for word in visible.split()):
-        if len(lines[-1]) + len(piece.rstrip()) > room and lines[-1]:
+    for part in chain.from_iterable(_parts(word, letters) for word in visible.split()):
+        if len(lines[-1]) + len(part.rstrip()) > letters and lines[-1]:
             lines.append("")
-        lines[-1] += piece
-    if len(lines) > MOST:
-        lines[MOST - 1 :] = [f"{lines[MOST - 1][: room - 3]}..."]
+        lines[-1] += part
+    if len(lines) > NAME_LINES:
+        lines[NAME_LINES - 1 :] = [f"{lines[NAME_LINES - 1][: letters - 3]}..."]
     plain = "\n".join(line.strip() for line in lines)
     return plain.replace("$", r"\$").removeprefix("_")
 
 
-def _pieces(word: str, room: int) -> list[str]:
-    """Keep a word whole if it fits; else cut it, behind its marks if that helps."""
-    if len(word) <= room:
+def _parts(word: str, letters: int) -> list[str]:
+    """Return a word whole if it fits in a line, else cut behind its punctuation."""
+    if len(word) <= letters:
         return [f"{word} "]
-    return re.findall(rf".{{1,{room - 1}}}?[:,=+] ?|.{{1,{room}}}", f"{word} ")
+    pattern = rf".{{1,{letters - 1}}}?[:,=+] ?|.{{1,{letters}}}"
+    return re.findall(pattern, f"{word} ")
 
 
 @styled
 def save(figure: Figure, file: Path) -> None:
-    """Write a figure; the same one is the same file, to the byte.
+    """Write a figure; the same figure gives the same bytes.
 
     Args:
-        figure: What to write.
-        file: Its ending says as what: SVG whose text is text, PDF whose fonts are
-            embedded, or PNG at 300 dots per inch.
+        figure: The figure to write.
+        file: File to write. Its ending sets the format: SVG whose text stays text, PDF
+            with embedded fonts, or PNG with 300 dots per inch.
 
     Raises:
-        NserbenchError: if the ending is another.
+        NserbenchError: if the file has another ending.
     """
     refuse_other_kinds(file)
     dates = {".svg": "Date", ".pdf": "CreationDate"}

@@ -1,4 +1,4 @@
-"""How well emotions are recognised over how well words are, as Fig. 6."""
+"""Emotion recognition over the word error rate, as in Fig. 6."""
 
 from __future__ import annotations
 
@@ -15,200 +15,209 @@ from nserbench.errors import NserbenchError
 from nserbench.leaderboard.analysis.correlation import (
     FEWEST,
     Correlation,
-    MixedEffects,
     can_correlate,
     correlate,
     mixed_effects,
 )
 from nserbench.leaderboard.plots.lines import HEIGHT, PANEL
-from nserbench.leaderboard.plots.names import panel_titles, told_apart
-from nserbench.leaderboard.plots.scatter import GREY, dot, draw_point
+from nserbench.leaderboard.plots.names import distinct_names, panel_titles
+from nserbench.leaderboard.plots.scatter import GREY, draw_point, point_style
 from nserbench.leaderboard.plots.style import (
     LINE,
     LINES,
     add_legend,
     label_axes,
-    panels,
+    make_panels,
     refuse_more,
     styled,
 )
 from nserbench.leaderboard.tables.series import WerPoint
 
-SHARED = (
+DEPENDENT_POINTS = (
     "r, p and both intervals treat points of one upstream as independent, which they "
     "are not"
 )
-"""What is said of every correlation."""
+"""The warning below every correlation."""
 
 
-def correlation(found: Sequence[WerPoint]) -> Correlation:
-    """Correlate value and error rate.
+def correlation(points: Sequence[WerPoint]) -> Correlation:
+    """Correlate score and error rate.
 
     Args:
-        found: Of one corpus and protocol.
+        points: Points of one corpus and protocol.
 
     Raises:
-        NserbenchError: if there are fewer than four points, one measure is the same for
-            all of them, or some rates are of words and some of characters.
+        NserbenchError: if there are fewer than four points, all scores or all rates are
+            equal, or some rates are of words and some of characters.
     """
-    if len({one.measure for one in found}) > 1:
+    if len({point.measure for point in points}) > 1:
         raise NserbenchError(
-            "some error rates are of words, some of characters, and do not compare\n"
-            "  choose with --upstream"
+            "some error rates are of words and some of characters; these cannot be "
+            "compared\n  choose upstreams with --upstream"
         )
-    return correlate(*_measures(found))
+    return correlate(*_rates_and_scores(points))
 
 
-def _measures(found: Sequence[WerPoint]) -> tuple[list[float], list[float]]:
-    return [one.rate for one in found], [one.value for one in found]
+def _rates_and_scores(points: Sequence[WerPoint]) -> tuple[list[float], list[float]]:
+    return [point.rate for point in points], [point.value for point in points]
 
 
-def studies(found: Sequence[WerPoint]) -> dict[str, list[WerPoint]]:
-    """Divide points by corpus and protocol, by what tells these apart.
+def studies(points: Sequence[WerPoint]) -> dict[str, list[WerPoint]]:
+    """Divide points by corpus and protocol.
 
-    Points of two corpora are of other clips, and those of two protocols of other fits
-    on the same clips: neither belong in one regression.
+    Points of two corpora are of other utterances, and those of two protocols of other
+    heads: neither belong into one regression.
+
+    Returns:
+        The points by a title that names what differs.
     """
-    columns = [replace(one.column, condition="") for one in found]
-    apart: dict[str, list[WerPoint]] = {}
-    for title, one in zip(panel_titles(columns), found, strict=True):
-        apart.setdefault(title, []).append(one)
-    return apart
+    columns = [replace(point.column, condition="") for point in points]
+    by_title: dict[str, list[WerPoint]] = {}
+    for title, point in zip(panel_titles(columns), points, strict=True):
+        by_title.setdefault(title, []).append(point)
+    return by_title
 
 
 @styled
-def draw_wer(found: Sequence[WerPoint], title: str, width: float) -> Figure:
-    """Draw a point for each row and condition, Pearson's r, and the line of best fit.
+def draw_wer(points: Sequence[WerPoint], title: str, width: float) -> Figure:
+    """Draw a point for each row and condition, Pearson's r, and the regression line.
 
-    Each corpus and protocol has a panel of its own, and an r of its own; one whose
-    points are too few for that has the points alone, and says so.
+    Each corpus and protocol has a panel and an r of its own. A panel with too few
+    points for r shows the points only, and says so.
 
     Args:
-        found: At least one corpus and protocol has four that differ in rate and value.
-        title: What the value is.
-        width: Of the figure, in inches.
+        points: The points; at least one corpus and protocol has four that differ in
+            error rate and score.
+        title: Name of the metric.
+        width: Width of the figure in inches.
 
     Raises:
-        NserbenchError: if no corpus and protocol has points enough, some rates of one
+        NserbenchError: if no corpus and protocol has enough points, some rates of one
             are of words and some of characters, or there are more rows or panels than
             a figure holds.
     """
-    rows = list(dict.fromkeys(one.row for one in found))
+    rows = list(dict.fromkeys(point.row for point in points))
     refuse_more(LINES, "rows", len(rows))
-    apart = studies(found)
-    fitted = _correlations(apart)
-    beside = max(1, int(width / PANEL)) if len(apart) > 1 else 1
-    room = width / min(beside, len(apart)) - 0.3
-    figure, drawn = panels(list(apart), beside, width, 1.3 * HEIGHT + LINE, room)
-    label_axes(drawn, "", f"{title} (%)")
-    for axes, (name, points) in zip(drawn, apart.items(), strict=True):
-        above = axes.get_title(), said(fitted[name])
-        axes.set_title("\n".join(filter(None, above)))
-        axes.set_xlabel(f"{points[0].measure} (%)")
-        for one in points:
-            draw_point(axes, 100 * one.rate, one, **dot(rows.index(one.row)))
-        if fitted[name] is not None:
-            _draw_fit(axes, points)
-    handles = [Line2D([], [], **dot(number)) for number in range(len(rows))]
-    add_legend(
-        figure, handles, told_apart([(row.upstream, row.downstream) for row in rows])
+    panels = studies(points)
+    correlations = _correlations(panels)
+    in_a_row = max(1, int(width / PANEL)) if len(panels) > 1 else 1
+    title_width = width / min(in_a_row, len(panels)) - 0.3
+    figure, all_axes = make_panels(
+        list(panels), in_a_row, width, 1.3 * HEIGHT + LINE, title_width
     )
+    label_axes(all_axes, "", f"{title} (%)")
+    for axes, (name, in_panel) in zip(all_axes, panels.items(), strict=True):
+        lines = axes.get_title(), _r_text(correlations[name])
+        axes.set_title("\n".join(filter(None, lines)))
+        axes.set_xlabel(f"{in_panel[0].measure} (%)")
+        for point in in_panel:
+            style = point_style(rows.index(point.row))
+            draw_point(axes, 100 * point.rate, point, **style)
+        if correlations[name] is not None:
+            _draw_regression(axes, in_panel)
+    handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
+    names = distinct_names([(row.upstream, row.downstream) for row in rows])
+    add_legend(figure, handles, names)
     return figure
 
 
 def _correlations(
-    apart: Mapping[str, Sequence[WerPoint]],
+    panels: Mapping[str, Sequence[WerPoint]],
 ) -> dict[str, Correlation | None]:
     """Correlate the points of each corpus and protocol; None where they are too few.
 
     Raises:
-        NserbenchError: if they are too few in all, or measures are mixed.
+        NserbenchError: if all have too few, or some rates of one are of words and some
+            of characters.
     """
-    enough = {name: can_correlate(*_measures(each)) for name, each in apart.items()}
-    if not apart:
-        return {"": correlation([])}  # which says what it takes
-    if len(apart) > 1 and not any(enough.values()):
-        counted = [f"{name} has {len(each)}" for name, each in apart.items()]
+    enough = {
+        name: can_correlate(*_rates_and_scores(points))
+        for name, points in panels.items()
+    }
+    if not panels:
+        return {"": correlation([])}  # raises, and says how many points are needed
+    if len(panels) > 1 and not any(enough.values()):
+        counts = [f"{name} has {len(points)}" for name, points in panels.items()]
         raise NserbenchError(
             f"no correlation: it takes {FEWEST} points or more of one corpus and "
             "protocol, that differ in both measures\n"
-            f"  {'; '.join(counted)}\n"
+            f"  {'; '.join(counts)}\n"
             "  more conditions or upstreams give more points"
         )
     return {
-        name: correlation(each) if enough[name] or len(apart) == 1 else None
-        for name, each in apart.items()
+        name: correlation(points) if enough[name] or len(panels) == 1 else None
+        for name, points in panels.items()
     }
 
 
-def said(found: Correlation | None) -> str:
-    """Return r and its interval by Fisher's z, as above the figure."""
-    if found is None:
+def _r_text(correlated: Correlation | None) -> str:
+    """Return r and its interval by Fisher's z, as above a panel."""
+    if correlated is None:
         return "too few points for r"
-    return f"r = {found.r:.2f} {_between(found.fisher)}"
+    return f"r = {correlated.r:.2f} {_interval(correlated.fisher)}"
 
 
-def explained(found: Sequence[WerPoint]) -> list[str]:
-    """Say what the figure shows, and what it does not: that points share upstreams.
+def correlation_lines(points: Sequence[WerPoint]) -> list[str]:
+    """Return the correlations in words, with a warning that points share upstreams.
 
     Raises:
         NserbenchError: as `draw_wer` does.
     """
-    apart = studies(found)
-    fitted = _correlations(apart)
-    told = [_told(name, one, apart[name]) for name, one in fitted.items()]
-    mixed = [name for name, one in fitted.items() if one is not None]
+    panels = studies(points)
+    correlations = _correlations(panels)
+    lines = [
+        _panel_lines(name, correlated, panels[name])
+        for name, correlated in correlations.items()
+    ]
+    enough = [name for name, correlated in correlations.items() if correlated]
     return [
-        *chain.from_iterable(told),
-        SHARED,
-        *(_headed(name, _mixed(apart[name])) for name in mixed),
+        *chain.from_iterable(lines),
+        DEPENDENT_POINTS,
+        *(_with_name(name, _mixed_effects_line(panels[name])) for name in enough),
     ]
 
 
-def _told(
-    name: str, one: Correlation | None, points: Sequence[WerPoint]
+def _panel_lines(
+    name: str, correlated: Correlation | None, points: Sequence[WerPoint]
 ) -> Iterator[str]:
-    """Return the lines on one corpus and protocol."""
-    if one is None:
+    """Yield the lines on one corpus and protocol."""
+    if correlated is None:
         few = f"no correlation over {len(points)} points"
-        yield _headed(name, f"{few}: it takes {FEWEST} that differ in both measures")
+        needed = f"it takes {FEWEST} that differ in both measures"
+        yield _with_name(name, f"{few}: {needed}")
         return
-    yield _headed(
-        name, f"Pearson's r = {one.r:.3f}, p = {one.p:.2g}, {one.points} points"
-    )
-    yield _headed(name, f"95 % by Fisher's z {_between(one.fisher)}")
-    yield _headed(name, f"95 % by bootstrap over points {_between(one.bootstrap)}")
+    r = f"Pearson's r = {correlated.r:.3f}, p = {correlated.p:.2g}"
+    fisher, bootstrap = map(_interval, (correlated.fisher, correlated.bootstrap))
+    yield _with_name(name, f"{r}, {correlated.points} points")
+    yield _with_name(name, f"95 % interval by Fisher's z {fisher}")
+    yield _with_name(name, f"95 % interval by a bootstrap over points {bootstrap}")
 
 
-def _headed(name: str, line: str) -> str:
+def _with_name(name: str, line: str) -> str:
     return f"{name}: {line}" if name else line
 
 
-def _mixed(points: Sequence[WerPoint]) -> str:
-    """Say the slope over all upstreams, or why there is none."""
-    upstreams = [each.row.upstream for each in points]
+def _mixed_effects_line(points: Sequence[WerPoint]) -> str:
+    """Return the slope over all upstreams, or why it cannot be estimated."""
+    upstreams = [point.row.upstream for point in points]
     try:
-        found = mixed_effects(*_measures(points), upstreams)
+        fit = mixed_effects(*_rates_and_scores(points), upstreams)
     except NserbenchError as error:
         return " ".join(str(error).split())
-    return _mixed_line(found, points[0].measure)
-
-
-def _mixed_line(found: MixedEffects, measure: str) -> str:
-    ends = _between((10 * found.low, 10 * found.high), ".1f")
+    interval = _interval((10 * fit.low, 10 * fit.high), ".1f")
     return (
-        f"with an intercept for each of {found.groups} upstreams: "
-        f"{10 * found.slope:+.1f} points for 10 points of {measure}, 95 % {ends}, "
-        f"p = {found.p:.2g}"
+        f"mixed-effects model with an intercept for each of {fit.groups} upstreams: "
+        f"{10 * fit.slope:+.1f} points for 10 points of {points[0].measure}, 95 % "
+        f"interval {interval}, p = {fit.p:.2g}"
     )
 
 
-def _between(ends: tuple[float, float], form: str = ".2f") -> str:
+def _interval(ends: tuple[float, float], form: str = ".2f") -> str:
     return f"[{ends[0]:{form}}, {ends[1]:{form}}]"
 
 
-def _draw_fit(axes: Axes, found: Sequence[WerPoint]) -> None:
-    rates = np.array([100 * one.rate for one in found])
-    slope, start = np.polyfit(rates, [100 * one.value for one in found], 1)
+def _draw_regression(axes: Axes, points: Sequence[WerPoint]) -> None:
+    rates = np.array([100 * point.rate for point in points])
+    slope, start = np.polyfit(rates, [100 * point.value for point in points], 1)
     ends = np.array([rates.min(), rates.max()])
     axes.plot(ends, start + slope * ends, color=GREY, linewidth=0.8, zorder=1)

@@ -1,4 +1,4 @@
-"""The figures of an experiment, drawn into files."""
+"""Draw the figures of an experiment into files."""
 
 from __future__ import annotations
 
@@ -16,56 +16,56 @@ from nserbench.leaderboard.report.source import ReportData
 from nserbench.leaderboard.tables.summary import SummaryTable
 
 FIGURES = {"layers": "layers", "confusions": "confusion", "understood": "wer"}
-"""What is drawn of each kind of part, by its name in `nserbench plot`."""
+"""The figure of `nserbench plot` that is drawn for each kind of report item."""
 WIDTH = 7.0
-"""Inches: two columns of a page."""
+"""Width of a figure in inches: two columns of a page."""
 
 
-def draw_report(source: ReportData, folder: Path) -> Iterator[tuple[Path, str]]:
-    """Draw every figure, and of a table by level its curves.
+def draw_report(data: ReportData, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Draw every figure of an experiment, and SNR curves for each table by SNR.
 
     Yields:
-        The file of each, and why it could not be drawn; empty where it was.
+        The file of each figure, and why it could not be drawn; empty if it was drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for part in source.experiment.parts:
-        kind = "snr" if part.by_noise else FIGURES.get(part.kind)
-        if kind is not None:
-            for name, table in _tables(source, part):
-                metric = part.metrics[-1]
-                drawn = FigureData(
-                    source.root,
-                    table,
-                    metric,
-                    WIDTH,
-                    heatmap=True,
-                    against=source.against,
-                )
-                file = folder / f"{_file_name(name)}.svg"
-                yield file, _draw(kind, drawn, file)
+    for item in data.experiment.parts:
+        kind = "snr" if item.by_noise else FIGURES.get(item.kind)
+        if kind is None:
+            continue
+        for name, table in _tables(data, item):
+            figure_data = FigureData(
+                data.root,
+                table,
+                item.metrics[-1],
+                WIDTH,
+                heatmap=True,
+                against=data.against,
+            )
+            file = folder / f"{_file_name(name)}.svg"
+            yield file, _draw(kind, figure_data, file)
 
 
 def _file_name(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", name.lower())
 
 
-def _tables(source: ReportData, part: ReportItem) -> Iterator[tuple[str, SummaryTable]]:
-    """Give what stands in each figure; confusions have one for each noise."""
-    table = source.part(part)
-    if part.kind != "confusions":
-        yield part.name, table
+def _tables(data: ReportData, item: ReportItem) -> Iterator[tuple[str, SummaryTable]]:
+    """Yield the name and the scores of each figure; confusions have one a noise."""
+    table = data.table_of(item)
+    if item.kind != "confusions":
+        yield item.name, table
         return
     noises: dict[str, list[Column]] = {}
     for column in table.columns:
         noise = column.condition.partition("@")[0]
         noises.setdefault(f"{column.corpus} {noise}", []).append(column)
     for noise, columns in noises.items():
-        yield f"{part.name} {noise}", replace(table, columns=columns)
+        yield f"{item.name} {noise}", replace(table, columns=columns)
 
 
-def _draw(kind: str, drawn: FigureData, file: Path) -> str:
+def _draw(kind: str, figure_data: FigureData, file: Path) -> str:
     try:
-        figure = make_figure(kind, drawn)
+        figure = make_figure(kind, figure_data)
     except NserbenchError as error:
         return str(error)
     save(figure, file)

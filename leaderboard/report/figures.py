@@ -1,4 +1,4 @@
-"""What the paper draws, as tables: confusions by level, and words against emotions."""
+"""The paper's figures as tables: confusions, and word errors beside scores."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from decimal import Decimal
 from nserbench.benchmark.experiments.layout import ReportItem, ReportRow
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.reading.counts import Column
-from nserbench.leaderboard.report.source import Place, ReportData
+from nserbench.leaderboard.report.source import CorpusCondition, ReportData
 from nserbench.leaderboard.report.tables import (
     NOT_ASKED,
     ReportCell,
     ReportNotes,
+    RowView,
     Section,
-    all_places,
-    beside,
-    shown_score,
+    SectionRow,
+    all_conditions,
+    with_paper,
 )
 from nserbench.leaderboard.tables.series import (
     Confusion,
@@ -26,133 +27,124 @@ from nserbench.leaderboard.tables.series import (
 )
 
 
-def confusion_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
-    """Lay out, for each row, corpus and noise, what each class was taken for."""
-    places = all_places(source, part)
-    noises = dict.fromkeys((corpus, _noise(condition)) for corpus, condition in places)
-    for line in part.rows:
-        found = {one.column: one for one in confusions(source.results(line))}
-        for corpus, noise in noises:
-            own = [at for at in places if (at[0], _noise(at[1])) == (corpus, noise)]
-            title = f"{part.name}, {line}, {corpus} {noise}: {part.caption}"
-            counted = [found.get(source.places(line)[at]) for at in own]
-            yield _confusions(source, part, line, title, own, counted)
+def confusion_sections(data: ReportData, item: ReportItem) -> Iterator[Section]:
+    """Lay out a confusion matrix by SNR for each row, corpus and noise."""
+    by_noise: dict[tuple[str, str], list[CorpusCondition]] = {}
+    for corpus, condition in all_conditions(data, item):
+        noise = condition.partition("@")[0]
+        by_noise.setdefault((corpus, noise), []).append((corpus, condition))
+    for row in item.rows:
+        matrices = {matrix.column: matrix for matrix in confusions(data.results(row))}
+        columns = data.columns(row)
+        for (corpus, noise), conditions in by_noise.items():
+            title = f"{item.name}, {row}, {corpus} {noise}: {item.caption}"
+            counted = {key: matrices.get(columns[key]) for key in conditions}
+            yield _confusion_section(RowView(data, item, row), title, counted)
 
 
-def _noise(condition: str) -> str:
-    return condition.partition("@")[0]
-
-
-def _confusions(
-    source: ReportData,
-    part: ReportItem,
-    line: ReportRow,
-    title: str,
-    places: Sequence[Place],
-    counted: Sequence[Confusion | None],
+def _confusion_section(
+    view: RowView, title: str, matrices: dict[CorpusCondition, Confusion | None]
 ) -> Section:
-    notes = ReportNotes()
-    rows: list[tuple[Sequence[str], Sequence[ReportCell]]] = []
-    classes = next((one.classes for one in counted if one is not None), ("",))
-    for at, one in zip(places, counted, strict=True):
-        if one is None:
-            mark = shown_score(source, line, at, part.metrics[0], notes)
-            rows.append(((at[1], ""), [mark for _ in classes]))
+    rows: list[SectionRow] = []
+    done = [matrix for matrix in matrices.values() if matrix is not None]
+    classes = done[0].classes if done else ("",)
+    for condition, matrix in matrices.items():
+        if matrix is None:
+            cell = view.score(condition, view.item.metrics[0])
+            rows.append(((condition[1], ""), [cell for _ in classes]))
         else:
-            rows += _shares(at[1], one)
-    heads = [f"as {name}" if name else "" for name in classes]
-    return Section(title, ("condition", "true"), heads, rows, list(notes.lines()))
+            rows += _shares(condition[1], matrix)
+    heads = [f"predicted {name}" if name else "" for name in classes]
+    names = ("condition", "true class")
+    return Section(title, names, heads, rows, list(view.notes.lines()))
 
 
-def _shares(
-    condition: str, found: Confusion
-) -> Iterator[tuple[Sequence[str], Sequence[ReportCell]]]:
-    """Give each class's answers in percent; a class without utterances has none."""
-    for name, counts in zip(found.classes, found.matrix.tolist(), strict=True):
+def _shares(condition: str, matrix: Confusion) -> Iterator[SectionRow]:
+    """Yield the predictions for each class in percent of its utterances."""
+    for name, counts in zip(matrix.classes, matrix.matrix.tolist(), strict=True):
         total = sum(counts)
-        shares = [f"{100 * one / total:.1f}" if total else NOT_ASKED for one in counts]
+        shares = [
+            f"{100 * count / total:.1f}" if total else NOT_ASKED for count in counts
+        ]
         yield (condition, name), [ReportCell(text) for text in shares]
 
 
-def word_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
-    """Lay out errors in words beside a score, a row for each point."""
-    (metric,) = part.metrics
+def word_error_sections(data: ReportData, item: ReportItem) -> Iterator[Section]:
+    """Lay out word error rates beside a score, by upstream and condition."""
+    (metric,) = item.metrics
     notes = ReportNotes()
-    rows: list[tuple[Sequence[str], Sequence[ReportCell]]] = []
-    every: list[WerPoint] = []
-    told: list[str] = []
-    for line in part.rows:
+    rows: list[SectionRow] = []
+    all_points: list[WerPoint] = []
+    paper_lines: list[str] = []
+    for row in item.rows:
         points = wer_points(
-            source.part(part), source.results(line), metric, source.against
+            data.table_of(item), data.results(row), metric, data.against
         )
-        found = {one.column: one for one in points}
-        every += points
-        rates, scores = _printed_rates(source, line), source.printed_anywhere(line)
-        for at, column in source.places(line).items():
-            score = shown_score(source, line, at, metric, notes)
-            words = _words(found.get(column), score, line, column, notes)
-            both = [
-                beside(words, rates.get(at)),
-                beside(ReportCell(score.text), scores.get((*at, metric))),
+        by_column = {point.column: point for point in points}
+        all_points += points
+        rates, scores = _printed_rates(data, row), data.printed_anywhere(row)
+        view = RowView(data, item, row, notes)
+        for condition, column in data.columns(row).items():
+            score = view.score(condition, metric)
+            rate = _rate_cell(view, by_column.get(column), score, column)
+            cells = [
+                with_paper(rate, rates.get(condition)),
+                with_paper(ReportCell(score.text), scores.get((*condition, metric))),
             ]
-            rows.append(((line.title, " ".join(at)), both))
-        if rates.keys() & source.places(line).keys():
-            told = _said_in_print(source)
-    names, heads = ("model", "where"), ("errors", "F1")
-    title = f"{part.name}: {part.caption}"
-    lines = [*notes.lines(), *_together(every), *told]
+            rows.append(((row.title, " ".join(condition)), cells))
+        if rates.keys() & data.columns(row).keys():
+            paper_lines = _paper_lines(data)
+    title = f"{item.name}: {item.caption}"
+    lines = [*notes.lines(), *_correlation_lines(all_points), *paper_lines]
+    names, heads = ("model", "condition"), ("error rate, %", "F1")
     yield Section(title, names, heads, rows, lines)
 
 
-def _printed_rates(source: ReportData, line: ReportRow) -> dict[Place, str]:
+def _printed_rates(data: ReportData, row: ReportRow) -> dict[CorpusCondition, str]:
     """Return the paper's word error rates for a row, in percent to the same digit."""
-    words = source.printed_words
+    words = data.printed_words
     if words is None:
         return {}
     return {
-        (place.corpus, place.condition): f"{Decimal(rate).scaleb(2):f}"
-        for row in words.rows
-        if row.label == str(line)
-        for column, (rate,) in zip(words.columns, row.values, strict=True)
+        (ours.corpus, ours.condition): f"{Decimal(rate).scaleb(2):f}"
+        for printed_row in words.rows
+        if printed_row.label == str(row)
+        for column, (rate,) in zip(words.columns, printed_row.values, strict=True)
         if rate is not None
-        for place in column.ours
+        for ours in column.ours
     }
 
 
-def _said_in_print(source: ReportData) -> list[str]:
-    """Say what the paper says of its rates and scores together."""
-    words = source.printed_words
+def _paper_lines(data: ReportData) -> list[str]:
+    """Return what the paper writes about its error rates and scores."""
+    words = data.printed_words
     if words is None:
         return []
-    correlated = f"Pearson's r = {words.r}, p {words.p}, over {words.over}"
     return [
-        f"the paper: {correlated}",
-        "the paper prints error rates as fractions; in parentheses they are percent",
+        f"the paper: Pearson's r = {words.r}, p {words.p}, over {words.over}",
+        "the paper prints error rates as fractions; in parentheses they are in percent",
         *(f"the paper: {line}" for line in words.said),
         *(f"the paper: {row.note} ({row.label})" for row in words.rows if row.note),
     ]
 
 
-def _together(points: Sequence[WerPoint]) -> list[str]:
-    """Say how words and emotions go together, as the figure does."""
-    from nserbench.leaderboard.plots.wer import explained  # which takes matplotlib
+def _correlation_lines(points: Sequence[WerPoint]) -> list[str]:
+    """Return the correlation of error rates and scores, as below the figure."""
+    # Imported here, since it imports matplotlib.
+    from nserbench.leaderboard.plots.wer import correlation_lines
 
     try:
-        return list(explained(points))
+        return correlation_lines(points)
     except NserbenchError as error:
         return [" ".join(str(error).split())]
 
 
-def _words(
-    found: WerPoint | None,
-    score: ReportCell,
-    line: ReportRow,
-    column: Column,
-    notes: ReportNotes,
+def _rate_cell(
+    view: RowView, point: WerPoint | None, score: ReportCell, column: Column
 ) -> ReportCell:
-    if found is not None:
-        return ReportCell(f"{100 * found.rate:.1f} {found.measure}")
+    if point is not None:
+        return ReportCell(f"{100 * point.rate:.1f} {point.measure}")
     if score.value is None:
         return ReportCell(score.text)
-    why = "what was said is not known, so that no errors can be counted"
-    return ReportCell(notes.add(NOT_ASKED, why, str(line), str(column)))
+    reason = "no transcripts, or no reference texts to compare them with"
+    return ReportCell(view.notes.add(NOT_ASKED, reason, str(view.row), str(column)))

@@ -18,13 +18,13 @@ from nserbench.leaderboard.report.tables import Section
 
 
 def print_report(report: PaperReport, console: Console) -> None:
-    """Print each table, in as many parts as the width of the console asks for."""
+    """Print each table, split by columns where it is wider than the console."""
     console.print(Text(report.title, style="bold"))
     console.print(Text(report.description), "")
     for section in report.sections:
         console.print(Text(plain(section.title), style="bold"))
-        places = range(len(section.heads))
-        for part in split_to_width(places, partial(_part, section), console):
+        columns = range(len(section.heads))
+        for part in split_to_width(columns, partial(_part, section), console):
             console.print(part, "")
         for line in section.notes:
             console.print(Text(plain(line)))
@@ -33,34 +33,35 @@ def print_report(report: PaperReport, console: Console) -> None:
         console.print(Text(plain(line)))
 
 
-def _part(section: Section, places: Sequence[int]) -> Table:
+def _part(section: Section, columns: Sequence[int]) -> Table:
+    """Return some columns of a section as a table for the terminal."""
     part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name in section.names:
         part.add_column(name, overflow="fold", max_width=24)
-    for place in places:
-        part.add_column(Text(plain(section.heads[place])), no_wrap=True)
-    bold = best_places(section)
-    above: Sequence[str] = ()
-    for at, (names, values) in enumerate(section.rows):
+    for column in columns:
+        part.add_column(Text(plain(section.heads[column])), no_wrap=True)
+    bold = best_cells(section)
+    names_above: Sequence[str] = ()
+    for row, (names, cells) in enumerate(section.rows):
         texts = [
-            Text(values[place].text, style="bold" if (at, place) in bold else "")
-            for place in places
+            Text(cells[column].text, style="bold" if (row, column) in bold else "")
+            for column in columns
         ]
-        part.add_row(*map(Text, _new(names, above)), *texts)
-        above = names
+        part.add_row(*map(Text, _blank_repeated(names, names_above)), *texts)
+        names_above = names
     return part
 
 
-def _new(names: Sequence[str], above: Sequence[str]) -> Sequence[str]:
-    """Leave out the names that stand in the row above already."""
+def _blank_repeated(names: Sequence[str], names_above: Sequence[str]) -> Sequence[str]:
+    """Replace the names that the row above has, too, by empty texts."""
     same = 0
-    while same < len(names) - 1 and names[: same + 1] == above[: same + 1]:
+    while same < len(names) - 1 and names[: same + 1] == names_above[: same + 1]:
         same += 1
-    return ["" if place < same else name for place, name in enumerate(names)]
+    return ["" if column < same else name for column, name in enumerate(names)]
 
 
 def to_markdown(report: PaperReport) -> str:
-    """Give the tables in GitHub's dialect, each under its own heading."""
+    """Return the tables in GitHub's Markdown, each under its own heading."""
     lines = [f"# {escaped(report.title)}", "", escaped(report.description), ""]
     for section in report.sections:
         lines += [f"## {escaped(section.title)}", "", *_markdown(section), ""]
@@ -72,32 +73,32 @@ def to_markdown(report: PaperReport) -> str:
 def _markdown(section: Section) -> Iterator[str]:
     yield markdown_row([*map(escaped, section.names), *map(escaped, section.heads)])
     yield markdown_rule(len(section.names), len(section.heads))
-    bold = best_places(section)
-    for at, (names, values) in enumerate(section.rows):
-        cells = [
-            f"**{escaped(one.text)}**" if (at, place) in bold else escaped(one.text)
-            for place, one in enumerate(values)
+    bold = best_cells(section)
+    for row, (names, cells) in enumerate(section.rows):
+        texts = [
+            f"**{escaped(cell.text)}**" if (row, column) in bold else escaped(cell.text)
+            for column, cell in enumerate(cells)
         ]
-        yield markdown_row([*map(escaped, names), *cells])
+        yield markdown_row([*map(escaped, names), *texts])
 
 
-def best_places(section: Section) -> set[tuple[int, int]]:
-    """Give the row and column of the best values of each column.
+def best_cells(section: Section) -> set[tuple[int, int]]:
+    """Return row and column of the best values of each column.
 
     Where the last name of a row is a metric, rows are compared within each metric.
     """
-    found: dict[tuple[str, int], list[tuple[float, int]]] = {}
-    for at, (names, values) in enumerate(section.rows):
-        for place, one in enumerate(values):
-            if one.value is not None:
-                group = names[-1] if section.by_metric else ""
-                # Equal to a reader means equal as shown.
-                shown = round(one.value, 3)
-                found.setdefault((group, place), []).append((shown, at))
+    compared: dict[tuple[str, int], list[tuple[float, int]]] = {}
+    for row, (names, cells) in enumerate(section.rows):
+        for column, cell in enumerate(cells):
+            if cell.value is not None:
+                metric = names[-1] if section.by_metric else ""
+                # Values that are printed alike are equally good.
+                value = round(cell.value, 3)
+                compared.setdefault((metric, column), []).append((value, row))
     return {
-        (at, place)
-        for (_, place), values in found.items()
+        (row, column)
+        for (_, column), values in compared.items()
         if len(values) > 1
-        for shown, at in values
-        if shown == max(values)[0]
+        for value, row in values
+        if value == max(values)[0]
     }

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from nserbench.benchmark.results.flags import MEANINGS
 from nserbench.leaderboard.render.layout import FEW_NOTE, POOLED_NOTE, SUSPECT_NOTE
-from nserbench.leaderboard.report.figures import confusion_sections, word_sections
+from nserbench.leaderboard.report.figures import confusion_sections, word_error_sections
 from nserbench.leaderboard.report.source import ReportData
 from nserbench.leaderboard.report.tables import (
     Section,
+    has_few_units,
     layer_sections,
-    marked,
     score_sections,
 )
 
@@ -20,19 +20,20 @@ SECTIONS = {
     "table": score_sections,
     "layers": layer_sections,
     "confusions": confusion_sections,
-    "understood": word_sections,
+    "understood": word_error_sections,
 }
+"""The function that lays out each kind of report item."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaperReport:
-    """What an experiment found, ready to be shown.
+    """The results of an experiment, ready to be printed.
 
     Attributes:
-        title: Of the experiment.
-        description: What it is about.
+        title: Title of the experiment.
+        description: What the experiment asks.
         sections: Its tables, in the paper's order.
-        notes: What a reader must know besides.
+        notes: What a reader must know about all tables.
     """
 
     title: str
@@ -41,67 +42,65 @@ class PaperReport:
     notes: Sequence[str]
 
 
-def make_report(source: ReportData) -> PaperReport:
-    """Lay out what is there of an experiment, and mark what is not.
+def make_report(data: ReportData) -> PaperReport:
+    """Lay out the results of an experiment, and mark what has no result.
 
     Raises:
         BadResult: if a result cannot be read.
         UnknownName: if a corpus, protocol or upstream is not known.
     """
-    experiment = source.experiment
+    experiment = data.experiment
     sections = [
         section
-        for part in experiment.parts
-        for section in SECTIONS[part.kind](source, part)
+        for item in experiment.parts
+        for section in SECTIONS[item.kind](data, item)
     ]
     title = f"Experiment {experiment.number}: {experiment.grid.title}"
-    return PaperReport(
-        title, experiment.grid.description, sections, list(_notes(source))
-    )
+    return PaperReport(title, experiment.grid.description, sections, list(_notes(data)))
 
 
-def _notes(source: ReportData) -> Iterator[str]:
-    entries = source.table.entries.values()
+def _notes(data: ReportData) -> Iterator[str]:
+    entries = data.table.entries.values()
     yield (
-        "mean of folds, percent; in brackets 95 %, bootstrap over speakers, or the "
-        "unit that a protocol names; in parentheses what the paper prints; the best of "
-        "each column in bold"
+        "scores are means over folds, in percent; in brackets: 95 % intervals from a "
+        "bootstrap over speakers, or over the unit that the protocol names; in "
+        "parentheses: the paper's numbers; bold: the best score of each column"
     )
-    if any(marked(one, name) for one in entries for name in one.scores):
+    if any(has_few_units(entry, name) for entry in entries for name in entry.scores):
         yield FEW_NOTE
     if any(entry.pooled for entry in entries):
         yield POOLED_NOTE
     if any(entry.flags for entry in entries):
         yield SUSPECT_NOTE
-        found = {flag for entry in entries for flag in entry.flags}
-        yield from (f"{one}: {MEANINGS[one]}" for one in MEANINGS if one in found)
-    yield from _protocols(source)
-    yield from _swapped(source)
+        flags = {flag for entry in entries for flag in entry.flags}
+        yield from (f"{flag}: {MEANINGS[flag]}" for flag in MEANINGS if flag in flags)
+    yield from _protocols(data)
+    yield from _replaced_upstreams(data)
 
 
-def _swapped(source: ReportData) -> Iterator[str]:
-    """Say which upstreams stand in for those of the paper."""
-    found = {}
-    for line in source.experiment.lines():
-        row = source.row(line)
-        if row is not None and source.typed(line).upstream != line.upstream:
-            found[line.upstream] = row.upstream
-    for name, label in found.items():
-        yield f"{name} is {label} here"
+def _replaced_upstreams(data: ReportData) -> Iterator[str]:
+    """Yield a note for each upstream that the command line gave other weights."""
+    labels = {}
+    for row in data.experiment.lines():
+        result_row = data.result_row(row)
+        if result_row is not None and data.typed(row).upstream != row.upstream:
+            labels[row.upstream] = result_row.upstream
+    for name, label in labels.items():
+        yield f"in place of {name}: {label}"
 
 
-def _protocols(source: ReportData) -> Iterator[str]:
-    """Say how the rows were trained, without the rows and corpora of other studies."""
-    rows = [str(row) for row in source.table.rows]
-    corpora = {column.corpus for column in source.table.columns}
-    for name in dict.fromkeys(column.protocol for column in source.table.columns):
-        for said in source.table.protocols:
-            before, on, after = said.partition(": ")
+def _protocols(data: ReportData) -> Iterator[str]:
+    """Yield how the rows were trained, without rows and corpora of other studies."""
+    rows = [str(row) for row in data.table.rows]
+    corpora = {column.corpus for column in data.table.columns}
+    for name in dict.fromkeys(column.protocol for column in data.table.columns):
+        for line in data.table.protocols:
+            before, colon, after = line.partition(": ")
             if not before.startswith(f"{name} on "):
                 continue
             where, _, listed = before.removeprefix(f"{name} on ").partition(" (")
-            own = [one for one in where.split(", ") if one in corpora]
-            alone = [one for one in rows if one in listed.removesuffix(")").split(", ")]
-            if own and (alone or not listed):
-                who = f" ({', '.join(alone)})" if alone not in ([], rows) else ""
-                yield f"protocol {name} on {', '.join(own)}{who}{on}{after}"
+            tested = [corpus for corpus in where.split(", ") if corpus in corpora]
+            named = [row for row in rows if row in listed.removesuffix(")").split(", ")]
+            if tested and (named or not listed):
+                who = f" ({', '.join(named)})" if named not in ([], rows) else ""
+                yield f"protocol {name} on {', '.join(tested)}{who}{colon}{after}"

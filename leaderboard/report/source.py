@@ -1,4 +1,4 @@
-"""What an experiment asks for, where each of its rows stands, and what is there."""
+"""What an experiment asks for, which results answer it, and what the paper prints."""
 
 from __future__ import annotations
 
@@ -36,23 +36,28 @@ from nserbench.leaderboard.reading.counts import Column, Row, newest, row_and_co
 from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
-Place: TypeAlias = tuple[str, str]
-"""Corpus and condition."""
+CorpusCondition: TypeAlias = tuple[str, str]
+"""A corpus and a condition, such as ``("emodb", "park@0")``."""
+PrintedNumbers: TypeAlias = dict[tuple[str, str, str], str]
+"""The paper's numbers as printed, by corpus, condition and metric."""
 
 PAPER = "paper"
-"""The publication whose numbers stand beside ours."""
+"""The publication whose numbers are shown beside ours."""
 
 
 @dataclass(frozen=True)
 class ReportData:
     """All that a report of an experiment is made from.
 
+    A `ReportRow` is a row of the paper; a `Row` is an upstream and a head as results
+    name them.
+
     Attributes:
-        experiment: What is reported.
-        overrides: What the command line set.
+        experiment: The experiment to report.
+        overrides: What the command line changes in it.
         plugins: Where names are looked up.
-        root: The folder of results.
-        troubles: What could not be run.
+        root: Folder of the results.
+        problems: Blocks that could not be run, and why.
         against: What transcripts are compared with.
     """
 
@@ -60,90 +65,93 @@ class ReportData:
     overrides: Overrides
     plugins: Plugins
     root: Path
-    troubles: Sequence[BlockProblem] = field(default=())
+    problems: Sequence[BlockProblem] = field(default=())
     against: Against = "reference"
 
     def check(self) -> None:
-        """Look up what the command line set.
+        """Look up all names that the command line set.
 
         Raises:
-            UnknownName: if a corpus, protocol or what is to load weights is not known.
+            UnknownName: if a corpus, a protocol or the name in ``--checkpoint`` is not
+                known.
             BadSpec: if one of them cannot be read.
         """
-        for line in self.experiment.lines():
-            self.places(line)
+        for row in self.experiment.lines():
+            self.columns(row)
 
     @cached_property
     def table(self) -> SummaryTable:
-        """The scores of this experiment; empty where nothing has been run.
+        """The scores of this experiment; empty before the first result.
 
         Raises:
             BadResult: if a result cannot be read.
         """
-        metrics = list(
-            dict.fromkeys(name for one in self.experiment.parts for name in one.metrics)
-        )
+        items = self.experiment.parts
+        metrics = list(dict.fromkeys(name for item in items for name in item.metrics))
         if not result_folders(self.root):
             return SummaryTable([], [], metrics, {}, [], [])
-        lines = list(self.experiment.lines())
-        return self._only(summary_table(self.root, metrics), lines)
+        rows = list(self.experiment.lines())
+        return self._only(summary_table(self.root, metrics), rows)
 
-    def part(self, part: ReportItem) -> SummaryTable:
-        """Give the scores of the rows of one part alone."""
-        return self._only(self.table, [one for one in part.rows if one.reason is None])
+    def table_of(self, item: ReportItem) -> SummaryTable:
+        """Return the scores of the rows of one table or figure."""
+        return self._only(self.table, [row for row in item.rows if row.reason is None])
 
-    def _only(self, table: SummaryTable, lines: Sequence[ReportRow]) -> SummaryTable:
-        """Leave out what other studies put into the same folder."""
+    def _only(self, table: SummaryTable, rows: Sequence[ReportRow]) -> SummaryTable:
+        """Remove the results of other rows and other studies from a table."""
         wanted = {
-            (row, column)
-            for line in lines
-            for row in self._rows(line, table.rows)
-            for column in self.places(line).values()
+            (result_row, column)
+            for row in rows
+            for result_row in self._result_rows(row, table.rows)
+            for column in self.columns(row).values()
         }
-        entries = {key: one for key, one in table.entries.items() if key in wanted}
-        rows, columns = {one for one, _ in entries}, {one for _, one in entries}
+        entries = {key: table.entries[key] for key in table.entries if key in wanted}
+        tested_rows = {row for row, _ in entries}
+        tested_columns = {column for _, column in entries}
         return replace(
             table,
-            rows=[row for row in table.rows if row in rows],
-            columns=[column for column in table.columns if column in columns],
+            rows=[row for row in table.rows if row in tested_rows],
+            columns=[column for column in table.columns if column in tested_columns],
             entries=entries,
         )
 
     @cached_property
     def reasons(self) -> Mapping[tuple[Row, Column], str]:
-        """Why cells are not done."""
-        kept, _ = newest(read_counted_results(self.root))
+        """Why cells have no score, by row and column."""
+        tallies, _ = newest(read_counted_results(self.root))
         return {
-            (one.row, one.column): one.reason for one in kept if one.reason is not None
+            (tally.row, tally.column): tally.reason
+            for tally in tallies
+            if tally.reason is not None
         }
 
-    def results(self, line: ReportRow) -> list[Result]:
-        """Read the results of a row, predictions and all."""
-        row, columns = self.row(line), set(self.places(line).values())
-        if row is None:
+    def results(self, row: ReportRow) -> list[Result]:
+        """Read the results of a row, with their predictions."""
+        result_row, columns = self.result_row(row), set(self.columns(row).values())
+        if result_row is None:
             return []
-        names = (row.upstream, row.downstream)
-        own = [
-            read_result(one.folder)
-            for one in self._found
-            if (one.names["upstream"], one.names["downstream"]) == names
+        names = (result_row.upstream, result_row.downstream)
+        results = [
+            read_result(entry.folder)
+            for entry in self._entries
+            if (entry.names["upstream"], entry.names["downstream"]) == names
         ]
-        return [one for one in own if row_and_column(one)[1] in columns]
+        return [result for result in results if row_and_column(result)[1] in columns]
 
     @cached_property
-    def _found(self) -> list[ResultEntry]:
+    def _entries(self) -> list[ResultEntry]:
         return read_entries(self.root)
 
-    def row(self, line: ReportRow) -> Row | None:
-        """Give the row as results spell it; None where its names do not bind."""
-        return self._spelled[line]
+    def result_row(self, row: ReportRow) -> Row | None:
+        """Return upstream and head as results name them; None if they are unknown."""
+        return self._labels[row]
 
     @cached_property
-    def _spelled(self) -> Mapping[ReportRow, Row | None]:
-        return {line: self._bound(line) for line in self.experiment.lines()}
+    def _labels(self) -> Mapping[ReportRow, Row | None]:
+        return {row: self._label(row) for row in self.experiment.lines()}
 
-    def _bound(self, line: ReportRow) -> Row | None:
-        typed = self.typed(line)
+    def _label(self, row: ReportRow) -> Row | None:
+        typed = self.typed(row)
         try:
             (upstream,) = read_upstreams([typed.upstream], self.plugins)
             (head,) = read_names([typed.downstream], self.plugins.downstreams.bind)
@@ -151,133 +159,136 @@ class ReportData:
             return None
         return Row(upstream.label, head.label)
 
-    def typed(self, line: ReportRow) -> Row:
-        """Give the row as it is typed."""
+    def typed(self, row: ReportRow) -> Row:
+        """Return upstream and head as one would type them on the command line."""
         alone = Request(
-            upstreams=[str(line.upstream)],
-            downstreams=[str(line.downstream)],
-            corpora=[],
+            upstreams=[str(row.upstream)], downstreams=[str(row.downstream)], corpora=[]
         )
         (request,) = self.overrides.apply(alone, self.plugins)
-        return Row(request.upstreams[0], str(line.downstream))
+        return Row(request.upstreams[0], str(row.downstream))
 
-    def layers(self, line: ReportRow) -> list[tuple[int, Row]]:
-        """Give the rows that a line for every layer stands for, by layer."""
-        found = [
-            (_layer(row.downstream), row) for row in self._rows(line, self.table.rows)
+    def layers(self, report_row: ReportRow) -> list[tuple[int, Row]]:
+        """Return the results of single layers for a row of all layers, by layer."""
+        numbered = [
+            (_layer(result_row.downstream), result_row)
+            for result_row in self._result_rows(report_row, self.table.rows)
         ]
-        return sorted((layer, row) for layer, row in found if layer is not None)
+        return sorted((layer, row) for layer, row in numbered if layer is not None)
 
-    def existing_layers(self, line: ReportRow) -> Collection[int] | None:
-        """Give the layers that the model of a row has; None where that is not known."""
+    def existing_layers(self, row: ReportRow) -> Collection[int] | None:
+        """Return the layers that the model of a row has; None if that is not known."""
         try:
-            (upstream,) = read_upstreams([self.typed(line).upstream], self.plugins)
+            (upstream,) = read_upstreams([self.typed(row).upstream], self.plugins)
             groups = upstream.card.describe(upstream.options)
         except NserbenchError:
             return None
         wanted = upstream.options["groups"] or groups
         return set.intersection(*(set(groups[name].layers) for name in wanted))
 
-    def _rows(self, line: ReportRow, rows: Sequence[Row]) -> Iterator[Row]:
-        own = self.row(line)
-        for row in rows:
-            if row == own or (
-                own is not None
-                and line.downstream == EVERY_LAYER
-                and row.upstream == own.upstream
-                and _layer(row.downstream) is not None
+    def _result_rows(self, row: ReportRow, rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield the rows of results that a row of the paper stands for."""
+        wanted = self.result_row(row)
+        for result_row in rows:
+            if result_row == wanted or (
+                wanted is not None
+                and row.downstream == EVERY_LAYER
+                and result_row.upstream == wanted.upstream
+                and _layer(result_row.downstream) is not None
             ):
-                yield row
+                yield result_row
 
-    def places(self, line: ReportRow) -> Mapping[Place, Column]:
-        """Give where a row is asked for, by corpus and condition.
+    def columns(self, row: ReportRow) -> Mapping[CorpusCondition, Column]:
+        """Return the columns of results that the experiment asks for in a row.
 
         Raises:
             UnknownName: if a corpus or protocol is not known.
             BadSpec: if one of them cannot be read.
         """
-        return self._asked[line]
+        return self._columns[row]
 
     @cached_property
-    def _asked(self) -> Mapping[ReportRow, Mapping[Place, Column]]:
-        found: dict[ReportRow, dict[Place, Column]] = {}
-        for line in self.experiment.lines():
-            for block in self.experiment.blocks_of(line):
+    def _columns(self) -> Mapping[ReportRow, Mapping[CorpusCondition, Column]]:
+        by_row: dict[ReportRow, dict[CorpusCondition, Column]] = {}
+        for row in self.experiment.lines():
+            for block in self.experiment.blocks_of(row):
                 (request,) = self.overrides.apply(block.request, self.plugins)
-                places = {
-                    (one.corpus, one.condition): one for one in self._columns(request)
-                }
-                found.setdefault(line, {}).update(places)
-        return found
+                columns = self._columns_of(request)
+                by_row.setdefault(row, {}).update(
+                    {(column.corpus, column.condition): column for column in columns}
+                )
+        return by_row
 
-    def _columns(self, request: Request) -> Iterator[Column]:
-        for one in read_corpora(request.corpora, request.noises, self.plugins):
+    def _columns_of(self, request: Request) -> Iterator[Column]:
+        for tested in read_corpora(request.corpora, request.noises, self.plugins):
             protocol = read_protocol(
-                request.protocol, one.corpus.card.protocol
+                request.protocol, tested.corpus.card.protocol
             ).changed(
                 epochs=request.epochs,
                 limit=request.limit,
                 precision=request.precision,
             )
-            for condition in conditions(one.noise, request.snrs):
+            for condition in conditions(tested.noise, request.snrs):
                 yield Column(
-                    one.corpus.label,
+                    tested.corpus.label,
                     str(condition),
                     f"{protocol.label} v{protocol.version}",
                 )
 
-    def trouble(self, line: ReportRow, column: Column) -> BlockProblem | None:
-        """Give what kept a row from being run in a place."""
-        upstream = self.typed(line).upstream
-        for one in self.troubles:
-            asked = one.request
-            meant = upstream in asked.upstreams and line.downstream in asked.downstreams
-            if meant and column in self._columns(asked):
-                return one
+    def problem(self, row: ReportRow, column: Column) -> BlockProblem | None:
+        """Return what kept a row from being run in a column; None if nothing did."""
+        upstream = self.typed(row).upstream
+        for problem in self.problems:
+            request = problem.request
+            if (
+                upstream in request.upstreams
+                and row.downstream in request.downstreams
+                and column in self._columns_of(request)
+            ):
+                return problem
         return None
 
-    def printed(self, part: ReportItem, label: str) -> dict[tuple[str, str, str], str]:
-        """Return the paper's numbers for a row by corpus, condition and metric."""
+    def printed(self, item: ReportItem, label: str) -> PrintedNumbers:
+        """Return the paper's numbers of the row with a label in a table or figure."""
         return {
             key: value
-            for table in self.tables(part)
+            for table in self.printed_tables(item)
             for row in table.rows
             if row.label == label
             for key, value in _numbers(table, row)
         }
 
-    def printed_anywhere(self, line: ReportRow) -> dict[tuple[str, str, str], str]:
-        """Return what any table of the paper prints for the cells of a row."""
-        own = self.typed(line)
+    def printed_anywhere(self, row: ReportRow) -> PrintedNumbers:
+        """Return the numbers that any table of the paper prints for a row."""
+        typed = self.typed(row)
         return {
             key: value
             for table in read_published(PAPER).tables
-            for row in table.rows
-            if row.matches(own)
-            for key, value in _numbers(table, row)
+            for printed_row in table.rows
+            if printed_row.matches(typed)
+            for key, value in _numbers(table, printed_row)
         }
 
     @property
     def printed_words(self) -> PrintedWords | None:
-        """The paper's word error rates; None where ours are not counted as theirs."""
+        """The paper's word error rates; None where ours are counted differently."""
         return read_published(PAPER).words if self.against == "reference" else None
 
-    def tables(self, part: ReportItem) -> list[PrintedTable]:
-        """Give the tables that the paper prints for a part."""
-        every = read_published(PAPER).tables
-        return [one for one in every if one.name.partition(",")[0] == part.name]
+    def printed_tables(self, item: ReportItem) -> list[PrintedTable]:
+        """Return the paper's tables for a table or figure of the report."""
+        tables = read_published(PAPER).tables
+        return [table for table in tables if table.name.partition(",")[0] == item.name]
 
 
 def _numbers(
     table: PrintedTable, row: PrintedRow
 ) -> Iterator[tuple[tuple[str, str, str], str]]:
-    """Give what is printed in a row by our corpus and condition, and by metric."""
+    """Yield corpus, condition and metric of each printed number, and the number."""
     for column, values in zip(table.columns, row.values, strict=True):
         for metric, value in zip(table.metrics, values, strict=True):
             if value is not None:
-                yield from (((*place, metric), value) for place in column.ours)
+                yield from (((*ours, metric), value) for ours in column.ours)
 
 
 def _layer(head: str) -> int | None:
-    found = re.fullmatch(r"single:(?:.*,)?layer=(\d+)", head)
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"single:(?:.*,)?layer=(\d+)", head)
+    return int(match[1]) if match else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, ReportItem, ReportRow
 from nserbench.leaderboard.reading.counts import Column, Row
@@ -15,294 +16,306 @@ from nserbench.leaderboard.render.layout import (
     is_few,
 )
 from nserbench.leaderboard.render.numbers import interval, percent
-from nserbench.leaderboard.report.source import Place, ReportData
+from nserbench.leaderboard.report.source import CorpusCondition, ReportData
 from nserbench.leaderboard.tables.summary import SummaryEntry
 
 NOT_ASKED = "\N{EN DASH}"
 LAYERS = range(1, 13)
-"""Of the paper's models, as Figs. 3 and 4 number them."""
+"""The layers of the paper's models, as Figs. 3 and 4 number them."""
 
-CHOOSES = "f1_macro"
-"""What the best layer is chosen by, as the paper's text does (Sec. V-B, Table IV)."""
+LAYER_METRIC = "f1_macro"
+"""The metric that chooses the best layer, as in the paper (Sec. V-B, Table IV)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportCell:
-    """What stands in a place of a table.
+    """One cell of a table.
 
     Attributes:
-        text: As it is read.
-        value: By which it is compared in its column; None where it is not.
+        text: The text to print.
+        value: The number that is compared within its column, a fraction of 1; None if
+            the cell is not compared.
     """
 
     text: str
     value: float | None = None
 
 
+SectionRow: TypeAlias = tuple[Sequence[str], Sequence[ReportCell]]
+"""The names of a row, and its cells."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table ready to be shown.
+    """A table ready to be printed.
 
     Attributes:
-        title: What it is.
+        title: Title of the table.
         names: Headings of the columns that name rows.
         heads: Headings of the other columns.
-        rows: The names and the values of each row.
-        notes: Below it.
+        rows: The names and the cells of each row.
+        notes: Lines below the table.
         by_metric: Whether the last name of each row is a metric.
     """
 
     title: str
     names: Sequence[str]
     heads: Sequence[str]
-    rows: Sequence[tuple[Sequence[str], Sequence[ReportCell]]]
+    rows: Sequence[SectionRow]
     notes: Sequence[str] = ()
     by_metric: bool = False
 
 
 @dataclass(slots=True)
 class ReportNotes:
-    """Reasons, each said once with all that it holds for."""
+    """The reasons for cells without a score, each listed once with all its cells.
 
-    found: dict[tuple[str, str], dict[str, dict[str, None]]] = field(
+    Attributes:
+        reasons: For each mark and reason, the rows, and their corpora and conditions.
+    """
+
+    reasons: dict[tuple[str, str], dict[str, dict[str, None]]] = field(
         default_factory=dict
     )
 
-    def add(self, mark: str, reason: str, who: str = "", where: str = "") -> str:
-        """Remember why something is not there, and give the mark that stands for it.
+    def add(self, mark: str, reason: str, row: str = "", column: str = "") -> str:
+        """Keep the reason for a cell without a score, and return its mark.
 
         Args:
-            mark: What stands in its place.
-            reason: Why.
-            who: The row; empty where the reason says all.
-            where: The corpus and condition; empty where it holds for the whole row.
+            mark: The text that is printed in the cell.
+            reason: Why it has no score.
+            row: The row; empty where the reason holds for all rows.
+            column: The corpus and condition; empty where it holds for the whole row.
         """
-        self.found.setdefault((mark, reason), {}).setdefault(who, {})[where] = None
+        rows = self.reasons.setdefault((mark, reason), {})
+        rows.setdefault(row, {})[column] = None
         return mark
 
     def lines(self) -> Iterator[str]:
-        """Give a line for each mark and reason."""
-        for (mark, reason), rows in self.found.items():
-            told = [_told(who, [*filter(None, where)]) for who, where in rows.items()]
-            yield ": ".join(filter(None, (mark, "; ".join(told), _line(reason))))
+        """Yield a line for each mark and reason."""
+        for (mark, reason), rows in self.reasons.items():
+            cells = [
+                _name_cells(row, [*filter(None, columns)])
+                for row, columns in rows.items()
+            ]
+            reason_line = " ".join(reason.split())
+            yield ": ".join(filter(None, (mark, "; ".join(cells), reason_line)))
 
 
-def _told(who: str, where: Sequence[str]) -> str:
-    return f"{who} ({', '.join(where)})" if where else who
+def _name_cells(row: str, columns: Sequence[str]) -> str:
+    return f"{row} ({', '.join(columns)})" if columns else row
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """A row of a table or figure of the paper, filled with our scores.
 
+    Attributes:
+        data: The experiment and its results.
+        item: The table or figure.
+        row: The row as the paper has it.
+        notes: Collects why cells have no score.
+    """
 
-def score_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
-    """Lay out the scores of each row in each corpus and condition."""
-    for title, places in _divided(source, part):
-        notes = ReportNotes()
-        rows = [
-            ((line.group, line.title, TITLES[metric]), shown)
-            for line in part.rows
-            for metric, shown in _scores(source, part, line, places, notes)
+    data: ReportData
+    item: ReportItem
+    row: ReportRow
+    notes: ReportNotes = field(default_factory=ReportNotes)
+
+    def scores(
+        self, metric: str, conditions: Sequence[CorpusCondition]
+    ) -> list[ReportCell]:
+        """Return a cell for each condition, with the paper's number beside ours."""
+        printed = self.data.printed(self.item, str(self.row))
+        return [
+            with_paper(self.score(condition, metric), printed.get((*condition, metric)))
+            for condition in conditions
         ]
-        heads = [heading(source, part, place) for place in places]
+
+    def score(self, condition: CorpusCondition, metric: str) -> ReportCell:
+        """Return our score in a condition, or a mark whose reason is noted."""
+        if self.row.reason is not None:
+            return ReportCell(self.notes.add("none", self.row.reason, str(self.row)))
+        column = self.data.columns(self.row).get(condition)
+        if self.row.downstream == EVERY_LAYER and column is not None:
+            return self._best_layer(column, metric)
+        return self._score_of(self.data.result_row(self.row), column, metric)
+
+    def _best_layer(self, column: Column, metric: str) -> ReportCell:
+        """Return the score of the layer with the highest F1 on the test set."""
+        table = self.data.table
+        chooses = LAYER_METRIC if LAYER_METRIC in table.metrics else metric
+        done = [
+            (entry.scores[chooses].value, layer, entry)
+            for layer, result_row in self.data.layers(self.row)
+            if layer > 0  # the paper numbers layers from 1
+            and (entry := table.entries.get((result_row, column)))
+            and entry.scores
+        ]
+        if not done:
+            return self._score_of(self.data.result_row(self.row), column, metric)
+        _, layer, entry = max(done, key=lambda candidate: candidate[:2])
+        reason = (
+            f"the layer with the highest {TITLES[chooses]} on the test set, and how "
+            "many layers were compared; a score chosen this way is too optimistic"
+        )
+        self.notes.add("L", reason, str(self.row))
+        return ReportCell(f"{_score_text(entry, metric)} L{layer} of {len(done)}")
+
+    def _score_of(
+        self, result_row: Row | None, column: Column | None, metric: str
+    ) -> ReportCell:
+        """Return the score of a result, or a mark whose reason is noted."""
+        if column is None:
+            return ReportCell(self.notes.add(NOT_ASKED, "not part of the experiment"))
+        entry = (
+            self.data.table.entries.get((result_row, column)) if result_row else None
+        )
+        if entry is not None and entry.scores:
+            return ReportCell(_score_text(entry, metric), entry.scores[metric].value)
+        problem = self.data.problem(self.row, column)
+        if entry is not None and result_row is not None:
+            mark = "failed" if entry.status == "failed" else "n/a"
+            reason = self.data.reasons[result_row, column]
+        elif problem is not None:
+            mark = "n/a" if problem.impossible else "missing"
+            reason = problem.reason
+        else:
+            return ReportCell(self.notes.add("not run", "there is no result yet"))
+        return ReportCell(self.notes.add(mark, reason, str(self.row), str(column)))
+
+    def layer_rows(
+        self, metric: str, conditions: Sequence[CorpusCondition]
+    ) -> Iterator[SectionRow]:
+        """Yield a row for each layer that the paper has, or that has a result."""
+        done = dict(self.data.layers(self.row))
+        existing = self.data.existing_layers(self.row)
+        columns = self.data.columns(self.row)
+        for layer in sorted({*done, *LAYERS}):
+            if existing is None or layer in existing or layer in done:
+                printed = self.data.printed(self.item, f"{self.row} L{layer}")
+                cells = [
+                    with_paper(
+                        self._score_of(done.get(layer), columns.get(condition), metric),
+                        printed.get((*condition, metric)),
+                    )
+                    for condition in conditions
+                ]
+            else:
+                mark = self.notes.add("n/a", "the model has no such layer", f"L{layer}")
+                cells = [ReportCell(mark) for _ in conditions]
+            yield (f"L{layer}",), cells
+
+    def printed_peaks(
+        self, metric: str, conditions: Sequence[CorpusCondition]
+    ) -> Iterator[str]:
+        """Yield the paper's best layer in each condition, and the paper's remarks."""
+        labels = {f"{self.row} L{layer}": layer for layer in LAYERS}
+        printed = {
+            layer: self.data.printed(self.item, label)
+            for label, layer in labels.items()
+        }
+        peaks = []
+        for condition in conditions:
+            values = {
+                layer: float(numbers[*condition, metric])
+                for layer, numbers in printed.items()
+                if (*condition, metric) in numbers
+            }
+            if values:
+                best = max(values, key=lambda layer: values[layer])
+                peaks.append(f"{heading(self.data, self.item, condition)} L{best}")
+        if peaks:
+            yield f"the paper's best layers, according to its text: {', '.join(peaks)}"
+            tables = self.data.printed_tables(self.item)
+            rows = [row for table in tables for row in table.rows]
+            remarks = [row.note for row in rows if row.label in labels and row.note]
+            yield from (f"the paper: {remark}" for remark in dict.fromkeys(remarks))
+
+
+def score_sections(data: ReportData, item: ReportItem) -> Iterator[Section]:
+    """Lay out the scores of each row in each corpus and condition."""
+    for title, conditions in _tables(data, item):
+        notes = ReportNotes()
+        views = [RowView(data, item, row, notes) for row in item.rows]
+        rows = [
+            (
+                (view.row.group, view.row.title, TITLES[metric]),
+                view.scores(metric, conditions),
+            )
+            for view in views
+            for metric in item.metrics
+        ]
+        heads = [heading(data, item, condition) for condition in conditions]
         names = ("method", "feature", "")
         yield Section(title, names, heads, rows, list(notes.lines()), by_metric=True)
 
 
-def layer_sections(source: ReportData, part: ReportItem) -> Iterator[Section]:
+def layer_sections(data: ReportData, item: ReportItem) -> Iterator[Section]:
     """Lay out the scores of each layer in each corpus and condition."""
-    places = all_places(source, part)
-    heads = [heading(source, part, place) for place in places]
-    (metric,) = part.metrics
-    for line in part.rows:
-        notes = ReportNotes()
-        rows = _layers(source, part, line, places, metric, notes)
-        title = f"{part.name}, {line}: {part.caption}"
-        told = [*notes.lines(), *_peaks(source, part, line, places, metric)]
-        yield Section(title, ("layer",), heads, rows, told)
+    conditions = all_conditions(data, item)
+    heads = [heading(data, item, condition) for condition in conditions]
+    (metric,) = item.metrics
+    for row in item.rows:
+        view = RowView(data, item, row)
+        rows = list(view.layer_rows(metric, conditions))
+        title = f"{item.name}, {row}: {item.caption}"
+        notes = [*view.notes.lines(), *view.printed_peaks(metric, conditions)]
+        yield Section(title, ("layer",), heads, rows, notes)
 
 
-def _peaks(
-    source: ReportData,
-    part: ReportItem,
-    line: ReportRow,
-    places: Sequence[Place],
-    metric: str,
-) -> Iterator[str]:
-    """Say which layer is the best in the paper, and what is known of its numbers."""
-    named = {
-        layer: source.printed(part, f"{line} L{layer}") for layer in sorted(LAYERS)
-    }
-    peaks = []
-    for at in places:
-        found = {
-            layer: float(numbers[*at, metric])
-            for layer, numbers in named.items()
-            if (*at, metric) in numbers
-        }
-        if found:
-            best = max(found, key=lambda layer: found[layer])
-            peaks.append(f"{heading(source, part, at)} L{best}")
-    if peaks:
-        yield f"the paper's best layer, as its text says: {', '.join(peaks)}"
-        labels = {f"{line} L{layer}" for layer in named}
-        rows = [row for table in source.tables(part) for row in table.rows]
-        notes = [row.note for row in rows if row.label in labels and row.note]
-        yield from (f"the paper: {note}" for note in dict.fromkeys(notes))
+def all_conditions(data: ReportData, item: ReportItem) -> list[CorpusCondition]:
+    """Return all corpora and conditions that any row of a table is asked for in."""
+    rows = [row for row in item.rows if row.reason is None]
+    return list(dict.fromkeys(key for row in rows for key in data.columns(row)))
 
 
-def _layers(
-    source: ReportData,
-    part: ReportItem,
-    line: ReportRow,
-    places: Sequence[Place],
-    metric: str,
-    notes: ReportNotes,
-) -> list[tuple[Sequence[str], Sequence[ReportCell]]]:
-    """Give a row for each layer that the paper has, or that has a result."""
-    found = dict(source.layers(line))
-    there, asked = source.existing_layers(line), source.places(line)
-    rows: list[tuple[Sequence[str], Sequence[ReportCell]]] = []
-    for layer in sorted({*found, *LAYERS}):
-        if there is None or layer in there or layer in found:
-            row, paper = found.get(layer), source.printed(part, f"{line} L{layer}")
-            entries = [
-                _entry(source, row, asked.get(at), line, metric, notes) for at in places
-            ]
-            shown = [
-                beside(one, paper.get((*at, metric)))
-                for at, one in zip(places, entries, strict=True)
-            ]
-        else:
-            mark = notes.add("n/a", "the model has no such layer", f"L{layer}")
-            shown = [ReportCell(mark) for _ in places]
-        rows.append(((f"L{layer}",), shown))
-    return rows
-
-
-def all_places(source: ReportData, part: ReportItem) -> list[Place]:
-    """Give every corpus and condition that some row of a part is asked for in."""
-    lines = [line for line in part.rows if line.reason is None]
-    return list(dict.fromkeys(at for line in lines for at in source.places(line)))
-
-
-def heading(source: ReportData, part: ReportItem, place: Place) -> str:
-    """Name a column as the paper prints it; as results do where it has none."""
-    for table in source.tables(part):
+def heading(data: ReportData, item: ReportItem, condition: CorpusCondition) -> str:
+    """Return the paper's heading of a condition, or ours if the paper has none."""
+    for table in data.printed_tables(item):
         for column in table.columns:
-            if place in [tuple(one) for one in column.ours]:
+            if condition in map(tuple, column.ours):
                 return column.label
-    return " ".join(place)
+    return " ".join(condition)
 
 
-def _divided(source: ReportData, part: ReportItem) -> Iterator[tuple[str, list[Place]]]:
-    """Divide a table where each corpus and noise has its own."""
-    places = all_places(source, part)
-    if not part.by_noise:
-        yield f"{part.name}: {part.caption}", places
+def _tables(
+    data: ReportData, item: ReportItem
+) -> Iterator[tuple[str, list[CorpusCondition]]]:
+    """Yield title and conditions of one table, or of one for each corpus and noise."""
+    conditions = all_conditions(data, item)
+    if not item.by_noise:
+        yield f"{item.name}: {item.caption}", conditions
         return
-    noises: dict[Place, list[Place]] = {}
-    for corpus, condition in places:
+    noises: dict[tuple[str, str], list[CorpusCondition]] = {}
+    for corpus, condition in conditions:
         noise = condition.partition("@")[0]
         noises.setdefault((corpus, noise), []).append((corpus, condition))
-    for (corpus, noise), own in noises.items():
+    for (corpus, noise), in_noise in noises.items():
         printed = [
             table.name
-            for table in source.tables(part)
+            for table in data.printed_tables(item)
             for column in table.columns
-            if own[0] in [tuple(one) for one in column.ours]
+            if in_noise[0] in map(tuple, column.ours)
         ]
-        name = printed[0] if printed else f"{part.name}, {corpus} {noise}"
-        yield f"{name}: {part.caption}", own
+        name = printed[0] if printed else f"{item.name}, {corpus} {noise}"
+        yield f"{name}: {item.caption}", in_noise
 
 
-def _scores(
-    source: ReportData,
-    part: ReportItem,
-    line: ReportRow,
-    places: Sequence[Place],
-    notes: ReportNotes,
-) -> Iterator[tuple[str, list[ReportCell]]]:
-    """Give what stands in each place of a row, metric by metric."""
-    printed = source.printed(part, str(line))
-    for metric in part.metrics:
-        row = []
-        for at in places:
-            shown = shown_score(source, line, at, metric, notes)
-            row.append(beside(shown, printed.get((*at, metric))))
-        yield metric, row
+def with_paper(cell: ReportCell, printed: str | None) -> ReportCell:
+    """Add the paper's number to a cell, in parentheses; nothing if it is None."""
+    if printed is None:
+        return cell
+    return ReportCell(f"{cell.text} ({printed})", cell.value)
 
 
-def beside(shown: ReportCell, paper: str | None) -> ReportCell:
-    """Put what the paper prints beside ours, in parentheses; nothing if it is None."""
-    return (
-        shown if paper is None else ReportCell(f"{shown.text} ({paper})", shown.value)
-    )
+def _score_text(entry: SummaryEntry, metric: str) -> str:
+    score = entry.scores[metric]
+    marks = FEW * has_few_units(entry, metric)
+    marks += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
+    return f"{percent(score.value)} [{interval(score.low, score.high)}]{marks}"
 
 
-def shown_score(
-    source: ReportData, line: ReportRow, at: Place, metric: str, notes: ReportNotes
-) -> ReportCell:
-    """Show the score of a row in a place, or a mark whose reason is noted."""
-    if line.reason is not None:
-        return ReportCell(notes.add("none", line.reason, str(line)))
-    column = source.places(line).get(at)
-    if line.downstream == EVERY_LAYER and column is not None:
-        return _best(source, line, column, metric, notes)
-    return _entry(source, source.row(line), column, line, metric, notes)
-
-
-def _best(
-    source: ReportData, line: ReportRow, column: Column, metric: str, notes: ReportNotes
-) -> ReportCell:
-    """Show the layer with the highest F1 on the test part, and say which it is."""
-    chooses = CHOOSES if CHOOSES in source.table.metrics else metric
-    done = [
-        (entry.scores[chooses].value, layer, entry)
-        for layer, row in source.layers(line)
-        if layer > 0  # the paper numbers layers from 1
-        and (entry := source.table.entries.get((row, column)))
-        and entry.scores
-    ]
-    if not done:
-        return _entry(source, source.row(line), column, line, metric, notes)
-    _, layer, entry = max(done, key=lambda one: one[:2])
-    why = f"the layer with the highest {TITLES[chooses]} on the test part: it flatters"
-    notes.add("L", why, str(line))
-    return ReportCell(f"{_said(entry, metric)} L{layer} of {len(done)}")
-
-
-def _entry(
-    source: ReportData,
-    row: Row | None,
-    column: Column | None,
-    line: ReportRow,
-    metric: str,
-    notes: ReportNotes,
-) -> ReportCell:
-    if column is None:
-        return ReportCell(notes.add(NOT_ASKED, "not in the grid"))
-    entry = source.table.entries.get((row, column)) if row else None
-    if entry is not None and entry.scores:
-        return ReportCell(_said(entry, metric), entry.scores[metric].value)
-    who, where = str(line), str(column)
-    trouble = source.trouble(line, column)
-    if entry is not None and row is not None:
-        reason = source.reasons[row, column]
-        mark = "failed" if entry.status == "failed" else "n/a"
-        return ReportCell(notes.add(mark, reason, who, where))
-    if trouble is not None:
-        mark = "n/a" if trouble.impossible else "missing"
-        return ReportCell(notes.add(mark, trouble.reason, who, where))
-    return ReportCell(notes.add("not run", "there is no result yet"))
-
-
-def _said(entry: SummaryEntry, metric: str) -> str:
-    score, mark = entry.scores[metric], FEW if marked(entry, metric) else ""
-    mark += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
-    return f"{percent(score.value)} [{interval(score.low, score.high)}]{mark}"
-
-
-def marked(entry: SummaryEntry, metric: str) -> bool:
-    """Tell whether an interval rests on few units."""
+def has_few_units(entry: SummaryEntry, metric: str) -> bool:
+    """Return whether an interval rests on few speakers or other units."""
     return is_few(entry.units, [entry.scores[metric].low])

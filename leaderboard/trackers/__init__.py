@@ -1,4 +1,4 @@
-"""Trackers of experiments hear of each cell; what all of them are told stands here."""
+"""Experiment trackers: what is logged of each cell, whatever the tracker."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Training: TypeAlias = Mapping[str, Mapping[str, Sequence[float]]]
-"""What a result notes of its training: values of each epoch, by fold and name."""
+"""Training curves in a result: the values of each epoch, by fold and name."""
 
 WIDTH = 4.0
-"""Of the picture of the confusion matrix, in inches."""
+"""Width of the picture of the confusion matrix in inches."""
 
 
 def run_name(result: Result) -> str:
-    """Give the name of a cell's run, another one if the cell is not done.
+    """Return the name of a cell's run, with the status if it is not ``done``.
 
-    So a failure does not mix with what the same cell gives when it is run again.
+    A failed cell that is run again therefore gets another run.
     """
     ending = "" if result.status == "done" else f"-{result.status.replace(' ', '-')}"
     return result.folder + ending
 
 
 def hyperparameters(result: Result) -> dict[str, str | int]:
-    """Give what names a cell, and whether it is done."""
+    """Return the names of a cell, and its status."""
     return {
         "upstream": result.upstream,
         "downstream": result.downstream,
@@ -41,27 +41,29 @@ def hyperparameters(result: Result) -> dict[str, str | int]:
 
 
 def scores(result: Result) -> dict[str, float]:
-    """Give every metric by name, computed from the predictions, as fractions of 1.
+    """Return every metric by name, computed from predictions, as fractions of 1.
 
-    ``uar/value`` is the score; ``uar/low`` and ``uar/high`` bound its 95 % interval,
-    where it has one; ``uar/chance`` is what guessing gives. ``uar/mean`` is the mean of
-    folds, ``uar/pooled`` over all predictions together, ``uar/fold 1`` over those of a
-    fold. The score is the mean of folds, and pooled where a fold lacks a class.
+    ``uar/value`` is the score; ``uar/low`` and ``uar/high`` are the ends of its 95 %
+    interval, where it has one; ``uar/chance`` is the chance level. ``uar/mean`` is the
+    mean over folds, ``uar/pooled`` is over all predictions together, ``uar/fold 1``
+    over those of a fold. The score is the mean over folds, or pooled where a fold lacks
+    a class.
     """
     if result.predictions is None:
         return {}
-    found: dict[str, float] = {}
-    for name, one in summarise(result.predictions).items():
+    values: dict[str, float] = {}
+    for name, summary in summarise(result.predictions).items():
         kinds = ("value", "chance", "mean", "pooled")
-        found |= {f"{name}/{kind}": getattr(one, kind) for kind in kinds}
-        if one.low is not None and one.high is not None:
-            found |= {f"{name}/low": one.low, f"{name}/high": one.high}
-        found |= {f"{name}/fold {fold}": value for fold, value in one.folds.items()}
-    return found
+        values |= {f"{name}/{kind}": getattr(summary, kind) for kind in kinds}
+        if summary.low is not None and summary.high is not None:
+            values |= {f"{name}/low": summary.low, f"{name}/high": summary.high}
+        folds = summary.folds.items()
+        values |= {f"{name}/fold {fold}": value for fold, value in folds}
+    return values
 
 
 def costs(result: Result) -> dict[str, float]:
-    """Give what the cell took, without what could not be measured."""
+    """Return the costs of a cell that could be measured."""
     return {
         f"costs/{name}": float(value)
         for name, value in result.costs.items()
@@ -70,19 +72,19 @@ def costs(result: Result) -> dict[str, float]:
 
 
 def curves(result: Result) -> Iterator[tuple[str, int, float]]:
-    """Give what was seen in training: name such as ``losses/fold 1``, epoch, value.
+    """Yield the training curves: name such as ``losses/fold 1``, epoch, value.
 
     Epochs count from 1.
     """
     training = cast("Training", result.notes.get("training", {}))
-    for fold, seen in training.items():
-        for name, values in seen.items():
+    for fold, by_name in training.items():
+        for name, values in by_name.items():
             for epoch, value in enumerate(values, start=1):
                 yield f"{name}/fold {fold}", epoch, value
 
 
 def draw_confusion(result: Result) -> Figure:
-    """Draw which class was taken for which, over all folds, in percent."""
+    """Draw the confusion matrix over all folds, in percent."""
     from nserbench.leaderboard.plots.confusion import draw_confusions
     from nserbench.leaderboard.tables.series import confusions
 

@@ -1,7 +1,7 @@
 """A tracker that logs each cell to MLflow.
 
-``--plugin nserbench.leaderboard.trackers.mlflow`` turns it on. Where to is said in
-MLflow's own way, by ``MLFLOW_TRACKING_URI`` and ``MLFLOW_EXPERIMENT_NAME``.
+Turn it on with ``--plugin nserbench.leaderboard.trackers.mlflow``. MLflow's own
+variables ``MLFLOW_TRACKING_URI`` and ``MLFLOW_EXPERIMENT_NAME`` set where it logs.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from nserbench.benchmark.results.result import Result
 
 EXPERIMENT = "nserbench"
-"""The experiment, unless ``MLFLOW_EXPERIMENT_NAME`` names another."""
+"""Name of the experiment, unless ``MLFLOW_EXPERIMENT_NAME`` sets another."""
 BATCH = 1000
-"""Metrics that MLflow takes at once."""
+"""Most metrics that MLflow takes at once."""
 
 
 @nserbench.hookimpl
 def nserbench_cell_finished(result: Result) -> None:
-    """Log a cell: names, metrics, costs, training curves, confusions, predictions.
+    """Log a cell: names, metrics, costs, training curves, confusion matrix, files.
 
     Raises:
         MissingExtra: if MLflow is not installed.
-        NserbenchError: if MLflow cannot log to where it is told to.
+        NserbenchError: if MLflow cannot log to ``MLFLOW_TRACKING_URI``.
     """
     client = _client()
     run = client.create_run(_experiment(client), run_name=run_name(result))
@@ -76,12 +76,12 @@ def _client() -> MlflowClient:
 
 def _experiment(client: MlflowClient) -> str:
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-    found = client.get_experiment_by_name(name)
-    return client.create_experiment(name) if found is None else found.experiment_id
+    known = client.get_experiment_by_name(name)
+    return client.create_experiment(name) if known is None else known.experiment_id
 
 
 def _log_numbers(client: MlflowClient, run: str, result: Result) -> None:
-    """Log metrics and costs, and the curves over epochs."""
+    """Log metrics, costs and training curves."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)  # ms
@@ -93,12 +93,12 @@ def _log_numbers(client: MlflowClient, run: str, result: Result) -> None:
 
 
 def _allowed(name: str) -> str:
-    """Write a metric's name in the characters that MLflow takes."""
+    """Return a metric's name with only the characters that MLflow allows."""
     return re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)
 
 
 def _log_files(client: MlflowClient, run: str, result: Result) -> None:
-    assert result.predictions is not None  # noqa: S101 - asked by the caller
+    assert result.predictions is not None  # noqa: S101 - the caller checks it
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.csv"
         result.predictions.write_csv(file)

@@ -1,7 +1,7 @@
 """A tracker that logs each cell for TensorBoard.
 
-``--plugin nserbench.leaderboard.trackers.tensorboard`` turns it on. Each cell is a run,
-a folder of its own in ``NSERBENCH_TENSORBOARD``, or in ``runs`` where that is not set.
+Turn it on with ``--plugin nserbench.leaderboard.trackers.tensorboard``. Each cell is a
+run, with a folder of its own in ``NSERBENCH_TENSORBOARD``, or in ``runs`` by default.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def _writer(folder: Path) -> SummaryWriter:
 
 
 def _add_numbers(writer: SummaryWriter, result: Result) -> None:
-    """Add metrics and costs; the headlines go beside the names of the cell."""
-    found = scores(result)
-    headlines = {name: one for name, one in found.items() if name.endswith("/mean")}
-    for name, value in {**found, **costs(result)}.items():
-        if name not in headlines:
+    """Add metrics and costs; means over folds are shown beside the cell's names."""
+    values = scores(result)
+    means = {name: values[name] for name in values if name.endswith("/mean")}
+    for name, value in {**values, **costs(result)}.items():
+        if name not in means:
             writer.add_scalar(name, value)
-    # It begins a second file of the same run. TensorBoard, which may be reading,
-    # never comes back to the first.
+    # add_hparams begins a second file of the same run, after which a running
+    # TensorBoard does not read the first again.
     writer.flush()
-    writer.add_hparams(hyperparameters(result), headlines, run_name=".")
+    writer.add_hparams(hyperparameters(result), means, run_name=".")

@@ -100,7 +100,7 @@ def plot(
     """
     from nserbench.leaderboard.plots.choose import choose
     from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
-    from nserbench.leaderboard.plots.make import FigureData, make_figure, said_of
+    from nserbench.leaderboard.plots.make import FigureData, caption_lines, make_figure
     from nserbench.leaderboard.plots.style import save
     from nserbench.leaderboard.tables.summary import read_metrics, summary_table
 
@@ -120,7 +120,7 @@ def plot(
     )
     source = FigureData(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, source), file)
-    for line in said_of(figure, source):
+    for line in caption_lines(figure, source):
         click.echo(_fitted(line))
     click.echo(f"{figure} is in {file}")
 

@@ -75,7 +75,7 @@ def test_another_kind_of_figure_is_refused_before_anything_is_read(
 ) -> None:
     told = refused("corpus stats emodb --figure fig2.doc")
 
-    assert told.startswith("no figure is written as 'fig2.doc'")
+    assert told.startswith("a figure cannot be written to 'fig2.doc'")
 
 
 def test_a_broken_file_is_named(nserbench: Command, notes: str) -> None:

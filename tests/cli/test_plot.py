@@ -57,7 +57,7 @@ def test_without_a_name_it_is_a_pdf_in_this_folder(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("plot snr {0}", "nothing to draw for snr: it takes two levels or more"),
+        ("plot snr {0}", "nothing to draw for snr: it takes two SNRs or more"),
         ("plot snr {0} -u mell", "unknown upstream 'mell'\n  did you mean 'mel'?"),
         ("plot snr {0} --metric uar,f1", "a figure shows one"),
         ("plot snr {0} --metric ua", "unknown metric 'ua'"),

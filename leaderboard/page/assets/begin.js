@@ -1,4 +1,4 @@
-// What the scripts share. Those in data/ set `index` and add to `cells`.
+// What all scripts share. The scripts in data/ set `index` and add to `cells`.
 "use strict";
 
-const nserbench = { index: null, cells: {}, views: {} };
+globalThis.nserbench = { index: null, cells: {}, views: {} };

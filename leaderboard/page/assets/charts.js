@@ -1,4 +1,4 @@
-// Plots: one style, a text alternative for each, drawn again when the colours change.
+// Plots in one style, each with its numbers as a table, redrawn when the theme changes.
 "use strict";
 
 (() => {
@@ -13,34 +13,34 @@
     "arrow",
   ];
   const HEIGHT = 330; // pixels, without the legend
-  const LINE = 22; // of the legend
+  const LINE = 22; // pixels, of a line of the legend
   const live = new Set();
-  const watch = new ResizeObserver((seen) => {
-    for (const { target } of seen) echarts.getInstanceByDom(target)?.resize();
+  const watch = new ResizeObserver((entries) => {
+    for (const { target } of entries) echarts.getInstanceByDom(target)?.resize();
   });
 
   const colour = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  /** Give the colour and the symbol of the n-th line; both tell it from its neighbours. */
-  nserbench.look = (place) => {
-    const known = nserbench.index.colours;
+  /** Return the colour, symbol and dashes of the n-th line; neighbours differ. */
+  nserbench.lineStyle = (number) => {
+    const { colours } = nserbench.index;
     const dark = document.documentElement.dataset.theme === "dark";
-    const own = known[place % known.length];
+    const chosen = colours[number % colours.length];
     return {
-      colour: dark && own === "#000000" ? "#e8eaed" : own,
-      symbol: SYMBOLS[place % SYMBOLS.length],
-      dash: ["solid", "dashed", "dotted"][Math.floor(place / known.length) % 3],
+      colour: dark && chosen === "#000000" ? "#e8eaed" : chosen,
+      symbol: SYMBOLS[number % SYMBOLS.length],
+      dash: ["solid", "dashed", "dotted"][Math.floor(number / colours.length) % 3],
     };
   };
 
-  const axis = (given) => ({
+  const axis = (options) => ({
     nameLocation: "middle",
     nameTextStyle: { color: colour("soft") },
     axisLine: { lineStyle: { color: colour("soft") } },
     splitLine: { lineStyle: { color: colour("line") } },
-    ...given,
-    axisLabel: { color: colour("soft"), ...given.axisLabel },
+    ...options,
+    axisLabel: { color: colour("soft"), ...options.axisLabel },
   });
 
   function styled({ xAxis, yAxis, ...rest }, names) {
@@ -62,7 +62,7 @@
         pageIconColor: colour("ink"),
         formatter: (name) => nserbench.cut(name, innerWidth < 600 ? 38 : 64),
       },
-      // Rich text is drawn on the canvas, so that no name is ever read as HTML.
+      // Rich text is drawn on the canvas, so that no name can be read as HTML.
       tooltip: {
         renderMode: "richText",
         confine: true,
@@ -87,7 +87,7 @@
     watch.observe(holder);
   }
 
-  /** Let go of all plots; the view that had them is left. */
+  /** Remove all plots, when another view opens. */
   nserbench.dropCharts = () => {
     for (const { plot } of live) plot.dispose();
     watch.disconnect();
@@ -100,13 +100,13 @@
   });
 
   /**
-   * Make a figure.
+   * Return a plot, with its numbers as a table below it.
    *
-   * `options` gives what ECharts takes, `heads` and `lines` the same numbers as a table.
-   * `names` is the number of lines of the legend; 0 sets short names in one line.
+   * `options` returns the options of ECharts; `heads` and `lines` are the table. `names`
+   * is the number of lines of the legend; 0 puts short names into one line.
    */
   nserbench.figure = ({ title, detail = "", options, heads, lines, names }) => {
-    const label = `${title}${detail && `, ${detail}`}: a plot of the numbers below it`;
+    const label = `${title}${detail && `, ${detail}`}: a plot of the numbers in the table below it`;
     const holder = el("div", { class: "chart", role: "img", "aria-label": label });
     holder.style.height = `${HEIGHT + LINE * Math.max(names, 1)}px`;
     requestAnimationFrame(() => holder.isConnected && start(holder, options, names));
@@ -123,31 +123,31 @@
       el(
         "details",
         {},
-        el("summary", {}, "Numbers"),
+        el("summary", {}, "Numbers as a table"),
         nserbench.plainTable(heads, lines),
       ),
     );
   };
 
   /**
-   * Give the series of a line with its intervals as whiskers; all in percent.
+   * Return a line with bars for its 95 % intervals, in percent.
    *
-   * Lines stand a hair aside of each other, so that their whiskers do not meet.
+   * Each line is shifted a little, so that bars of different lines do not overlap.
    */
-  nserbench.lineWithBounds = (name, points, place, of, width) => {
-    const { colour: own, symbol, dash } = nserbench.look(place);
-    const aside = 0.008 * width * (place - (of - 1) / 2);
+  nserbench.lineWithIntervals = (name, points, number, count, width) => {
+    const { colour: lineColour, symbol, dash } = nserbench.lineStyle(number);
+    const shift = 0.008 * width * (number - (count - 1) / 2);
     const bounded = points.filter(([, , low]) => low !== null);
-    const whiskers = {
+    const bars = {
       name,
       type: "custom",
       silent: true,
       encode: { x: 0, y: [1, 2] },
-      data: bounded.map(([x, , low, high]) => [x + aside, 100 * low, 100 * high]),
+      data: bounded.map(([x, , low, high]) => [x + shift, 100 * low, 100 * high]),
       renderItem: (_, api) => {
         const [x, top] = api.coord([api.value(0), api.value(2)]);
         const [, bottom] = api.coord([api.value(0), api.value(1)]);
-        const style = { stroke: own, lineWidth: 1.3, opacity: 0.5 };
+        const style = { stroke: lineColour, lineWidth: 1.3, opacity: 0.5 };
         return { type: "line", shape: { x1: x, x2: x, y1: top, y2: bottom }, style };
       },
     };
@@ -157,23 +157,23 @@
       symbol,
       symbolSize: 8,
       lineStyle: { width: 2, type: dash },
-      color: own,
+      color: lineColour,
       z: 3,
       data: points.map(([x, value, low, high]) => ({
-        value: [x + aside, 100 * value],
-        said: `${x}: ${nserbench.percent(value)}  ${nserbench.bounds(low, high)}`,
+        value: [x + shift, 100 * value],
+        text: `${x}: ${nserbench.percent(value)}  ${nserbench.bounds(low, high)}`,
       })),
     };
-    return [line, whiskers];
+    return [line, bars];
   };
 
-  /** Name a protocol, with what is said of a choice that flatters. */
+  /** Return the name of a protocol, with a warning if its scores are too optimistic. */
   nserbench.protocol = (name) => {
     const { head } = nserbench.index.columns.find(({ protocol }) => protocol === name);
     return [name, ...head.slice(2).filter((part) => part !== name)].join(", ");
   };
 
-  /** Give the text of a tooltip; braces would start a style in rich text. */
-  nserbench.hint = (...lines) =>
+  /** Return the text of a tooltip; in rich text, braces would start a style. */
+  nserbench.tooltip = (...lines) =>
     lines.map((line) => nserbench.cut(line, 60).replaceAll(/[{}|]/g, " ")).join("\n");
 })();

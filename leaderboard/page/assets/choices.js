@@ -1,4 +1,4 @@
-// What the reader has chosen: a metric, filters, rows to compare.
+// What the reader has chosen: the metric, the filters, the rows to compare.
 "use strict";
 
 (() => {
@@ -9,59 +9,52 @@
     ...Object.fromEntries(FILTERS.map((name) => [name, ""])),
   };
   const choices = { metric: 0, rows: new Set(), filters };
-  const places = new Map();
+  const cellsByPosition = new Map();
 
-  /** Give the cell where a row and a column meet, if there is one. */
-  choices.cell = (row, column) => places.get(`${row},${column}`);
+  /** Return the cell of a row and a column, if there is one. */
+  choices.cell = (row, column) => cellsByPosition.get(`${row},${column}`);
 
-  const fits = (wanted, value) => !wanted || wanted === value;
+  const matches = (wanted, value) => !wanted || wanted === value;
 
-  const columnFits = (column) =>
-    fits(filters.corpus, column.corpus) &&
-    fits(filters.condition, column.condition) &&
-    fits(filters.protocol, column.protocol);
+  const columnMatches = (column) =>
+    matches(filters.corpus, column.corpus) &&
+    matches(filters.condition, column.condition) &&
+    matches(filters.protocol, column.protocol);
 
-  /** Give the places in the index of the columns that pass the filters. */
+  /** Return the indices of the columns that match the filters. */
   choices.columns = () =>
-    [...nserbench.index.columns.keys()].filter((place) =>
-      columnFits(nserbench.index.columns[place]),
+    [...nserbench.index.columns.keys()].filter((column) =>
+      columnMatches(nserbench.index.columns[column]),
     );
 
-  /** Say whether an upstream and a head pass the filters. */
-  choices.named = (upstream, head) =>
-    fits(filters.upstream, upstream) &&
-    fits(filters.head, head) &&
+  /** Return whether an upstream and a head match the filters. */
+  choices.namesMatch = (upstream, head) =>
+    matches(filters.upstream, upstream) &&
+    matches(filters.head, head) &&
     `${upstream} ${head}`.toLowerCase().includes(filters.text.toLowerCase());
 
-  /** Give the places in the index of the rows that pass the filters. */
-  choices.rowPlaces = () => {
+  /** Return the indices of the rows that match the filters. */
+  choices.rowIndices = () => {
     const columns = choices.columns();
     return [...nserbench.index.rows.keys()].filter((row) => {
       const cells = columns.map((column) => choices.cell(row, column)).filter(Boolean);
       return (
-        choices.named(...nserbench.index.rows[row]) &&
-        cells.some((cell) => fits(filters.status, cell.status))
+        choices.namesMatch(...nserbench.index.rows[row]) &&
+        cells.some((cell) => matches(filters.status, cell.status))
       );
     });
-  };
-
-  /** Keep the rows that are marked for comparison; the best few if none is. */
-  choices.few = (rows, worth, most = 8) => {
-    const marked = rows.filter((row) => choices.rows.has(row));
-    if (marked.length) return marked;
-    return [...rows].sort((one, other) => worth(other) - worth(one)).slice(0, most);
   };
 
   const changed = () => document.dispatchEvent(new Event("choice"));
 
   function values(name) {
     const { rows, columns, cells } = nserbench.index;
-    const found = {
+    const getters = {
       upstream: () => rows.map(([upstream]) => upstream),
       head: () => rows.map(([, head]) => head),
       status: () => cells.map((cell) => cell.status),
     };
-    const all = found[name] ? found[name]() : columns.map((column) => column[name]);
+    const all = getters[name] ? getters[name]() : columns.map((column) => column[name]);
     return [...new Set(all)];
   }
 
@@ -74,7 +67,7 @@
     });
     list.append(el("option", { value: "" }, "all"));
     list.append(
-      ...known.map((one) => el("option", { value: one }, nserbench.cut(one, 60))),
+      ...known.map((value) => el("option", { value }, nserbench.cut(value, 60))),
     );
     list.addEventListener("change", () => {
       filters[name] = list.value;
@@ -87,7 +80,7 @@
     const text = el("input", {
       type: "search",
       name: "text",
-      placeholder: "any part of a name",
+      placeholder: "part of a name",
     });
     text.addEventListener("input", () => {
       filters.text = text.value;
@@ -98,19 +91,18 @@
   }
 
   function fillMetrics(list) {
-    nserbench.index.metrics.forEach(({ title, meaning }, place) =>
-      list.append(el("option", { value: place, title: meaning }, title)),
-    );
+    for (const [number, { title, meaning }] of nserbench.index.metrics.entries())
+      list.append(el("option", { value: number, title: meaning }, title));
     list.addEventListener("change", () => {
       choices.metric = Number(list.value);
       changed();
     });
   }
 
-  /** Fill the controls at the top of the page. */
+  /** Fill in the metrics and filters at the top of the page. */
   choices.begin = () => {
     for (const cell of nserbench.index.cells)
-      places.set(`${cell.row},${cell.column}`, cell);
+      cellsByPosition.set(`${cell.row},${cell.column}`, cell);
     fillMetrics(document.getElementById("metric"));
     fillFilters(document.getElementById("filters"));
   };

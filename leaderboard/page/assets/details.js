@@ -1,4 +1,4 @@
-// A cell's own data, loaded by a script tag when somebody asks for it.
+// The data of a cell, loaded by a script tag when the cell is opened.
 "use strict";
 
 (() => {
@@ -16,20 +16,20 @@
     });
   }
 
-  /** Promise what data/cells/ has of a cell. */
+  /** Return a promise of the data of a cell. */
   nserbench.details = (id) => {
     if (!loading.has(id)) loading.set(id, load(id));
     return loading.get(id);
   };
 
-  /** Give bootstrap draws as fractions of 1. */
+  /** Return bootstrap draws as fractions of 1. */
   nserbench.draws = (packed) => {
-    const bytes = Uint8Array.from(atob(packed), (one) => one.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
     const view = new DataView(bytes.buffer);
     const count = bytes.length / 2;
     return Float64Array.from(
       { length: count },
-      (_, at) => view.getUint16(2 * at, true) / 65535,
+      (_, index) => view.getUint16(2 * index, true) / 65535,
     );
   };
 })();

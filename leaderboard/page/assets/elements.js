@@ -1,28 +1,28 @@
-// Elements. Text is only ever set as text, so that no name can become markup.
+// HTML elements. Text is only set as text, so that no name can become markup.
 "use strict";
 
-/** Make an element; strings among the children become text. */
+/** Return an element; strings among the children become text. */
 nserbench.el = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "on") {
-      for (const [event, act] of Object.entries(value))
-        element.addEventListener(event, act);
+      for (const [event, listener] of Object.entries(value))
+        element.addEventListener(event, listener);
     } else if (value === true) {
       element.setAttribute(name, "");
     } else if (value !== false && value !== null && value !== undefined) {
       element.setAttribute(name, value);
     }
   }
-  element.append(...children.filter((one) => one !== null && one !== undefined));
+  element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
 };
 
-/** Make a table of texts and elements; the first cell of each line is its head. */
+/** Return a table of texts and elements; the first cell of each line is its heading. */
 nserbench.plainTable = (heads, lines, { caption = null, numbers = true } = {}) => {
   const { el } = nserbench;
-  const cell = (tag, place, content, scope) =>
-    el(tag, { scope, class: numbers && place > 0 ? "number" : null }, content);
+  const cell = (tag, column, content, scope) =>
+    el(tag, { scope, class: numbers && column > 0 ? "number" : null }, content);
   return el(
     "div",
     { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || "table" },
@@ -33,7 +33,7 @@ nserbench.plainTable = (heads, lines, { caption = null, numbers = true } = {}) =
       el(
         "thead",
         {},
-        el("tr", {}, ...heads.map((head, at) => cell("th", at, head, "col"))),
+        el("tr", {}, ...heads.map((head, column) => cell("th", column, head, "col"))),
       ),
       el(
         "tbody",
@@ -42,8 +42,8 @@ nserbench.plainTable = (heads, lines, { caption = null, numbers = true } = {}) =
           el(
             "tr",
             {},
-            ...line.map((one, at) =>
-              cell(at ? "td" : "th", at, one, at ? null : "row"),
+            ...line.map((content, column) =>
+              cell(column ? "td" : "th", column, content, column ? null : "row"),
             ),
           ),
         ),
@@ -52,37 +52,37 @@ nserbench.plainTable = (heads, lines, { caption = null, numbers = true } = {}) =
   );
 };
 
-/** Make a list of facts; values may be nested as JSON allows. */
+/** Return a list of names and values; values may be any JSON. */
 nserbench.facts = (content) => {
-  const { el, said } = nserbench;
+  const { el, jsonText } = nserbench;
   const list = el("dl", { class: "facts" });
   for (const [name, value] of Object.entries(content)) {
-    const text = said(value);
+    const text = jsonText(value);
     const long = text.length > 300 ? { class: "long", tabindex: 0 } : {};
     list.append(el("dt", {}, name.replaceAll("_", " ")), el("dd", long, text));
   }
   return list;
 };
 
-/** Put any JSON into words. */
-nserbench.said = (value) => {
+/** Return any JSON as text. */
+nserbench.jsonText = (value) => {
   if (value === null || value === undefined || value === "") return "none";
   if (value === true) return "yes";
   if (value === false) return "no";
-  if (Array.isArray(value)) return value.map(nserbench.said).join(", ") || "none";
+  if (Array.isArray(value)) return value.map(nserbench.jsonText).join(", ") || "none";
   if (typeof value === "object") {
     const parts = Object.entries(value).map(
-      ([key, one]) => `${key}: ${nserbench.said(one)}`,
+      ([key, part]) => `${key}: ${nserbench.jsonText(part)}`,
     );
     return parts.join("; ") || "none";
   }
   return typeof value === "number" ? nserbench.plainNumber(value) : String(value);
 };
 
-/** Let a name break where its parts meet. */
+/** Return a name that may wrap after its punctuation. */
 nserbench.breakable = (text) =>
   text.split(/(?<=[:=,/+])/).flatMap((part) => [part, nserbench.el("wbr")]);
 
-/** Cut a text that is too long for a line of a figure. */
+/** Shorten a text that is too long for a line of a figure. */
 nserbench.cut = (text, most = 44) =>
   text.length > most ? `${text.slice(0, most - 1)}\u2026` : text;

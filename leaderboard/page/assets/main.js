@@ -1,18 +1,18 @@
-// From the address to a view. #NAME, #cell=ID and #compare=ROW,ROW name one.
+// Opens the view that the address names: #NAME, #cell=ID or #compare=ROW,ROW.
 "use strict";
 
 (() => {
   const { el, views, choices } = nserbench;
   const FIRST = "table";
-  let leave = null;
-  let drawing = 0;
+  let closeView = null;
+  let drawings = 0;
 
   function address() {
     const [name, argument = ""] = location.hash.slice(1).split(/=(.*)/s);
     return views[name] ? [name, argument] : [FIRST, ""];
   }
 
-  function showNames(current) {
+  function showLinks(current) {
     const nav = document.getElementById("views");
     const links = Object.entries(views)
       .filter(([, view]) => !view.hidden)
@@ -29,23 +29,23 @@
     nav.replaceChildren(...links);
   }
 
-  /** Draw the view that the address names; a later call overtakes an earlier one. */
+  /** Draw the view that the address names; a later call replaces an earlier one. */
   async function draw() {
     const [name, argument] = address();
-    const mine = ++drawing;
-    const fresh = el("div", { id: `view-${name}` });
-    leave?.();
-    leave = null;
+    const drawing = ++drawings;
+    const container = el("div", { id: `view-${name}` });
+    closeView?.();
+    closeView = null;
     nserbench.dropCharts();
-    showNames(name);
+    showLinks(name);
     document.getElementById("filterbox").hidden = !views[name].filters;
-    document.getElementById("main").replaceChildren(fresh);
+    document.getElementById("main").replaceChildren(container);
     try {
-      const done = await views[name].draw(fresh, argument);
-      if (mine !== drawing) done?.();
-      else leave = done || null;
+      const close = await views[name].draw(container, argument);
+      if (drawing !== drawings) close?.();
+      else closeView = close || null;
     } catch (error) {
-      fresh.append(
+      container.append(
         el("p", { class: "note" }, `This view cannot be shown: ${error.message}`),
       );
       throw error;
@@ -57,14 +57,14 @@
     const done = cells.filter((cell) => cell.scores).length;
     const corpora = new Set(columns.map((column) => column.corpus)).size;
     document.getElementById("summary").textContent =
-      `${rows.length} rows of upstream and head, ${columns.length} conditions of ${corpora} ${corpora === 1 ? "corpus" : "corpora"}, ${done} cells done.`;
+      `${rows.length} pairs of an upstream and a head, ${columns.length} test conditions in ${corpora} ${corpora === 1 ? "corpus" : "corpora"}, ${done} scores.`;
     document
       .getElementById("footer")
       .append(
         el(
           "p",
           {},
-          `Made by nserbench ${version} from predictions alone. The table is drawn by Tabulator, the plots by Apache ECharts; their licences lie in vendor/.`,
+          `Made by nserbench ${version}. All scores are computed from predictions. The table uses Tabulator, the plots use Apache ECharts; their licences are in vendor/.`,
         ),
       );
   }

@@ -1,7 +1,7 @@
-// Numbers as text and as small bars. Data are fractions of 1, shown in percent.
+// Numbers as text and as small bars. Fractions of 1 are shown in percent.
 "use strict";
 
-/** A number with one digit as Python writes it: halves go to the even digit. */
+/** Return a number with one digit, rounded as in Python: halves to the even digit. */
 nserbench.oneDigit = (number) => {
   const half = Math.abs((4 * number) % 2) === 1; // exactly .25 or .75
   return (half ? Math.round(5 * number) / 5 : number).toFixed(1);
@@ -9,7 +9,7 @@ nserbench.oneDigit = (number) => {
 
 nserbench.percent = (fraction) => nserbench.oneDigit(100 * fraction);
 
-/** A difference in points, with its sign. */
+/** Return a difference in percentage points, with its sign. */
 nserbench.points = (fraction) => {
   const text = nserbench.percent(Math.abs(fraction));
   if (text === "0.0") return text;
@@ -30,14 +30,14 @@ nserbench.seconds = (value) => {
   return `${(value / 3600).toFixed(1)} h`;
 };
 
-nserbench.many = (count) => {
+nserbench.largeCount = (count) => {
   if (count < 1e4) return String(count);
   return count < 1e6
     ? `${(count / 1e3).toFixed(0)} k`
     : `${(count / 1e6).toFixed(1)} M`;
 };
 
-/** A value and its interval as marks on a line from `start` to `end`. */
+/** Return a value and its interval as marks on a line from `start` to `end`. */
 nserbench.bar = (
   value,
   low,
@@ -47,40 +47,42 @@ nserbench.bar = (
   wide = false,
 ) => {
   const { el } = nserbench;
-  const at = (x) =>
+  const position = (x) =>
     `${(100 * (Math.min(Math.max(x, start), end) - start)) / (end - start)}%`;
   const bar = el("span", { class: wide ? "bar wide" : "bar", "aria-hidden": "true" });
   const add = (name, x) => {
     const mark = el("span", { class: name });
-    if (x !== null) mark.style.left = at(x);
+    if (x !== null) mark.style.left = position(x);
     bar.append(mark);
     return mark;
   };
   add("ground", null);
   if (zero !== null) add("zero", zero);
-  if (low !== null) add("range", low).style.right = `calc(100% - ${at(high)})`;
+  if (low !== null) add("range", low).style.right = `calc(100% - ${position(high)})`;
   add("point", value);
   return bar;
 };
 
-/** A score as a reader wants it: value, interval, bar. */
+/** Return a score with its value, interval and bar. */
 nserbench.score = (
   [value, low, high, tied],
   { best = false, few = false, flags = [] } = {},
 ) => {
   const { el, percent, bounds, bar } = nserbench;
-  const near = tied && !best;
-  const names = ["value", best && "best", near && "tied"].filter(Boolean).join(" ");
-  const said = [
+  const nearBest = tied && !best;
+  const classes = ["value", best && "best", nearBest && "tied"]
+    .filter(Boolean)
+    .join(" ");
+  const remarks = [
     best && "best of its column",
-    near && "not significantly below the best",
-    ...flags,
+    nearBest && "not significantly below the best of its column",
+    ...flags.map((flag) => `suspect head: ${flag}`),
   ];
-  const title = said.filter(Boolean).join("; ");
+  const title = remarks.filter(Boolean).join("; ");
   return el(
     "span",
     { class: "cell", title: title || null },
-    el("span", { class: names }, percent(value)),
+    el("span", { class: classes }, percent(value)),
     flags.length ? el("span", { class: "suspect" }, "!") : null,
     " ",
     el("span", { class: few ? "bounds few" : "bounds" }, bounds(low, high)),

@@ -1,22 +1,22 @@
-// Light or dark: the system's choice until the reader makes one.
+// Light or dark theme: the system's, until the reader chooses one.
 "use strict";
 
 (() => {
   const system = matchMedia("(prefers-color-scheme: dark)");
 
-  function remembered() {
+  function storedTheme() {
     try {
       return localStorage.getItem("nserbench-theme");
     } catch {
-      return null; // a browser may forbid storage to pages opened from a file
+      return null; // some browsers forbid storage to pages opened from a file
     }
   }
 
-  function remember(theme) {
+  function storeTheme(theme) {
     try {
       localStorage.setItem("nserbench-theme", theme);
     } catch {
-      // The choice then lasts as long as the page.
+      // The theme is then kept only until the page is closed.
     }
   }
 
@@ -26,24 +26,24 @@
   }
 
   system.addEventListener("change", () => {
-    if (!remembered()) apply(system.matches ? "dark" : "light");
+    if (!storedTheme()) apply(system.matches ? "dark" : "light");
   });
 
   document.addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
-    const name = () => {
+    const updateButton = () => {
       const dark = document.documentElement.dataset.theme === "dark";
       button.textContent = dark ? "Light" : "Dark";
       button.setAttribute("aria-label", `Change to ${dark ? "light" : "dark"} colours`);
     };
-    document.addEventListener("theme", name);
+    document.addEventListener("theme", updateButton);
     button.addEventListener("click", () => {
       const dark = document.documentElement.dataset.theme === "dark";
-      remember(dark ? "light" : "dark");
+      storeTheme(dark ? "light" : "dark");
       apply(dark ? "light" : "dark");
     });
-    name();
+    updateButton();
   });
 
-  apply(remembered() || (system.matches ? "dark" : "light"));
+  apply(storedTheme() || (system.matches ? "dark" : "light"));
 })();

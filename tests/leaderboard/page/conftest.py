@@ -1,4 +1,4 @@
-"""A browser for the page, and what it complains of."""
+"""A browser for the page, which fails a test on any error or foreign request."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give one browser to all tests of a module."""
+    """Return one browser for all tests of a module."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("there is no chromium")
@@ -28,26 +28,26 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, root: Path, tmp_path: Path) -> Iterator[Open]:
-    """Give a function that writes the page of `root` and opens it.
+    """Return a function that writes the page of `root` and opens it.
 
-    Afterwards nothing may have been complained of, or asked of another place.
+    At the end, the page must not have logged an error or loaded a file from elsewhere.
     """
     site = tmp_path / "site"
-    complaints: list[str] = []
+    errors: list[str] = []
     contexts = []
 
-    def look_at(request: Request) -> None:
+    def check_address(request: Request) -> None:
         if not request.url.startswith(site.as_uri() + "/"):
-            complaints.append(f"asked for {request.url[:200]}")
+            errors.append(f"requested {request.url[:200]}")
 
     def open_page(width: int = 1200, **options: object) -> Page:
         index = write_page(root, site, ("uar", "f1_macro"), **options)
         context = browser.new_context(viewport={"width": width, "height": 800})
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", look_at)
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", check_address)
         page.goto(index.as_uri())
         page.wait_for_selector("#leaderboard .tabulator-row")
         return page
@@ -55,4 +55,4 @@ def visit(browser: Browser, root: Path, tmp_path: Path) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert errors == []

@@ -29,7 +29,7 @@ LEARNT = {
 
 @pytest.fixture
 def filled(add: Add) -> dict[str, Path]:
-    """Give two upstreams and a layer study, clean and in noise, with empty places."""
+    """Add two upstreams and a layer study, clean and in noise, with empty cells."""
     folders = {
         "mel": add("mel", "mean", "clean", "11101010", notes={"training": LEARNT}),
         "whisper": add("whisper", "mean", "clean", "11111010"),
@@ -38,8 +38,8 @@ def filled(add: Add) -> dict[str, Path]:
         add("mel", "mean", condition, right)
         add("whisper", "mean", condition, "11111100")
     for layer, right in (("1", "11000110"), ("2", "11101100")):
-        heard = {"measure": "WER", "rate": 0.2, "mean": 0.25}
-        spent = {
+        recognition = {"measure": "WER", "rate": 0.2, "mean": 0.25}
+        times = {
             "extraction_seconds": 3.0,
             "training_seconds": 3.0 - int(layer),
             "trainable_parameters": 1000,
@@ -48,8 +48,8 @@ def filled(add: Add) -> dict[str, Path]:
             "whisper",
             f"single:layer={layer}",
             right=right,
-            recognition=heard,
-            costs=spent,
+            recognition=recognition,
+            costs=times,
         )
     add("mel", "last", right=None, status="not applicable", reason="mel has one layer")
     add("bert", "mean", right=None, status="failed", reason="out of memory")
@@ -93,15 +93,15 @@ def test_the_numbers_are_those_of_the_table(
 ) -> None:
     page = visit()
 
-    score = summary_table(root, ["uar"]).entries[
+    entry = summary_table(root, ["uar"]).entries[
         Row("mel", "mean"), Column("emodb", "park@5", "probe v1")
     ]
-    found = score.scores["uar"]
+    score = entry.scores["uar"]
     line = page.locator(".tabulator-row", has_text=re.compile("mel\\s*mean"))
     cell = line.locator("[tabulator-field=c1]")
-    expect(cell.locator(".value")).to_have_text(f"{100 * found.value:.1f}")
+    expect(cell.locator(".value")).to_have_text(f"{100 * score.value:.1f}")
     expect(cell.locator(".bounds")).to_have_text(
-        f"{100 * found.low:.1f}\u2013{100 * found.high:.1f}"
+        f"{100 * score.low:.1f}\u2013{100 * score.high:.1f}"
     )
 
 
@@ -119,7 +119,7 @@ def test_percentages_are_rounded_as_in_the_other_formats(
         assert found == [f"{100 * number:.1f}" for number in numbers]
 
 
-def test_filters_leave_the_rows_and_columns_that_pass(
+def test_filters_keep_the_rows_and_columns_that_match(
     visit: Open, filled: dict[str, Path]
 ) -> None:
     page = visit()
@@ -137,7 +137,7 @@ def test_filters_leave_the_rows_and_columns_that_pass(
     assert sorted(shown(page)) == ["mel mean", "whisper mean"]
     assert page.locator(".tabulator-header .tabulator-col").count() == 2
     page.fill("input[name=text]", "no such name")
-    expect(page.locator("#main")).to_contain_text("No row passes the filters.")
+    expect(page.locator("#main")).to_contain_text("No row matches the filters.")
 
 
 def test_the_metric_can_be_changed(visit: Open, filled: dict[str, Path]) -> None:
@@ -161,8 +161,10 @@ def test_opens_a_cell_with_its_folds_files_and_command(
 
     main = page.locator("#main")
     expect(main).to_contain_text("mel \u00d7 mean")
-    expect(main).to_contain_text("emodb, clean; protocol probe v1, seed 0, 8 utter")
-    for title in ("Scores", "Confusions", "Folds", "Training", "Provenance"):
+    expect(main).to_contain_text(
+        "emodb, clean; protocol probe v1, seed 0, 8 test utter"
+    )
+    for title in ("Scores", "Confusion matrix", "Folds", "Training", "Provenance"):
         expect(main.get_by_role("heading", name=title)).to_have_count(1)
     expect(main.locator("pre")).to_have_text(
         "nserbench run -u mel -d mean -c emodb --protocol probe"
@@ -176,7 +178,7 @@ def test_opens_a_cell_with_its_folds_files_and_command(
     )
 
 
-def test_a_cell_that_is_not_done_says_why(visit: Open, filled: dict[str, Path]) -> None:
+def test_a_cell_without_a_score_says_why(visit: Open, filled: dict[str, Path]) -> None:
     page = visit()
 
     page.get_by_text("n/a").first.click()
@@ -184,8 +186,8 @@ def test_a_cell_that_is_not_done_says_why(visit: Open, filled: dict[str, Path]) 
     expect(page.locator(".note")).to_have_text("not applicable: mel has one layer")
 
 
-def told(page: Page, where: str) -> list[float]:
-    """Give a difference and its interval, in points, from the last cell of a line."""
+def difference_shown(page: Page, where: str) -> list[float]:
+    """Return a difference and its interval, in points, from the last cell of a row."""
     line = page.locator("tbody tr", has_text=where).locator("td").last
     words = line.inner_text().replace("\u2212", "-").split()
     return [float(word) for word in words if word[-1].isdecimal()]
@@ -207,7 +209,7 @@ def test_rows_are_compared_as_the_table_compares_them(
         found = table.entries[Row("whisper", "mean"), column].scores["uar"].difference
         assert found is not None
         wanted = [100 * number for number in (found.value, found.low, found.high)]
-        assert told(page, str(column)) == pytest.approx(wanted, abs=0.06)
+        assert difference_shown(page, str(column)) == pytest.approx(wanted, abs=0.06)
 
 
 def drawn(units: int, skill: float, *, apart: bool = False) -> Predictions:
@@ -272,7 +274,7 @@ def test_few_units_equal_answers_and_pooled_folds_are_as_in_the_other_formats(
         where = (
             f"{column.condition}\u2021" if column.condition == "d@0" else str(column)
         )
-        assert told(page, where) == pytest.approx(wanted, abs=0.06)
+        assert difference_shown(page, where) == pytest.approx(wanted, abs=0.06)
     page.get_by_role("link", name="Notes").click()
     assert table.ranks
     for row, rank in table.ranks.mean.items():
@@ -285,15 +287,15 @@ def test_few_units_equal_answers_and_pooled_folds_are_as_in_the_other_formats(
 VIEWS = {
     "SNR curves": ("canvas", "emodb, park"),
     "Layers": ("table.shaded", "upstream by layer"),
-    "Confusions": ("table.shaded", "emodb, clean"),
-    "Words": ("canvas", "WER against UAR"),
-    "Cost": ("canvas", "1 of 2 rows are beaten by none"),
+    "Confusion matrices": ("table.shaded", "emodb, clean"),
+    "Word errors": ("canvas", "UAR over WER"),
+    "Cost": ("canvas", "1 of 2 rows are on the Pareto front"),
     "Notes": ("li", "out of memory"),
 }
-"""What each view draws and says."""
+"""What each view draws, and a text in it."""
 
 
-def test_every_view_draws_and_says_its_numbers(
+def test_every_view_has_a_figure_and_its_numbers(
     visit: Open, filled: dict[str, Path]
 ) -> None:
     page = visit()
@@ -308,28 +310,28 @@ def test_every_view_draws_and_says_its_numbers(
             assert figure.locator("details tbody tr").count() > 0
 
 
-def test_words_of_two_protocols_or_corpora_are_figures_of_their_own(
+def test_word_errors_of_two_protocols_or_corpora_are_figures_of_their_own(
     visit: Open, add: Add
 ) -> None:
-    heard = {"measure": "WER", "rate": 0.2}
+    recognition = {"measure": "WER", "rate": 0.2}
     for study in ({}, {"protocol": "paper+oracle"}, {"corpus": "casia"}):
         for condition in ("clean", "park@0"):
-            add("whisper", condition=condition, recognition=heard, **study)
+            add("whisper", condition=condition, recognition=recognition, **study)
     page = visit()
 
-    page.get_by_role("link", name="Words").click()
+    page.get_by_role("link", name="Word errors").click()
 
     expect(page.locator("figure")).to_have_count(3)
-    for told in (
+    for text in (
         "emodb, probe v1: 2 cells",
         "emodb, paper+oracle v1, chosen on test: 2 cells",
         "casia, probe v1: 2 cells",
     ):
-        expect(page.locator("#main")).to_contain_text(told)
+        expect(page.locator("#main")).to_contain_text(text)
 
 
-@pytest.mark.parametrize("view", ["SNR curves", "Layers", "Confusions", "Cost"])
-def test_a_choice_that_flatters_is_named_above_its_figures(
+@pytest.mark.parametrize("view", ["SNR curves", "Layers", "Confusion matrices", "Cost"])
+def test_a_score_that_is_too_optimistic_is_named_above_its_figures(
     view: str, visit: Open, add: Add
 ) -> None:
     for layer, snr in product((1, 2), (0, 5)):
@@ -347,17 +349,19 @@ def test_a_choice_that_flatters_is_named_above_its_figures(
     expect(page.locator("figcaption").first).to_contain_text("chosen on test")
 
 
-def test_the_front_drawn_is_the_one_that_was_computed(visit: Open, add: Add) -> None:
+def test_the_pareto_front_drawn_is_the_one_that_was_computed(
+    visit: Open, add: Add
+) -> None:
     # To two digits both take 100 s, so that the better one beats the other.
     rivals = ("mean", "11110000", 100.4), ("last", "11111110", 104.9)
     for head, right, seconds in rivals:
-        spent = {"extraction_seconds": seconds, "training_seconds": 0.0}
-        add(head=head, right=right, costs=spent)
+        times = {"extraction_seconds": seconds, "training_seconds": 0.0}
+        add(head=head, right=right, costs=times)
     page = visit()
 
     page.get_by_role("link", name="Cost").click()
 
-    expect(page.locator("#main")).to_contain_text("1 of 2 rows are beaten by none")
+    expect(page.locator("#main")).to_contain_text("1 of 2 rows are on the Pareto front")
 
 
 def test_the_keyboard_reaches_filters_headers_rows_and_cells(

@@ -19,7 +19,7 @@ TAG = (
 
 
 def views(page: Page) -> list[str]:
-    cells = page.evaluate("nserbench.index.cells.map(one => `cell=${one.id}`)")
+    cells = page.evaluate("nserbench.index.cells.map(({ id }) => `cell=${id}`)")
     return [*page.evaluate("Object.keys(nserbench.views)"), *cells, "compare=0,1,2"]
 
 
@@ -47,7 +47,7 @@ def test_markup_in_names_is_shown_as_text(visit: Open, add: Add) -> None:
     assert page.locator("main img, main script, main b").count() == 0
 
 
-def test_a_label_of_10_000_characters_stays_in_its_place(visit: Open, add: Add) -> None:
+def test_a_label_of_10_000_characters_stays_in_its_cell(visit: Open, add: Add) -> None:
     add("x" * 10_000, "y" * 10_000, "park@0")
     add("mel", "mean", "park@0", corpus="z" * 10_000)
 
@@ -64,7 +64,7 @@ def test_a_label_of_10_000_characters_stays_in_its_place(visit: Open, add: Add) 
     assert wide == {360}
 
 
-def test_what_need_not_be_there_may_be_missing(visit: Open, add: Add) -> None:
+def test_optional_fields_may_be_missing(visit: Open, add: Add) -> None:
     bare = {"protocol_details": {}, "costs": {"seconds": None}}
     add(**bare, speakers=("ann",) * 8)
     add("mel", "last", **bare, speakers=("ann",) * 8)
@@ -73,8 +73,10 @@ def test_what_need_not_be_there_may_be_missing(visit: Open, add: Add) -> None:
     page = visit()
     visit_all(page)
 
-    expect(page.locator("#main")).to_contain_text("one independent unit")
-    expect(page.locator("#main")).to_contain_text("tested on other utterances")
+    expect(page.locator("#main")).to_contain_text("no interval: one independent unit")
+    expect(page.locator("#main")).to_contain_text(
+        "no interval: tested on different utterances"
+    )
 
 
 def test_facts_of_the_wrong_kind_are_shown_or_left_out(visit: Open, add: Add) -> None:
@@ -109,22 +111,22 @@ def test_a_field_that_cannot_be_used_is_refused_by_folder(
         write_page(root, tmp_path / "site", ["uar"])
 
 
-def test_strange_addresses_are_answered(visit: Open, add: Add) -> None:
+def test_unknown_addresses_open_a_view(visit: Open, add: Add) -> None:
     add()
     page = visit()
 
-    told = []
+    texts = []
     for place in ("cell=../../x", "compare=0,99,x", "%22%3E", "nothing", "cell=%zz"):
         page.evaluate("where => { location.hash = where }", place)
         page.wait_for_timeout(40)
-        told.append(page.locator("#main").inner_text())
+        texts.append(page.locator("#main").inner_text())
 
-    assert told[0] == "There is no such cell on this page."
-    assert told[1] == "Mark two rows or more of the leaderboard to compare them."
-    assert all("mel" in one for one in told[2:4])
+    assert texts[0] == "This page has no such cell."
+    assert texts[1] == "Tick two or more rows of the leaderboard to compare them."
+    assert all("mel" in text for text in texts[2:4])
 
 
-def test_a_result_of_the_future_is_refused_once(root: Path, add: Add) -> None:
+def test_a_result_of_a_newer_version_is_refused_once(root: Path, add: Add) -> None:
     folder = add()
     file = folder / "result.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"schema": 99}))

@@ -77,7 +77,7 @@ def test_the_index_holds_the_numbers_of_the_table_and_the_curves(
     )
 
 
-def test_words_and_costs_are_those_of_the_curves(
+def test_error_rates_and_costs_are_those_of_the_figures(
     root: Path, add: Add, tmp_path: Path
 ) -> None:
     for seed, seconds in enumerate((2.0, 4.0)):
@@ -96,19 +96,19 @@ def test_words_and_costs_are_those_of_the_curves(
     (cell,) = data(tmp_path / "site" / "data" / "index.js")["cells"]
     table = summary_table(root, ["uar"])
     results = [read_result(one) for one in sorted(root.iterdir())]
-    (cost,), (heard,) = costs(table, results, "uar"), wer_points(table, results, "uar")
+    (cost,), (point,) = costs(table, results, "uar"), wer_points(table, results, "uar")
     assert cell["measured"]["cost"] == [cost.seconds, cost.trainable_parameters]
-    assert cell["measured"]["rate"] == [heard.measure, pytest.approx(heard.rate)]
+    assert cell["measured"]["rate"] == [point.measure, pytest.approx(point.rate)]
 
 
-def test_the_front_of_the_page_is_that_of_the_figure(
+def test_the_pareto_front_of_the_page_is_that_of_the_figure(
     root: Path, add: Add, tmp_path: Path
 ) -> None:
     # To two digits both take 100 s, so that the better one beats the other.
     rivals = ("mean", "11110000", 100.4), ("last", "11111110", 104.9)
     for head, right, seconds in rivals:
-        spent = {"extraction_seconds": seconds, "training_seconds": 0.0}
-        add(head=head, right=right, costs=spent)
+        times = {"extraction_seconds": seconds, "training_seconds": 0.0}
+        add(head=head, right=right, costs=times)
     add(head="bigru")
 
     write_page(root, tmp_path / "site", ["uar"])
@@ -121,7 +121,7 @@ def test_the_front_of_the_page_is_that_of_the_figure(
     assert sorted(marked) == [False, True]
 
 
-def test_results_of_several_folders_stand_on_one_page(
+def test_results_of_several_folders_are_on_one_page(
     root: Path, add: Add, tmp_path: Path
 ) -> None:
     add()
@@ -137,7 +137,7 @@ def test_results_of_several_folders_stand_on_one_page(
     assert len(list((tmp_path / "site" / "predictions").iterdir())) == 2
 
 
-def test_a_page_is_replaced_and_what_lies_beside_it_is_kept(
+def test_a_page_is_replaced_and_other_files_in_its_folder_are_kept(
     root: Path, add: Add, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
@@ -197,7 +197,7 @@ def test_a_folder_of_something_else_is_refused(
     add()
     (tmp_path / "mine" / "data").mkdir(parents=True)
 
-    with pytest.raises(NserbenchError, match="holds no page, but data"):
+    with pytest.raises(NserbenchError, match="it has data, but no page"):
         write_page(root, tmp_path / "mine", ["uar"])
 
 
@@ -209,7 +209,7 @@ def test_no_data_can_end_its_script() -> None:
     assert json.loads(script[4:-2]) == {"</script><!--": "\u2028 é"}
 
 
-def test_no_script_or_style_stands_in_the_page_itself() -> None:
+def test_the_page_itself_has_no_script_or_style() -> None:
     page = (VENDOR.parent / "assets" / "index.html").read_text(encoding="utf-8")
 
     assert re.findall(r"<script(?! src=)|<style|style=|https?:|\son\w+=", page) == []
@@ -248,9 +248,11 @@ def test_the_page_of_2000_cells_is_below_3_megabytes(
 
     heads = [f"single:groups=encoder,layer={layer}" for layer in range(1, 26)]
     rows = [
-        replace(row, upstream=f"whisper:checkpoint=openai/whisper-{size}", head=one)
+        replace(
+            row, upstream=f"whisper:checkpoint=openai/whisper-{size}", downstream=head
+        )
         for size in ("large-v2", "small.en")
-        for one in heads
+        for head in heads
     ]
     columns = [
         replace(column, corpus=corpus, condition=f"{noise}@{snr}")

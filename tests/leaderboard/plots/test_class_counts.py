@@ -14,7 +14,7 @@ FIG_2 = {
 
 
 def fills(file: Path) -> list[str]:
-    """Give the colours of the bars and of the legend, as the SVG spells them."""
+    """Return the colours of the bars and of the legend, as the SVG spells them."""
     styles = [node.get("style", "") for node in ElementTree.parse(file).iter()]
     return [style[6:13].upper() for style in styles if style.startswith("fill: #")]
 
@@ -35,8 +35,8 @@ def test_the_ending_says_what_is_written(
 def test_a_class_has_one_colour_in_all_corpora(tmp_path: Path) -> None:
     draw_classes(FIG_2, tmp_path / "fig2.svg")
 
-    found = fills(tmp_path / "fig2.svg")
-    bars = {colour.upper(): found.count(colour.upper()) - 1 for colour in COLOURS}
+    colours = fills(tmp_path / "fig2.svg")
+    bars = {colour.upper(): colours.count(colour.upper()) - 1 for colour in COLOURS}
     assert list(bars.values()) == [2, 1, 2, 1, 1, -1, -1, -1]  # the legend has one
 
 

@@ -17,7 +17,7 @@ from nserbench.benchmark.study.protocols import read_protocol
 from nserbench.benchmark.study.study import Request
 from nserbench.leaderboard.report.drawings import draw_report
 from nserbench.leaderboard.report.render import (
-    best_places,
+    best_cells,
     print_report,
     to_markdown,
 )
@@ -38,31 +38,33 @@ def add(add: Add) -> Add:
 
 @pytest.fixture
 def report(root: Path) -> Callable[..., PaperReport]:
-    """Give a function that reports an experiment, on EmoDB unless told."""
+    """Return a function that reports an experiment, on EmoDB by default."""
 
     def make(
-        number: int, corpora: Sequence[str] | None = ("emodb",), *troubles: BlockProblem
+        number: int, corpora: Sequence[str] | None = ("emodb",), *problems: BlockProblem
     ) -> PaperReport:
-        return make_report(source(root, number, corpora, *troubles))
+        return make_report(source(root, number, corpora, *problems))
 
     return make
 
 
 def source(
-    root: Path, number: int, corpora: Sequence[str] | None, *troubles: BlockProblem
+    root: Path, number: int, corpora: Sequence[str] | None, *problems: BlockProblem
 ) -> ReportData:
     overrides = Overrides(corpora=corpora)
     plugins = Plugins(installed=False)
-    return ReportData(read_experiment(number), overrides, plugins, root, troubles)
+    return ReportData(read_experiment(number), overrides, plugins, root, problems)
 
 
 def text(section: Section, *names: str) -> list[str]:
-    """Give the row whose names end so."""
-    (row,) = [row for own, row in section.rows if tuple(own)[-len(names) :] == names]
-    return [shown.text for shown in row]
+    """Return the cells of the row whose last names are these."""
+    (cells,) = [
+        cells for row, cells in section.rows if tuple(row)[-len(names) :] == names
+    ]
+    return [cell.text for cell in cells]
 
 
-def test_folds_that_are_pooled_and_suspect_heads_are_marked_as_in_the_leaderboard(
+def test_pooled_folds_and_suspect_heads_are_marked_as_in_the_leaderboard(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     flags = {"1": ["dead head: it answers anger to all 4 utterances"]}
@@ -78,12 +80,12 @@ def test_folds_that_are_pooled_and_suspect_heads_are_marked_as_in_the_leaderboar
     )
     add("mel", "bigru", predictions=one_class_a_fold, notes={"flags": flags})
 
-    found = report(7)
+    paper_report = report(7)
 
-    (score,) = text(found.sections[0], "BiGRU", "UAR")
+    (score,) = text(paper_report.sections[0], "BiGRU", "UAR")
     assert score.endswith("]\N{DAGGER}\N{DOUBLE DAGGER}!")
-    assert any(line.startswith("\N{DOUBLE DAGGER}: ") for line in found.notes)
-    assert any(line.startswith("dead head: ") for line in found.notes)
+    assert any(line.startswith("\N{DOUBLE DAGGER}: ") for line in paper_report.notes)
+    assert any(line.startswith("dead head: ") for line in paper_report.notes)
 
 
 def test_a_row_has_the_score_and_the_interval_of_the_leaderboard(
@@ -102,7 +104,7 @@ def test_a_row_has_the_score_and_the_interval_of_the_leaderboard(
     assert text(section, "BiGRU", "UAR") == [f"50.0 [{low}, {high}]\N{DAGGER}"]
 
 
-def test_what_the_paper_prints_stands_beside_ours_on_its_corpora_alone(
+def test_the_papers_numbers_are_beside_ours_on_its_corpora_only(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru", right="11111111", **PAPER)
@@ -127,7 +129,7 @@ def test_a_result_of_another_protocol_is_not_shown(
     assert text(section, "BiGRU", "UAR") == ["not run"]
 
 
-def test_a_row_that_cannot_run_stands_with_its_reason(
+def test_a_row_that_cannot_run_has_its_reason(
     report: Callable[..., PaperReport],
 ) -> None:
     (section,) = report(1).sections
@@ -137,7 +139,7 @@ def test_a_row_that_cannot_run_stands_with_its_reason(
     assert text(section, "DCCRN", "UAR") == ["\N{EN DASH}"] + ["not run"] * 3
 
 
-def test_a_cell_that_is_not_done_stands_with_its_reason(
+def test_a_cell_without_a_score_has_its_reason(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add(
@@ -145,7 +147,7 @@ def test_a_cell_that_is_not_done_stands_with_its_reason(
         "bigru",
         right=None,
         status="not applicable",
-        reason="mel is deaf",
+        reason="mel reads no text",
         classes=(),
     )
     add("wavlm", "last", right=None, status="failed", reason="it broke", classes=())
@@ -154,11 +156,13 @@ def test_a_cell_that_is_not_done_stands_with_its_reason(
 
     assert text(section, "BiGRU", "F1") == ["n/a"]
     assert text(section, "WavLM (FZ)", "F1") == ["failed"]
-    assert "n/a: Mel-Spectrogram: BiGRU (emodb clean): mel is deaf" in section.notes
+    assert (
+        "n/a: Mel-Spectrogram: BiGRU (emodb clean): mel reads no text" in section.notes
+    )
     assert "failed: Waveform: WavLM (FZ) (emodb clean): it broke" in section.notes
 
 
-def test_what_could_not_be_run_is_marked_in_its_own_row_alone(
+def test_a_missing_checkpoint_is_marked_in_its_own_row_only(
     report: Callable[..., PaperReport],
 ) -> None:
     asked = Request(upstreams=["wavlm"], downstreams=["last"], corpora=["emodb"])
@@ -172,7 +176,7 @@ def test_what_could_not_be_run_is_marked_in_its_own_row_alone(
     assert why in section.notes
 
 
-def test_the_papers_best_layer_is_the_best_on_the_test_part_and_is_marked(
+def test_the_best_layer_is_the_best_on_the_test_set_and_is_marked(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     for layer, right in enumerate(["11111111", "11000000", "11110011"]):
@@ -184,10 +188,10 @@ def test_the_papers_best_layer_is_the_best_on_the_test_part_and_is_marked(
     best, *_ = [row for names, row in section.rows if names[1:] == ("Best", "UAR")]
     assert best[0].text.endswith("L2 of 2")
     assert best[0].text.startswith("75.0 ")
-    assert any("on the test part: it flatters" in line for line in section.notes)
+    assert any("chosen this way is too optimistic" in line for line in section.notes)
 
 
-def test_a_choice_that_flatters_is_never_the_best_of_its_column(
+def test_a_layer_chosen_on_the_test_set_is_never_the_best_of_its_column(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("whisper-enc", "single:layer=1", right="11111111")
@@ -196,7 +200,7 @@ def test_a_choice_that_flatters_is_never_the_best_of_its_column(
 
     (section,) = report(2).sections
 
-    best = {section.rows[row][0][1] for row, _ in best_places(section)}
+    best = {section.rows[row][0][1] for row, _ in best_cells(section)}
     assert best == {"Mean"}
 
 
@@ -214,7 +218,7 @@ def test_the_best_of_each_column_and_metric_is_bold(
     assert sum("**" in row for row in rows) == 1
 
 
-def test_layers_stand_in_order_for_each_row_of_the_figure(
+def test_layers_are_in_order_for_each_row_of_the_figure(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     for layer in (10, 9, 0):
@@ -237,7 +241,7 @@ def test_a_table_by_noise_is_divided_as_the_papers(
 ) -> None:
     ours, theirs = report(4).sections, report(4, None).sections
 
-    assert [one.title.partition(":")[0] for one in ours[:3]] == [
+    assert [section.title.partition(":")[0] for section in ours[:3]] == [
         "Table V, emodb human",
         "Table V, emodb park",
         "Table V, emodb traffic",
@@ -253,8 +257,8 @@ def test_confusions_are_shares_of_the_true_class(
 
     human = report(4).sections[3]
 
-    assert human.heads == ["as anger", "as neutral"]
-    shown = [(names, [one.text for one in row]) for names, row in human.rows[2:5]]
+    assert human.heads == ["predicted anger", "predicted neutral"]
+    shown = [(names, [cell.text for cell in row]) for names, row in human.rows[2:5]]
     assert shown == [
         (("human@0", "anger"), ["100.0", "0.0"]),
         (("human@0", "neutral"), ["25.0", "75.0"]),
@@ -262,22 +266,22 @@ def test_confusions_are_shares_of_the_true_class(
     ]
 
 
-def test_words_stand_beside_emotions(
+def test_word_error_rates_are_beside_scores(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
-    heard = {"measure": "WER", "rate": 0.25, "mean": 0.3}
-    add("whisper", "ladapter", recognition=heard)
+    recognition = {"measure": "WER", "rate": 0.25, "mean": 0.3}
+    add("whisper", "ladapter", recognition=recognition)
     add("whisper", "ladapter", "park@0")
 
     (section,) = report(5).sections
 
     assert text(section, "Whisper", "emodb clean")[0] == "25.0 WER"
     assert text(section, "Whisper", "emodb park@0")[0] == "\N{EN DASH}"
-    assert any("what was said is not known" in line for line in section.notes)
+    assert any("no reference texts" in line for line in section.notes)
     assert any("no correlation over 1 points" in line for line in section.notes)
 
 
-def test_the_papers_layers_stand_beside_ours_on_its_corpus_alone(
+def test_the_papers_layers_are_beside_ours_on_its_corpus_only(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     study = {**PAPER, "corpus": "iemocap"}
@@ -291,20 +295,20 @@ def test_the_papers_layers_stand_beside_ours_on_its_corpus_alone(
     assert re.fullmatch(r"100\.0 \[.*\]\N{DAGGER} \(72\.11\)", shown[0])
     assert text(theirs, "L11") == ["not run", "not run (62.61)", "not run", "not run"]
     assert theirs.notes[-1] == (
-        "the paper's best layer, as its text says: IEMOCAP L12, IEMOCAP (Human) L11, "
-        "IEMOCAP (Environment) Park L12, IEMOCAP (Environment) Traffic L12"
+        "the paper's best layers, according to its text: IEMOCAP L12, IEMOCAP (Human) "
+        "L11, IEMOCAP (Environment) Park L12, IEMOCAP (Environment) Traffic L12"
     )
     assert text(decoder, "L4")[1] == "not run (62.20)"
     assert "(" not in "".join(text(ours, "L11"))
     assert not any("the paper" in line for line in ours.notes)
 
 
-def test_the_papers_error_rates_stand_beside_ours_in_percent(
+def test_the_papers_error_rates_are_beside_ours_in_percent(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
-    heard = {"measure": "WER", "rate": 0.25, "mean": 0.3}
+    recognition = {"measure": "WER", "rate": 0.25, "mean": 0.3}
     study = {**PAPER, "corpus": "iemocap"}
-    add("whisper", "ladapter", recognition=heard, **study)
+    add("whisper", "ladapter", recognition=recognition, **study)
 
     (theirs,), (ours,) = report(5, None).sections, report(5).sections
 
@@ -322,18 +326,18 @@ def test_the_papers_error_rates_stand_beside_ours_in_percent(
     assert not any("the paper" in line for line in ours.notes)
 
 
-def test_error_rates_from_clean_speech_are_not_those_that_the_paper_prints(
+def test_the_papers_error_rates_are_not_beside_error_rates_from_clean_speech(
     root: Path,
 ) -> None:
-    one = replace(source(root, 5, None), against="clean")
+    data = replace(source(root, 5, None), against="clean")
 
-    (section,) = make_report(one).sections
+    (section,) = make_report(data).sections
 
     assert text(section, "Whisper", "iemocap clean") == ["not run", "not run (76.53)"]
     assert not any("-0.89" in line for line in section.notes)
 
 
-def test_a_tuned_row_stands_beside_the_papers_in_the_experiment_that_runs_it(
+def test_a_fine_tuned_row_is_beside_the_papers(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("wavlm:finetune=last", "last", right="11111111", **PAPER)
@@ -344,7 +348,7 @@ def test_a_tuned_row_stands_beside_the_papers_in_the_experiment_that_runs_it(
     assert re.fullmatch(r"100\.0 \[.*\]\N{DAGGER} \(53\.89\)", shown)
 
 
-def test_why_a_cell_is_not_done_is_said_by_its_newest_result(
+def test_the_newest_result_says_why_a_cell_has_no_score(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     for reason, finished in (
@@ -367,7 +371,7 @@ def test_why_a_cell_is_not_done_is_said_by_its_newest_result(
     assert not any("broke first" in line for line in section.notes)
 
 
-def test_other_studies_in_the_folder_leave_no_trace(
+def test_results_of_other_studies_in_the_folder_are_not_shown(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru")
@@ -379,7 +383,7 @@ def test_other_studies_in_the_folder_leave_no_trace(
     assert to_markdown(report(7)) == alone
 
 
-def test_both_forms_hold_every_number_and_no_markup_of_a_name(
+def test_both_formats_have_every_number_and_show_markup_in_names_as_text(
     add: Add, report: Callable[..., PaperReport]
 ) -> None:
     add("mel", "bigru", right=None, status="failed", reason="<b>|x|", classes=())

@@ -41,17 +41,17 @@ def failed(add: Add) -> Result:
 
 
 def expected(result: Result) -> dict[str, float]:
-    """Give what `nserbench show` would compute, under the trackers' names."""
+    """Return the metrics as `nserbench show` computes them, by the trackers' names."""
     assert result.predictions is not None
-    found: dict[str, float] = {"costs/seconds": 2.5, "costs/store_bytes": 1024}
-    for name, one in summarise(result.predictions).items():
-        assert one.low is not None
-        assert one.high is not None
-        found |= {f"{name}/value": one.value, f"{name}/chance": one.chance}
-        found |= {f"{name}/mean": one.mean, f"{name}/pooled": one.pooled}
-        found |= {f"{name}/low": one.low, f"{name}/high": one.high}
-        found |= {f"{name}/fold {fold}": value for fold, value in one.folds.items()}
-    return found
+    values: dict[str, float] = {"costs/seconds": 2.5, "costs/store_bytes": 1024}
+    for name, summary in summarise(result.predictions).items():
+        assert summary.low is not None
+        assert summary.high is not None
+        values |= {f"{name}/value": summary.value, f"{name}/chance": summary.chance}
+        values |= {f"{name}/mean": summary.mean, f"{name}/pooled": summary.pooled}
+        values |= {f"{name}/low": summary.low, f"{name}/high": summary.high}
+        values |= {f"{name}/fold {f}": value for f, value in summary.folds.items()}
+    return values
 
 
 LOGGED = {
@@ -66,7 +66,7 @@ def test_a_result_without_notes_of_its_training_has_no_curves(failed: Result) ->
     assert list(curves(failed)) == []
 
 
-def test_both_trackers_are_plugins_that_hear_of_cells(
+def test_both_trackers_are_plugins_that_are_called_with_each_cell(
     failed: Result, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://at.all")
@@ -75,7 +75,7 @@ def test_both_trackers_are_plugins_that_hear_of_cells(
 
     (error,) = Plugins(names, installed=False).cell_finished(failed)
 
-    # The one that fails does not keep the other from it.
+    # If one tracker fails, the other is called all the same.
     assert "MLFLOW_TRACKING_URI" in str(error)
     assert len(list(Path("runs").iterdir())) == 1
 
@@ -84,7 +84,7 @@ def test_both_trackers_are_plugins_that_hear_of_cells(
     ("tracker", "package"),
     [(tensorboard, "torch.utils.tensorboard"), (mlflow, "mlflow")],
 )
-def test_a_missing_package_is_named_with_the_way_to_get_it(
+def test_a_missing_package_is_named_with_its_install_command(
     done: Result, monkeypatch: pytest.MonkeyPatch, tracker: ModuleType, package: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, package, None)
@@ -105,13 +105,15 @@ def events(run: Path) -> Any:
 
 
 def session(found: Any) -> tuple[dict[str, object], set[str]]:
-    """Give the hyperparameters of a run, and the metrics shown beside them."""
+    """Return the hyperparameters of a run, and the metrics shown beside them."""
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-    told = found.SummaryMetadata("_hparams_/session_start_info")
-    start = HParamsPluginData.FromString(told.plugin_data.content).session_start_info
-    told = found.SummaryMetadata("_hparams_/experiment")
-    experiment = HParamsPluginData.FromString(told.plugin_data.content).experiment
+    metadata = found.SummaryMetadata("_hparams_/session_start_info")
+    start = HParamsPluginData.FromString(
+        metadata.plugin_data.content
+    ).session_start_info
+    metadata = found.SummaryMetadata("_hparams_/experiment")
+    experiment = HParamsPluginData.FromString(metadata.plugin_data.content).experiment
     values = {
         name: one.string_value or one.number_value
         for name, one in start.hparams.items()
@@ -119,7 +121,7 @@ def session(found: Any) -> tuple[dict[str, object], set[str]]:
     return values, {info.name.tag for info in experiment.metric_infos}
 
 
-def test_tensorboard_is_given_all_of_a_cell(
+def test_tensorboard_gets_all_numbers_of_a_cell(
     done: Result, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NSERBENCH_TENSORBOARD", str(tmp_path / "board"))
@@ -143,7 +145,7 @@ def test_tensorboard_is_given_all_of_a_cell(
     assert metrics == {f"{name}/mean" for name in METRICS}
 
 
-def test_tensorboard_is_told_why_a_cell_failed(failed: Result) -> None:
+def test_tensorboard_gets_the_reason_why_a_cell_failed(failed: Result) -> None:
     tensorboard.nserbench_cell_finished(failed)
 
     (run,) = Path("runs").iterdir()
@@ -160,7 +162,7 @@ def test_tensorboard_is_told_why_a_cell_failed(failed: Result) -> None:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Give a client of a store of its own, in files."""
+    """Return a client that writes to files of its own."""
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
@@ -175,7 +177,7 @@ def only_run(client: Any, experiment: str = "nserbench") -> Any:
     return run
 
 
-def test_mlflow_is_given_all_of_a_cell(
+def test_mlflow_gets_all_numbers_of_a_cell(
     done: Result, client: Any, tmp_path: Path
 ) -> None:
     mlflow.nserbench_cell_finished(done)
@@ -198,7 +200,7 @@ def test_mlflow_is_given_all_of_a_cell(
     assert Path(copy).read_bytes() == (tmp_path / "own.csv").read_bytes()
 
 
-def test_mlflow_is_told_why_a_cell_failed(
+def test_mlflow_gets_the_reason_why_a_cell_failed(
     failed: Result, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "thesis")

@@ -1,23 +1,24 @@
-// One cell whole: scores, folds, confusions, training, protocol, provenance, files.
+// All details of one cell: scores, folds, confusion matrix, training, protocol, files.
 "use strict";
 
 (() => {
-  const { el, choices } = nserbench;
+  const { el } = nserbench;
 
   function scores(cell) {
     const { pooled, chance } = nserbench.index.columns[cell.column];
-    const how = pooled ? "all folds together" : "mean of folds";
-    const lines = nserbench.index.metrics.map(({ title }, at) => {
-      const [value, low, high] = cell.scores[at];
+    const how = pooled ? "all folds together" : "mean over folds";
+    const lines = nserbench.index.metrics.map(({ title }, metric) => {
+      const [value, low, high] = cell.scores[metric];
       return [
         title,
         nserbench.percent(value),
-        nserbench.bounds(low, high) || "one unit",
-        chance[at] === null ? "" : nserbench.percent(chance[at]),
+        nserbench.bounds(low, high) || "none: one unit",
+        chance[metric] === null ? "" : nserbench.percent(chance[metric]),
         nserbench.bar(value, low, high, [0, 1], null, true),
       ];
     });
-    return nserbench.plainTable(["metric", `${how}, %`, "95 %", "chance", ""], lines);
+    const heads = ["metric", `${how}, %`, "95 % interval", "chance level", ""];
+    return nserbench.plainTable(heads, lines);
   }
 
   function folds(runs) {
@@ -32,24 +33,22 @@
         nserbench.percent(run.metrics[name].pooled),
       ]),
     );
-    const heads = ["%", ...names.map((fold) => `fold ${fold}`), "pooled"];
+    const heads = ["%", ...names.map((fold) => `fold ${fold}`), "all folds"];
     return nserbench.plainTable(heads, lines);
   }
 
   const CURVES = [
-    ["losses", "loss on the training part", 1],
-    ["accuracies", "accuracy on the training part, %", 100],
-    ["dev", "UAR on the part that selects, %", 100],
-    ["gradients", "mean norm of the gradient", 1],
+    ["losses", "loss on the training set", 1],
+    ["accuracies", "accuracy on the training set, %", 100],
+    ["dev", "UAR on the development set, %", 100],
+    ["gradients", "mean gradient norm", 1],
   ];
 
-  /** Give one of the curves of each fold that has it. */
+  /** Return one of the curves of each fold that has it. */
   function foldCurves(run, key) {
-    const found = Object.entries(run.training ?? {}).map(([fold, one]) => [
-      fold,
-      one?.[key],
-    ]);
-    return found.filter(([, values]) => Array.isArray(values) && values.length);
+    return Object.entries(run.training ?? {})
+      .map(([fold, curves]) => [fold, curves?.[key]])
+      .filter(([, values]) => Array.isArray(values) && values.length);
   }
 
   function training(run) {
@@ -59,7 +58,7 @@
       const epochs = Math.max(...lines.map(([, values]) => values.length));
       return nserbench.figure({
         title: name,
-        detail: `seed ${run.seed}, a line for each fold`,
+        detail: `seed ${run.seed}, one line for each fold`,
         names: 0,
         heads: ["fold", "first epoch", "last epoch"],
         lines: lines.map(([fold, values]) => [
@@ -77,12 +76,12 @@
             minInterval: 1,
           },
           yAxis: { type: "value", scale: true },
-          series: lines.map(([fold, values], at) => ({
+          series: lines.map(([fold, values], number) => ({
             name: `fold ${fold}`,
             type: "line",
             showSymbol: values.length === 1,
-            color: nserbench.look(at).colour,
-            lineStyle: { width: 1.8, type: nserbench.look(at).dash },
+            color: nserbench.lineStyle(number).colour,
+            lineStyle: { width: 1.8, type: nserbench.lineStyle(number).dash },
             data: values.map((value, epoch) => [epoch + 1, scale * value]),
           })),
         }),
@@ -90,26 +89,26 @@
     });
   }
 
-  function weights(found) {
-    const groups = Object.keys(found);
+  function layerWeights(weights) {
+    const groups = Object.keys(weights);
     if (!groups.length) return [];
-    const layers = [...new Set(groups.flatMap((group) => Object.keys(found[group])))];
-    layers.sort((one, other) => one - other);
-    const most = Math.max(
-      ...groups.flatMap((group) => Object.values(found[group]).map(Math.abs)),
+    const layers = [...new Set(groups.flatMap((group) => Object.keys(weights[group])))];
+    layers.sort((a, b) => a - b);
+    const largest = Math.max(
+      ...groups.flatMap((group) => Object.values(weights[group]).map(Math.abs)),
     );
     const lines = groups.map((group) => [
       group,
       ...layers.map((layer) => {
-        const weight = found[group][layer];
+        const weight = weights[group][layer];
         return weight === undefined
           ? null
-          : { share: Math.abs(weight) / (most || 1), text: weight.toFixed(2) };
+          : { share: Math.abs(weight) / (largest || 1), text: weight.toFixed(2) };
       }),
     ]);
     return [
-      el("h2", {}, "What each layer counts"),
-      nserbench.shadedTable("group \\ layer", layers, lines),
+      el("h2", {}, "Layer weights"),
+      nserbench.heatmap("group \\ layer", layers, lines),
     ];
   }
 
@@ -122,12 +121,12 @@
     return el(
       "section",
       {},
-      el("h2", {}, "Run it again"),
+      el("h2", {}, "Command to run it again"),
       el("pre", { class: "command" }, text),
       el(
         "p",
         { class: "soft" },
-        "A checkpoint or corpus in a folder is named without its path.",
+        "Checkpoints and corpora in folders are named without their paths.",
       ),
       el("div", { class: "actions" }, navigator.clipboard ? copy : null),
     );
@@ -141,11 +140,11 @@
     });
   }
 
-  function about(run, several) {
+  function facts(run, several) {
     const parts = [
       ["Protocol", run.protocol],
-      ["Costs", spelled(run.costs)],
-      ["Words", run.recognition],
+      ["Costs", costsWithUnits(run.costs)],
+      ["Word errors", run.recognition],
       ["Provenance", { ...run.provenance, digest: run.digest }],
       ["Notes", run.notes],
     ];
@@ -165,28 +164,30 @@
     );
   }
 
-  function spelled(costs) {
-    const said = ([name, value]) => {
-      if (value === null) return [name, null];
-      if (name.endsWith("_bytes"))
-        return [name.replace("_bytes", ""), `${(value / 1e6).toFixed(1)} MB`];
-      if (name === "seconds")
-        return ["cell without features", nserbench.seconds(value)];
-      if (name.endsWith("_seconds"))
-        return [name.replace("_seconds", ""), nserbench.seconds(value)];
-      return [name, nserbench.many(value)];
+  const COST_NAMES = {
+    seconds: "all but feature extraction",
+    tuning_seconds: "fine-tuning",
+  };
+
+  function costsWithUnits(costs) {
+    const withUnit = ([name, value]) => {
+      const label = COST_NAMES[name] ?? name.replace(/_(seconds|bytes)$/, "");
+      if (value === null) return [label, null];
+      if (name.endsWith("_bytes")) return [label, `${(value / 1e6).toFixed(1)} MB`];
+      if (name.endsWith("seconds")) return [label, nserbench.seconds(value)];
+      return [label, nserbench.largeCount(value)];
     };
-    return Object.fromEntries(Object.entries(costs).map(said));
+    return Object.fromEntries(Object.entries(costs).map(withUnit));
   }
 
   function top(cell) {
     const [upstream, head] = nserbench.index.rows[cell.row];
     const column = nserbench.index.columns[cell.column];
     const { length: count } = cell.seeds;
-    const named = `${count > 1 ? "seeds" : "seed"} ${cell.seeds.join(", ")}`;
-    const seeds = count ? `, ${named}` : "";
+    const seedNames = `${count > 1 ? "seeds" : "seed"} ${cell.seeds.join(", ")}`;
+    const seeds = count ? `, ${seedNames}` : "";
     const tested = cell.utterances
-      ? `, ${cell.utterances} utterances, ${cell.units} independent units`
+      ? `, ${cell.utterances} test utterances of ${cell.units} independent units`
       : "";
     return [
       el("p", {}, el("a", { href: "#table" }, "\u2190 Leaderboard")),
@@ -204,35 +205,35 @@
     hidden: true,
     within: "table",
     async draw(main, id) {
-      const cell = nserbench.index.cells.find((one) => one.id === id);
+      const cell = nserbench.index.cells.find((known) => known.id === id);
       if (!cell) {
-        main.append(el("p", {}, "There is no such cell on this page."));
+        main.append(el("p", {}, "This page has no such cell."));
         return;
       }
-      const found = await nserbench.details(id);
+      const details = await nserbench.details(id);
       main.append(...top(cell));
-      for (const [seed, reason] of Object.entries(found.reasons)) {
+      for (const [seed, reason] of Object.entries(details.reasons)) {
         main.append(
           el(
             "p",
             { class: "note" },
-            `${cell.status === "done" ? `${seed} is not done` : cell.status}: ${reason}`,
+            `${cell.status === "done" ? `${seed} has no score` : cell.status}: ${reason}`,
           ),
         );
       }
       for (const flag of cell.flags) {
         const meaning = nserbench.index.flags[flag];
-        main.append(el("p", { class: "note" }, `Suspect (${flag}): ${meaning}.`));
+        main.append(el("p", { class: "note" }, `Suspect head (${flag}): ${meaning}.`));
       }
-      if (cell.scores) main.append(...measured(cell, found));
+      if (cell.scores) main.append(...scoreSections(cell, details));
       main.append(
-        command(found.command),
-        ...found.runs.map((run) => about(run, found.runs.length > 1)),
+        command(details.command),
+        ...details.runs.map((run) => facts(run, details.runs.length > 1)),
       );
     },
   };
 
-  function measured(cell, found) {
+  function scoreSections(cell, details) {
     const column = nserbench.index.columns[cell.column];
     return [
       el(
@@ -243,20 +244,20 @@
           {},
           el("h2", {}, "Scores"),
           scores(cell),
-          el("div", { class: "actions" }, ...downloads(found.runs, column)),
+          el("div", { class: "actions" }, ...downloads(details.runs, column)),
           el("h2", {}, "Folds"),
-          folds(found.runs),
+          folds(details.runs),
         ),
         el(
           "section",
           {},
-          el("h2", {}, "Confusions"),
-          nserbench.confusion(found.classes, found.confusion),
+          el("h2", {}, "Confusion matrix"),
+          nserbench.confusion(details.classes, details.confusion),
         ),
       ),
-      ...weights(found.weights),
+      ...layerWeights(details.weights),
       el("h2", {}, "Training"),
-      el("div", { class: "figures" }, ...found.runs.flatMap(training)),
+      el("div", { class: "figures" }, ...details.runs.flatMap(training)),
     ];
   }
 })();

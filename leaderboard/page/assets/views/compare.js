@@ -1,32 +1,34 @@
-// Rows side by side, with their differences, drawn from the same bootstrap.
+// Rows side by side, with differences from a paired bootstrap.
 "use strict";
 
 (() => {
   const { el, choices } = nserbench;
 
-  /** Student's t at 97.5 %, between the values that the index has over 1 / freedom. */
+  /** Return Student's t at 97.5 %, interpolated in the values over 1 / freedom. */
   function student(freedom) {
     const logs = nserbench.index.student;
-    const place = (logs.length - 1) / freedom;
-    const below = Math.min(Math.floor(place), logs.length - 2);
-    return Math.exp(logs[below] + (place - below) * (logs[below + 1] - logs[below]));
+    const position = (logs.length - 1) / freedom;
+    const below = Math.min(Math.floor(position), logs.length - 2);
+    return Math.exp(logs[below] + (position - below) * (logs[below + 1] - logs[below]));
   }
 
-  /** The largest share of answers that may be so without one being seen; see
-   * nserbench.benchmark.results.intervals.unseen. */
+  /**
+   * Return the largest share of errors in all speech that a sample without errors
+   * allows; see nserbench.benchmark.results.intervals.unseen.
+   */
   function unseen(size, freedom) {
     const ratio = Math.min(student(size - 1) / student(freedom), 1);
     return -Math.expm1(Math.log(0.025) / (size * ratio ** 2));
   }
 
-  /** The smallest error that a difference can have; see least_error beside it. */
+  /** Return the smallest standard error of a difference; see least_error there. */
   function leastError(difference, freedom, size) {
     const share = Math.min(Math.abs(difference), 1);
     const hidden = unseen(size, freedom) / student(freedom);
     return Math.max(Math.sqrt((share * (1 - share)) / size), hidden);
   }
 
-  /** The variance of a mean from seed to seed, and its freedom; 0 with one seed. */
+  /** Return the variance of a mean over seeds, and its freedom; 0 with one seed. */
   function spread(seeds) {
     const mean = seeds.reduce((sum, seed) => sum + seed, 0) / seeds.length;
     const squares = seeds.reduce((sum, seed) => sum + (seed - mean) ** 2, 0);
@@ -34,69 +36,82 @@
     return [freedom && squares / freedom / seeds.length, freedom];
   }
 
-  /** What differs from seed to seed: the changes where both have the same seeds. */
-  function spreads(one, other, mine, base) {
-    const [own, its] = [one, other].map((cell) => cell.runs.map((run) => run.seed));
-    if (own.join() !== its.join()) return [spread(mine.seeds), spread(base.seeds)];
-    return [spread(mine.seeds.map((seed, at) => seed - base.seeds[at]))];
+  /** Return the variance over seeds: of differences if both rows have the same seeds. */
+  function spreads(cell, baseCell, sample, base) {
+    const seeds = [cell, baseCell].map(({ runs }) =>
+      runs.map((run) => run.seed).join(),
+    );
+    if (seeds[0] !== seeds[1]) return [spread(sample.seeds), spread(base.seeds)];
+    return [spread(sample.seeds.map((seed, index) => seed - base.seeds[index]))];
   }
 
-  /** Subtract draw by draw, as nserbench.leaderboard.analysis.statistics.Sample.minus does. */
-  nserbench.difference = (one, other, metric) => {
-    const [mine, base] = [one, other].map((cell) => cell.samples[metric]);
-    const value = mine.value - base.value;
-    if (one.tested !== other.tested || !mine.draws || !base.draws) return { value };
-    const drawn = nserbench.draws(mine.draws);
-    const against = nserbench.draws(base.draws);
-    const squares = drawn.map((draw, at) => (draw - against[at] - value) ** 2);
+  /**
+   * Return the difference of two cells with its 95 % interval, computed as in
+   * nserbench.leaderboard.analysis.statistics.Sample.minus.
+   */
+  nserbench.difference = (cell, baseCell, metric) => {
+    const [sample, base] = [cell, baseCell].map(({ samples }) => samples[metric]);
+    const value = sample.value - base.value;
+    const { units } = cell;
+    if (cell.tested !== baseCell.tested || !sample.draws || !base.draws)
+      return { value };
+    const draws = nserbench.draws(sample.draws);
+    const baseDraws = nserbench.draws(base.draws);
+    const squares = draws.map((draw, index) => (draw - baseDraws[index] - value) ** 2);
     const sampling = squares.reduce((sum, square) => sum + square, 0) / squares.length;
     const parts = [
-      [(sampling * one.units) / (one.units - 1), one.units - 1],
-      ...spreads(one, other, mine, base),
+      [(sampling * units) / (units - 1), units - 1],
+      ...spreads(cell, baseCell, sample, base),
     ].filter(([part]) => part > 0);
     const variance = parts.reduce((sum, [part]) => sum + part, 0);
     const shares = parts.reduce((sum, [part, freedom]) => sum + part ** 2 / freedom, 0);
-    const freedom = variance ? variance ** 2 / shares : one.units - 1;
-    const error = Math.max(Math.sqrt(variance), leastError(value, freedom, mine.size));
-    // No test of so few units can reach the level, whatever they answered.
-    const least = 2 ** (1 - one.units) > 0.05 ? Math.abs(value) : 0;
-    const reach = Math.max(student(freedom) * error, least);
-    return { value, bounds: [Math.max(value - reach, -1), Math.min(value + reach, 1)] };
+    const freedom = variance ? variance ** 2 / shares : units - 1;
+    const error = Math.max(
+      Math.sqrt(variance),
+      leastError(value, freedom, sample.size),
+    );
+    // With so few units no difference can be significant at the 5 % level.
+    const least = 2 ** (1 - units) > 0.05 ? Math.abs(value) : 0;
+    const margin = Math.max(student(freedom) * error, least);
+    const bounds = [Math.max(value - margin, -1), Math.min(value + margin, 1)];
+    return { value, bounds };
   };
 
-  const named = (row) => {
+  const rowName = (row) => {
     const [upstream, head] = nserbench.index.rows[row];
     return `${nserbench.cut(upstream)} \u00d7 ${nserbench.cut(head)}`;
   };
 
-  /** Give the difference to the base and its interval, or why there is none. */
-  async function against(cell, base, metric) {
+  /** Return the difference to the base and its interval, or why it has none. */
+  async function differenceTo(base, cell, metric) {
     if (!cell?.scores || !base?.scores) return null;
-    const [mine, other] = await Promise.all(
-      [cell, base].map((one) => nserbench.details(one.id)),
+    const [details, baseDetails] = await Promise.all(
+      [cell, base].map(({ id }) => nserbench.details(id)),
     );
-    const same = mine.tested === other.tested;
-    const why = same
-      ? "one independent unit, no interval"
-      : "tested on other utterances";
-    return { why, ...nserbench.difference(mine, other, metric) };
+    const reason =
+      details.tested === baseDetails.tested
+        ? "no interval: one independent unit"
+        : "no interval: tested on different utterances";
+    return { reason, ...nserbench.difference(details, baseDetails, metric) };
   }
 
-  function shown(found, reach) {
-    if (!found) return "";
+  function differenceCell(difference, range) {
+    if (!difference) return "";
     const { points, bar } = nserbench;
-    const { value, why, bounds } = found;
-    if (!bounds)
-      return el("span", {}, `${points(value)} `, el("span", { class: "bounds" }, why));
+    const { value, reason, bounds } = difference;
+    if (!bounds) {
+      const note = el("span", { class: "bounds" }, reason);
+      return el("span", {}, `${points(value)} `, note);
+    }
     const [low, high] = bounds;
-    const clear = low > 0 || high < 0;
+    const excludesZero = low > 0 || high < 0;
     return el(
       "span",
       { class: "cell" },
-      el("span", { class: clear ? "value best" : "value" }, points(value)),
+      el("span", { class: excludesZero ? "value best" : "value" }, points(value)),
       " ",
       el("span", { class: "bounds" }, `${points(low)} to ${points(high)}`),
-      bar(value, low, high, [-reach, reach], 0, true),
+      bar(value, low, high, [-range, range], 0, true),
     );
   }
 
@@ -106,36 +121,36 @@
     return [corpus, pooled ? `${condition}\u2021` : condition, ...more].join(" ");
   }
 
-  /** Give the columns in which any of the rows is done. */
-  const shared = (rows) =>
+  /** Return the columns in which any of the rows has a score. */
+  const columnsOf = (rows) =>
     choices
       .columns()
       .filter((column) => rows.some((row) => choices.cell(row, column)?.scores));
 
   async function lines([base, ...others], metric) {
-    const columns = shared([base, ...others]);
-    const found = await Promise.all(
+    const columns = columnsOf([base, ...others]);
+    const differences = await Promise.all(
       columns.map((column) => {
         const first = choices.cell(base, column);
         return Promise.all(
-          others.map((row) => against(choices.cell(row, column), first, metric)),
+          others.map((row) => differenceTo(first, choices.cell(row, column), metric)),
         );
       }),
     );
-    const ends = found.flat().flatMap((one) => one?.bounds || []);
-    const reach = Math.max(0.02, ...ends.map(Math.abs));
+    const ends = differences.flat().flatMap((difference) => difference?.bounds || []);
+    const range = Math.max(0.02, ...ends.map(Math.abs));
     const score = (row, column) => {
       const cell = choices.cell(row, column);
       if (!cell?.scores) return "";
       const few = cell.units < nserbench.index.few_units;
       return nserbench.score(cell.scores[choices.metric], { few, flags: cell.flags });
     };
-    return columns.map((column, at) => [
+    return columns.map((column, line) => [
       columnName(column),
       score(base, column),
-      ...others.flatMap((row, other) => [
+      ...others.flatMap((row, number) => [
         score(row, column),
-        shown(found[at][other], reach),
+        differenceCell(differences[line][number], range),
       ]),
     ]);
   }
@@ -152,32 +167,32 @@
       );
       if (rows.length < 2) {
         main.append(
-          el("p", {}, "Mark two rows or more of the leaderboard to compare them."),
+          el("p", {}, "Tick two or more rows of the leaderboard to compare them."),
         );
         return;
       }
       const { name, title } = nserbench.index.metrics[choices.metric];
-      const heads = ["corpus and condition", named(rows[0])];
-      for (const row of rows.slice(1)) heads.push(named(row), "difference");
-      const found = await lines(rows, name);
-      const turned = [...rows.slice(1), rows[0]];
+      const heads = ["corpus and condition", rowName(rows[0])];
+      for (const row of rows.slice(1)) heads.push(rowName(row), "difference");
+      const tableLines = await lines(rows, name);
+      const otherBase = [...rows.slice(1), rows[0]];
       main.append(
         el("h2", {}, `${title}, side by side`),
         el(
           "p",
           { class: "soft" },
-          `Differences are to ${named(rows[0])}, in points, with a 95 % interval: both are drawn on the same units, draw by draw. Bold where it leaves out zero. Nothing is corrected for looking at several, and with one seed what another seed would change is not in it.`,
+          `Differences to ${rowName(rows[0])} in percentage points, with 95 % intervals from a paired bootstrap: both rows are resampled by the same speakers (or other units). Bold: the interval does not include 0. There is no correction for multiple comparisons. With a single seed, the interval does not include the variation between seeds.`,
         ),
         el(
           "div",
           { class: "actions" },
           el(
             "a",
-            { class: "button", href: `#compare=${turned}` },
-            `Take ${named(turned[0])} as the base`,
+            { class: "button", href: `#compare=${otherBase}` },
+            `Show differences to ${rowName(otherBase[0])}`,
           ),
         ),
-        nserbench.plainTable(heads, found, { numbers: false }),
+        nserbench.plainTable(heads, tableLines, { numbers: false }),
       );
     },
   };

@@ -1,4 +1,4 @@
-// Confusion matrices of one row, condition by condition.
+// Confusion matrices of one row, one for each condition.
 "use strict";
 
 (() => {
@@ -37,37 +37,38 @@
   }
 
   nserbench.views.confusion = {
-    title: "Confusions",
+    title: "Confusion matrices",
     filters: true,
     async draw(main) {
       const columns = choices.columns();
-      const done = (row) => columns.some((column) => choices.cell(row, column)?.scores);
-      const rows = choices.rowPlaces().filter(done);
+      const hasScore = (row) =>
+        columns.some((column) => choices.cell(row, column)?.scores);
+      const rows = choices.rowIndices().filter(hasScore);
       if (!rows.length) {
-        main.append(el("p", {}, "No row that passes the filters is done."));
+        main.append(el("p", {}, "No row that matches the filters has a score."));
         return;
       }
       const first = rows.find((row) => choices.rows.has(row)) ?? rows[0];
       chosen = rows.includes(chosen) ? chosen : first;
       const cells = columns.map((column) => choices.cell(chosen, column));
-      const found = cells.filter((cell) => cell?.scores);
-      const shown = await Promise.all(found.slice(0, MOST).map(matrix));
-      const left = found.length - shown.length;
+      const scored = cells.filter((cell) => cell?.scores);
+      const matrices = await Promise.all(scored.slice(0, MOST).map(matrix));
+      const hidden = scored.length - matrices.length;
       main.append(
         el("div", { class: "actions" }, picker(rows)),
         el(
           "p",
           { class: "soft" },
-          "Percent of the utterances of each true class; below it their number, summed over folds and seeds.",
+          "Large numbers: percent of the utterances of each true class. Small numbers: how many utterances these are, summed over folds and seeds.",
         ),
-        el("div", { class: "figures small" }, ...shown),
+        el("div", { class: "figures small" }, ...matrices),
       );
-      if (left)
+      if (hidden)
         main.append(
           el(
             "p",
             { class: "soft" },
-            `${left} more: choose a corpus or condition above.`,
+            `${hidden} more matrices are not shown. Choose a corpus or condition in the filters.`,
           ),
         );
     },

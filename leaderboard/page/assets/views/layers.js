@@ -1,26 +1,26 @@
-// One layer at a time: curves, and heatmaps of upstream by layer.
+// Scores of single layers: curves, and heatmaps of upstream by layer.
 "use strict";
 
 (() => {
   const { el, choices } = nserbench;
 
-  function heatmap(lines) {
+  function layerHeatmap(lines) {
     const layers = [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
     const values = lines.flatMap((line) =>
       line.scores[choices.metric].map(([value]) => value),
     );
-    const [least, most] = [Math.min(...values), Math.max(...values)];
+    const [lowest, highest] = [Math.min(...values), Math.max(...values)];
     const rows = lines.map((line) => {
       const cells = layers.map((layer) => {
-        const at = line.x.indexOf(layer);
-        if (at < 0) return null;
-        const [value] = line.scores[choices.metric][at];
-        const share = most > least ? (value - least) / (most - least) : 0.5;
+        const index = line.x.indexOf(layer);
+        if (index < 0) return null;
+        const [value] = line.scores[choices.metric][index];
+        const share = highest > lowest ? (value - lowest) / (highest - lowest) : 0.5;
         return { share, text: nserbench.percent(value) };
       });
       return [[line.upstream, line.group].filter(Boolean).join(" "), ...cells];
     });
-    return nserbench.shadedTable("upstream \\ layer", layers, rows);
+    return nserbench.heatmap("upstream \\ layer", layers, rows);
   }
 
   function section(lines) {
@@ -31,7 +31,7 @@
       {},
       nserbench.lineFigure(lines, title, nserbench.protocol(protocol), "layer"),
       el("h3", {}, `${title}: upstream by layer, %`),
-      heatmap(lines),
+      layerHeatmap(lines),
     );
   }
 
@@ -40,28 +40,28 @@
     filters: true,
     draw(main) {
       const names = new Set(
-        choices.columns().map((place) => {
-          const { corpus, condition, protocol } = nserbench.index.columns[place];
+        choices.columns().map((column) => {
+          const { corpus, condition, protocol } = nserbench.index.columns[column];
           return [corpus, condition, protocol].join("\n");
         }),
       );
-      const passes = (line) =>
-        choices.named(line.upstream, line.downstream) &&
+      const matches = (line) =>
+        choices.namesMatch(line.upstream, line.downstream) &&
         names.has([line.corpus, line.condition, line.protocol].join("\n"));
-      const found = nserbench.linesByPlace(nserbench.index.layers.filter(passes));
-      if (!found.length) {
+      const figures = nserbench.linesByFigure(nserbench.index.layers.filter(matches));
+      if (!figures.length) {
         main.append(
           el(
             "p",
             {},
-            "No result here is of single layers: run heads such as single:layer=all.",
+            "No result that matches the filters is of a single layer. To make some, run the head single:layer=all.",
           ),
         );
         return;
       }
       main.append(
-        nserbench.lineHint(),
-        el("div", { class: "figures" }, ...found.map(section)),
+        nserbench.lineNote(),
+        el("div", { class: "figures" }, ...figures.map(section)),
       );
     },
   };

@@ -1,4 +1,4 @@
-// What a reader must know besides the numbers, and the mean ranks.
+// Mean ranks, protocols, and how the numbers are made.
 "use strict";
 
 (() => {
@@ -14,7 +14,9 @@
   function ranking({ rows, note, groups }) {
     const letters = (row) =>
       groups
-        .map((group, at) => (group.includes(row) ? String.fromCharCode(97 + at) : ""))
+        .map((group, number) =>
+          group.includes(row) ? String.fromCharCode(97 + number) : "",
+        )
         .join("");
     const digit = nserbench.oneDigit;
     const lines = rows.map(([row, rank, low, high]) => [
@@ -25,8 +27,12 @@
     ]);
     return [
       el("h2", {}, "Mean ranks"),
-      el("p", { class: "soft" }, `${note}. Rows that share a letter do not differ.`),
-      nserbench.plainTable(["row", "mean rank", "95 %", "not told apart"], lines),
+      el(
+        "p",
+        { class: "soft" },
+        `${note}. Rows that share a letter do not differ significantly.`,
+      ),
+      nserbench.plainTable(["row", "mean rank", "95 % interval", "letters"], lines),
     ];
   }
 
@@ -43,9 +49,9 @@
         el("h2", {}, "How the numbers are made"),
         list([
           ...metrics.map(({ title, meaning }) => `${title}: ${meaning}`),
-          "Every number is computed from the predictions of a cell, which its page has for download: the mean over folds, then over seeds. Where a fold lacks a class, all folds are scored together (pooled, \u2021). No stored metric is read.",
-          "Chance is what guessing gives, every class equally often.",
-          "95 % intervals come from a bootstrap that draws speakers, or the unit that a protocol names, with all their utterances, and from what differs between seeds.",
+          "Every score is computed from predictions, never read from a stored metric. It is the mean over folds, then over seeds. Where a fold lacks a class, all folds are scored together (\u2021). The page of each cell has its predictions for download.",
+          "The chance level is the score of guessing every class equally often.",
+          "95 % intervals come from a bootstrap over speakers, or over the unit that the protocol names. They include the variation between seeds.",
         ]),
       );
     },

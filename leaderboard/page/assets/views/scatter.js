@@ -1,12 +1,12 @@
-// Two clouds of cells: words against emotions, and cost against what it buys.
+// Two scatter plots: scores over word error rates, and scores over times.
 "use strict";
 
 (() => {
   const { el, choices } = nserbench;
 
-  /** Give the cells that pass the filters and have a score and one measure more. */
-  function cells(key) {
-    const rows = new Set(choices.rowPlaces());
+  /** Return the cells that match the filters and have a score and a measured value. */
+  function cellsWith(key) {
+    const rows = new Set(choices.rowIndices());
     const columns = new Set(choices.columns());
     return nserbench.index.cells.filter(
       (cell) =>
@@ -20,19 +20,19 @@
   const score = (cell) => cell.scores[choices.metric];
   const upstream = (cell) => nserbench.index.rows[cell.row][0];
   const head = (cell) => nserbench.index.rows[cell.row][1];
-  const place = (cell) => nserbench.index.columns[cell.column].head.join(" ");
+  const columnName = (cell) => nserbench.index.columns[cell.column].head.join(" ");
 
-  function series(found, measure) {
-    const names = [...new Set(found.map(upstream))];
-    return names.map((name, at) => {
-      const { colour, symbol } = nserbench.look(at);
+  function series(shown, measure) {
+    const names = [...new Set(shown.map(upstream))];
+    return names.map((name, number) => {
+      const { colour, symbol } = nserbench.lineStyle(number);
       return {
         name,
         type: "scatter",
         symbol,
         symbolSize: 11,
         itemStyle: { color: colour, opacity: 0.85 },
-        data: found
+        data: shown
           .filter((cell) => upstream(cell) === name)
           .map((cell) => ({ value: [measure(cell), 100 * score(cell)[0]], cell })),
       };
@@ -41,106 +41,118 @@
 
   const metric = () => nserbench.index.metrics[choices.metric].title;
 
-  /** Name the corpus and the protocol of a cell. */
+  /** Return the names of the corpus and the protocol of a cell. */
   function study(cell) {
     const { corpus, protocol } = nserbench.index.columns[cell.column];
     return `${corpus}, ${nserbench.protocol(protocol)}`;
   }
 
-  function wordFigure(found) {
-    const kind = found[0].measured.rate[0];
+  function errorFigure(shown) {
+    const measure = shown[0].measured.rate[0];
     const rate = (cell) => 100 * cell.measured.rate[1];
     return nserbench.figure({
-      title: `${kind} against ${metric()}`,
-      detail: `${study(found[0])}: ${found.length} cells`,
-      names: new Set(found.map(upstream)).size,
-      heads: ["cell", `${kind}, %`, `${metric()}, %`],
-      lines: found.map((cell) => [
-        `${upstream(cell)} \u00d7 ${head(cell)}, ${place(cell)}`,
+      title: `${metric()} over ${measure}`,
+      detail: `${study(shown[0])}: ${shown.length} cells`,
+      names: new Set(shown.map(upstream)).size,
+      heads: ["cell", `${measure}, %`, `${metric()}, %`],
+      lines: shown.map((cell) => [
+        `${upstream(cell)} \u00d7 ${head(cell)}, ${columnName(cell)}`,
         rate(cell).toFixed(1),
         nserbench.percent(score(cell)[0]),
       ]),
       options: () => ({
         tooltip: {
           formatter: ({ data: { cell } }) =>
-            nserbench.hint(
+            nserbench.tooltip(
               upstream(cell),
               head(cell),
-              place(cell),
-              `${kind} ${rate(cell).toFixed(1)} %, ${metric()} ${nserbench.percent(score(cell)[0])} %`,
+              columnName(cell),
+              `${measure} ${rate(cell).toFixed(1)} %, ${metric()} ${nserbench.percent(score(cell)[0])} %`,
             ),
         },
-        xAxis: { type: "value", name: `${kind}, %`, scale: true },
+        xAxis: { type: "value", name: `${measure}, %`, scale: true },
         yAxis: { type: "value", name: `${metric()}, %`, scale: true },
-        series: series(found, rate),
+        series: series(shown, rate),
       }),
     });
   }
 
-  nserbench.views.words = {
-    title: "Words",
+  nserbench.views.wer = {
+    title: "Word errors",
     filters: true,
     draw(main) {
-      const found = cells("rate");
-      if (!found.length) {
+      const shown = cellsWith("rate");
+      if (!shown.length) {
         main.append(
-          el("p", {}, "No cell here has transcripts to compare with what was said."),
+          el(
+            "p",
+            {},
+            "No cell that matches the filters has a word error rate. It takes an upstream that transcribes, and a corpus with reference texts.",
+          ),
         );
         return;
       }
-      const apart = (cell) => JSON.stringify([study(cell), cell.measured.rate[0]]);
-      const figures = [...new Set(found.map(apart))].map((key) =>
-        wordFigure(found.filter((cell) => apart(cell) === key)),
+      const key = (cell) => JSON.stringify([study(cell), cell.measured.rate[0]]);
+      const figures = [...new Set(shown.map(key))].map((wanted) =>
+        errorFigure(shown.filter((cell) => key(cell) === wanted)),
       );
       main.append(
         el(
           "p",
           { class: "soft" },
-          "Does a model that understands the words better hear the emotion better? Points of one upstream are not independent of each other.",
+          "Do upstreams with fewer word errors recognise emotions better? Each point is an upstream with a head in one condition. Points of the same upstream are not independent of each other.",
         ),
         el("div", { class: "figures" }, ...figures),
       );
     },
   };
 
-  /** Give the cells that no row of the table beats, by time. Python computed which. */
-  nserbench.front = (found) =>
-    found
+  /** Return the cells on the Pareto front, which Python computed, by time. */
+  nserbench.front = (shown) =>
+    shown
       .filter((cell) => cell.front[choices.metric])
-      .sort((one, other) => one.measured.cost[0] - other.measured.cost[0]);
+      .sort((a, b) => a.measured.cost[0] - b.measured.cost[0]);
 
-  function costFigure(found) {
-    const best = nserbench.front(found);
+  function costFigure(shown) {
+    const best = nserbench.front(shown);
     const seconds = (cell) => Math.max(cell.measured.cost[0], 0.001);
     return nserbench.figure({
-      title: place(found[0]),
-      detail: `${best.length} of ${found.length} rows are beaten by none`,
-      names: new Set(found.map(upstream)).size + 1,
-      heads: ["row", "time", "trainable parameters", `${metric()}, %`, "beaten"],
-      lines: found.map((cell) => [
+      title: columnName(shown[0]),
+      detail: `${best.length} of ${shown.length} rows are on the Pareto front`,
+      names: new Set(shown.map(upstream)).size + 1,
+      heads: [
+        "row",
+        "time",
+        "trainable parameters",
+        `${metric()}, %`,
+        "on the Pareto front",
+      ],
+      lines: shown.map((cell) => [
         `${upstream(cell)} \u00d7 ${head(cell)}`,
         nserbench.seconds(cell.measured.cost[0]),
-        cell.measured.cost[1] === null ? "" : nserbench.many(cell.measured.cost[1]),
+        cell.measured.cost[1] === null
+          ? ""
+          : nserbench.largeCount(cell.measured.cost[1]),
         nserbench.percent(score(cell)[0]),
-        best.includes(cell) ? "no" : "yes",
+        best.includes(cell) ? "yes" : "no",
       ]),
       options: () => ({
         tooltip: {
           formatter: ({ data: { cell } }) =>
             cell
-              ? nserbench.hint(
+              ? nserbench.tooltip(
                   upstream(cell),
                   head(cell),
                   `${nserbench.seconds(cell.measured.cost[0])}, ${metric()} ${nserbench.percent(score(cell)[0])} %`,
                 )
               : "",
         },
-        xAxis: { type: "log", name: "seconds for features, tuning and training" },
+        xAxis: { type: "log", name: "time in seconds" },
         yAxis: { type: "value", name: `${metric()}, %`, scale: true },
         series: [
-          ...series(found, seconds),
+          ...series(shown, seconds),
           {
-            name: "beaten by none",
+            name: "Pareto front",
             type: "line",
             step: "end",
             symbol: "none",
@@ -158,20 +170,22 @@
     title: "Cost",
     filters: true,
     draw(main) {
-      const found = cells("cost");
-      if (!found.length) {
-        main.append(el("p", {}, "No cell here says what it cost."));
+      const shown = cellsWith("cost");
+      if (!shown.length) {
+        main.append(
+          el("p", {}, "No cell that matches the filters has a measured time."),
+        );
         return;
       }
-      const places = [...new Set(found.map((cell) => cell.column))];
-      const figures = places.map((column) =>
-        costFigure(found.filter((cell) => cell.column === column)),
+      const columns = [...new Set(shown.map((cell) => cell.column))];
+      const figures = columns.map((column) =>
+        costFigure(shown.filter((cell) => cell.column === column)),
       );
       main.append(
         el(
           "p",
           { class: "soft" },
-          "Seconds are those of the machine that ran the cell: for the features of all utterances, the training of all folds and, of an upstream that is tuned, its tuning. They compare within one machine. A row is beaten by any row of the table, shown or not, that is no worse in value and time and better in one of them; two digits of the time count.",
+          "Time to extract the features of all utterances, to fine-tune the upstream if that was done, and to train all folds. Compare only times of the same machine. A row is on the Pareto front if no other row of the table, shown or not, is at least as good in both score and time, and better in one of them. Times are compared to two digits.",
         ),
         el("div", { class: "figures" }, ...figures),
       );

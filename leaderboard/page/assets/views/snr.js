@@ -11,58 +11,62 @@
   const lineName = (line) =>
     [line.upstream, line.downstream, line.group].filter(Boolean).join(" \u00d7 ");
 
-  /** Keep the lines whose rows are marked, or the best of each upstream. */
-  function kept(lines) {
-    const marked = new Set(
+  /** Return the lines of ticked rows; if there are none, the best of each upstream. */
+  function chosen(lines) {
+    const ticked = new Set(
       [...choices.rows].map((row) => nserbench.index.rows[row].join("\n")),
     );
-    const own = lines.filter((line) => marked.has(`${line.upstream}\n${line.downstream}`));
-    if (own.length) return own.slice(0, 2 * MOST);
-    const worth = (line) => mean(line.scores[choices.metric]);
-    const first = new Map();
-    for (const line of [...lines].sort((one, other) => worth(other) - worth(one))) {
+    const tickedLines = lines.filter((line) =>
+      ticked.has(`${line.upstream}\n${line.downstream}`),
+    );
+    if (tickedLines.length) return tickedLines.slice(0, 2 * MOST);
+    const meanScore = (line) => mean(line.scores[choices.metric]);
+    const best = new Map();
+    for (const line of [...lines].sort((a, b) => meanScore(b) - meanScore(a))) {
       const key = `${line.upstream}\n${line.group}`;
-      if (!first.has(key)) first.set(key, line);
+      if (!best.has(key)) best.set(key, line);
     }
-    return [...first.values()].slice(0, MOST);
+    return [...best.values()].slice(0, MOST);
   }
 
-  /** Gather lines by what a figure shows. */
-  nserbench.linesByPlace = (lines) => {
-    const places = new Map();
+  /** Return the lines of each figure: of each corpus, condition and protocol. */
+  nserbench.linesByFigure = (lines) => {
+    const figures = new Map();
     for (const line of lines) {
       const key = [line.corpus, line.condition, line.protocol].join("\n");
-      places.set(key, [...(places.get(key) || []), line]);
+      figures.set(key, [...(figures.get(key) || []), line]);
     }
-    return [...places.values()];
+    return [...figures.values()];
   };
 
-  /** Make a figure of lines through scores. */
+  /** Return a figure of scores as lines. */
   nserbench.lineFigure = (all, title, detail, xName, inverse = false) => {
-    const lines = kept(all);
+    const lines = chosen(all);
     const metric = nserbench.index.metrics[choices.metric].title;
     const ticks = [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
     const width = ticks[ticks.length - 1] - ticks[0] || 1;
     const points = (line) =>
-      line.x.map((x, at) => [x, ...line.scores[choices.metric][at]]);
+      line.x.map((x, index) => [x, ...line.scores[choices.metric][index]]);
     const shown =
-      lines.length < all.length ? `; ${lines.length} of ${all.length} lines` : "";
-    const value = ([, one, low, high]) =>
-      `${nserbench.percent(one)} ${low === null ? "" : `(${nserbench.bounds(low, high)})`}`;
+      lines.length < all.length ? `; ${lines.length} of ${all.length} lines shown` : "";
+    const scoreText = ([, value, low, high]) =>
+      `${nserbench.percent(value)} ${low === null ? "" : `(${nserbench.bounds(low, high)})`}`;
     return nserbench.figure({
       title,
       detail: `${detail}${shown}`,
       names: lines.length,
       heads: ["", ...ticks.map(String)],
       lines: lines.map((line) => {
-        const at = new Map(points(line).map((point) => [point[0], value(point)]));
-        return [lineName(line), ...ticks.map((x) => at.get(x) || "")];
+        const texts = new Map(
+          points(line).map((point) => [point[0], scoreText(point)]),
+        );
+        return [lineName(line), ...ticks.map((x) => texts.get(x) || "")];
       }),
       options: () => ({
         tooltip: {
           trigger: "item",
           formatter: ({ seriesName, data }) =>
-            nserbench.hint(seriesName, `${xName} ${data.said}`),
+            nserbench.tooltip(seriesName, `${xName} ${data.text}`),
         },
         xAxis: {
           type: "value",
@@ -74,11 +78,11 @@
           axisTick: { customValues: ticks },
         },
         yAxis: { type: "value", name: `${metric}, %`, scale: true },
-        series: lines.flatMap((line, place) =>
-          nserbench.lineWithBounds(
+        series: lines.flatMap((line, number) =>
+          nserbench.lineWithIntervals(
             lineName(line),
             points(line),
-            place,
+            number,
             lines.length,
             width,
           ),
@@ -87,33 +91,33 @@
     });
   };
 
-  nserbench.lineHint = () =>
+  nserbench.lineNote = () =>
     el(
       "p",
       { class: "soft" },
-      `Drawn are the best of each upstream, at most ${MOST}, or the rows that you mark in the leaderboard. Whiskers are 95 % intervals.`,
+      `Shown: the best row of each upstream, ${MOST} at most, or the rows that you tick in the leaderboard. Vertical bars are 95 % intervals.`,
     );
 
   nserbench.views.snr = {
     title: "SNR curves",
     filters: true,
     draw(main) {
-      const passes = (line) =>
-        choices.named(line.upstream, line.downstream) &&
-        choices.columns().some((place) => {
-          const column = nserbench.index.columns[place];
+      const matches = (line) =>
+        choices.namesMatch(line.upstream, line.downstream) &&
+        choices.columns().some((index) => {
+          const column = nserbench.index.columns[index];
           return (
             column.corpus === line.corpus &&
             column.protocol === line.protocol &&
             column.condition.startsWith(`${line.condition}@`)
           );
         });
-      const found = nserbench.linesByPlace(nserbench.index.snr.filter(passes));
-      if (!found.length) {
-        main.append(el("p", {}, "No result here is in noise."));
+      const byFigure = nserbench.linesByFigure(nserbench.index.snr.filter(matches));
+      if (!byFigure.length) {
+        main.append(el("p", {}, "No result that matches the filters is in noise."));
         return;
       }
-      const figures = found.map((lines) => {
+      const figures = byFigure.map((lines) => {
         const { corpus, condition, protocol } = lines[0];
         return nserbench.lineFigure(
           lines,
@@ -122,7 +126,7 @@
           "SNR in dB",
         );
       });
-      main.append(nserbench.lineHint(), el("div", { class: "figures" }, ...figures));
+      main.append(nserbench.lineNote(), el("div", { class: "figures" }, ...figures));
     },
   };
 })();

@@ -1,4 +1,4 @@
-// The leaderboard itself.
+// The table of all scores.
 "use strict";
 
 (() => {
@@ -27,26 +27,26 @@
     return el("label", { class: "row-name" }, box, names);
   }
 
-  /** Give the best value of a column as a reader sees it. */
+  /** Return the best score of a column as it is printed. */
   function bestShown(column) {
     const { cells } = nserbench.index;
-    const found = cells.filter((cell) => cell.column === column && cell.scores);
-    if (!found.length) return null;
+    const scored = cells.filter((cell) => cell.column === column && cell.scores);
+    if (!scored.length) return null;
     return nserbench.percent(
-      Math.max(...found.map((cell) => cell.scores[choices.metric][0])),
+      Math.max(...scored.map((cell) => cell.scores[choices.metric][0])),
     );
   }
 
   function difference(cell) {
-    const found = cell.differences && cell.differences[choices.metric];
-    if (!found) return null;
-    const [value, low, high, p] = found;
+    const change = cell.differences?.[choices.metric];
+    if (!change) return null;
+    const [value, low, high, p] = change;
     const { points } = nserbench;
     const text = `${points(value)} [${points(low)}, ${points(high)}], p ${p < 0.001 ? "< 0.001" : p.toFixed(3)}`;
     return el("span", { class: "difference" }, text);
   }
 
-  function cellOf(row, column, best) {
+  function scoreLink(row, column, best) {
     const cell = choices.cell(row, column);
     if (!cell) return el("span");
     const link = el("a", { href: `#cell=${cell.id}` });
@@ -55,12 +55,16 @@
       const few = cell.units < nserbench.index.few_units;
       const isBest = nserbench.percent(score[0]) === best;
       link.append(nserbench.score(score, { best: isBest, few, flags: cell.flags }));
-      const against = difference(cell);
-      if (against) link.append(against);
+      const change = difference(cell);
+      if (change) link.append(change);
     } else {
       const text = cell.status === "not applicable" ? "n/a" : cell.status;
       link.append(
-        el("span", { class: "value missing", title: "open to see why" }, text),
+        el(
+          "span",
+          { class: "value missing", title: "click to see why there is no score" },
+          text,
+        ),
       );
     }
     return link;
@@ -69,13 +73,9 @@
   function columnTitle(column) {
     const { head, pooled, chance } = nserbench.index.columns[column];
     const [corpus, condition, ...more] = head;
-    const guessing = chance[choices.metric];
+    const chanceLevel = chance[choices.metric];
     const lines = more.map((text) =>
-      el(
-        "span",
-        { class: text.startsWith("chosen") ? "flattering" : "protocol" },
-        text,
-      ),
+      el("span", { class: text.startsWith("chosen") ? "warning" : "protocol" }, text),
     );
     return el(
       "button",
@@ -83,13 +83,13 @@
       el("span", {}, corpus),
       el("span", {}, pooled ? `${condition}\u2021` : condition),
       ...lines,
-      guessing === null
+      chanceLevel === null
         ? null
-        : el("span", { class: "chance" }, `chance ${nserbench.percent(guessing)}`),
+        : el("span", { class: "chance" }, `chance ${nserbench.percent(chanceLevel)}`),
     );
   }
 
-  function columns(places) {
+  function tableColumns(columns) {
     const narrow = innerWidth < 600;
     const name = {
       title: "upstream and head",
@@ -104,13 +104,13 @@
     };
     return [
       name,
-      ...places.map((column) => {
+      ...columns.map((column) => {
         const best = bestShown(column);
         return {
           title: String(column),
           titleFormatter: () => columnTitle(column),
           field: `c${column}`,
-          formatter: (cell) => cellOf(cell.getData().row, column, best),
+          formatter: (cell) => scoreLink(cell.getData().row, column, best),
           minWidth: 140,
           maxWidth: 220,
           sorter: "number",
@@ -122,10 +122,10 @@
     ];
   }
 
-  function records(places) {
-    return choices.rowPlaces().map((row) => {
+  function records(columns) {
+    return choices.rowIndices().map((row) => {
       const record = { row, name: nserbench.index.rows[row].join(" ") };
-      for (const column of places) {
+      for (const column of columns) {
         const scores = choices.cell(row, column)?.scores;
         record[`c${column}`] = scores ? scores[choices.metric][0] : null;
       }
@@ -151,8 +151,8 @@
       "span",
       { class: "soft" },
       count
-        ? "Mark one row more to compare."
-        : "Mark rows to compare them; open a number to see its cell.",
+        ? "Tick one more row to compare them."
+        : "Tick rows to compare them. Click a score to see its details.",
     );
     actions.replaceChildren(
       ...(count > 1 ? [link] : [hint]),
@@ -166,41 +166,43 @@
     return el(
       "p",
       { class: "soft" },
-      `${title}: ${meaning}, mean of folds (\u2021: all folds together, since one lacks a class), in percent, with its 95 % interval; the line runs from 0 to 100. Best of a column in bold; `,
+      `${title}: ${meaning} in percent, mean over folds, with its 95 % interval; the bar runs from 0 to 100. Bold: the best score of a column. `,
       el("span", { class: "tied" }),
-      ` not significantly below it; \u2020 an interval from fewer than ${few} independent units, so a rough one; chance: guessing, every class equally often; ! a head that is suspect, open the cell to see why.`,
+      `: not significantly below the best. \u2021: all folds scored together, since a fold lacks a class. \u2020: fewer than ${few} independent units (such as speakers), so the interval is rough. !: a suspect head; click the score to see why. Chance: the score of guessing every class equally often.`,
     );
   }
 
   let sorted = null;
 
-  /** Give the reader's order, or the best of the first column first. */
-  function order(places) {
+  /** Return the reader's order, or the best scores of the first column first. */
+  function order(columns) {
     const kept = (sorted || []).filter(
-      ({ column }) => column === "name" || places.includes(Number(column.slice(1))),
+      ({ column }) => column === "name" || columns.includes(Number(column.slice(1))),
     );
-    return sorted || !places.length ? kept : [{ column: `c${places[0]}`, dir: "desc" }];
+    return sorted || !columns.length
+      ? kept
+      : [{ column: `c${columns[0]}`, dir: "desc" }];
   }
 
   nserbench.views.table = {
     title: "Leaderboard",
     filters: true,
     draw(main) {
-      const places = choices.columns();
+      const columns = choices.columns();
       const holder = el("div", { id: "leaderboard" });
       actions = el("div", { class: "actions", "aria-live": "polite" });
       showActions();
       main.append(actions, holder, legend());
-      const data = records(places);
+      const data = records(columns);
       const table = new Tabulator(holder, {
         data,
-        columns: columns(places),
+        columns: tableColumns(columns),
         layout: "fitColumns",
         renderVertical: "basic",
         pagination: data.length > PAGE,
         paginationSize: PAGE,
-        placeholder: "No row passes the filters.",
-        initialSort: order(places),
+        placeholder: "No row matches the filters.",
+        initialSort: order(columns),
         rowFormatter: (row) =>
           row
             .getElement()
