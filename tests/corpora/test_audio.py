@@ -188,7 +188,7 @@ def test_the_message_is_one_line_and_says_what_to_do(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{tmp_path}/a.wav cannot be read (No such file or directory); "
-        "replace it, or leave its utterance out with exclude=FILE"
+        "replace the file, or exclude the utterance with exclude=FILE"
     )
 
 

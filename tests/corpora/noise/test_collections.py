@@ -141,14 +141,14 @@ def test_an_unset_folder_is_answered_with_the_way_to_get_it(name: str) -> None:
 
 
 def test_a_musan_folder_at_another_level_is_recognised(musan: Path) -> None:
-    right = f"it is at another level: set NSERBENCH_MUSAN to {musan}"
+    right = f"it is in another folder: set NSERBENCH_MUSAN to {musan}"
 
     for wrong in (musan.parent, musan / "noise", musan / "noise/free-sound"):
         assert missing("musan/noise", musan=wrong).endswith(right)
 
 
 def test_an_esc50_folder_at_another_level_is_recognised(esc50: Path) -> None:
-    right = f"it is at another level: set NSERBENCH_ESC50 to {esc50}"
+    right = f"it is in another folder: set NSERBENCH_ESC50 to {esc50}"
 
     for wrong in (esc50.parent, esc50 / "audio", esc50 / "meta"):
         assert missing("esc50/animals", esc50=wrong).endswith(right)

@@ -64,7 +64,7 @@ def test_brackets_in_the_name_of_a_folder_are_no_pattern(
 def test_nothing_to_open_is_said(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(CorpusMissing, match=r"'din' is to be read from .*empty, where"):
+    with pytest.raises(CorpusMissing, match=r"'din' is set to .*empty, which has"):
         open_noise("din", tmp_path / "empty")
     assert audio_files(tmp_path / "gone" / "*.wav") == []
 
@@ -279,7 +279,7 @@ def test_a_set_that_is_silent_for_an_utterance_is_refused(
         opened(tmp_path / "still").part("u1", SAMPLES, seed=0)
 
     assert str(caught.value) == (
-        "no file of noise 'din' sounds long enough for u1, "
+        "all files of noise 'din' are too silent for u1, "
         f"which lasts 0.188 s; add files to {tmp_path}/still"
     )
 

@@ -252,7 +252,7 @@ def test_a_gap_in_the_noise_is_named_with_its_seconds() -> None:
 
     assert str(caught.value) == (
         "gappy.wav is silent for 0.100 s from 1.050 s on; "
-        "give noise 'gappy' a file without gaps"
+        "use a file without gaps for noise 'gappy'"
     )
 
 
@@ -262,7 +262,7 @@ def test_unusable_noise_file_is_named(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{tmp_path}/park.wav cannot be read (No such file or directory); "
-        "give noise 'park' another file"
+        "use another file for noise 'park'"
     )
 
 

@@ -242,7 +242,9 @@ def test_the_folder_above_is_the_corpus_too(own: Path) -> None:
 def test_the_folder_of_one_speaker_is_recognised(own: Path) -> None:
     said = missing(own / "wangzhe")
 
-    assert said.endswith(f"it is one itself: set NSERBENCH_CASIA to {own}")
+    assert said.endswith(
+        f"it is a speaker's folder itself: set NSERBENCH_CASIA to {own}"
+    )
 
 
 def test_any_other_folder_is_answered_with_the_way_to_get_the_corpus(

@@ -137,7 +137,7 @@ def test_a_dialogue_that_is_neither_improvised_nor_scripted_is_refused(
     for number in range(2, 6):
         write_iemocap(tmp_path, {f"Ses0{number}F_impro01_F000": "neu"})
 
-    with pytest.raises(BadCorpus, match=r"Ses01F_other01.txt: its name tells neither"):
+    with pytest.raises(BadCorpus, match=r"Ses01F_other01.txt: its name does not say"):
         read(release)
 
 
@@ -295,7 +295,7 @@ def test_a_line_that_is_not_utf_8_is_refused_by_its_number(
     with (small / name).open("ab") as file:
         file.write(b"caf\xe9\n")
 
-    assert refusal(small) == f"{small / name}, line {lines + 1}: not UTF-8"
+    assert refusal(small).startswith(f"{small / name}, line {lines + 1}: not UTF-8\n")
 
 
 def test_a_label_file_that_cannot_be_read_is_named(small: Path) -> None:
@@ -353,7 +353,7 @@ def test_a_release_without_a_session_is_refused(small: Path) -> None:
     shutil.rmtree(small / "Session4")
 
     assert refusal(small).startswith(
-        f"IEMOCAP is not whole: there is no {small}/Session4/dialog/EmoEvaluation\n"
+        f"IEMOCAP is incomplete: there is no {small}/Session4/dialog/EmoEvaluation\n"
     )
 
 
@@ -364,7 +364,8 @@ def missing(folder: Path | None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "reason"), [("..", "a level deeper"), ("Session2", "one session")]
+    ("wrong", "reason"),
+    [("..", "one level deeper"), ("Session2", "the folder of one session")],
 )
 def test_a_wrong_level_is_recognised(small: Path, wrong: str, reason: str) -> None:
     said = missing(Path(os.path.normpath(small / wrong)))

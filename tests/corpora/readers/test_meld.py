@@ -382,7 +382,7 @@ def test_an_unset_folder_is_answered_with_the_way_to_get_it() -> None:
         (f"9,,Ross,joy,positive,7,0,{TIMES}", "'Utterance' is empty"),
         (f"9,Oh, you,Ross,joy,positive,7,0,{TIMES}", "12 cells under 11 columns"),
         (f'9,"Hm.,Ross,joy,positive,7,0,{TIMES}', "',' expected after '\"'"),
-        ("9,Hm.\udc92,Ross", "not UTF-8; get it anew"),
+        ("9,Hm.\udc92,Ross", "not UTF-8\n  save the file as"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_place(

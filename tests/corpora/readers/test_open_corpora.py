@@ -142,7 +142,7 @@ def test_the_folder_above_is_answered_with_the_right_one(
     folder = plant(tmp_path / "above/corpus", [next(TREES[name]())])
 
     assert missing(name, tmp_path / "above").endswith(
-        f"it is in {folder}: set {variable(name)} to that"
+        f"they are in {folder}: set {variable(name)} to that folder"
     )
 
 
@@ -154,7 +154,7 @@ def test_the_folder_below_is_answered_with_the_right_one(
     folder = plant(tmp_path, [file])
 
     assert missing(name, (folder / file).parent).endswith(
-        f"it is in {folder}: set {variable(name)} to that"
+        f"they are in {folder}: set {variable(name)} to that folder"
     )
 
 
@@ -194,6 +194,6 @@ def test_a_relative_folder_is_read_too(
 
     said = missing("savee", Path())
 
-    assert f"it is in {trees['savee'] / 'AudioData'}" in said
+    assert f"they are in {trees['savee'] / 'AudioData'}" in said
     monkeypatch.chdir(trees["savee"])
     assert len(read("savee", Path()).utterances) == 300

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from nserbench.corpora.noise.mixing import mix
-from nserbench.corpora.tools.wada_snr import LEVELS, curve, wada_snr
+from nserbench.corpora.tools.wada_snr import SNRS, curve, wada_snr
 
 # Of Kim and Stern's own table, which they simulated, at -20, -10, ... 60 dB.
 PUBLISHED = {
@@ -32,7 +32,7 @@ def gamma_speech(samples: int) -> np.ndarray:
 
 
 def test_the_curve_is_the_published_one_and_rises() -> None:
-    found = dict(zip(LEVELS.tolist(), curve().tolist(), strict=True))
+    found = dict(zip(SNRS.tolist(), curve().tolist(), strict=True))
 
     for level, value in PUBLISHED.items():
         assert found[level] == pytest.approx(value, abs=0.005)
