@@ -217,7 +217,8 @@ def test_what_is_no_edition_is_refused_with_its_counts(
     line = ", ".join(f"{label} {number}" for label, number in counts)
     assert f"  {speaker}: {line}" in said[1:5]
     assert said[5] == (
-        "  in an edition all are 50 (1200), or all 300 (7200), or all 400 (9600)"
+        "  in an edition, all these counts are 50 (1200), or all 300 (7200), "
+        "or all 400 (9600)"
     )
 
 
