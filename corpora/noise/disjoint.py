@@ -30,9 +30,9 @@ class NoiseByFold(Noise):
     parts: Mapping[str, WholeNoise]
     folds: Mapping[str, str]
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
-        """Return a segment of the noise of the utterance's fold; see `Noise.part`."""
-        return self._of(utterance_id).part(utterance_id, samples, seed)
+    def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
+        """Return a segment of the noise of the fold; see `Noise.segment_for`."""
+        return self._of(utterance_id).segment_for(utterance_id, samples, seed)
 
     def key(self, utterance_id: str, samples: int, seed: int) -> int | str:
         """Return what determines that segment; see `Noise.key`."""

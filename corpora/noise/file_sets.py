@@ -17,10 +17,10 @@ from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
 from nserbench.corpora.noise.mixing import (
     NoiseSegment,
     WholeNoise,
-    drawn,
+    count_offsets,
     looped,
-    places,
     read_noise,
+    stable_hash,
 )
 from nserbench.errors import BadAudio, BadSpec, CorpusMissing
 
@@ -55,10 +55,10 @@ class NoiseSet(WholeNoise):
     digest: str
     _keys: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
-        """Choose a file, then a segment of it; see `Noise.part`.
+    def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
+        """Choose a file, then a segment of it; see `Noise.segment_for`.
 
-        Ours, since the paper has no such noise. `drawn` of utterance, noise and seed
+        Ours, as the paper has no such noise. `stable_hash` of utterance, noise and seed
         modulo the number of files is the index of the file. With the file's name before
         the seed, it gives the offset as in `Recording.offset`. If too few samples of
         the segment are not zero (`SOUNDING`), the next file is taken.
@@ -66,9 +66,9 @@ class NoiseSet(WholeNoise):
         Raises:
             BadAudio: if a chosen file cannot be used, or all segments are silent.
         """
-        first = drawn(utterance_id, self.name, seed) % len(self.files)
+        first = stable_hash(utterance_id, self.name, seed) % len(self.files)
         for file in (*self.files[first:], *self.files[:first]):
-            number = drawn(utterance_id, self.name, file, seed)
+            number = stable_hash(utterance_id, self.name, file, seed)
             if (segment := self._cut(file, number, samples)) is not None:
                 return segment
         raise BadAudio(
@@ -80,7 +80,7 @@ class NoiseSet(WholeNoise):
         """Return the digest of the segment; see `Noise.key`."""
         request = utterance_id, samples, seed
         if request not in self._keys:
-            self._keys[request] = audio_digest(self.part(*request).wave)
+            self._keys[request] = audio_digest(self.segment_for(*request).wave)
         return self._keys[request]
 
     def cut(self, number: int) -> Sequence[NoiseSet]:
@@ -111,7 +111,7 @@ class NoiseSet(WholeNoise):
         path = self.folder / file
         remedy = f"noise {self.name!r} needs it: replace the file, or remove it"
         length = _length(path, remedy)
-        offset = number % places(length, samples)
+        offset = number % count_offsets(length, samples)
         start, end = 0.0, length / SAMPLE_RATE
         if is_looped := length < samples:
             _warn_of_loop(self.name, self.folder)

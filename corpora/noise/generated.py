@@ -14,7 +14,7 @@ from scipy.fft import irfft, rfft, rfftfreq
 from nserbench.corpora.base import NoiseCard
 from nserbench.corpora.demo.noises import human
 from nserbench.corpora.demo.synthesis import RATE, Floats, at_level
-from nserbench.corpora.noise.mixing import drawn
+from nserbench.corpora.noise.mixing import stable_hash
 from nserbench.settings import Settings
 
 VERSION = 1
@@ -74,7 +74,7 @@ def load(card: NoiseCard, settings: Settings) -> Path:
     file = folder / f"{card.name}.wav"
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        wave = NOISES[card.name](np.random.default_rng(drawn(card.name)))
+        wave = NOISES[card.name](np.random.default_rng(stable_hash(card.name)))
         with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as temporary:
             written = Path(temporary) / file.name
             soundfile.write(written, wave, RATE, subtype="PCM_16")

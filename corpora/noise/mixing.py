@@ -53,7 +53,7 @@ class Noise(ABC):
     digest: str
 
     @abstractmethod
-    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
+    def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Return the noise segment of an utterance.
 
         Args:
@@ -126,8 +126,8 @@ class Recording(WholeNoise):
     digest: str
     start: int = 0
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
-        """Return the noise segment of an utterance; see `Noise.part`."""
+    def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
+        """Return the noise segment of an utterance; see `Noise.segment_for`."""
         offset = self.offset(utterance_id, samples, seed)
         return NoiseSegment(
             self.path, self.start + offset, self.segment(offset, samples)
@@ -173,8 +173,8 @@ class Recording(WholeNoise):
         segment is the same at every SNR, and whatever the order or the process. A noise
         shorter than the clip is looped and may start at any sample.
         """
-        number = drawn(utterance_id, self.name, seed)
-        return number % places(len(self.wave), samples)
+        number = stable_hash(utterance_id, self.name, seed)
+        return number % count_offsets(len(self.wave), samples)
 
     def segment(self, offset: int, samples: int) -> NDArray[np.float32]:
         """Cut out a segment, ``(samples,)``, and loop the recording at its end.
@@ -223,13 +223,13 @@ def read_noise(name: str, path: Path) -> Recording:
     return Recording(name, path, wave, audio_digest(wave))
 
 
-def drawn(*key: str | int) -> int:
+def stable_hash(*key: str | int) -> int:
     """Return an integer in ``[0, 2 ** 64)`` that depends on the key only."""
     text = json.dumps(key).encode("ascii")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
-def places(length: int, samples: int) -> int:
+def count_offsets(length: int, samples: int) -> int:
     """Return how many offsets a segment can have in a noise, by both lengths."""
     return length - samples + 1 if length >= samples else length
 
@@ -263,7 +263,7 @@ def add_noise(
         ValueError: if the speech is silent.
         BadAudio: if the noise segment is silent, or cannot be read.
     """
-    segment = noise.part(utterance_id, len(speech), seed)
+    segment = noise.segment_for(utterance_id, len(speech), seed)
     wave, gain = mix(speech, segment.wave, snr)
     measured = measured_snr(speech, wave.astype(np.float64) - speech)
     return NoisyWave(wave, segment.path, segment.offset, gain, measured)

@@ -269,7 +269,7 @@ def test_only_features_that_hear_a_changed_file_are_made_again(
     noise = before.extraction.noise
     assert noise is not None
     hear = {
-        clip.utterance.id: noise.part(clip.utterance.id, clip.samples, 0).path
+        clip.utterance.id: noise.segment_for(clip.utterance.id, clip.samples, 0).path
         for clip in before.clips
     }
     seconds = soundfile.info(changed).duration

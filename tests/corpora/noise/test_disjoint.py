@@ -39,7 +39,7 @@ def heard(noise: NoiseByFold, samples: int) -> dict[str, set[tuple[str, int]]]:
     """Give the file and place of every sample that each fold hears."""
     found: dict[str, set[tuple[str, int]]] = {fold: set() for fold in noise.parts}
     for name, fold in FOLDS.items():
-        part = noise.part(name, samples, seed=0)
+        part = noise.segment_for(name, samples, seed=0)
         whole = read_audio(part.path)
         # Where the samples are in the file, found by their values.
         places = {value: place for place, value in enumerate(whole.tolist())}
@@ -70,7 +70,7 @@ def test_a_part_says_where_it_is_in_its_file(recording: WholeNoise) -> None:
     whole = read_audio(recording.paths[0])
 
     for name, fold in FOLDS.items():
-        part = noise.part(name, 400, seed=0)
+        part = noise.segment_for(name, 400, seed=0)
 
         assert int(fold) * 10_001 // 3 <= part.offset < (int(fold) + 1) * 10_001 // 3
         np.testing.assert_array_equal(part.wave, whole[part.offset : part.offset + 400])
@@ -134,4 +134,4 @@ def test_a_silent_stretch_is_named_by_its_place_in_the_file(
     noise = by_fold(read_noise("din", write_audio("din.wav", wave)), FOLDS)
 
     with pytest.raises(BadAudio, match=r"is silent for 0.025 s from 2\.\d{3} s on"):
-        noise.part("u2", 400, seed=0)
+        noise.segment_for("u2", 400, seed=0)

@@ -174,7 +174,7 @@ def test_another_process_gives_the_same_mix(write_audio: WriteAudio) -> None:
 
 
 def test_offset_is_what_the_documented_hash_gives() -> None:
-    # By `printf '["u1", "park", 0]' | b2sum -l 64`, modulo 7001 places.
+    # By `printf '["u1", "park", 0]' | b2sum -l 64`, modulo 7001 offsets.
     assert made_noise().offset("u1", 1000, seed=0) == 1162
 
 
