@@ -64,7 +64,7 @@ def test_nothing_above_8_khz_folds_back(write_audio: WriteAudio) -> None:
     assert 10 * np.log10(power.max()) < -120
 
 
-def test_a_part_equals_that_part_of_the_whole(write_audio: WriteAudio) -> None:
+def test_a_part_equals_that_part_of_the_whole_file(write_audio: WriteAudio) -> None:
     path = write_audio("a.flac", noise(16_000))
 
     part = read_audio(path, start=0.25, end=0.75)

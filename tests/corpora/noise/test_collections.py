@@ -261,7 +261,7 @@ def job(notes: Path, tmp_path: Path) -> Callable[[Path], Job]:
     return make
 
 
-def test_only_features_that_hear_a_changed_file_are_made_again(
+def test_only_features_with_a_changed_noise_file_are_extracted_again(
     job: Callable[[Path], Job], musan: Path
 ) -> None:
     changed = musan / "noise/free-sound/noise-free-sound-0000.wav"

@@ -61,7 +61,7 @@ def test_brackets_in_the_name_of_a_folder_are_no_pattern(
     assert list(opened(odd / "[ab].wav").files) == ["a.wav"]
 
 
-def test_nothing_to_open_is_said(folder: Path, tmp_path: Path) -> None:
+def test_a_path_without_audio_files_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(CorpusMissing, match=r"'din' is set to .*empty, which has"):
@@ -81,7 +81,7 @@ def test_file_and_place_are_what_the_documented_hash_gives(folder: Path) -> None
     assert part.offset == 0x1593BFEB7FCDB7DE % 5501 == 892
 
 
-def test_a_part_is_that_stretch_of_its_file(folder: Path) -> None:
+def test_a_segment_equals_that_part_of_its_file(folder: Path) -> None:
     noise = opened(folder)
 
     for number in range(20):
@@ -176,7 +176,7 @@ def test_the_key_is_the_digest_of_the_part_and_is_found_once(folder: Path) -> No
     assert noise.key("u1", SAMPLES, 0) == key
 
 
-def test_other_samples_of_the_same_size_give_another_key_where_they_are_heard(
+def test_other_samples_of_the_same_size_change_the_keys_of_their_segments(
     folder: Path, write_audio: WriteAudio
 ) -> None:
     before = opened(folder)

@@ -104,7 +104,7 @@ def test_a_file_says_speaker_emotion_and_sentence(small: Path) -> None:
     assert (utterance.speaker, utterance.fold) == ("zhaozuoxiang", "zhaozuoxiang")
 
 
-def test_sentences_of_one_emotion_are_told_from_those_of_all(large: Path) -> None:
+def test_non_parallel_sentences_have_ids_of_their_own(large: Path) -> None:
     ids = {one.path: one.id for one in read(large).utterances}
 
     assert ids[large / "相同文本300/wangzhe/neutral/201.wav"] == "wangzhe-neutral-201"

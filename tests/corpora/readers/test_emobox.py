@@ -240,7 +240,9 @@ def test_audio_may_lie_elsewhere(folded: Path, tmp_path: Path) -> None:
     assert "set NSERBENCH_EMOBOX_AUDIO to the folder" in refusal(folded)
 
 
-def test_folds_that_share_speakers_are_refused_with_the_ways_out(mixed: Path) -> None:
+def test_folds_that_share_speakers_are_refused_with_the_alternatives(
+    mixed: Path,
+) -> None:
     said = refusal(mixed)
 
     assert said.startswith(
@@ -277,7 +279,7 @@ def test_cross_validation_may_not_share_speakers(folded: Path) -> None:
     assert "3 speakers in both training and test sets" in refusal(folded)
 
 
-def test_speakers_can_be_left_out_instead(mixed: Path) -> None:
+def test_folds_can_be_split_by_speaker_instead(mixed: Path) -> None:
     corpus = read(mixed, "emobox:toy,folds=speakers")
 
     assert corpus.folds == ("X", "Y", "Z")
@@ -449,7 +451,9 @@ def test_another_folder_is_answered_with_the_way_to_get_emobox(tmp_path: Path) -
         read(None)
 
 
-def test_published_list_of_casia_is_read_whole(tmp_path: Path, test_data: Path) -> None:
+def test_published_list_of_casia_is_read_completely(
+    tmp_path: Path, test_data: Path
+) -> None:
     folds: dict[str, list[Entry]] = defaultdict(list)
     for row in listed(test_data, "casia"):
         folds[row["wav"].split("/")[-3]].append(row | {"channel": int(row["channel"])})

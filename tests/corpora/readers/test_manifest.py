@@ -98,7 +98,7 @@ def test_ways_to_write_the_same_file(tmp_path: Path, text: str) -> None:
     assert read(written(tmp_path, text)) == plain
 
 
-def test_parts_of_one_file_are_told_apart_by_their_times(tmp_path: Path) -> None:
+def test_parts_of_one_file_have_ids_with_their_times(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         f"{HEADER},start,end\na.wav,x,s,0,1.50\na.wav,x,s,1.5,\na.wav,x,s,,2\n",
@@ -148,13 +148,13 @@ def listed(speakers: int) -> str:
     return "\n".join([HEADER, *lines])
 
 
-def test_up_to_ten_speakers_are_left_out_one_by_one(tmp_path: Path) -> None:
+def test_up_to_ten_speakers_are_a_fold_each(tmp_path: Path) -> None:
     utterances = read(written(tmp_path, listed(10))).utterances
 
     assert all(utterance.fold == utterance.speaker for utterance in utterances)
 
 
-def test_more_speakers_are_dealt_into_five_even_folds(tmp_path: Path) -> None:
+def test_more_speakers_are_assigned_to_five_folds_of_equal_size(tmp_path: Path) -> None:
     utterances = read(written(tmp_path, listed(12))).utterances
 
     homes = {(utterance.speaker, utterance.fold) for utterance in utterances}
@@ -172,7 +172,7 @@ def test_folds_do_not_depend_on_the_order_of_lines(tmp_path: Path) -> None:
     assert list(forward.utterances) == list(backward.utterances)
 
 
-def test_the_largest_speaker_is_dealt_first() -> None:
+def test_the_speaker_with_most_utterances_is_assigned_first() -> None:
     speakers = {f"s{number:02}": 1 for number in range(10)} | {"large": 6}
 
     folds = deal(speakers)

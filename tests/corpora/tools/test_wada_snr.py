@@ -40,14 +40,14 @@ def test_the_curve_is_the_published_one_and_rises() -> None:
 
 
 @pytest.mark.parametrize("level", [-5, 0, 5, 10, 20, 30, 40])
-def test_mixtures_as_the_paper_assumes_are_told_to_1_db(level: float) -> None:
+def test_mixtures_as_the_paper_assumes_are_estimated_to_1_db(level: float) -> None:
     mixture, _ = mix(gamma_speech(80_000), gaussian(80_000, 1), level)
 
     assert wada_snr(0.1 * mixture + 0.3) == pytest.approx(level, abs=1.0)
 
 
 @pytest.mark.parametrize("level", [-5, 0, 5, 10])
-def test_real_speech_in_white_noise_is_told_to_1_db_in_the_median(
+def test_real_speech_in_white_noise_is_estimated_to_1_db_in_the_median(
     test_data: Path, level: float
 ) -> None:
     files = sorted((test_data / "corpus/emodb").rglob("*.flac"))[::16]
