@@ -1,1 +1,1 @@
-"""Labelled speech, and the noise that is laid under it."""
+"""Labelled speech, and the noise that is mixed with it."""

@@ -1,4 +1,4 @@
-"""What every corpus is: utterances, classes and folds."""
+"""Corpora of utterances with classes and folds; cards of corpora and noises."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Utterance:
     """One labelled clip.
 
     Attributes:
-        id: Unique in the corpus, and the same wherever the files lie.
-        path: The audio file.
-        label: One of the corpus's classes.
-        speaker: Who speaks.
-        fold: The part of the corpus that it is tested with.
+        id: Unique in the corpus, and independent of where the files are stored.
+        path: Path of the audio file.
+        label: Emotion; one of the corpus's classes.
+        speaker: Name of the speaker.
+        fold: Name of the fold whose test set has the utterance.
         start: Seconds into the file; its beginning if None.
         end: Seconds into the file; its end if None.
-        text: What is said.
+        text: Transcript.
         language: ISO 639-1, such as ``"de"``.
-        unit: What it shares with the utterances that it is not independent of, such as
-            its dialogue, where that is not the speaker.
-        channel: Which channel of the file to read, ``"centre"``, or ``"downmix"`` for
-            the mean of all; the mean if None.
+        unit: Name of the unit of independence, such as a dialogue; None if that is the
+            speaker.
+        channel: Channel of the file to read: ``"centre"``, or ``"downmix"`` or None for
+            the mean of all channels.
     """
 
     id: str
@@ -48,30 +48,30 @@ class Utterance:
 
     @property
     def independent(self) -> str:
-        """The unit of independence: utterances of two are independent of each other."""
+        """Unit of independence: utterances of different units are independent."""
         return self.speaker if self.unit is None else self.unit
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances that agree with each other.
+    """A data set of emotional speech.
 
     Attributes:
         classes: The labels, in the order of logits and tables.
-        utterances: At least one for each fold.
-        tested: The folds that are tested in turn, each against all others; empty for
-            all of them (cross-validation).
-        noises: Audio files, folders or patterns of noises that belong to this corpus,
-            by name. They win over noises of the same name from elsewhere.
-        unit: What the unit of independence is called.
-        dev: The fold that selects where something is selected, if the corpus has one.
-        left_out: Why an utterance that the corpus lists does not take part, by id.
-        edition: Which of several published editions was found; empty if there is one.
-        remark: What a reader of its numbers should know; empty if there is nothing.
+        utterances: The utterances, at least one.
+        tested: The folds that are test sets in turn, with all other folds as the
+            training set; empty for all folds (cross-validation).
+        noises: Audio files, folders or patterns of the corpus's own noises, by name.
+            They are used before noises of the same name from elsewhere.
+        unit: Kind of the unit of independence, such as ``"speaker"``.
+        dev: Name of the fold that is the development set, if the corpus has one.
+        left_out: Reason why a listed utterance is excluded, by its id.
+        edition: Name of the edition, if several are published; else empty.
+        remark: What a reader of the results should know; empty if there is nothing.
 
     Raises:
-        BadCorpus: if there are no utterances, two have one id, a label is not a
-            class, or a tested fold has none.
+        BadCorpus: if there are no utterances, two have the same id, a label is not a
+            class, or a tested fold has no utterances.
     """
 
     classes: tuple[str, ...]
@@ -88,10 +88,10 @@ class Corpus:
         if not self.utterances:
             raise BadCorpus("the corpus has no utterances")
         counts = Counter(utterance.id for utterance in self.utterances)
-        if twice := [name for name, count in counts.items() if count > 1]:
+        if repeated := [name for name, count in counts.items() if count > 1]:
             raise BadCorpus(
-                f"{len(twice)} utterance ids stand more than once, "
-                f"such as {twice[0]!r}: ids must be unique"
+                f"{len(repeated)} utterance ids are there more than once, "
+                f"such as {repeated[0]!r}: ids must be unique"
             )
         for utterance in self.utterances:
             if utterance.label not in self.classes:
@@ -107,28 +107,28 @@ class Corpus:
 
     @property
     def folds(self) -> tuple[str, ...]:
-        """The folds, in natural order of their names."""
+        """Names of the folds, sorted."""
         return tuple(sorted({utterance.fold for utterance in self.utterances}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusCard(Card):
-    """What is known of a corpus before it is read.
+    """Description of a corpus: what is known before it is read.
 
     ``load`` names a function ``(options, settings) -> Corpus``.
 
     Attributes:
-        protocol: The protocol to use where none is asked for.
-        obtain: How to get the data, for the message when it is missing.
-        expects: ``"package.module:function"`` that takes the options and gives the
-            published counts of each edition, as `Expected`; None where there are none.
+        protocol: Name of the protocol that is used unless another is asked for.
+        obtain: How to get the data, for the message if it is missing.
+        expects: ``"package.module:function"`` that takes the options and returns the
+            `PublishedCounts` of each edition; None if no counts are published.
     """
 
     kind: ClassVar[str] = "corpus"
     common: ClassVar[Mapping[str, Option]] = MappingProxyType(
         {
             "exclude": Option(
-                help="file with one utterance id a line to leave out",
+                help="file with the ids of utterances to exclude, one per line",
                 parse=Path,
                 label=path_label,
             )
@@ -140,66 +140,65 @@ class CorpusCard(Card):
     expects: str | None = None
 
     def read(self, options: Options, settings: Settings) -> Corpus:
-        """Read the corpus, its utterances in the order of their ids.
+        """Read the corpus, with its utterances sorted by id.
 
-        Batches, held-out parts and limits are drawn from places in that order. In the
-        order of a list's lines, or of a folder's files, the same corpus would give
-        other numbers on another machine.
+        Batches, held-out sets and limits depend on the order of utterances. In the
+        order of a list or folder, the same corpus could give different results on
+        different machines.
 
         Raises:
             CorpusMissing: if its files are not on this machine.
-            BadCorpus: if they contradict themselves.
+            BadCorpus: if its files contradict each other.
         """
         corpus: Corpus = self.resolve(self.load)(options, settings)
-        ordered = sorted(corpus.utterances, key=lambda one: one.id)
+        ordered = sorted(corpus.utterances, key=lambda utterance: utterance.id)
         return replace(corpus, utterances=ordered, unit=_unit(corpus))
 
 
 def _unit(corpus: Corpus) -> str:
-    """Return what a corpus calls its unit; not a speaker where it is none.
+    """Return the kind of a corpus's unit of independence.
 
-    A reader may give utterances units of their own and not say what they are.
+    A reader may set the units of utterances and leave `Corpus.unit` at ``"speaker"``.
     """
-    ones = corpus.utterances
-    units = {one.independent for one in ones}
-    speakers = {one.speaker for one in ones}
-    pairs = {(one.independent, one.speaker) for one in ones}
+    units = {utterance.independent for utterance in corpus.utterances}
+    speakers = {utterance.speaker for utterance in corpus.utterances}
+    pairs = {(one.independent, one.speaker) for one in corpus.utterances}
     if corpus.unit != "speaker" or len(pairs) == len(units) == len(speakers):
         return corpus.unit
-    return "utterance" if len(units) == len(ones) else "group"
+    return "utterance" if len(units) == len(corpus.utterances) else "group"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseCard(Card):
-    """What is known of a noise before it is read.
+    """Description of a noise: what is known before it is read.
 
-    ``load`` names a function ``(card, settings) -> Path`` that gives its audio file, a
-    folder of them, or a pattern such as ``FOLDER/*-rain.wav``; or raises
+    ``load`` names a function ``(card, settings) -> Path`` that returns an audio file, a
+    folder of audio files, or a pattern such as ``FOLDER/*-rain.wav``, or raises
     `CorpusMissing`.
     """
 
     kind: ClassVar[str] = "noise"
 
     def file(self, settings: Settings) -> Path:
-        """Give the audio file.
+        """Return the path of the audio file, folder or pattern.
 
         Raises:
             CorpusMissing: if it is not on this machine.
         """
-        found: Path = self.resolve(self.load)(self, settings)
-        return found
+        path: Path = self.resolve(self.load)(self, settings)
+        return path
 
 
 def folder_of(name: str, obtain: str, settings: Settings) -> Path:
-    """Give the folder that the user set for a corpus.
+    """Return the folder that the user set for a corpus.
 
     Args:
-        name: As in ``[paths]`` and in the environment variable.
-        obtain: How to get the data.
-        settings: Where to look.
+        name: Name of the corpus, as in ``[paths]`` and the environment variable.
+        obtain: How to get the data, for the message.
+        settings: The user's settings.
 
     Raises:
-        CorpusMissing: if none is set, or it is not a folder.
+        CorpusMissing: if no folder is set, or it is not a folder.
     """
     folder = settings.path(name)
     if folder is None:

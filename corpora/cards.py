@@ -1,4 +1,4 @@
-"""The built-in corpora."""
+"""Cards of the built-in corpora."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ _CLASSES = _classes("all (7 emotions)")
 
 DEMO = CorpusCard(
     name="demo",
-    summary="speech-like sounds with four emotions, made here; a toy, not a result",
+    summary="synthetic speech-like sounds with four emotions, to try things out",
     source="nserbench, a source-filter synthesis",
     licence="Apache-2.0",
     load="nserbench.corpora.demo.demo:load",
     protocol="demo",
-    obtain="it is made on first use",
+    obtain="it is synthesised on first use",
 )
 
 EMODB = CorpusCard(
@@ -47,7 +47,7 @@ IEMOCAP = CorpusCard(
     load="nserbench.corpora.readers.iemocap:load",
     options={
         "folds": Option(
-            help="sessions (leave one of 5 out) or speakers (leave one of 10 out)",
+            help="sessions (5, leave one out) or speakers (10, leave one out)",
             default="sessions",
             parse=one_of("sessions", "speakers"),
         ),
@@ -92,8 +92,8 @@ MELD = CorpusCard(
     options={
         "classes": _CLASSES,
         "channel": Option(
-            help="of 5.1 sound: centre, where the dialogue is, or downmix, the mean "
-            "of all channels",
+            help="of 5.1 sound: centre (the dialogue) or downmix (the mean of all "
+            "channels)",
             default="centre",
             parse=one_of("centre", "downmix"),
         ),
@@ -201,7 +201,7 @@ EMOBOX = CorpusCard(
     summary="any of EmoBox's 32 corpora, by EmoBox's lists of files and folds",
     source="Ma et al., EmoBox: Multilingual multi-corpus speech emotion recognition "
     "toolkit and benchmark, Interspeech 2024",
-    licence="the lists MIT, the audio each its own",
+    licence="lists MIT; the audio of each corpus has its own",
     load="nserbench.corpora.readers.emobox:load",
     options={
         "name": Option(
@@ -214,13 +214,13 @@ EMOBOX = CorpusCard(
             parse=one_of("all", "paper"),
         ),
         "folds": Option(
-            help="published (EmoBox's) or speakers (ours: speakers dealt out)",
+            help="published (EmoBox's) or speakers (ours: each speaker in one fold)",
             default="published",
             parse=one_of("published", "speakers"),
         ),
         "unit": Option(
-            help="what must not be on both sides of a fold: speaker, or utterance, "
-            "which lets EmoBox's folds share their speakers and flatters",
+            help="what must not be in both training and test set: speaker, or "
+            "utterance (folds may then share speakers)",
             default="speaker",
             parse=one_of("speaker", "utterance"),
         ),
@@ -244,25 +244,25 @@ MANIFEST = CorpusCard(
     options={
         "path": Option(
             help="the .csv, .tsv or .jsonl file, with columns path, label, speaker and "
-            "where wanted id, fold, start, end (seconds), text, language",
+            "if wanted id, fold, start, end (seconds), text, language",
             parse=Path,
             label=_stem,
         ),
         "classes": Option(
-            help="labels to tell apart, in this order, joined by +; utterances of "
-            "other labels are left out; all labels, sorted, unless given",
+            help="labels to keep, in this order, joined by +; utterances with other "
+            "labels are skipped; all labels, sorted, unless given",
             parse=several,
             label=several_label,
         ),
     },
     positional="path",
-    obtain="write one line for each utterance: manifest:path=FILE",
+    obtain="list the utterances in a file, one per line: manifest:path=FILE",
 )
 
 
 @hookimpl
 def nserbench_corpora() -> list[CorpusCard]:
-    """Offer the corpora that nserbench can read."""
+    """Register the corpora that nserbench can read."""
     return [
         IEMOCAP,
         MELD,

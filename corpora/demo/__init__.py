@@ -1,4 +1,4 @@
 """The synthetic corpus and its noises.
 
-Nothing here is speech of people.
+Recordings of people do not belong here.
 """

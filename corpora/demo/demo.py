@@ -1,10 +1,10 @@
 """The built-in corpus ``demo``: synthetic speech of four emotions, free to use.
 
-Eight invented speakers say random syllables. An emotion shifts how they speak, more or
-less from one utterance to the next, so that classes overlap as in acted speech. Pitch,
-pace and level shift the way that Murray and Arnott, "Toward the simulation of emotion
-in synthetic speech", JASA 93 (1993), find in human speech. How far, and the voice
-quality, is ours: chosen so that log-mel features tell most utterances but not all.
+Eight artificial speakers say random syllables. An emotion changes how they speak, in
+some utterances more than in others, so that classes overlap as in acted speech. Pitch,
+pace and level change in the direction that Murray and Arnott, "Toward the simulation of
+emotion in synthetic speech", JASA 93 (1993), report for human speech. The amounts and
+the voice quality are ours: log-mel features can recognise most utterances, but not all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nserbench.corpora.demo.synthesis import RATE, Floats, Voice, speak
 from nserbench.settings import Settings
 
 VERSION = 1
-"""Raised, like the card's, whenever a sample of the corpus or its noises changes."""
+"""Increased, like the card's, if a sample of the corpus or its noises changes."""
 
 TAKES = 10  # of each emotion by each speaker
 SECONDS = (1.05, 1.6)  # shortest and longest utterance
@@ -55,7 +55,7 @@ FOLDS = {"1": ("f1", "f2", "m1", "m2"), "2": ("f3", "f4", "m3", "m4")}
 
 
 def load(options: Options, settings: Settings) -> Corpus:
-    """Give the corpus; on first use its files are synthesised into the store."""
+    """Return the corpus; on first use its files are synthesised into the store."""
     folder = settings.store / "demo" / f"v{VERSION}"
     if not folder.is_dir():
         _make(folder)
@@ -70,7 +70,7 @@ def synthesise(utterance: str) -> Floats:
     """Synthesise one utterance.
 
     Args:
-        utterance: Its id, such as ``f1_anger_03``.
+        utterance: Id of the utterance, such as ``f1_anger_03``.
 
     Returns:
         ``(samples,)`` at `RATE`, the same on every call.
@@ -100,19 +100,19 @@ def _utterances(folder: Path) -> Iterator[Utterance]:
 
 
 def _make(folder: Path) -> None:
-    """Write all files, then show the folder under its name."""
+    """Write all files into a temporary folder, then give it its name."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
-        whole = Path(making) / folder.name
-        whole.mkdir()
-        for utterance in _utterances(whole):
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
+        written = Path(temporary) / folder.name
+        written.mkdir()
+        for utterance in _utterances(written):
             _write(utterance.path, synthesise(utterance.id))
         for name, synthesise_noise in NOISES.items():
-            _write(whole / f"noise_{name}.wav", synthesise_noise(_generator(name)))
+            _write(written / f"noise_{name}.wav", synthesise_noise(_generator(name)))
         try:
-            whole.rename(folder)
+            written.rename(folder)
         except OSError:
-            if not folder.is_dir():  # else another process was first: the same files
+            if not folder.is_dir():  # else another process wrote the same files
                 raise
 
 
@@ -121,6 +121,6 @@ def _write(path: Path, wave: Floats) -> None:
 
 
 def _generator(name: str) -> np.random.Generator:
-    """Give random numbers that depend on the name of an utterance or noise alone."""
+    """Make a generator whose seed is the name of an utterance or noise."""
     digest = hashlib.sha256(name.encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -1,4 +1,4 @@
-"""The noises of the corpus ``demo``: talkers, a park and a street, a minute of each."""
+"""The noises of the corpus ``demo``: talkers, a park and a street, 60 s each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def human(rng: np.random.Generator) -> Floats:
     """Synthesise the babble of several talkers who show no emotion.
 
     Args:
-        rng: Where everything random comes from.
+        rng: Source of the random numbers.
 
     Returns:
         ``(samples,)`` at `RATE`.
@@ -74,7 +74,7 @@ def _talker(rng: np.random.Generator) -> Floats:
 
 
 def _coloured(rng: np.random.Generator, low: float, high: float) -> Floats:
-    """Give noise that rises up to ``low`` Hz and falls steeply from ``high`` Hz."""
+    """Make noise that rises up to ``low`` Hz and falls steeply from ``high`` Hz."""
     hertz = rfftfreq(_SAMPLES, 1 / RATE)
     gain = hertz / (hertz + low) / (1 + (hertz / high) ** 3)
     wave: Floats = irfft(rfft(rng.standard_normal(_SAMPLES)) * gain)
@@ -82,7 +82,7 @@ def _coloured(rng: np.random.Generator, low: float, high: float) -> Floats:
 
 
 def _gusts(rng: np.random.Generator) -> Floats:
-    """Give the strength of a wind that changes every other second."""
+    """Make the strength of a wind that changes every two seconds."""
     strength = rng.uniform(0.5, 1.0, SECONDS // 2)
     return np.interp(
         np.linspace(0, len(strength) - 1, _SAMPLES), range(len(strength)), strength
@@ -90,7 +90,7 @@ def _gusts(rng: np.random.Generator) -> Floats:
 
 
 def _chirps(rng: np.random.Generator) -> Floats:
-    """Synthesise one song: a note repeated a few times, each gliding alike."""
+    """Synthesise one song: a note with a glide, repeated a few times."""
     seconds = np.arange(round(rng.uniform(0.06, 0.15) * RATE)) / RATE
     glide = seconds / seconds[-1]
     pitch = rng.uniform(2500, 5500) * 2 ** (rng.uniform(-0.5, 0.5) * glide)

@@ -27,14 +27,16 @@ _BINS = rfftfreq(len(_WINDOW), 1 / RATE)  # Hz
 _BANDWIDTHS = (70.0, 100.0, 160.0, 250.0)  # Hz, of the four formants
 _FOURTH = np.array(3500.0)  # Hz: the fourth formant hardly moves
 _SHARES = (0.5, 0.35, 0.65)  # of a syllable's time: pause, consonant, vowel
-_PAUSES = 0.12  # of the syllables have a pause before them
-_OPEN, _CLOSE = 0.4, 0.6  # parts of a period: the glottis is widest, is shut
-_EDGE = 0.06  # seconds of silence before and after the words
-_BLUR = 1.6  # frames: how far neighbouring phones colour each other
+_PAUSES = 0.12  # share of syllables with a pause before them
+_OPEN, _CLOSE = 0.4, 0.6  # of a period: the glottis is widest, is closed
+_EDGE = 0.06  # seconds of silence before and after the syllables
+_BLUR = (
+    1.6  # frames: standard deviation of the smoothing between phones (coarticulation)
+)
 
 
 class Voice(NamedTuple):
-    """How an utterance is spoken, in units that can be added to each other.
+    """How an utterance is spoken, in units that can be added.
 
     Attributes:
         pitch: Mean, in semitones above 100 Hz.
@@ -44,8 +46,8 @@ class Voice(NamedTuple):
         tilt: Slope of the voiced spectrum above 500 Hz in dB per octave, added to
             that of the glottal pulse.
         breath: Aspiration noise in dB relative to the pulses.
-        jitter: Standard deviation of the period, as a fraction. That of the pulse's
-            height (shimmer) is five times as much.
+        jitter: Standard deviation of the period, as a fraction. The shimmer (of the
+            pulses' height) is five times as large.
         tract: Formant frequencies relative to an adult male's.
     """
 
@@ -60,7 +62,7 @@ class Voice(NamedTuple):
 
 
 class _Phone(NamedTuple):
-    """Targets of one phone.
+    """Acoustic targets of one phone.
 
     Attributes:
         first: First formant in Hz; ``second`` and ``third`` likewise.
@@ -107,8 +109,8 @@ def speak(voice: Voice, seconds: float, rng: np.random.Generator) -> Floats:
 
     Args:
         voice: How it is spoken.
-        seconds: Its length.
-        rng: Everything that ``voice`` leaves open comes from here.
+        seconds: Length of the utterance.
+        rng: Source of the random numbers.
 
     Returns:
         ``(samples,)`` at `RATE`, full scale at 1.0.
@@ -136,14 +138,16 @@ def at_level(wave: Floats, level: float) -> Floats:
 def _script(
     voice: Voice, seconds: float, times: Floats, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Draw syllables, at times a pause, always a consonant and a vowel.
+    """Draw syllables: sometimes a pause, then a consonant and a vowel.
 
     Returns:
         The numbers of a `_Phone`, ``(times, 6)``, and how far a pitch accent raises
         the voice, from 0 to 1, ``(times,)``.
     """
     syllables = max(2, round((seconds - 2 * _EDGE) * voice.pace))
-    order = rng.permutation(syllables)  # so that all phones are about as frequent
+    order = rng.permutation(
+        syllables
+    )  # so that all phones have about the same frequency
     onsets = _CONSONANTS[order % len(_CONSONANTS)]
     nuclei = _VOWELS[rng.permutation(order) % len(_VOWELS)]
     shares = rng.uniform(0.7, 1.3, (syllables, 3)) * _SHARES
@@ -153,9 +157,9 @@ def _script(
     pauses = np.broadcast_to(_SILENCE, onsets.shape)
     spoken = np.stack([pauses, onsets, nuclei], axis=1).reshape(-1, len(_SILENCE))
     ends = _EDGE + np.cumsum(shares) / np.sum(shares) * (seconds - 2 * _EDGE)
-    place = np.searchsorted([_EDGE, *ends], times)
-    phones = np.vstack([_SILENCE, spoken, _SILENCE])[place]
-    accents = np.pad(np.repeat(accented.astype(float), 3), 1)[place]
+    index = np.searchsorted([_EDGE, *ends], times)
+    phones = np.vstack([_SILENCE, spoken, _SILENCE])[index]
+    accents = np.pad(np.repeat(accented.astype(float), 3), 1)[index]
     return (
         gaussian_filter1d(phones, _BLUR, axis=0),
         gaussian_filter1d(accents, 4 * _BLUR),
@@ -163,17 +167,17 @@ def _script(
 
 
 def _pitch(voice: Voice, accents: Floats) -> Floats:
-    """Give the pitch in Hz, frame by frame: accents on a line that falls."""
+    """Return the pitch in Hz of each frame: accents on a falling line."""
     fall = np.linspace(1.0, -1.0, len(accents))  # semitones
     semitones = voice.pitch + fall + voice.span * (accents - 0.5)
     return 100.0 * 2 ** (semitones / 12)
 
 
 def _pulses(voice: Voice, pitch: Floats, rng: np.random.Generator) -> Floats:
-    """Give the derivative of the glottal flow, of unit power.
+    """Synthesise the derivative of the glottal flow, with unit power.
 
     The flow is Rosenberg's pulse C (JASA 49, 1971): half a cosine up, a quarter of a
-    cosine down, then shut.
+    cosine down, then zero.
     """
     cycle = np.cumsum(pitch / RATE).astype(int)
     noise = rng.standard_normal((2, cycle[-1] + 1))
@@ -189,7 +193,7 @@ def _pulses(voice: Voice, pitch: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _spectra(wave: Floats) -> NDArray[np.complex128]:
-    """Give the spectra ``(frames, bins)`` of overlapping frames."""
+    """Return the spectra ``(frames, bins)`` of overlapping frames."""
     edge = len(_WINDOW) - _HOP
     padded = np.pad(wave, (edge, edge - len(wave) % -_HOP))
     frames = sliding_window_view(padded, len(_WINDOW))[::_HOP]
@@ -198,19 +202,19 @@ def _spectra(wave: Floats) -> NDArray[np.complex128]:
 
 
 def _wave(spectra: NDArray[np.complex128]) -> Floats:
-    """Lay frames over each other again, all but for a constant factor."""
+    """Overlap and add the frames, up to a constant factor."""
     frames = irfft(spectra) * _WINDOW
     parts = frames.reshape(len(frames), _OVERLAP, _HOP)
     wave = np.zeros((len(frames) + _OVERLAP - 1, _HOP))
-    for place in range(_OVERLAP):
-        wave[place : place + len(frames)] += parts[:, place]
+    for index in range(_OVERLAP):
+        wave[index : index + len(frames)] += parts[:, index]
     return wave.ravel()[len(_WINDOW) - _HOP :]
 
 
 def _tract(formants: Iterable[Floats]) -> Floats:
-    """Give the gain ``(frames, bins)`` of resonators at ``(frames, 1)`` Hz each.
+    """Return the gain ``(frames, bins)`` of resonators at ``(frames, 1)`` Hz each.
 
-    We leave out their phase: it costs twice the rest, and is not in a spectrogram.
+    Their phase is ignored: it takes most of the time, and no spectrogram shows it.
     """
     once, twice = (np.cos(2 * np.pi * n * _BINS / RATE) for n in (1, 2))
     power = np.ones_like(_BINS)
@@ -223,12 +227,12 @@ def _tract(formants: Iterable[Floats]) -> Floats:
 
 
 def _tilt(slope: float) -> Floats:
-    """Give the gain ``(bins,)`` of a slope in dB per octave above 500 Hz."""
+    """Return the gain ``(bins,)`` of a slope in dB per octave above 500 Hz."""
     return 10 ** (slope * np.log2(np.maximum(_BINS, 500.0) / 500.0) / 20)
 
 
 def _band(centre: Floats) -> Floats:
-    """Give the gain ``(frames, bins)`` of a band around each ``(frames, 1)`` Hz."""
+    """Return the gain ``(frames, bins)`` of a band around each ``(frames, 1)`` Hz."""
     octaves = np.log2(np.maximum(_BINS, 1.0) / centre)
     gain: Floats = np.exp(-2 * octaves**2)
     return gain

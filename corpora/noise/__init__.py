@@ -1,4 +1,4 @@
 """Noise recordings, and how they are mixed with speech.
 
-Nothing here knows of labels or folds of a corpus.
+Nothing here depends on the labels of a corpus.
 """

@@ -1,4 +1,4 @@
-"""The built-in noises."""
+"""Cards of the built-in noises."""
 
 from collections.abc import Mapping
 
@@ -40,17 +40,17 @@ MUSAN_NOISES = {
 
 ESC50_NOISES = {
     "esc50": "2000 clips of 5 s, fifty classes",
-    "esc50/animals": "its ten classes of animals, such as dog and crow",
-    "esc50/nature": "its ten of nature and water, such as rain and sea waves",
-    "esc50/human": "its ten of humans who do not speak, such as laughing",
-    "esc50/domestic": "its ten of the home, such as vacuum cleaner",
-    "esc50/urban": "its ten of the city, such as siren and train",
+    "esc50/animals": "ten classes of animals, such as dog and crow",
+    "esc50/nature": "ten classes of nature and water, such as rain and sea waves",
+    "esc50/human": "ten classes of humans without speech, such as laughing",
+    "esc50/domestic": "ten classes of the home, such as vacuum cleaner",
+    "esc50/urban": "ten classes of the city, such as siren and train",
 }
 
 GENERATED_NOISES = {
-    "white": "white noise, a minute, made here",
-    "pink": "pink noise, 3 dB less per octave, a minute, made here",
-    "babble": "twenty synthetic voices, no real speech, a minute, made here",
+    "white": "white noise, 60 s, synthesised",
+    "pink": "pink noise, 3 dB less per octave, 60 s, synthesised",
+    "babble": "twenty synthetic voices, no real speech, 60 s, synthesised",
 }
 
 
@@ -71,7 +71,7 @@ def _cards(
 
 @hookimpl
 def nserbench_noises() -> list[NoiseCard]:
-    """Offer the noises of the paper, the collections they come from, and made ones."""
+    """Register the noises of the paper, of their collections, and synthesised ones."""
     return [
         *_cards(
             PAPER_NOISES | DEMAND_NOISES,
@@ -84,7 +84,7 @@ def nserbench_noises() -> list[NoiseCard]:
             MUSAN_NOISES,
             "Snyder, Chen and Povey, MUSAN: a music, speech, and noise corpus, "
             "arXiv:1510.08484; OpenSLR 17",
-            "CC-BY-4.0; its LICENSE files say more",
+            "CC-BY-4.0; see also its LICENSE files",
             "musan",
         ),
         *_cards(

@@ -1,4 +1,4 @@
-"""A noise that is cut like the corpus: each fold hears a part of its own."""
+"""A noise that is split by the folds of a corpus: each fold has its own noise."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from nserbench.errors import BadSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoiseByFold(Noise):
-    """A noise of which no sample lies under the speech of two folds.
+    """A noise of which no sample is mixed with speech of two folds.
 
-    An utterance is in one fold, so that it hears the same noise whether it is trained
-    on or tested.
+    An utterance is in one fold, so it has the same noise in training and in test.
 
     Attributes:
         name: See `Noise`.
-        digest: Of the whole noise and the number of parts.
-        parts: What each fold hears.
+        digest: Digest of the whole noise and the number of folds.
+        parts: The noise of each fold, by the fold's name.
         folds: The fold of each utterance, by its id.
     """
 
@@ -31,33 +30,35 @@ class NoiseByFold(Noise):
     parts: Mapping[str, WholeNoise]
     folds: Mapping[str, str]
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
-        """Return a part of what the utterance's fold hears; see `Noise.part`."""
-        return self._of(utterance_id).part(utterance_id, samples, seed)
+    def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
+        """Return a segment of the noise of the fold; see `Noise.segment_for`."""
+        return self._of(utterance_id).segment_for(utterance_id, samples, seed)
 
     def key(self, utterance_id: str, samples: int, seed: int) -> int | str:
-        """Return what decides that part; see `Noise.key`."""
+        """Return what determines that segment; see `Noise.key`."""
         return self._of(utterance_id).key(utterance_id, samples, seed)
 
     def refuse_short(self, needed: int) -> None:
-        """Refuse parts that would have to be looped under most utterances.
+        """Refuse a recording that would be looped for most utterances.
+
+        A set of files is not refused: its short files are looped in any case.
 
         Args:
-            needed: Samples that each part must have at least, the median of the
-                utterances. A set is not refused: its files are looped as they always
-                are.
+            needed: Samples that the noise of each fold must have at least, the median
+                length of the utterances.
 
         Raises:
-            BadSpec: if one has fewer.
+            BadSpec: if the noise of a fold is shorter.
         """
-        lengths = [one.samples for one in self.parts.values()]
-        least = min((one for one in lengths if one is not None), default=needed)
-        if least < needed:
+        lengths = [part.samples for part in self.parts.values()]
+        known = [length for length in lengths if length is not None]
+        shortest = min(known, default=needed)
+        if shortest < needed:
             raise BadSpec(
-                f"noise {self.name!r} is too short to be cut by folds: each of the "
-                f"{len(self.parts)} parts lasts {least / SAMPLE_RATE:.2f} s, but half "
-                f"of the utterances last {needed / SAMPLE_RATE:.2f} s or longer\n"
-                "  take a longer recording, or leave noise_split=disjoint out"
+                f"noise {self.name!r} is too short to be split by folds: each of the "
+                f"{len(self.parts)} parts lasts {shortest / SAMPLE_RATE:.2f} s, but "
+                f"half of the utterances last {needed / SAMPLE_RATE:.2f} s or longer\n"
+                "  use a longer recording, or remove noise_split=disjoint"
             )
 
     def _of(self, utterance_id: str) -> WholeNoise:
@@ -65,16 +66,16 @@ class NoiseByFold(Noise):
 
 
 def by_fold(noise: WholeNoise, folds: Mapping[str, str]) -> NoiseByFold:
-    """Cut a noise so that each fold hears a part of its own.
+    """Split a noise so that each fold has its own part.
 
     Args:
-        noise: What to cut: a recording into stretches of one length; the files of a
-            set are dealt out in turn.
-        folds: The fold of each utterance, by its id. The first in the order of names
-            hears the first part.
+        noise: A recording, which is cut into parts of equal length; or a set of files,
+            which are assigned to the folds in turn.
+        folds: The fold of each utterance, by its id. The first fold, sorted by name,
+            gets the first part.
 
     Raises:
-        BadSpec: if there is too little of it.
+        BadSpec: if the noise has fewer samples or files than there are folds.
     """
     names = sorted(set(folds.values()))
     parts = dict(zip(names, noise.cut(len(names)), strict=True))

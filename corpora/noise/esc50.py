@@ -10,8 +10,8 @@ from nserbench.settings import Settings
 
 OBTAIN = "unpack ESC-50 (https://github.com/karolpiczak/ESC-50, CC BY-NC 3.0)"
 
-# A clip is called FOLD-CLIP-TAKE-TARGET.wav. The target, from 0 to 49, is that of
-# meta/esc50.csv, and its tens are the groups in the order of the collection's README.
+# A clip is named FOLD-CLIP-TAKE-TARGET.wav. The target is the class in meta/esc50.csv,
+# from 0 to 49; its tens are the groups in the order of the collection's README.
 CLIPS = {
     "esc50": "*-*-*-*.wav",
     "esc50/animals": "*-*-*-[0-9].wav",
@@ -23,14 +23,14 @@ CLIPS = {
 
 
 def load(card: NoiseCard, settings: Settings) -> Path:
-    """Give the pattern of the clips of a group.
+    """Return the pattern for the clips of a group.
 
     Args:
-        card: One of `CLIPS`.
-        settings: Where ``esc50`` is set to the folder that holds ``audio``.
+        card: A noise that is named in `CLIPS`.
+        settings: Where ``esc50`` is set to the folder that has ``audio``.
 
     Raises:
-        CorpusMissing: if the folder is not set, or does not hold it.
+        CorpusMissing: if the folder is not set, or the collection is not in it.
     """
-    found = find_in("esc50", "meta/esc50.csv", card, OBTAIN, settings)
-    return found.parents[1] / "audio" / CLIPS[card.name]
+    table = find_in("esc50", "meta/esc50.csv", card, OBTAIN, settings)
+    return table.parents[1] / "audio" / CLIPS[card.name]

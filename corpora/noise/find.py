@@ -1,4 +1,4 @@
-"""Finding a noise in its collection's folder, or saying where that should be."""
+"""Find a noise in the folder of its collection."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from nserbench.settings import Settings, variable
 def find_in(
     collection: str, wanted: str, card: NoiseCard, obtain: str, settings: Settings
 ) -> Path:
-    """Find what a noise needs in the folder that is set for its collection.
+    """Find a file or folder of a noise in the folder that is set for its collection.
 
     Args:
-        collection: As in ``[paths]``, such as ``demand``.
-        wanted: The file or folder in it, with forward slashes.
+        collection: Name of the collection, as in ``[paths]``, such as ``demand``.
+        wanted: Path of the file or folder in it, with forward slashes.
         card: The noise.
-        obtain: How to get the collection.
-        settings: Where to look.
+        obtain: How to get the collection, for the message.
+        settings: The user's settings.
 
     Raises:
-        CorpusMissing: if the folder is not set, or does not hold it. Where the folder
-            is a level too high or too low, the message says which one is right.
+        CorpusMissing: if the folder is not set, or ``wanted`` is not in it. If the
+            folder is one level too high or too low, the message has the right one.
     """
     instead = f'write "{card.name}" = "FILE" under [noises] in nserbench.toml, or'
     folder = folder_of(collection, f"{instead}\n  {obtain}", settings)
@@ -31,7 +31,7 @@ def find_in(
         return folder / wanted
     hint = f"{instead}\n  {obtain}"
     if (right := _right_level(folder, wanted)) is not None:
-        hint = f"it is at another level: set {variable(collection)} to {right}"
+        hint = f"it is in another folder: set {variable(collection)} to {right}"
     raise CorpusMissing(
         f"noise {card.name!r} is not on this machine: there is no {folder / wanted}\n"
         f"  {hint}"
@@ -40,7 +40,6 @@ def find_in(
 
 def _right_level(folder: Path, wanted: str) -> Path | None:
     """Look one level below a folder, and up to two above it."""
-    below = sorted(one for one in folder.iterdir() if one.is_dir())
-    above = list(folder.absolute().parents[:2])
-    right = (one for one in (*below, *above) if (one / wanted).exists())
-    return next(right, None)
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    above = folder.absolute().parents[:2]
+    return next((path for path in (*below, *above) if (path / wanted).exists()), None)

@@ -1,4 +1,4 @@
-"""Noises that are made here: white, pink, and the babble of synthetic voices."""
+"""Synthesised noises: white, pink, and the babble of synthetic voices."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from scipy.fft import irfft, rfft, rfftfreq
 from nserbench.corpora.base import NoiseCard
 from nserbench.corpora.demo.noises import human
 from nserbench.corpora.demo.synthesis import RATE, Floats, at_level
-from nserbench.corpora.noise.mixing import drawn
+from nserbench.corpora.noise.mixing import stable_hash
 from nserbench.settings import Settings
 
 VERSION = 1
-"""Raised, like the cards', whenever a sample of these noises changes."""
+"""Increased, like the version of the cards, if a sample of these noises changes."""
 
 SECONDS = 60
 LEVEL = -26.0  # dB below full scale
-CROWDS = 4
+CROWDS = 4  # of five voices each
 
 _SAMPLES = SECONDS * RATE
 
 
 def white(rng: np.random.Generator) -> Floats:
-    """Make noise of equal power at all frequencies, of normally distributed samples.
+    """Synthesise white noise: independent, normally distributed samples.
 
     Args:
-        rng: Where everything random comes from.
+        rng: Source of the random numbers.
 
     Returns:
         ``(samples,)`` at `RATE`.
@@ -40,21 +40,22 @@ def white(rng: np.random.Generator) -> Floats:
 
 
 def pink(rng: np.random.Generator) -> Floats:
-    """Make noise whose power falls by 3 dB per octave; see `white`.
+    """Synthesise pink noise, whose power falls by 3 dB per octave; see `white`.
 
-    It is flat below 20 Hz, or most of its power would be where nobody hears it.
+    It is flat below 20 Hz; otherwise most of its power would be inaudible.
     """
     return at_level(_tilted(white(rng), 20.0, -0.5), LEVEL)
 
 
 def babble(rng: np.random.Generator) -> Floats:
-    """Make the babble of twenty synthetic voices, four crowds of `human`; see `white`.
+    """Synthesise babble of twenty voices, four times `human`; see `white`.
 
-    It has no words. We raise it by 5 dB per octave above 1 kHz: the demo's voices are
-    darker than the long-term average of speech (Byrne et al., JASA 96, 1994).
+    It has no words. Above 1 kHz we amplify it by 5 dB per octave: the demo's voices
+    have less power there than the long-term average of speech (Byrne et al., JASA 96,
+    1994).
     """
-    crowds = np.sum([human(rng) for _ in range(CROWDS)], axis=0)
-    return at_level(_tilted(crowds, 1000.0, 5 / 6), LEVEL)
+    voices = np.sum([human(rng) for _ in range(CROWDS)], axis=0)
+    return at_level(_tilted(voices, 1000.0, 5 / 6), LEVEL)
 
 
 NOISES: Mapping[str, Callable[[np.random.Generator], Floats]] = MappingProxyType(
@@ -63,26 +64,26 @@ NOISES: Mapping[str, Callable[[np.random.Generator], Floats]] = MappingProxyType
 
 
 def load(card: NoiseCard, settings: Settings) -> Path:
-    """Give the file of a noise; on first use it is made in the store.
+    """Return the file of a noise; on first use it is synthesised into the store.
 
     Args:
-        card: One of `NOISES`.
-        settings: Where the store is.
+        card: A noise that is named in `NOISES`.
+        settings: The user's settings, for the folder of the store.
     """
     folder = settings.store / "noises" / f"v{VERSION}"
     file = folder / f"{card.name}.wav"
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        wave = NOISES[card.name](np.random.default_rng(drawn(card.name)))
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:
-            whole = Path(making) / file.name
-            soundfile.write(whole, wave, RATE, subtype="PCM_16")
-            whole.replace(file)  # another process writes the same samples
+        wave = NOISES[card.name](np.random.default_rng(stable_hash(card.name)))
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as temporary:
+            written = Path(temporary) / file.name
+            soundfile.write(written, wave, RATE, subtype="PCM_16")
+            written.replace(file)  # another process writes the same samples
     return file
 
 
 def _tilted(wave: Floats, corner: float, power: float) -> Floats:
-    """Scale frequencies above a corner in Hz by a power of their distance from it."""
+    """Scale frequencies above a corner in Hz by a power of their ratio to it."""
     hertz = np.maximum(rfftfreq(len(wave), 1 / RATE), corner)
     tilted: Floats = irfft(rfft(wave) * (hertz / corner) ** power)
     return tilted

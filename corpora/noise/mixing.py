@@ -1,4 +1,4 @@
-"""Noise under speech, at a chosen level and from a reproducible place."""
+"""Mix noise with speech at a given SNR, with a reproducible segment of noise."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
 from nserbench.errors import BadAudio, BadSpec
 
 MIX_VERSION = 1
-"""Raised whenever the same speech, noise, SNR and seed would give another mix."""
+"""Increased if the same speech, noise, SNR and seed would give another mixture."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoiseSegment:
-    """A stretch of noise for one utterance.
+    """The noise segment of one utterance.
 
     Attributes:
-        path: The file it is from.
-        offset: Where it starts in the file, in samples at 16 kHz.
+        path: Path of the noise file.
+        offset: Start in the file, in samples at 16 kHz.
         wave: ``(samples,)``, 16 kHz mono.
     """
 
@@ -41,28 +41,33 @@ class NoiseSegment:
 
 
 class Noise(ABC):
-    """What can be laid under speech.
+    """A noise that can be mixed with speech.
 
     Attributes:
-        name: As in ``iemocap-park``. It decides, with the utterance and the seed,
-            which part is laid under.
-        digest: Identifies what parts are drawn from.
+        name: Such as ``park`` in ``iemocap-park``. It determines, with the utterance
+            and the seed, which segment is used.
+        digest: Digest of the recording or set of files.
     """
 
     name: str
     digest: str
 
     @abstractmethod
-    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
-        """Give the part of a length in samples that belongs to an utterance.
+    def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
+        """Return the noise segment of an utterance.
+
+        Args:
+            utterance_id: Unique in the corpus.
+            samples: Length of the segment at 16 kHz.
+            seed: The protocol's ``mix_seed``.
 
         Raises:
-            BadAudio: if a file cannot be used, or is silent there.
+            BadAudio: if a file cannot be used, or the segment is silent.
         """
 
     @abstractmethod
     def key(self, utterance_id: str, samples: int, seed: int) -> int | str:
-        """Give what decides the samples of a part besides `digest` and its length.
+        """Return what determines a segment, together with `digest` and its length.
 
         Raises:
             BadAudio: if a file has to be read for it and cannot be used.
@@ -70,49 +75,49 @@ class Noise(ABC):
 
 
 class WholeNoise(Noise):
-    """A noise as it was opened, which can be cut into several."""
+    """A noise that is not split by folds, but can be cut."""
 
     @abstractmethod
     def cut(self, number: int) -> Sequence[WholeNoise]:
-        """Return so many noises of its name that have no sample in common.
+        """Cut the noise into a number of noises that have no sample in common.
 
         Raises:
-            BadSpec: if there is too little of it.
+            BadSpec: if it has fewer samples or files than that.
         """
 
     @property
     @abstractmethod
     def paths(self) -> Sequence[Path]:
-        """The files that parts are drawn from."""
+        """Paths of its files."""
 
     @property
     @abstractmethod
     def samples(self) -> int | None:
-        """How long it is, at 16 kHz; None of a set, whose files differ."""
+        """Length at 16 kHz; None for a set of files, whose lengths differ."""
 
     def shared(self, other: WholeNoise) -> str:
-        """Say which files another noise is drawn from as well; empty if from none."""
+        """Name the files that another noise also has; empty if there are none."""
         if self.digest == other.digest:
             return ", ".join(
                 sorted({path.name for path in (*self.paths, *other.paths)})
             )
-        both = {path.resolve() for path in self.paths} & {
+        common = {path.resolve() for path in self.paths} & {
             path.resolve() for path in other.paths
         }
-        more = f" and {len(both) - 1} more files" if len(both) > 1 else ""
-        return f"{min(both).name}{more}" if both else ""
+        more = f" and {len(common) - 1} more files" if len(common) > 1 else ""
+        return f"{min(common).name}{more}" if common else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording(WholeNoise):
-    """A noise that is one file, or a stretch of one.
+    """A noise that is one file, or a part of one.
 
     Attributes:
         name: See `Noise`.
-        path: Where it was read from.
+        path: Path of the file.
         wave: ``(samples,)``, 16 kHz mono.
-        digest: Of ``wave``.
-        start: Where ``wave`` starts in the file, in samples at 16 kHz.
+        digest: Digest of ``wave``.
+        start: Start of ``wave`` in the file, in samples at 16 kHz.
     """
 
     name: str
@@ -121,23 +126,23 @@ class Recording(WholeNoise):
     digest: str
     start: int = 0
 
-    def part(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
-        """Cut out the part for an utterance; see `Noise.part`."""
+    def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
+        """Return the noise segment of an utterance; see `Noise.segment_for`."""
         offset = self.offset(utterance_id, samples, seed)
         return NoiseSegment(
             self.path, self.start + offset, self.segment(offset, samples)
         )
 
     def key(self, utterance_id: str, samples: int, seed: int) -> int:
-        """Give the offset in the file; see `Noise.key`."""
+        """Return the offset in the file; see `Noise.key`."""
         return self.start + self.offset(utterance_id, samples, seed)
 
     def cut(self, number: int) -> Sequence[Recording]:
-        """Cut the recording into stretches of one length, up to a sample."""
+        """Cut the recording into parts whose lengths differ by at most one sample."""
         if number > self.samples:
             raise BadSpec(
                 f"noise {self.name!r} has {self.samples} samples at 16 kHz: "
-                f"too few for {number} parts"
+                f"too few for {number} parts\n  use a longer recording"
             )
         ends = [len(self.wave) * end // number for end in range(number + 1)]
         return [
@@ -152,54 +157,53 @@ class Recording(WholeNoise):
 
     @property
     def paths(self) -> Sequence[Path]:
-        """The one file."""
+        """The path of its file, in a list."""
         return [self.path]
 
     @property
     def samples(self) -> int:
-        """How long it is; see `Noise.samples`."""
+        """Length at 16 kHz."""
         return len(self.wave)
 
     def offset(self, utterance_id: str, samples: int, seed: int) -> int:
-        """Choose where the part for an utterance starts, in samples.
+        """Return where the segment of an utterance starts in ``wave``, in samples.
 
-        The paper does not say. We draw it uniformly from all places, by the 64-bit
-        BLAKE2b of the JSON text ``["UTTERANCE", "NOISE", SEED]`` modulo their number:
-        the same at every SNR, so that levels are compared on the same noise, and in
-        every order and process. A noise shorter than the clip may start anywhere,
-        since it is looped.
+        The paper does not define it. Ours is the 64-bit BLAKE2b digest of the JSON text
+        ``["UTTERANCE", "NOISE", SEED]`` modulo the number of possible offsets. So the
+        segment is the same at every SNR, and whatever the order or the process. A noise
+        shorter than the clip is looped and may start at any sample.
         """
-        number = drawn(utterance_id, self.name, seed)
-        return number % places(len(self.wave), samples)
+        number = stable_hash(utterance_id, self.name, seed)
+        return number % count_offsets(len(self.wave), samples)
 
     def segment(self, offset: int, samples: int) -> NDArray[np.float32]:
-        """Cut out a part, ``(samples,)``, looping where the end is reached.
+        """Cut out a segment, ``(samples,)``, and loop the recording at its end.
 
         Raises:
-            BadAudio: if the part is silent, so that no level can be set.
+            BadAudio: if the segment is silent, so that no SNR can be set.
         """
         if samples > len(self.wave):
             _warn_of_loop(self.name, self.path, len(self.wave) / SAMPLE_RATE)
-        part = looped(self.wave, offset, samples)
-        if part.min() == part.max():
+        segment = looped(self.wave, offset, samples)
+        if segment.min() == segment.max():
             raise BadAudio(
                 f"{self.path} is silent for {samples / SAMPLE_RATE:.3f} s from "
                 f"{(self.start + offset) / SAMPLE_RATE:.3f} s on; "
-                f"give noise {self.name!r} a file without gaps"
+                f"use a file without gaps for noise {self.name!r}"
             )
-        return part
+        return segment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoisyWave:
-    """Speech with noise under it, and what was done to get it.
+    """Speech mixed with noise, and how it was mixed.
 
     Attributes:
-        wave: ``(samples,)``, beyond 1.0 where the sum is.
-        path: The file that the noise is from.
-        offset: Where the noise starts in its file, in samples at 16 kHz.
-        gain: What the noise was multiplied with.
-        snr: dB, measured on ``wave``.
+        wave: ``(samples,)``; may exceed 1.0.
+        path: Path of the noise file.
+        offset: Start of the noise in its file, in samples at 16 kHz.
+        gain: Factor on the noise.
+        snr: SNR in dB, measured on ``wave``.
     """
 
     wave: NDArray[np.float32]
@@ -210,32 +214,32 @@ class NoisyWave:
 
 
 def read_noise(name: str, path: Path) -> Recording:
-    """Read a noise from any audio file.
+    """Read a noise from an audio file.
 
     Raises:
         BadAudio: if the file cannot be used.
     """
-    wave = read_audio(path, remedy=f"give noise {name!r} another file")
+    wave = read_audio(path, remedy=f"use another file for noise {name!r}")
     return Recording(name, path, wave, audio_digest(wave))
 
 
-def drawn(*key: str | int) -> int:
-    """Draw a whole number in ``[0, 2 ** 64)`` that depends on a key alone."""
+def stable_hash(*key: str | int) -> int:
+    """Return an integer in ``[0, 2 ** 64)`` that depends on the key only."""
     text = json.dumps(key).encode("ascii")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
-def places(length: int, samples: int) -> int:
-    """Count where a part can start in a noise of a length, both in samples."""
+def count_offsets(length: int, samples: int) -> int:
+    """Return how many offsets a segment can have in a noise, by both lengths."""
     return length - samples + 1 if length >= samples else length
 
 
 def looped(wave: NDArray[np.float32], offset: int, samples: int) -> NDArray[np.float32]:
-    """Give ``(samples,)`` of a wave from an offset on, starting over at its end."""
-    part: NDArray[np.float32] = wave.take(
+    """Cut ``(samples,)`` out of a wave from an offset on, and loop it at its end."""
+    segment: NDArray[np.float32] = wave.take(
         np.arange(offset, offset + samples), mode="wrap"
     )
-    return part
+    return segment
 
 
 def add_noise(
@@ -245,23 +249,24 @@ def add_noise(
     snr: float,
     seed: int,
 ) -> NoisyWave:
-    """Lay under an utterance the part of a noise that belongs to it.
+    """Mix an utterance with its noise segment.
 
     Args:
         speech: ``(samples,)``, 16 kHz.
-        noise: What to lay under.
-        utterance_id: Unique in the corpus; decides the part, with the noise's name.
-        snr: dB.
-        seed: Another one gives other parts.
+        noise: The noise to mix with the speech.
+        utterance_id: Unique in the corpus; with the noise's name and the seed, it
+            determines the segment.
+        snr: SNR in dB.
+        seed: The protocol's ``mix_seed``.
 
     Raises:
         ValueError: if the speech is silent.
-        BadAudio: if the part of the noise is silent, or cannot be read.
+        BadAudio: if the noise segment is silent, or cannot be read.
     """
-    part = noise.part(utterance_id, len(speech), seed)
-    wave, gain = mix(speech, part.wave, snr)
-    added = wave.astype(np.float64) - speech
-    return NoisyWave(wave, part.path, part.offset, gain, measured_snr(speech, added))
+    segment = noise.segment_for(utterance_id, len(speech), seed)
+    wave, gain = mix(speech, segment.wave, snr)
+    measured = measured_snr(speech, wave.astype(np.float64) - speech)
+    return NoisyWave(wave, segment.path, segment.offset, gain, measured)
 
 
 def mix(
@@ -269,17 +274,17 @@ def mix(
 ) -> tuple[NDArray[np.float32], float]:
     """Add noise to speech at a signal-to-noise ratio.
 
-    The paper does not define the ratio. We take that of mean power over the whole
-    clip, pauses included, a constant offset not counted as power. The sum is neither
-    clipped nor scaled: a head that hears loudness would hear the noise level.
+    The paper does not define the ratio. Ours is the ratio of mean powers over the
+    whole clip, pauses included; a constant offset does not count as power. The sum is
+    neither clipped nor scaled, so the level of the speech does not depend on the SNR.
 
     Args:
         speech: ``(samples,)``, full scale at 1.0.
         noise: ``(samples,)``. Its mean is removed.
-        snr: dB. At 0 both have the same power; below 0 the noise is the louder.
+        snr: SNR in dB. At 0 both have the same power; below 0 the noise has more.
 
     Returns:
-        The sum ``(samples,)``, beyond 1.0 where it is, and the factor on the noise.
+        The sum ``(samples,)``, which may exceed 1.0, and the factor on the noise.
 
     Raises:
         ValueError: if the lengths differ, or either is silent.
@@ -306,7 +311,7 @@ def measured_snr(speech: NDArray[np.floating], added: NDArray[np.floating]) -> f
 
     Args:
         speech: ``(samples,)``.
-        added: ``(samples,)``. What was added to it, such as a mixture less the speech.
+        added: ``(samples,)``. What was added to it, such as mixture minus speech.
 
     Raises:
         ValueError: if either is silent.
@@ -320,10 +325,10 @@ def _centred(wave: NDArray[np.floating]) -> NDArray[np.float64]:
     return centred
 
 
-def _power(wave: NDArray[np.floating], what: str) -> float:
+def _power(wave: NDArray[np.floating], name: str) -> float:
     power = float(np.mean(np.square(_centred(wave))))
     if power == 0.0:
-        raise ValueError(f"no SNR can be set: the {what} is silent throughout")
+        raise ValueError(f"no SNR can be set: the {name} is silent throughout")
     return power
 
 

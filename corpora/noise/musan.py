@@ -1,4 +1,4 @@
-"""MUSAN's three folders: noise, music and speech."""
+"""The three folders of MUSAN: noise, music and speech."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def load(card: NoiseCard, settings: Settings) -> Path:
 
     Args:
         card: ``musan/noise``, ``musan/music`` or ``musan/speech``.
-        settings: Where ``musan`` is set to the folder that holds the three.
+        settings: Where ``musan`` is set to the folder that has the three folders.
 
     Raises:
-        CorpusMissing: if the folder is not set, or does not hold it.
+        CorpusMissing: if the folder is not set, or the wanted folder is not in it.
     """
     return find_in("musan", card.name.removeprefix("musan/"), card, OBTAIN, settings)

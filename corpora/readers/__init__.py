@@ -1,4 +1,4 @@
-"""One module for each corpus: from its files to utterances.
+"""One module for each corpus, which turns its files into utterances.
 
 How noise is added does not belong here.
 """

@@ -27,31 +27,31 @@ EMOTIONS = {
     "surprise": "surprise",
 }
 PARALLEL = {
-    "liuchanhg": "liuchanhg",  # so in every copy known to us
+    "liuchanhg": "liuchanhg",  # spelt so in every copy that we know
     "liuchang": "liuchanhg",
     "liuchanghg": "liuchanhg",
     "wangzhe": "wangzhe",
     "zhaoquanyin": "zhaoquanyin",
     "zhaozuoxiang": "zhaozuoxiang",
 }
-"""The speaker of a folder with sentences that everybody reads in every emotion."""
+"""Speaker by folder name. Here, everybody reads the same sentences in every emotion."""
 NON_PARALLEL = {
     "changliu": "liuchanhg",
     "zhewang": "wangzhe",
     "quanyinzhao": "zhaoquanyin",
     "zuoxiangzhao": "zhaozuoxiang",
 }
-"""The speaker of a folder with sentences that belong to one emotion."""
+"""Speaker by folder name. Here, each sentence belongs to one emotion."""
 SPEAKERS = ("liuchanhg", "wangzhe", "zhaoquanyin", "zhaozuoxiang")
 EDITIONS = {50: "1200", 300: "7200", 400: "9600"}
-"""Utterances of an edition, by those of one speaker in one emotion."""
+"""Name of an edition, by its number of utterances per speaker and emotion."""
 
 
 def load(options: Options, settings: Settings) -> Corpus:
     """Read ``SPEAKER/EMOTION/NUMBER.wav``; each speaker is a fold.
 
-    An utterance's id ends with the number of its sentence. The sentences themselves
-    are not in the corpus.
+    An utterance's id ends with the number of its sentence. The corpus does not contain
+    the texts of the sentences.
 
     Args:
         options: ``classes`` is ``6``, or ``4`` for the emotions of the other corpora.
@@ -60,47 +60,48 @@ def load(options: Options, settings: Settings) -> Corpus:
 
     Raises:
         CorpusMissing: if the folder is not set, or holds no speaker's folder.
-        BadCorpus: if a folder or file has a name that is not the corpus's, or the
+        BadCorpus: if a folder or file does not have a name of the corpus, or the
             files are not those of an edition.
     """
     top = folder_of("casia", CASIA.obtain, settings)
-    found = [_utterance(file) for folder in _folders(top) for file in _files(folder)]
+    utterances = [
+        _utterance(file) for folder in _folders(top) for file in _files(folder)
+    ]
     classes = CLASSES[options["classes"]]
     return Corpus(
         classes=classes,
-        utterances=[utterance for utterance in found if utterance.label in classes],
-        edition=_edition(top, found),
+        utterances=[one for one in utterances if one.label in classes],
+        edition=_edition(top, utterances),
     )
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts of each edition; `load` says what the options are."""
+    """Return the counts of each edition; `load` says what the options are."""
     classes = CLASSES[options["classes"]]
     return tuple(
         PublishedCounts(
             edition=edition,
-            classes=dict.fromkeys(classes, each * len(SPEAKERS)),
-            folds=dict.fromkeys(SPEAKERS, each * len(classes)),
-            speakers=dict.fromkeys(SPEAKERS, each * len(classes)),
+            classes=dict.fromkeys(classes, count * len(SPEAKERS)),
+            folds=dict.fromkeys(SPEAKERS, count * len(classes)),
+            speakers=dict.fromkeys(SPEAKERS, count * len(classes)),
         )
-        for each, edition in EDITIONS.items()
+        for count, edition in EDITIONS.items()
     )
 
 
 def _folders(top: Path) -> Sequence[Path]:
     """Find the speakers' folders, in the top folder or one level below."""
-    near = sorted([*top.glob("*"), *top.glob("*/*")])
-    if found := [
+    if folders := [
         folder
-        for folder in near
+        for folder in sorted([*top.glob("*"), *top.glob("*/*")])
         if _plain(folder.name) in PARALLEL | NON_PARALLEL and folder.is_dir()
     ]:
-        return found
+        return folders
     is_speaker = any((top / emotion).is_dir() for emotion in EMOTIONS)
     raise CorpusMissing(
         f"casia is not on this machine: {top} holds no folder of a speaker\n  "
         + (
-            f"it is one itself: set NSERBENCH_CASIA to {top.parent}"
+            f"it is a speaker's folder itself: set NSERBENCH_CASIA to {top.parent}"
             if is_speaker
             else f"speakers: {', '.join(SPEAKERS)}\n  {CASIA.obtain}"
         )
@@ -108,13 +109,13 @@ def _folders(top: Path) -> Sequence[Path]:
 
 
 def _plain(name: str) -> str:
-    """Give the letters of a name: copies differ in capitals and dots."""
+    """Return the letters of a name, in lower case: copies differ in case and dots."""
     return "".join(letter for letter in name.lower() if letter.isalpha())
 
 
 def _files(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.glob("*/*")):
-        # macOS puts a ._ file beside each file on foreign disks.
+        # macOS adds a ._ file for each file on disks of other systems.
         if file.suffix.lower() == ".wav" and file.name[:2] != "._":
             yield file
 
@@ -140,27 +141,29 @@ def _utterance(file: Path) -> Utterance:
     )
 
 
-def _edition(top: Path, found: Sequence[Utterance]) -> str:
-    """Name the edition.
+def _edition(top: Path, utterances: Sequence[Utterance]) -> str:
+    """Return the name of the edition.
 
-    We refuse what is none of them: nothing in the corpus lists its files, so that a
-    lost one could not be noticed later.
+    A copy that is no edition is refused: the corpus has no list of its files, so a lost
+    file could not be noticed later.
     """
-    counts = Counter((one.speaker, one.label) for one in found)
-    each, *others = {
+    counts = Counter((one.speaker, one.label) for one in utterances)
+    count, *others = {
         counts[speaker, label] for speaker in SPEAKERS for label in CLASSES["6"]
     }
-    if not others and each in EDITIONS:
-        return EDITIONS[each]
+    if not others and count in EDITIONS:
+        return EDITIONS[count]
     raise BadCorpus(
-        f"{top} holds {len(found)} utterances, and is no edition of CASIA\n"
+        f"{top} holds {len(utterances)} utterances, and is no edition of CASIA\n"
         f"  {_table(counts)}\n"
-        "  in an edition all are "
-        + ", or all ".join(f"{each} ({name})" for each, name in EDITIONS.items())
+        "  in an edition, all these counts are "
+        + ", or all ".join(f"{count} ({name})" for count, name in EDITIONS.items())
+        + "\n  get the missing files, or list the files for the corpus manifest"
     )
 
 
 def _table(counts: Mapping[tuple[str, str], int]) -> str:
+    """Write the utterances of each speaker in each emotion, for the message."""
     return "\n  ".join(
         f"{speaker}: "
         + ", ".join(f"{label} {counts[speaker, label]}" for label in CLASSES["6"])

@@ -35,19 +35,19 @@ TEXTS = {
     "TSI": "The surface is slick.",
     "WSI": "We'll stop in a couple of minutes.",
 }
-SEXES = (  # of the actors in turn (VideoDemographics.csv)
+SEXES = (  # of the actors, in the order of their numbers (VideoDemographics.csv)
     "MFFFMFFFFFMFFMMMMFMFFMMFFMMFFFMMMMMMFMMMMMFMMFFMFMMFFFFFMFMF"
     "FMFMMMMMMMMFFFFFMFFMMFMFMMMMFMF"
 )
-ACTORS = {str(1001 + at): sex for at, sex in enumerate(SEXES)}
+ACTORS = {str(number): sex for number, sex in enumerate(SEXES, start=1001)}
 MEN = [actor for actor, sex in ACTORS.items() if sex == "M"]
 WOMEN = [actor for actor, sex in ACTORS.items() if sex == "F"]
-# Women and men are dealt out in turn, the women from the last fold on, so that the
-# folds are of about one size.
-FOLDS = {actor: str(at % 5 + 1) for at, actor in enumerate(MEN)} | {
-    actor: str(5 - at % 5) for at, actor in enumerate(WOMEN)
+# Men are assigned to the folds in turn from the first fold on, women from the last fold
+# on, so that the folds have about the same size.
+FOLDS = {actor: str(index % 5 + 1) for index, actor in enumerate(MEN)} | {
+    actor: str(5 - index % 5) for index, actor in enumerate(WOMEN)
 }
-FEWER = {  # actors who lack a clip of each of these emotions
+MISSING = {  # emotions of which an actor has one clip less than the others
     "1002": {"NEU"},
     "1008": set(EMOTIONS),
     "1009": set(EMOTIONS),
@@ -65,7 +65,7 @@ _NAMING = FileNaming(
 
 
 def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``AudioWAV``; the label is what the actor was asked for, not what was heard.
+    """Read ``AudioWAV``; the label is the emotion that the actor was asked for.
 
     The five folds and their equal shares of women and men are ours.
 
@@ -77,15 +77,15 @@ def load(options: Options, settings: Settings) -> Corpus:
         CorpusMissing: if the folder is not set, or holds no clip of CREMA-D.
         BadCorpus: if a file's name is not one of the corpus's.
     """
-    found = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], found)
+    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
+    return choose(CLASSES[options["classes"]], utterances)
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts; `load` says what the options are."""
+    """Return the published counts; `load` says what the options are."""
     counts = {
         (actor, label): (12 if code == "NEU" else 14)
-        - (code in FEWER.get(actor, set()))
+        - (code in MISSING.get(actor, set()))
         for actor in ACTORS
         for code, label in EMOTIONS.items()
     }
@@ -94,7 +94,8 @@ def expected(options: Options) -> tuple[PublishedCounts, ...]:
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     actor, text, emotion = name["actor"], name["text"], name["emotion"]
-    # Copies from before 2022 have one file that ends with X (issue 6 there).
+    # Copies from before 2022 have one file that ends with X (issue 6 of the
+    # repository).
     level = "XX" if name["level"] == "X" else name["level"]
     return Utterance(
         id=f"{actor}_{text}_{emotion}_{level}",

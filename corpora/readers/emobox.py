@@ -1,4 +1,4 @@
-"""EmoBox: 32 corpora by its lists of files, emotions, speakers and folds."""
+"""EmoBox: 32 corpora, by EmoBox's lists of files, emotions, speakers and folds."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
 from nserbench.settings import Settings, variable
 
 AUDIO = "emobox-audio"
-"""The setting for the folder that holds ``downloads``, where that is elsewhere."""
+"""Name of the setting for the folder that holds ``downloads``, if it is elsewhere."""
 NO_EMOTIONS = ("breath", "no-agreement", "other", "unknown")
-"""Labels that are left out, as in the numbers of emotions that EmoBox gives."""
+"""Labels that are skipped: EmoBox does not count them as emotions either."""
 SPOKEN = {
     "am": "ased",
     "bn": "subesco",
@@ -43,7 +43,7 @@ SPOKEN = {
     "ur": "urdu",
     "zh": "casia m3ed mer2023",
 }
-"""The table in EmoBox's README. Its other two corpora have several languages."""
+"""Corpora by language, from EmoBox's README. Two other corpora mix languages."""
 LANGUAGES = {
     name: language for language, names in SPOKEN.items() for name in names.split()
 }
@@ -54,21 +54,21 @@ _SHOWN = 8  # speakers or files named in one message
 def load(options: Options, settings: Settings) -> Corpus:
     """Read the lists of one corpus.
 
-    Where EmoBox has several folds, each is one of ours: the test part of EmoBox's. Of a
-    single fold, the test part is tested and all else is trained on. EmoBox draws many
-    such test parts from the speakers of the training part; that is refused unless
-    ``unit`` is ``utterance``.
+    If EmoBox has several folds, the test set of each is one of our folds. If it has a
+    single fold, its test set is tested, and its other sets are the training set. In
+    many corpora EmoBox has the same speakers in training and test sets; such folds are
+    refused unless ``unit`` is ``utterance``.
 
-    Every audio file is read by its first channel, or the centre of 5.1 sound, which are
+    Of every audio file the first channel is read, or the centre channel of 5.1 sound:
     the channels that EmoBox lists.
 
     Args:
         options: ``name`` is the corpus. ``classes`` is ``all``, or ``paper`` for four
-            emotions. ``folds`` is ``published``, or ``speakers`` to deal the speakers
-            out as `readers.manifest.deal` does. ``unit`` is ``speaker``, or
-            ``utterance`` to take the published folds as they are.
+            emotions. ``folds`` is ``published``, or ``speakers`` to assign speakers
+            to folds as `readers.manifest.deal` does. ``unit`` is ``speaker``, or
+            ``utterance`` to use the published folds as they are.
         settings: Where ``emobox`` is set to EmoBox's repository or its ``data``, and
-            where wanted ``emobox-audio`` to the folder that holds ``downloads``.
+            if needed ``emobox-audio`` to the folder that holds ``downloads``.
 
     Raises:
         CorpusMissing: if the folder is not set, or has no lists.
@@ -79,29 +79,32 @@ def load(options: Options, settings: Settings) -> Corpus:
     folder = _folder(folder_of("emobox", EMOBOX.obtain, settings), options["name"])
     audio = settings.path(AUDIO) or folder.parents[1]
     speakers = read_speakers(folder)
-    found = list(_listed(folder, audio, speakers, options))
-    classes = _classes(options["classes"], found, options["name"])
-    kept = [one for one in found if one.label in classes]
+    listed = list(_listed(folder, audio, speakers, options))
+    classes = _classes(options["classes"], listed, options["name"])
+    kept = [utterance for utterance in listed if utterance.label in classes]
     if not speakers:
         _refuse_unknown_speakers(options)
-    tested = ("test",) if any(one.fold == "test" for one in kept) else ()
+    tested = ("test",) if any(clip.fold == "test" for clip in kept) else ()
     shared = _shared(kept, tested)
     if shared and (options["unit"], options["folds"]) == ("speaker", "published"):
         _refuse_shared(shared, options["name"])
     _refuse_missing(kept, audio)
     if options["folds"] == "speakers":
-        return Corpus(classes=classes, utterances=_dealt(kept), unit=options["unit"])
-    said = f"{len(shared)} speakers on both sides" if shared else ""
+        return Corpus(
+            classes=classes, utterances=_by_speaker(kept), unit=options["unit"]
+        )
+    edition = f"{len(shared)} speakers on both sides" if shared else ""
     return Corpus(
         classes=classes,
         utterances=kept,
         tested=tested,
         unit=options["unit"],
-        edition=said if speakers else "speakers unknown",
+        edition=edition if speakers else "speakers unknown",
     )
 
 
 def _folder(top: Path, name: str) -> Path:
+    """Find the folder with the lists of a corpus."""
     data = top / "data" if (top / "data").is_dir() else top
     known = {path.parent.name: path.parent for path in data.glob("*/label_*.json")}
     if not known:
@@ -117,7 +120,7 @@ def _folder(top: Path, name: str) -> Path:
 def _listed(
     folder: Path, audio: Path, speakers: Mapping[str, str], options: Options
 ) -> Iterator[Utterance]:
-    """Give every utterance that shows an emotion, fold by fold."""
+    """Read every utterance whose label is an emotion, fold by fold."""
     labels = read_labels(folder)
     for fold, file in find_lists(folder).items():
         for entry in read_list(file, labels):
@@ -133,7 +136,9 @@ def _utterance(
     options: Options,
 ) -> Utterance:
     if speakers and entry.key not in speakers:
-        raise BadCorpus(f"EmoBox does not say who speaks {entry.key}: get EmoBox anew")
+        raise BadCorpus(
+            f"EmoBox does not list the speaker of {entry.key}\n  clone EmoBox again"
+        )
     return Utterance(
         id=entry.key,
         path=audio / entry.wav,
@@ -148,26 +153,29 @@ def _utterance(
     )
 
 
-def _classes(wanted: str, found: Sequence[Utterance], name: str) -> tuple[str, ...]:
-    labels = sorted({one.label for one in found})
+def _classes(
+    wanted: str, utterances: Sequence[Utterance], name: str
+) -> tuple[str, ...]:
+    labels = sorted({utterance.label for utterance in utterances})
     if wanted == "all":
         return tuple(labels)
     if missing := [label for label in PAPER if label not in labels]:
         raise BadCorpus(
-            f"{name} has no {', no '.join(missing)}, so that it has not the paper's "
-            f"classes: use classes=all\n  its emotions: {', '.join(labels)}"
+            f"{name} has no {', no '.join(missing)}, so it lacks classes of the paper\n"
+            f"  its emotions: {', '.join(labels)}\n  use classes=all"
         )
     return PAPER
 
 
 def _refuse_missing(utterances: Sequence[Utterance], audio: Path) -> None:
-    missing = sorted({one.path for one in utterances if not one.path.is_file()})
+    paths = {utterance.path for utterance in utterances}
+    missing = sorted(path for path in paths if not path.is_file())
     if missing:
         raise BadCorpus(
-            f"{len(missing)} audio files of EmoBox's list are missing, such as\n  "
+            f"{len(missing)} audio files of EmoBox's lists are missing, such as\n  "
             + "\n  ".join(map(str, missing[:_SHOWN]))
             + "\n  put them there, or set "
-            f"{variable(AUDIO)} to the folder that they lie in as below {audio}"
+            f"{variable(AUDIO)} to the folder that has them, instead of {audio}"
         )
 
 
@@ -176,34 +184,37 @@ def _refuse_unknown_speakers(options: Options) -> None:
         return
     name = options["name"]
     raise BadCorpus(
-        f"EmoBox does not say who speaks in {name}, so that speakers cannot be left "
-        f"out\n  emobox:{name},unit=utterance takes its folds as they are"
+        f"EmoBox does not list the speakers of {name}, so folds cannot be split by "
+        f"speaker\n  emobox:{name},unit=utterance uses EmoBox's folds as they are"
     )
 
 
-def _dealt(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
-    folds = deal(Counter(one.speaker for one in utterances))
-    return [replace(one, fold=folds[one.speaker]) for one in utterances]
+def _by_speaker(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
+    """Put the utterances into our folds, each speaker into one."""
+    folds = deal(Counter(utterance.speaker for utterance in utterances))
+    return [
+        replace(utterance, fold=folds[utterance.speaker]) for utterance in utterances
+    ]
 
 
 def _shared(utterances: Sequence[Utterance], tested: tuple[str, ...]) -> Sequence[str]:
-    """Name the speakers of a tested fold who are in another one, too."""
+    """Return the speakers of a tested fold who are also in another fold."""
     folds: dict[str, set[str]] = defaultdict(set)
-    for one in utterances:
-        folds[one.speaker].add(one.fold)
+    for utterance in utterances:
+        folds[utterance.speaker].add(utterance.fold)
     return sorted(
         speaker
-        for speaker, its in folds.items()
-        if len(its) > 1 and (not tested or its & set(tested))
+        for speaker, names in folds.items()
+        if len(names) > 1 and (not tested or names & set(tested))
     )
 
 
 def _refuse_shared(shared: Sequence[str], name: str) -> None:
     more = f" and {len(shared) - _SHOWN} more" if shared[_SHOWN:] else ""
     raise BadCorpus(
-        f"EmoBox's folds of {name} test {len(shared)} speakers whom they also train "
-        f"on: {', '.join(shared[:_SHOWN])}{more}\n"
-        f"  emobox:{name},folds=speakers leaves speakers out\n"
-        f"  emobox:{name},unit=utterance takes the folds as they are: the numbers "
-        "flatter, and say so"
+        f"EmoBox's folds of {name} have {len(shared)} speakers in both training and "
+        f"test sets: {', '.join(shared[:_SHOWN])}{more}\n"
+        f"  emobox:{name},folds=speakers splits by speaker\n"
+        f"  emobox:{name},unit=utterance uses EmoBox's folds as they are: results are "
+        "then too good for new speakers, and are marked so"
     )

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from nserbench.cards import Options
-from nserbench.corpora.base import Corpus, Utterance, folder_of
+from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import EMODB
+from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
 from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
-CLASSES = {
-    "paper": ("anger", "happiness", "neutral", "sadness"),
-    "all": (
-        "anger",
-        "boredom",
-        "disgust",
-        "fear",
-        "happiness",
-        "neutral",
-        "sadness",
-    ),
-}
 EMOTIONS = {
     "W": "anger",
     "L": "boredom",
@@ -35,7 +21,8 @@ EMOTIONS = {
     "T": "sadness",
     "N": "neutral",
 }
-FOLDS = {  # one man and one woman each
+CLASSES = {"paper": PAPER, "all": tuple(sorted(EMOTIONS.values()))}
+FOLDS = {  # of each speaker; a fold has one man and one woman
     "03": "1",
     "08": "1",
     "10": "2",
@@ -59,7 +46,7 @@ COUNTS = {
     "15": (13, 9, 5, 8, 6, 11, 4),
     "16": (14, 14, 11, 7, 11, 5, 9),
 }
-"""Utterances of each of the seven classes by each speaker (EmoBox's list)."""
+"""Utterances of each speaker in each of the seven classes (EmoBox's list)."""
 
 TEXTS = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
@@ -75,9 +62,12 @@ TEXTS = {
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
 
-_NAME = re.compile(
-    rf"(?P<speaker>{'|'.join(FOLDS)})(?P<text>{'|'.join(TEXTS)})"
-    rf"(?P<emotion>[{''.join(EMOTIONS)}])[a-z]"
+_NAMING = FileNaming(
+    card=EMODB,
+    layouts=("*", "wav/*"),
+    pattern=rf"(?P<speaker>{'|'.join(FOLDS)})(?P<text>{'|'.join(TEXTS)})"
+    rf"(?P<emotion>[{''.join(EMOTIONS)}])[a-z]",
+    example="wav/03a01Fa.wav",
 )
 
 
@@ -86,67 +76,28 @@ def load(options: Options, settings: Settings) -> Corpus:
 
     Args:
         options: ``classes`` is ``paper`` for four emotions or ``all`` for seven.
-        settings: Where ``emodb`` is set to the folder or to the one that holds it as
-            ``wav``.
+        settings: Where ``emodb`` is set to the folder of the files, or to the folder
+            that holds it as ``wav``.
 
     Raises:
-        CorpusMissing: if the folder is not set, or has no audio.
+        CorpusMissing: if the folder is not set, or holds no file of EmoDB.
         BadCorpus: if a file's name is not one of the corpus's.
     """
-    classes = CLASSES[options["classes"]]
-    found = [_utterance(path) for path in _files(settings)]
-    return Corpus(
-        classes=classes,
-        utterances=[utterance for utterance in found if utterance.label in classes],
-    )
+    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
+    return choose(CLASSES[options["classes"]], utterances)
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts of the published 535 files; `load` says the options."""
-    classes = CLASSES[options["classes"]]
+    """Return the counts of the published 535 files; `load` says the options."""
     counts = {
-        who: dict(zip(CLASSES["all"], each, strict=True))
-        for who, each in COUNTS.items()
+        (speaker, label): count
+        for speaker, row in COUNTS.items()
+        for label, count in zip(CLASSES["all"], row, strict=True)
     }
-    speakers = {
-        who: sum(each[name] for name in classes) for who, each in counts.items()
-    }
-    folds: Counter[str] = Counter()
-    for who, count in speakers.items():
-        folds[FOLDS[who]] += count
-    found = PublishedCounts(
-        classes={name: sum(each[name] for each in counts.values()) for name in classes},
-        folds=folds,
-        speakers=speakers,
-    )
-    return (found,)
+    return published(counts, FOLDS, CLASSES[options["classes"]])
 
 
-def _files(settings: Settings) -> Sequence[Path]:
-    top = folder_of("emodb", EMODB.obtain, settings)
-    for folder in (top, top / "wav"):
-        if files := [path for path in folder.glob("*") if _is_audio(path)]:
-            return sorted(files)
-    raise CorpusMissing(
-        f"emodb is not on this machine: {top} has no WAV or FLAC files, "
-        f"neither itself nor in wav\n  {EMODB.obtain}"
-    )
-
-
-def _is_audio(path: Path) -> bool:
-    # macOS puts a ._ file beside each file on foreign disks.
-    return path.suffix.lower() in {".wav", ".flac"} and path.name[:2] != "._"
-
-
-def _utterance(path: Path) -> Utterance:
-    name = _NAME.fullmatch(path.stem)
-    if name is None:
-        raise BadCorpus(
-            f"{path} is not named as EmoDB's files are, such as 03a01Fa.wav\n"
-            f"  speakers: {', '.join(sorted(FOLDS))}; sentences: {', '.join(TEXTS)}; "
-            f"emotions: {', '.join(EMOTIONS)}\n"
-            "  give it its original name, or move it elsewhere"
-        )
+def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     return Utterance(
         id=path.stem,
         path=path,

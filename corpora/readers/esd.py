@@ -43,8 +43,8 @@ FOLDS = {
     for language, pairs in PAIRS.items()
 }
 SENTENCES = 350
-SAID = (*EMOTIONS, "中立", "快乐", "伤心", "生气", "惊喜")
-"""What may stand at the end of a transcript's line."""
+EMOTION_WORDS = (*EMOTIONS, "中立", "快乐", "伤心", "生气", "惊喜")
+"""Names of emotions that may stand at the end of a transcript's line."""
 
 _NAMING = FileNaming(
     card=ESD,
@@ -55,15 +55,15 @@ _NAMING = FileNaming(
     example="0011/Angry/0011_000351.wav",
 )
 _LINE = re.compile(
-    rf"(?P<id>[0-9]{{4}}_[0-9]{{6}})\s+(?P<text>.*?)(?:\s+(?:{'|'.join(SAID)}))?"
+    rf"(?P<id>[0-9]{{4}}_[0-9]{{6}})\s+(?P<text>.*?)(?:\s+(?:{'|'.join(EMOTION_WORDS)}))?"
 )
 
 
 def load(options: Options, settings: Settings) -> Corpus:
     """Read ``SPEAKER/EMOTION/SPEAKER_NNNNNN.wav`` and ``SPEAKER/SPEAKER.txt``.
 
-    The corpus's own parts (``evaluation``, ``test``, ``train``) share their speakers,
-    and are not used. An utterance that the transcripts do not list has no text.
+    The corpus's own split (``evaluation``, ``test``, ``train``) has every speaker in
+    all three sets, and is not used. An utterance that no transcript lists has no text.
 
     Args:
         options: ``language`` is ``en`` or ``zh``; ``classes`` is ``paper`` for four
@@ -84,7 +84,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     texts: dict[str, str] = {}
     for speaker, folder in {_folder(path, name) for path, name in files}:
         texts |= _texts(folder / f"{speaker}.txt")
-    found = [
+    utterances = [
         Utterance(
             id=path.stem,
             path=path,
@@ -96,11 +96,11 @@ def load(options: Options, settings: Settings) -> Corpus:
         )
         for path, name in files
     ]
-    return choose(CLASSES[options["classes"]], found)
+    return choose(CLASSES[options["classes"]], utterances)
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts; `load` says what the options are."""
+    """Return the published counts; `load` says what the options are."""
     folds = FOLDS[options["language"]]
     counts = {
         (speaker, label): SENTENCES for speaker in folds for label in EMOTIONS.values()
@@ -109,24 +109,24 @@ def expected(options: Options) -> tuple[PublishedCounts, ...]:
 
 
 def _folder(path: Path, name: re.Match[str]) -> tuple[str, Path]:
-    """Give a file's speaker, and the speaker's folder."""
-    above = path.parents[1 if path.parent.name == name["emotion"] else 2]
-    return name["speaker"], above
+    """Return the speaker of a file, and the folder of that speaker."""
+    depth = 1 if path.parent.name == name["emotion"] else 2
+    return name["speaker"], path.parents[depth]
 
 
 def _texts(file: Path) -> Mapping[str, str]:
-    """Give what is said in each utterance of a speaker.
+    """Read the text of each utterance of a speaker, by its id.
 
-    Lines without an utterance are passed over, and so is the emotion at a line's end.
+    Lines without an utterance are skipped, and so is the emotion at a line's end.
     """
     if not file.is_file():
         return {}
-    lines = [_LINE.fullmatch(line.strip()) for line in _decoded(file).splitlines()]
-    return {line["id"]: line["text"] for line in lines if line and line["text"]}
+    matches = [_LINE.fullmatch(line.strip()) for line in _decoded(file).splitlines()]
+    return {match["id"]: match["text"] for match in matches if match and match["text"]}
 
 
 def _decoded(file: Path) -> str:
-    """Decode a transcript: each is in another encoding (issue 1 of its repository)."""
+    """Read a transcript; their encodings differ (issue 1 of the repository)."""
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -138,5 +138,5 @@ def _decoded(file: Path) -> str:
             continue
     raise BadCorpus(
         f"{file} is neither UTF-8, UTF-16 nor GB 18030\n"
-        "  save it as UTF-8, or move it elsewhere to go without texts"
+        "  save it as UTF-8; or move it elsewhere, and the speaker has no texts"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import IEMOCAP
 from nserbench.corpora.readers.published_counts import PublishedCounts
+from nserbench.corpora.readers.text_files import read_lines
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
@@ -23,10 +23,10 @@ LABELS = {
     "ang": "anger",
 }
 UNUSED = ("fru", "sur", "fea", "dis", "oth", "xxx")
-"""The other labels: frustration to other, and ``xxx`` where the raters disagreed."""
+"""The other labels; ``xxx`` means that the raters disagreed."""
 SESSIONS = "12345"
 PARTS = {"improvised": "impro", "scripted": "script"}
-"""What the name of a dialogue has after its session, by the part that it is of."""
+"""What follows the session in the name of a dialogue, for each part of the corpus."""
 REPEATED = (
     "the same scripts are read in all five sessions, so what scripted turns say is in "
     "training and in test"
@@ -44,7 +44,7 @@ COUNTS: Mapping[str, Mapping[str, Sequence[int]]] = {
 }
 """Turns of each class, and of each speaker in the order of their names."""
 
-_SHEETS = "dialog/EmoEvaluation"
+_LABELS = "dialog/EmoEvaluation"
 _SHOWN = 20  # missing files in one message
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _TURN = re.compile(
@@ -54,16 +54,16 @@ _TURN = re.compile(
     rf"\[{_NUMBER}, {_NUMBER}, {_NUMBER}\]",
     re.ASCII,
 )
-_NO_TURN = re.compile(r"%|[AC]-\w+:|$")  # the heading, one rater's view, nothing
-_WORDS = re.compile(r"(?P<id>Ses\w+)\s+\[[^\]]*\]\s*:(?P<text>.*)", re.ASCII)
+_NO_TURN = re.compile(r"%|[AC]-\w+:|$")  # heading, label of a single rater, empty
+_TRANSCRIPT = re.compile(r"(?P<id>Ses\w+)\s+\[[^\]]*\]\s*:(?P<text>.*)", re.ASCII)
 
 
 def load(options: Options, settings: Settings) -> Corpus:
     """Read the turns of the paper's four emotions from ``IEMOCAP_full_release``.
 
-    The speaker is the session and the last gender letter of a turn's name: ``M`` speaks
-    ``Ses01F_impro01_M000``, while ``F`` wears the motion markers. A turn without a
-    transcript has no text.
+    The speaker is the session and the last gender letter of a turn's name: in
+    ``Ses01F_impro01_M000``, ``M`` speaks and ``F`` wears the motion markers. A turn
+    without a transcript has no text.
 
     Args:
         options: ``folds`` is ``sessions`` to leave one of five out in turn, or
@@ -73,8 +73,8 @@ def load(options: Options, settings: Settings) -> Corpus:
 
     Raises:
         CorpusMissing: if the folder is not set, or is not that one.
-        BadCorpus: if a session is missing, a line is not as it should be, or a turn
-            has no audio.
+        BadCorpus: if a session is missing, a line cannot be understood, or a turn has
+            no audio.
     """
     top = _release(folder_of("iemocap", IEMOCAP.obtain, settings))
     by_speaker = options["folds"] == "speakers"
@@ -91,15 +91,17 @@ def load(options: Options, settings: Settings) -> Corpus:
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts of the full release; `load` says what the options are."""
-    wanted = [COUNTS[part] for part in _wanted(options)]
-    classes, numbers = (
-        [sum(each) for each in zip(*(one[what] for one in wanted), strict=True)]
-        for what in ("classes", "speakers")
+    """Return the counts of the full release; `load` says what the options are."""
+    parts = [COUNTS[part] for part in _wanted(options)]
+    classes, turns = (
+        [sum(numbers) for numbers in zip(*(part[kind] for part in parts), strict=True)]
+        for kind in ("classes", "speakers")
     )
-    names = [f"0{session}{gender}" for session in SESSIONS for gender in "FM"]
-    speakers = dict(zip(names, numbers, strict=True))
-    sessions = {one: speakers[f"0{one}F"] + speakers[f"0{one}M"] for one in SESSIONS}
+    names = [f"0{number}{gender}" for number in SESSIONS for gender in "FM"]
+    speakers = dict(zip(names, turns, strict=True))
+    sessions = {
+        number: speakers[f"0{number}F"] + speakers[f"0{number}M"] for number in SESSIONS
+    }
     return (
         PublishedCounts(
             classes=dict(zip(CLASSES, classes, strict=True)),
@@ -110,56 +112,58 @@ def expected(options: Options) -> tuple[PublishedCounts, ...]:
 
 
 def _wanted(options: Options) -> Sequence[str]:
-    """Name the parts of the corpus that are asked for."""
+    """Return the names of the wanted parts of the corpus."""
     return list(PARTS) if options["parts"] == "all" else [options["parts"]]
 
 
 def _part(sheet: Path) -> str:
-    """Tell by its name whether a dialogue is improvised or scripted.
+    """Return whether a dialogue is improvised or scripted, by its name.
 
     Raises:
         BadCorpus: if it is neither.
     """
-    for part, said in PARTS.items():
-        if f"_{said}" in sheet.stem:
+    for part, code in PARTS.items():
+        if f"_{code}" in sheet.stem:
             return part
     raise BadCorpus(
-        f"{sheet}: its name tells neither an improvised dialogue nor a scripted one,\n"
-        "  as Ses01F_impro01.txt and Ses01F_script01_1.txt do"
+        f"{sheet}: its name does not say whether the dialogue is improvised or "
+        "scripted, as Ses01F_impro01.txt and Ses01F_script01_1.txt do\n"
+        "  give the file its original name, or move it elsewhere"
     )
 
 
 def _release(top: Path) -> Path:
-    folders = [top / f"Session{number}" / _SHEETS for number in SESSIONS]
+    """Return the folder of the release, if all five sessions are in it."""
+    folders = [top / f"Session{number}" / _LABELS for number in SESSIONS]
     missing = [folder for folder in folders if not folder.is_dir()]
     if not missing:
         return top
     if len(missing) < len(folders):
         raise BadCorpus(
-            f"IEMOCAP is not whole: there is no {', no '.join(map(str, missing))}\n"
+            f"IEMOCAP is incomplete: there is no {', no '.join(map(str, missing))}\n"
             "  all five sessions are needed: unpack the release again"
         )
     raise CorpusMissing(
-        f"iemocap is not on this machine: {top} holds no Session1/{_SHEETS}\n"
+        f"iemocap is not on this machine: {top} holds no Session1/{_LABELS}\n"
         f"  {_where_else(top)}"
     )
 
 
 def _where_else(top: Path) -> str:
     if inner := sorted(top.glob("*/Session1")):
-        return f"it is a level deeper: set NSERBENCH_IEMOCAP to {inner[0].parent}"
-    if (top / _SHEETS).is_dir():
-        return f"it is one session: set NSERBENCH_IEMOCAP to {top.parent}"
+        return f"it is one level deeper: set NSERBENCH_IEMOCAP to {inner[0].parent}"
+    if (top / _LABELS).is_dir():
+        return f"it is the folder of one session: set NSERBENCH_IEMOCAP to {top.parent}"
     return IEMOCAP.obtain
 
 
 def _sheets(session: Path) -> Sequence[Path]:
-    """Give the label file of each dialogue; those of single raters lie below."""
-    files = sorted((session / _SHEETS).glob("*.txt"))
-    # macOS puts a ._ file beside each file on foreign disks.
+    """Find the label file of each dialogue, not the files of single raters below."""
+    files = sorted((session / _LABELS).glob("*.txt"))
+    # macOS adds a ._ file for each file on disks of other systems.
     if sheets := [file for file in files if file.name[:2] != "._"]:
         return sheets
-    raise BadCorpus(f"{session / _SHEETS} has no label files: unpack the release again")
+    raise BadCorpus(f"{session / _LABELS} has no label files: unpack the release again")
 
 
 def _utterances(sheet: Path, by_speaker: bool) -> Iterator[Utterance]:
@@ -182,7 +186,9 @@ def _utterances(sheet: Path, by_speaker: bool) -> Iterator[Utterance]:
 
 def _turns(sheet: Path) -> Sequence[re.Match[str]]:
     turns = [
-        _turn(where, line) for where, line in _lines(sheet) if not _NO_TURN.match(line)
+        _turn(where, line)
+        for where, line in read_lines(sheet)
+        if not _NO_TURN.match(line)
     ]
     if not turns:
         raise BadCorpus(f"{sheet} labels no turn: unpack the release again")
@@ -200,44 +206,31 @@ def _turn(where: str, line: str) -> re.Match[str]:
 
 
 def _texts(file: Path) -> Mapping[str, str]:
-    """Give what is said in each turn of a dialogue.
+    """Read the transcript of each turn of a dialogue, by the turn's name.
 
-    Words without a turn, as in ``M: Yeah.``, are passed over.
+    Words that belong to no turn, as in ``M: Yeah.``, are skipped.
     """
     if not file.is_file():
         return {}
     texts = {}
-    for where, line in _lines(file):
+    for where, line in read_lines(file):
         if not line.startswith("Ses"):
             continue
-        words = _WORDS.fullmatch(line)
-        if words is None:
+        turn = _TRANSCRIPT.fullmatch(line)
+        if turn is None:
             raise BadCorpus(
-                f"{where}: {line[:80]!r} is not a turn and its words, as in\n"
+                f"{where}: {line[:80]!r} is not a turn and its transcript, as in\n"
                 "  Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."
             )
-        texts[words["id"]] = words["text"].strip()
+        texts[turn["id"]] = turn["text"].strip()
     return texts
 
 
-def _lines(file: Path) -> Iterator[tuple[str, str]]:
-    """Give each line without its ends, after the place that a message names."""
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        number = error.object[: error.start].count(b"\n") + 1
-        raise BadCorpus(f"{file}, line {number}: not UTF-8") from error
-    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        yield f"{file}, line {number}", line.strip()
-
-
 def _refuse_missing(utterances: Sequence[Utterance]) -> None:
-    folders = {one.path.parent for one in utterances}
-    # A listing for each dialogue is quicker than a look at each file.
-    there = {file for folder in folders for file in folder.glob("*.wav")}
-    missing = [str(one.path) for one in utterances if one.path not in there]
+    folders = {utterance.path.parent for utterance in utterances}
+    # One listing per dialogue is faster than one look-up per file.
+    files = {file for folder in folders for file in folder.glob("*.wav")}
+    missing = [str(one.path) for one in utterances if one.path not in files]
     if not missing:
         return
     more = len(missing) - _SHOWN

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.readers.text_files import (
+    is_unicode,
+    parse_json,
+    read_lines,
+    read_table,
+)
 from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
 from nserbench.settings import Settings
 
@@ -20,18 +23,18 @@ NEEDED = ("path", "label", "speaker")
 OPTIONAL = ("id", "fold", "start", "end", "text", "language")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 MOST_SPEAKERS = 10
-"""With more, a fold holds several speakers."""
+"""If there are more, a fold has several speakers."""
 FOLDS = ("1", "2", "3", "4", "5")
 
 
 @dataclass(frozen=True, slots=True)
 class _ManifestRow:
-    """One line: where it stands, and those of its known cells that are not empty."""
+    """One row: where it is, and its cells that are not empty, by known column."""
 
     where: str
     cells: Mapping[str, str]
 
-    def needed(self, column: str) -> str:
+    def required(self, column: str) -> str:
         if column not in self.cells:
             raise BadCorpus(f"{self.where}: {column!r} is missing or empty")
         return self.cells[column]
@@ -46,7 +49,7 @@ class _ManifestRow:
         if not 0.0 <= value < math.inf:
             raise BadCorpus(
                 f"{self.where}: {column!r} is {self.cells[column]!r}, "
-                "but a number of seconds from 0 up is wanted"
+                "but it must be a number of seconds, 0 or more"
             )
         return value
 
@@ -54,25 +57,26 @@ class _ManifestRow:
 def load(options: Options, settings: Settings) -> Corpus:
     """Read the utterances that a file lists.
 
-    Where the file has no column ``fold``, we leave one speaker out in turn, or, of
-    more than ten speakers, one of five groups of about equally many utterances.
+    If the file has no column ``fold``, each speaker is a fold. More than ten speakers
+    are put into five folds with about the same number of utterances.
 
     Args:
-        options: ``path`` is the file; audio paths in it start at its own folder.
-            ``classes`` are the labels to keep, all if None.
+        options: ``path`` is the file; audio paths in it are relative to its folder.
+            ``classes`` are the labels to keep; all labels if None.
         settings: Not used.
 
     Raises:
         BadSpec: if no path is given.
-        CorpusMissing: if the file cannot be read.
-        BadCorpus: if a line cannot be understood, or a class has no utterance.
+        CorpusMissing: if there is no such file.
+        BadCorpus: if the file cannot be read, a line cannot be understood, or a class
+            has no utterance.
     """
     file: Path | None = options["path"]
     if file is None:
-        raise BadSpec("manifest is given no file: manifest:path=FILE")
+        raise BadSpec("manifest needs a file\n  write manifest:path=FILE")
     rows = list(_rows(file))
     if not rows:
-        raise BadCorpus(f"{file} lists no utterances")
+        raise BadCorpus(f"{file} lists no utterances\n  write one line per utterance")
     utterances = _utterances(rows, file.parent)
     classes = _classes(options["classes"], utterances, file)
     kept = [utterance for utterance in utterances if utterance.label in classes]
@@ -81,72 +85,25 @@ def load(options: Options, settings: Settings) -> Corpus:
 
 def _rows(file: Path) -> Iterator[_ManifestRow]:
     kind = file.suffix.lower()
-    if kind == ".jsonl":
-        return _from_jsonl(_text(file), file)
-    if kind in DELIMITERS:
-        return _from_csv(_text(file), DELIMITERS[kind], file)
-    raise BadCorpus(f"{file} is of no known kind: .csv, .tsv or .jsonl is wanted")
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise CorpusMissing(
-            f"the manifest {file} cannot be read: {error.strerror}"
-        ) from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise BadCorpus(f"{file}, line {line}: not UTF-8; save it as UTF-8") from error
-
-
-def _from_csv(text: str, delimiter: str, file: Path) -> Iterator[_ManifestRow]:
-    lines = _split(text, delimiter, file)
-    _, header = next(lines, (1, []))
-    columns = [column.strip() for column in header]
-    if missing := [column for column in NEEDED if column not in columns]:
+    if kind not in (".jsonl", *DELIMITERS):
         raise BadCorpus(
-            f"{file}, line 1: there is no column {missing[0]!r}\n"
-            f"  columns: {', '.join(columns) or 'none'}"
+            f"{file} is of an unknown kind: its name must end with .csv, .tsv or .jsonl"
         )
-    if len(set(columns)) < len(columns):
-        raise BadCorpus(f"{file}, line 1: two columns have one name")
-    for line, cells in lines:
-        where = f"{file}, line {line}"
-        if len(cells) != len(columns):
-            raise BadCorpus(f"{where}: {len(cells)} cells under {len(columns)} columns")
-        yield _row(where, zip(columns, cells, strict=True))
-
-
-def _split(text: str, delimiter: str, file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give each line that is not empty, with the number that it begins at."""
-    source = io.StringIO(text, newline="")
-    reader = csv.reader(source, delimiter=delimiter, strict=True)
-    line = 1
-    try:
-        for cells in reader:
-            if cells:
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise BadCorpus(f"{file}, line {line}: {error}") from error
-
-
-def _from_jsonl(text: str, file: Path) -> Iterator[_ManifestRow]:
-    # Not splitlines: JSON strings may hold the rarer line ends as they are.
-    for line, content in enumerate(text.split("\n"), start=1):
-        where = f"{file}, line {line}"
-        if not content.strip():
-            continue
-        try:
-            entry = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise BadCorpus(f"{where}: not JSON: {error}") from error
-        if not isinstance(entry, dict):
-            raise BadCorpus(f"{where}: not a JSON object such as {{'path': ...}}")
-        yield _row(
-            where, [(column, _cell(where, column, entry[column])) for column in entry]
+    if not file.exists():
+        raise CorpusMissing(
+            f"the manifest {file} does not exist\n  check path= in manifest:path=FILE"
         )
+    if kind == ".jsonl":
+        return (_json_row(where, line) for where, line in read_lines(file))
+    table = read_table(file, NEEDED, delimiter=DELIMITERS[kind])
+    return (_row(where, cells) for where, cells in table)
+
+
+def _json_row(where: str, line: str) -> _ManifestRow:
+    entry = parse_json(line, where)
+    if not isinstance(entry, dict):
+        raise BadCorpus(f"{where}: not a JSON object such as {{'path': ...}}")
+    return _row(where, {name: _cell(where, name, entry[name]) for name in entry})
 
 
 def _cell(where: str, column: str, value: object) -> str:
@@ -159,43 +116,45 @@ def _cell(where: str, column: str, value: object) -> str:
     return str(value)
 
 
-def _row(where: str, cells: Iterable[tuple[str, str]]) -> _ManifestRow:
+def _row(where: str, cells: Mapping[str, str]) -> _ManifestRow:
     known = {
         column: cell.strip()
-        for column, cell in cells
+        for column, cell in cells.items()
         if column in NEEDED + OPTIONAL and cell.strip()
     }
     for column, cell in known.items():
-        if "\0" in cell or any("\ud800" <= letter <= "\udfff" for letter in cell):
-            raise BadCorpus(f"{where}: {column!r} holds what is no Unicode text")
+        if not is_unicode(cell):
+            raise BadCorpus(
+                f"{where}: {column!r} holds characters that are not Unicode"
+            )
     return _ManifestRow(where, known)
 
 
 def _utterances(rows: Sequence[_ManifestRow], folder: Path) -> Sequence[Utterance]:
     has_folds = any("fold" in row.cells for row in rows)
-    lines: dict[str, str] = {}
-    found = []
+    places: dict[str, str] = {}
+    utterances = []
     for row in rows:
-        fold = row.needed("fold") if has_folds else ""
+        fold = row.required("fold") if has_folds else ""
         utterance = _utterance(row, folder, fold)
-        if first := lines.get(utterance.id):
+        if first := places.get(utterance.id):
             raise BadCorpus(
-                f"{row.where}: the id {utterance.id!r} is also that of {first}"
+                f"{row.where}: the id {utterance.id!r} is also used in {first}"
             )
-        lines[utterance.id] = row.where
-        found.append(utterance)
-    return found
+        places[utterance.id] = row.where
+        utterances.append(utterance)
+    return utterances
 
 
 def _utterance(row: _ManifestRow, folder: Path, fold: str) -> Utterance:
-    path, start, end = row.needed("path"), row.seconds("start"), row.seconds("end")
+    path, start, end = row.required("path"), row.seconds("start"), row.seconds("end")
     if end is not None and end <= (start or 0.0):
         raise BadCorpus(f"{row.where}: the end, {end} s, is not after the start")
     return Utterance(
         id=row.cells.get("id", path + _times(row.cells)),
         path=folder / path,
-        label=row.needed("label"),
-        speaker=row.needed("speaker"),
+        label=row.required("label"),
+        speaker=row.required("speaker"),
         fold=fold,
         start=start,
         end=end,
@@ -205,6 +164,7 @@ def _utterance(row: _ManifestRow, folder: Path, fold: str) -> Utterance:
 
 
 def _times(cells: Mapping[str, str]) -> str:
+    """Return what the id of a part of a file has after the path."""
     if "start" not in cells and "end" not in cells:
         return ""
     return f"@{cells.get('start', '')}-{cells.get('end', '')}"
@@ -225,7 +185,7 @@ def _classes(
 
 
 def _folded(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
-    """Give every utterance its fold, where the file does not say it."""
+    """Assign a fold to every utterance, if the file has none."""
     if utterances[0].fold:
         return utterances
     folds = deal(Counter(utterance.speaker for utterance in utterances))
@@ -235,19 +195,22 @@ def _folded(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
 
 
 def deal(speakers: Mapping[str, int]) -> Mapping[str, str]:
-    """Give each speaker a fold.
+    """Assign a fold to each speaker.
 
-    Up to ten speakers are a fold each. More are dealt out to five folds, the one with
-    the most utterances first, always to the fold that has the fewest.
+    Up to ten speakers are a fold each. More are assigned to five folds: the speaker
+    with the most utterances first, each to the fold with the fewest utterances so far.
 
     Args:
-        speakers: How many utterances each has.
+        speakers: Number of utterances of each speaker.
+
+    Returns:
+        The fold of each speaker.
     """
     if len(speakers) <= MOST_SPEAKERS:
         return {speaker: speaker for speaker in speakers}
     sizes = dict.fromkeys(FOLDS, 0)
-    dealt = {}
+    folds = {}
     for speaker in sorted(speakers, key=lambda name: (-speakers[name], name)):
-        dealt[speaker] = min(FOLDS, key=sizes.__getitem__)
-        sizes[dealt[speaker]] += speakers[speaker]
-    return dealt
+        folds[speaker] = min(FOLDS, key=sizes.__getitem__)
+        sizes[folds[speaker]] += speakers[speaker]
+    return folds

@@ -1,33 +1,21 @@
-"""MELD, scenes of the series Friends: tables of labels, and a clip for each line."""
+"""MELD, scenes of the series Friends: tables of labels, and a clip for each row."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import MELD
+from nserbench.corpora.readers.naming import PAPER
 from nserbench.corpora.readers.published_counts import PublishedCounts
+from nserbench.corpora.readers.text_files import read_table
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 
-CLASSES = {
-    "paper": ("anger", "happiness", "neutral", "sadness"),
-    "all": (
-        "anger",
-        "disgust",
-        "fear",
-        "happiness",
-        "neutral",
-        "sadness",
-        "surprise",
-    ),
-}
 EMOTIONS = {
     "anger": "anger",
     "disgust": "disgust",
@@ -37,7 +25,8 @@ EMOTIONS = {
     "sadness": "sadness",
     "surprise": "surprise",
 }
-FOLDERS = {  # the archives are unpacked in place, or one level up or down
+CLASSES = {"paper": PAPER, "all": tuple(EMOTIONS.values())}
+FOLDERS = {  # of the clips: archives may be unpacked in place, or one level up or down
     "train": ("train/train_splits", "train_splits", "train"),
     "dev": ("dev_splits_complete", "dev/dev_splits_complete", "dev"),
     "test": (
@@ -54,7 +43,7 @@ COUNTS = {
 """Rows of each of the seven classes in the three tables (declare-lab/MELD)."""
 
 KINDS = ("mp4", "wav")
-"""Endings of clips; the first that a part has is read."""
+"""Endings of clips. Of each part, the first kind that is there is read."""
 LEFT_OUT = {
     "train_dia125_utt3": "the published clip is broken (declare-lab/MELD issue 39)",
     "dev_dia110_utt7": "no clip is published (declare-lab/MELD issue 27)",
@@ -62,25 +51,27 @@ LEFT_OUT = {
 
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,5}")
-_SHOWN = 20  # missing clips named in one message
+_SHOWN = 20  # missing clips in one message
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts without the two clips left out; `load` says the options."""
+    """Return the published counts without the two excluded clips; see `load`."""
     rows = {
         part: dict(zip(CLASSES["all"], COUNTS[part], strict=True)) for part in COUNTS
     }
-    for name in LEFT_OUT:  # both are neutral
+    for name in LEFT_OUT:  # both clips are neutral
         rows[name.partition("_")[0]]["neutral"] -= 1
     classes = CLASSES[options["classes"]]
     return tuple(
         PublishedCounts(
             edition=kind,
             classes={
-                name: sum(each[name] for each in rows.values()) for name in classes
+                label: sum(counts[label] for counts in rows.values())
+                for label in classes
             },
             folds={
-                part: sum(each[name] for name in classes) for part, each in rows.items()
+                part: sum(counts[label] for label in classes)
+                for part, counts in rows.items()
             },
             speakers=None,
         )
@@ -90,7 +81,7 @@ def expected(options: Options) -> tuple[PublishedCounts, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _TableRow:
-    """One line of a part's table."""
+    """One row of a part's table."""
 
     part: str
     dialogue: str
@@ -105,15 +96,15 @@ class _TableRow:
 
     @property
     def id(self) -> str:
-        return f"{self.part}_{self.clip}"  # dialogues are counted anew in each part
+        return f"{self.part}_{self.clip}"  # each part numbers its dialogues from 0
 
 
 def load(options: Options, settings: Settings) -> Corpus:
     """Read the three tables, and find the clips of the wanted classes.
 
-    Two utterances whose clips nobody has are left out, and the corpus says so. Any
-    other clip must be there. The official parts share their actors, so what is on one
-    side only is the dialogue.
+    Two utterances without a usable published clip are excluded, and the corpus lists
+    them. Any other clip must be there. The official parts share their actors, so the
+    unit of independence is the dialogue.
 
     Args:
         options: ``classes`` is ``paper`` for four emotions or ``all`` for seven;
@@ -122,11 +113,15 @@ def load(options: Options, settings: Settings) -> Corpus:
 
     Raises:
         CorpusMissing: if the folder is not set, or lacks a table or a part's clips.
-        BadCorpus: if a line cannot be understood, or clips are missing.
+        BadCorpus: if a row cannot be understood, or clips are missing.
     """
     top = folder_of("meld", MELD.obtain, settings)
     classes = CLASSES[options["classes"]]
-    rows = [row for part in FOLDERS for row in _rows(_table(top, part), part)]
+    rows = [
+        _row(where, part, cells)
+        for part in FOLDERS
+        for where, cells in read_table(_table(top, part), _COLUMNS)
+    ]
     wanted = [row for row in rows if EMOTIONS[row.emotion] in classes]
     clips = {part: _clips(top, part) for part in FOLDERS}
     return Corpus(
@@ -141,6 +136,7 @@ def load(options: Options, settings: Settings) -> Corpus:
 
 
 def _table(top: Path, part: str) -> Path:
+    """Find the table of a part."""
     name = f"{part}_sent_emo.csv"
     for file in (top / name, top / part / name):
         if file.is_file():
@@ -152,13 +148,13 @@ def _table(top: Path, part: str) -> Path:
 
 
 def _clips(top: Path, part: str) -> Mapping[str, Path]:
-    """Give a part's clips by their names without ending."""
+    """Find the clips of a part, by their names without ending."""
     for kind in KINDS:
         for folder in FOLDERS[part]:
-            # Not ._dia..., which macOS adds, nor final_videos_testdia...: duplicates.
-            found = {clip.stem: clip for clip in (top / folder).glob(f"dia*.{kind}")}
-            if found:
-                return found
+            # Not ._dia..., which macOS adds, nor the duplicates final_videos_testdia...
+            clips = {clip.stem: clip for clip in (top / folder).glob(f"dia*.{kind}")}
+            if clips:
+                return clips
     raise CorpusMissing(
         f"meld is not on this machine: {top} has no clips such as dia0_utt0.mp4 or "
         f"dia0_utt0.wav in any of {', '.join(FOLDERS[part])}\n  {MELD.obtain}"
@@ -166,47 +162,19 @@ def _clips(top: Path, part: str) -> Mapping[str, Path]:
 
 
 def _kind(clips: Mapping[str, Mapping[str, Path]]) -> str:
+    """Return the ending of all clips.
+
+    Raises:
+        BadCorpus: if the parts differ in it.
+    """
     kinds = {part: next(iter(clips[part].values())).suffix[1:] for part in clips}
     if len(set(kinds.values())) > 1:
-        said = ", ".join(f"{part} is {kind}" for part, kind in kinds.items())
+        listed = ", ".join(f"{part} is {kind}" for part, kind in kinds.items())
         raise BadCorpus(
-            f"the parts of meld are of two kinds: {said}\n"
-            "  have all three as mp4, or all three extracted in the same way"
+            f"the clips of meld are of two kinds: {listed}\n"
+            "  use mp4 for all three parts, or extract the audio of all three"
         )
     return kinds["test"]
-
-
-def _rows(file: Path, part: str) -> Iterator[_TableRow]:
-    lines = _lines(file)
-    _, columns = next(lines, ("", []))
-    if missing := [column for column in _COLUMNS if column not in columns]:
-        raise BadCorpus(
-            f"{file}, line 1: there is no column {missing[0]!r}\n"
-            f"  columns: {', '.join(columns) or 'none'}"
-        )
-    for where, cells in lines:
-        if len(cells) != len(columns):
-            raise BadCorpus(f"{where}: {len(cells)} cells under {len(columns)} columns")
-        yield _row(where, part, dict(zip(columns, cells, strict=True)))
-
-
-def _lines(file: Path) -> Iterator[tuple[str, list[str]]]:
-    """Give each line that is not empty, after the place that it begins at."""
-    line = 1
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        for cells in reader:
-            if cells:
-                yield f"{file}, line {line}", cells
-            line = reader.line_num + 1
-    except OSError as error:
-        raise CorpusMissing(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise BadCorpus(f"{file}, line {line}: not UTF-8; get it anew") from error
-    except csv.Error as error:
-        raise BadCorpus(f"{file}, line {line}: {error}") from error
 
 
 def _row(where: str, part: str, cells: Mapping[str, str]) -> _TableRow:
@@ -218,7 +186,7 @@ def _row(where: str, part: str, cells: Mapping[str, str]) -> _TableRow:
             raise BadCorpus(f"{where}: {column!r} is {cells[column]!r}, not a number")
     if cells["Emotion"] not in EMOTIONS:
         raise BadCorpus(
-            f"{where}: the emotion is {cells['Emotion']!r}\n"
+            f"{where}: the emotion {cells['Emotion']!r} is unknown\n"
             f"  known: {', '.join(EMOTIONS)}"
         )
     return _TableRow(

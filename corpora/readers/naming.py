@@ -1,4 +1,4 @@
-"""Corpora whose file names say who speaks and how: finding, reading, counting them."""
+"""Corpora whose file names hold the speaker and the emotion."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class FileNaming:
 
     Attributes:
         card: Its card.
-        layouts: Where the files lie, as globs below the corpus's folder. The first
-            that finds a file of the corpus counts, so that copies are not read twice.
-        pattern: A regular expression for a file's name without ending, with those of
-            the folders above that say something.
-        example: One of the files, for messages.
-        others: As ``pattern``, for files of the same publication to pass over.
+        layouts: Globs below the corpus's folder. Only the first that finds a file of
+            the corpus is used, so that no copy is read twice.
+        pattern: A regular expression for a file's name without ending, and for the
+            names of folders above it where they hold information.
+        example: Name of one of the files, for messages.
+        others: As ``pattern``, for files of the same publication that are skipped.
     """
 
     card: CorpusCard
@@ -40,30 +40,31 @@ class FileNaming:
     def files(self, settings: Settings) -> Sequence[tuple[Path, re.Match[str]]]:
         """Find the audio files, in the order of their paths, and read their names.
 
-        Files that are neither WAV nor FLAC are passed over, as are the ``._`` files
+        Files that are neither WAV nor FLAC are skipped, and so are the ``._`` files
         that macOS adds.
 
         Raises:
             CorpusMissing: if the folder is not set, or has none of the files.
-            BadCorpus: if an audio file beside them has a name that is not the corpus's.
+            BadCorpus: if an audio file next to them does not have a name of the corpus.
         """
         top = folder_of(self.card.name, self.card.obtain, settings)
-        if found := self._below(top):
-            return [(path, self._read(path)) for path in found]
+        if files := self._below(top):
+            return [(file, self._read(file)) for file in files]
         raise CorpusMissing(
             f"{self.card.name} is not on this machine: {top} holds no files such as "
             f"{self.example}\n  {self._where_else(top)}"
         )
 
     def _below(self, top: Path) -> Sequence[Path]:
+        """Find the audio files of the first layout that fits."""
         for layout in self.layouts:
-            found = [path for path in sorted(top.glob(layout)) if self._is_part(path)]
-            if any(_match(self.pattern, path) for path in found):
-                return found
+            files = [path for path in sorted(top.glob(layout)) if self._is_part(path)]
+            if any(_match(self.pattern, path) for path in files):
+                return files
         return []
 
     def _is_part(self, path: Path) -> bool:
-        # macOS puts a ._ file beside each file on foreign disks.
+        # macOS adds a ._ file for each file on disks of other systems.
         if path.suffix.lower() not in ENDINGS or path.name[:2] == "._":
             return False
         return self.others is None or not _match(self.others, path)
@@ -73,13 +74,14 @@ class FileNaming:
             return name
         raise BadCorpus(
             f"{path} is not named as the files of {self.card.name} are, such as "
-            f"{self.example}\n  give it its original name, or move it elsewhere"
+            f"{self.example}\n  give the file its original name, or move it elsewhere"
         )
 
     def _where_else(self, top: Path) -> str:
         for folder in [*sorted(top.glob("*/")), *top.absolute().parents[:2]]:
             if self._below(folder):
-                return f"it is in {folder}: set {variable(self.card.name)} to that"
+                name = variable(self.card.name)
+                return f"they are in {folder}: set {name} to that folder"
         return self.card.obtain
 
 
@@ -87,11 +89,11 @@ def _match(pattern: str, path: Path) -> re.Match[str] | None:
     return re.fullmatch(rf"(?s:.*)/{pattern}", f"/{path.with_suffix('').as_posix()}")
 
 
-def choose(classes: tuple[str, ...], found: Iterable[Utterance]) -> Corpus:
+def choose(classes: tuple[str, ...], utterances: Iterable[Utterance]) -> Corpus:
     """Make a corpus of the utterances of some classes."""
     return Corpus(
         classes=classes,
-        utterances=[utterance for utterance in found if utterance.label in classes],
+        utterances=[one for one in utterances if one.label in classes],
     )
 
 
@@ -100,12 +102,12 @@ def published(
     folds: Mapping[str, str],
     classes: tuple[str, ...],
 ) -> tuple[PublishedCounts, ...]:
-    """Give the counts of a corpus that has one edition.
+    """Sum the published counts of a corpus that has one edition.
 
     Args:
         counts: Utterances of each speaker in each class.
         folds: The fold of each speaker.
-        classes: Those to count.
+        classes: The classes to count.
     """
     by_class, by_fold, by_speaker = Counter[str](), Counter[str](), Counter[str]()
     for (speaker, label), number in counts.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from nserbench.cards import Options
@@ -10,7 +10,7 @@ from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.cards import NEMO
 from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
 from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.errors import BadCorpus
+from nserbench.corpora.readers.text_files import read_table
 from nserbench.settings import Settings
 
 EMOTIONS = {
@@ -23,9 +23,9 @@ EMOTIONS = {
 }
 CLASSES = {"paper": PAPER, "all": tuple(EMOTIONS.values())}
 SPEAKERS = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
-"""Each is a fold."""
+"""Each speaker is a fold."""
 SENTENCES = 90
-COUNTS = {  # of the speakers who do not have all 90 sentences
+COUNTS = {  # of the speakers who lack some of the 90 sentences
     ("EB0", "surprise"): 89,
     ("MK0", "surprise"): 0,
     ("MP0", "anger"): 29,
@@ -50,7 +50,7 @@ _COLUMNS = ("file_id", "raw_text")
 
 
 def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``samples`` and, where it is there, the texts of ``data.tsv``.
+    """Read the clips in ``samples``, and their texts from ``data.tsv`` if it is there.
 
     Args:
         options: ``classes`` is ``paper`` for four emotions or ``all`` for six.
@@ -65,7 +65,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     folder = files[0][0].parent
     top = folder.parent if folder.name == "samples" else folder
     texts = _texts(top / "data.tsv")
-    found = [
+    utterances = [
         Utterance(
             id=path.stem,
             path=path,
@@ -77,11 +77,11 @@ def load(options: Options, settings: Settings) -> Corpus:
         )
         for path, name in files
     ]
-    return choose(CLASSES[options["classes"]], found)
+    return choose(CLASSES[options["classes"]], utterances)
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts; `load` says what the options are."""
+    """Return the published counts; `load` says what the options are."""
     counts = {
         (speaker, label): COUNTS.get((speaker, label), SENTENCES)
         for speaker in SPEAKERS
@@ -92,30 +92,11 @@ def expected(options: Options) -> tuple[PublishedCounts, ...]:
 
 
 def _texts(file: Path) -> Mapping[str, str]:
-    """Give the text of each utterance, by its file name without ending."""
+    """Read the text of each utterance, by its file name without ending."""
     if not file.is_file():
         return {}
-    (_, header), *rows = _rows(file)
-    if missing := [column for column in _COLUMNS if column not in header]:
-        raise BadCorpus(f"{file}, line 1: there is no column {missing[0]!r}")
-    name, text = (header.index(column) for column in _COLUMNS)
-    for where, cells in rows:
-        if len(cells) != len(header):
-            raise BadCorpus(f"{where}: {len(cells)} cells under {len(header)} columns")
-    return {cells[name].removesuffix(".wav"): cells[text] for _, cells in rows}
-
-
-def _rows(file: Path) -> Sequence[tuple[str, list[str]]]:
-    """Give the cells of each line that is not empty, after the place it stands at."""
-    try:
-        lines = file.read_bytes().decode("utf-8-sig").split("\n")
-    except OSError as error:
-        raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise BadCorpus(f"{file}, line {line}: not UTF-8; get it anew") from error
-    return [
-        (f"{file}, line {at}", [cell.strip() for cell in line.split("\t")])
-        for at, line in enumerate(lines, start=1)
-        if at == 1 or line.strip()
-    ]
+    rows = read_table(file, _COLUMNS, delimiter="\t", quoted=False)
+    return {
+        row["file_id"].strip().removesuffix(".wav"): row["raw_text"].strip()
+        for _, row in rows
+    }

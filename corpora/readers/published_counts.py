@@ -13,15 +13,15 @@ from nserbench.corpora.base import Corpus
 class PublishedCounts:
     """The published counts of one edition of a corpus.
 
-    A copy that has lost half a session reads as well as a whole one, and gives other
-    numbers. Only counts from elsewhere can tell: they stand beside each reader, as
-    ``expected(options) -> tuple[Expected, ...]`` with one entry for each edition.
+    A copy that has lost half a session can be read like a complete one, but its results
+    differ. Only published counts show the loss. Each reader has them as a function
+    ``expected(options) -> tuple[PublishedCounts, ...]`` with one entry per edition.
 
     Attributes:
-        edition: What `Corpus.edition` then is.
+        edition: Name of the edition, as in `Corpus.edition`.
         classes: Utterances of each class.
         folds: Utterances of each fold.
-        speakers: Utterances of each speaker; None where nobody published them.
+        speakers: Utterances of each speaker; None if they are not published.
     """
 
     edition: str = ""
@@ -31,25 +31,27 @@ class PublishedCounts:
 
     @property
     def total(self) -> int:
-        """How many utterances there are."""
+        """Number of utterances."""
         return sum(self.classes.values())
 
     def differences(self, corpus: Corpus) -> list[str]:
-        """Say which counts of a corpus are others; nothing if it is complete.
+        """List the counts of a corpus that differ from the published ones.
 
         Returns:
-            A line for each, such as ``fold 3: 1150 utterances, 1151 expected``.
+            A line for each, such as ``fold 3: 1150 utterances, 1151 expected``; empty
+            if the corpus is complete.
         """
-        ones = corpus.utterances
-        found = {
-            "class": (Counter(one.label for one in ones), self.classes),
-            "fold": (Counter(one.fold for one in ones), self.folds),
+        utterances = corpus.utterances
+        compared = {
+            "class": (Counter(one.label for one in utterances), self.classes),
+            "fold": (Counter(one.fold for one in utterances), self.folds),
         }
         if self.speakers is not None:
-            found["speaker"] = Counter(one.speaker for one in ones), self.speakers
+            speakers = Counter(one.speaker for one in utterances)
+            compared["speaker"] = speakers, self.speakers
         return [
             f"{kind} {name}: {counts[name]} utterances, {wanted.get(name, 0)} expected"
-            for kind, (counts, wanted) in found.items()
+            for kind, (counts, wanted) in compared.items()
             for name in sorted(counts.keys() | wanted.keys())
             if counts[name] != wanted.get(name, 0)
         ]

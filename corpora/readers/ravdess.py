@@ -49,7 +49,7 @@ _NAMING = FileNaming(
 
 
 def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``Actor_NN/03-01-...wav``; songs and videos of the same actors are not read.
+    """Read ``Actor_NN/03-01-...wav``; songs and videos of the actors are skipped.
 
     Args:
         options: ``classes`` is ``paper`` for four emotions or ``all`` for eight. Calm
@@ -61,14 +61,14 @@ def load(options: Options, settings: Settings) -> Corpus:
         CorpusMissing: if the folder is not set, or holds no speech of RAVDESS.
         BadCorpus: if a file's name is not one of the corpus's.
     """
-    found = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], found)
+    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
+    return choose(CLASSES[options["classes"]], utterances)
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts; `load` says what the options are."""
+    """Return the published counts; `load` says what the options are."""
     counts = {
-        (actor, label): 4 if label == "neutral" else 8  # neutral is never strong
+        (actor, label): 4 if label == "neutral" else 8  # neutral has one intensity only
         for actor in FOLDS
         for label in EMOTIONS.values()
     }

@@ -23,7 +23,7 @@ EMOTIONS = {
 }
 CLASSES = {"paper": PAPER, "all": tuple(EMOTIONS.values())}
 SPEAKERS = ("DC", "JE", "JK", "KL")
-"""Each is a fold, as in EmoBox."""
+"""Each speaker is a fold, as in EmoBox."""
 
 _NAMING = FileNaming(
     card=SAVEE,
@@ -46,12 +46,12 @@ def load(options: Options, settings: Settings) -> Corpus:
         CorpusMissing: if the folder is not set, or holds no file of SAVEE.
         BadCorpus: if a file's name is not one of the corpus's.
     """
-    found = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], found)
+    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
+    return choose(CLASSES[options["classes"]], utterances)
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts; `load` says what the options are."""
+    """Return the published counts; `load` says what the options are."""
     counts = {
         (speaker, label): 30 if label == "neutral" else 15
         for speaker in SPEAKERS

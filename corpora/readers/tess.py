@@ -1,4 +1,4 @@
-"""TESS: two actresses say 200 words in seven emotions."""
+"""TESS: two actresses speak 200 words in seven emotions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EMOTIONS = {
 }
 CLASSES = {"paper": PAPER, "all": tuple(sorted(EMOTIONS.values()))}
 SPEAKERS = ("OAF", "YAF")
-"""The older, 64, and the younger, 26; each is a fold."""
+"""The older actress (64 years) and the younger one (26); each is a fold."""
 WORDS = 200
 
 _NAMING = FileNaming(
@@ -36,7 +36,7 @@ _NAMING = FileNaming(
 
 
 def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``SPEAKER_WORD_EMOTION.wav``, all in one folder or in one for each emotion.
+    """Read ``SPEAKER_WORD_EMOTION.wav``, all in one folder or one per emotion.
 
     Args:
         options: ``classes`` is ``paper`` for four emotions or ``all`` for seven.
@@ -47,12 +47,12 @@ def load(options: Options, settings: Settings) -> Corpus:
         CorpusMissing: if the folder is not set, or holds no file of TESS.
         BadCorpus: if a file's name is not one of the corpus's.
     """
-    found = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], found)
+    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
+    return choose(CLASSES[options["classes"]], utterances)
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts; `load` says what the options are."""
+    """Return the published counts; `load` says what the options are."""
     counts = {
         (speaker, label): WORDS for speaker in SPEAKERS for label in EMOTIONS.values()
     }
@@ -61,7 +61,7 @@ def expected(options: Options) -> tuple[PublishedCounts, ...]:
 
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
-    # One file of many copies is called OA_bite_neutral.
+    # In many copies, one file is called OA_bite_neutral.
     speaker = "YAF" if name["speaker"] == "YAF" else "OAF"
     return Utterance(
         id=f"{speaker}_{name['word']}_{name['emotion']}",

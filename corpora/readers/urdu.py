@@ -50,7 +50,7 @@ COUNTS = {  # by fold, speaker and emotion
         "SM25": {"S": 40},
     },
 }
-"""Our folds: few speakers are angry, and with more folds some would have no anger."""
+"""The folds are ours. With more folds, some would have no angry speaker."""
 FOLDS = {speaker: fold for fold, speakers in COUNTS.items() for speaker in speakers}
 
 _NAMING = FileNaming(
@@ -66,7 +66,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     """Read ``EMOTION/SPEAKER_FN_EN.wav``.
 
     Args:
-        options: None of its own.
+        options: Not used.
         settings: Where ``urdu`` is set to the folder that holds ``Angry``, ``Happy``,
             ``Neutral`` and ``Sad``.
 
@@ -75,12 +75,12 @@ def load(options: Options, settings: Settings) -> Corpus:
         BadCorpus: if a file's name is not one of the corpus's, or is in the folder of
             another emotion.
     """
-    found = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(PAPER, found)
+    files = _NAMING.files(settings)
+    return choose(PAPER, [_utterance(path, name) for path, name in files])
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Give the counts, which no option changes."""
+    """Return the published counts, which no option changes."""
     counts = {
         (speaker, EMOTIONS[code]): number
         for speakers in COUNTS.values()

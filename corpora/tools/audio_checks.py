@@ -1,47 +1,38 @@
-"""The doctor's checks of audio: by the header of each file, and by its samples."""
+"""The doctor's checks of audio: the header of each file, and its samples."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from nserbench.corpora.audio import (
-    END_SLACK,
-    SAMPLE_RATE,
-    audio_digest,
-    read_audio,
-)
+from nserbench.corpora.audio import END_SLACK, SAMPLE_RATE, audio_digest, read_audio
 from nserbench.corpora.base import Utterance
+from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_headers import AudioHeader, read_header
 from nserbench.corpora.tools.findings import CorpusFinding, about
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
 
 LONGEST = 30.0
-"""Seconds that Whisper hears; it cuts longer clips."""
+"""Seconds; the window of Whisper, which cuts longer clips."""
 SHORTEST = 0.05
-"""Seconds; our bound. Less is not one sound of speech, and no frame of some models."""
+"""Seconds; our limit. Shorter clips have no phone, and no frame in some models."""
 FULL_SCALE = 0.999
 CLIPPED = 0.001
-"""Share of samples at full scale from which on we call a clip clipped."""
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+"""A clip counts as clipped if at least this share of its samples is at full scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioStatistics:
-    """What was seen of a clip's samples.
+    """What the checks need of a clip's samples.
 
     Attributes:
-        digest: Of the samples, mono at 16 kHz.
-        clipped: Share of them at full scale.
+        digest: Digest of the samples, mono at 16 kHz.
+        clipped: Share of samples at full scale.
     """
 
     digest: str
@@ -51,28 +42,38 @@ class AudioStatistics:
 def read_headers(
     utterances: Sequence[Utterance], progress: Progress
 ) -> dict[Path, AudioHeader | BadAudio]:
-    """Read the header of each file once; what cannot be read is what is given."""
-    files = list(dict.fromkeys(one.path for one in utterances))
-    progress.stage("reading headers", len(files), "files")
-    return dict(zip(files, _in_threads(_header, files, progress), strict=True))
+    """Read the header of each file once, or the error of a file that has none."""
+    files = list(dict.fromkeys(utterance.path for utterance in utterances))
+    headers = map_in_threads(
+        _header, files, progress, stage="reading headers", unit="files"
+    )
+    return dict(zip(files, headers, strict=True))
 
 
 def header_findings(
     utterances: Sequence[Utterance], headers: Mapping[Path, AudioHeader | BadAudio]
 ) -> Iterator[CorpusFinding]:
-    """Look at what the headers say.
+    """Check files, sample rates and channels by their headers.
 
     Args:
-        utterances: Whose files they are.
-        headers: As `read_headers` gives them.
+        utterances: The utterances of the files.
+        headers: As `read_headers` returns them.
     """
     bad = [
-        f"{path} {one}" for path, one in headers.items() if isinstance(one, BadAudio)
+        f"{path} {header}"
+        for path, header in headers.items()
+        if isinstance(header, BadAudio)
     ]
-    good = {path: one for path, one in headers.items() if isinstance(one, AudioHeader)}
-    whole = [one for one in utterances if one.path in good]
-    beyond = [one for one in whole if _ends_early(one, good[one.path])]
-    bad += [f"{one.path} ends before {one.id} does" for one in beyond]
+    good = {
+        path: header
+        for path, header in headers.items()
+        if isinstance(header, AudioHeader)
+    }
+    bad += [
+        f"{utterance.path} ends before {utterance.id} does"
+        for utterance in utterances
+        if utterance.path in good and _ends_early(utterance, good[utterance.path])
+    ]
     yield about(
         "files",
         bad,
@@ -87,11 +88,11 @@ def header_findings(
 def length_finding(
     utterances: Sequence[Utterance], headers: Mapping[Path, AudioHeader | BadAudio]
 ) -> CorpusFinding:
-    """List the utterances that are very long or very short."""
+    """List the utterances that are very short or very long."""
     lengths = {
-        one.id: seconds(one, header)
-        for one in utterances
-        if isinstance(header := headers[one.path], AudioHeader)
+        utterance.id: seconds(utterance, header)
+        for utterance in utterances
+        if isinstance(header := headers[utterance.path], AudioHeader)
     }
     odd = [
         f"{name} ({length:.3g} s)"
@@ -102,40 +103,44 @@ def length_finding(
     return about("length", odd, "yellow", f"under {limits}", f"none under {limits}")
 
 
-def seconds(one: Utterance, header: AudioHeader) -> float:
-    """Give how long an utterance is, by the header of its file."""
-    end = header.seconds if one.end is None else min(one.end, header.seconds)
-    return end - (one.start or 0.0)
+def seconds(utterance: Utterance, header: AudioHeader) -> float:
+    """Return the length of an utterance in seconds, by the header of its file."""
+    end = header.seconds if utterance.end is None else utterance.end
+    return min(end, header.seconds) - (utterance.start or 0.0)
 
 
 def read_sounds(
     utterances: Sequence[Utterance], progress: Progress
 ) -> dict[str, AudioStatistics | BadAudio]:
-    """Decode each utterance, by id; what cannot be decoded is what is given."""
-    progress.stage("decoding", len(utterances), "clips")
-    found = _in_threads(_sound, utterances, progress)
-    return dict(zip((one.id for one in utterances), found, strict=True))
+    """Decode each utterance, by id; the value is an error if it cannot be decoded."""
+    sounds = map_in_threads(
+        _sound, utterances, progress, stage="decoding", unit="clips"
+    )
+    names = (utterance.id for utterance in utterances)
+    return dict(zip(names, sounds, strict=True))
 
 
 def sound_findings(
     sounds: Mapping[str, AudioStatistics | BadAudio],
 ) -> Iterator[CorpusFinding]:
-    """Look at what the samples are, as `read_sounds` gives them."""
-    bad = [str(one) for one in sounds.values() if isinstance(one, BadAudio)]
+    """Check the samples of clips, as `read_sounds` returns them."""
+    bad = [str(sound) for sound in sounds.values() if isinstance(sound, BadAudio)]
     good = {
-        name: one for name, one in sounds.items() if isinstance(one, AudioStatistics)
+        name: sound
+        for name, sound in sounds.items()
+        if isinstance(sound, AudioStatistics)
     }
     yield about(
         "sound",
         bad,
         "red",
-        "not to be decoded, silent, or with NaN",
-        "all can be decoded, none is silent or holds NaN",
+        "not decodable, silent, or with NaN",
+        "all can be decoded, none is silent or has NaN",
     )
     clipped = [
-        f"{name} ({100 * one.clipped:.1f} %)"
-        for name, one in good.items()
-        if one.clipped >= CLIPPED
+        f"{name} ({100 * sound.clipped:.1f} %)"
+        for name, sound in good.items()
+        if sound.clipped >= CLIPPED
     ]
     share = f"{100 * CLIPPED:g} % of the samples or more at full scale"
     yield about("clipping", clipped, "yellow", share, f"none has {share}")
@@ -146,43 +151,45 @@ def copy_findings(
     sounds: Mapping[str, AudioStatistics | BadAudio],
     tested: Collection[str],
 ) -> Iterator[CorpusFinding]:
-    """Look for the same samples twice: on both sides of a split, or on one.
+    """Look for utterances with the same samples, across folds or within one.
 
     Args:
-        utterances: Whose sounds they are.
-        sounds: As `read_sounds` gives them.
-        tested: The folds that are tested against all others.
+        utterances: The utterances of the clips.
+        sounds: As `read_sounds` returns them.
+        tested: The folds that are test sets, against all others.
     """
     same: dict[str, list[Utterance]] = defaultdict(list)
-    for one in utterances:
-        if isinstance(sound := sounds[one.id], AudioStatistics):
-            same[sound.digest].append(one)
+    for utterance in utterances:
+        if isinstance(sound := sounds[utterance.id], AudioStatistics):
+            same[sound.digest].append(utterance)
     leaks: list[str] = []
     repeats: list[str] = []
     for first, *others in same.values():
-        folds = {first.fold, *(one.fold for one in others)}
-        leaking = len(folds) > 1 and not folds.isdisjoint(tested)
-        found = [f"{one.id} = {first.id}" for one in others]
-        (leaks if leaking else repeats).extend(found)
+        folds = {first.fold, *(other.fold for other in others)}
+        is_leak = len(folds) > 1 and not folds.isdisjoint(tested)
+        pairs = [f"{other.id} = {first.id}" for other in others]
+        (leaks if is_leak else repeats).extend(pairs)
     yield about(
         "copies across folds",
         leaks,
         "red",
-        "in training and in test",
-        "none is in training and in test",
+        "in training and test set",
+        "none is in training and test set",
     )
     yield about(
         "copies",
         repeats,
         "yellow",
-        "sounds are there more than once",
-        "none on one side",
+        "same samples more than once",
+        "none within a training or test set",
     )
 
 
 def _rates(headers: Mapping[Path, AudioHeader]) -> CorpusFinding:
     others = {
-        path: one.rate for path, one in headers.items() if one.rate != SAMPLE_RATE
+        path: header.rate
+        for path, header in headers.items()
+        if header.rate != SAMPLE_RATE
     }
     rates = ", ".join(f"{rate / 1000:g} kHz" for rate in sorted(set(others.values())))
     return about(
@@ -195,40 +202,32 @@ def _rates(headers: Mapping[Path, AudioHeader]) -> CorpusFinding:
 
 
 def _channels(headers: Mapping[Path, AudioHeader]) -> CorpusFinding:
-    wide = {path: one.channels for path, one in headers.items() if one.channels > 1}
-    counts = ", ".join(map(str, sorted(set(wide.values()))))
-    trouble = f"of {counts} channels, from which one is made"
-    names = [str(path) for path in wide]
+    several = {
+        path: header.channels for path, header in headers.items() if header.channels > 1
+    }
+    counts = ", ".join(map(str, sorted(set(several.values()))))
+    trouble = f"of {counts} channels, converted to mono"
+    names = [str(path) for path in several]
     return about("channels", names, "yellow", trouble, "all mono")
 
 
-def _ends_early(one: Utterance, header: AudioHeader) -> bool:
-    if (one.start or 0.0) >= header.seconds:
-        return True
-    return one.end is not None and one.end > header.seconds + END_SLACK
-
-
-def _in_threads(
-    read: Callable[[Item], Answer], items: Sequence[Item], progress: Progress
-) -> list[Answer]:
-    found = []
-    with ThreadPoolExecutor() as pool:
-        for one in pool.map(read, items):
-            found.append(one)
-            progress.advance()
-    return found
+def _ends_early(utterance: Utterance, header: AudioHeader) -> bool:
+    start, end = utterance.start or 0.0, utterance.end or 0.0
+    return start >= header.seconds or end > header.seconds + END_SLACK
 
 
 def _header(path: Path) -> AudioHeader | BadAudio:
     try:
         return read_header(path)
     except BadAudio as error:
-        return error  # so that all are listed, not the first alone
+        return error  # so that all errors are listed, not only the first
 
 
-def _sound(one: Utterance) -> AudioStatistics | BadAudio:
+def _sound(utterance: Utterance) -> AudioStatistics | BadAudio:
     try:
-        wave = read_audio(one.path, one.start, one.end, one.channel)
+        wave = read_audio(
+            utterance.path, utterance.start, utterance.end, utterance.channel
+        )
     except BadAudio as error:
         return error
     clipped = float(np.mean(np.abs(wave) >= FULL_SCALE))

@@ -1,4 +1,4 @@
-"""What the header of an audio file says, without decoding its sound."""
+"""Read the header of an audio file, without decoding the audio."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import soundfile
 
 from nserbench.corpora.audio import (
     CONTAINERS,
+    library_errors,
     refuse_cut_off,
     refuse_lost_packets,
 )
@@ -18,12 +19,12 @@ from nserbench.errors import BadAudio
 
 @dataclass(frozen=True, slots=True)
 class AudioHeader:
-    """What a file says of its sound.
+    """The header of an audio file.
 
     Attributes:
-        rate: Hz.
-        channels: How many.
-        seconds: How long it says it is.
+        rate: Sample rate in Hz.
+        channels: Number of channels.
+        seconds: Length in seconds.
     """
 
     rate: int
@@ -34,33 +35,25 @@ class AudioHeader:
 def read_header(path: Path) -> AudioHeader:
     """Read the header of any file that `nserbench.corpora.audio.read_audio` reads.
 
-    It tells of a WAV, AIFF, AVI or MP4 that is cut off. A FLAC, Ogg or Matroska file
-    that is cut off shows it only when it is decoded.
+    It shows whether a WAV, AIFF, AVI or MP4 file is cut off. A FLAC, Ogg or Matroska
+    file has to be decoded for that.
 
     Raises:
-        BadAudio: if the file is missing, unreadable or cut off, or holds no sound.
+        BadAudio: if the file is missing, unreadable or cut off, or has no audio.
     """
-    try:
-        path.open("rb").close()  # its errors say more than the libraries'
-        if path.suffix.lower() in CONTAINERS:
-            found = _of_container(path)
-        else:
-            found = _of_file(path)
-    except (OSError, av.FFmpegError) as error:
-        raise BadAudio(f"cannot be read ({error.strerror})") from error
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise BadAudio(f"cannot be read ({reason})") from error
-    if found.seconds <= 0:
+    read = _of_container if path.suffix.lower() in CONTAINERS else _of_file
+    with library_errors(path):
+        header = read(path)
+    if header.seconds <= 0:
         raise BadAudio("holds no samples")
-    return found
+    return header
 
 
 def _of_file(path: Path) -> AudioHeader:
-    with soundfile.SoundFile(path) as sound:
-        refuse_cut_off(sound.extra_info)
+    with soundfile.SoundFile(path) as audio:
+        refuse_cut_off(audio.extra_info)
         return AudioHeader(
-            sound.samplerate, sound.channels, sound.frames / sound.samplerate
+            audio.samplerate, audio.channels, audio.frames / audio.samplerate
         )
 
 
@@ -69,9 +62,9 @@ def _of_container(path: Path) -> AudioHeader:
         if not container.streams.audio:
             raise BadAudio("has no sound: none of its streams is audio")
         refuse_lost_packets(path, container)
-        sound = container.streams.audio[0]
-        if sound.duration is not None and sound.time_base is not None:
-            seconds = float(sound.duration * sound.time_base)
+        stream = container.streams.audio[0]
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
         else:
             seconds = (container.duration or 0) / av.time_base
-        return AudioHeader(sound.codec_context.sample_rate, sound.channels, seconds)
+        return AudioHeader(stream.codec_context.sample_rate, stream.channels, seconds)

@@ -1,17 +1,18 @@
-"""What a corpus is made of: classes, folds, speakers, lengths, and its own noise."""
+"""Statistics of a corpus: classes, folds, speakers, lengths and SNR."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_checks import read_headers, seconds
 from nserbench.corpora.tools.audio_headers import AudioHeader
 from nserbench.corpora.tools.wada_snr import wada_snr
@@ -19,26 +20,26 @@ from nserbench.errors import BadAudio
 from nserbench.progress import Progress
 
 EDGES = (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 30)
-"""Seconds between the bins of the histogram: half octaves, up to Whisper's window."""
+"""Seconds; edges of the histogram's bins: half octaves, up to Whisper's window."""
 QUARTILES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusStatistics:
-    """The figures of one corpus.
+    """Statistics of one corpus.
 
     Attributes:
-        name: As it was asked for.
-        edition: Which edition was found; empty if there is one.
+        name: Name of the corpus, as the user wrote it.
+        edition: Name of the edition, if several are published; else empty.
         classes: Utterances of each class, in the corpus's order.
         folds: Utterances of each class, by fold.
         speakers: Utterances of each class, by speaker.
-        seconds: Of all utterances together.
-        shortest: Seconds.
-        longest: Seconds.
-        lengths: Utterances by length, empty bins at the ends left out.
-        snr: dB that a quarter, half and three quarters of the utterances stay under,
-            by `wada_snr`; None if it was not estimated.
+        seconds: Length of all utterances together.
+        shortest: Length of the shortest utterance in seconds.
+        longest: Length of the longest utterance in seconds.
+        lengths: Number of utterances by length, without empty bins at the ends.
+        snr: Quartiles of the utterances' SNR in dB, by `wada_snr`; None if it was not
+            estimated.
     """
 
     name: str
@@ -56,38 +57,37 @@ class CorpusStatistics:
 def describe(
     name: str, corpus: Corpus, progress: Progress, *, estimate_snr: bool = True
 ) -> CorpusStatistics:
-    """Count a corpus, and measure it by the headers of its files.
+    """Count the utterances of a corpus, and read their lengths from the files' headers.
 
     Args:
-        name: As it was asked for.
+        name: Name of the corpus, as the user wrote it.
         corpus: The corpus.
-        progress: Hears of every file.
-        estimate_snr: Whether to decode all audio for an estimate of its noise.
+        progress: Told of every file.
+        estimate_snr: Whether to decode all audio and estimate its SNR.
 
     Raises:
         BadAudio: if a file cannot be used.
     """
-    ones = corpus.utterances
-    lengths = _lengths(ones, progress)
+    utterances = corpus.utterances
+    lengths = _lengths(utterances, progress)
+    speakers = sorted({utterance.speaker for utterance in utterances})
     return CorpusStatistics(
         name=name,
         edition=corpus.edition,
-        classes=_counts(ones, corpus.classes),
+        classes=_counts(utterances, corpus.classes),
         folds={
-            fold: _counts([one for one in ones if one.fold == fold], corpus.classes)
+            fold: _counts([u for u in utterances if u.fold == fold], corpus.classes)
             for fold in corpus.folds
         },
         speakers={
-            speaker: _counts(
-                [one for one in ones if one.speaker == speaker], corpus.classes
-            )
-            for speaker in sorted({one.speaker for one in ones})
+            name: _counts([u for u in utterances if u.speaker == name], corpus.classes)
+            for name in speakers
         },
         seconds=sum(lengths),
         shortest=min(lengths),
         longest=max(lengths),
         lengths=histogram(lengths),
-        snr=_quartiles(ones, progress) if estimate_snr else None,
+        snr=_quartiles(utterances, progress) if estimate_snr else None,
     )
 
 
@@ -109,33 +109,32 @@ def histogram(lengths: Sequence[float]) -> dict[str, int]:
     return dict(zip(names[used], counts[used].tolist(), strict=True))
 
 
-def _counts(ones: Sequence[Utterance], classes: Sequence[str]) -> dict[str, int]:
-    found = Counter(one.label for one in ones)
-    return {name: found[name] for name in classes}
+def _counts(utterances: Sequence[Utterance], classes: Sequence[str]) -> dict[str, int]:
+    counts = Counter(utterance.label for utterance in utterances)
+    return {label: counts[label] for label in classes}
 
 
-def _lengths(ones: Sequence[Utterance], progress: Progress) -> list[float]:
-    headers = read_headers(ones, progress)
-    return [seconds(one, _usable(one, headers[one.path])) for one in ones]
+def _lengths(utterances: Sequence[Utterance], progress: Progress) -> list[float]:
+    headers = read_headers(utterances, progress)
+    return [seconds(one, _usable(one.path, headers[one.path])) for one in utterances]
 
 
-def _usable(one: Utterance, header: AudioHeader | BadAudio) -> AudioHeader:
+def _usable(path: Path, header: AudioHeader | BadAudio) -> AudioHeader:
     if isinstance(header, BadAudio):
         raise BadAudio(
-            f"{one.path} {header}\n  `nserbench doctor` lists all such files"
+            f"{path} {header}\n  `nserbench doctor` lists all such files"
         ) from header
     return header
 
 
-def _quartiles(ones: Sequence[Utterance], progress: Progress) -> tuple[float, ...]:
-    progress.stage("estimating the SNR", len(ones), "clips")
-    levels = []
-    with ThreadPoolExecutor() as pool:
-        for level in pool.map(_snr, ones):
-            levels.append(level)
-            progress.advance()
-    return tuple(float(one) for one in np.quantile(levels, QUARTILES))
+def _quartiles(
+    utterances: Sequence[Utterance], progress: Progress
+) -> tuple[float, ...]:
+    snrs = map_in_threads(
+        _snr, utterances, progress, stage="estimating the SNR", unit="clips"
+    )
+    return tuple(float(snr) for snr in np.quantile(snrs, QUARTILES))
 
 
-def _snr(one: Utterance) -> float:
-    return wada_snr(read_audio(one.path, one.start, one.end, one.channel))
+def _snr(clip: Utterance) -> float:
+    return wada_snr(read_audio(clip.path, clip.start, clip.end, clip.channel))

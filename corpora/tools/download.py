@@ -1,4 +1,4 @@
-"""Fetching what is free: archives that are checked, unpacked, and taken up again."""
+"""Download free corpora and noises: resume, check and unpack their archives."""
 
 from __future__ import annotations
 
@@ -18,66 +18,68 @@ if TYPE_CHECKING:
     import requests
 
 CHUNK = 1_000_000  # bytes
-PATIENCE = 60.0  # seconds without a byte
+TIMEOUT = 60.0  # seconds without a byte
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
 
 Downloader = Callable[[str, str, Any], None]
 
 
 def download(source: DownloadSource, into: Path, progress: Progress) -> Path:
-    """Fetch, check and unpack a source.
+    """Download, check and unpack a source.
 
-    Archives wait in ``NAME.archives`` beside the folder until all are there. What was
-    begun is gone on with by the next call. The folder appears when it is whole.
+    Archives are stored in ``NAME.archives`` next to the folder until all are complete.
+    The next call resumes an interrupted download. The folder appears when it is
+    complete.
 
     Args:
-        source: What to fetch.
-        into: The folder that gets a folder of the source's name.
-        progress: Hears of every megabyte.
+        source: The source to download.
+        into: Path of the folder in which a folder of the source's name is made.
+        progress: Told of every megabyte.
 
     Returns:
-        The folder that the settings are to name.
+        The folder that the settings must name.
 
     Raises:
-        DownloadFailed: if a file cannot be fetched, or is not the published one, or
-            the disk lacks the room.
+        DownloadFailed: if a file cannot be downloaded, its digest is wrong, or the disk
+            has too little space.
         MissingExtra: if pooch is not installed.
     """
     target = into / source.name
     if target.exists():
         return target / source.top
-    waiting = into / f"{source.name}.archives"
-    waiting.mkdir(parents=True, exist_ok=True)
-    _refuse_lack_of_room(source, waiting)
-    files = [_fetch(one, waiting, progress) for one in source.archives]
+    folder = into / f"{source.name}.archives"
+    folder.mkdir(parents=True, exist_ok=True)
+    _refuse_full_disk(source, folder)
+    files = [_fetch(archive, folder, progress) for archive in source.archives]
     _unpack(files, target, progress)
-    shutil.rmtree(waiting)
+    shutil.rmtree(folder)
     return target / source.top
 
 
-def _refuse_lack_of_room(source: DownloadSource, waiting: Path) -> None:
-    there = sum(file.stat().st_size for file in waiting.iterdir())
-    needed = max(source.bytes - there, 0) + source.unpacked
-    free = shutil.disk_usage(waiting).free
+def _refuse_full_disk(source: DownloadSource, folder: Path) -> None:
+    done = sum(file.stat().st_size for file in folder.iterdir())
+    needed = max(source.bytes - done, 0) + source.unpacked
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise DownloadFailed(
-            f"{source.name} needs {needed / 1e9:.2f} GB, and {waiting.parent} has "
-            f"{free / 1e9:.2f} GB of room\n  make room, or name another folder with -o"
+            f"{source.name} needs {needed / 1e9:.2f} GB, but {folder.parent} has "
+            f"only {free / 1e9:.2f} GB free\n"
+            "  free some space, or use another folder with -o"
         )
 
 
 def _fetch(archive: Archive, folder: Path, progress: Progress) -> Path:
-    """Fetch an archive that is not there yet, and check it against its digest."""
+    """Download an archive unless it is there, and check its digest."""
     try:
         import pooch
         import requests
     except ImportError as error:
         raise MissingExtra("nserbench download", "download") from error
 
-    pooch.get_logger().setLevel("WARNING")  # progress is told by us
+    pooch.get_logger().setLevel("WARNING")  # we report progress ourselves
     part = folder / f"{archive.file}.part"
     try:
-        found: str = pooch.retrieve(
+        file: str = pooch.retrieve(
             archive.url,
             known_hash=archive.digest,
             fname=archive.file,
@@ -86,88 +88,88 @@ def _fetch(archive: Archive, folder: Path, progress: Progress) -> Path:
         )
     except requests.RequestException as error:
         raise DownloadFailed(
-            f"{archive.url} cannot be fetched: {_reason(error)}\n"
-            "  the same command tries again"
-            + (", and goes on where it stopped" if _begun(archive, part) else "")
+            f"{archive.url} cannot be downloaded: {_reason(error)}\n"
+            "  run the same command again"
+            + ("; it resumes where it stopped" if _can_resume(archive, part) else "")
         ) from error
     except ValueError as error:
         raise DownloadFailed(
-            f"{archive.url} is not the file that was published: its digest is not "
-            f"{archive.digest}\n  it was deleted; the same command fetches it anew"
+            f"{archive.url} is not the published file: its digest is not "
+            f"{archive.digest}\n  it was deleted; run the same command again"
         ) from error
-    return Path(found)
+    return Path(file)
 
 
-def _begun(archive: Archive, part: Path) -> bool:
-    """Say whether there is a part that the rest can be joined to."""
-    # Only a digest can tell a mended file from a patchwork of two.
+def _can_resume(archive: Archive, part: Path) -> bool:
+    """Return whether a begun download can be resumed."""
+    # Without a digest, parts of two different files could be joined unnoticed.
     return archive.digest is not None and part.exists()
 
 
 def _downloader(archive: Archive, part: Path, progress: Progress) -> Downloader:
-    """Make what pooch calls: unlike its own, it goes on with a part that is there."""
+    """Make a downloader for pooch that, unlike its own, resumes a begun download."""
 
     def fetch(url: str, output: str, _: Any) -> None:
         import requests
 
-        start = part.stat().st_size if _begun(archive, part) else 0
-        wanted = {"Range": f"bytes={start}-"} if start else {}
-        headers = {"Accept-Encoding": "identity", **wanted}
+        start = part.stat().st_size if _can_resume(archive, part) else 0
+        byte_range = {"Range": f"bytes={start}-"} if start else {}
+        headers = {"Accept-Encoding": "identity", **byte_range}
         with requests.get(
-            url, headers=headers, stream=True, timeout=PATIENCE
-        ) as answer:
-            if answer.status_code == requests.codes.requested_range_not_satisfiable:
-                part.unlink()  # longer than the file is
-            answer.raise_for_status()
-            _write(answer, archive, part, progress)
+            url, headers=headers, stream=True, timeout=TIMEOUT
+        ) as response:
+            if response.status_code == requests.codes.requested_range_not_satisfiable:
+                part.unlink()  # it is longer than the file
+            response.raise_for_status()
+            _write(response, archive, part, progress)
         part.replace(output)
 
     return fetch
 
 
 def _write(
-    answer: requests.Response, archive: Archive, part: Path, progress: Progress
+    response: requests.Response, archive: Archive, part: Path, progress: Progress
 ) -> None:
-    """Append to the part if the server goes on with it, else begin anew."""
-    goes_on = answer.status_code == 206
-    done = part.stat().st_size if goes_on else 0
-    left = int(answer.headers.get("Content-Length", archive.bytes - done))
+    """Append to the begun download if the server resumes it; else start again."""
+    is_resumed = response.status_code == 206
+    done = part.stat().st_size if is_resumed else 0
+    left = int(response.headers.get("Content-Length", archive.bytes - done))
     megabytes = -(-left // CHUNK)
-    progress.stage(f"fetching {archive.file}", megabytes, "MB")
-    with part.open("ab" if goes_on else "wb") as file:
-        for chunk in answer.iter_content(CHUNK):
+    progress.stage(f"downloading {archive.file}", megabytes, "MB")
+    with part.open("ab" if is_resumed else "wb") as file:
+        for chunk in response.iter_content(CHUNK):
             file.write(chunk)
             progress.advance()
 
 
 def _reason(error: Exception) -> str:
-    """Say what the network or the server refused, without a chain of wrappers."""
+    """Return what the server or the network reported, without chained exceptions."""
     response = getattr(error, "response", None)
     if response is not None:
-        return f"the server says {response.status_code} {response.reason}"
+        return f"the server answered {response.status_code} {response.reason}"
     return type(error).__name__
 
 
 def _unpack(files: list[Path], target: Path, progress: Progress) -> None:
-    """Unpack archives into one folder, which gets its name when it is whole."""
-    begun = target.with_name(f"{target.name}.unpacking")
-    shutil.rmtree(begun, ignore_errors=True)
+    """Unpack archives into one folder, which is renamed when it is complete."""
+    unpacked = target.with_name(f"{target.name}.unpacking")
+    shutil.rmtree(unpacked, ignore_errors=True)
     progress.stage("unpacking", len(files), "archives")
     for file in files:
         try:
-            _extract(file, begun)
+            _extract(file, unpacked)
         except BROKEN as error:
             file.unlink()
             raise DownloadFailed(
                 f"{file.name} is broken: {error}\n"
-                "  it was deleted; the same command fetches it anew"
+                "  it was deleted; run the same command again"
             ) from error
         progress.advance()
-    begun.rename(target)
+    unpacked.rename(target)
 
 
 def _extract(file: Path, folder: Path) -> None:
-    # Neither writes outside of the folder, whatever names an archive holds.
+    # Neither writes outside of the folder, whatever the names in the archive.
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             archive.extractall(folder)  # noqa: S202

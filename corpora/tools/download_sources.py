@@ -1,4 +1,4 @@
-"""Where corpora and noises can be had freely, without a form to sign."""
+"""Corpora and noises that can be downloaded without signing a form."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One file to fetch.
+    """One file to download.
 
     Attributes:
-        url: Its address.
-        bytes: Its size.
+        url: Address of the file.
+        bytes: Size of the file.
         digest: ``"md5:..."`` where one is published, else None.
     """
 
@@ -21,23 +21,23 @@ class Archive:
 
     @property
     def file(self) -> str:
-        """What it is stored as."""
+        """Name of the file on disk."""
         return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadSource:
-    """What can be fetched by one name.
+    """A corpus or collection of noises to download.
 
     Attributes:
-        name: As in ``[paths]``.
-        summary: What it is, in a line.
-        page: Where it is described.
-        licence: Under which it is given.
+        name: Name of the corpus or collection, as in ``[paths]``.
+        summary: Description in one line.
+        page: Address of its web page.
+        licence: Its licence.
         digests: Who published the digests.
-        archives: The files, unpacked into one folder.
-        unpacked: Bytes when unpacked, roughly.
-        top: The folder in it that ``[paths]`` names; empty for all of it.
+        archives: The files; they are unpacked into one folder.
+        unpacked: Approximate size when unpacked, in bytes.
+        top: Folder in the archives that ``[paths]`` must name; empty for all of it.
     """
 
     name: str
@@ -51,11 +51,11 @@ class DownloadSource:
 
     @property
     def bytes(self) -> int:
-        """How much is fetched."""
-        return sum(one.bytes for one in self.archives)
+        """Size of the download in bytes."""
+        return sum(archive.bytes for archive in self.archives)
 
 
-# Sizes and MD5s of the record's files, as public code that fetches them quotes Zenodo.
+# Sizes and MD5s of the files of the Zenodo record, from public code that checks them.
 _DEMAND = {
     "DKITCHEN": (110_501_049, "7ffbf52d7f4699f96927846103dc8788"),
     "DLIVING": (80_170_627, "46741384d9e434a0bd8b3ec1830b6052"),
@@ -149,7 +149,7 @@ ESC50 = DownloadSource(
     summary="ESC-50, 2000 environmental sounds of 5 s",
     page="https://github.com/karolpiczak/ESC-50",
     licence="CC-BY-NC-3.0",
-    digests="nobody: GitHub packs this commit anew when it is asked for",
+    digests="nobody: GitHub packs this commit again for each download",
     archives=(
         Archive(
             f"https://github.com/karolpiczak/ESC-50/archive/{_ESC50_COMMIT}.zip",
@@ -161,4 +161,4 @@ ESC50 = DownloadSource(
     top=f"ESC-50-{_ESC50_COMMIT}",
 )
 
-SOURCES = {one.name: one for one in (EMODB, RAVDESS, DEMAND, MUSAN, ESC50)}
+SOURCES = {source.name: source for source in (EMODB, RAVDESS, DEMAND, MUSAN, ESC50)}

@@ -1,4 +1,4 @@
-"""What the doctor says: findings of three severities, and reports of them."""
+"""Results of the doctor's checks: findings of three severities, and reports."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Literal, TypeAlias
 
 Severity: TypeAlias = Literal["green", "yellow", "red"]
 SEVERITIES: tuple[Severity, ...] = ("green", "yellow", "red")
-"""From good to bad: yellow is worth knowing, red makes numbers wrong or none."""
+"""From good to bad: yellow is worth knowing, red gives wrong results or none."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusFinding:
-    """What one check saw.
+    """Result of one check.
 
     Attributes:
-        check: Its name.
+        check: Name of the check.
         severity: How bad it is.
-        detail: What was seen, in a sentence.
-        names: The utterances, files or counts that it is about.
+        detail: What the check found, in one sentence.
+        names: The utterances, files or counts that are affected.
     """
 
     check: str
@@ -33,8 +33,8 @@ class CorpusReport:
     """All findings of one corpus or noise.
 
     Attributes:
-        name: As it was asked for.
-        findings: In the order of the checks.
+        name: Name of the corpus or noise, as the user wrote it.
+        findings: The findings, in the order of the checks.
     """
 
     name: str
@@ -42,21 +42,23 @@ class CorpusReport:
 
     @property
     def severity(self) -> Severity:
-        """The worst of its findings."""
-        return max((one.severity for one in self.findings), key=SEVERITIES.index)
+        """Severity of its worst finding."""
+        return max(
+            (finding.severity for finding in self.findings), key=SEVERITIES.index
+        )
 
 
 def about(
     check: str, names: Sequence[str], bad: Severity, trouble: str, fine: str
 ) -> CorpusFinding:
-    """Make a finding that is bad if it has names, and green if it has none.
+    """Make a finding that is green if there are no names, and bad if there are some.
 
     Args:
-        check: Its name.
-        names: What is not as it should be.
+        check: Name of the check.
+        names: The affected utterances, files or counts.
         bad: The severity if there are any.
-        trouble: What is said of them, before their number.
-        fine: What is said if there are none.
+        trouble: The detail if there are any; their number is added.
+        fine: The detail if there are none.
     """
     if not names:
         return CorpusFinding(check, "green", fine)

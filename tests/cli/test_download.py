@@ -137,7 +137,7 @@ def test_an_interrupted_transfer_goes_on_where_it_stopped(
     whole = nserbench("download toy --yes")
 
     assert broken.exit_code == 1
-    assert "and goes on where it stopped" in broken.stderr
+    assert "it resumes where it stopped" in broken.stderr
     assert begun == {"data/toy.archives/toy.zip.part": 100_000}
     assert whole.exit_code == 0, whole.output
     assert server.asked == [None, "bytes=100000-"]
@@ -180,7 +180,7 @@ def test_a_part_longer_than_the_file_is_thrown_away(
     refused = nserbench("download toy --yes")
     nserbench("download toy --yes")
 
-    assert "the server says 416" in refused.stderr
+    assert "the server answered 416" in refused.stderr
     assert files() == UNPACKED
 
 
@@ -219,7 +219,7 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(
     answer = nserbench("download toy --yes")
 
     assert answer.exit_code == 1
-    assert re.search(r"toy needs 0\.00 GB, and data has 0\.00 GB", answer.stderr)
+    assert re.search(r"toy needs 0\.00 GB, but data has only 0\.00 GB", answer.stderr)
     assert server.asked == []
 
 
@@ -283,7 +283,7 @@ def test_what_the_server_refuses_is_told(
     answer = nserbench("download toy --yes")
 
     assert answer.exit_code == 1
-    assert "cannot be fetched: the server says 404 Not Found" in answer.stderr
+    assert "cannot be downloaded: the server answered 404 Not Found" in answer.stderr
 
 
 def test_a_broken_archive_is_deleted(

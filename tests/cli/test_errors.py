@@ -54,7 +54,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(
         (f"{GRID} demo --snr nan", "Invalid value for '--snr': 'nan' does not lie in"),
         (f"{GRID} demo --snr 1e9", "Invalid value for '--snr': '1e9' does not lie in"),
         (f"{GRID} demo --epochs 0", "Invalid value for '--epochs': 0 is not in the r"),
-        (f"{GRID} manifest", "manifest is given no file: manifest:path=FILE"),
+        (f"{GRID} manifest", "manifest needs a file"),
         ("run -d mean -c demo", "Missing option '-u' / '--upstream', or '--grid'."),
         ("store prune", "say what: --frames, --fits, --tuned, --upstream or"),
     ],

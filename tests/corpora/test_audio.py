@@ -64,7 +64,7 @@ def test_nothing_above_8_khz_folds_back(write_audio: WriteAudio) -> None:
     assert 10 * np.log10(power.max()) < -120
 
 
-def test_a_part_equals_that_part_of_the_whole(write_audio: WriteAudio) -> None:
+def test_a_part_equals_that_part_of_the_whole_file(write_audio: WriteAudio) -> None:
     path = write_audio("a.flac", noise(16_000))
 
     part = read_audio(path, start=0.25, end=0.75)
@@ -188,7 +188,7 @@ def test_the_message_is_one_line_and_says_what_to_do(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{tmp_path}/a.wav cannot be read (No such file or directory); "
-        "replace it, or leave its utterance out with exclude=FILE"
+        "replace the file, or exclude the utterance with exclude=FILE"
     )
 
 

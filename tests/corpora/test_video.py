@@ -202,7 +202,7 @@ def test_lossless_16_khz_is_read_as_it_is(tmp_path: Path, codec: str) -> None:
     np.testing.assert_allclose(read, wave[0], rtol=0, atol=step)
 
 
-def test_a_part_equals_that_part_of_the_whole(tmp_path: Path) -> None:
+def test_a_part_equals_that_part_of_the_whole_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", hiss(1.0, 16_000), codec="pcm_f32le", rate=16_000)
 
     part = read_audio(path, start=0.25, end=0.75)

@@ -141,14 +141,14 @@ def test_an_unset_folder_is_answered_with_the_way_to_get_it(name: str) -> None:
 
 
 def test_a_musan_folder_at_another_level_is_recognised(musan: Path) -> None:
-    right = f"it is at another level: set NSERBENCH_MUSAN to {musan}"
+    right = f"it is in another folder: set NSERBENCH_MUSAN to {musan}"
 
     for wrong in (musan.parent, musan / "noise", musan / "noise/free-sound"):
         assert missing("musan/noise", musan=wrong).endswith(right)
 
 
 def test_an_esc50_folder_at_another_level_is_recognised(esc50: Path) -> None:
-    right = f"it is at another level: set NSERBENCH_ESC50 to {esc50}"
+    right = f"it is in another folder: set NSERBENCH_ESC50 to {esc50}"
 
     for wrong in (esc50.parent, esc50 / "audio", esc50 / "meta"):
         assert missing("esc50/animals", esc50=wrong).endswith(right)
@@ -261,7 +261,7 @@ def job(notes: Path, tmp_path: Path) -> Callable[[Path], Job]:
     return make
 
 
-def test_only_features_that_hear_a_changed_file_are_made_again(
+def test_only_features_with_a_changed_noise_file_are_extracted_again(
     job: Callable[[Path], Job], musan: Path
 ) -> None:
     changed = musan / "noise/free-sound/noise-free-sound-0000.wav"
@@ -269,7 +269,7 @@ def test_only_features_that_hear_a_changed_file_are_made_again(
     noise = before.extraction.noise
     assert noise is not None
     hear = {
-        clip.utterance.id: noise.part(clip.utterance.id, clip.samples, 0).path
+        clip.utterance.id: noise.segment_for(clip.utterance.id, clip.samples, 0).path
         for clip in before.clips
     }
     seconds = soundfile.info(changed).duration

@@ -104,7 +104,7 @@ def test_the_folder_above_is_recognised(tmp_path: Path, name: str) -> None:
 
     said = missing(CARDS[name], tmp_path)
 
-    assert said.endswith(f"it is at another level: set NSERBENCH_DEMAND to {inner}")
+    assert said.endswith(f"it is in another folder: set NSERBENCH_DEMAND to {inner}")
 
 
 @pytest.mark.parametrize("name", DEMAND_NOISES)
@@ -113,7 +113,7 @@ def test_the_folder_of_one_recording_is_recognised(tmp_path: Path, name: str) ->
 
     said = missing(CARDS[name], folder / name.upper())
 
-    assert said.endswith(f"it is at another level: set NSERBENCH_DEMAND to {tmp_path}")
+    assert said.endswith(f"it is in another folder: set NSERBENCH_DEMAND to {tmp_path}")
 
 
 def test_cards_import_nothing_heavy() -> None:

@@ -39,7 +39,7 @@ def heard(noise: NoiseByFold, samples: int) -> dict[str, set[tuple[str, int]]]:
     """Give the file and place of every sample that each fold hears."""
     found: dict[str, set[tuple[str, int]]] = {fold: set() for fold in noise.parts}
     for name, fold in FOLDS.items():
-        part = noise.part(name, samples, seed=0)
+        part = noise.segment_for(name, samples, seed=0)
         whole = read_audio(part.path)
         # Where the samples are in the file, found by their values.
         places = {value: place for place, value in enumerate(whole.tolist())}
@@ -50,7 +50,7 @@ def heard(noise: NoiseByFold, samples: int) -> dict[str, set[tuple[str, int]]]:
 @pytest.mark.parametrize("samples", [500, 3334, 5000])  # the last two are looped
 @pytest.mark.parametrize("kind", ["recording", "several"])
 @pytest.mark.filterwarnings("ignore")
-def test_no_sample_of_noise_is_heard_by_two_folds(
+def test_no_sample_of_noise_is_used_in_two_folds(
     request: pytest.FixtureRequest, kind: str, samples: int
 ) -> None:
     noise = by_fold(request.getfixturevalue(kind), FOLDS)
@@ -65,12 +65,12 @@ def test_no_sample_of_noise_is_heard_by_two_folds(
     assert not second & third
 
 
-def test_a_part_says_where_it_is_in_its_file(recording: WholeNoise) -> None:
+def test_a_segment_has_its_offset_in_the_file(recording: WholeNoise) -> None:
     noise = by_fold(recording, FOLDS)
     whole = read_audio(recording.paths[0])
 
     for name, fold in FOLDS.items():
-        part = noise.part(name, 400, seed=0)
+        part = noise.segment_for(name, 400, seed=0)
 
         assert int(fold) * 10_001 // 3 <= part.offset < (int(fold) + 1) * 10_001 // 3
         np.testing.assert_array_equal(part.wave, whole[part.offset : part.offset + 400])
@@ -87,14 +87,14 @@ def test_parts_cover_the_whole_and_differ_by_one_sample_at_most(
     assert {*lengths} == {1428, 1429}
 
 
-def test_files_of_a_set_are_dealt_out_in_turn(several: WholeNoise) -> None:
+def test_files_of_a_set_are_assigned_to_folds_in_turn(several: WholeNoise) -> None:
     parts = several.cut(3)
 
     names = [[path.stem for path in one.paths] for one in parts]
     assert names == [["0", "3", "6"], ["1", "4"], ["2", "5"]]
 
 
-def test_the_digest_says_into_how_many_parts_it_was_cut(recording: WholeNoise) -> None:
+def test_the_digest_depends_on_the_number_of_parts(recording: WholeNoise) -> None:
     two = {name: str(int(fold) % 2) for name, fold in FOLDS.items()}
     renamed = {name: f"fold {fold}" for name, fold in FOLDS.items()}
 
@@ -126,7 +126,7 @@ def test_a_set_is_not_too_short(several: WholeNoise) -> None:
     by_fold(several, FOLDS).refuse_short(10**6)
 
 
-def test_a_silent_stretch_is_named_by_its_place_in_the_file(
+def test_a_silent_segment_is_named_with_its_time_in_the_file(
     write_audio: WriteAudio,
 ) -> None:
     wave = drawn(48_000)
@@ -134,4 +134,4 @@ def test_a_silent_stretch_is_named_by_its_place_in_the_file(
     noise = by_fold(read_noise("din", write_audio("din.wav", wave)), FOLDS)
 
     with pytest.raises(BadAudio, match=r"is silent for 0.025 s from 2\.\d{3} s on"):
-        noise.part("u2", 400, seed=0)
+        noise.segment_for("u2", 400, seed=0)

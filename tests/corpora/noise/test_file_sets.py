@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.noise.file_sets import NoiseSet, audio_files, open_noise
-from nserbench.corpora.noise.mixing import Recording, add_noise, looped, places
+from nserbench.corpora.noise.mixing import Recording, add_noise, count_offsets, looped
 from nserbench.errors import BadAudio, CorpusMissing
 
 WriteAudio = Callable[..., Path]
@@ -61,10 +61,10 @@ def test_brackets_in_the_name_of_a_folder_are_no_pattern(
     assert list(opened(odd / "[ab].wav").files) == ["a.wav"]
 
 
-def test_nothing_to_open_is_said(folder: Path, tmp_path: Path) -> None:
+def test_a_path_without_audio_files_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(CorpusMissing, match=r"'din' is to be read from .*empty, where"):
+    with pytest.raises(CorpusMissing, match=r"'din' is set to .*empty, which has"):
         open_noise("din", tmp_path / "empty")
     assert audio_files(tmp_path / "gone" / "*.wav") == []
 
@@ -72,20 +72,20 @@ def test_nothing_to_open_is_said(folder: Path, tmp_path: Path) -> None:
 def test_file_and_place_are_what_the_documented_hash_gives(folder: Path) -> None:
     noise = opened(folder)
 
-    part = noise.part("u1", SAMPLES, seed=7)
+    part = noise.segment_for("u1", SAMPLES, seed=7)
 
     # By `printf '["u1", "din", 7]' | b2sum -l 64`, modulo 5 files, and of
-    # '["u1", "din", "b/one.wav", 7]', modulo the 8500 - 3000 + 1 places in it.
+    # '["u1", "din", "b/one.wav", 7]', modulo the 8500 - 3000 + 1 offsets in it.
     assert 0x0087D2E231567EC7 % 5 == 1
     assert part.path == folder / "b/one.wav"
     assert part.offset == 0x1593BFEB7FCDB7DE % 5501 == 892
 
 
-def test_a_part_is_that_stretch_of_its_file(folder: Path) -> None:
+def test_a_segment_equals_that_part_of_its_file(folder: Path) -> None:
     noise = opened(folder)
 
     for number in range(20):
-        part = noise.part(f"u{number}", SAMPLES, seed=0)
+        part = noise.segment_for(f"u{number}", SAMPLES, seed=0)
 
         whole = read_audio(part.path)
         cut = whole[part.offset : part.offset + SAMPLES]
@@ -96,7 +96,7 @@ def test_all_files_are_drawn_about_as_often(folder: Path) -> None:
     noise = opened(folder)
 
     drawn_files = Counter(
-        noise.part(f"u{number}", 100, seed=0).path.name for number in range(1000)
+        noise.segment_for(f"u{number}", 100, seed=0).path.name for number in range(1000)
     )
 
     assert len(drawn_files) == 5
@@ -121,7 +121,7 @@ def test_every_level_gets_the_same_part_and_the_mixture_names_it(folder: Path) -
 
     loud, soft = (add_noise(speech, noise, "u1", snr, seed=0) for snr in (-5.0, 5.0))
 
-    part = noise.part("u1", SAMPLES, seed=0)
+    part = noise.segment_for("u1", SAMPLES, seed=0)
     assert (loud.path, loud.offset) == (soft.path, soft.offset)
     assert (loud.path, loud.offset) == (part.path, part.offset)
     assert loud.gain / soft.gain == pytest.approx(10 ** (10 / 20))
@@ -167,7 +167,7 @@ def test_another_process_draws_the_same_after_the_folder_has_moved(
 
 def test_the_key_is_the_digest_of_the_part_and_is_found_once(folder: Path) -> None:
     noise = opened(folder)
-    part = noise.part("u1", SAMPLES, seed=0)
+    part = noise.segment_for("u1", SAMPLES, seed=0)
 
     key = noise.key("u1", SAMPLES, 0)
     part.path.unlink()
@@ -176,12 +176,12 @@ def test_the_key_is_the_digest_of_the_part_and_is_found_once(folder: Path) -> No
     assert noise.key("u1", SAMPLES, 0) == key
 
 
-def test_other_samples_of_the_same_size_give_another_key_where_they_are_heard(
+def test_other_samples_of_the_same_size_change_the_keys_of_their_segments(
     folder: Path, write_audio: WriteAudio
 ) -> None:
     before = opened(folder)
     keys = {name: before.key(name, SAMPLES, 0) for name in map(str, range(40))}
-    where = {name: before.part(name, SAMPLES, 0).path for name in keys}
+    where = {name: before.segment_for(name, SAMPLES, 0).path for name in keys}
 
     write_audio("set/c.wav", waves(9500, 77))
     after = opened(folder)
@@ -212,7 +212,7 @@ def test_other_rates_give_parts_of_the_length_asked_for(
 
     for samples in (1000, 20_001, 31_990):
         for number in range(20):
-            part = noise.part(f"u{number}", samples, seed=0)
+            part = noise.segment_for(f"u{number}", samples, seed=0)
 
             place = (part.offset + np.arange(samples)) / 16_000
             expected = np.sin(2 * np.pi * 440 * place)
@@ -225,7 +225,7 @@ def test_stereo_becomes_mono(write_audio: WriteAudio, tmp_path: Path) -> None:
     both = np.stack([waves(5000, 1), waves(5000, 2)], axis=1)
     write_audio("stereo/a.wav", both)
 
-    part = opened(tmp_path / "stereo").part("u1", 5000, seed=0)
+    part = opened(tmp_path / "stereo").segment_for("u1", 5000, seed=0)
 
     np.testing.assert_allclose(part.wave, both.mean(axis=1), atol=1e-7)
 
@@ -238,7 +238,7 @@ def test_a_file_that_is_too_short_is_looped_with_one_warning_for_the_set(
     noise = opened(tmp_path / "short")
 
     with caplog.at_level(logging.WARNING):
-        parts = [noise.part(f"u{number}", 250, seed=0) for number in range(20)]
+        parts = [noise.segment_for(f"u{number}", 250, seed=0) for number in range(20)]
 
     assert {part.path.name for part in parts} == {"a.wav", "b.wav"}
     for part in parts:
@@ -261,7 +261,7 @@ def test_where_a_file_is_all_but_silent_it_is_the_next_files_turn(
     write_audio("dogs/b.wav", waves(16_000, 4))
     noise = opened(tmp_path / "dogs")
 
-    parts = [noise.part(f"u{number}", SAMPLES, seed=0) for number in range(200)]
+    parts = [noise.segment_for(f"u{number}", SAMPLES, seed=0) for number in range(200)]
 
     for part in parts:
         assert np.count_nonzero(part.wave) >= 0.1 * SAMPLES
@@ -276,10 +276,10 @@ def test_a_set_that_is_silent_for_an_utterance_is_refused(
     write_audio("still/a.wav", np.zeros(16_000, np.float32))
 
     with pytest.raises(BadAudio) as caught:
-        opened(tmp_path / "still").part("u1", SAMPLES, seed=0)
+        opened(tmp_path / "still").segment_for("u1", SAMPLES, seed=0)
 
     assert str(caught.value) == (
-        "no file of noise 'din' sounds long enough for u1, "
+        "all files of noise 'din' are too silent for u1, "
         f"which lasts 0.188 s; add files to {tmp_path}/still"
     )
 
@@ -304,7 +304,7 @@ def test_a_drawn_file_with_samples_that_are_no_numbers_is_named(
     write_audio("set/a.wav", wave)
 
     with pytest.raises(BadAudio, match=r"a\.wav has samples that are NaN"):
-        opened(tmp_path / "set").part("u1", 8000, seed=0)
+        opened(tmp_path / "set").segment_for("u1", 8000, seed=0)
 
 
 def test_a_part_of_a_long_file_is_read_alone(
@@ -321,14 +321,14 @@ def test_a_part_of_a_long_file_is_read_alone(
 
     monkeypatch.setattr(soundfile.SoundFile, "read", spy)
 
-    noise.part("u1", SAMPLES, seed=0)
+    noise.segment_for("u1", SAMPLES, seed=0)
 
     assert asked
     assert all(0 < frames <= SAMPLES + 2 for frames in asked)
 
 
 def test_places_are_counted_and_a_short_noise_may_start_anywhere() -> None:
-    assert [places(10, samples) for samples in (1, 9, 10, 11)] == [10, 2, 1, 10]
+    assert [count_offsets(10, samples) for samples in (1, 9, 10, 11)] == [10, 2, 1, 10]
 
 
 def test_links_to_files_are_followed(folder: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_pink_falls_by_3_db_per_octave_and_10_per_decade(
     np.testing.assert_allclose(falls, -3.01, atol=0.25)
 
 
-def test_pink_does_not_waste_its_power_below_hearing(
+def test_pink_has_little_power_below_the_audible_range(
     noises: dict[str, Recording],
 ) -> None:
     wave = noises["pink"].wave.astype(np.float64)

@@ -174,7 +174,7 @@ def test_another_process_gives_the_same_mix(write_audio: WriteAudio) -> None:
 
 
 def test_offset_is_what_the_documented_hash_gives() -> None:
-    # By `printf '["u1", "park", 0]' | b2sum -l 64`, modulo 7001 places.
+    # By `printf '["u1", "park", 0]' | b2sum -l 64`, modulo 7001 offsets.
     assert made_noise().offset("u1", 1000, seed=0) == 1162
 
 
@@ -252,7 +252,7 @@ def test_a_gap_in_the_noise_is_named_with_its_seconds() -> None:
 
     assert str(caught.value) == (
         "gappy.wav is silent for 0.100 s from 1.050 s on; "
-        "give noise 'gappy' a file without gaps"
+        "use a file without gaps for noise 'gappy'"
     )
 
 
@@ -262,7 +262,7 @@ def test_unusable_noise_file_is_named(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{tmp_path}/park.wav cannot be read (No such file or directory); "
-        "give noise 'park' another file"
+        "use another file for noise 'park'"
     )
 
 

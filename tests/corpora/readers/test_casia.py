@@ -104,7 +104,7 @@ def test_a_file_says_speaker_emotion_and_sentence(small: Path) -> None:
     assert (utterance.speaker, utterance.fold) == ("zhaozuoxiang", "zhaozuoxiang")
 
 
-def test_sentences_of_one_emotion_are_told_from_those_of_all(large: Path) -> None:
+def test_non_parallel_sentences_have_ids_of_their_own(large: Path) -> None:
     ids = {one.path: one.id for one in read(large).utterances}
 
     assert ids[large / "相同文本300/wangzhe/neutral/201.wav"] == "wangzhe-neutral-201"
@@ -217,7 +217,8 @@ def test_what_is_no_edition_is_refused_with_its_counts(
     line = ", ".join(f"{label} {number}" for label, number in counts)
     assert f"  {speaker}: {line}" in said[1:5]
     assert said[5] == (
-        "  in an edition all are 50 (1200), or all 300 (7200), or all 400 (9600)"
+        "  in an edition, all these counts are 50 (1200), or all 300 (7200), "
+        "or all 400 (9600)"
     )
 
 
@@ -242,7 +243,9 @@ def test_the_folder_above_is_the_corpus_too(own: Path) -> None:
 def test_the_folder_of_one_speaker_is_recognised(own: Path) -> None:
     said = missing(own / "wangzhe")
 
-    assert said.endswith(f"it is one itself: set NSERBENCH_CASIA to {own}")
+    assert said.endswith(
+        f"it is a speaker's folder itself: set NSERBENCH_CASIA to {own}"
+    )
 
 
 def test_any_other_folder_is_answered_with_the_way_to_get_the_corpus(

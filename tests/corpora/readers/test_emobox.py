@@ -240,11 +240,14 @@ def test_audio_may_lie_elsewhere(folded: Path, tmp_path: Path) -> None:
     assert "set NSERBENCH_EMOBOX_AUDIO to the folder" in refusal(folded)
 
 
-def test_folds_that_share_speakers_are_refused_with_the_ways_out(mixed: Path) -> None:
+def test_folds_that_share_speakers_are_refused_with_the_alternatives(
+    mixed: Path,
+) -> None:
     said = refusal(mixed)
 
     assert said.startswith(
-        "EmoBox's folds of toy test 3 speakers whom they also train on: X, Y, Z\n"
+        "EmoBox's folds of toy have 3 speakers in both training and test sets: "
+        "X, Y, Z\n"
     )
     assert "emobox:toy,folds=speakers" in said
     assert "emobox:toy,unit=utterance" in said
@@ -255,7 +258,7 @@ def test_a_validation_part_may_not_share_speakers_with_the_test(tmp_path: Path) 
     parts = {"train_1": said["X"], "valid_1": said["Y"][:4], "test_1": said["Y"][4:]}
     folder = write_emobox(tmp_path, parts, who_speaks(said))
 
-    assert "1 speakers whom they also train on: Y" in refusal(folder)
+    assert "1 speakers in both training and test sets: Y" in refusal(folder)
 
 
 def test_speakers_shared_by_parts_that_both_train_do_not_matter(tmp_path: Path) -> None:
@@ -273,10 +276,10 @@ def test_cross_validation_may_not_share_speakers(folded: Path) -> None:
         entries = [said[who][at] for who in "XYZ" for at in range(int(fold), 8, 3)]
         write_lines(folder / f"fold_{fold}/toy_test_fold_{fold}.jsonl", entries)
 
-    assert "3 speakers whom they also train on" in refusal(folded)
+    assert "3 speakers in both training and test sets" in refusal(folded)
 
 
-def test_speakers_can_be_left_out_instead(mixed: Path) -> None:
+def test_folds_can_be_split_by_speaker_instead(mixed: Path) -> None:
     corpus = read(mixed, "emobox:toy,folds=speakers")
 
     assert corpus.folds == ("X", "Y", "Z")
@@ -309,8 +312,8 @@ def test_a_corpus_whose_speakers_emobox_does_not_know_is_no_corpus_of_speakers(
     corpus = read(mixed, "emobox:toy,unit=utterance")
 
     assert corpus.edition == "speakers unknown"
-    assert "does not say who speaks in toy" in refusal(mixed)
-    assert "does not say who speaks in toy" in refusal(
+    assert "does not list the speakers of toy" in refusal(mixed)
+    assert "does not list the speakers of toy" in refusal(
         mixed, "emobox:toy,unit=utterance,folds=speakers"
     )
 
@@ -349,8 +352,8 @@ def spoil_the_map(folder: Path) -> None:
         (drop_a_fold, "has the folds 1, 3, not all from 1 on"),
         (empty_a_list, "toy_test_fold_2.jsonl is empty"),
         (lose_a_list, "toy_test_fold_2.jsonl cannot be read: No such file"),
-        (lose_a_speaker, "does not say who speaks toy-X-0"),
-        (spoil_the_map, "label_map.json is not an object of labels and emotions"),
+        (lose_a_speaker, "does not list the speaker of toy-X-0"),
+        (spoil_the_map, "label_map.json does not map labels to emotions"),
     ],
 )
 def test_an_incomplete_copy_is_refused(folded: Path, spoil: Any, said: str) -> None:
@@ -364,16 +367,19 @@ def test_an_incomplete_copy_is_refused(folded: Path, spoil: Any, said: str) -> N
     [
         ("nothing", "not JSON"),
         ("[]", "not a JSON object"),
-        (json.dumps(entry("k") | {"wav": None}), "'wav' is missing or no text"),
-        (json.dumps(entry("k") | {"key": " "}), "'key' is missing or no text"),
-        (json.dumps(entry("k\ud800")), "'key' is missing or no text"),
+        (json.dumps(entry("k") | {"wav": None}), "'wav' is missing or not text"),
+        (json.dumps(entry("k") | {"key": " "}), "'key' is missing or not text"),
+        (json.dumps(entry("k\ud800")), "'key' is missing or not text"),
         (json.dumps(entry("k", "?")), "the emotion '?' is not in the map of labels"),
         (json.dumps(entry("k", channel=2)), "the channel is 2, not 1 or 3"),
         (
             json.dumps(entry("k", start_time=2.0, end_time=1.0)),
-            "2.0 to 1.0 s is no part of a file",
+            "2.0 to 1.0 s are not times in a file",
         ),
-        (json.dumps(entry("k", start_time=2.0)), "2.0 to None s is no part of a file"),
+        (
+            json.dumps(entry("k", start_time=2.0)),
+            "2.0 to None s are not times in a file",
+        ),
     ],
 )
 def test_a_bad_line_is_refused_by_file_and_line(
@@ -419,9 +425,9 @@ def test_any_line_is_read_or_refused_by_file_and_line(
         known in problem
         for known in (
             "toy_test_fold_3.jsonl",
-            "audio files of EmoBox's list are missing",
-            "does not say who speaks",
-            "ids stand more than once",
+            "audio files of EmoBox's lists are missing",
+            "does not list the speaker",
+            "ids are there more than once",
         )
     )
 
@@ -445,7 +451,9 @@ def test_another_folder_is_answered_with_the_way_to_get_emobox(tmp_path: Path) -
         read(None)
 
 
-def test_published_list_of_casia_is_read_whole(tmp_path: Path, test_data: Path) -> None:
+def test_published_list_of_casia_is_read_completely(
+    tmp_path: Path, test_data: Path
+) -> None:
     folds: dict[str, list[Entry]] = defaultdict(list)
     for row in listed(test_data, "casia"):
         folds[row["wav"].split("/")[-3]].append(row | {"channel": int(row["channel"])})

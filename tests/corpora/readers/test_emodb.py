@@ -117,7 +117,7 @@ def test_a_file_with_another_name_is_refused_by_name(tmp_path: Path, name: str) 
     with pytest.raises(BadCorpus) as caught:
         read(folder)
 
-    assert str(caught.value).startswith(f"{tmp_path / name} is not named as EmoDB's")
+    assert str(caught.value).startswith(f"{tmp_path / name} is not named as the files")
 
 
 def test_an_utterance_that_is_there_twice_is_refused(tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_a_folder_without_audio_is_not_the_corpus(tmp_path: Path) -> None:
         read(with_files(tmp_path, ["labels.csv"]))
 
     assert str(caught.value) == (
-        f"emodb is not on this machine: {tmp_path} has no WAV or FLAC files, "
-        f"neither itself nor in wav\n  {EMODB.obtain}"
+        f"emodb is not on this machine: {tmp_path} holds no files such as "
+        f"wav/03a01Fa.wav\n  {EMODB.obtain}"
     )
 
 

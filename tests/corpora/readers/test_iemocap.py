@@ -106,7 +106,7 @@ def test_full_release_is_as_expected(
     assert counts.total == len(corpus.utterances) == total
 
 
-def test_the_parts_are_told_by_the_names_of_the_dialogues(release: Path) -> None:
+def test_the_parts_are_recognised_by_the_names_of_the_dialogues(release: Path) -> None:
     ids = {
         parts: {one.id for one in read(release, f"iemocap:parts={parts}").utterances}
         for parts in ("improvised", "scripted", "all")
@@ -117,7 +117,7 @@ def test_the_parts_are_told_by_the_names_of_the_dialogues(release: Path) -> None
     assert ids["improvised"] | ids["scripted"] == ids["all"]
 
 
-def test_where_scripted_turns_take_part_it_is_said_that_they_repeat(
+def test_a_remark_says_that_scripted_texts_repeat_if_they_are_used(
     release: Path,
 ) -> None:
     said = {
@@ -137,7 +137,7 @@ def test_a_dialogue_that_is_neither_improvised_nor_scripted_is_refused(
     for number in range(2, 6):
         write_iemocap(tmp_path, {f"Ses0{number}F_impro01_F000": "neu"})
 
-    with pytest.raises(BadCorpus, match=r"Ses01F_other01.txt: its name tells neither"):
+    with pytest.raises(BadCorpus, match=r"Ses01F_other01.txt: its name does not say"):
         read(release)
 
 
@@ -182,7 +182,7 @@ def test_a_speaker_is_tested_against_the_nine_others(release: Path) -> None:
 
 
 @pytest.mark.parametrize("folds", ["sessions", "speakers"])
-def test_no_speaker_stands_on_both_sides(release: Path, folds: str) -> None:
+def test_no_speaker_is_in_training_and_test_set(release: Path, folds: str) -> None:
     corpus = read(release, f"iemocap:folds={folds}")
 
     for split in make_splits(corpus):
@@ -295,7 +295,7 @@ def test_a_line_that_is_not_utf_8_is_refused_by_its_number(
     with (small / name).open("ab") as file:
         file.write(b"caf\xe9\n")
 
-    assert refusal(small) == f"{small / name}, line {lines + 1}: not UTF-8"
+    assert refusal(small).startswith(f"{small / name}, line {lines + 1}: not UTF-8\n")
 
 
 def test_a_label_file_that_cannot_be_read_is_named(small: Path) -> None:
@@ -342,7 +342,7 @@ def test_of_much_missing_audio_the_first_20_are_named(tmp_path: Path) -> None:
     assert said[21:] == ["  and 10 more", f"  {AGAIN}"]
 
 
-def test_audio_of_turns_that_do_not_take_part_may_be_missing(small: Path) -> None:
+def test_audio_of_unused_turns_may_be_missing(small: Path) -> None:
     for wav in small.glob("*/sentences/wav/*/*_M99?.wav"):
         wav.unlink()
 
@@ -353,7 +353,7 @@ def test_a_release_without_a_session_is_refused(small: Path) -> None:
     shutil.rmtree(small / "Session4")
 
     assert refusal(small).startswith(
-        f"IEMOCAP is not whole: there is no {small}/Session4/dialog/EmoEvaluation\n"
+        f"IEMOCAP is incomplete: there is no {small}/Session4/dialog/EmoEvaluation\n"
     )
 
 
@@ -364,7 +364,8 @@ def missing(folder: Path | None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "reason"), [("..", "a level deeper"), ("Session2", "one session")]
+    ("wrong", "reason"),
+    [("..", "one level deeper"), ("Session2", "the folder of one session")],
 )
 def test_a_wrong_level_is_recognised(small: Path, wrong: str, reason: str) -> None:
     said = missing(Path(os.path.normpath(small / wrong)))

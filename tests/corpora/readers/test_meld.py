@@ -298,7 +298,7 @@ def test_parts_of_two_kinds_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_clip_that_nobody_has_is_left_out_and_named(tmp_path: Path) -> None:
+def test_a_clip_that_was_never_published_is_excluded_and_named(tmp_path: Path) -> None:
     small(tmp_path)
     line = f"9,Hm.,Ross,neutral,neutral,125,3,{TIMES}"
     write_table(tmp_path, "train", [FIRST, *REST, line])
@@ -337,7 +337,7 @@ def test_clips_of_other_classes_need_not_be_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", FOLDERS)
-def test_a_missing_table_is_said(tmp_path: Path, part: str) -> None:
+def test_a_missing_table_is_named(tmp_path: Path, part: str) -> None:
     small(tmp_path)
     (tmp_path / f"{part}_sent_emo.csv").unlink()
 
@@ -350,7 +350,7 @@ def test_a_missing_table_is_said(tmp_path: Path, part: str) -> None:
     )
 
 
-def test_a_part_without_clips_is_said(tmp_path: Path) -> None:
+def test_a_part_without_clips_is_named(tmp_path: Path) -> None:
     small(tmp_path)
     (tmp_path / FOLDERS["test"]).rename(tmp_path / "elsewhere")
 
@@ -382,7 +382,7 @@ def test_an_unset_folder_is_answered_with_the_way_to_get_it() -> None:
         (f"9,,Ross,joy,positive,7,0,{TIMES}", "'Utterance' is empty"),
         (f"9,Oh, you,Ross,joy,positive,7,0,{TIMES}", "12 cells under 11 columns"),
         (f'9,"Hm.,Ross,joy,positive,7,0,{TIMES}', "',' expected after '\"'"),
-        ("9,Hm.\udc92,Ross", "not UTF-8; get it anew"),
+        ("9,Hm.\udc92,Ross", "not UTF-8\n  save the file as"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_place(
@@ -489,7 +489,7 @@ def test_clips_are_those_of_emobox(
     } == {name: row["emo"].replace("joy", "happiness") for name, row in emobox.items()}
 
 
-def test_a_slice_with_every_oddity_is_read_and_heard(
+def test_a_sample_with_every_irregularity_is_read_and_decoded(
     tmp_path: Path, tables: Path, surround: Path
 ) -> None:
     dialogues = {
@@ -542,7 +542,7 @@ def test_a_slice_with_every_oddity_is_read_and_heard(
 
 
 @pytest.mark.slow
-def test_all_of_the_published_tree_is_read_and_heard(
+def test_the_complete_published_tree_is_read_and_decoded(
     tmp_path: Path, tables: Path, surround: Path
 ) -> None:
     corpus = read(full(tmp_path, tables, surround), "meld:classes=all")

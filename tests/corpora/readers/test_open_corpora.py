@@ -37,7 +37,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_a_whole_corpus_has_its_published_counts(
+def test_a_complete_corpus_has_its_published_counts(
     trees: Mapping[str, Path], name: str
 ) -> None:
     corpus = read(name, trees[name], everything(name))
@@ -50,7 +50,7 @@ def test_a_whole_corpus_has_its_published_counts(
 
 @pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize("classes", ["paper", "all"])
-def test_expected_counts_are_those_of_a_whole_corpus(
+def test_expected_counts_are_those_of_a_complete_corpus(
     trees: Mapping[str, Path], name: str, classes: str
 ) -> None:
     options = f"classes={classes}" if everything(name) else ""
@@ -90,7 +90,7 @@ def test_no_speaker_is_trained_on_and_tested(
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_utterances_come_in_the_order_of_their_ids_and_can_be_heard(
+def test_utterances_are_sorted_by_id_and_can_be_read(
     trees: Mapping[str, Path], name: str
 ) -> None:
     found = read(name, trees[name]).utterances
@@ -126,7 +126,7 @@ def test_a_file_with_another_name_is_refused_by_name(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_other_kinds_of_files_are_passed_over(tmp_path: Path, name: str) -> None:
+def test_other_kinds_of_files_are_skipped(tmp_path: Path, name: str) -> None:
     file = next(TREES[name]())
     folder = plant(tmp_path, [file])
     for other in (f"._{Path(file).name}", "Thumbs.db", "readme.txt"):
@@ -142,7 +142,7 @@ def test_the_folder_above_is_answered_with_the_right_one(
     folder = plant(tmp_path / "above/corpus", [next(TREES[name]())])
 
     assert missing(name, tmp_path / "above").endswith(
-        f"it is in {folder}: set {variable(name)} to that"
+        f"they are in {folder}: set {variable(name)} to that folder"
     )
 
 
@@ -154,7 +154,7 @@ def test_the_folder_below_is_answered_with_the_right_one(
     folder = plant(tmp_path, [file])
 
     assert missing(name, (folder / file).parent).endswith(
-        f"it is in {folder}: set {variable(name)} to that"
+        f"they are in {folder}: set {variable(name)} to that folder"
     )
 
 
@@ -194,6 +194,6 @@ def test_a_relative_folder_is_read_too(
 
     said = missing("savee", Path())
 
-    assert f"it is in {trees['savee'] / 'AudioData'}" in said
+    assert f"they are in {trees['savee'] / 'AudioData'}" in said
     monkeypatch.chdir(trees["savee"])
     assert len(read("savee", Path()).utterances) == 300

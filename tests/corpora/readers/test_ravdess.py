@@ -28,7 +28,7 @@ def test_ravdess_has_the_folds_of_emobox(tmp_path: Path) -> None:
     }
 
 
-def test_ravdess_songs_and_videos_are_passed_over(tmp_path: Path) -> None:
+def test_ravdess_songs_and_videos_are_skipped(tmp_path: Path) -> None:
     names = ("03-01-05-02-02-01-12", "03-02-05-02-02-01-12", "01-01-05-02-02-01-12")
     folder = plant(tmp_path, [f"Actor_12/{name}.wav" for name in names])
 

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from nserbench.corpora.noise.mixing import mix
-from nserbench.corpora.tools.wada_snr import LEVELS, curve, wada_snr
+from nserbench.corpora.tools.wada_snr import SNRS, curve, wada_snr
 
 # Of Kim and Stern's own table, which they simulated, at -20, -10, ... 60 dB.
 PUBLISHED = {
@@ -32,7 +32,7 @@ def gamma_speech(samples: int) -> np.ndarray:
 
 
 def test_the_curve_is_the_published_one_and_rises() -> None:
-    found = dict(zip(LEVELS.tolist(), curve().tolist(), strict=True))
+    found = dict(zip(SNRS.tolist(), curve().tolist(), strict=True))
 
     for level, value in PUBLISHED.items():
         assert found[level] == pytest.approx(value, abs=0.005)
@@ -40,14 +40,14 @@ def test_the_curve_is_the_published_one_and_rises() -> None:
 
 
 @pytest.mark.parametrize("level", [-5, 0, 5, 10, 20, 30, 40])
-def test_mixtures_as_the_paper_assumes_are_told_to_1_db(level: float) -> None:
+def test_mixtures_as_the_paper_assumes_are_estimated_to_1_db(level: float) -> None:
     mixture, _ = mix(gamma_speech(80_000), gaussian(80_000, 1), level)
 
     assert wada_snr(0.1 * mixture + 0.3) == pytest.approx(level, abs=1.0)
 
 
 @pytest.mark.parametrize("level", [-5, 0, 5, 10])
-def test_real_speech_in_white_noise_is_told_to_1_db_in_the_median(
+def test_real_speech_in_white_noise_is_estimated_to_1_db_in_the_median(
     test_data: Path, level: float
 ) -> None:
     files = sorted((test_data / "corpus/emodb").rglob("*.flac"))[::16]

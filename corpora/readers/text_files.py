@@ -1,0 +1,129 @@
+"""Read the text files of corpora: lines, tables and JSON in UTF-8.
+
+An error names the file and, where there is one, the line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nserbench.errors import BadCorpus
+
+
+def read_text(file: Path) -> str:
+    """Read a UTF-8 file, with or without a byte order mark.
+
+    Raises:
+        BadCorpus: if the file cannot be read, or is not UTF-8.
+    """
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise BadCorpus(
+            f"{file}, line {line}: not UTF-8\n"
+            "  save the file as UTF-8, or download it again"
+        ) from error
+
+
+def read_lines(file: Path) -> Iterator[tuple[str, str]]:
+    """Read the lines of a UTF-8 file that are not empty.
+
+    Yields:
+        Where the line is, as ``FILE, line N``, and the line without white space at
+        its ends.
+
+    Raises:
+        BadCorpus: if the file cannot be read, or is not UTF-8.
+    """
+    lines = io.StringIO(read_text(file), newline=None)
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield f"{file}, line {number}", line.strip()
+
+
+def read_table(
+    file: Path,
+    needed: Sequence[str],
+    *,
+    delimiter: str = ",",
+    quoted: bool = True,
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Read the rows of a CSV or TSV file whose first line names the columns.
+
+    Args:
+        file: The table, in UTF-8.
+        needed: Columns that it must have.
+        delimiter: What stands between cells.
+        quoted: Whether cells may be in quotation marks.
+
+    Yields:
+        Where the row begins, as ``FILE, line N``, and its cells by column.
+
+    Raises:
+        BadCorpus: if the file cannot be read or is not UTF-8, a column is missing or
+            there twice, or a row has too few or too many cells.
+    """
+    rows = _rows(file, delimiter, quoted)
+    _, header = next(rows, ("", []))
+    columns = [column.strip() for column in header]
+    if missing := [column for column in needed if column not in columns]:
+        raise BadCorpus(
+            f"{file}, line 1: there is no column {missing[0]!r}\n"
+            f"  columns: {', '.join(columns) or 'none'}"
+        )
+    if len(set(columns)) < len(columns):
+        raise BadCorpus(f"{file}, line 1: two columns have the same name")
+    for where, cells in rows:
+        if len(cells) != len(columns):
+            raise BadCorpus(f"{where}: {len(cells)} cells under {len(columns)} columns")
+        yield where, dict(zip(columns, cells, strict=True))
+
+
+def _rows(
+    file: Path, delimiter: str, quoted: bool
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Read the rows that are not empty; each begins where the one before ends."""
+    text = io.StringIO(read_text(file), newline="")
+    reader = csv.reader(
+        text,
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
+    line = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield f"{file}, line {line}", cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise BadCorpus(f"{file}, line {line}: {error}") from error
+
+
+def parse_json(text: str, where: str) -> object:
+    """Parse JSON, such as one line of a JSON Lines file.
+
+    Args:
+        text: The JSON.
+        where: Where it stands, for the message.
+
+    Raises:
+        BadCorpus: if it is not JSON.
+    """
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadCorpus(f"{where}: not JSON: {error}") from error
+    return value
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written to a file: no NUL, no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
