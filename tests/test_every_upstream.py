@@ -56,7 +56,7 @@ CASES = (
 
 @pytest.fixture(scope="session")
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
-    """Give a function that puts tiny checkpoints, each written once, into a text."""
+    """Return a function that puts tiny checkpoints, each written once, into a text."""
     place = cache(lambda name: save_tiny(tmp_path_factory.mktemp("tiny"), name))
     return lambda text: re.sub("<(.+?)>", lambda name: str(place(name[1])), text)
 

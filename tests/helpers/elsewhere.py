@@ -37,7 +37,7 @@ class _Away(Tensor):
         self.own = own
 
     def tolist(self) -> list[Any]:
-        """Give the numbers; torch does so for no subclass."""
+        """Return the numbers; torch does so for no subclass."""
         return self.own.tolist()
 
     def __setitem__(self, places: Any, value: Any) -> None:

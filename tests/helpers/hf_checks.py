@@ -29,7 +29,7 @@ def hf(folder: Path) -> Any:
 
 
 def described(folder: Path) -> Groups:
-    """Give what the generic card says of a checkpoint."""
+    """Return what the generic card says of a checkpoint."""
     one = bind(HF, Spec("hf", positional=str(folder)))
     return one.card.describe(one.options)
 
@@ -51,7 +51,7 @@ def library_inputs(name: str, wave: Wave) -> Any:
 
 @torch.no_grad()
 def library_encoder(encoder: Any, name: str, wave: Wave) -> Tensor:
-    """Give ``(layers, frames, dim)`` as transformers computes them for one wave."""
+    """Return ``(layers, frames, dim)`` as transformers computes them for one wave."""
     inputs = library_inputs(name, wave)
     states = list(encoder(**inputs, output_hidden_states=True).hidden_states)
     if name.startswith(PRENORM):

@@ -208,7 +208,7 @@ def refusal(name: str, folder: Path) -> str:
 
 
 def problem(name: str, folder: Path, otherwise: str) -> str:
-    """Give what a refusal says, or something else if there is none."""
+    """Return what a refusal says, or something else if there is none."""
     try:
         read(name, folder, everything(name))
     except BadCorpus as error:

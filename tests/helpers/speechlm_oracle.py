@@ -39,7 +39,7 @@ Shapes: TypeAlias = Mapping[str, Sequence[int]]
 def configuration(
     large: bool, channels: int, dim: int, heads: int, layers: tuple[int, int], taps: int
 ) -> dict[str, Any]:
-    """Give ``cfg`` of a checkpoint, with what decides features."""
+    """Return ``cfg`` of a checkpoint, with what decides features."""
     text = {
         "activation_fn": "gelu",
         "dropout": 0.1,
@@ -147,7 +147,7 @@ def official(cfg: Mapping[str, Any]) -> torch.nn.Module:
 def run(
     model: Any, cfg: Mapping[str, Any], wave: NDArray[np.float32]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give all layers of a wave: two of ``(layers + 1, frames, dim)``.
+    """Return all layers of a wave: two of ``(layers + 1, frames, dim)``.
 
     Layers are taken as the authors' README takes them. What enters each first block is
     seen by a hook, and what their code normalises at the end replaces the last layer.

@@ -133,7 +133,7 @@ EVERY = (*ENCODERS, *WRITERS)
 
 
 def extractor_of(name: str) -> Any:
-    """Give what turns audio into the input of a checkpoint."""
+    """Return what turns audio into the input of a checkpoint."""
     if name == "speech_to_text":
         return lib.Speech2TextFeatureExtractor()
     if name.startswith("wav2vec2-bert"):
