@@ -1,4 +1,4 @@
-"""What every head is: a module from layered features to class logits."""
+"""Base of all heads: a module from layered features to class logits."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class Recipe:
     """How a head is trained: Adam on the cross-entropy.
 
     Attributes:
-        epochs: Passes over the training part.
-        batch_size: Utterances in a step.
-        learning_rate: Of Adam, at the start.
+        epochs: Passes over the training set.
+        batch_size: Utterances in one training step.
+        learning_rate: Learning rate of Adam at the start.
         standardise: Whether features are z-scored with mean and standard deviation
             over the training set: of means over time for a pooled head, of all valid
             frames for a head on frames.
-        class_weights: Whether a class counts by the inverse of its share of the
-            training part.
+        class_weights: Whether the loss of a class is weighted by the inverse of its
+            share of the training set.
         label_smoothing: Share of the target that is spread over all classes.
-        schedule: Of the learning rate: ``constant``, or ``cosine`` from its start to 0
+        schedule: Schedule of the learning rate: ``constant``, or ``cosine`` down to 0
             over all steps.
-        precision: Of the large products of heads on frames in training: ``bf16`` lets
-            ``torch.autocast`` round what goes into them. Weights, predictions and
-            pooled heads stay in float32.
+        precision: Precision of the large matrix products of heads on frames in
+            training: ``bf16`` lets ``torch.autocast`` round their inputs. Weights,
+            predictions and pooled heads stay in float32.
     """
 
     epochs: int = 50
@@ -49,23 +49,23 @@ class Recipe:
 
 
 def anything(groups: Groups, options: Options) -> str | None:
-    """Apply to every upstream."""
+    """Refuse no upstream."""
     return None
 
 
 def every_layer(spec: GroupSpec, options: Options) -> range:
-    """Read all layers of a group, layer 0 included."""
+    """Return all layers of a group, layer 0 included."""
     return spec.layers
 
 
 def as_it_is(groups: Groups, options: Options) -> Sequence[Options]:
-    """Stand for one cell."""
+    """Return the options of one cell, unchanged."""
     return [options]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownstreamCard(Card):
-    """What is known of a head before it is built.
+    """What is known about a head before it is built.
 
     ``load`` names a callable ``(groups, classes, options) -> torch.nn.Module``, with
     the specs of the groups to read, the number of classes, and the checked options.
@@ -73,23 +73,24 @@ class DownstreamCard(Card):
     ``(batch, classes)``.
 
     Attributes:
-        tier: What it needs. A head of the pooled tier pools over time first, so that
-            it gives the same on frames.
+        tier: The features that it reads: means over time or frames. A pooled head
+            averages over time first, so its output is the same on frames.
         recipe: How it is trained unless a protocol says otherwise.
-        refuses: Says why the head cannot exist on these groups, or None if it can.
-        layers: The layers of a group that it reads. The module is built for, and
-            given, these only, so that a head on one layer does not read thirteen.
-        expands: Turns its options, for the groups it is to read, into those of one or
-            more cells, as ``layer=all`` into a cell for each layer.
-        chooses: The card of the heads among which it chooses one on the part that
-            selects; ``expands`` then gives their options. None for a head of its own.
+        refuses: Function that returns why the head cannot read these groups, or None
+            if it can.
+        layers: Function that returns the layers of a group that it reads. The module
+            is built for these only, so a head on one layer does not read thirteen.
+        expands: Function from its options, and the groups to read, to the options of
+            one or more cells: ``layer=all`` makes a cell for each layer.
+        chooses: Card of the candidates, where the head is the best of several on the
+            development set; ``expands`` then returns their options. Else None.
     """
 
     kind: ClassVar[str] = "downstream"
     common: ClassVar[Mapping[str, Option]] = MappingProxyType(
         {
             "groups": Option(
-                help="groups of the upstream to read, joined by +; all unless given",
+                help="groups of the upstream to read, joined by +; all if not given",
                 parse=several,
                 label=several_label,
             )
@@ -111,16 +112,16 @@ class DownstreamCard(Card):
 
 @runtime_checkable
 class HasLayerWeights(Protocol):
-    """A head with one weight for each layer of a group, which results then keep.
+    """A head with one weight for each layer of a group, which results then store.
 
-    Heads need not have any. One that weighs the layers of each utterance anew, such as
-    attention, has none.
+    Heads need not have layer weights. Attention has none, since it weighs the layers
+    of each utterance separately.
     """
 
     def layer_weights(self) -> Mapping[str, Tensor]:
-        """Give the weights of each group, ``(layers,)`` and detached, as they are used.
+        """Return the layer weights of each group, ``(layers,)``, detached.
 
-        They are in the order of the card's ``layers``. Those that pass a softmax have
-        passed it; free ones may have any sign.
+        They are in the order of the card's ``layers``, and after the softmax if there
+        is one. Free weights may have any sign.
         """
         ...

@@ -11,19 +11,20 @@ from nserbench.downstreams.layer_choice import take
 from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
 
 UNITS = 256
-"""For each direction, as in the adapter; Sec. IV-C says only "256 units" here."""
+"""Units of each direction, as in the adapter; Sec. IV-C says only "256 units"."""
 
 
 class BiGRUHead(nn.Module):
-    """BiGRU, dropout, mean over valid frames, groups side by side, dropout, FC.
+    """BiGRU, dropout, mean over valid frames, concatenation of groups, dropout, FC.
 
-    Sec. IV-C names the BiGRU, its units and its dropout. The mean over time is what it
-    says of the SSL models; a dropout before the FC is what it says of the classifier.
+    Sec. IV-C names the BiGRU, its units and its dropout. The mean over time follows
+    its description of the SSL models, the dropout before the FC that of the
+    classifier.
 
     Args:
         groups: The groups to read.
-        classes: Emotions to tell apart.
-        dropout: Probability of dropping, the same in both places.
+        classes: Number of emotion classes.
+        dropout: Probability of dropping, the same before and after the mean.
     """
 
     def __init__(self, groups: Groups, classes: int, dropout: float) -> None:
@@ -34,19 +35,21 @@ class BiGRUHead(nn.Module):
         self.classify = nn.Linear(2 * UNITS * len(groups), classes)
 
     def forward(self, features: LayeredFeatures) -> Tensor:
-        """Give logits, ``(batch, classes)``."""
-        read = [
-            self._read(gru, features[group], group)
+        """Return the logits, ``(batch, classes)``."""
+        means = [
+            self._mean_over_time(gru, features[group], group)
             for group, gru in zip(self.groups, self.grus, strict=True)
         ]
-        logits: Tensor = self.classify(self.dropout(torch.cat(read, dim=-1)))
+        logits: Tensor = self.classify(self.dropout(torch.cat(means, dim=-1)))
         return logits
 
-    def _read(self, gru: nn.Module, features: LayerGroup, group: str) -> Tensor:
+    def _mean_over_time(
+        self, gru: nn.Module, features: LayerGroup, group: str
+    ) -> Tensor:
         """Turn the last layer of a group into ``(batch, 2 * UNITS)``."""
         spec, lengths = self.groups[group], features.lengths
         (states,) = take(features.states, spec, spec.layers[-1:])
-        # The BiGRU gives 0 in padding, and dropout leaves it.
+        # The BiGRU is 0 in padding, and dropout keeps 0.
         summed: Tensor = self.dropout(gru(states, lengths)).sum(dim=1)
         return summed / lengths[:, None]
 

@@ -24,7 +24,7 @@ DROPOUT = Option(
     help="probability of dropping a value in training", default=0.5, parse=fraction
 )
 STATE0 = Option(
-    help="yes: what enters the first block is read as a layer too",
+    help="yes: also read layer 0, the input of the first block",
     default=False,
     parse=yes_no,
     label=yes_no_label,
@@ -32,12 +32,12 @@ STATE0 = Option(
 
 
 def layer_number(text: str) -> int | str:
-    """Read a layer's number, or ``all``."""
+    """Parse a layer's number, or ``all``."""
     return text if text == EVERY else at_least(0)(text)
 
 
 LAYER = Option(
-    help="number of the layer to read, or all for a cell of each; has to be given",
+    help="number of the layer to read, or all for one cell for each layer; required",
     parse=layer_number,
 )
 WEIGHTS = Option(
@@ -69,7 +69,7 @@ SINGLE = DownstreamCard(
 )
 BEST = DownstreamCard(
     name="best",
-    summary="the one layer that does best on the part that selects: mean over time, FC",
+    summary="the layer that is best on the development set: mean over time, FC",
     source="Sec. IV-B, Experiment 2: the best-performing layer",
     licence=LICENCE,
     load="nserbench.downstreams.fusion:single",
@@ -153,7 +153,7 @@ LADAPTER = DownstreamCard(
 
 @hookimpl
 def nserbench_downstreams() -> list[DownstreamCard]:
-    """Offer every head of the paper."""
+    """Return the cards of the built-in heads."""
     return [
         LAST,
         SINGLE,

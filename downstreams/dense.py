@@ -1,4 +1,4 @@
-"""The fully connected network that the paper sets on openSMILE's functionals."""
+"""The fully connected network that the paper uses on openSMILE's functionals."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from nserbench.downstreams.layer_choice import last_layer
 from nserbench.upstreams.base import Groups
 
 UNITS = 512
-"""Of the hidden layer (Table II)."""
+"""Units of the hidden layer (Table II)."""
 
 
 def fc(groups: Groups, classes: int, options: Options) -> PooledHead:
-    """Build one hidden layer over the last layer of each group.
+    """Build a head with one hidden layer over the last layer of each group.
 
-    The paper gives units and dropout; we take one hidden layer, with ReLU.
+    The paper states units and dropout; we take one hidden layer, with ReLU.
     """
     width = sum(spec.dim for spec in groups.values())
     classify = nn.Sequential(

@@ -30,10 +30,10 @@ class Mean(nn.Module):
 
 
 class WeightedSum(nn.Module):
-    """S3PRL's sum: one weight for each layer, through a softmax, equal at the start.
+    """S3PRL's weighted sum: a softmax over layer weights that start equal.
 
     Args:
-        layers: How many layers there are.
+        layers: Number of layers.
     """
 
     def __init__(self, layers: int) -> None:
@@ -41,7 +41,7 @@ class WeightedSum(nn.Module):
         self.scores = nn.Parameter(torch.zeros(layers))
 
     def weights(self) -> Tensor:
-        """Give the ``(layers,)`` weights, which sum to 1."""
+        """Return the ``(layers,)`` layer weights, which sum to 1."""
         return self.scores.softmax(dim=0)
 
     def forward(self, states: Tensor) -> Tensor:
@@ -52,12 +52,12 @@ class WeightedSum(nn.Module):
 class ScalarMix(WeightedSum):
     """ELMo's scalar mix: a weighted sum of layer-normed layers, scaled by gamma.
 
-    Peters et al., Eq. 1 and Sec. 3.2. The layer norm is theirs too, as an option; we
-    apply it, without weights of its own, since it sets the mix apart from the weighted
-    sum. It acts on the vector averaged over time.
+    Peters et al., Eq. 1 and Sec. 3.2. The layer norm is an option of theirs; we apply
+    it, without trainable weights, since it distinguishes the mix from the weighted
+    sum. It acts on the mean over time.
 
     Args:
-        layers: How many layers there are.
+        layers: Number of layers.
     """
 
     def __init__(self, layers: int) -> None:
@@ -70,11 +70,11 @@ class ScalarMix(WeightedSum):
 
 
 class Attention(nn.Module):
-    """A learned query scores the layers of each utterance by scaled dot product.
+    """Attention of a learned query over the layers of each utterance.
 
-    The paper names "attention-based pooling" and says no more. The query starts at 0,
-    our choice: the head then starts as the mean, like the weighted sum, and no random
-    direction prefers a layer. Its gradient is not 0 there.
+    The paper names "attention-based pooling" without details; we take a scaled dot
+    product. The query starts at 0 (our choice), so the head starts as the mean, like
+    the weighted sum. The gradient of the query is not 0 there.
 
     Args:
         dim: Width of every layer.
@@ -91,7 +91,7 @@ class Attention(nn.Module):
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear`, in the order of factors whose gradient is quick in a stack."""
+    """`torch.nn.Linear`, with factors in an order that makes stacked gradients fast."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Map ``(batch, inputs)`` to ``(batch, outputs)``."""
@@ -99,16 +99,16 @@ class Linear(nn.Linear):
 
 
 class PooledHead(nn.Module):
-    """Mean over valid frames, fusion within each group, groups side by side, logits.
+    """Mean over valid frames, fusion of layers, concatenation of groups, classifier.
 
-    Many of one shape can be trained together, if whatever drops values is a `Dropout`.
+    Heads of one shape can be trained together if their dropout is a `Dropout`.
 
     Args:
         groups: The groups to read.
-        layers: Numbers of the layers to read of each group.
+        layers: Layer numbers to read of each group.
         fusions: For each group a module from ``(layers, batch, dim)`` to
             ``(batch, dim)``.
-        classify: From the groups side by side, ``(batch, sum of dims)``, to logits.
+        classify: Module from concatenated groups, ``(batch, sum of dims)``, to logits.
     """
 
     def __init__(
@@ -126,22 +126,22 @@ class PooledHead(nn.Module):
         self.classify = classify
 
     def forward(self, features: LayeredFeatures) -> Tensor:
-        """Give logits, ``(batch, classes)``."""
+        """Return the logits, ``(batch, classes)``."""
         pooled = {group: self._pooled(features[group], group) for group in self.groups}
         return self.fuse(pooled)
 
     def fuse(self, pooled: Mapping[str, Tensor]) -> Tensor:
-        """Give logits, ``(batch, classes)``, of means over time.
+        """Return the logits of means over time, ``(batch, classes)``.
 
         Args:
-            pooled: The layers to read of each group, ``(layers, batch, dim)``.
+            pooled: ``(layers, batch, dim)`` for each group, only the layers to read.
         """
         fused = [
             fusion(pooled[group])
             for group, fusion in zip(self.groups, self.fusions, strict=True)
         ]
-        whole = torch.cat(fused, dim=-1) if len(fused) > 1 else fused[0]
-        logits: Tensor = self.classify(whole)
+        joined = torch.cat(fused, dim=-1) if len(fused) > 1 else fused[0]
+        logits: Tensor = self.classify(joined)
         return logits
 
     def _pooled(self, features: LayerGroup, group: str) -> Tensor:
@@ -150,10 +150,10 @@ class PooledHead(nn.Module):
 
 
 class WeightedSumHead(PooledHead):
-    """A `PooledHead` whose fusions are each a `WeightedSum`."""
+    """A `PooledHead` with a `WeightedSum` for each group."""
 
     def layer_weights(self) -> dict[str, Tensor]:
-        """Give the ``(layers,)`` weights of each group, detached; they sum to 1."""
+        """Return the ``(layers,)`` layer weights of each group; they sum to 1."""
         return {
             group: cast(WeightedSum, fusion).weights().detach()
             for group, fusion in zip(self.groups, self.fusions, strict=True)

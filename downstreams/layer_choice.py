@@ -1,4 +1,4 @@
-"""Which layers of a group a head reads, and which groups it therefore refuses."""
+"""Which layers of a group a head reads, and which groups it refuses."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EVERY = "all"
-"""In place of a layer's number."""
+"""Value of the option ``layer`` that asks for every layer."""
 
 
 def last_layer(spec: GroupSpec, options: Options) -> range:
-    """Give the number of a group's last layer, as a range of one."""
+    """Return the number of the last layer, as a range of one."""
     return spec.layers[-1:]
 
 
 def chosen_layer(spec: GroupSpec, options: Options) -> range:
-    """Give the number of the layer that was asked for, as a range of one."""
+    """Return the number of the requested layer, as a range of one."""
     return range(options["layer"], options["layer"] + 1)
 
 
 def each_layer(groups: Groups, options: Options) -> list[Options]:
-    """Give the options of a cell for each layer, where all are asked for."""
+    """Return the options of one cell for each layer if ``layer=all``."""
     return candidates(groups, options) if options["layer"] == EVERY else [options]
 
 
 def candidates(groups: Groups, options: Options) -> list[Options]:
-    """Give the options of ``single`` for each layer that every group has."""
+    """Return the options of ``single`` for each layer that all groups have."""
     common = set.intersection(*(set(spec.layers) for spec in groups.values()))
     return [{**options, "layer": layer} for layer in sorted(common)]
 
 
 def fused_layers(spec: GroupSpec, options: Options) -> range:
-    """Give the numbers of the layers that a fusing head reads.
+    """Return the numbers of the layers that a fusing head reads.
 
-    The sums of Eq. 7 begin at layer 1. Whether they count what enters the first block
-    as a layer is left open; we take it that they do not, unless ``state0=yes``.
+    The sums of Eq. 7 start at layer 1. The paper does not say whether the input of the
+    first block counts as a layer; here it does only with ``state0=yes``.
     """
     return spec.layers if options["state0"] else spec.blocks
 
 
 def take(states: Tensor, spec: GroupSpec, layers: range) -> Tensor:
-    """Give the states of some neighbouring layers, without copying them.
+    """Return the states of some consecutive layers, without a copy.
 
     Args:
         states: ``(layers, batch, frames, dim)``, every layer of the group.
         spec: The group.
-        layers: Numbers of the layers to take.
+        layers: Layer numbers to take.
 
     Returns:
         ``(len(layers), batch, frames, dim)``.
 
     Raises:
-        ValueError: if the states are not those of every layer of the group.
+        ValueError: if the states do not hold every layer of the group.
     """
     if len(states) != len(spec.layers):
         raise ValueError(
@@ -69,7 +69,7 @@ def take(states: Tensor, spec: GroupSpec, layers: range) -> Tensor:
 
 
 def needs(least: int) -> Callable[[Groups, Options], str | None]:
-    """Make the refusal of a head that fuses no fewer layers than ``least``, 1 or 2."""
+    """Return a check that refuses groups of fewer than ``least`` layers (1 or 2)."""
 
     def refuse(groups: Groups, options: Options) -> str | None:
         for group, spec in groups.items():
@@ -82,10 +82,10 @@ def needs(least: int) -> Callable[[Groups, Options], str | None]:
 
 
 def needs_the_layer(groups: Groups, options: Options) -> str | None:
-    """Refuse where no layer was asked for, or a group lacks it."""
+    """Refuse if no layer is requested, or a group does not have it."""
     layer = options["layer"]
     if layer is None:
-        return "it reads one layer, and none was given: say layer=N"
+        return "it reads one layer, and none is given: add layer=N"
     for group, spec in groups.items():
         if layer not in spec.layers:
             first, last = spec.layers[0], spec.layers[-1]

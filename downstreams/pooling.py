@@ -1,4 +1,4 @@
-"""The mean over the frames of an utterance that are not padding."""
+"""The mean over the valid frames of an utterance."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def without_padding(states: Tensor, lengths: Tensor, fill: float = 0.0) -> Tensor:
-    """Put one value into padding.
+    """Fill padding with one value.
 
     Args:
         states: ``(..., batch, frames, dim)``.
         lengths: ``(batch,)`` frames that are not padding.
-        fill: What to put there.
+        fill: Value of the padding.
 
     Returns:
         A copy of ``states``.

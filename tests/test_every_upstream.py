@@ -56,7 +56,7 @@ CASES = (
 
 @pytest.fixture(scope="session")
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
-    """Give a function that puts tiny checkpoints, each written once, into a text."""
+    """Return a function that puts tiny checkpoints, each written once, into a text."""
     place = cache(lambda name: save_tiny(tmp_path_factory.mktemp("tiny"), name))
     return lambda text: re.sub("<(.+?)>", lambda name: str(place(name[1])), text)
 
@@ -95,7 +95,7 @@ def test_a_built_in_gives_the_same_on_another_device(
 
 
 def hear(bound: ConfiguredCard[UpstreamCard], device: str) -> dict[str, torch.Tensor]:
-    """Let an upstream, and what cleans its audio, hear two clips on a device."""
+    """Extract features of two clips on a device, after an enhancer if there is one."""
     rng = np.random.default_rng(0)
     waves = [0.1 * rng.standard_normal(n).astype(np.float32) for n in (12_000, 16_000)]
     if (cleaner := bound.options.get("enhance")) is not None:

@@ -1,9 +1,9 @@
-"""Makes torchaudio importable beside any torch, for those who import it for a helper.
+"""Makes torchaudio importable with any build of torch.
 
-The wheels of torchaudio hold native code for one build of torch: beside a CPU build the
-import fails, and with it that of transformers, s3prl and speechbrain, which need no
-more than its Python part. s3prl also touches names that torchaudio no longer has. An
-import hook, set when nserbench is imported, puts both right whoever comes first.
+The wheels of torchaudio hold native code for one build of torch. With a CPU build the
+import fails, and with it that of transformers, s3prl and speechbrain, which need only
+its Python part. s3prl also uses names that torchaudio no longer has. An import hook,
+set when nserbench is imported, repairs both, whichever package imports torchaudio.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ GONE = "torchaudio.sox_effects"
 
 
 class _Finder(MetaPathFinder):
-    """Stands before the import system's own for torchaudio and two of its modules."""
+    """Finds torchaudio and two of its modules before the default finder does."""
 
     def find_spec(
         self,
@@ -29,22 +29,22 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in _MENDED:
+        if fullname not in _REPAIRS:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None and fullname == GONE and path is not None:
             return importlib.machinery.ModuleSpec(fullname, _Gone())
         if spec is not None and spec.loader is not None:
-            spec.loader = _Mended(spec.loader, _MENDED[fullname])
+            spec.loader = _Repaired(spec.loader, _REPAIRS[fullname])
         return spec
 
 
-class _Mended(Loader):
-    """Runs a module as its own loader does, then puts it right."""
+class _Repaired(Loader):
+    """Runs a module with its own loader, then repairs it."""
 
-    def __init__(self, own: Loader, mend: Callable[[ModuleType, bool], None]) -> None:
+    def __init__(self, own: Loader, repair: Callable[[ModuleType, bool], None]) -> None:
         self._own = own
-        self._mend = mend
+        self._repair = repair
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._own.create_module(spec)
@@ -57,11 +57,11 @@ class _Mended(Loader):
             if module.__name__ != NATIVE:
                 raise
             works = False
-        self._mend(module, works)
+        self._repair(module, works)
 
 
 class _Gone(Loader):
-    """Makes the module that torchaudio no longer has; its functions raise."""
+    """Creates the module that torchaudio no longer has; its functions raise."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None
@@ -71,12 +71,12 @@ class _Gone(Loader):
 
 
 def install() -> None:
-    """Set the hook, once in a process. It imports nothing."""
+    """Set the import hook, once in a process. It imports nothing."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
-def _mend_native(module: ModuleType, works: bool) -> None:
+def _repair_native(module: ModuleType, works: bool) -> None:
     if not works:
         vars(module).update(
             _IS_TORCHAUDIO_EXT_AVAILABLE=False,
@@ -86,7 +86,7 @@ def _mend_native(module: ModuleType, works: bool) -> None:
         )
 
 
-def _mend_package(module: ModuleType, works: bool) -> None:
+def _repair_package(module: ModuleType, works: bool) -> None:
     if not hasattr(module, "set_audio_backend"):
         vars(module)["set_audio_backend"] = lambda backend: None
 
@@ -100,11 +100,11 @@ def _no_native(*args: Any, **options: Any) -> NoReturn:
 
 
 def _no_sox(*args: Any, **options: Any) -> NoReturn:
-    raise RuntimeError("torchaudio has no sox_effects any more")
+    raise RuntimeError("torchaudio no longer has sox_effects")
 
 
-_MENDED: dict[str, Callable[[ModuleType, bool], None]] = {
-    "torchaudio": _mend_package,
-    NATIVE: _mend_native,
+_REPAIRS: dict[str, Callable[[ModuleType, bool], None]] = {
+    "torchaudio": _repair_package,
+    NATIVE: _repair_native,
     GONE: _leave,
 }

@@ -1,4 +1,4 @@
-"""What every upstream gives: the hidden states of all of its layers."""
+"""Base of all upstreams: models that return the hidden states of all their layers."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 SAMPLE_RATE = 16_000
-"""Hz. Every corpus is resampled to this before an upstream sees it."""
+"""Hz. All audio is resampled to this rate before an upstream reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSpec:
-    """What is known of a group before anything is loaded.
+    """The layers, width and frame rate of a group, known before a model is loaded.
 
     Attributes:
-        layers: The numbers of its layers. ``range(0, 13)`` for a module of 12 blocks:
-            0 is what enters block 1, ``l`` is what block ``l`` puts out. A group of
-            one layer that enters nothing, such as a spectrogram, has ``range(1, 2)``.
+        layers: Layer numbers. ``range(0, 13)`` for a module of 12 blocks: 0 is the
+            input of block 1, ``l`` is the output of block ``l``. A group of one layer
+            without blocks, such as a spectrogram, has ``range(1, 2)``.
         dim: Width of every layer.
-        rate: Frames per second, or None where the axis is not time (tokens,
+        rate: Frames per second, or None where frames are not in time (tokens,
             functionals).
     """
 
@@ -49,7 +49,7 @@ class GroupSpec:
 
     @property
     def blocks(self) -> range:
-        """The layers that a block puts out: all but layer 0."""
+        """The layers that are outputs of blocks: all but layer 0."""
         return range(max(1, self.layers.start), self.layers.stop)
 
 
@@ -61,7 +61,7 @@ Groups: TypeAlias = Mapping[str, GroupSpec]
 class LayerGroup:
     """The layers of one module that share a time axis, such as an encoder.
 
-    Features that were averaged over time have one frame.
+    Features that are averaged over time have one frame.
 
     Attributes:
         states: ``(layers, batch, frames, dim)``, float32, in the order of
@@ -92,31 +92,46 @@ class LayerGroup:
                 f"lengths must lie in 1..{frames} frames, got {self.lengths.tolist()}"
             )
 
+    @classmethod
+    def pad(cls, utterances: Sequence[torch.Tensor]) -> LayerGroup:
+        """Pad utterances with zeros to the longest one, and stack them.
+
+        Args:
+            utterances: ``(layers, frames, dim)`` of each utterance.
+        """
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        by_time = [states.transpose(0, 1) for states in utterances]
+        counts = [len(frames) for frames in by_time]
+        padded = pad_sequence(by_time, batch_first=True).permute(2, 0, 1, 3)
+        return cls(padded, torch.tensor(counts, device=padded.device))
+
 
 def is_inside(name: str, modules: Sequence[str]) -> bool:
-    """Tell whether a parameter or module stands in one of some modules.
+    """Return whether a parameter or module is inside one of some modules.
 
     Examples:
-        >>> stands_in("model.encoder.conv1.weight", ["encoder.conv1"])
+        >>> is_inside("model.encoder.conv1.weight", ["encoder.conv1"])
         True
-        >>> stands_in("encoder.layers.0.weight", ["encoder.conv1", "layer"])
+        >>> is_inside("encoder.layers.0.weight", ["encoder.conv1", "layer"])
         False
     """
-    return any(f".{one}." in f".{name}." for one in modules)
+    return any(f".{module}." in f".{name}." for module in modules)
 
 
 LayeredFeatures: TypeAlias = Mapping[str, LayerGroup]
-"""Groups by name, all of the same utterances in the same order."""
+"""Groups by name; all hold the same utterances in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What an upstream reads.
+    """A batch of utterances: the input of an upstream.
 
     Attributes:
-        ids: The utterances.
+        ids: Ids of the utterances.
         waves: ``(samples,)`` float32 for each utterance, mono at `SAMPLE_RATE`, full
-            scale at 1.0. Empty for an upstream that reads none.
+            scale at 1.0. Empty if the upstream reads no audio.
         texts: A transcript for each, or None where there is none.
         languages: An ISO 639-1 code such as ``"de"`` for each, or None if unknown.
     """
@@ -128,20 +143,20 @@ class Batch:
 
     @classmethod
     def of(cls, *waves: NDArray[np.float32]) -> Batch:
-        """Make a batch of audio alone."""
+        """Return a batch of audio only."""
         none = [None] * len(waves)
-        return cls([str(place) for place in range(len(waves))], waves, none, none)
+        return cls([str(index) for index in range(len(waves))], waves, none, none)
 
 
 class Upstream(abc.ABC):
     """A loaded model, in evaluation mode on one device.
 
     Args:
-        options: Of the card.
-        device: Such as ``"cuda:0"``.
+        options: The card's options.
+        device: Device to compute on, such as ``"cuda:0"``.
 
     Attributes:
-        model: The module that holds the weights; None for an upstream without any.
+        model: The module that holds the weights; None if there are none.
     """
 
     model: nn.Module | None = None
@@ -152,24 +167,24 @@ class Upstream(abc.ABC):
 
     @abc.abstractmethod
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the layered features of a batch; differentiable where it has weights.
+        """Return the layered features of a batch, differentiable if it has weights.
 
-        What it gives for an utterance does not depend on the others in the batch.
+        Features of an utterance do not depend on the others in the batch.
 
         Returns:
-            The groups that the card announces, on the device of the model.
+            The groups that the card describes, on the device of the model.
         """
 
     def extract(self, batch: Batch) -> LayeredFeatures:
-        """Give the features without gradients."""
+        """Return the features without gradients."""
         import torch
 
-        # Not inference_mode: no head could train on its tensors.
+        # Not inference_mode: a head could not train on its tensors.
         with torch.no_grad():
             return self.forward(batch)
 
     def parameter_count(self) -> int:
-        """Give the number of weights; 0 for an upstream that has none."""
+        """Return the number of weights; 0 if there are none."""
         if self.model is None:
             return 0
         return sum(weights.numel() for weights in self.model.parameters())
@@ -177,7 +192,7 @@ class Upstream(abc.ABC):
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What an upstream heard, and what it took the words to be.
+    """The layered features of a batch and its transcripts.
 
     Attributes:
         features: The layered features.
@@ -190,9 +205,9 @@ class Recognised:
 
 @contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode for a while, whatever mode its parts are in.
+    """Put a model in evaluation mode, and restore the mode of each part afterwards.
 
-    What is written down while a model is trained is not left to dropout.
+    So dropout does not change the transcripts of a model in training.
     """
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
@@ -204,21 +219,21 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 
 
 class Transcriber(Upstream):
-    """An upstream that can also write down what it hears."""
+    """An upstream that also transcribes."""
 
     @abc.abstractmethod
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
-        """Give the layered features, as `forward`, and the transcripts they come with.
+        """Return the layered features, as `forward` does, and the transcripts.
 
-        What it gives for an utterance does not depend on the others in the batch.
+        Results for an utterance do not depend on the others in the batch.
         """
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the layered features."""
+        """Return the layered features."""
         return self.forward_and_transcribe(batch).features
 
     def transcribe(self, batch: Batch) -> list[str]:
-        """Give the transcript of each utterance alone."""
+        """Return only the transcript of each utterance."""
         import torch
 
         with torch.no_grad():
@@ -227,37 +242,37 @@ class Transcriber(Upstream):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard(Card):
-    """What is known of something with weights before it is loaded.
+    """What is known about a model before it is loaded.
 
     ``load`` names a callable that takes the options and a device such as ``"cuda:0"``.
 
     Attributes:
-        files: ``"package.module:function"`` that takes the options and gives the
-            checkpoint's files on this machine, fetching them where need be. Their
-            digest identifies the outputs. None where there are no weights.
+        files: ``"package.module:function"`` that takes the options and
+            returns the checkpoint's files on this machine, downloading them if needed.
+            Their digest identifies the outputs. None if there are no weights.
     """
 
     files: str | None = None
 
     def checkpoint_files(self, options: Options) -> Sequence[Path]:
-        """Give the files whose content decides the outputs."""
+        """Return the files whose content determines the outputs."""
         if self.files is None:
             return ()
-        found: Sequence[Path] = self.resolve(self.files)(options)
-        return found
+        files: Sequence[Path] = self.resolve(self.files)(options)
+        return files
 
 
 JOINT = "joint"
-"""In place of a head to tune under: each cell's own."""
+"""Value of ``finetune`` that stands for each cell's own head."""
 
 
-def tuned_under(text: str) -> Spec | str:
-    """Read the head that an upstream is tuned under, or the word `JOINT`."""
+def finetune_head(text: str) -> Spec | str:
+    """Parse the head that an upstream is fine-tuned with, or the word `JOINT`."""
     return text if text == JOINT else parse_spec(text)
 
 
-def rate(text: str) -> float:
-    """Read a learning rate."""
+def learning_rate(text: str) -> float:
+    """Parse a learning rate."""
     try:
         value = float(text)
     except ValueError:
@@ -268,26 +283,26 @@ def rate(text: str) -> float:
 
 
 _GROUPS = Option(
-    help="groups to hand to the head, joined by +; all unless given",
+    help="groups that the head reads, joined by +; all if not given",
     parse=several,
     label=several_label,
     affects_features=False,
 )
 _FINETUNE = Option(
-    help="head under which it is tuned, such as last; joint for each cell's own",
-    parse=tuned_under,
+    help="head to fine-tune it with, such as last; joint for each cell's own",
+    parse=finetune_head,
     label=nested_label,
     affects_features=False,
     names_a="downstream",
 )
 _RATE = Option(
-    help="learning rate of the upstream's weights where they are tuned",
-    parse=rate,
+    help="learning rate of the upstream's weights in fine-tuning",
+    parse=learning_rate,
     label=lambda value: f"{value:g}",
     affects_features=False,
 )
 _ENHANCE = Option(
-    help="enhancer to clean the audio with first, such as dccrn",
+    help="enhancer to apply to the audio first, such as dccrn",
     parse=parse_spec,
     label=nested_label,
     affects_features=False,
@@ -297,31 +312,30 @@ _ENHANCE = Option(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamCard(ModelCard):
-    """What is known of an upstream before it is loaded.
+    """What is known about an upstream before it is loaded.
 
     ``load`` names a callable that takes the options and a device such as ``"cuda:0"``
     and returns an `Upstream`.
 
     Attributes:
-        groups: What it gives, or a function from options to that. The function may
-            read a checkpoint's configuration, but neither weights nor torch.
-        reads: Which fields of a `Batch` change the features. One that reads ``waves``
+        groups: Its groups, or a function from options to them. The function may read
+            a checkpoint's configuration, but must not load weights or import torch.
+        reads: Fields of a `Batch` that change the features. One that reads ``waves``
             has the option ``enhance``; one that reads ``texts`` may have an option
             ``text``, whose value is ``reference`` or an upstream that transcribes.
         min_samples: Shorter clips are zero-padded to this.
         max_samples: Longer clips are cut to this; None for no limit.
-        transcribes: Whether it is a `Transcriber`, or a function from options to that,
-            as ``groups``.
-        tunable: Whether it can be trained under a head, or a function from options
-            to that. One that can has the options ``finetune`` and ``lr``.
-        frozen: Names of modules that stay as they are then, such as
-            ``feature_extractor``, wherever they stand in the model; or a function
-            from options to them.
-        learning_rate: Of its weights then, unless ``lr`` is typed.
-        window: Samples that a clip is padded to inside the model, as Whisper does; 0
-            where it is none.
-        batch: Utterances at once on a CPU. More than 1 only where they are worked on
-            apart, so that features are the same to the bit in any batch.
+        transcribes: Whether it is a `Transcriber`, or a function from options to that.
+        tunable: Whether it can be fine-tuned, or a function from options to that. If
+            so, it has the options ``finetune`` and ``lr``.
+        frozen: Names of modules that fine-tuning does not change, such as
+            ``feature_extractor``, wherever they are in the model; or a function from
+            options to them.
+        learning_rate: Default learning rate of its weights in fine-tuning.
+        window: Samples that a clip is padded to inside the model, as in Whisper; 0 if
+            it is not padded.
+        batch: Utterances in one batch on a CPU. More than 1 only if they are computed
+            separately, so that features are equal to the bit in any batch.
     """
 
     kind: ClassVar[str] = "upstream"
@@ -344,33 +358,33 @@ class UpstreamCard(ModelCard):
         return "waves" in self.reads
 
     def all_options(self) -> dict[str, Option]:
-        """Give the options of this card and of all upstreams of its sort."""
-        found = {**self.common}
+        """Return the options of this card and those of all upstreams like it."""
+        options = {**self.common}
         if self.reads_audio:
-            found["enhance"] = _ENHANCE
+            options["enhance"] = _ENHANCE
         if self.tunable:
-            found["finetune"] = _FINETUNE
-            found["lr"] = replace(_RATE, default=self.learning_rate)
-        return {**found, **self.options}
+            options["finetune"] = _FINETUNE
+            options["lr"] = replace(_RATE, default=self.learning_rate)
+        return {**options, **self.options}
 
     def describe(self, options: Options) -> Groups:
-        """Give the groups for some options, before anything is loaded."""
+        """Return the groups with these options, without loading the model."""
         return self.groups(options) if callable(self.groups) else self.groups
 
     def can_transcribe(self, options: Options) -> bool:
-        """Tell whether the upstream with these options is a `Transcriber`."""
-        said = self.transcribes
-        return said(options) if callable(said) else said
+        """Return whether the upstream with these options is a `Transcriber`."""
+        value = self.transcribes
+        return value(options) if callable(value) else value
 
     def can_tune(self, options: Options) -> bool:
-        """Tell whether the upstream with these options has weights to tune."""
-        said = self.tunable
-        return said(options) if callable(said) else said
+        """Return whether the upstream with these options can be fine-tuned."""
+        value = self.tunable
+        return value(options) if callable(value) else value
 
     def frozen_modules(self, options: Options) -> Sequence[str]:
-        """Give the names of the modules that a tuning leaves as they are."""
-        said = self.frozen
-        return said(options) if callable(said) else said
+        """Return the names of the modules that fine-tuning does not change."""
+        value = self.frozen
+        return value(options) if callable(value) else value
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""

@@ -1,4 +1,4 @@
-"""BERT: every layer over the words that were said."""
+"""BERT: every layer over a transcript."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nserbench.upstreams.loading.transformers import load_pretrained, load_token
 
 
 class BertLayers(BertModel):  # type: ignore[misc]  # transformers is not typed
-    """BERT without its pooler, which stands behind the last layer."""
+    """BERT without its pooler, which follows the last layer."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config, add_pooling_layer=False)
@@ -26,29 +26,29 @@ class Bert(Upstream):
 
     Args:
         options: ``checkpoint``, ``revision``, and ``pool``. With ``mean``, each token
-            is a frame, [CLS] and [SEP] included, so that a head's mean over frames is
-            over all of them, and an empty transcript has two. With ``cls``, the one
-            frame is that of [CLS]. The paper does not say how it pools (Sec. IV-B);
-            the default ``mean`` is ours.
-        device: Where to compute, in float32, such as ``"cuda:0"``.
+            is a frame, [CLS] and [SEP] included, so a head's mean over frames is over
+            all of them, and an empty transcript has two. With ``cls``, the only frame
+            is that of [CLS]. The paper does not say how it pools (Sec. IV-B); the
+            default ``mean`` is our choice.
+        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
-        CheckpointMissing: if it is neither here nor to be had, or is not whole.
+        CheckpointMissing: if it is not found, or is incomplete.
         BadSpec: if it is no BERT.
     """
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
-        describe_bert(options)  # says so if it is no BERT
+        describe_bert(options)  # raises if it is no BERT
         folder = checkpoint_folder(options["checkpoint"], options["revision"])
         self.model: BertLayers = load_pretrained(BertLayers, folder).to(device)
         self.tokenizer = load_tokenizer(folder, self.model.config.vocab_size)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the group ``text``.
+        """Return the group ``text``.
 
         Raises:
-            ValueError: if an utterance has no transcript, or one of more tokens than
+            ValueError: if an utterance has no transcript, or if it has more tokens than
                 the model has positions.
         """
         tokens = self._tokens(batch)
@@ -60,10 +60,12 @@ class Bert(Upstream):
         return {"text": LayerGroup(states, lengths)}
 
     def _tokens(self, batch: Batch) -> BatchEncoding:
-        """Give ids and mask, ``(batch, tokens)`` each, padded on the right."""
+        """Return token ids and mask, ``(batch, tokens)`` each, padded on the right."""
         for name, text in zip(batch.ids, batch.texts, strict=True):
             if text is None:
-                raise ValueError(f"{name} has no transcript for BERT to read")
+                raise ValueError(
+                    f"{name} has no transcript, and BERT reads transcripts"
+                )
         tokens = self.tokenizer(
             list(batch.texts),
             padding=True,
@@ -76,6 +78,6 @@ class Bert(Upstream):
             if count > most:
                 raise ValueError(
                     f"the transcript of {name} has {count} tokens, "
-                    f"and {self.options['checkpoint']} reads at most {most}"
+                    f"but {self.options['checkpoint']} reads at most {most}"
                 )
         return tokens.to(self.model.device)

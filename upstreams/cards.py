@@ -32,14 +32,14 @@ from nserbench.upstreams.speechlm.config import HOME, describe_speechlm
 
 
 def language_code(text: str) -> str:
-    """Read a language as Whisper names it: ISO 639-1, or 639-3 where it has none."""
+    """Parse a language as Whisper names it: ISO 639-1, or 639-3 if it has none."""
     if not re.fullmatch("[a-z]{2,3}", text):
         raise ValueError("a code such as en, de or zh is wanted")
     return text
 
 
 def transcript(text: str) -> Spec | str:
-    """Read where transcripts come from: the corpus, or an upstream that transcribes."""
+    """Parse the source of transcripts: the corpus, or an upstream that transcribes."""
     return text if text == "reference" else parse_spec(text)
 
 
@@ -56,7 +56,7 @@ MEL = UpstreamCard(
 
 WHISPER = UpstreamCard(
     name="whisper",
-    summary="Whisper: all encoder layers, and all decoder layers over what it hears",
+    summary="Whisper: all encoder layers, and all decoder layers over its transcript",
     source="Radford et al., arXiv:2212.04356; small, as in Sec. IV-C",
     licence="MIT",
     load="nserbench.upstreams.whisper:Whisper",
@@ -66,7 +66,7 @@ WHISPER = UpstreamCard(
             "openai/whisper-small", "hub id or local folder of any Whisper"
         ),
         "language": Option(
-            help="code such as de; each utterance's own, else English, unless given",
+            help="code such as de; if not given, each utterance's own, else English",
             parse=language_code,
         ),
     },
@@ -82,13 +82,13 @@ WHISPER = UpstreamCard(
 
 
 def _at(card: UpstreamCard, checkpoint: str) -> dict[str, Option]:
-    """Give the options of a card with another checkpoint for its default."""
+    """Return the options of a card with another default checkpoint."""
     default = replace(card.options["checkpoint"], default=checkpoint)
     return {**card.options, "checkpoint": default}
 
 
 def _only(group: str) -> UpstreamCard:
-    """Make the card that hands one group of Whisper to the head."""
+    """Return the card of Whisper whose head reads only one group."""
     groups = replace(WHISPER.common["groups"], default=(group,))
     return replace(
         WHISPER,
@@ -116,7 +116,7 @@ WHISPER_CN = replace(
         **_at(WHISPER, "Jingmiao/whisper-small-chinese_base"),
         "language": replace(
             WHISPER.options["language"],
-            help="code of the language that every utterance is taken to be in",
+            help="language code for every utterance",
             default="zh",
         ),
     },
@@ -176,7 +176,7 @@ HF = UpstreamCard(
     positional="id",
     groups=describe_hf,
     files="nserbench.upstreams.huggingface.config:hf_files",
-    reads=frozenset({"waves", "languages"}),  # a Whisper is told the language
+    reads=frozenset({"waves", "languages"}),  # Whisper takes the language
     min_samples=1_600,
     max_samples=480_000,
     transcribes=hf_transcribes,
@@ -261,7 +261,7 @@ BERT = UpstreamCard(
             names_a="upstream",
         ),
         "pool": Option(
-            help="mean to hand on all tokens, cls only the first",
+            help="mean: every token is a frame; cls: only the first",
             default="mean",
             parse=one_of("mean", "cls"),
         ),
@@ -286,7 +286,7 @@ S3PRL = UpstreamCard(
             required=True,
         ),
         "checkpoint": Option(
-            help="file of yours for names ending in _local; hub id or folder for hf_",
+            help="your file, for names ending in _local; hub id or folder, for hf_",
             label=checkpoint_label,
             affects_features=False,
         ),
@@ -301,7 +301,7 @@ S3PRL = UpstreamCard(
 
 
 def _enhanced_mel(enhancer: str) -> UpstreamCard:
-    """Make the card of mel over the speech that an enhancer leaves."""
+    """Return the card of mel after an enhancer."""
     enhance = replace(MEL.all_options()["enhance"], default=Spec(enhancer))
     return replace(
         MEL,
@@ -315,7 +315,7 @@ def _enhanced_mel(enhancer: str) -> UpstreamCard:
 
 @hookimpl
 def nserbench_upstreams() -> list[UpstreamCard]:
-    """Offer the built-in upstreams."""
+    """Return the cards of the built-in upstreams."""
     return [
         MEL,
         _enhanced_mel("convtasnet"),

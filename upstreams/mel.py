@@ -24,19 +24,19 @@ HOP = 160
 """Samples: 10 ms."""
 
 FLOOR = 1e-10
-"""The least power of a band, as in Whisper's own spectrogram."""
+"""The lowest power of a band, as in Whisper's spectrogram."""
 
 
 class Mel(Upstream):
     """Natural logarithm of the power in 80 mel bands from 0 to 8 kHz.
 
-    The paper says no more than Mel-spectrogram (Sec. IV-C, Table II). We take Slaney's
-    bands, which are Whisper's, over a Hann window; power below `FLOOR` counts as that.
-    Every frame lies inside the audio: ``n`` samples give ``1 + (n - 400) // 160``.
+    The paper says only Mel-spectrogram (Sec. IV-C, Table II). We take Slaney's bands,
+    as Whisper does, with a Hann window; power below `FLOOR` is raised to it. Every
+    frame lies inside the audio: ``n`` samples have ``1 + (n - 400) // 160`` frames.
 
     Args:
-        options: Of the card; none matters here.
-        device: Where to compute, such as ``"cuda:0"``.
+        options: The card's options; none is used.
+        device: Device to compute on, such as ``"cuda:0"``.
     """
 
     def __init__(self, options: Options, device: str) -> None:
@@ -54,7 +54,7 @@ class Mel(Upstream):
         self.window = torch.hann_window(WINDOW, device=device)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the spectrogram as layer 1 of the group ``mel``.
+        """Return the spectrogram as layer 1 of the group ``mel``.
 
         Raises:
             ValueError: if a wave is shorter than one window.

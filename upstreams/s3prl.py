@@ -16,7 +16,6 @@ from urllib.request import urlopen
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers.utils.logging import disable_progress_bar
 
 from nserbench.cards import Options
@@ -42,8 +41,8 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def _dated() -> Iterator[None]:
-    """Say nothing of the parts of torch that S3PRL should not use any more."""
+def _no_deprecation_warnings() -> Iterator[None]:
+    """Suppress warnings about deprecated parts of torch that S3PRL uses."""
     with warnings.catch_warnings():
         for category in (DeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category)
@@ -51,9 +50,9 @@ def _dated() -> Iterator[None]:
         yield
 
 
-# It says there that ESPnet is not installed, whatever it is imported for.
+# On import it always warns that ESPnet is not installed.
 logging.getLogger("s3prl.upstream.espnet_hubert.expert").setLevel(logging.ERROR)
-with _dated():
+with _no_deprecation_warnings():
     from s3prl import hub
     from s3prl.nn import S3PRLUpstream
     from s3prl.util import download
@@ -65,29 +64,28 @@ _LIST = "https://s3prl.github.io/s3prl/tutorial/upstream_collection.html"
 
 
 class S3prl(Upstream):
-    """The hidden states of one of S3PRL's upstreams, numbered as there, from 0.
+    """The hidden states of an S3PRL upstream, numbered as in S3PRL, from 0.
 
-    An upstream with a single state has it as layer 1. S3PRL makes the number of frames
-    ``ceil(samples / stride)`` by cutting or by repeating the last frame; they are left
-    as it gives them. Utterances are worked on one by one, since its padding may change
-    what stands beside it.
+    An upstream with a single state has it as layer 1. S3PRL cuts frames or repeats the
+    last one, so that there are ``ceil(samples / stride)``; they are used unchanged.
+    Utterances run one by one, since padding may change features in S3PRL.
 
-    Of the ``hf_`` names, whose states are transformers' own, the last state is
-    replaced by the normalised one, as everywhere here. The other families do so
+    For the ``hf_`` names, whose states are those of transformers, the last state is
+    replaced by the normalised one, as in all our upstreams. The other families do so
     themselves.
 
     Args:
         options: ``name``, and ``checkpoint`` for the names that end in ``_local`` or
             ``_custom``.
-        device: Where to compute, such as ``"cuda:0"``.
+        device: Device to compute on, such as ``"cuda:0"``.
 
     Raises:
         UnknownName: if S3PRL has no upstream of this name.
-        BadSpec: if a checkpoint is missing or one too many, or if the states differ in
-            width or frame rate.
-        CheckpointMissing: if the weights are neither here nor to be had, or are not
+        BadSpec: if the name needs a checkpoint or takes none, or if the states differ
+            in width or frame rate.
+        CheckpointMissing: if the weights are not found, or are not
             those of such an upstream.
-        NserbenchError: if the upstream lacks a package, or something else it needs.
+        NserbenchError: if the upstream needs a missing package, or cannot be loaded.
     """
 
     def __init__(self, options: Options, device: str) -> None:
@@ -96,35 +94,36 @@ class S3prl(Upstream):
         self.model: nn.Module = model.to(device)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the group ``hidden``."""
-        with _dated():
-            each = [self._hear(wave) for wave in batch.waves]
-        lengths = torch.tensor([len(states) for states in each], device=self.device)
-        padded = pad_sequence(each, batch_first=True)
-        return {"hidden": LayerGroup(padded.permute(2, 0, 1, 3), lengths)}
+        """Return the group ``hidden``."""
+        with _no_deprecation_warnings():
+            states = [self._states(wave) for wave in batch.waves]
+        return {"hidden": LayerGroup.pad(states)}
 
-    def _hear(self, wave: NDArray[np.float32]) -> Tensor:
-        """Turn ``(samples,)`` into ``(frames, layers, dim)``."""
+    def _states(self, wave: NDArray[np.float32]) -> Tensor:
+        """Return the states of one wave, ``(layers, frames, dim)``."""
         samples = torch.as_tensor(wave, device=self.device)
         try:
             states, lengths = self.model(samples[None], torch.tensor([len(wave)]))
-        except AssertionError as error:  # of its own check that frames fit samples
+        except AssertionError as error:  # S3PRL's check of the number of frames
             raise ValueError(
                 f"s3prl:{self.options['name']} cannot read {len(wave)} samples: "
                 f"{error} frames"
             ) from error
-        frames = {state.shape[1] for state in states} | {int(it) for it in lengths}
-        if len(frames) != 1:
+        counts = {state.shape[1] for state in states} | {
+            int(length) for length in lengths
+        }
+        if len(counts) != 1:
             raise ValueError(
-                f"s3prl:{self.options['name']} gives states of {sorted(frames)} frames"
+                f"s3prl:{self.options['name']} returns states of "
+                f"{sorted(counts)} frames"
             )
-        return torch.stack([state[0] for state in states], dim=1)
+        return torch.stack([state[0] for state in states])
 
 
 def describe(options: Options) -> Groups:
-    """Give the group of an upstream by loading it, once in a process.
+    """Return the group of an upstream by loading it, once in a process.
 
-    S3PRL tells neither the number nor the width of the states before that.
+    S3PRL does not state the number and width of the states without loading.
 
     Raises:
         NserbenchError: as `S3prl`.
@@ -133,10 +132,10 @@ def describe(options: Options) -> Groups:
 
 
 def files(options: Options) -> tuple[Path, ...]:
-    """Give the files of the weights by loading the upstream, once in a process.
+    """Return the files of the weights by loading the upstream, once in a process.
 
     Returns:
-        Those of ``checkpoint``, else those that S3PRL keeps a copy of, or none.
+        The files of ``checkpoint``, else those that S3PRL downloaded, or none.
 
     Raises:
         NserbenchError: as `S3prl`.
@@ -145,19 +144,19 @@ def files(options: Options) -> tuple[Path, ...]:
 
 
 def tunes(options: Options) -> bool:
-    """Tell whether an upstream has weights, by loading it, once in a process."""
-    return _facts(options["name"], options["checkpoint"]).weighs
+    """Return whether an upstream has weights, by loading it, once in a process."""
+    return _facts(options["name"], options["checkpoint"]).has_weights
 
 
 def front(options: Options) -> tuple[str, ...]:
-    """Give the name of an upstream's convolutions in front, if it has such."""
+    """Return the name of an upstream's front convolutions, if it has any."""
     return _facts(options["name"], options["checkpoint"]).front
 
 
 def known_names() -> list[str]:
-    """Give the names that can be asked for, sorted.
+    """Return the names that the option ``name`` takes, sorted.
 
-    Those that take an address are left out: ``checkpoint`` is a file.
+    Names that need a URL are not among them: ``checkpoint`` is a file.
     """
     return sorted(
         name
@@ -167,11 +166,11 @@ def known_names() -> list[str]:
 
 
 class _Facts(NamedTuple):
-    """What there is to say of an upstream that was loaded."""
+    """What is known about an upstream after it is loaded once."""
 
     groups: Groups
     files: tuple[Path, ...]
-    weighs: bool
+    has_weights: bool
     front: tuple[str, ...]
 
 
@@ -181,8 +180,8 @@ def _facts(name: str, checkpoint: str | None) -> _Facts:
     many = model.num_layers > 1
     layers = range(model.num_layers) if many else range(1, 2)
     rate = SAMPLE_RATE / model.downsample_rates[0]
-    names = [one for one, _ in model.named_parameters()]
-    convolved = any(f".{_FRONT}." in one for one in names)
+    names = [parameter for parameter, _ in model.named_parameters()]
+    convolved = any(f".{_FRONT}." in parameter for parameter in names)
     return _Facts(
         {"hidden": GroupSpec(layers, model.hidden_sizes[0], rate)},
         tuple(files),
@@ -192,10 +191,10 @@ def _facts(name: str, checkpoint: str | None) -> _Facts:
 
 
 def _load(name: str, checkpoint: str | None) -> tuple[Any, list[Path]]:
-    """Give an S3PRLUpstream and the files that its weights are from."""
+    """Return an S3PRLUpstream and the files of its weights."""
     _check(name, checkpoint)
-    source, given = _source(name, checkpoint)
-    with _fetches() as fetched, _safely():
+    source, files = _source(name, checkpoint)
+    with _downloads() as downloaded, _restricted():
         try:
             model = S3PRLUpstream(name, path_or_url=source)
         except Exception as error:
@@ -207,8 +206,8 @@ def _load(name: str, checkpoint: str | None) -> tuple[Any, list[Path]]:
             f"{model.hidden_sizes}, strides {strides} samples"
         )
     if name.startswith("hf_"):
-        _mend(model.upstream.model)
-    return model.eval(), [*given, *fetched]
+        _return_all_states(model.upstream.model)
+    return model.eval(), [*files, *downloaded]
 
 
 def _check(name: str, checkpoint: str | None) -> None:
@@ -225,24 +224,24 @@ def _check(name: str, checkpoint: str | None) -> None:
 
 
 def _family(name: str) -> str:
-    """Give the module that a name comes from; ``.hubconf`` of a family ends it."""
+    """Return the module of a name; that of a family ends in ``.hubconf``."""
     module: str = getattr(hub, name).__module__
     return module
 
 
 def _example(name: str) -> str:
-    """Give what to type for a checkpoint of the same family."""
-    family = [it for it in known_names() if _family(it) == _family(name)]
-    taking = [it for it in family if it.endswith(_FROM_FILE)]
-    return f"s3prl:{taking[-1]},checkpoint=FILE" if taking else "no name of its family"
+    """Return how to name a checkpoint of the same family."""
+    family = [other for other in known_names() if _family(other) == _family(name)]
+    local = [other for other in family if other.endswith(_FROM_FILE)]
+    return f"s3prl:{local[-1]},checkpoint=FILE" if local else "no name of its family"
 
 
 def _source(name: str, checkpoint: str | None) -> tuple[str | None, list[Path]]:
-    """Give what S3PRL is to load, and the files of it."""
+    """Return the path that S3PRL loads from, and its files."""
     if checkpoint is None:
         return None, []
     if name.startswith("hf_"):
-        disable_progress_bar()  # it would cut through the one that shows the run
+        disable_progress_bar()  # it would disturb our own progress bar
         folder = checkpoint_folder(checkpoint)
         options = {"checkpoint": checkpoint, "revision": None}
         return str(folder), checkpoint_files(options)
@@ -253,36 +252,36 @@ def _source(name: str, checkpoint: str | None) -> tuple[str | None, list[Path]]:
 
 
 @contextlib.contextmanager
-def _fetches() -> Iterator[list[Path]]:
-    """List the files that S3PRL fetches meanwhile, or has fetched before."""
-    own, fetched = download._download, []
+def _downloads() -> Iterator[list[Path]]:
+    """Collect the files that S3PRL downloads in the block, or has downloaded before."""
+    original, downloaded = download._download, []
 
     def fetch(file: Path, url: str, refresh: bool) -> None:
-        if not file.is_file():  # it would wait without limit
+        if not file.is_file():  # S3PRL sets no timeout
             urlopen(url, timeout=PATIENCE).close()  # noqa: S310  an address of S3PRL's
-        own(file, url, refresh)
-        fetched.append(file)
+        original(file, url, refresh)
+        downloaded.append(file)
 
     download._download = fetch
     try:
-        yield fetched
+        yield downloaded
     finally:
-        download._download = own
+        download._download = original
 
 
 @contextlib.contextmanager
-def _safely() -> Iterator[None]:
-    """Let no checkpoint run code, nor any weight that it lacks be left to chance.
+def _restricted() -> Iterator[None]:
+    """Load without running code of a checkpoint, and with fixed random weights.
 
-    Some families ask torch for full unpickling, and some leave weights that a
-    checkpoint lacks as they were drawn. S3PRL itself seeds torch anew.
+    Some families ask torch for full unpickling, and some keep random weights where a
+    checkpoint lacks them. S3PRL also changes torch's seed.
     """
     force = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(force)
     os.environ[force] = "1"
-    plain = torch.serialization.safe_globals([argparse.Namespace])
+    safe = torch.serialization.safe_globals([argparse.Namespace])
     try:
-        with plain, torch.random.fork_rng(devices=[]), _dated():
+        with safe, torch.random.fork_rng(devices=[]), _no_deprecation_warnings():
             torch.manual_seed(0)
             yield
     finally:
@@ -291,26 +290,26 @@ def _safely() -> Iterator[None]:
             os.environ[force] = before
 
 
-def _mend(model: Any) -> None:
-    """Make a model of transformers give every state, and the last one normalised."""
+def _return_all_states(model: Any) -> None:
+    """Make a model of transformers return all states, the last one normalised."""
 
     def normalise(module: nn.Module, inputs: object, out: Any) -> Any:
         out.hidden_states = (*out.hidden_states[:-1], out.last_hidden_state)
         return out
 
-    model.config.layerdrop = 0.0  # in training, a dropped layer's state is left out
+    model.config.layerdrop = 0.0  # LayerDrop would leave out states in training
     model.register_forward_hook(normalise)
 
 
 def _why_not(name: str, checkpoint: str | None, error: Exception) -> NserbenchError:
-    """Say why an upstream cannot be loaded, and what would help."""
+    """Return why an upstream cannot be loaded, and what to do next."""
     reason = f"{type(error).__name__}: {error}".partition("\n")[0]
     if isinstance(error, ImportError):
         return NserbenchError(f"s3prl:{name} needs another package: {error}")
     if isinstance(error, pickle.UnpicklingError):
         return CheckpointMissing(
             f"the checkpoint of s3prl:{name} holds more than tensors and plain values\n"
-            "  loading it could run any code, so it is not loaded"
+            "  it could run any code, so it is not loaded"
         )
     if checkpoint is not None:
         return CheckpointMissing(
@@ -318,9 +317,10 @@ def _why_not(name: str, checkpoint: str | None, error: Exception) -> NserbenchEr
         )
     if isinstance(error, OSError):
         return CheckpointMissing(
-            f"the weights of s3prl:{name} are not on this machine and cannot be had: "
+            f"the weights of s3prl:{name} are not on this machine "
+            f"and cannot be downloaded: "
             f"{reason}\n"
             f"  a copy in a file: {_example(name)}\n"
-            "  with a network it is fetched once, into ~/.cache/s3prl/download"
+            "  with a network they are downloaded once, into ~/.cache/s3prl/download"
         )
     return NserbenchError(f"s3prl:{name} cannot be loaded: {reason}")

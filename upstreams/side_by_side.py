@@ -15,31 +15,31 @@ from nserbench.upstreams.base import Groups, Upstream, UpstreamCard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideBySideCard(UpstreamCard):
-    """What is known of upstreams side by side.
+    """The card of several upstreams under one head.
 
-    Their groups are called ``whisper.encoder``, ``wavlm.encoder``. Features are made
-    and kept for each upstream alone, so that there is nothing to load for all of them.
+    Their groups are called ``whisper.encoder``, ``wavlm.encoder``. Features are
+    extracted and stored for each upstream separately, so this card loads nothing.
 
     Attributes:
-        parts: The upstreams by what the names of their groups begin with.
+        parts: The upstreams by the prefix of their groups' names.
     """
 
     parts: Mapping[str, ConfiguredCard[UpstreamCard]]
 
     def describe(self, options: Options) -> Groups:
-        """Give the groups that each upstream hands on.
+        """Return the selected groups of all upstreams.
 
         Raises:
-            BadSpec: if one is to hand on a group that it lacks.
+            BadSpec: if an upstream does not have a selected group.
         """
         return {
             f"{name}.{group}": spec
             for name, part in self.parts.items()
-            for group, spec in _handed_on(part).items()
+            for group, spec in _selected_groups(part).items()
         }
 
     def open(self, options: Options, device: str) -> Upstream:
-        """Refuse to load several upstreams as one.
+        """Raise an error: several upstreams cannot be loaded as one.
 
         Raises:
             NserbenchError: always.
@@ -53,16 +53,16 @@ class SideBySideCard(UpstreamCard):
 def combine(
     parts: Sequence[ConfiguredCard[UpstreamCard]], spec: Spec, nested: Bind
 ) -> ConfiguredCard[UpstreamCard]:
-    """Put upstreams side by side, and check the options typed after all of them.
+    """Return a card for upstreams side by side, with its options checked.
 
     Args:
-        parts: Two or more.
-        spec: What was typed.
-        nested: Binds the names that stand in options.
+        parts: Two or more upstreams.
+        spec: The parsed command-line name with its options.
+        nested: Function that binds names inside options.
 
     Raises:
-        BadSpec: if one stands there twice or is to be tuned, or an option is not one of
-            all of them.
+        BadSpec: if an upstream is named twice or is to be fine-tuned, or an option does
+            not apply to all of them.
     """
     card = _card(parts)
     if (
@@ -71,28 +71,28 @@ def combine(
     ):
         last = parts[-1].card.name
         raise BadSpec(
-            f"what follows {spec.name!r} is not of all of them: only "
-            f"{', '.join(card.all_options())} can be\n"
-            f"  put what is of one of them in braces: {{{last}:key=value}}"
+            f"an option after {spec.name!r} must apply to all of them: "
+            f"{', '.join(card.all_options())}\n"
+            f"  put options of one of them in braces: {{{last}:key=value}}"
         )
     return bind(card, spec, nested)
 
 
 def _card(parts: Sequence[ConfiguredCard[UpstreamCard]]) -> SideBySideCard:
-    name = "+".join(nested_label(one) for one in parts)
+    name = "+".join(nested_label(part) for part in parts)
     _refuse(parts, name)
-    cards = [one.card for one in parts]
-    ends = [one.max_samples for one in cards if one.max_samples is not None]
+    cards = [part.card for part in parts]
+    limits = [card.max_samples for card in cards if card.max_samples is not None]
     return SideBySideCard(
         name=name,
         summary=f"{name} side by side",
-        source="; ".join(dict.fromkeys(one.source for one in cards)),
-        licence="; ".join(dict.fromkeys(one.licence for one in cards)),
+        source="; ".join(dict.fromkeys(card.source for card in cards)),
+        licence="; ".join(dict.fromkeys(card.licence for card in cards)),
         load="",
         groups={},
-        reads=frozenset().union(*(one.reads for one in cards)),
-        min_samples=max(one.min_samples for one in cards),
-        max_samples=min(ends, default=None),
+        reads=frozenset().union(*(card.reads for card in cards)),
+        min_samples=max(card.min_samples for card in cards),
+        max_samples=min(limits, default=None),
         parts=dict(zip(_names(cards), parts, strict=True)),
     )
 
@@ -100,48 +100,48 @@ def _card(parts: Sequence[ConfiguredCard[UpstreamCard]]) -> SideBySideCard:
 def parts_of(
     upstream: ConfiguredCard[UpstreamCard],
 ) -> dict[str, ConfiguredCard[UpstreamCard]]:
-    """Give the upstreams that one stands for, by what their groups' names begin with.
+    """Return the parts of an upstream by the prefix of their groups' names.
 
-    One that is alone stands for itself, and its groups' names begin with nothing. An
-    enhancer of all is that of each part that hears, unless it has one of its own.
+    A single upstream is its own part, with an empty prefix. An enhancer after the
+    joined name applies to each part that reads audio and has no enhancer of its own.
     """
     if not isinstance(upstream.card, SideBySideCard):
         return {"": upstream}
-    cleaned = {"enhance": upstream.options.get("enhance")}
+    enhancer = {"enhance": upstream.options.get("enhance")}
     return {
-        name: replace(one, options={**one.options, **cleaned})
-        if one.card.reads_audio and one.options["enhance"] is None
-        else one
-        for name, one in upstream.card.parts.items()
+        name: replace(part, options={**part.options, **enhancer})
+        if part.card.reads_audio and part.options["enhance"] is None
+        else part
+        for name, part in upstream.card.parts.items()
     }
 
 
 def _refuse(parts: Sequence[ConfiguredCard[UpstreamCard]], name: str) -> None:
-    labels = Counter(one.label for one in parts)
+    labels = Counter(part.label for part in parts)
     for label, times in labels.items():
         if times > 1:
             raise BadSpec(
                 f"{name} names {label} twice\n"
                 "  if they differ in a path, rename the file or folder of one"
             )
-    for one in parts:
-        if isinstance(one.card, SideBySideCard):
+    for part in parts:
+        if isinstance(part.card, SideBySideCard):
             raise BadSpec(
                 f"{name} has upstreams side by side in braces\n"
-                f"  leave those around {one.card.name} out"
+                f"  remove the braces around {part.card.name}"
             )
-        if one.options.get("finetune") is not None:
+        if part.options.get("finetune") is not None:
             raise BadSpec(
-                f"{name}: upstreams side by side stay as they came\n"
-                f"  leave finetune= of {one.card.name} out"
+                f"{name}: upstreams side by side cannot be fine-tuned\n"
+                f"  remove finetune= of {part.card.name}"
             )
 
 
-def _handed_on(part: ConfiguredCard[UpstreamCard]) -> Groups:
-    """Give the groups that an upstream hands on.
+def _selected_groups(part: ConfiguredCard[UpstreamCard]) -> Groups:
+    """Return the selected groups of an upstream.
 
     Raises:
-        BadSpec: if it is to hand on one that it lacks.
+        BadSpec: if it does not have one of them.
     """
     groups = part.card.describe(part.options)
     wanted = part.options["groups"] or tuple(groups)
@@ -153,10 +153,10 @@ def _handed_on(part: ConfiguredCard[UpstreamCard]) -> Groups:
 
 
 def _names(cards: Sequence[UpstreamCard]) -> list[str]:
-    """Name each by its card: ``whisper``, and the second of one card ``whisper-2``."""
-    found: list[str] = []
+    """Name each part by its card: ``whisper``, the second of one card ``whisper-2``."""
+    names: list[str] = []
     for card in cards:
-        plain = card.name.replace(".", "-")  # what follows a dot is the group
+        plain = card.name.replace(".", "-")  # a dot separates the group's name
         numbered = chain([plain], (f"{plain}-{number}" for number in count(2)))
-        found.append(next(name for name in numbered if name not in found))
-    return found
+        names.append(next(name for name in numbered if name not in names))
+    return names

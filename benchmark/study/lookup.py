@@ -12,7 +12,7 @@ from nserbench.cards import C, ConfiguredCard, bind
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
 from nserbench.spec import Spec, parse_specs
-from nserbench.upstreams.base import UpstreamCard, tuned_under
+from nserbench.upstreams.base import UpstreamCard, finetune_head
 from nserbench.upstreams.side_by_side import parts_of
 
 
@@ -85,10 +85,10 @@ def _finetuned(
         )
     if upstream.options["finetune"] is not None:
         return upstream
-    value = tuned_under(head)
-    if isinstance(value, Spec):
-        return _with(upstream, finetune=plugins.bind("downstream", value))
-    return _with(upstream, finetune=value)
+    under = finetune_head(head)
+    if isinstance(under, Spec):
+        return _with(upstream, finetune=plugins.bind("downstream", under))
+    return _with(upstream, finetune=under)
 
 
 def _with(

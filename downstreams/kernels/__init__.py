@@ -1,4 +1,4 @@
-"""The fast forms of what `ladapter.py` and `bigru.py` say plainly.
+"""Fast forms of the GRU, of dropout and of the layer adapters.
 
-Nothing here may give other numbers than the plain form, beyond rounding.
+They return what the plain forms return, up to rounding.
 """

@@ -52,26 +52,29 @@ class BiGRU(nn.GRU):
         if states.device.type != "cpu":
             return self.packed(states, lengths)
         self.check_input(states, None)
-        found: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call] # torch's
+        over_time: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call] # torch's
             states, lengths, *self.parameters()
         )
-        return found
+        return over_time
 
     def packed(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """Do the same by torch's own GRU, which on a GPU is cuDNN's."""
+        """Run torch's own `nn.GRU` over packed sequences; arguments as `forward`.
+
+        This is the plain form, and on a GPU it is cuDNN's.
+        """
         sequence = pack_padded_sequence(
             states, lengths.cpu(), batch_first=True, enforce_sorted=False
         )
-        found, _ = pad_packed_sequence(
+        over_time, _ = pad_packed_sequence(
             super().forward(sequence)[0],
             batch_first=True,
             total_length=states.shape[1],
         )
-        return found
+        return over_time
 
 
 class _Recurrence(Function):
-    """Both directions, over the valid frames alone."""
+    """Both directions, over valid frames only."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
@@ -79,43 +82,46 @@ class _Recurrence(Function):
         packing = _Packing.of(lengths, frames)
         valid = packing.take(states).to(type_of_products(states))
         both = _Weights(*weights[:4]), _Weights(*weights[4:])
-        # The step of zeros at either end is what a direction starts from.
+        # A direction starts from the zeros before the first or after the last step.
         out = states.new_zeros(frames + 2, batch, 2 * both[0].units)
         ctx.directions = [
             _Direction(packing.sizes, half, backwards=backwards)
             for half, backwards in zip(out.chunk(2, dim=2), (False, True), strict=True)
         ]
-        for direction, one in zip(ctx.directions, both, strict=True):
-            direction.run(valid, one)
+        for direction, of_direction in zip(ctx.directions, both, strict=True):
+            direction.run(valid, of_direction)
         ctx.save_for_backward(states, *weights)
         ctx.packing, ctx.type = packing, valid.dtype
         return out[1:-1].index_select(1, packing.ranks).transpose(0, 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.directions is None:
-            raise RuntimeError("a BiGRU's gradients can be asked for only once")
+            raise RuntimeError("a BiGRU's gradients can be computed only once")
         states, *weights = ctx.saved_tensors
         both = _Weights(*weights[:4]), _Weights(*weights[4:])
-        above = above.transpose(0, 1).index_select(1, ctx.packing.order)
-        # Taken again, since to keep a copy for each layer would cost more memory.
+        grad_output = grad_output.transpose(0, 1).index_select(1, ctx.packing.order)
+        # Taken again: a copy kept for each layer would cost more memory.
         valid = ctx.packing.take(states).to(ctx.type)
         gradients: list[Tensor] = []
-        below = torch.zeros_like(valid, dtype=states.dtype)
-        halves = above.chunk(2, dim=2)
-        for direction, one, half in zip(ctx.directions, both, halves, strict=True):
-            direction.run_back(half, one.w_hh)
+        grad_states = torch.zeros_like(valid, dtype=states.dtype)
+        halves = grad_output.chunk(2, dim=2)
+        for direction, of_direction, half in zip(
+            ctx.directions, both, halves, strict=True
+        ):
+            direction.run_back(half, of_direction.w_hh)
             gradients += direction.gradients(valid, ctx.packing.steps)
             if ctx.needs_input_grad[0]:
-                below += _product(direction.gates, one.w_ih, ctx.type)
+                grad_states += _product(direction.gates, of_direction.w_ih, ctx.type)
         ctx.directions = None
-        wanted = ctx.packing.put(below, states) if ctx.needs_input_grad[0] else None
-        return wanted, None, *gradients
+        if not ctx.needs_input_grad[0]:
+            return None, None, *gradients
+        return ctx.packing.put(grad_states, states), None, *gradients
 
 
 class _Weights(NamedTuple):
-    """Those of one direction, in torch's order: reset, update and new gate."""
+    """Weights of one direction; rows in torch's order: reset, update, candidate."""
 
     w_ih: Tensor
     w_hh: Tensor
@@ -129,14 +135,14 @@ class _Weights(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Packing:
-    """The valid frames of a batch: step by step, at each the longest utterance first.
+    """The valid frames of a batch, by step; in each step the longest utterance first.
 
     Attributes:
-        order: ``(batch,)`` places of the utterances, the longest first.
-        ranks: ``(batch,)`` places in that order.
-        sizes: How many utterances have a frame, for each step at which one has.
-        frames: ``(valid,)`` places of the valid frames in ``(batch * frames,)``.
-        steps: ``(valid,)`` the same in ``(frames * batch,)``, in the order.
+        order: ``(batch,)`` indices of the utterances, the longest first.
+        ranks: ``(batch,)`` position of each utterance in that order.
+        sizes: Number of utterances that have a frame, for each step with any.
+        frames: ``(valid,)`` indices of the valid frames in ``(batch * frames,)``.
+        steps: ``(valid,)`` their indices in ``(frames * batch,)``, sorted.
     """
 
     order: Tensor
@@ -148,41 +154,41 @@ class _Packing:
     @classmethod
     def of(cls, lengths: Tensor, frames: int) -> _Packing:
         order = lengths.argsort(descending=True, stable=True)
-        there = torch.arange(frames)[:, None] < lengths[order]
-        step, rank = there.nonzero(as_tuple=True)
+        is_valid = torch.arange(frames)[:, None] < lengths[order]
+        step, rank = is_valid.nonzero(as_tuple=True)
         return cls(
             order=order,
             ranks=order.argsort(),
-            sizes=there.sum(dim=1)[: int(lengths.max())].tolist(),
+            sizes=is_valid.sum(dim=1)[: int(lengths.max())].tolist(),
             frames=order[rank] * frames + step,
             steps=step * len(lengths) + rank,
         )
 
     def take(self, states: Tensor) -> Tensor:
-        """Take ``(valid, dim)`` out of ``(batch, frames, dim)``."""
+        """Return the valid frames, ``(valid, dim)``, of ``(batch, frames, dim)``."""
         return states.flatten(0, 1).index_select(0, self.frames)
 
     def put(self, valid: Tensor, states: Tensor) -> Tensor:
-        """Put them back, into zeros like ``(batch, frames, dim)``."""
-        found = states.new_zeros(states.shape)
-        found.flatten(0, 1).index_copy_(0, self.frames, valid)
-        return found
+        """Put valid frames into zeros of the shape of ``states``."""
+        padded = states.new_zeros(states.shape)
+        padded.flatten(0, 1).index_copy_(0, self.frames, valid)
+        return padded
 
 
 class _Direction:
-    """One direction over the valid frames: there, and back with the gradients.
+    """One direction over the valid frames: forward pass and gradients.
 
     Args:
-        sizes: Of the packing.
+        sizes: As in `_Packing`.
         out: ``(1 + frames + 1, batch, units)``, zeros, in the order of the packing.
-            The run fills it, where there is a frame.
+            `run` writes the valid frames.
         backwards: Whether it starts at the last frame.
 
     Attributes:
-        gates: ``(valid, 3 * units)``: r, z and n. After the way back, the gradients of
-            what goes into their sigmoids and tanh.
-        hidden: ``(valid, units)``: the state's part of n, before it is multiplied by r.
-            After the way back, its gradient.
+        gates: ``(valid, 3 * units)``: reset, update and candidate. After `run_back`,
+            the gradients of what enters their sigmoids and tanh.
+        hidden: ``(valid, units)``: the state's part of the candidate, before it is
+            multiplied by the reset gate. After `run_back`, its gradient.
     """
 
     gates: Tensor
@@ -195,88 +201,100 @@ class _Direction:
         self.before = out[2:] if backwards else out[:-2]
 
     def run(self, valid: Tensor, weights: _Weights) -> None:
-        """Run over ``(valid, dim)``.
+        """Run over ``(valid, dim)``, as `torch.nn.GRU` does.
 
-        As in `torch.nn.GRU`: ``r, z = sigmoid(W x + b + U h + c)``,
-        ``n = tanh(W x + b + r (U h + c))`` and then ``h = n + z (h - n)``.
+        ``reset, update = sigmoid(W x + b + U h + c)``,
+        ``candidate = tanh(W x + b + reset (U h + c))``, and the new state is
+        ``candidate + update (h - candidate)``.
         """
         w_ih, w_hh, b_ih, b_hh = weights
         cuts, batch = [2 * weights.units, weights.units], self.sizes[0]
         self.gates = _product(valid, w_ih.t(), valid.dtype, b_ih)
         self.hidden = self.gates.new_empty(len(valid), weights.units)
         inner = PackedWeight(w_hh.t(), b_hh, rows=batch)
-        for rz, n, hidden, before, after in self._steps(self.after):
-            of_rz, of_n = inner(before).split(cuts, dim=1)
-            r, z = rz.add_(of_rz).sigmoid_().chunk(2, dim=1)
-            n.addcmul_(r, hidden.copy_(of_n)).tanh_()
-            torch.lerp(n, before, z, out=after)
+        for reset_update, candidate, hidden, before, after in self._steps(self.after):
+            to_gates, to_candidate = inner(before).split(cuts, dim=1)
+            reset, update = reset_update.add_(to_gates).sigmoid_().chunk(2, dim=1)
+            candidate.addcmul_(reset, hidden.copy_(to_candidate)).tanh_()
+            torch.lerp(candidate, before, update, out=after)
 
-    def run_back(self, above: Tensor, w_hh: Tensor) -> None:
-        """Turn what was kept into gradients.
+    def run_back(self, grad_output: Tensor, w_hh: Tensor) -> None:
+        """Turn the gates into gradients, in place.
 
         Args:
-            above: ``(frames, batch, units)``, the gradient of the output.
+            grad_output: ``(frames, batch, units)``, the gradient of the output.
             w_hh: ``(3 * units, units)``.
         """
         units, inner = w_hh.shape[1], PackedWeight(w_hh, rows=self.sizes[0])
-        ahead, kept = torch.zeros_like(above[0]), torch.empty_like(above[0])
-        both = above.new_empty(len(kept), 3 * units)
-        for rz, n, hidden, before, given in self._steps(above, back=True):
-            size = len(n)
-            grad, to_state, to_inner = ahead[:size], kept[:size], both[:size]
-            r, z = rz.chunk(2, dim=1)
-            to_r, to_z, _ = to_inner.chunk(3, dim=1)
-            grad += given
-            torch.mul(torch.sub(before, n, out=to_state), grad, out=to_z)
-            torch.mul(grad, z, out=to_state)
-            _tanh_backward(grad.sub_(to_state), n, grad_input=n)
-            torch.mul(n, hidden, out=to_r)
-            torch.mul(n, r, out=hidden)
-            _sigmoid_backward(to_inner[:, : 2 * units], rz, grad_input=rz)
-            torch.cat([rz, hidden], dim=1, out=to_inner)
-            torch.add(to_state, inner(to_inner), out=grad)
+        ahead, kept = torch.zeros_like(grad_output[0]), torch.empty_like(grad_output[0])
+        both = grad_output.new_empty(len(kept), 3 * units)
+        for reset_update, candidate, hidden, before, grad_step in self._steps(
+            grad_output, back=True
+        ):
+            size = len(candidate)
+            grad, grad_state, grad_inner = ahead[:size], kept[:size], both[:size]
+            reset, update = reset_update.chunk(2, dim=1)
+            grad_reset, grad_update, _ = grad_inner.chunk(3, dim=1)
+            grad += grad_step
+            torch.mul(
+                torch.sub(before, candidate, out=grad_state), grad, out=grad_update
+            )
+            torch.mul(grad, update, out=grad_state)
+            _tanh_backward(grad.sub_(grad_state), candidate, grad_input=candidate)
+            torch.mul(candidate, hidden, out=grad_reset)
+            torch.mul(candidate, reset, out=hidden)
+            _sigmoid_backward(
+                grad_inner[:, : 2 * units], reset_update, grad_input=reset_update
+            )
+            torch.cat([reset_update, hidden], dim=1, out=grad_inner)
+            torch.add(grad_state, inner(grad_inner), out=grad)
 
     def gradients(self, valid: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
-        """Give those of the weights, in torch's order, after the way back."""
+        """Return the gradients of the weights, in torch's order, after `run_back`."""
         before = self.before.flatten(0, 1).index_select(0, steps)
-        to_rz = self.gates[:, : -self.hidden.shape[1]]
-        of_hidden = [multiply(one.t(), before) for one in (to_rz, self.hidden)]
-        b_ih = self.gates.sum(dim=0)
-        b_hh = torch.cat([b_ih[: to_rz.shape[1]], self.hidden.sum(dim=0)])
-        of_input = _product(self.gates.t(), valid, valid.dtype)
-        return of_input, torch.cat(of_hidden), b_ih, b_hh
+        grad_gates = self.gates[:, : -self.hidden.shape[1]]
+        grad_w_hh = [multiply(gate.t(), before) for gate in (grad_gates, self.hidden)]
+        grad_b_ih = self.gates.sum(dim=0)
+        grad_b_hh = torch.cat(
+            [grad_b_ih[: grad_gates.shape[1]], self.hidden.sum(dim=0)]
+        )
+        grad_w_ih = _product(self.gates.t(), valid, valid.dtype)
+        return grad_w_ih, torch.cat(grad_w_hh), grad_b_ih, grad_b_hh
 
     def _steps(self, last: Tensor, *, back: bool = False) -> Iterable[list[Tensor]]:
-        """Give rz, n, hidden, the state before, and one more, step by step.
+        """Return gates, candidate, hidden, the state before and ``last``, by steps.
 
         Args:
-            last: ``(frames, batch, units)``, what to give last.
-            back: Whether against the direction.
+            last: ``(frames, batch, units)``, the last tensor of each step.
+            back: Whether to go against the direction.
         """
         units = self.hidden.shape[1]
-        rz, n = self.gates.split([2 * units, units], dim=1)
-        kept = [one.split(self.sizes) for one in (rz, n, self.hidden)]
-        placed = [
-            [step[:size] for step, size in zip(one, self.sizes, strict=False)]
-            for one in (self.before, last)
+        reset_update, candidate = self.gates.split([2 * units, units], dim=1)
+        packed = [
+            values.split(self.sizes)
+            for values in (reset_update, candidate, self.hidden)
         ]
-        steps = [list(one) for one in zip(*kept, *placed, strict=True)]
+        padded = [
+            [step[:size] for step, size in zip(states, self.sizes, strict=False)]
+            for states in (self.before, last)
+        ]
+        steps = [list(step) for step in zip(*packed, *padded, strict=True)]
         return reversed(steps) if self.backwards != back else steps
 
 
 def type_of_products(states: Tensor) -> torch.dtype:
-    """Give the type that products over all frames have, which autocast may set."""
+    """Return the type of the products over all frames, which autocast may set."""
     if torch.is_autocast_enabled(kind := states.device.type):
         return torch.get_autocast_dtype(kind)
     return states.dtype
 
 
 def _product(
-    one: Tensor, other: Tensor, dtype: torch.dtype, bias: Tensor | None = None
+    left: Tensor, right: Tensor, dtype: torch.dtype, bias: Tensor | None = None
 ) -> Tensor:
-    """Multiply matrices in a type, and give the result in the finer of their own."""
-    finer = torch.promote_types(one.dtype, other.dtype)
+    """Multiply matrices in ``dtype``; return the finer of their own types."""
+    finer = torch.promote_types(left.dtype, right.dtype)
     if dtype == finer:
-        return multiply(one, other, bias)
-    found = (one.to(dtype) @ other.to(dtype)).to(finer)
-    return found if bias is None else found.add_(bias)
+        return multiply(left, right, bias)
+    product = (left.to(dtype) @ right.to(dtype)).to(finer)
+    return product if bias is None else product.add_(bias)

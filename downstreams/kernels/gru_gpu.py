@@ -1,9 +1,9 @@
 """The BiGRUs of many layers as one recurrence, for a GPU.
 
-There a step of one layer's recurrence is a launch of next to no work, and its layers,
-directions and frames follow one another. Here all layers take each step together, in
-both directions: the backward one reads each utterance turned round within its length,
-so that it starts at its last valid frame.
+On a GPU, one step of one layer's recurrence is a kernel launch with very little work.
+Here all layers and both directions take each step together. The backward direction
+reads each utterance reversed within its length, so that it starts at the last valid
+frame.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from torch.autograd.function import Function, once_differentiable
 from nserbench.downstreams.kernels.gru_cpu import type_of_products
 
 
-def run_grouped(grus: Sequence[nn.GRU], states: Tensor, lengths: Tensor) -> Tensor:
-    """Give what each `BiGRU` gives of its own layer.
+def run_layers(grus: Sequence[nn.GRU], states: Tensor, lengths: Tensor) -> Tensor:
+    """Run the `BiGRU` of each layer on its own layer.
 
     Args:
         grus: One for each layer, all of one shape.
-        states: ``(layers, batch, frames, dim)``, finite in padding, too.
+        states: ``(layers, batch, frames, dim)``, finite in padding as well.
         lengths: ``(batch,)`` frames.
 
     Returns:
         ``(layers, batch, frames, 2 * units)``, forwards first, 0 where there is
         padding.
     """
-    each = zip(*(gru.parameters() for gru in grus), strict=True)
-    stacked = [torch.stack(ones) for ones in each]
-    found: Tensor = _Grouped.apply(  # type: ignore[no-untyped-call] # torch's
+    by_name = zip(*(gru.parameters() for gru in grus), strict=True)
+    stacked = [torch.stack(weights) for weights in by_name]
+    over_time: Tensor = _StackedGRUs.apply(  # type: ignore[no-untyped-call] # torch's
         states, lengths.to(states.device), *stacked
     )
-    return found
+    return over_time
 
 
-class _Grouped(Function):
-    """All layers and both directions, step by step, with written-out gradients.
+class _StackedGRUs(Function):
+    """All layers and both directions, step by step, with explicit gradients.
 
-    Nothing has to be left out of the steps: both directions reach padding after all
-    valid frames, so that it changes none of them, and no gradient comes from it.
+    Steps include padding: both directions reach it after all valid frames, so it
+    changes none of them, and no gradient comes from it.
     """
 
     @staticmethod
@@ -52,11 +52,13 @@ class _Grouped(Function):
         with torch.autocast(kind, enabled=False):
             flat = states.flatten(1, 2).to(dtype)
             w_hh, b_hh = _both(weights[1], weights[5]), _both(weights[3], weights[7])
-            into = [
+            inputs = [
                 _bmm(flat, w_ih.mT, dtype).add_(b_ih[:, None])
                 for w_ih, b_ih in ((weights[0], weights[2]), (weights[4], weights[6]))
             ]
-            gates = turn.to_steps([one.unflatten(1, states.shape[1:3]) for one in into])
+            gates = turn.to_steps(
+                [way.unflatten(1, states.shape[1:3]) for way in inputs]
+            )
             out, hidden = _run(gates, w_hh, b_hh)
         ctx.save_for_backward(states, *weights)
         ctx.kept, ctx.turn, ctx.type = (gates, hidden, out), turn, dtype
@@ -65,147 +67,153 @@ class _Grouped(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.kept is None:
-            raise RuntimeError("a BiGRU's gradients can be asked for only once")
+            raise RuntimeError("a BiGRU's gradients can be computed only once")
         states, *weights = ctx.saved_tensors
         (gates, hidden, out), ctx.kept = ctx.kept, None
         turn, layers, kind = ctx.turn, len(states), states.device.type
         with torch.autocast(kind, enabled=False):
-            above = above * turn.valid[..., None]
+            grad_output = grad_output * turn.valid[..., None]
             w_hh = _both(weights[1], weights[5])
             inner = _run_back(
-                gates, hidden, out, turn.to_steps(above.chunk(2, -1)), w_hh
+                gates, hidden, out, turn.to_steps(grad_output.chunk(2, -1)), w_hh
             )
             flat = states.flatten(1, 2).to(ctx.type)
-            into = [one.flatten(1, 2) for one in turn.from_steps(gates, layers)]
+            inputs = [way.flatten(1, 2) for way in turn.from_steps(gates, layers)]
             inner = inner.transpose(0, 1).flatten(1, 2)
             before = out[:-1].transpose(0, 1).flatten(1, 2)
-            of_w_hh, of_b_hh = torch.bmm(inner.mT, before), inner.sum(1)
+            grad_w_hh, grad_b_hh = torch.bmm(inner.mT, before), inner.sum(1)
             gradients = []
-            for place, one in enumerate(into):
-                half = slice(place * layers, (place + 1) * layers)
-                of_w_ih = _bmm(one.mT, flat, ctx.type)
-                gradients += [of_w_ih, of_w_hh[half], one.sum(1), of_b_hh[half]]
-            below = None
+            for index, way in enumerate(inputs):
+                half = slice(index * layers, (index + 1) * layers)
+                grad_w_ih = _bmm(way.mT, flat, ctx.type)
+                gradients += [grad_w_ih, grad_w_hh[half], way.sum(1), grad_b_hh[half]]
+            grad_states = None
             if ctx.needs_input_grad[0]:
-                ways = zip(into, (weights[0], weights[4]), strict=True)
-                parts = [_bmm(one, w_ih, ctx.type) for one, w_ih in ways]
-                below = (parts[0] + parts[1]).view(states.shape)
-        return below, None, *gradients
+                ways = zip(inputs, (weights[0], weights[4]), strict=True)
+                parts = [_bmm(way, w_ih, ctx.type) for way, w_ih in ways]
+                grad_states = (parts[0] + parts[1]).view(states.shape)
+        return grad_states, None, *gradients
 
 
 class _Reversal:
-    """Turns utterances round within their lengths, and lays both ways out by step.
+    """Reverses utterances within their lengths, and orders both directions by step.
 
     Args:
         lengths: ``(batch,)`` frames.
-        frames: Of the longest, or more.
+        frames: Frames of the padded batch.
 
     Attributes:
         valid: ``(batch, frames)``: 1.0 where there is a frame, 0.0 in padding.
     """
 
     def __init__(self, lengths: Tensor, frames: int) -> None:
-        place = torch.arange(frames, device=lengths.device)
-        there = place < lengths[:, None]
-        self.valid = there.float()
-        self._places = torch.where(there, lengths[:, None] - 1 - place, place)
+        frame = torch.arange(frames, device=lengths.device)
+        is_valid = frame < lengths[:, None]
+        self.valid = is_valid.float()
+        self._reversed = torch.where(is_valid, lengths[:, None] - 1 - frame, frame)
 
     def to_steps(self, ways: Sequence[Tensor]) -> Tensor:
-        """Lay ``(layers, batch, frames, width)`` of both ways out by step.
+        """Order ``(layers, batch, frames, width)`` of both directions by step.
 
         Returns:
             ``(frames, 2 * layers, batch, width)``, forwards first.
         """
         forwards, backwards = ways
-        both = torch.cat([forwards, self._turned(backwards)])
+        both = torch.cat([forwards, self._reverse(backwards)])
         return both.permute(2, 0, 1, 3).contiguous()
 
     def from_steps(self, steps: Tensor, layers: int) -> tuple[Tensor, Tensor]:
-        """Do the reverse."""
+        """Return both directions of ``steps``, the reverse of `to_steps`."""
         forwards, backwards = steps.permute(1, 2, 0, 3).split(layers)
-        return forwards, self._turned(backwards)
+        return forwards, self._reverse(backwards)
 
-    def _turned(self, states: Tensor) -> Tensor:
-        places = self._places[None, :, :, None].expand(states.shape)
-        return states.gather(2, places)
+    def _reverse(self, states: Tensor) -> Tensor:
+        frames = self._reversed[None, :, :, None].expand(states.shape)
+        return states.gather(2, frames)
 
 
 def _both(forwards: Tensor, backwards: Tensor) -> Tensor:
     return torch.cat([forwards, backwards])
 
 
-def _bmm(one: Tensor, other: Tensor, dtype: torch.dtype) -> Tensor:
-    """Multiply in a type, and give float32 or finer."""
-    finer = torch.promote_types(one.dtype, other.dtype)
-    return torch.bmm(one.to(dtype), other.to(dtype)).to(finer)
+def _bmm(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """Multiply in ``dtype``; return the finer of their own types."""
+    finer = torch.promote_types(left.dtype, right.dtype)
+    return torch.bmm(left.to(dtype), right.to(dtype)).to(finer)
 
 
 def _run(gates: Tensor, w_hh: Tensor, b_hh: Tensor) -> tuple[Tensor, Tensor]:
-    """Run over all steps, as in `torch.nn.GRU`; see ``recurrent``.
+    """Run over all steps, as in `torch.nn.GRU`; see `gru_cpu`.
 
     Args:
-        gates: ``(frames, groups, batch, 3 * units)``: what the input adds to r, z and
-            n, which are put in its place.
+        gates: ``(frames, groups, batch, 3 * units)``: the input's part of reset,
+            update and candidate, which overwrite it.
         w_hh: ``(groups, 3 * units, units)``.
         b_hh: ``(groups, 3 * units)``.
 
     Returns:
-        The states, ``(1 + frames, groups, batch, units)``, the first of them 0; and the
-        state's part of n before it is multiplied by r, ``(frames, ...)``.
+        The states, ``(1 + frames, groups, batch, units)``, the first of them 0; and
+        the state's part of the candidate, before it is multiplied by the reset gate,
+        ``(frames, groups, batch, units)``.
     """
     frames, groups, batch, _ = gates.shape
     units = w_hh.shape[2]
     out = gates.new_zeros(1 + frames, groups, batch, units)
     hidden = gates.new_empty(frames, groups, batch, units)
-    inwards, bias = w_hh.mT.contiguous(), b_hh[:, None]
-    for before, after, rz, n, kept in _steps(out[:-1], out[1:], gates, hidden):
-        of_rz, of_n = torch.baddbmm(bias, before, inwards).tensor_split([2 * units], -1)
-        r, z = rz.add_(of_rz).sigmoid_().chunk(2, dim=-1)
-        n.addcmul_(r, kept.copy_(of_n)).tanh_()
-        torch.lerp(n, before, z, out=after)
+    w_hh_t, bias = w_hh.mT.contiguous(), b_hh[:, None]
+    for before, after, reset_update, candidate, kept in _steps(
+        out[:-1], out[1:], gates, hidden
+    ):
+        from_state = torch.baddbmm(bias, before, w_hh_t)
+        to_gates, to_candidate = from_state.tensor_split([2 * units], -1)
+        reset, update = reset_update.add_(to_gates).sigmoid_().chunk(2, dim=-1)
+        candidate.addcmul_(reset, kept.copy_(to_candidate)).tanh_()
+        torch.lerp(candidate, before, update, out=after)
     return out, hidden
 
 
 def _run_back(
-    gates: Tensor, hidden: Tensor, out: Tensor, above: Tensor, w_hh: Tensor
+    gates: Tensor, hidden: Tensor, out: Tensor, grad_output: Tensor, w_hh: Tensor
 ) -> Tensor:
-    """Turn the gates into the gradients of what goes into their sigmoids and tanh.
+    """Turn the gates into the gradients of what enters their sigmoids and tanh.
 
     Args:
         gates: As `_run` left them.
-        hidden: As it gave them.
-        out: Likewise.
-        above: ``(frames, groups, batch, units)``, the gradient of the output.
+        hidden: As `_run` returned it.
+        out: The states that `_run` returned.
+        grad_output: ``(frames, groups, batch, units)``, the gradient of the output.
         w_hh: ``(groups, 3 * units, units)``.
 
     Returns:
         ``(frames, groups, batch, 3 * units)``, the gradient of the state's part.
     """
     inner, units = torch.empty_like(gates), w_hh.shape[2]
-    grad = torch.zeros_like(above[0])
+    grad = torch.zeros_like(grad_output[0])
     sigmoid, tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
-    each = zip(_steps(out[:-1], above, gates, hidden), inner, strict=True)
-    for (before, given, rz, n, kept), to_inner in reversed([*each]):
-        r, z = rz.chunk(2, dim=-1)
-        to_r, to_z, to_n = to_inner.chunk(3, dim=-1)
-        grad += given
-        torch.mul(before - n, grad, out=to_z)
-        to_state = grad * z
-        tanh(grad.sub_(to_state), n, grad_input=n)
-        torch.mul(n, kept, out=to_r)
-        torch.mul(n, r, out=to_n)
-        to_rz = to_inner[..., : 2 * units]
-        rz.copy_(sigmoid(to_rz, rz, grad_input=to_rz))
-        grad = torch.baddbmm(to_state, to_inner, w_hh)
+    steps = zip(_steps(out[:-1], grad_output, gates, hidden), inner, strict=True)
+    for (before, grad_step, reset_update, candidate, kept), grad_inner in reversed(
+        [*steps]
+    ):
+        reset, update = reset_update.chunk(2, dim=-1)
+        grad_reset, grad_update, grad_candidate = grad_inner.chunk(3, dim=-1)
+        grad += grad_step
+        torch.mul(before - candidate, grad, out=grad_update)
+        grad_state = grad * update
+        tanh(grad.sub_(grad_state), candidate, grad_input=candidate)
+        torch.mul(candidate, kept, out=grad_reset)
+        torch.mul(candidate, reset, out=grad_candidate)
+        grad_gates = grad_inner[..., : 2 * units]
+        reset_update.copy_(sigmoid(grad_gates, reset_update, grad_input=grad_gates))
+        grad = torch.baddbmm(grad_state, grad_inner, w_hh)
     return inner
 
 
 def _steps(
-    one: Tensor, other: Tensor, gates: Tensor, hidden: Tensor
+    first: Tensor, second: Tensor, gates: Tensor, hidden: Tensor
 ) -> Iterator[tuple[Tensor, ...]]:
-    """Give two tensors, rz, n and hidden step by step."""
+    """Yield two tensors, gates, candidate and hidden, step by step."""
     units = hidden.shape[-1]
-    rz, n = gates.split([2 * units, units], dim=-1)
-    yield from zip(one, other, rz, n, hidden, strict=True)
+    reset_update, candidate = gates.split([2 * units, units], dim=-1)
+    yield from zip(first, second, reset_update, candidate, hidden, strict=True)

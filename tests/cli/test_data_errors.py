@@ -83,9 +83,12 @@ def test_a_checkpoint_that_is_none_is_named(
 
 
 def refused_checkpoint(answer: subprocess.CompletedProcess[str]) -> str:
-    """Give the reason for which the default checkpoint cannot be had."""
+    """Return why the default checkpoint cannot be downloaded."""
     assert answer.returncode == 1
-    begin = "Error: openai/whisper-small is not on this machine and cannot be had from"
+    begin = (
+        "Error: openai/whisper-small is not on this machine "
+        "and cannot be downloaded from"
+    )
     first, *rest = answer.stderr.splitlines()
     assert first.startswith(begin)
     commit = PINNED["openai/whisper-small"]

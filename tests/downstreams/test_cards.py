@@ -54,7 +54,7 @@ def test_trains_as_table_2_says_and_z_scores_functionals_only() -> None:
     )
 
 
-def test_dropout_is_one_half_everywhere_unless_given() -> None:
+def test_dropout_is_one_half_by_default() -> None:
     assert {card.options["dropout"].default for card in CARDS.values()} == {0.5}
     assert bind(CARDS["mean"], parse_spec("mean:dropout=0.2")).options["dropout"] == 0.2
 
@@ -98,7 +98,7 @@ def test_layer_0_can_be_the_second_layer_to_fuse() -> None:
     assert refusal("attention:state0=yes", shallow) is None
 
 
-def test_mean_refuses_a_group_that_has_nothing_but_layer_0() -> None:
+def test_mean_refuses_a_group_that_has_only_layer_0() -> None:
     bare = {"encoder": GroupSpec(range(1), dim=8, rate=50.0)}
 
     assert refusal("mean", bare) == "encoder has no layer: nothing to fuse"
@@ -108,7 +108,7 @@ def test_mean_refuses_a_group_that_has_nothing_but_layer_0() -> None:
 @pytest.mark.parametrize(
     ("typed", "groups", "reason"),
     [
-        ("single", WHISPER, "it reads one layer, and none was given: say layer=N"),
+        ("single", WHISPER, "it reads one layer, and none is given: add layer=N"),
         (
             "single:layer=9",
             WHISPER,

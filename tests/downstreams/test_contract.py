@@ -62,7 +62,7 @@ def averaged(features: dict[str, LayerGroup]) -> dict[str, LayerGroup]:
 
 
 @pytest.mark.parametrize("typed", HEADS)
-def test_gives_one_logit_for_each_utterance_and_class(
+def test_returns_one_logit_for_each_utterance_and_class(
     typed: str, build: Build, groups: Groups, make_features: Make
 ) -> None:
     logits = build(typed, groups, classes=5)(make_features(groups))
@@ -85,7 +85,7 @@ def test_reads_one_group_as_well_as_two(
 
 
 @pytest.mark.parametrize("typed", HEADS)
-def test_every_group_it_is_given_counts(
+def test_every_group_changes_the_logits(
     typed: str, build: Build, groups: Groups, make_features: Make
 ) -> None:
     head = build(typed, groups).eval()

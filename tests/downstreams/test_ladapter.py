@@ -1,4 +1,4 @@
-"""The layer adapter against Sec. III-C written out with packed sequences."""
+"""The fast forms of the layer adapter against its plain form (Sec. III-C)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nserbench.downstreams.kernels.gru_gpu import run_grouped
+from nserbench.downstreams.kernels.adapters import (
+    adapt_layer,
+    adapt_on_cpu,
+    adapt_on_gpu,
+)
+from nserbench.downstreams.kernels.gru_gpu import run_layers
 from nserbench.downstreams.kernels.mask_dropout import draw_masks
-from nserbench.downstreams.ladapter import adapt_apart, adapt_grouped
 from nserbench.upstreams.base import Groups, GroupSpec, LayerGroup
 
 LENGTHS = {"encoder": (7, 3, 5), "decoder": (2, 4, 1)}
@@ -22,32 +25,15 @@ Build = Callable[..., nn.Module]
 Make = Callable[..., dict[str, LayerGroup]]
 
 
-def reference(
-    head: nn.Module, features: dict[str, LayerGroup], copies: list[nn.GRU]
-) -> Tensor:
-    """Give logits by Eqs. 5 to 8, with packed `nn.GRU` of the head's weights."""
+def plain(head: nn.Module, features: dict[str, LayerGroup]) -> Tensor:
+    """Return the logits by Eqs. 5 to 8, with the plain form of each adapter."""
     fused = torch.zeros(())
     for fusion, group in zip(head.sums, features.values(), strict=True):
-        for number, adapter in enumerate(fusion.adapters):
-            dim = group.states.shape[-1]
-            gru = nn.GRU(dim, 256, batch_first=True, bidirectional=True)
-            for given, wanted in zip(
-                gru.parameters(), adapter.gru.parameters(), strict=True
-            ):
-                given.data = wanted.data.clone()
-            copies.append(gru)
-            sequence = pack_padded_sequence(
-                group.states[1 + number],
-                group.lengths,
-                batch_first=True,
-                enforce_sorted=False,
-            )
-            over_time, _ = pad_packed_sequence(
-                gru(sequence)[0], batch_first=True, padding_value=-torch.inf
-            )
-            peak = F.relu(over_time.max(dim=1).values)
-            normed = F.layer_norm(peak, (512,), adapter.norm.weight, adapter.norm.bias)
-            fused = fused + fusion.scores[number] * normed
+        states = group.states[1:]
+        for adapter, layer, weight in zip(
+            fusion.adapters, states, fusion.scores, strict=True
+        ):
+            fused = fused + weight * adapter(layer, group.lengths)
     return head.classify(fused)
 
 
@@ -61,32 +47,41 @@ def stirred(build: Build, groups: Groups) -> nn.Module:
     return head
 
 
-def test_equals_the_paper_written_out_with_packed_sequences(
+def test_equals_the_plain_form_of_the_equations(
     build: Build, groups: Groups, make_features: Make
 ) -> None:
     head, features = stirred(build, groups), make_features(groups)
 
-    expected = reference(head, features, [])
+    expected = plain(head, features)
 
     torch.testing.assert_close(head(features), expected, rtol=0, atol=1e-5)
 
 
-def test_gradients_equal_those_over_packed_sequences(
+def test_gradients_equal_those_of_the_plain_form(
     build: Build, groups: Groups, make_features: Make
 ) -> None:
     head, features = stirred(build, groups), make_features(groups)
-    copies: list[nn.GRU] = []
     labels = torch.tensor([0, 3, 1])
 
-    F.cross_entropy(reference(head, features, copies), labels).backward()
+    F.cross_entropy(plain(head, features), labels).backward()
+    expected = {name: value.grad.clone() for name, value in head.named_parameters()}
     head.zero_grad()
     F.cross_entropy(head(features), labels).backward()
 
-    adapters = [adapter for fusion in head.sums for adapter in fusion.adapters]
-    for copy, adapter in zip(copies, adapters, strict=True):
-        pairs = zip(adapter.gru.parameters(), copy.parameters(), strict=True)
-        for given, wanted in pairs:
-            assert (given.grad - wanted.grad).norm() <= 1e-4 * wanted.grad.norm()
+    for name, value in head.named_parameters():
+        difference = (value.grad - expected[name]).norm()
+        assert difference <= 1e-4 * expected[name].norm(), name
+
+
+def test_the_plain_form_takes_the_maximum_over_valid_frames_only(
+    build: Build, groups: Groups
+) -> None:
+    adapter = build("ladapter", groups).sums[0].adapters[0].eval()
+    states = torch.randn(1, 9, 6)
+
+    padded = adapter(states, torch.tensor([4]))
+
+    torch.testing.assert_close(padded, adapter(states[:, :4], torch.tensor([4])))
 
 
 def test_has_the_paper_s_37_8_million_parameters_on_whisper_small(build: Build) -> None:
@@ -174,7 +169,7 @@ def test_drops_before_each_maximum_and_before_the_classifier(
         masks[chance.initial_seed()] = mask.transpose(0, 1)
         return mask
 
-    monkeypatch.setattr("nserbench.downstreams.ladapter.draw_masks", seen)
+    monkeypatch.setattr("nserbench.downstreams.kernels.adapters.draw_masks", seen)
     head.classify[0].register_forward_hook(lambda *call: last.extend(call[1]))
     torch.manual_seed(7)
     head(features)
@@ -205,7 +200,7 @@ def test_gradients_with_dropout_are_those_of_the_frames_that_were_the_maximum(
         chance = Generator().manual_seed(5)
         mask = draw_masks(0.5, 7, (3, 512), chance).transpose(0, 1)
 
-    adapter(states, lengths, seed=5).square().sum().backward()
+    adapt_layer(adapter, states, lengths, seed=5).square().sum().backward()
     given = [one.grad.clone() for one in adapter.parameters()]
     adapter.zero_grad()
     peak = (adapter.gru(states, lengths) * mask).amax(dim=1)
@@ -220,7 +215,7 @@ def adapt_in_turn(
 ) -> Tensor:
     """Adapt layers one after another."""
     each = zip(adapters, states, seeds, strict=True)
-    return torch.stack([adapt(layer, lengths, seed) for adapt, layer, seed in each])
+    return torch.stack([adapt_layer(*one, lengths, seed) for *one, seed in each])
 
 
 @pytest.fixture(params=[1, 2])
@@ -231,14 +226,14 @@ def cores(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
-def test_layers_apart_give_what_layers_in_turn_give(
+def test_layers_in_threads_equal_layers_one_after_another(
     cores: int, build: Build, groups: Groups, make_features: Make
 ) -> None:
     adapters = build("ladapter", groups).sums[0].adapters
     group = make_features(groups)["encoder"]
     outcomes = []
 
-    for adapt in (adapt_in_turn, adapt_apart):
+    for adapt in (adapt_in_turn, adapt_on_cpu):
         adapters.zero_grad()
         states = group.states[1:].clone().requires_grad_()
         adapted = adapt(adapters, states, group.lengths, [3, 1, 2])
@@ -253,7 +248,7 @@ def test_layers_apart_give_what_layers_in_turn_give(
         torch.testing.assert_close(one, other)
 
 
-def test_layers_grouped_as_on_a_gpu_give_what_layers_in_turn_give(
+def test_layers_stacked_as_on_a_gpu_equal_layers_one_after_another(
     build: Build, groups: Groups, make_features: Make
 ) -> None:
     adapters = build("ladapter:dropout=0", groups).sums[0].adapters
@@ -263,7 +258,7 @@ def test_layers_grouped_as_on_a_gpu_give_what_layers_in_turn_give(
             one += 0.1 * torch.randn(one.shape)
     outcomes = []
 
-    for adapt in (adapt_in_turn, adapt_grouped):
+    for adapt in (adapt_in_turn, adapt_on_gpu):
         adapters.zero_grad()
         states = group.states[1:].clone().requires_grad_()
         adapted = adapt(adapters, states, group.lengths, [3, 1, 2])
@@ -275,16 +270,16 @@ def test_layers_grouped_as_on_a_gpu_give_what_layers_in_turn_give(
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
 
 
-def test_dropout_of_grouped_layers_is_that_of_the_same_mask(
+def test_dropout_of_stacked_layers_equals_that_of_the_same_mask(
     build: Build, groups: Groups, make_features: Make
 ) -> None:
     adapters = build("ladapter", groups).sums[0].adapters
     group = make_features(groups)["encoder"]
     states, lengths = group.states[1:], group.lengths
 
-    given = adapt_grouped(adapters, states, lengths, [5, 0, 0])
-    again = adapt_grouped(adapters, states, lengths, [5, 1, 1])
-    other = adapt_grouped(adapters, states, lengths, [6, 0, 0])
+    given = adapt_on_gpu(adapters, states, lengths, [5, 0, 0])
+    again = adapt_on_gpu(adapters, states, lengths, [5, 1, 1])
+    other = adapt_on_gpu(adapters, states, lengths, [6, 0, 0])
 
     drawn = draw_masks(0.5, 7, (9, 512), Generator().manual_seed(5))
     masks = drawn.transpose(0, 1).unflatten(0, (3, 3))
@@ -295,7 +290,7 @@ def test_dropout_of_grouped_layers_is_that_of_the_same_mask(
     assert not torch.equal(given, other)
 
 
-def test_autocast_rounds_the_products_of_grouped_layers(
+def test_autocast_rounds_the_products_of_stacked_layers(
     build: Build, groups: Groups, make_features: Make
 ) -> None:
     adapters = build("ladapter:dropout=0", groups).sums[0].adapters
@@ -303,10 +298,10 @@ def test_autocast_rounds_the_products_of_grouped_layers(
     states, lengths = group.states[1:], group.lengths
 
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = run_grouped([one.gru for one in adapters], states, lengths)
+        rounded = run_layers([one.gru for one in adapters], states, lengths)
         each = zip(adapters, states, strict=True)
         wanted = torch.stack([one.gru(layer, lengths) for one, layer in each])
-    exact = run_grouped([one.gru for one in adapters], states, lengths)
+    exact = run_layers([one.gru for one in adapters], states, lengths)
 
     assert rounded.dtype == torch.float32
     torch.testing.assert_close(rounded, wanted)
@@ -321,7 +316,7 @@ def test_no_thread_is_left_when_a_layer_fails(build: Build, groups: Groups) -> N
     states = torch.zeros(3, 2, 4, 99)
 
     with pytest.raises(RuntimeError, match="99"):
-        adapt_apart(adapters, states, torch.tensor([4, 1]), [0, 0, 0])
+        adapt_on_cpu(adapters, states, torch.tensor([4, 1]), [0, 0, 0])
 
     assert set(enumerate_threads()) == before
     assert torch.get_num_threads() == 1
@@ -335,7 +330,7 @@ def test_autocast_reaches_every_layer(
     adapters = head.sums[0].adapters
 
     with torch.autocast("cpu", torch.bfloat16):
-        given = adapt_apart(adapters, group.states[1:], group.lengths, [0, 0, 0])
+        given = adapt_on_cpu(adapters, group.states[1:], group.lengths, [0, 0, 0])
         wanted = adapt_in_turn(adapters, group.states[1:], group.lengths, [0, 0, 0])
     exact = adapt_in_turn(adapters, group.states[1:], group.lengths, [0, 0, 0])
 

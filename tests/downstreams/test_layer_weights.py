@@ -22,7 +22,7 @@ OTHERS = ["last", "single:layer=1", "mean", "attention", "fc", "bigru"]
 
 
 def scores(head: nn.Module, group: int) -> torch.Tensor:
-    """Give what a group's weights are computed from, to be changed in place."""
+    """Return what a group's weights are computed from, to be changed in place."""
     parts = head.fusions if hasattr(head, "fusions") else head.sums
     return parts[group].scores.data
 
@@ -51,7 +51,7 @@ def test_the_others_have_none(typed: str, build: Build, groups: Groups) -> None:
 
 @pytest.mark.parametrize("typed", WEIGHING)
 @pytest.mark.parametrize("state0", ["yes", "no"])
-def test_weights_stand_in_the_order_of_the_layers(
+def test_weights_are_in_the_order_of_the_layers(
     state0: str,
     typed: str,
     build: Build,

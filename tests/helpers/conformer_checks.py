@@ -25,17 +25,17 @@ LONG_ENOUGH = tuple(wave for wave in WAVES if len(wave) > 400)
 
 
 def options(folder: Path | str, search: str = "greedy") -> dict[str, Any]:
-    """Give the options of the card."""
+    """Return the options of the card."""
     return {"checkpoint": str(folder), "revision": None, "search": search}
 
 
 def alone(wave: Wave) -> tuple[Tensor, Tensor]:
-    """Give a batch of one as speechbrain reads it."""
+    """Return a batch of one as speechbrain reads it."""
     return torch.from_numpy(wave)[None], torch.ones(1)
 
 
 def layers_of(stack: Any, run: Callable[..., Any], *given: Any) -> list[Tensor]:
-    """Give the outputs of a stack's blocks while something runs."""
+    """Return the outputs of a stack's blocks while something runs."""
     outputs: list[Tensor] = []
     hooks = [
         layer.register_forward_hook(lambda _, __, out: outputs.append(out[0][0]))

@@ -1,4 +1,4 @@
-"""A device of its own, for a machine that has but a processor.
+"""A simulated device, for a machine that has only a CPU.
 
 Tensors on it hold numbers like any others, but an operation whose tensors lie partly
 on it and partly on the processor fails, as it would on a GPU. It goes by the name of
@@ -20,7 +20,7 @@ from nserbench.downstreams import ladapter
 ELSEWHERE = "meta"
 
 _BOTH = ("_to_copy", "copy_", "index", "gru", "_pack_padded", "_pad_packed")
-"""Operations that a GPU, too, lets have tensors here and there."""
+"""Operations that a GPU allows between devices as well."""
 
 
 class _Away(Tensor):
@@ -28,7 +28,7 @@ class _Away(Tensor):
 
     @staticmethod
     def __new__(cls, own: Tensor) -> "_Away":
-        """Make a tensor that seems to be elsewhere."""
+        """Return a tensor that seems to be on the device."""
         return Tensor._make_wrapper_subclass(
             cls, own.shape, strides=own.stride(), dtype=own.dtype, device=ELSEWHERE
         )
@@ -37,11 +37,11 @@ class _Away(Tensor):
         self.own = own
 
     def tolist(self) -> list[Any]:
-        """Give the numbers; torch does so for no subclass."""
+        """Return the values; torch does not do so for a subclass."""
         return self.own.tolist()
 
     def __setitem__(self, places: Any, value: Any) -> None:
-        """Set numbers; torch makes a tensor of a list without an operation."""
+        """Set values; torch creates a tensor from a list without an operation."""
         at = places
         if isinstance(places, list):
             at = torch.tensor(places, dtype=torch.int64)
@@ -51,7 +51,7 @@ class _Away(Tensor):
     def __torch_dispatch__(
         cls, operation: Any, types: Any, given: Any = (), named: Any = None
     ) -> Any:
-        """Do it on the processor."""
+        """Run the operation on the CPU."""
         return _run(operation, given, named or {})
 
 
@@ -89,7 +89,7 @@ def _run(operation: Any, given: Any, named: dict[str, Any]) -> Any:
 
 @contextmanager
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Make the device, and give its name."""
+    """Create the device and return its name."""
     adam, autocast, tensor = torch.optim.Adam, torch.autocast, torch.tensor
     is_narrow, narrow = torch.is_autocast_enabled, torch.get_autocast_dtype
 

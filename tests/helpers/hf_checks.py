@@ -19,23 +19,23 @@ from nserbench.upstreams.cards import HF
 
 Wave: TypeAlias = NDArray[np.float32]
 Checkpoint: TypeAlias = Callable[[str], Path]
-"""Gives the folder of a checkpoint of `tiny_hf` by its name."""
+"""Returns the folder of a checkpoint of `tiny_hf` by its name."""
 
 
 def hf(folder: Path) -> Any:
-    """Load a checkpoint by the generic card, as the benchmark does."""
+    """Load a checkpoint with the card ``hf``, as the benchmark does."""
     one = bind(HF, Spec("hf", positional=str(folder)))
     return one.card.open(one.options, "cpu")
 
 
 def described(folder: Path) -> Groups:
-    """Give what the generic card says of a checkpoint."""
+    """Return the groups of a checkpoint on the card ``hf``."""
     one = bind(HF, Spec("hf", positional=str(folder)))
     return one.card.describe(one.options)
 
 
 def assert_described(groups: LayeredFeatures, folder: Path) -> None:
-    """Compare groups of three utterances with what the card says of them."""
+    """Compare groups of three utterances with those on the card."""
     specs = described(folder)
     assert list(groups) == list(specs)
     for name, spec in specs.items():
@@ -51,7 +51,7 @@ def library_inputs(name: str, wave: Wave) -> Any:
 
 @torch.no_grad()
 def library_encoder(encoder: Any, name: str, wave: Wave) -> Tensor:
-    """Give ``(layers, frames, dim)`` as transformers computes them for one wave."""
+    """Return ``(layers, frames, dim)`` as transformers computes them for one wave."""
     inputs = library_inputs(name, wave)
     states = list(encoder(**inputs, output_hidden_states=True).hidden_states)
     if name.startswith(PRENORM):

@@ -1,4 +1,4 @@
-"""Results of a lab that are sound, but for what a test changes."""
+"""Valid results of a lab, except for what a test changes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +51,7 @@ def add(
     found: Predictions | None = None,
     **changes: Any,
 ) -> Path:
-    """Write a sound result of a lab, but for what is changed."""
+    """Write a valid result of a lab with some changes."""
     heard = {
         "finished": "2026-11-22T10:00:00+00:00",
         "corpus": CORPUS,

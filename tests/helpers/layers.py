@@ -10,7 +10,7 @@ from nserbench.upstreams.base import Batch, LayerGroup
 
 
 def only(batch: Batch, place: int) -> Batch:
-    """Give one utterance of a batch."""
+    """Return one utterance of a batch."""
     return Batch(
         batch.ids[place : place + 1],
         batch.waves[place : place + 1],
@@ -20,17 +20,17 @@ def only(batch: Batch, place: int) -> Batch:
 
 
 def each(batch: Batch) -> Iterator[Batch]:
-    """Give the utterances of a batch one by one."""
+    """Return the utterances of a batch one by one."""
     return (only(batch, place) for place in range(len(batch.waves)))
 
 
 def valid(group: LayerGroup, place: int = 0) -> Tensor:
-    """Give ``(layers, frames, dim)`` of one utterance, without padding."""
+    """Return ``(layers, frames, dim)`` of one utterance, without padding."""
     return group.states[:, place, : int(group.lengths[place])]
 
 
 def difference(ours: Tensor, theirs: Tensor) -> float:
-    """Give the largest difference in units of the largest state of each layer."""
+    """Return the largest difference in units of the largest state of each layer."""
     assert ours.shape == theirs.shape
     largest = theirs.abs().amax(dim=(1, 2), keepdim=True)
     return float(((ours - theirs) / largest).abs().max())

@@ -1,4 +1,4 @@
-"""A small corpus of notes, and noise to lay under it."""
+"""A small corpus of notes, and noise to add to it."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ def write_corpus(
     takes: int = 3,
     seconds: tuple[float, float] = (0.2, 0.4),
 ) -> Path:
-    """Write low and high notes of some speakers, and give their manifest."""
+    """Write low and high notes of some speakers, and return their manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     rows = []

@@ -1,4 +1,4 @@
-"""Corpora that are free to use: their files by name, and what is known of them."""
+"""Corpora that are free to use: their file names and published facts."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -208,7 +208,7 @@ def refusal(name: str, folder: Path) -> str:
 
 
 def problem(name: str, folder: Path, otherwise: str) -> str:
-    """Give what a refusal says, or something else if there is none."""
+    """Return the message of a refusal, or a fixed text if there is none."""
     try:
         read(name, folder, everything(name))
     except BadCorpus as error:

@@ -1,4 +1,4 @@
-"""Stand-ins: an enhancer, an upstream that writes words down, and one that reads."""
+"""Test models: an enhancer, an upstream that transcribes, and one that reads texts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,42 +29,42 @@ calls: Counter[str] = Counter()
 
 
 def words(wave: Wave) -> str:
-    """Spell the loudness of a wave; an empty text where it is even."""
+    """Spell the loudness of a wave; an empty text if it is even."""
     level = round(1e4 * float(np.abs(wave).mean()))
     return " ".join(str(level)) if level % 2 else ""
 
 
 class Flip(Enhancer):
-    """Turns the wave round, ten times as loud."""
+    """Reverses the wave, and makes it ten times as loud."""
 
     def separate(self, wave: Wave) -> Wave:
-        """Turn it round."""
+        """Return the reversed wave."""
         return -10 * wave
 
 
 class Scribe(Transcriber):
-    """Writes `words` down, and gives the loudness as features."""
+    """Transcribes a wave as `words`, with the loudness as features."""
 
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
-        """Write it down."""
+        """Return loudness and words."""
         calls["listen"] += len(batch.waves)
         level = torch.tensor([[float(np.mean(wave))] for wave in batch.waves])
         group = LayerGroup(level[None, :, None], torch.ones(len(level), dtype=int))
         return Recognised({"level": group}, [words(wave) for wave in batch.waves])
 
     def transcribe(self, batch: Batch) -> list[str]:
-        """Write it down without features."""
+        """Return the words without features."""
         calls["transcribe"] += len(batch.waves)
         return [words(wave) for wave in batch.waves]
 
 
 class Reader(Upstream):
-    """Gives the length of each text, and remembers the texts."""
+    """Returns the length of each text, and keeps the texts."""
 
     read: ClassVar[list[str | None]] = []
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Read the texts."""
+        """Return the lengths of the texts."""
         assert not batch.waves
         Reader.read += batch.texts
         lengths = torch.tensor([[float(len(text or ""))] for text in batch.texts])
@@ -77,7 +77,7 @@ def reference_or_name(text: str) -> str | Spec:
 
 
 def offer_scribes(plugins: Plugins, offer: Callable[[str, object], str]) -> None:
-    """Offer ``flip``, ``scribe`` and ``reader``, who have done nothing yet."""
+    """Add the cards ``flip``, ``scribe`` and ``reader``, and clear their records."""
     calls.clear()
     Reader.read.clear()
     plugins.enhancers.add(

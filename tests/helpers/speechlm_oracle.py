@@ -1,4 +1,4 @@
-"""Runs the authors' own SpeechLM, and writes down what it gives for drawn weights.
+"""Runs the authors' own SpeechLM with random weights, and stores its outputs.
 
     python tests/helpers/speechlm_oracle.py CHECKOUT
     python tests/helpers/speechlm_oracle.py CHECKOUT --sizes
@@ -39,7 +39,7 @@ Shapes: TypeAlias = Mapping[str, Sequence[int]]
 def configuration(
     large: bool, channels: int, dim: int, heads: int, layers: tuple[int, int], taps: int
 ) -> dict[str, Any]:
-    """Give ``cfg`` of a checkpoint, with what decides features."""
+    """Return ``cfg`` of a checkpoint, with the keys that determine features."""
     text = {
         "activation_fn": "gelu",
         "dropout": 0.1,
@@ -147,7 +147,7 @@ def official(cfg: Mapping[str, Any]) -> torch.nn.Module:
 def run(
     model: Any, cfg: Mapping[str, Any], wave: NDArray[np.float32]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give all layers of a wave: two of ``(layers + 1, frames, dim)``.
+    """Return all layers of a wave: two of ``(layers + 1, frames, dim)``.
 
     Layers are taken as the authors' README takes them. What enters each first block is
     seen by a hook, and what their code normalises at the end replaces the last layer.
@@ -176,7 +176,7 @@ def run(
 
 
 def write() -> None:
-    """Write what the small models give."""
+    """Write the outputs of the small models."""
     content: dict[str, NDArray[Any]] = {"commit": np.array(COMMIT)}
     for size, cfg in SMALL.items():
         model = official(cfg)
@@ -194,7 +194,7 @@ def write() -> None:
 
 
 def compare() -> None:
-    """Print how far both codes are apart at the published sizes."""
+    """Print the difference of both codes at the published sizes."""
     from nserbench.upstreams.base import Batch
     from nserbench.upstreams.speechlm.upstream import SpeechLM
 

@@ -1,4 +1,4 @@
-"""Writes a BERT of a few thousand weights drawn at random, which spells."""
+"""Writes a BERT of a few thousand random weights, whose tokens are letters."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
     paths:
         asr: !ref <published_at>/model.ckpt
 """
-"""A small copy of what speechbrain publishes. One part has a path that is nowhere."""
+"""A small copy of what speechbrain publishes. The path of one part does not exist."""
 
 WORDS = "hello world angry happy sad neutral noise speech".upper().split()
 SEED = 46  # of weights with which transcripts differ in length, and some are cut short

@@ -59,7 +59,7 @@ TINY: dict[str, Callable[..., Any]] = {
 
 
 def content(model: Any) -> dict[str, Any]:
-    """Give what asteroid's own ``serialize`` would."""
+    """Return what asteroid's own ``serialize`` would."""
     return {
         "model_name": type(model).__name__,
         "model_args": model.get_model_args(),

@@ -55,10 +55,10 @@ ENCODERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]
     "wav2vec2-bert": (lib.Wav2Vec2BertModel, lib.Wav2Vec2BertConfig, SIZE),
 }
 PRENORM = ("wav2vec2-large", "hubert-large", "wavlm-large", "adapted", "conformer")
-"""Those whose last state is normalised after the last block."""
+"""Checkpoints whose last state is normalised after the last block."""
 
 PADDED = ("wav2vec2-large", "hubert-large", "adapted")
-"""Those that read a mask, and so a batch of unequal waves."""
+"""Checkpoints that read a mask, and so a batch of waves of different lengths."""
 
 
 def _bert() -> Any:
@@ -133,7 +133,7 @@ EVERY = (*ENCODERS, *WRITERS)
 
 
 def extractor_of(name: str) -> Any:
-    """Give what turns audio into the input of a checkpoint."""
+    """Return the feature extractor of a checkpoint."""
     if name == "speech_to_text":
         return lib.Speech2TextFeatureExtractor()
     if name.startswith("wav2vec2-bert"):

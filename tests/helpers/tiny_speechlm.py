@@ -17,13 +17,13 @@ Content: TypeAlias = dict[str, Any]
 
 @cache
 def reference() -> dict[str, NDArray[Any]]:
-    """Give what the authors' code has, and gave, for these weights."""
+    """Return what the authors' code has, and gave, for these weights."""
     with np.load(oracle.REFERENCE) as stored:
         return dict(stored)
 
 
 def speechlm(size: str) -> Content:
-    """Give what a cleaned checkpoint holds, of size ``base`` or ``large``."""
+    """Return what a cleaned checkpoint holds, of size ``base`` or ``large``."""
     lines = [str(it).split(" ") for it in reference()[f"{size} parameters"]]
     shapes = {name: [int(it) for it in text.split("x")] for name, text in lines}
     return {"cfg": deepcopy(oracle.SMALL[size]), "model": oracle.weights(shapes)}

@@ -109,7 +109,7 @@ def _few_rows(rows: Iterable[dict[str, str]], each: int = 2) -> list[dict[str, s
 
 
 def _voice(paths: Iterable[Path]) -> None:
-    """Give each file a tone of its own in the place of the one that they share."""
+    """Return each file a tone of its own in the place of the one that they share."""
     for path in sorted(paths):
         path.unlink()
         # CASIA has one file of each name for a speaker and an emotion.

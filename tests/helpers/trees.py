@@ -26,13 +26,13 @@ EMOTIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 
 
 def iemocap_turns(test_data: Path) -> Mapping[str, str]:
-    """Give the label of each of the 5531 turns, ``hap`` and ``exc`` apart."""
+    """Return the label of each of the 5531 turns, ``hap`` and ``exc`` apart."""
     rows = _rows(test_data / "meta/iemocap/emobox_iemocap.tsv")
     return {Path(row["wav"]).stem: row["emo"] for row in rows}
 
 
 def casia_files(test_data: Path) -> Sequence[str]:
-    """Give the 1200 paths ``SPEAKER/EMOTION/NUMBER.wav``."""
+    """Return the 1200 paths ``SPEAKER/EMOTION/NUMBER.wav``."""
     rows = _rows(test_data / "meta/casia/emobox_casia.tsv")
     return ["/".join(Path(row["wav"]).parts[-3:]) for row in rows]
 
@@ -70,7 +70,7 @@ def write_casia(folder: Path, files: Iterable[str]) -> Path:
 
 
 def casia_9600() -> list[str]:
-    """Give the paths of the largest edition.
+    """Return the paths of the largest edition.
 
     Folders are named as its users' scripts name them; the numbers of the 300 parallel
     sentences are not known to us.

@@ -7,9 +7,8 @@ from nserbench.corpora.readers import manifest
 class Power(nb.Upstream):
     def forward(self, batch):
         frames = [torch.tensor(wave).unfold(0, 160, 160) for wave in batch.waves]
-        power = [one.std(dim=1, keepdim=True) for one in frames]
-        states = torch.nn.utils.rnn.pad_sequence(power, batch_first=True)
-        return {"rms": nb.LayerGroup(states[None], torch.tensor(list(map(len, power))))}
+        power = [wave.std(dim=1)[None, :, None] for wave in frames]
+        return {"rms": nb.LayerGroup.pad(power)}  # of (layers, frames, dim) each
 
 
 class Line(torch.nn.Linear):

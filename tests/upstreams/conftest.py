@@ -31,32 +31,32 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a Whisper that knows en, zh and de, and says a few letters."""
+    """Return a Whisper that knows en, zh and de, and says a few letters."""
     return save_whisper(tmp_path_factory.mktemp("multi"))
 
 
 @pytest.fixture(scope="session")
 def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an English-only Whisper; as the real one, it has words for languages."""
+    """Return an English-only Whisper; as the real one, it has words for languages."""
     return save_english_whisper(tmp_path_factory.mktemp("english"))
 
 
 @pytest.fixture(scope="session")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a Whisper that itself would say nothing but timestamps."""
+    """Return a Whisper that itself would say nothing but timestamps."""
     times = [TOKENS[time] for time in TIMES]
     return save_whisper(tmp_path_factory.mktemp("clock"), allowed=(*times, END))
 
 
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
-    """Give a function that copies a checkpoint, to be broken."""
+    """Return a function that copies a checkpoint, to be broken."""
     return lambda folder: Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
 @pytest.fixture(scope="session")
 def open_whisper() -> OpenWhisper:
-    """Give a function that loads a Whisper from a folder."""
+    """Return a function that loads a Whisper from a folder."""
 
     def load(folder: Path, language: str | None = None) -> Whisper:
         options = {"checkpoint": str(folder), "revision": None, "language": language}
@@ -67,13 +67,13 @@ def open_whisper() -> OpenWhisper:
 
 @pytest.fixture(scope="session")
 def whisper(multilingual: Path, open_whisper: OpenWhisper) -> Whisper:
-    """Give the multilingual Whisper, loaded."""
+    """Return the multilingual Whisper, loaded."""
     return open_whisper(multilingual)
 
 
 @pytest.fixture(scope="session")
 def sound() -> MakeSound:
-    """Give a function that makes noise that swells and fades."""
+    """Return a function that makes noise that swells and fades."""
 
     def make(samples: int, seed: int = 0) -> Wave:
         noise = np.random.default_rng(seed).standard_normal(samples)
@@ -84,6 +84,6 @@ def sound() -> MakeSound:
 
 @pytest.fixture(scope="session")
 def batch(sound: MakeSound) -> Batch:
-    """Give four sounds of different lengths, three of them in a language."""
+    """Return four sounds of different lengths, three of them in a language."""
     waves = [sound(length, length) for length in (16_000, 5_001, 1, 30_400)]
     return Batch("abcd", waves, [None] * 4, ["de", None, "en", "zh"])

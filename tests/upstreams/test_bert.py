@@ -23,19 +23,19 @@ TEXTS = ("a longer text, yes", "", "Äh … “no”!")
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a BERT with random weights, and heads as in the published ones."""
+    """Return a BERT with random weights, and heads as in the published ones."""
     return save_bert(tmp_path_factory.mktemp("bert"), POSITIONS)
 
 
 @pytest.fixture(scope="module")
 def bert(checkpoint: Path) -> Bert:
-    """Give the BERT, loaded."""
+    """Return the BERT, loaded."""
     return Bert(options(checkpoint), "cpu")
 
 
 @pytest.fixture
 def copy(checkpoint: Path, tmp_path: Path) -> Path:
-    """Give a copy of the checkpoint, to be broken."""
+    """Return a copy of the checkpoint, to be broken."""
     return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
 
 
@@ -115,7 +115,7 @@ def test_the_longest_text_is_read(bert: Bert) -> None:
 def test_a_longer_text_is_refused_by_the_name_of_its_utterance(
     bert: Bert, checkpoint: Path
 ) -> None:
-    message = f"of utterance1 has 25 tokens, and {checkpoint} reads at most 24"
+    message = f"of utterance1 has 25 tokens, but {checkpoint} reads at most 24"
 
     with pytest.raises(ValueError, match=re.escape(message)):
         bert.extract(read("a", "a" * (POSITIONS - 1)))
@@ -205,7 +205,7 @@ def test_a_tokenizer_of_hardly_any_tokens_is_refused(
         Bert(options(copy), "cpu")
 
 
-def test_weights_that_are_not_whole_are_refused(copy: Path) -> None:
+def test_incomplete_weights_are_refused(copy: Path) -> None:
     file = copy / "model.safetensors"
     weights = load_file(file)
     del weights["bert.encoder.layer.2.output.dense.weight"]

@@ -38,7 +38,7 @@ NAMES = [pytest.param(name, marks=SLOW.get(name, ())) for name in DESCRIBED]
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    """Give a function that saves random weights in a family's own format, once."""
+    """Return a function that saves random weights in a family's own format, once."""
     folder = tmp_path_factory.mktemp("checkpoints")
 
     @functools.cache
@@ -50,13 +50,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def opened(checkpoint: Checkpoint) -> Opened:
-    """Give a function that loads an upstream of a family, once."""
+    """Return a function that loads an upstream of a family, once."""
     return functools.cache(lambda name: S3prl(options(name, checkpoint(name)), "cpu"))
 
 
 @pytest.fixture(scope="module")
 def waves() -> list[NDArray[np.float32]]:
-    """Give noise of 1 s, of the least that every family can read, and of 0.6 s."""
+    """Return noise of 1 s, of the least that every family can read, and of 0.6 s."""
     chance = np.random.default_rng(5)
     lengths = (16_000, LEAST, 9_601)
     return [chance.normal(0.0, 0.1, length).astype(np.float32) for length in lengths]

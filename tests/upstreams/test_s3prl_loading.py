@@ -34,7 +34,7 @@ SOUND = Batch.of(np.random.default_rng(5).normal(0.0, 0.1, 1_040).astype("f"))
 
 @pytest.fixture
 def apc(tmp_path: Path) -> Path:
-    """Give a small checkpoint in the format of S3PRL's APC."""
+    """Return a small checkpoint in the format of S3PRL's APC."""
     return save_s3prl(tmp_path, "apc_local")
 
 
@@ -55,7 +55,7 @@ class Fake(nn.Module):
 
 @pytest.fixture
 def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
-    """Give a function that adds an upstream to those of S3PRL."""
+    """Return a function that adds an upstream to those of S3PRL."""
 
     def add(name: str, make: Callable[[], Any]) -> None:
         def entry(refresh: bool) -> Any:
@@ -171,7 +171,7 @@ def test_a_checkpoint_cannot_run_code(name: str) -> None:
     assert not Path("ran").exists()
 
 
-def test_weights_that_no_checkpoint_gives_are_not_left_to_chance(offer: Offer) -> None:
+def test_weights_that_no_checkpoint_holds_have_a_fixed_seed(offer: Offer) -> None:
     offer("drawn", lambda: Fake(3, 3))
     both = []
 

@@ -34,7 +34,7 @@ def test_what_needs_torchaudio_can_be_imported_in_a_fresh_process(module: str) -
 
 
 @pytest.mark.skipif(not find_spec("torchaudio"), reason="torchaudio is not installed")
-def test_what_is_gone_says_so_only_when_it_is_called() -> None:
+def test_a_removed_function_raises_only_when_called() -> None:
     answer = run(
         "import nserbench, torchaudio\n"
         "torchaudio.set_audio_backend('sox')\n"

@@ -26,7 +26,7 @@ OpenWhisper = Callable[..., Whisper]
 
 
 def mel(wave: Wave) -> Tensor:
-    """Give the input of Whisper's encoder."""
+    """Return the input of Whisper's encoder."""
     extractor = WhisperFeatureExtractor()
     features: Tensor = extractor(
         wave, sampling_rate=16_000, return_tensors="pt"
@@ -70,7 +70,7 @@ def greedy(
 
 
 def heard_prompts(whisper: Whisper, batch: Batch) -> list[str]:
-    """Give the prompt that the decoder reads first, for each utterance."""
+    """Return the prompt that the decoder reads first, for each utterance."""
     fed: list[Tensor] = []
     hook = whisper.model.model.decoder.register_forward_pre_hook(
         lambda _, args, kwargs: fed.append(kwargs["input_ids"]), with_kwargs=True
@@ -203,7 +203,7 @@ def test_the_option_language_wins(
     assert prompts == 4 * ["<|startoftranscript|><|zh|><|transcribe|><|notimestamps|>"]
 
 
-def test_an_english_only_checkpoint_is_not_told_the_language(
+def test_an_english_only_checkpoint_takes_no_language(
     english: Path, open_whisper: OpenWhisper, batch: Batch
 ) -> None:
     prompts = heard_prompts(open_whisper(english), batch)
@@ -264,7 +264,7 @@ def test_a_transcript_is_cut_at_its_longest(
 
 
 @pytest.mark.parametrize("samples", [0, 480_001])
-def test_a_wave_that_whisper_cannot_hear_is_refused(
+def test_a_wave_that_whisper_cannot_read_is_refused(
     whisper: Whisper, sound: MakeSound, samples: int
 ) -> None:
     for call in (whisper.extract, whisper.transcribe):
@@ -272,9 +272,7 @@ def test_a_wave_that_whisper_cannot_hear_is_refused(
             call(Batch.of(sound(16_000), sound(samples)))
 
 
-def test_thirty_seconds_are_heard_to_the_end(
-    whisper: Whisper, sound: MakeSound
-) -> None:
+def test_thirty_seconds_are_read_to_the_end(whisper: Whisper, sound: MakeSound) -> None:
     encoder = whisper.extract(Batch.of(sound(480_000)))["encoder"]
 
     assert encoder.lengths.tolist() == [1500]
@@ -282,13 +280,13 @@ def test_thirty_seconds_are_heard_to_the_end(
 
 @pytest.fixture(scope="module")
 def real(test_data: Path, open_whisper: OpenWhisper) -> Whisper:
-    """Give whisper-tiny.en."""
+    """Return whisper-tiny.en."""
     return open_whisper(test_data / "models/whisper-tiny.en")
 
 
 @pytest.fixture(scope="module")
 def clips(test_data: Path) -> Batch:
-    """Give three clips of different lengths, one in English and two in German."""
+    """Return three clips of different lengths, one in English and two in German."""
     names = (
         "english/cmu_arctic_us_axb_a0004.flac",
         "corpus/emodb/wav/03a01Wa.flac",

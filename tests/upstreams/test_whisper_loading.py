@@ -51,7 +51,7 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(
         open_whisper(folder)
 
 
-def test_weights_that_are_not_whole_are_refused(
+def test_incomplete_weights_are_refused(
     multilingual: Path, copy_of: Callable[[Path], Path], open_whisper: OpenWhisper
 ) -> None:
     file = copy_of(multilingual) / "model.safetensors"

@@ -1,4 +1,4 @@
 """The Conformer of SpeechBrain, read from its checkpoints.
 
-Nothing here runs code that a checkpoint brings.
+No code of a checkpoint is run.
 """

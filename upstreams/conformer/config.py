@@ -1,4 +1,4 @@
-"""What a Conformer of speechbrain is made of, told from its ``hyperparams.yaml``."""
+"""Configuration of a Conformer of speechbrain, read from ``hyperparams.yaml``."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from nserbench.upstreams.loading.hub import find_folder
 
 FILE = "hyperparams.yaml"
 LANGUAGE_MODEL = "lm"
-"""What speechbrain's checkpoints call the part that only a beam search reads."""
+"""Name in speechbrain's checkpoints of the part that only beam search needs."""
 
 _WEIGHTS = ("*.ckpt", "*.yaml", "*.txt", "*.model")
 _CLASS = "class"
-_HOP = 10  # ms, and
-_STRIDES = "(1, 2, 2)"  # those of speechbrain where the file is silent
+_HOP = 10  # ms; as the strides, the default of speechbrain
+_STRIDES = "(1, 2, 2)"
 
 Content: TypeAlias = dict[str, Any]
-"""Mappings as dicts, sequences as lists, all else as strings. The class of the object
-that a mapping stands for is under `_CLASS`."""
+"""Mappings as dicts, sequences as lists, all else as strings. Where a mapping describes
+an object, its class is under `_CLASS`."""
 
 
 def conformer_tunes(options: Options) -> bool:
-    """Tell whether it can be tuned: not with the language model of a beam search."""
+    """Return whether it can be fine-tuned: not with beam search."""
     return bool(options["search"] == "greedy")
 
 
 def describe_conformer(options: Options) -> Groups:
-    """Give both halves of a checkpoint, the input of each first block included.
+    """Return the groups ``encoder`` and ``decoder`` of a checkpoint.
 
-    The encoder's rate is that of the filter bank divided by the strides of the
-    convolutions before block 1: 100 / (2 x 2) = 25 frames per second of those that
-    the cards name.
+    Both include layer 0. The encoder's frame rate is that of the filter bank divided by
+    the strides of the convolutions before block 1: 100 / (2 x 2) = 25 frames per second
+    for the checkpoints in the cards.
 
     Args:
         options: ``checkpoint`` and ``revision``.
 
     Raises:
-        CheckpointMissing: if its ``hyperparams.yaml`` is neither here nor to be had, or
+        CheckpointMissing: if its ``hyperparams.yaml`` is not found, or
             cannot be read.
         BadSpec: if it does not describe an encoder and decoder of speechbrain for
             speech at 16 kHz.
@@ -56,7 +56,7 @@ def describe_conformer(options: Options) -> Groups:
     bank = _part(content, "Fbank", where)
     front = _part(content, "ConvolutionFrontEnd", where)
     try:
-        heard_at = int(bank.get("sample_rate", SAMPLE_RATE))
+        sample_rate = int(bank.get("sample_rate", SAMPLE_RATE))
         strides = re.findall(r"\d+", str(front.get("strides", _STRIDES)))
         hop = float(bank.get("hop_length", _HOP)) * math.prod(map(int, strides))
         dim = int(model["d_model"])
@@ -65,8 +65,10 @@ def describe_conformer(options: Options) -> Groups:
         raise BadSpec(
             f"{FILE} of {where} does not say how large the model is: {error!r}"
         ) from error
-    if heard_at != SAMPLE_RATE:
-        raise BadSpec(f"{where} hears {heard_at} Hz; nserbench gives {SAMPLE_RATE} Hz")
+    if sample_rate != SAMPLE_RATE:
+        raise BadSpec(
+            f"{where} reads audio at {sample_rate} Hz, not at {SAMPLE_RATE} Hz"
+        )
     return {
         "encoder": GroupSpec(range(halves[0] + 1), dim, rate=1000 / hop),
         "decoder": GroupSpec(range(halves[1] + 1), dim, rate=None),
@@ -74,27 +76,27 @@ def describe_conformer(options: Options) -> Groups:
 
 
 def conformer_folder(options: Options) -> Path:
-    """Give the folder of a checkpoint, fetched from the hub where need be.
+    """Return the folder of a checkpoint, downloaded from the hub if needed.
 
     Args:
         options: ``checkpoint`` and ``revision``.
 
     Raises:
-        CheckpointMissing: if it is neither here nor to be had.
+        CheckpointMissing: if it is not found.
         BadSpec: if a local folder is given a revision.
     """
     return find_folder(options["checkpoint"], options["revision"], _WEIGHTS, mark=FILE)
 
 
 def conformer_weights(options: Options) -> dict[str, Path]:
-    """Give the file of each part that is loaded, all in the checkpoint's own folder.
+    """Return the file of each part that is loaded, all in the checkpoint's folder.
 
-    ``hyperparams.yaml`` may name another place for a part; only the file's name is
-    taken from it, so that nothing is read from elsewhere.
+    ``hyperparams.yaml`` may name another folder for a part. Only the file name is used,
+    so nothing outside the checkpoint is read.
 
     Args:
         options: ``checkpoint``, ``revision`` and ``search``. The language model is
-            left out where ``search`` is ``greedy``.
+            not loaded if ``search`` is ``greedy``.
 
     Raises:
         CheckpointMissing: if a file is missing, or as `conformer_folder`.
@@ -109,16 +111,16 @@ def conformer_weights(options: Options) -> dict[str, Path]:
         for part in loader.get("loadables") or {}
         if part != LANGUAGE_MODEL or options["search"] == "beam"
     }
-    if missing := sorted(it.name for it in weights.values() if not it.is_file()):
+    if missing := sorted(file.name for file in weights.values() if not file.is_file()):
         raise CheckpointMissing(
-            f"{folder} is not whole: its {FILE} wants {', '.join(missing)}\n"
+            f"{folder} is incomplete: its {FILE} names {', '.join(missing)}\n"
             "  wanted: the folder as its authors publish it"
         )
     return weights
 
 
 def conformer_files(options: Options) -> list[Path]:
-    """Give the files whose content decides the features, sorted.
+    """Return the files whose content determines the features, sorted.
 
     Args:
         options: As for `conformer_weights`.
@@ -143,17 +145,17 @@ def _read(folder: Path) -> Content:
 
 
 def _plain(node: yaml.Node | None) -> Any:
-    """Give a node as plain data. Nothing that a tag names is made or imported."""
+    """Return a node as plain data. Nothing that a tag names is created or imported."""
     if isinstance(node, yaml.MappingNode):
         named = {_CLASS: node.tag} if node.tag.startswith("!") else {}
         return named | {key.value: _plain(value) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(one) for one in node.value]
+        return [_plain(item) for item in node.value]
     return None if node is None else node.value
 
 
 def _part(content: Content, kind: str, where: str) -> Content:
-    """Find the object of a class, with the values that its arguments refer to."""
+    """Return the object of a class, with references in its arguments resolved."""
     for part in content.values():
         if isinstance(part, Mapping) and str(part.get(_CLASS)).endswith(f".{kind}"):
             return {key: _value(content, value) for key, value in part.items()}
@@ -164,11 +166,11 @@ def _part(content: Content, kind: str, where: str) -> Content:
 
 
 def _value(content: Content, value: Any) -> Any:
-    """Follow a reference such as ``<d_model>``."""
-    if isinstance(value, str) and (found := re.fullmatch(r"<(\w+)>", value)):
-        # Without the key itself, a reference that leads back to itself ends.
-        rest = {key: it for key, it in content.items() if key != found[1]}
-        return _value(rest, content.get(found[1]))
+    """Resolve a reference such as ``<d_model>``."""
+    if isinstance(value, str) and (match := re.fullmatch(r"<(\w+)>", value)):
+        # Without the key itself, a circular reference ends.
+        rest = {key: item for key, item in content.items() if key != match[1]}
+        return _value(rest, content.get(match[1]))
     return value
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.cards import Options
 from nserbench.errors import CheckpointMissing
@@ -42,8 +41,8 @@ from speechbrain.utils.checkpoints import torch_patched_state_dict_load
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy
 from speechbrain.utils.importutils import DeprecatedModuleRedirect
 
-# They stand for modules that have moved, and import them, or fail to, as soon as a tool
-# looks through all that is loaded. Nothing here needs the old names.
+# Old names of moved modules: they import the new ones, or fail to, as soon as a tool
+# inspects all loaded modules. Nothing here needs the old names.
 for _name, _module in list(sys.modules.items()):
     if isinstance(_module, DeprecatedModuleRedirect):
         del sys.modules[_name]
@@ -61,46 +60,48 @@ class Conformer(Transcriber):
     The decoder has states only for tokens, and the paper does not say which it reads.
     As for Whisper, we take the model's own transcript: greedy, without the language
     model, and at most as long as the checkpoint's ``max_decode_ratio`` allows. With
-    ``search=beam`` it is that of the checkpoint's own beam search, which reads the
-    language model as well. One pass over the tokens found (teacher forcing) then gives
-    all layers at once.
+    ``search=beam`` it is that of the checkpoint's beam search, which also uses the
+    language model. One pass over the chosen tokens (teacher forcing) then returns all
+    layers.
 
     Decoder frames are the positions from which the transcript was predicted, one for
     each token chosen. The first is that of begin-of-sentence, the last that of the last
     token of the text, which predicts end-of-sentence. An empty transcript has one
-    frame; one that was cut short has no frame for its last token, which predicts none.
+    frame; one that was cut has no frame for its last token, which predicts none.
 
-    Utterances are worked on one by one: padding would reach the convolutions.
+    Utterances run one by one: padding would change the convolutions' output.
 
     Args:
         options: ``checkpoint``, ``revision``, and ``search``: ``greedy`` or ``beam``.
-        device: Where to compute, in float32, such as ``"cuda:0"``.
+        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
-        CheckpointMissing: if it is neither here nor to be had, or is not whole.
-        BadSpec: if it is no such ASR, or its ``hyperparams.yaml`` names code that is
-            not run.
+        CheckpointMissing: if it is not found, or is incomplete.
+        BadSpec: if it is no such ASR, or its ``hyperparams.yaml`` names code that
+            is not allowed.
     """
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
-        describe_conformer(options)  # says so if it is no such ASR
+        describe_conformer(options)  # raises if it is no such ASR
         asr = _load(options, device)
         searcher = asr.mods.decoder
         self.tokenizer = asr.tokenizer
-        # A very short clip would leave a search without a single step.
+        # For a very short clip a search would take no step.
         searcher.change_max_decoding_length = lambda least, most: (least, max(1, most))
         self.beam = searcher if options["search"] == "beam" else None
         self.start, self.end = searcher.bos_index, searcher.eos_index
         self.tokens_per_frame: float = searcher.max_decode_ratio
-        self.hear, self.transformer = asr.mods.encoder, searcher.model
+        self.encode, self.transformer = asr.mods.encoder, searcher.model
         self.output = searcher.fc
-        # In training, a dropped layer's state would be missing.
+        # In training, LayerDrop would leave out the states of a layer.
         self.transformer.encoder.layerdrop_prob = 0.0
-        # Without a beam, the language model is left behind here.
+        # Without beam search, the language model is not kept.
         parts = nn.ModuleDict(
             {
-                "front": nn.ModuleList(_in_front(self.hear, self.transformer)),
+                "front": nn.ModuleList(
+                    _before_transformer(self.encode, self.transformer)
+                ),
                 "transformer": self.transformer,
                 "output": self.output,
             }
@@ -109,70 +110,74 @@ class Conformer(Transcriber):
         self.model.eval()
 
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
-        """Give the groups ``encoder`` and ``decoder``, and the transcripts.
+        """Return the groups ``encoder`` and ``decoder``, and the transcripts.
 
         Raises:
             ValueError: if a wave is empty.
         """
-        heard = [self._hear(wave) for wave in batch.waves]
+        encoded = [self._encode(wave) for wave in batch.waves]
         with eval_mode(self.model):
-            said = [self._say(states[-1]) for states in heard]
-        read = [
-            self._read(tokens, states[-1])
-            for tokens, states in zip(said, heard, strict=True)
+            tokens = [self._search(states[-1]) for states in encoded]
+        decoded = [
+            self._decode(chosen, states[-1])
+            for chosen, states in zip(tokens, encoded, strict=True)
         ]
-        texts = [self.tokenizer.decode_ids(tokens) for tokens in said]
-        return Recognised({"encoder": _group(heard), "decoder": _group(read)}, texts)
+        texts = [self.tokenizer.decode_ids(chosen) for chosen in tokens]
+        groups = {
+            "encoder": LayerGroup.pad(encoded),
+            "decoder": LayerGroup.pad(decoded),
+        }
+        return Recognised(groups, texts)
 
-    def _hear(self, wave: NDArray[np.float32]) -> Tensor:
-        """Give the encoder's states, ``(layers, frames, dim)``."""
+    def _encode(self, wave: NDArray[np.float32]) -> Tensor:
+        """Return the encoder's states, ``(layers, frames, dim)``."""
         if not len(wave):
             raise ValueError("a wave must have samples, got none")
         samples = torch.from_numpy(wave).to(self.device)
         with _states(self.transformer.encoder) as states:
-            self.hear(samples[None], torch.ones(1, device=self.device))
+            self.encode(samples[None], torch.ones(1, device=self.device))
         return torch.cat(states)
 
-    def _read(self, said: Sequence[int], heard: Tensor) -> Tensor:
-        """Give the decoder's states over a transcript, ``(layers, tokens, dim)``."""
-        tokens = [self.start, *said][: self._room(heard)]
+    def _decode(self, chosen: Sequence[int], encoded: Tensor) -> Tensor:
+        """Return the decoder's states over a transcript, ``(layers, tokens, dim)``."""
+        tokens = [self.start, *chosen][: self._most_tokens(encoded)]
         # The method itself is wrapped in no_grad.
         decode = inspect.unwrap(type(self.transformer).decode)
         with _states(self.transformer.decoder) as states:
-            decode(self.transformer, self._row(tokens), heard[None])
+            decode(self.transformer, self._row(tokens), encoded[None])
         return torch.cat(states)
 
     @torch.no_grad()
-    def _say(self, heard: Tensor) -> list[int]:
-        """Choose tokens until end-of-sentence, which is not given.
+    def _search(self, encoded: Tensor) -> list[int]:
+        """Return the chosen tokens, without end-of-sentence.
 
         Args:
-            heard: ``(frames, dim)``, the last encoder layer.
+            encoded: ``(frames, dim)``, the last encoder layer.
         """
         if self.beam is not None:
-            best, *_ = self.beam(heard[None], torch.ones(1, device=self.device))
+            best, *_ = self.beam(encoded[None], torch.ones(1, device=self.device))
             return list(best[0])
-        said: list[int] = []
-        while len(said) < self._room(heard):
+        chosen: list[int] = []
+        while len(chosen) < self._most_tokens(encoded):
             states, _ = self.transformer.decode(
-                self._row([self.start, *said]), heard[None]
+                self._row([self.start, *chosen]), encoded[None]
             )
             token = int(self.output(states[0, -1]).argmax())
             if token == self.end:
                 break
-            said.append(token)
-        return said
+            chosen.append(token)
+        return chosen
 
-    def _room(self, heard: Tensor) -> int:
-        """Give the most tokens that may be chosen, end-of-sentence included."""
-        return max(1, int(len(heard) * self.tokens_per_frame))
+    def _most_tokens(self, encoded: Tensor) -> int:
+        """Return the highest number of tokens, end-of-sentence included."""
+        return max(1, int(len(encoded) * self.tokens_per_frame))
 
     def _row(self, tokens: Sequence[int]) -> Tensor:
         return torch.tensor([tokens], device=self.device)
 
 
 def _load(options: Options, device: str) -> Any:
-    """Load an EncoderDecoderASR, its parameters untouched by speechbrain's freezing."""
+    """Load an EncoderDecoderASR without freezing its parameters."""
     weights = conformer_weights(options)
     values: dict[str, Any] = {
         "pretrainer": {
@@ -183,7 +188,7 @@ def _load(options: Options, device: str) -> Any:
         }
     }
     file = conformer_folder(options) / FILE
-    with TemporaryDirectory() as folder:  # speechbrain would write beside the file
+    with TemporaryDirectory() as folder:  # speechbrain writes next to the file
         (Path(folder) / FILE).write_text(safe_hyperparams(file, values), "utf-8")
         try:
             asr = EncoderDecoderASR.from_hparams(
@@ -196,31 +201,31 @@ def _load(options: Options, device: str) -> Any:
             )
         except (*_UNREADABLE, pickle.UnpicklingError) as error:
             raise CheckpointMissing(f"{file.parent} cannot be read: {error}") from error
-    _check_whole(asr.hparams.pretrainer.loadables, weights)
+    _check_complete(asr.hparams.pretrainer.loadables, weights)
     return asr
 
 
-def _check_whole(parts: dict[str, Any], weights: dict[str, Path]) -> None:
-    """Refuse a file that lacks weights: speechbrain would leave them at random."""
+def _check_complete(parts: dict[str, Any], weights: dict[str, Path]) -> None:
+    """Raise if a file lacks weights, which speechbrain would leave random."""
     for name, file in weights.items():
         if not isinstance(parts[name], nn.Module):
             continue
-        found = torch_patched_state_dict_load(file).keys()
-        if missing := sorted(parts[name].state_dict().keys() - found):
+        stored = torch_patched_state_dict_load(file).keys()
+        if missing := sorted(parts[name].state_dict().keys() - stored):
             raise CheckpointMissing(
-                f"the weights in {file} are not whole\n"
+                f"the weights in {file} are incomplete\n"
                 f"  {len(missing)} tensors are missing, such as {missing[0]}"
             )
 
 
-def _in_front(encoder: nn.Module, transformer: nn.Module) -> list[nn.Module]:
-    """Give the parts of an encoder that stand before the transformer in it."""
+def _before_transformer(encoder: nn.Module, transformer: nn.Module) -> list[nn.Module]:
+    """Return the parts of an encoder that come before its transformer."""
     return [part for part in encoder.children() if transformer not in part.modules()]
 
 
 @contextmanager
 def _states(stack: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what enters a stack's first block and what each block puts out.
+    """Collect the input of a stack's first block and the output of each block.
 
     The output of the last block is replaced by the normalised one.
     """
@@ -228,7 +233,7 @@ def _states(stack: nn.Module) -> Iterator[list[Tensor]]:
     layers: Any = stack.layers
     norm: Any = stack.norm
     hooks = [
-        layers[0].register_forward_pre_hook(lambda _, given: states.append(given[0])),
+        layers[0].register_forward_pre_hook(lambda _, inputs: states.append(inputs[0])),
         *(
             layer.register_forward_hook(lambda _, __, out: states.append(out[0]))
             for layer in layers
@@ -240,10 +245,3 @@ def _states(stack: nn.Module) -> Iterator[list[Tensor]]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _group(states: Sequence[Tensor]) -> LayerGroup:
-    """Put utterances of ``(layers, frames, dim)`` into one group, padded with zeros."""
-    lengths = torch.tensor([one.shape[1] for one in states], device=states[0].device)
-    padded = pad_sequence([one.transpose(0, 1) for one in states], batch_first=True)
-    return LayerGroup(padded.permute(2, 0, 1, 3), lengths)

@@ -1,9 +1,9 @@
-"""Loading of ``hyperparams.yaml`` made safe: names outside a short list are refused.
+"""Safe loading of ``hyperparams.yaml``: names outside a short list are refused.
 
-speechbrain's checkpoints say in HyperPyYAML which Python objects to make, and as it is,
-such a file can run any code. Names are looked up by walking attributes, so a prefix is
-no bound: ``speechbrain.utils.superpowers.subprocess.Popen`` is found. Names are
-therefore compared whole, with those that ASR checkpoints need.
+speechbrain's checkpoints name in HyperPyYAML the Python objects to create, so such a
+file can run any code. Names are looked up attribute by attribute, so a prefix is no
+limit: ``speechbrain.utils.superpowers.subprocess.Popen`` would work. Full names are
+therefore compared with those that ASR checkpoints need.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ OBJECTS = frozenset(
         _TRANSFORMERS + "TransformerLM.TransformerLM",
     }
 )
-"""The classes that a file may name. None of them runs, fetches or writes anything."""
+"""The classes that a file may name. None of them downloads, writes or runs code."""
 
 _PLAIN = frozenset(
     f"tag:yaml.org,2002:{kind}"
@@ -72,21 +72,21 @@ _RAW = _RESOLVED | {"!ref", "!copy"}
 
 
 def safe_hyperparams(file: Path, values: Mapping[str, Any]) -> str:
-    """Read a file, and give it with references followed and values put in.
+    """Return a file's text with references resolved and values inserted.
 
-    References can be put together from pieces and can reach attributes, so what they
-    come to is looked at as well. Nothing that the file names is imported.
+    References can be built from pieces and can reach attributes, so resolved names are
+    checked as well. Nothing that the file names is imported.
 
     Args:
         file: A ``hyperparams.yaml``.
-        values: What replaces or joins the file's own values, key by key.
+        values: Values that replace or extend those of the file, by key.
 
     Returns:
-        YAML with no reference left, all of whose names are in `OBJECTS`.
+        YAML without references; all of its names are in `OBJECTS`.
 
     Raises:
-        BadSpec: if it names anything else.
-        CheckpointMissing: if it cannot be read, or a reference leads nowhere.
+        BadSpec: if it names any other object.
+        CheckpointMissing: if it cannot be read, or a reference has no target.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -101,17 +101,17 @@ def safe_hyperparams(file: Path, values: Mapping[str, Any]) -> str:
 
 
 def _refuse(text: str, known: frozenset[str], file: Path) -> None:
-    # The loader that makes the objects later, so that both see the same tags.
+    # The loader that later creates the objects, so that both see the same tags.
     for node in _nodes(Loader(text).get_single_node()):
         if node.tag not in known:
             raise _refusal(file, node.tag)
-        # HyperPyYAML reads what stands in (...) as YAML of its own, tags and all.
+        # HyperPyYAML parses the text in (...) as YAML, with its tags.
         if isinstance(node.value, str) and "(" in node.value and "!" in node.value:
             raise _refusal(file, node.value)
 
 
 def _nodes(root: Any) -> Iterator[Any]:
-    """Give each node below one once, keys included."""
+    """Yield each node below ``root`` once, keys included."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:
@@ -129,7 +129,7 @@ def _nodes(root: Any) -> Iterator[Any]:
 
 def _refusal(file: Path, name: str) -> BadSpec:
     return BadSpec(
-        f"{file} names {name}, and nserbench runs no code of a checkpoint\n"
-        "  it makes the objects that speechbrain's own ASR checkpoints name: see "
+        f"{file} names {name}, but nserbench runs no code of a checkpoint\n"
+        "  it only creates what speechbrain's own ASR checkpoints name: see "
         "nserbench.upstreams.conformer.safe_yaml.OBJECTS"
     )

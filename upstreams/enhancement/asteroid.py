@@ -31,11 +31,11 @@ CONFIG, SAFE = "config.json", "model.safetensors"
 PICKLED = "pytorch_model.bin"
 
 ALWAYS = {"naming": "asteroid", "encoder_decoder_bias": False, "gLN_eps": 1e-8}
-"""What a ``config.json`` may say that is no argument of the model, and must say so."""
+"""Keys of ``config.json`` that are no arguments of the model, and their only values."""
 
 _scalar = cast("Callable[..., Any]", np.float64().__reduce__()[0])
 _SCORE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
-    # What a score of the training is pickled with: by numpy 1, by numpy 2, by both.
+    # Needed to unpickle training scores: by numpy 1, by numpy 2, by both.
     (_scalar, "numpy.core.multiarray.scalar"),
     (_scalar, "numpy._core.multiarray.scalar"),
     np.dtype,
@@ -46,18 +46,18 @@ _UNREADABLE = (EOFError, OSError, RuntimeError, SafetensorError, ValueError)
 
 
 class AsteroidEnhancer(Enhancer):
-    """A model of Asteroid that leaves one voice of a mixture.
+    """A model of Asteroid that keeps one voice of a mixture.
 
-    A wave shorter than the model can take is zero-padded to that, and cut again.
+    A wave shorter than the model allows is zero-padded, and cut afterwards.
 
     Args:
         options: ``checkpoint``: a hub id, a folder with ``pytorch_model.bin`` or with
             ``config.json`` and ``model.safetensors``, or one pickled file. And
             ``revision`` of the hub id.
-        device: Where to compute, in float32, such as ``"cuda:0"``.
+        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
-        CheckpointMissing: if it is neither here nor to be had, or is not whole.
+        CheckpointMissing: if it is not found, or is incomplete.
         BadSpec: if it is another kind of model, for another sampling rate, or for
             several voices.
     """
@@ -72,13 +72,13 @@ class AsteroidEnhancer(Enhancer):
 
     @abc.abstractmethod
     def shortest(self) -> int:
-        """Give the samples that the model needs at least."""
+        """Return the lowest number of samples that the model reads."""
 
     def separate(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the speech of a wave at the level of the model."""
-        heard = np.pad(wave, (0, max(0, self.shortest() - len(wave))))
+        """Return the speech in a wave, at the amplitude of the model's output."""
+        padded = np.pad(wave, (0, max(0, self.shortest() - len(wave))))
         with torch.no_grad():
-            voices = self.model(torch.from_numpy(heard).to(self.device)[None])
+            voices = self.model(torch.from_numpy(padded).to(self.device)[None])
         speech: NDArray[np.float32] = voices[0, 0, : len(wave)].cpu().numpy()
         return speech
 
@@ -89,7 +89,7 @@ class ConvTasNet(AsteroidEnhancer):
     architecture = "ConvTasNet"
 
     def shortest(self) -> int:
-        """Give the samples of one filter."""
+        """Return the length of one filter."""
         return int(self.model.encoder.filterbank.kernel_size)
 
 
@@ -99,28 +99,28 @@ class DCCRN(AsteroidEnhancer):
     architecture = "DCCRNet"
 
     def shortest(self) -> int:
-        """Give the samples of one window, and one hop more for each encoder block."""
+        """Return the length of one window plus one hop for each encoder block."""
         bank, blocks = self.model.encoder.filterbank, len(self.model.masker.encoders)
         return int(bank.kernel_size + bank.stride * blocks)
 
 
 def enhancer_files(options: Options) -> list[Path]:
-    """Give the files of a checkpoint, the one with the weights last.
+    """Return the files of a checkpoint, the one with the weights last.
 
     Args:
         options: As for `AsteroidEnhancer`.
 
     Raises:
-        CheckpointMissing: if they are neither here nor to be had.
+        CheckpointMissing: if they are not found.
         BadSpec: if a local file or folder is given a revision.
     """
     checkpoint, revision = options["checkpoint"], options["revision"]
-    place = Path(checkpoint).expanduser()
-    if place.is_file():
+    path = Path(checkpoint).expanduser()
+    if path.is_file():
         if revision is not None:
             raise BadSpec(f"{checkpoint} is a file and has no revision {revision!r}")
-        return [place]
-    names = (CONFIG, SAFE) if (place / SAFE).is_file() else (PICKLED,)
+        return [path]
+    names = (CONFIG, SAFE) if (path / SAFE).is_file() else (PICKLED,)
     folder = find_folder(checkpoint, revision, names, mark=names[0])
     return [folder / name for name in names]
 
@@ -147,7 +147,7 @@ def _read(files: list[Path]) -> _SavedModel:
             f"{file} is no checkpoint of asteroid: it has no {error}"
         ) from error
     except UnpicklingError as error:
-        # Its own text advises to load the file all the same.
+        # The text of the error advises to load the file anyway.
         raise CheckpointMissing(
             f"{file} is not read: it is damaged, or holds Python objects besides "
             "weights and scores, and those could run code"
@@ -157,21 +157,21 @@ def _read(files: list[Path]) -> _SavedModel:
 
 
 def _read_safe(config: Path, file: Path) -> _SavedModel:
-    said = json.loads(config.read_text(encoding="utf-8"))
-    architecture = said.pop("model")
-    for key in ALWAYS.keys() & said.keys():
-        if said[key] != ALWAYS[key]:
-            raise ValueError(f"its {CONFIG} says {key}={said[key]!r}")
-        del said[key]
-    return _SavedModel(architecture, said, load_file(file), file)
+    arguments = json.loads(config.read_text(encoding="utf-8"))
+    architecture = arguments.pop("model")
+    for key in ALWAYS.keys() & arguments.keys():
+        if arguments[key] != ALWAYS[key]:
+            raise ValueError(f"its {CONFIG} says {key}={arguments[key]!r}")
+        del arguments[key]
+    return _SavedModel(architecture, arguments, load_file(file), file)
 
 
 def _read_pickled(file: Path) -> _SavedModel:
     with torch.serialization.safe_globals(_SCORE):
-        found = torch.load(file, map_location="cpu", weights_only=True)
-    if not isinstance(found, dict):
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict):
         raise ValueError("it holds no dictionary")
-    parts = found["model_name"], found["model_args"], found["state_dict"]
+    parts = content["model_name"], content["model_args"], content["state_dict"]
     return _SavedModel(*parts, file)
 
 
@@ -189,13 +189,13 @@ def _refuse_others(saved: _SavedModel, architecture: str, checkpoint: str) -> No
         )
     if voices != 1:
         raise BadSpec(
-            f"{checkpoint} takes {voices} voices apart\n"
+            f"{checkpoint} separates {voices} voices\n"
             "  wanted: a model for one voice in noise"
         )
 
 
 def _build(saved: _SavedModel) -> BaseModel:
-    """Make the model and give it its weights.
+    """Create the model and load its weights.
 
     Raises:
         BadSpec: if there is no such model.
@@ -207,7 +207,8 @@ def _build(saved: _SavedModel) -> BaseModel:
             model = make(**saved.arguments)
     except (TypeError, ValueError, KeyError) as error:
         raise BadSpec(
-            f"asteroid makes no {saved.architecture} as {saved.file} says: {error!r}"
+            f"asteroid cannot create the {saved.architecture} of {saved.file}: "
+            f"{error!r}"
         ) from error
     if wrong := sorted(_shapes(model.state_dict()) ^ _shapes(saved.weights)):
         raise CheckpointMissing(
@@ -225,10 +226,10 @@ def _shapes(tensors: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
 
 @contextmanager
 def _plain_size() -> Iterator[None]:
-    """Let a DCCRNet be made: it hands torch a size of numpy's, which torch refuses."""
-    own = recurrent.DCCRMaskNetRNN
-    recurrent.DCCRMaskNetRNN = lambda size: own(int(size))
+    """Let a DCCRNet be created: it passes a numpy integer, and torch raises."""
+    original = recurrent.DCCRMaskNetRNN
+    recurrent.DCCRMaskNetRNN = lambda size: original(int(size))
     try:
         yield
     finally:
-        recurrent.DCCRMaskNetRNN = own
+        recurrent.DCCRMaskNetRNN = original

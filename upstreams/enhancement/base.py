@@ -1,4 +1,4 @@
-"""What every enhancer does: speech out of noisy speech, before any upstream hears."""
+"""Base of all enhancers: models that remove noise before an upstream reads audio."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Enhancer(abc.ABC):
-    """A loaded model that takes noise out of one utterance at a time.
+    """A loaded model that removes noise from one utterance at a time.
 
     Args:
-        options: Of the card.
-        device: Such as ``"cuda:0"``.
+        options: The card's options.
+        device: Device to compute on, such as ``"cuda:0"``.
     """
 
     def __init__(self, options: Options, device: str) -> None:
@@ -28,26 +28,26 @@ class Enhancer(abc.ABC):
 
     @abc.abstractmethod
     def separate(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the speech of a wave at any level.
+        """Return the speech in a wave, at any amplitude.
 
         Args:
             wave: ``(samples,)``, mono at 16 kHz.
 
         Returns:
-            ``(samples,)``, as many.
+            ``(samples,)``, of the same length.
         """
 
     def enhance(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the speech of a wave at the mean power of that wave.
+        """Return the speech in a wave, scaled to the mean power of the wave.
 
-        Trained on a loss that no level changes, such as SI-SDR, a model puts out speech
-        at any level, which an upstream would hear.
+        A model that was trained with a scale-invariant loss such as SI-SDR returns
+        speech at any amplitude, which would change an upstream's features.
 
         Args:
             wave: ``(samples,)``, mono at 16 kHz.
 
         Returns:
-            ``(samples,)``, float32; silent where the model leaves nothing.
+            ``(samples,)``, float32; silent if the model removes everything.
 
         Raises:
             ValueError: if the model changes the length.
@@ -55,7 +55,7 @@ class Enhancer(abc.ABC):
         speech = self.separate(wave)
         if speech.shape != wave.shape:
             raise ValueError(
-                f"{type(self).__name__} makes {speech.shape} out of {wave.shape}"
+                f"{type(self).__name__} returns {speech.shape} for {wave.shape}"
             )
         power = _power(speech)
         if power == 0.0:
@@ -66,7 +66,7 @@ class Enhancer(abc.ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhancerCard(ModelCard):
-    """What is known of an enhancer before it is loaded.
+    """What is known about an enhancer before it is loaded.
 
     ``load`` names a callable that takes the options and a device such as ``"cuda:0"``
     and returns an `Enhancer`.

@@ -33,5 +33,5 @@ DCCRN = replace(
 
 @hookimpl
 def nserbench_enhancers() -> list[EnhancerCard]:
-    """Offer the built-in enhancers."""
+    """Return the cards of the built-in enhancers."""
     return [CONVTASNET, DCCRN]

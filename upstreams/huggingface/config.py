@@ -1,4 +1,4 @@
-"""What the configuration of a Hugging Face checkpoint says, without its weights."""
+"""The groups of a Hugging Face checkpoint, read from its configuration only."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from nserbench.upstreams.loading.hub import checkpoint_files, read_config
 ENCODER_LAYERS = ("encoder_layers", "encoder_num_hidden_layers", "num_hidden_layers")
 DECODER_LAYERS = ("decoder_layers", "decoder_num_hidden_layers")
 NESTED_DECODER_LAYERS = (*DECODER_LAYERS, "num_hidden_layers", "n_layer")
-"""Of a decoder that has a configuration to itself within that of the whole."""
+"""Names in the nested configuration of a decoder."""
 
 FRONTS: Mapping[str, Sequence[str]] = {
     "moonshine": ("encoder.conv1", "encoder.conv2", "encoder.conv3"),
     "speech_to_text": ("encoder.conv",),
     "whisper": ("encoder.conv1", "encoder.conv2"),
 }
-"""Modules of convolutions in front, of types whose configuration does not list them."""
+"""Front convolutions of types whose configuration does not list them."""
 
 WIDTH = ("d_model", "hidden_size", "n_embd")
 
 
 def describe_wav2vec2(options: Options) -> Groups:
-    """Give the encoder of a wav2vec 2.0 checkpoint; see `describe_encoder`."""
+    """Return the encoder of a wav2vec 2.0 checkpoint; see `describe_encoder`."""
     return describe_encoder("wav2vec2", options)
 
 
 def describe_hubert(options: Options) -> Groups:
-    """Give the encoder of a HuBERT checkpoint; see `describe_encoder`."""
+    """Return the encoder of a HuBERT checkpoint; see `describe_encoder`."""
     return describe_encoder("hubert", options)
 
 
 def describe_wavlm(options: Options) -> Groups:
-    """Give the encoder of a WavLM checkpoint; see `describe_encoder`."""
+    """Return the encoder of a WavLM checkpoint; see `describe_encoder`."""
     return describe_encoder("wavlm", options)
 
 
 def describe_encoder(model_type: str, options: Options) -> Groups:
-    """Give the one group of an encoder, the input of its first block included.
+    """Return the group of an encoder, with the input of its first block as layer 0.
 
     Args:
-        model_type: What its configuration has to call it.
+        model_type: Required ``model_type`` of its configuration.
         options: ``checkpoint`` and ``revision``.
 
     Raises:
-        CheckpointMissing: if its configuration is neither here nor to be had.
-        BadSpec: if it is of another type, or does not say what is asked for.
+        CheckpointMissing: if its configuration is not found.
+        BadSpec: if it is of another type, or lacks a needed key.
     """
     hint = f"\n  an encoder of any type: hf:{options['checkpoint']}"
     with typed_config(options, model_type, model_type, hint):
@@ -60,7 +60,7 @@ def describe_encoder(model_type: str, options: Options) -> Groups:
 
 
 def describe_hf(options: Options) -> Groups:
-    """Give the groups of any checkpoint of transformers; see `describe_checkpoint`.
+    """Return the groups of any checkpoint of transformers; see `describe_checkpoint`.
 
     Args:
         options: ``id`` and ``revision``.
@@ -72,14 +72,14 @@ def describe_hf(options: Options) -> Groups:
 
 
 def hf_transcribes(options: Options) -> bool:
-    """Tell whether a checkpoint of transformers has a decoder; see `describe_hf`."""
+    """Return whether a checkpoint of transformers has a decoder; see `describe_hf`."""
     return "decoder" in describe_hf(options)
 
 
 def hf_front(options: Options) -> Sequence[str]:
-    """Give the names of the convolutions in front, which a tuning leaves as they are.
+    """Return the names of the front convolutions, which fine-tuning does not change.
 
-    None where a checkpoint begins with a spectrogram and goes straight to its blocks.
+    Empty if a checkpoint passes a spectrogram directly to its blocks.
     """
     config = read_config(options["id"], options["revision"])
     encoder = config["encoder"] if isinstance(config.get("encoder"), dict) else config
@@ -89,26 +89,26 @@ def hf_front(options: Options) -> Sequence[str]:
 
 
 def hf_files(options: Options) -> list[Path]:
-    """Give the files of ``hf`` that decide its features; see `checkpoint_files`."""
+    """Return the files of ``hf`` that determine the features."""
     return checkpoint_files(as_checkpoint(options))
 
 
 def as_checkpoint(options: Options) -> Options:
-    """Turn the options of ``hf`` into those of an upstream with a ``checkpoint``."""
+    """Return the options of ``hf`` as those of an upstream with a ``checkpoint``."""
     checkpoint, revision = options["id"], options["revision"]
     return {"checkpoint": checkpoint, "revision": revision, "language": None}
 
 
 def describe_checkpoint(options: Options) -> Groups:
-    """Give the encoder that a configuration speaks of, and the decoder if it does.
+    """Return the encoder that a configuration describes, and its decoder if any.
 
-    Both share ``config.json``, or have a configuration of their own in it.
+    Both share one configuration, or each has a nested one in ``config.json``.
 
     Args:
         options: ``checkpoint`` and ``revision``.
 
     Raises:
-        CheckpointMissing: if the configuration is neither here nor to be had.
+        CheckpointMissing: if the configuration is not found.
         BadSpec: if the checkpoint needs code of its own, or the configuration does
             not say how many layers there are, or how wide.
     """
@@ -116,7 +116,7 @@ def describe_checkpoint(options: Options) -> Groups:
     config = read_config(checkpoint, options["revision"])
     if "auto_map" in config:
         raise BadSpec(
-            f"{checkpoint} is run by Python code that lies beside its weights\n"
+            f"{checkpoint} needs Python code that comes with its weights\n"
             "  such code is never run; wrap the model in a plugin of your own"
         )
     nested = isinstance(config.get("decoder"), dict)
@@ -140,7 +140,7 @@ def describe_checkpoint(options: Options) -> Groups:
 
 
 def _number(config: Mapping[str, Any], keys: Sequence[str], whose: str) -> int:
-    """Give what stands under the first of some keys that is there."""
+    """Return the value of the first of some keys that the configuration has."""
     for key in keys:
         if isinstance(config.get(key), int):
             return int(config[key])
@@ -150,7 +150,7 @@ def _number(config: Mapping[str, Any], keys: Sequence[str], whose: str) -> int:
 
 
 def _rate(config: Mapping[str, Any]) -> float | None:
-    """Give frames per second as the strides of the convolutions have it."""
+    """Return the frames per second, from the strides of the convolutions."""
     if "conv_stride" not in config:
         return None
     # SEW averages squeeze_factor frames into one before its first block.

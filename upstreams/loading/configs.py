@@ -1,4 +1,4 @@
-"""The layers of each built-in upstream, told from its configuration alone."""
+"""The layer groups of the built-in upstreams, read from configurations only."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ MEL_BANDS = 80
 
 
 def describe_mel(options: Options) -> Groups:
-    """Give the one layer of the log-mel spectrogram, 100 frames per second."""
+    """Return the group of the log-mel spectrogram: one layer, 100 frames per second."""
     return {"mel": GroupSpec(layers=range(1, 2), dim=MEL_BANDS, rate=100.0)}
 
 
 def describe_whisper(options: Options) -> Groups:
-    """Give both halves of a Whisper checkpoint, the input of each first block included.
+    """Return the groups of a Whisper checkpoint: encoder and decoder, with layer 0.
 
     Args:
         options: ``checkpoint`` and ``revision``.
 
     Raises:
-        CheckpointMissing: if its configuration is neither here nor to be had.
+        CheckpointMissing: if its configuration is not found.
         BadSpec: if it is not the configuration of a Whisper.
     """
     with typed_config(options, "whisper", "Whisper") as config:
@@ -42,13 +42,13 @@ def describe_whisper(options: Options) -> Groups:
 
 
 def describe_bert(options: Options) -> Groups:
-    """Give the one group of a BERT checkpoint, its embeddings included.
+    """Return the group of a BERT checkpoint, with its embeddings as layer 0.
 
     Args:
         options: ``checkpoint`` and ``revision``.
 
     Raises:
-        CheckpointMissing: if its configuration is neither here nor to be had.
+        CheckpointMissing: if its configuration is not found.
         BadSpec: if it is not the configuration of a BERT.
     """
     with typed_config(options, "bert", "BERT") as config:
@@ -64,13 +64,13 @@ def typed_config(
 
     Args:
         options: ``checkpoint`` and ``revision``.
-        model_type: What it has to call itself.
-        called: What people call it.
-        hint: What else would help where it is of another type.
+        model_type: Required ``model_type`` of the configuration.
+        called: Name of this type in messages.
+        hint: What to do if it is of another type.
 
     Raises:
-        CheckpointMissing: if its configuration is neither here nor to be had.
-        BadSpec: if it is of another type, or a key that is read is not there.
+        CheckpointMissing: if its configuration is not found.
+        BadSpec: if it is of another type, or lacks a key.
     """
     checkpoint = options["checkpoint"]
     config = read_config(checkpoint, options["revision"])
@@ -86,29 +86,29 @@ def typed_config(
 
 
 def describe_s3prl(options: Options) -> Groups:
-    """Give the one group of an S3PRL upstream, by loading it once in a process.
+    """Return the group of an S3PRL upstream, by loading it once in a process.
 
     Args:
         options: ``name`` and ``checkpoint``.
 
     Raises:
         MissingExtra: if S3PRL is not installed.
-        NserbenchError: if the upstream cannot be loaded, with what would help.
+        NserbenchError: if the upstream cannot be loaded, with what to do next.
     """
-    found: Groups = _s3prl().describe(options)
-    return found
+    groups: Groups = _s3prl().describe(options)
+    return groups
 
 
 def s3prl_tunes(options: Options) -> bool:
-    """Tell whether an S3PRL upstream has weights; see `describe_s3prl`."""
-    found: bool = _s3prl().tunes(options)
-    return found
+    """Return whether an S3PRL upstream has weights; see `describe_s3prl`."""
+    tunable: bool = _s3prl().tunes(options)
+    return tunable
 
 
 def s3prl_front(options: Options) -> Sequence[str]:
-    """Give the name of the convolutions in front, if any; see `describe_s3prl`."""
-    found: Sequence[str] = _s3prl().front(options)
-    return found
+    """Return the name of the front convolutions, if any; see `describe_s3prl`."""
+    frozen: Sequence[str] = _s3prl().front(options)
+    return frozen
 
 
 def _s3prl() -> ModuleType:

@@ -1,4 +1,4 @@
-"""Checkpoints: found by hub id or local folder, and not yet loaded."""
+"""Find and download checkpoints by hub id or local folder."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PINNED = {
     "openai/whisper-small": "973afd24965f72e36ca33b3055d56a652f456b4d",
     "openai/whisper-small.en": "e8727524f962ee844a7319d92be39ac1bd25655a",
 }
-"""The commit that is used where none is asked for: a branch would let results move.
-Of a checkpoint that is not listed, the head of its main branch is used."""
+"""The commit that is used if none is requested: a branch could change the results.
+For a checkpoint that is not listed, the head of its main branch is used."""
 
 PATIENCE = 2.0
-"""Seconds for each address of the hub. It has about four, and a hub that cannot be
-reached has to be reported within 10 s."""
+"""Timeout in seconds for each address of the hub. It has about four, and a hub that
+cannot be reached has to be reported within 10 s."""
 
 _SMALL = ("*.json", "*.txt", "*.model")
 _SAFE = "model*.safetensors"
@@ -35,7 +35,7 @@ _DECIDING = frozenset({".bin", ".json", ".model", ".safetensors", ".txt"})
 
 
 def checkpoint_label(checkpoint: str) -> str:
-    """Give a hub id as it is, and a local folder by its last name.
+    """Return a hub id as it is, and of a local folder the last part of its path.
 
     Examples:
         >>> checkpoint_label("openai/whisper-tiny")
@@ -50,11 +50,11 @@ def checkpoint_label(checkpoint: str) -> str:
 
 
 def checkpoint_options(default: str, what: str) -> dict[str, Option]:
-    """Give the two options by which a checkpoint is named.
+    """Return the options ``checkpoint`` and ``revision``.
 
     Args:
-        default: A hub id.
-        what: What else it may be, for the help.
+        default: Hub id of the default checkpoint.
+        what: Help of the option ``checkpoint``.
     """
     return {
         "checkpoint": Option(
@@ -68,15 +68,15 @@ def checkpoint_options(default: str, what: str) -> dict[str, Option]:
 
 
 def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
-    """Read ``config.json`` and fetch nothing else.
+    """Read ``config.json`` and download nothing else.
 
     Args:
         checkpoint: A hub id or a local folder.
-        revision: A commit, tag or branch of the hub id; the one in `PINNED`, else the
-            head of its main branch, where None.
+        revision: A commit, tag or branch of the hub id. None for the one in `PINNED`,
+            else for the head of its main branch.
 
     Raises:
-        CheckpointMissing: if it is neither here nor to be had, or cannot be read.
+        CheckpointMissing: if it is not found, or cannot be read.
         BadSpec: if a local folder is given a revision.
     """
     file = find_folder(checkpoint, revision, ("config.json",)) / "config.json"
@@ -88,16 +88,16 @@ def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
 
 
 def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
-    """Give the folder of a whole checkpoint, fetched from the hub where need be.
+    """Return the folder of a complete checkpoint, downloaded from the hub if needed.
 
-    Pickled weights are fetched only where there are no safetensors.
+    Pickled weights are downloaded only if there are no safetensors.
 
     Args:
         checkpoint: As for `read_config`.
         revision: As for `read_config`.
 
     Raises:
-        CheckpointMissing: if it is neither here nor to be had, or has no weights.
+        CheckpointMissing: if it is not found, or has no weights.
         BadSpec: if a local folder is given a revision.
     """
     for weights in (_SAFE, _PICKLED):
@@ -112,7 +112,7 @@ def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
 
 
 def checkpoint_files(options: Options) -> list[Path]:
-    """Give the files of a checkpoint whose content decides the features, sorted.
+    """Return the files of a checkpoint that determine the features, sorted.
 
     Args:
         options: ``checkpoint`` and ``revision``, as for `read_config`.
@@ -134,16 +134,16 @@ def find_folder(
     wanted: tuple[str, ...],
     mark: str = "config.json",
 ) -> Path:
-    """Give a local folder, or that of a hub id with some of its files fetched.
+    """Return a local folder, or the folder of a hub id after downloading some files.
 
     Args:
         checkpoint: As for `read_config`.
         revision: As for `read_config`.
-        wanted: Patterns of the files to fetch, such as ``*.json``.
-        mark: The file without which it is no checkpoint of its kind.
+        wanted: Patterns of the files to download, such as ``*.json``.
+        mark: A file that every checkpoint of this kind has.
 
     Raises:
-        CheckpointMissing: if it is neither here nor to be had, or lacks ``mark``.
+        CheckpointMissing: if it is not found, or lacks ``mark``.
         BadSpec: if a local folder is given a revision.
     """
     folder = Path(checkpoint).expanduser()
@@ -166,7 +166,7 @@ def _listing(folder: Path) -> str:
     return (", ".join(names[:8]) or "nothing") + more
 
 
-@functools.cache  # one answer for the whole process, even if a branch moves
+@functools.cache  # the same commit for the whole process, even if a branch changes
 def _from_hub(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) -> Path:
     from huggingface_hub import errors, model_info, snapshot_download
 
@@ -174,14 +174,14 @@ def _from_hub(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) ->
         snapshot_download, checkpoint, revision=revision, allow_patterns=list(wanted)
     )
     try:
-        # snapshot_download has no time limit of its own, so this asks first.
+        # snapshot_download has no timeout, so this call checks the hub first.
         model_info(checkpoint, revision=revision, timeout=PATIENCE)
         return Path(fetch())
     except errors.HFValidationError as error:
         raise CheckpointMissing(
             f"{checkpoint} is neither a folder on this machine nor a hub id ORG/NAME"
         ) from error
-    # HTTPError is that of httpx or httpx2, by the version of huggingface_hub.
+    # HTTPError is that of httpx or httpx2, depending on huggingface_hub's version.
     except (errors.HTTPError, OSError) as problem:  # type: ignore[attr-defined]
         try:
             return Path(fetch(local_files_only=True))
@@ -191,7 +191,7 @@ def _from_hub(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) ->
 
 
 def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
-    """Say why a hub id cannot be had, and what would help."""
+    """Return why a hub id cannot be downloaded, and what to do next."""
     from huggingface_hub import errors
 
     page = f"https://huggingface.co/{checkpoint}"
@@ -199,7 +199,7 @@ def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
         case errors.RevisionNotFoundError():
             return (
                 f"{checkpoint} has no revision {revision!r} on the hub\n"
-                f"  those it has: {page}/commits/main"
+                f"  its revisions: {page}/commits/main"
             )
         case errors.GatedRepoError():
             return (
@@ -215,7 +215,7 @@ def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
     reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
     which = f" --revision {revision}" if revision else ""
     return (
-        f"{checkpoint} is not on this machine and cannot be had from the hub: "
+        f"{checkpoint} is not on this machine and cannot be downloaded from the hub: "
         f"{reason}\n"
         f"  with a network: hf download {checkpoint}{which}\n"
         "  a copy in a folder: checkpoint=FOLDER"

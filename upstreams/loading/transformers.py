@@ -1,4 +1,4 @@
-"""Checkpoints of transformers, loaded whole and in float32, or refused."""
+"""Load checkpoints of transformers in float32; incomplete ones raise."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams.base import SAMPLE_RATE
 
 KNOWN = {"local_files_only": True, "trust_remote_code": False}
-"""Nothing is fetched here, and no code that lies beside weights is run."""
+"""Nothing is downloaded here, and no code of a checkpoint is run."""
 
-CHANCE = (
+RANDOM_SKIPS = (
     "layerdrop",
     "encoder_layerdrop",
     "decoder_layerdrop",
     "mask_time_prob",
     "mask_feature_prob",
 )
-"""Settings by which a model in training mode skips whole layers (LayerDrop) or blots
-out its input (SpecAugment). The first would change the number of hidden states."""
+"""Settings by which a model in training skips layers (LayerDrop) or masks its input
+(SpecAugment). LayerDrop would change the number of hidden states."""
 
 
 def load_pretrained(kind: Any, folder: Path) -> PreTrainedModel:
-    """Load a checkpoint in evaluation mode, with every setting of `CHANCE` at 0.
+    """Load a checkpoint in evaluation mode, with every setting of `RANDOM_SKIPS` at 0.
 
     Args:
         kind: One of the auto classes of transformers, such as ``AutoModel``.
-        folder: Where the checkpoint lies.
+        folder: Folder of the checkpoint.
 
     Raises:
         BadSpec: if transformers knows no such model.
-        CheckpointMissing: if the weights cannot be read, or are not whole.
+        CheckpointMissing: if the weights cannot be read, or are incomplete.
     """
-    disable_progress_bar()  # it would cut through the one that shows the run
-    set_verbosity_error()  # checkpoints hold heads of other tasks, listed at length
+    disable_progress_bar()  # it would disturb our own progress bar
+    set_verbosity_error()  # else it lists unused weights of other tasks
     try:
         config = AutoConfig.from_pretrained(folder, **KNOWN)
-        _still(config)
-        model, found = kind.from_pretrained(
+        _disable_random_skips(config)
+        model, report = kind.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
@@ -63,44 +63,44 @@ def load_pretrained(kind: Any, folder: Path) -> PreTrainedModel:
         raise CheckpointMissing(
             f"the weights in {folder} cannot be read: {error}"
         ) from error
-    if missing := sorted(found["missing_keys"]):
+    if missing := sorted(report["missing_keys"]):
         raise CheckpointMissing(
-            f"the weights in {folder} are not whole\n"
+            f"the weights in {folder} are incomplete\n"
             f"  {len(missing)} tensors are missing, such as {missing[0]}"
         )
     return model.eval()
 
 
 def load_extractor(folder: Path) -> SequenceFeatureExtractor:
-    """Load what prepares audio as a checkpoint wants it.
+    """Load the feature extractor of a checkpoint, which prepares its audio.
 
     Raises:
-        CheckpointMissing: if the checkpoint does not say how.
-        BadSpec: if it wants audio at another rate than `SAMPLE_RATE`.
+        CheckpointMissing: if the checkpoint has none.
+        BadSpec: if it needs audio at another rate than `SAMPLE_RATE`.
     """
     try:
         extractor = AutoFeatureExtractor.from_pretrained(folder, **KNOWN)
     except (OSError, ValueError) as error:
         raise CheckpointMissing(
-            f"{folder} does not say how it wants its audio\n"
+            f"{folder} does not say how to prepare its audio\n"
             "  wanted: preprocessor_config.json or processor_config.json, as its "
             "authors publish them"
         ) from error
     rate = getattr(extractor, "sampling_rate", None)
     if rate != SAMPLE_RATE:
-        raise BadSpec(f"{folder} wants audio at {rate} Hz, not at {SAMPLE_RATE}")
+        raise BadSpec(f"{folder} reads audio at {rate} Hz, not at {SAMPLE_RATE}")
     return extractor
 
 
 def load_tokenizer(folder: Path, vocabulary: int) -> PreTrainedTokenizerBase:
-    """Load what turns tokens into words.
+    """Load the tokenizer of a checkpoint.
 
     Args:
-        folder: Where the checkpoint lies.
-        vocabulary: How many tokens its weights have.
+        folder: Folder of the checkpoint.
+        vocabulary: Number of tokens in its weights.
 
     Raises:
-        CheckpointMissing: if it does not come with one for its weights.
+        CheckpointMissing: if it has none that fits its weights.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **KNOWN)
@@ -108,8 +108,8 @@ def load_tokenizer(folder: Path, vocabulary: int) -> PreTrainedTokenizerBase:
         raise CheckpointMissing(
             f"{folder} has no tokenizer that can be loaded: {error}"
         ) from error
-    # Some types give one of a few tokens for want of files. Vocabularies are padded a
-    # little to please the hardware, never twofold.
+    # If files are missing, some types load a tokenizer of a few tokens. Vocabularies
+    # are padded a little for the hardware, but never doubled.
     if 2 * len(tokenizer) < vocabulary:
         raise CheckpointMissing(
             f"{folder} has no tokenizer for its weights: it has {len(tokenizer)} "
@@ -119,9 +119,9 @@ def load_tokenizer(folder: Path, vocabulary: int) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _still(config: Any) -> None:
+def _disable_random_skips(config: Any) -> None:
     halves = (getattr(config, half, None) for half in ("encoder", "decoder"))
     for part in (config, *halves):
-        for setting in CHANCE:
+        for setting in RANDOM_SKIPS:
             if hasattr(part, setting):
                 setattr(part, setting, 0.0)

@@ -1,4 +1,1 @@
-"""Functionals of openSMILE's feature sets.
-
-Frames of openSMILE do not belong here.
-"""
+"""Functionals of openSMILE's feature sets."""

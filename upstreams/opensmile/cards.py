@@ -8,9 +8,9 @@ from nserbench.upstreams.base import GroupSpec, UpstreamCard
 def _functionals(
     name: str, dim: int, min_samples: int, config: str, source: str
 ) -> UpstreamCard:
-    """Make the card of a feature set.
+    """Return the card of a feature set.
 
-    ``min_samples`` is the least for which openSMILE 2.6.0 has values, by trial.
+    ``min_samples`` is the shortest clip for which openSMILE 2.6.0 has values, by trial.
     """
     return UpstreamCard(
         name=name,

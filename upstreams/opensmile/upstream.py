@@ -24,24 +24,24 @@ from nserbench.upstreams.base import (
 )
 
 FLOATS = 33
-"""The number of bits by which openSMILE is told that samples are 32-bit floats."""
+"""The value of ``nBits`` that means 32-bit floats in openSMILE."""
 FULL = 2**15 / (2**15 - 1)
-"""What openSMILE makes of a 16-bit sample at 1.0: it divides by 32767, not by 32768."""
+"""A 16-bit sample of 1.0 in openSMILE, which divides by 32767, not by 32768."""
 
 _DECIDING = frozenset({".conf", ".dll", ".dylib", ".inc", ".py", ".so"})
 
 
 class Functionals(Upstream):
-    """A feature set of openSMILE, as its library gives it.
+    """A feature set of openSMILE, computed by its C++ library.
 
-    The Python package makes 16-bit numbers of a wave without looking at its level: a
-    sample of 1.0 or more would come out with the other sign. Mixtures with noise go
-    beyond 1.0, so we hand the library the samples as they are; see `heard`.
+    The Python package converts a wave to 16-bit integers without clipping, so a sample
+    of 1.0 or more changes its sign. Mixtures with noise go beyond 1.0, so the library
+    gets the samples as floats; see `functionals`.
 
     Args:
-        feature_set: Which functionals, over the whole utterance.
-        options: Of the card; none matters here.
-        device: Where the features go, such as ``"cuda:0"``; openSMILE uses the CPU.
+        feature_set: The functionals, over the whole utterance.
+        options: The card's options; none is used.
+        device: Device of the features, such as ``"cuda:0"``; openSMILE uses the CPU.
     """
 
     def __init__(self, feature_set: FeatureSet, options: Options, device: str) -> None:
@@ -49,9 +49,9 @@ class Functionals(Upstream):
         self.smile = opensmile.Smile(feature_set, opensmile.FeatureLevel.Functionals)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the functionals as layer 1 of the group ``functionals``, in one frame.
+        """Return the functionals as layer 1 of the group ``functionals``, in one frame.
 
-        As many utterances are worked on at once as torch has threads.
+        Utterances run in parallel, in as many threads as torch has.
 
         Raises:
             BadAudio: if a functional has no value, as happens where a wave is shorter
@@ -64,8 +64,8 @@ class Functionals(Upstream):
         return {"functionals": LayerGroup(states[None, :, None], lengths)}
 
     def _row(self, utterance: str, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the functionals of one utterance, ``(dim,)``."""
-        row = heard(self.smile, wave)
+        """Return the functionals of one utterance, ``(dim,)``."""
+        row = functionals(self.smile, wave)
         if lacking := int((~np.isfinite(row)).sum()):
             raise BadAudio(
                 f"openSMILE has no value for {lacking} of the {len(row)} functionals "
@@ -75,11 +75,13 @@ class Functionals(Upstream):
         return row
 
 
-def heard(smile: opensmile.Smile, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the functionals of a wave, ``(dim,)``; NaN where it is too short.
+def functionals(
+    smile: opensmile.Smile, wave: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the functionals of a wave, ``(dim,)``; NaN if it is too short.
 
-    This is what the package does, but that it hands over 32-bit floats, of any level,
-    in place of 16-bit numbers. For audio of 16 bits the values are the package's own.
+    As in the Python package, but with 32-bit floats of any amplitude in place of 16-bit
+    integers. For 16-bit audio the values equal those of the package.
 
     Args:
         smile: The feature set.
@@ -105,8 +107,8 @@ def heard(smile: opensmile.Smile, wave: NDArray[np.float32]) -> NDArray[np.float
     library.free()
     if not rows:
         return np.full(smile.num_features, np.nan, np.float32)
-    found: NDArray[np.float32] = np.concatenate(rows, axis=None)
-    return found
+    row: NDArray[np.float32] = np.concatenate(rows, axis=None)
+    return row
 
 
 IS09 = partial(Functionals, FeatureSet.IS09)
@@ -119,9 +121,9 @@ COMPARE = partial(Functionals, FeatureSet.ComParE_2016)
 
 
 def opensmile_files(options: Options) -> list[Path]:
-    """Give openSMILE's library and configurations, which decide the functionals.
+    """Return openSMILE's library and configurations, which determine the functionals.
 
-    Another version of openSMILE so makes other features.
+    So another version of openSMILE has other stored features.
     """
     core = Path(opensmile.__file__).parent / "core"
     return sorted(file for file in core.rglob("*") if file.suffix in _DECIDING)

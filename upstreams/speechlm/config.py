@@ -1,4 +1,4 @@
-"""What a SpeechLM checkpoint says of itself, read without its weights."""
+"""The configuration of a SpeechLM checkpoint, read without its weights."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class TransformerSizes:
         layers: Number of blocks.
         dim: Width.
         feed_forward: Width within a block's feed-forward part.
-        heads: Of the attention.
-        pre_norm: Whether each block normalises what enters its parts (Large), not
-            what leaves them (Base).
+        heads: Number of attention heads.
+        pre_norm: Whether each block normalises the inputs of its parts (Large), not
+            the outputs (Base).
     """
 
     layers: int
@@ -58,10 +58,10 @@ class SpeechLMConfig:
         norm_each: Whether each convolution is followed by a layer norm (Large), not
             the first alone by a group norm (Base).
         conv_bias: Whether the convolutions have a bias.
-        normalize: Whether a wave is brought to mean 0 and variance 1.
-        position_kernel: Frames under the convolution that tells the place of a frame.
-        position_groups: Of the same.
-        positions: Frames for which the unit transformer has a position of their own.
+        normalize: Whether a wave is scaled to mean 0 and variance 1.
+        position_kernel: Kernel of the positional convolution, in frames.
+        position_groups: Groups of the positional convolution.
+        positions: Number of position embeddings of the unit transformer, in frames.
         speech: The lower transformer.
         unit: The upper one.
     """
@@ -83,7 +83,7 @@ class SpeechLMConfig:
 
 
 def describe_speechlm(options: Options) -> Groups:
-    """Give both transformers of a checkpoint, the input of each first block included.
+    """Return the groups of a checkpoint: both transformers, with layer 0.
 
     Args:
         options: ``checkpoint``.
@@ -94,13 +94,13 @@ def describe_speechlm(options: Options) -> Groups:
     """
     config = read_speechlm_config(checkpoint_file(options))
     return {
-        name: GroupSpec(range(it.layers + 1), it.dim, config.rate)
-        for name, it in (("speech", config.speech), ("unit", config.unit))
+        name: GroupSpec(range(sizes.layers + 1), sizes.dim, config.rate)
+        for name, sizes in (("speech", config.speech), ("unit", config.unit))
     }
 
 
 def speechlm_files(options: Options) -> list[Path]:
-    """Give the one file of a checkpoint.
+    """Return the file of a checkpoint, in a list.
 
     Raises:
         CheckpointMissing: if it is not there.
@@ -109,7 +109,7 @@ def speechlm_files(options: Options) -> list[Path]:
 
 
 def checkpoint_file(options: Options) -> Path:
-    """Give the file that the option ``checkpoint`` names.
+    """Return the file that the option ``checkpoint`` names.
 
     Raises:
         CheckpointMissing: if there is none.
@@ -129,20 +129,20 @@ def read_speechlm_config(file: Path) -> SpeechLMConfig:
     Neither torch nor the weights are loaded, and nothing that the file names is run.
 
     Raises:
-        BadSpec: if it is no pre-trained SpeechLM, or one built as none published is.
+        BadSpec: if it is no pre-trained SpeechLM, or differs from all published ones.
     """
-    said = _read(file).get("cfg")
+    config = _read(file).get("cfg")
     try:
-        if not isinstance(said, Mapping):
+        if not isinstance(config, Mapping):
             raise KeyError("cfg")
-        return _config(said["model"], said["task"])
+        return _config(config["model"], config["task"])
     except KeyError as error:
         raise BadSpec(
-            f"{file} is no pre-trained SpeechLM: it does not say {error}\n"
+            f"{file} is no pre-trained SpeechLM: it has no {error}\n"
             f"  the .pt files of its authors: {HOME}"
         ) from error
     except ValueError as error:
-        raise BadSpec(f"{file} is no SpeechLM that is known: {error}") from error
+        raise BadSpec(f"{file} is no known SpeechLM: {error}") from error
 
 
 def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> SpeechLMConfig:
@@ -180,32 +180,34 @@ def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> SpeechLMConfig
     )
 
 
-def _expect(said: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for key, value in wanted.items():
-        if said[key] != value:
-            raise ValueError(f"{key}={said[key]}, and all published have {value}")
+def _expect(config: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    for key, value in expected.items():
+        if config[key] != value:
+            raise ValueError(
+                f"{key}={config[key]}, but all published ones have {value}"
+            )
 
 
 def _convolutions(text: str) -> tuple[tuple[int, int, int], ...]:
-    """Read what fairseq evaluates as Python: ``[(512,10,5)] + [(512,3,2)] * 4``."""
-    found: list[tuple[int, int, int]] = []
+    """Parse fairseq's Python expression: ``[(512,10,5)] + [(512,3,2)] * 4``."""
+    layers: list[tuple[int, int, int]] = []
     for piece in re.sub(r"\s", "", text).split("+"):
         match = _CONVOLUTION.fullmatch(piece)
         if match is None:
             raise ValueError(f"conv_feature_layers={text}")
         channels, kernel, stride, times = match.groups(default="1")
-        found += [(int(channels), int(kernel), int(stride))] * int(times)
-    return tuple(found)
+        layers += [(int(channels), int(kernel), int(stride))] * int(times)
+    return tuple(layers)
 
 
 class IgnoredObject:
-    """Stands for any object of a checkpoint that is not plain data, and stays empty."""
+    """Replaces any object of a checkpoint that is not plain data, and stays empty."""
 
     def __init__(self, *ignored: object) -> None:
         pass
 
     def __call__(self, *ignored: object) -> IgnoredObject:
-        """Stand for a function, too."""
+        """Replace a function as well."""
         return self
 
     def __setstate__(self, state: object) -> None:
@@ -215,11 +217,11 @@ class IgnoredObject:
         pass
 
     def extend(self, items: object) -> None:
-        """Stand for a list, too."""
+        """Replace a list as well."""
 
 
 class _DataUnpickler(pickle.Unpickler):
-    """Reads plain data, and puts something inert in the place of all else."""
+    """Reads plain data, and replaces everything else by an `IgnoredObject`."""
 
     def find_class(self, module: str, name: str) -> type:
         if (module, name) == ("collections", "OrderedDict"):
@@ -227,18 +229,18 @@ class _DataUnpickler(pickle.Unpickler):
         return IgnoredObject
 
     def persistent_load(self, pid: object) -> None:
-        """Leave out the numbers of a tensor."""
+        """Skip the values of a tensor."""
 
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
         with zipfile.ZipFile(file) as archive:
-            names = [it for it in archive.namelist() if it.endswith("/data.pkl")]
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             with archive.open(names[0]) as pickled:
                 content = _DataUnpickler(pickled).load()
     except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, IndexError) as error:
         raise BadSpec(
-            f"{file} is no whole file of torch.save: {error}\n"
+            f"{file} is no complete file of torch.save: {error}\n"
             f"  wanted: a SpeechLM .pt, as listed at {HOME}"
         ) from error
     return content if isinstance(content, Mapping) else {}

@@ -1,6 +1,6 @@
-"""The architecture of SpeechLM, as far as speech passes through it.
+"""The architecture of SpeechLM, without the parts that only read text.
 
-Modules bear the names that the parameters of published checkpoints ask for.
+Modules have the names of the parameters in published checkpoints.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from torch.nn import functional as F
 from nserbench.upstreams.speechlm.config import SpeechLMConfig, TransformerSizes
 
 FARTHEST = 160
-"""Frames from which on two frames are told no farther apart."""
+"""Largest relative distance between two frames; larger ones count as this."""
 
 _FIRST_POSITION = 2
-"""The rows before it belong to symbols that only text has."""
+"""Rows before this one are for symbols that only text has."""
 
 
 class SpeechLMModel(nn.Module):
     """Both transformers over the convolutions of wav2vec 2.0.
 
-    There is no dropout in it, also when it is trained.
+    It has no dropout, not even in training.
 
     Args:
-        config: Of the checkpoint.
+        config: The configuration of the checkpoint.
     """
 
     def __init__(self, config: SpeechLMConfig) -> None:
@@ -38,22 +38,22 @@ class SpeechLMModel(nn.Module):
         self.unit_encoder = _Unit(config)
 
     def forward(self, waves: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the layers of the speech and of the unit transformer.
+        """Return the layers of the speech and of the unit transformer.
 
-        The unit transformer reads the last speech layer as it is: units are mixed in
-        while SpeechLM is trained, and not afterwards.
+        The unit transformer reads the last speech layer unchanged: units are mixed in
+        only while SpeechLM is pre-trained.
 
         Args:
             waves: ``(batch, samples)``, all of one length.
 
         Returns:
-            Two of ``(layers + 1, batch, frames, dim)``. Layer 0 enters block 1; the
-            last one is normalised, also where blocks are not (Large).
+            Two tensors, ``(layers + 1, batch, frames, dim)``. Layer 0 is the input of
+            block 1; the last layer is normalised, even if blocks are not (Large).
         """
         if self.normalize:
             waves = F.layer_norm(waves, waves.shape[-1:])
-        heard = self.layer_norm(self.feature_extractor(waves).transpose(1, 2))
-        speech = self.encoder(self.post_extract_proj(heard))
+        frames = self.layer_norm(self.feature_extractor(waves).transpose(1, 2))
+        speech = self.encoder(self.post_extract_proj(frames))
         return speech, self.unit_encoder(speech[-1])
 
 
@@ -68,7 +68,7 @@ class _Convolutions(nn.Module):
             self.conv_layers.append(
                 nn.Sequential(
                     nn.Conv1d(before, channels, kernel, stride, bias=config.conv_bias),
-                    nn.Identity(),  # names count the dropout that stood here
+                    nn.Identity(),  # parameter names count a dropout here
                     _norm(channels, config.norm_each, first=before == 1),
                     nn.GELU(),
                 )
@@ -97,7 +97,7 @@ class _Transpose(nn.Module):
 
 
 class _PositionConvolution(nn.Module):
-    """A convolution whose weight is a direction and a length for each tap."""
+    """A convolution with weight normalisation: a direction and a norm for each tap."""
 
     def __init__(self, dim: int, kernel: int, groups: int) -> None:
         super().__init__()
@@ -107,12 +107,12 @@ class _PositionConvolution(nn.Module):
         self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give ``(batch, dim, frames)`` for the same."""
+        """Map ``(batch, dim, frames)`` to the same shape."""
         norm = torch.linalg.vector_norm(self.weight_v, dim=(0, 1), keepdim=True)
         weight = self.weight_v * (self.weight_g / norm)
         padding = weight.shape[-1] // 2
         y = F.conv1d(x, weight, self.bias, padding=padding, groups=self.groups)
-        return y[..., : x.shape[-1]]  # an even kernel gives one frame too many
+        return y[..., : x.shape[-1]]  # an even kernel adds one frame
 
 
 class _Distances(nn.Module):
@@ -123,10 +123,10 @@ class _Distances(nn.Module):
         self.pe_k = nn.Embedding(2 * FARTHEST, dim)
 
     def rows(self, frames: int) -> Tensor:
-        """Give the row of ``pe_k`` for each pair: ``(frames, frames)``, query first."""
-        place = torch.arange(frames, device=self.pe_k.weight.device)
-        apart = place[:, None] - place[None, :]
-        return apart.clamp(-FARTHEST, FARTHEST - 1) + FARTHEST
+        """Return the row of ``pe_k`` for each query and key, ``(frames, frames)``."""
+        frame = torch.arange(frames, device=self.pe_k.weight.device)
+        distance = frame[:, None] - frame[None, :]
+        return distance.clamp(-FARTHEST, FARTHEST - 1) + FARTHEST
 
 
 class _Blocks(nn.Module):
@@ -139,7 +139,7 @@ class _Blocks(nn.Module):
         self.pos_emb = _Distances(sizes.dim // sizes.heads)
 
     def run(self, x: Tensor) -> list[Tensor]:
-        """Give what enters the first block and what each puts out, not yet normed."""
+        """Return the input of the first block and each output, not normalised."""
         rows = self.pos_emb.rows(x.shape[1])
         states = [x]
         for block in self.layers:
@@ -148,7 +148,7 @@ class _Blocks(nn.Module):
 
 
 class _Speech(_Blocks):
-    """The speech transformer, whose frames know their place by a convolution."""
+    """The speech transformer, with a positional convolution."""
 
     def __init__(self, config: SpeechLMConfig) -> None:
         super().__init__(config.speech)
@@ -160,7 +160,7 @@ class _Speech(_Blocks):
         self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give ``(layers + 1, batch, frames, dim)`` for ``(batch, frames, dim)``."""
+        """Return ``(layers + 1, batch, frames, dim)`` for ``(batch, frames, dim)``."""
         x = x + self.pos_conv(x.transpose(1, 2)).transpose(1, 2)
         states = self.run(x if self.pre_norm else self.layer_norm(x))
         if self.pre_norm:
@@ -169,7 +169,7 @@ class _Speech(_Blocks):
 
 
 class _Unit(_Blocks):
-    """The unit transformer, whose frames know their place by a learned vector."""
+    """The unit transformer, with learned position embeddings."""
 
     def __init__(self, config: SpeechLMConfig) -> None:
         super().__init__(config.unit)
@@ -179,10 +179,10 @@ class _Unit(_Blocks):
         self.layer_norm = nn.LayerNorm(dim) if self.pre_norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give ``(layers + 1, batch, frames, dim)`` for ``(batch, frames, dim)``."""
-        place = torch.arange(x.shape[1], device=x.device) + _FIRST_POSITION
+        """Return ``(layers + 1, batch, frames, dim)`` for ``(batch, frames, dim)``."""
+        position = torch.arange(x.shape[1], device=x.device) + _FIRST_POSITION
         last = self.embed_positions.num_embeddings - 1
-        x = x + self.embed_positions(place.clamp(max=last))
+        x = x + self.embed_positions(position.clamp(max=last))
         states = self.run(self.layernorm_embedding(x))
         states[-1] = self.layer_norm(states[-1])
         return torch.stack(states)
@@ -199,11 +199,11 @@ class _Block(nn.Module):
         self.fc1 = nn.Linear(sizes.dim, sizes.feed_forward)
         self.fc2 = nn.Linear(sizes.feed_forward, sizes.dim)
         self.final_layer_norm = nn.LayerNorm(sizes.dim)
-        if sizes.pre_norm:  # the others hold one too, and never use it
+        if sizes.pre_norm:  # post-norm checkpoints have one too, but never use it
             self.norm_k = nn.LayerNorm(sizes.dim // sizes.heads)
 
     def forward(self, x: Tensor, distances: Tensor, rows: Tensor) -> Tensor:
-        """Give ``(batch, frames, dim)`` for the same."""
+        """Map ``(batch, frames, dim)`` to the same shape."""
         if self.pre_norm:
             entering = self.self_attn_layer_norm(x)
             x = x + self.self_attn(entering, self.norm_k(distances), rows)
@@ -218,7 +218,7 @@ class _Block(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Attention in which a query also meets the vector of the distance to each key."""
+    """Attention with a learned vector for the distance of each query and key."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -229,7 +229,7 @@ class _Attention(nn.Module):
         self.out_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, distances: Tensor, rows: Tensor) -> Tensor:
-        """Give ``(batch, frames, dim)`` for the same.
+        """Map ``(batch, frames, dim)`` to the same shape.
 
         Args:
             x: ``(batch, frames, dim)``.
@@ -241,9 +241,9 @@ class _Attention(nn.Module):
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         query = query * query.shape[-1] ** -0.5
-        # Each query meets all distances once; gathering is less than meeting each pair.
-        met = query @ distances.T
-        bias = met.gather(-1, rows.expand(*met.shape[:3], -1))
+        # All distances of a query once, then a gather: less work than for each pair.
+        products = query @ distances.T
+        bias = products.gather(-1, rows.expand(*products.shape[:3], -1))
         out = F.scaled_dot_product_attention(query, key, value, bias, scale=1.0)
-        mixed: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
-        return mixed
+        projected: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
+        return projected

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from nserbench.cards import Options
@@ -22,7 +21,7 @@ from nserbench.upstreams.speechlm.config import (
 from nserbench.upstreams.speechlm.network import SpeechLMModel
 
 SHORTEST = 400
-"""Samples under the first frame: 25 ms."""
+"""Samples of the first frame: 25 ms."""
 
 _DICTIONARY = "fairseq.data.dictionary.Dictionary"
 _PRE_TRAINING = (
@@ -35,7 +34,7 @@ _PRE_TRAINING = (
     "unit_encoder.version",
     "unit_encoder_ctc_head.",
 )
-"""What the names of weights begin with that speech does not pass through."""
+"""Prefixes of weights that are used only in pre-training."""
 
 
 class SpeechLM(Upstream):
@@ -46,13 +45,13 @@ class SpeechLM(Upstream):
 
     Args:
         options: ``checkpoint``, a ``.pt`` file of the authors: as training wrote it,
-            or cleaned by them. Nothing that it names is run.
-        device: Where to compute, such as ``"cuda:0"``.
+            or cleaned by them. No code that it names is run.
+        device: Device to compute on, such as ``"cuda:0"``.
 
     Raises:
-        CheckpointMissing: if it is not there, or is not whole.
+        CheckpointMissing: if it is not found, or is incomplete.
         BadSpec: if it is no pre-trained SpeechLM, or holds more than plain data and
-            the dictionaries of its training.
+            training dictionaries.
     """
 
     def __init__(self, options: Options, device: str) -> None:
@@ -63,7 +62,7 @@ class SpeechLM(Upstream):
         self.model.eval().to(device)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
-        """Give the groups ``speech`` and ``unit``; padding is 0.
+        """Return the groups ``speech`` and ``unit``; padding is 0.
 
         Raises:
             ValueError: if a wave has fewer than `SHORTEST` samples.
@@ -78,20 +77,13 @@ class SpeechLM(Upstream):
             for wave in batch.waves
         ]
         return {
-            "speech": _group([speech for speech, _ in pairs]),
-            "unit": _group([unit for _, unit in pairs]),
+            "speech": LayerGroup.pad([speech[:, 0] for speech, _ in pairs]),
+            "unit": LayerGroup.pad([unit[:, 0] for _, unit in pairs]),
         }
 
 
-def _group(alone: Sequence[Tensor]) -> LayerGroup:
-    """Pad and stack utterances, each ``(layers, 1, frames, dim)``."""
-    states = [it.squeeze(1).transpose(0, 1) for it in alone]
-    lengths = torch.tensor([len(it) for it in states], device=states[0].device)
-    return LayerGroup(pad_sequence(states).permute(2, 1, 0, 3), lengths)
-
-
 def _weights(file: Path) -> Mapping[str, Tensor]:
-    # What training writes holds its dictionaries, which nobody needs here.
+    # Files written by training hold dictionaries, which are not needed here.
     with safe_globals([(IgnoredObject, _DICTIONARY)]):
         try:
             content = torch.load(file, "cpu", weights_only=True, mmap=True)
@@ -109,33 +101,35 @@ def _unreadable(file: Path) -> BadSpec | CheckpointMissing:
             f"  old = torch.load({file.name!r}, weights_only=False)\n"
             "  torch.save({'cfg': old['cfg'], 'model': old['model']}, 'clean.pt')"
         )
-    return CheckpointMissing(f"the weights in {file} cannot be read: it is not whole")
+    return CheckpointMissing(
+        f"the weights in {file} cannot be read: the file is incomplete"
+    )
 
 
 def _fill(model: SpeechLMModel, weights: Mapping[str, Tensor], file: Path) -> None:
-    own = model.state_dict()
-    missing = sorted(own.keys() - weights.keys())
-    foreign = sorted(filter(_is_foreign, weights.keys() - own.keys()))
+    expected = model.state_dict()
+    missing = sorted(expected.keys() - weights.keys())
+    unknown = sorted(filter(_is_unknown, weights.keys() - expected.keys()))
     if missing:
         raise CheckpointMissing(
-            f"the weights in {file} are not whole\n"
+            f"the weights in {file} are incomplete\n"
             f"  {len(missing)} tensors are missing, such as {missing[0]}"
         )
-    if foreign:
+    if unknown:
         raise BadSpec(
             f"{file} is no pre-trained SpeechLM\n"
-            f"  {len(foreign)} tensors have no place in one, such as {foreign[0]}"
+            f"  {len(unknown)} tensors have no place in one, such as {unknown[0]}"
         )
-    for name, empty in own.items():
-        if weights[name].shape != empty.shape:
+    for name, tensor in expected.items():
+        if weights[name].shape != tensor.shape:
             raise BadSpec(
                 f"{file} contradicts itself: {name} has shape "
                 f"{tuple(weights[name].shape)}, its configuration says "
-                f"{tuple(empty.shape)}"
+                f"{tuple(tensor.shape)}"
             )
-    model.load_state_dict({name: weights[name] for name in own})
+    model.load_state_dict({name: weights[name] for name in expected})
 
 
-def _is_foreign(name: str) -> bool:
-    # Post-norm blocks hold a norm_k that they never use.
+def _is_unknown(name: str) -> bool:
+    # Post-norm blocks have a norm_k that they never use.
     return not name.startswith(_PRE_TRAINING) and ".norm_k." not in name

@@ -65,7 +65,7 @@ def test_clean_speech_is_one_cell_for_any_number_of_snrs(ask: Ask) -> None:
         ("levels:groups=wide", "mean:groups=flat", "no group of levels:groups=wide is"),
         ("mel", "weighted-sum", "mel has one layer: nothing to fuse"),
         ("levels", "ladapter", "flat has one layer: nothing to fuse"),
-        ("levels", "single", "none was given: say layer=N"),
+        ("levels", "single", "none is given: add layer=N"),
     ],
 )
 def test_a_refused_cell_is_in_the_grid_with_its_reason(

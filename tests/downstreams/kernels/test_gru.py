@@ -76,7 +76,7 @@ def test_gradients_equal_differences_of_values() -> None:
         torch.testing.assert_close((tensor.grad * way).sum(), difference)
 
 
-def test_a_batch_padded_beyond_its_longest_utterance_gives_the_same() -> None:
+def test_padding_beyond_the_longest_utterance_changes_nothing() -> None:
     torch.manual_seed(0)
     ours = BiGRU(dim=12, units=8)
     states = torch.randn(2, 9, 12)
@@ -88,7 +88,7 @@ def test_a_batch_padded_beyond_its_longest_utterance_gives_the_same() -> None:
     assert not whole[:, 4:].any()
 
 
-def test_is_on_a_gpu_what_it_is_on_a_processor() -> None:
+def test_equals_the_form_for_a_gpu() -> None:
     torch.manual_seed(0)
     ours = BiGRU(dim=12, units=8)
     states = torch.randn(5, 11, 12)
@@ -98,12 +98,12 @@ def test_is_on_a_gpu_what_it_is_on_a_processor() -> None:
     )
 
 
-def test_gradients_are_given_once_and_never_wrong_twice() -> None:
+def test_gradients_can_be_computed_only_once() -> None:
     ours = BiGRU(dim=12, units=8)
     summed = ours(torch.randn(5, 9, 12), LENGTHS).sum()
     summed.backward(retain_graph=True)
 
-    with pytest.raises(RuntimeError, match="can be asked for only once"):
+    with pytest.raises(RuntimeError, match="can be computed only once"):
         summed.backward()
 
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a checkpoint that says several things."""
+    """Return a checkpoint that says several things."""
     return save_conformer(tmp_path_factory.mktemp("conformer"))
 
 
 @pytest.fixture(scope="session")
 def conformer(folder: Path) -> "Conformer":
-    """Give the checkpoint, loaded by us."""
+    """Return the checkpoint, loaded by us."""
     from nserbench.upstreams.conformer.model import Conformer
 
     return Conformer(options(folder), "cpu")
@@ -28,7 +28,7 @@ def conformer(folder: Path) -> "Conformer":
 
 @pytest.fixture(scope="session")
 def silent(tmp_path_factory: pytest.TempPathFactory) -> "Conformer":
-    """Give an ASR that never says anything."""
+    """Return an ASR that never says anything."""
     from nserbench.upstreams.conformer.model import Conformer
 
     folder = save_conformer(tmp_path_factory.mktemp("silent"), end=1e4)
@@ -37,7 +37,7 @@ def silent(tmp_path_factory: pytest.TempPathFactory) -> "Conformer":
 
 @pytest.fixture(scope="session")
 def library(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Give the checkpoint, loaded by speechbrain alone."""
+    """Return the checkpoint, loaded by speechbrain alone."""
     from speechbrain.inference.ASR import EncoderDecoderASR
 
     copy = Path(shutil.copytree(folder, tmp_path_factory.mktemp("library") / "asr"))
@@ -51,5 +51,5 @@ def library(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def copy(folder: Path, tmp_path: Path) -> Path:
-    """Give a copy of the checkpoint, to be broken."""
+    """Return a copy of the checkpoint, to be broken."""
     return Path(shutil.copytree(folder, tmp_path / "copy"))

@@ -38,7 +38,7 @@ def test_groups_are_those_that_the_configuration_tells(
         assert groups[name].states.dtype == torch.float32
 
 
-def test_the_configuration_tells_layers_and_rate(folder: Path) -> None:
+def test_the_configuration_describes_layers_and_rate(folder: Path) -> None:
     assert describe_conformer(options(folder)) == {
         "encoder": GroupSpec(range(3), 16, rate=25.0),
         "decoder": GroupSpec(range(4), 16, rate=None),
@@ -135,7 +135,7 @@ def test_an_utterance_is_the_same_alone_and_in_a_batch(conformer: Conformer) -> 
             assert torch.equal(valid(together[name], place), valid(one[name]))
 
 
-def test_loading_again_gives_the_same_to_the_bit(
+def test_loading_again_returns_the_same_to_the_bit(
     folder: Path, conformer: Conformer
 ) -> None:
     torch.manual_seed(99)
@@ -152,12 +152,12 @@ def test_gradients_reach_the_front_end(conformer: Conformer, group: str) -> None
 
     conformer.forward(BATCH)[group].states.square().sum().backward()
 
-    first = next(weights for weights in conformer.hear.parameters())
+    first = next(weights for weights in conformer.encode.parameters())
     assert first.grad is not None
     assert first.grad.abs().sum() > 0
 
 
-def test_the_shortest_clip_of_the_card_is_heard(conformer: Conformer) -> None:
+def test_the_shortest_clip_of_the_card_has_features(conformer: Conformer) -> None:
     wave = WAVES[0][: CONFORMER.min_samples]
 
     features = conformer.extract(Batch.of(wave))

@@ -63,7 +63,7 @@ def test_a_greedy_search_needs_no_language_model(
 def test_a_missing_file_is_named(copy: Path, file: str) -> None:
     (copy / file).unlink()
 
-    with pytest.raises(CheckpointMissing, match=rf"not whole: .* wants {file}"):
+    with pytest.raises(CheckpointMissing, match=rf"incomplete: .* names {file}"):
         Conformer(options(copy), "cpu")
 
 
@@ -115,7 +115,7 @@ def test_a_folder_without_hyperparams_is_refused(tmp_path: Path) -> None:
         ("TransformerASR.TransformerASR", "RNN", "no TransformerASR"),
         ("d_model: !ref <d_model>", "d_model: !ref <no>", "how large the model is"),
         ("d_model: 16", "d_model: !ref <d_model>", "how large the model is"),
-        ("sample_rate: 16000", "sample_rate: 8000", "hears 8000 Hz"),
+        ("sample_rate: 16000", "sample_rate: 8000", "reads audio at 8000 Hz"),
     ],
 )
 def test_what_is_no_such_asr_is_refused(

@@ -50,7 +50,7 @@ HOSTILE = {
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Give a file that does no harm."""
+    """Return a file that does no harm."""
     file = tmp_path / "hyperparams.yaml"
     file.write_text(ORDINARY)
     return file

@@ -42,12 +42,12 @@ def load(name: str, place: Path) -> Enhancer:
 
 @pytest.fixture(params=TINY)
 def name(request: pytest.FixtureRequest) -> str:
-    """Give the name of each enhancer in turn."""
+    """Return the name of each enhancer in turn."""
     return str(request.param)
 
 
 @pytest.mark.parametrize("save", [save_hub, save_safe, save_file_alone])
-def test_every_form_gives_what_asteroid_gives(
+def test_every_form_of_a_checkpoint_equals_asteroid(
     name: str, save: Callable[[Path, Any], Path], tmp_path: Path, sound: MakeSound
 ) -> None:
     model, wave = TINY[name](), sound(4_001)
@@ -83,7 +83,7 @@ def test_one_sample_suffices_for_the_dccrn_of_the_hub(tmp_path: Path) -> None:
     assert np.isfinite(given).all()
 
 
-def test_the_level_is_kept_whatever_that_of_the_model(
+def test_the_mean_power_is_kept_whatever_the_model_returns(
     name: str, tmp_path: Path, sound: MakeSound
 ) -> None:
     enhancer, wave = load(name, save_hub(tmp_path, TINY[name]())), 3 * sound(4_000)
@@ -164,7 +164,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
         ("dccrn", tiny_convtasnet(), "is no DCCRNet: it holds a ConvTasNet"),
         ("convtasnet", tiny_convtasnet(sample_rate=8_000), "sample_rate=8000"),
         ("dccrn", tiny_dccrn(sample_rate=8_000), "sample_rate=8000"),
-        ("convtasnet", tiny_convtasnet(n_src=2), "takes 2 voices apart"),
+        ("convtasnet", tiny_convtasnet(n_src=2), "separates 2 voices"),
     ],
 )
 def test_a_model_for_something_else_is_refused(
@@ -184,7 +184,7 @@ def test_whether_a_dccrn_can_be_made_or_not_asteroid_stays_as_it_was(
     load("dccrn", folder)
     file = folder / "config.json"
     file.write_text(file.read_text().replace('"mini"', '"maxi"'))
-    with pytest.raises(BadSpec, match=r"asteroid makes no DCCRNet as .*maxi"):
+    with pytest.raises(BadSpec, match=r"asteroid cannot create the DCCRNet of .*maxi"):
         load("dccrn", folder)
 
     assert recurrent.DCCRMaskNetRNN is own
@@ -252,7 +252,7 @@ def test_without_asteroid_the_message_names_the_extra(
 
 
 def gains(test_data: Path, files: Sequence[Path]) -> dict[str, float]:
-    """Give the mean gain in SI-SDR at 0 dB over some clips, in dB, for each noise."""
+    """Return the mean gain in SI-SDR at 0 dB over some clips, in dB, for each noise."""
     folder = test_data / "models/convtasnet-libri1mix-enhsingle-16k"
     enhancer, found = load("convtasnet", folder), {}
     for noise_name in NOISES:

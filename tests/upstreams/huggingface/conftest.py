@@ -15,13 +15,13 @@ from nserbench.upstreams.huggingface import model as huggingface
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    """Give a function from a name to its tiny checkpoint, written once."""
+    """Return a function from a name to its tiny checkpoint, written once."""
     return cache(lambda name: save_hf(tmp_path_factory.mktemp("hf"), name))
 
 
 @pytest.fixture
 def copied(checkpoint: Checkpoint, tmp_path: Path) -> Checkpoint:
-    """Give a function from a name to a copy of its checkpoint, to be broken."""
+    """Return a function from a name to a copy of its checkpoint, to be broken."""
     return lambda name: Path(shutil.copytree(checkpoint(name), tmp_path / name))
 
 
@@ -33,5 +33,5 @@ def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def batch(sound: Callable[..., Wave]) -> Batch:
-    """Give three sounds of different lengths."""
+    """Return three sounds of different lengths."""
     return Batch.of(*(sound(length, length) for length in (16_161, 9_000, 1_600)))

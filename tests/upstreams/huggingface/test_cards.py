@@ -45,7 +45,7 @@ def bound(text: str) -> ConfiguredCard[UpstreamCard]:
         ),
     ],
 )
-def test_the_configuration_alone_tells_layers_width_and_rate(
+def test_the_configuration_alone_describes_layers_width_and_rate(
     name: str, groups: dict[str, GroupSpec], copied: Checkpoint
 ) -> None:
     folder = copied(name)

@@ -66,13 +66,13 @@ def test_a_type_that_the_library_does_not_know_is_refused(copied: Checkpoint) ->
         hf(file.parent)
 
 
-def test_layers_that_the_configuration_did_not_announce_are_refused(
+def test_layers_that_the_configuration_does_not_describe_are_refused(
     checkpoint: Checkpoint, batch: Batch
 ) -> None:
     upstream = hf(checkpoint("hubert"))
     upstream.model.encoder.layers = upstream.model.encoder.layers[:2]
 
-    with pytest.raises(BadSpec, match=r"gives 3 layers of 16, .* speaks of 4 of 16"):
+    with pytest.raises(BadSpec, match=r"returns 3 layers of width 16, .* 4 of 16"):
         upstream.extract(batch)
 
 
@@ -113,7 +113,7 @@ def test_a_decoder_with_the_tokenizer_of_another_is_refused(
         hf(folder)
 
 
-def test_weights_that_are_not_whole_are_refused(copied: Checkpoint) -> None:
+def test_incomplete_weights_are_refused(copied: Checkpoint) -> None:
     file = copied("hubert") / "model.safetensors"
     weights = load_file(file)
     del weights["encoder.layers.2.attention.k_proj.weight"]

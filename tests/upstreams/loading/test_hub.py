@@ -95,7 +95,7 @@ def point_at(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Give a hub, which huggingface_hub takes for the real one, and an empty cache."""
+    """Return a hub, which huggingface_hub uses as the real one, and an empty cache."""
     server = Hub()
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     point_at(server.server_port, monkeypatch)
@@ -269,7 +269,7 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(
         point_at(mute.getsockname()[1], monkeypatch)
 
         with pytest.raises(
-            CheckpointMissing, match="cannot be had from the hub: timed"
+            CheckpointMissing, match="cannot be downloaded from the hub: timed"
         ):
             read_config("org/name")
 

@@ -29,7 +29,7 @@ SIZES = {
 
 @pytest.fixture(params=SIZES)
 def card(request: pytest.FixtureRequest) -> UpstreamCard:
-    """Give the card of each set in turn."""
+    """Return the card of each set in turn."""
     return CARDS[request.param]
 
 
@@ -42,20 +42,20 @@ def four_threads() -> Iterator[None]:
 
 
 def own(name: str, wave: Wave) -> Wave:
-    """Give what openSMILE itself gives, ``(dim,)``."""
+    """Return what openSMILE itself gives, ``(dim,)``."""
     smile = opensmile.Smile(opensmile.FeatureSet[SIZES[name][0]])
     values: Wave = smile.process_signal(wave, 16_000).to_numpy()[0]
     return values
 
 
 def in_16_bits(wave: Wave) -> Wave:
-    """Give a wave in the steps of a 16-bit file."""
+    """Return a wave in the steps of a 16-bit file."""
     steps: Wave = (wave * 2**15).round().astype(np.float32)
     return steps / 2**15
 
 
 def functionals(card: UpstreamCard, *waves: Wave) -> Wave:
-    """Give what the upstream gives, ``(batch, dim)``."""
+    """Return what the upstream gives, ``(batch, dim)``."""
     group = card.open({}, "cpu").extract(Batch.of(*waves))["functionals"]
     assert group.lengths.tolist() == [1] * len(waves)
     return np.asarray(group.states[0, :, 0])
@@ -145,14 +145,14 @@ def test_one_value_that_is_lacking_is_refused(
     values = np.zeros(384, np.float32)
     values[7] = np.nan
     monkeypatch.setattr(
-        "nserbench.upstreams.opensmile.upstream.heard", lambda smile, wave: values
+        "nserbench.upstreams.opensmile.upstream.functionals", lambda smile, wave: values
     )
 
     with pytest.raises(BadAudio, match="no value for 1 of the 384 functionals of 0"):
         upstream.extract(Batch.of(sound(16_000)))
 
 
-def test_a_wave_beyond_full_scale_is_heard_as_it_is(sound: MakeSound) -> None:
+def test_a_wave_beyond_full_scale_is_not_clipped(sound: MakeSound) -> None:
     quiet = in_16_bits(sound(8_000) / 8)
     names = opensmile.Smile(opensmile.FeatureSet.IS09).feature_names
     energies = [

@@ -30,13 +30,13 @@ Save = Callable[[Content], Path]
 
 @pytest.fixture
 def base() -> Content:
-    """Give what a cleaned Base checkpoint holds, to be changed."""
+    """Return what a cleaned Base checkpoint holds, to be changed."""
     return speechlm("base")
 
 
 @pytest.fixture
 def save(tmp_path: Path) -> Save:
-    """Give a function that writes a checkpoint."""
+    """Return a function that writes a checkpoint."""
 
     def write(content: object) -> Path:
         file = tmp_path / "speechlm.pt"
@@ -51,7 +51,7 @@ def load(file: Path) -> SpeechLM:
 
 
 def layers(upstream: SpeechLM, *waves: NDArray[np.float32]) -> Tensor:
-    """Give the layers of both groups, one after another."""
+    """Return the layers of both groups, one after another."""
     found = upstream.extract(Batch.of(*waves))
     return torch.cat([found["speech"].states, found["unit"].states])
 
@@ -115,7 +115,7 @@ def test_the_description_needs_no_torch(base: Content, save: Save) -> None:
 
 
 @pytest.mark.parametrize(("letter", "units"), [("P", 369), ("H", 505)])
-def test_a_checkpoint_as_training_writes_it_gives_the_same(
+def test_a_checkpoint_as_training_writes_it_has_the_same_features(
     letter: str,
     units: int,
     base: Content,
@@ -209,7 +209,7 @@ def test_missing_weights_are_refused(base: Content, save: Save) -> None:
         load(save(base))
 
 
-def test_weights_that_have_no_place_are_refused(base: Content, save: Save) -> None:
+def test_unknown_weights_are_refused(base: Content, save: Save) -> None:
     base["model"]["decoder.layers.0.fc1.bias"] = torch.ones(3)
 
     with pytest.raises(BadSpec, match=r"1 tensors have no place in one, such as deco"):
@@ -227,7 +227,7 @@ def test_weights_of_another_shape_are_refused(base: Content, save: Save) -> None
 def test_a_checkpoint_of_something_else_is_refused(content: object, save: Save) -> None:
     file = save(content)  # type: ignore[arg-type]
 
-    with pytest.raises(BadSpec, match=r"no pre-trained SpeechLM: it does not say '"):
+    with pytest.raises(BadSpec, match=r"no pre-trained SpeechLM: it has no '"):
         describe_speechlm({"checkpoint": str(file)})
 
 
@@ -238,7 +238,9 @@ def test_a_file_that_is_no_checkpoint_or_a_part_of_one_is_refused(
     for content in (b"hello", file.read_bytes()[:-100]):
         file.write_bytes(content)
 
-        with pytest.raises(BadSpec, match=r"no whole file of torch\.save.*\n.*SpeechL"):
+        with pytest.raises(
+            BadSpec, match=r"no complete file of torch\.save.*\n.*SpeechL"
+        ):
             load(file)
 
 
@@ -257,7 +259,7 @@ def test_a_build_that_was_never_published_is_refused(
 ) -> None:
     base["cfg"]["model"][key] = value
 
-    with pytest.raises(BadSpec, match=f"no SpeechLM that is known: {key}"):
+    with pytest.raises(BadSpec, match=f"no known SpeechLM: {key}"):
         describe_speechlm({"checkpoint": str(save(base))})
 
 
