@@ -315,7 +315,7 @@ def test_a_second_run_finds_all_there(tiny: Tiny) -> None:
 
     result = tiny.run(5)
 
-    assert "20 cells, 20 there already" in result.stderr
+    assert "20 cells, 20 already there" in result.stderr
 
 
 def test_a_typing_error_is_told_at_once(tiny: Tiny) -> None:

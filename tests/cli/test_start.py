@@ -11,7 +11,7 @@ HEAVY = {"numpy", "pandas", "scipy", "torch", "transformers"}
 
 
 def imported(process: Process, line: str) -> set[str]:
-    """Give the top-level packages that a command imports."""
+    """Return the top-level packages that a command imports."""
     answer = process(line, "-X", "importtime")
     assert answer.returncode == 0, answer.stderr
     names = (row.rpartition("|")[2].strip() for row in answer.stderr.splitlines())
