@@ -58,15 +58,11 @@ def plot(
     figure: str,
     folder: Path | None,
     out: Path | None,
-    upstreams: tuple[str, ...],
-    heads: tuple[str, ...],
-    corpora: tuple[str, ...],
-    noises: tuple[str, ...],
-    protocols: tuple[str, ...],
     metric: str,
     width: float,
     heatmap: bool,
     against: Against,
+    **selection: tuple[str, ...],
 ) -> None:
     """Draw a figure for a paper.
 
@@ -98,14 +94,7 @@ def plot(
     if len(metrics) > 1:
         raise click.BadParameter("give one metric", param_hint="--metric")
     root = folder or settings.results
-    table = choose(
-        summary_table(root, metrics),
-        upstreams=upstreams,
-        heads=heads,
-        corpora=corpora,
-        noises=noises,
-        protocols=protocols,
-    )
+    table = choose(summary_table(root, metrics), **selection)
     data = FigureData(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, data), file)
     for line in said_of(figure, data):

@@ -67,11 +67,10 @@ def transcribe(
 ) -> None:
     """Transcribe speech and print the word error rate (WER).
 
-    Transcript and reference are both normalised as in Whisper. In languages without
-    spaces, such as Mandarin, characters are counted (CER). The match error rate is
-    errors / (errors + hits), averaged over clips; it cannot exceed 100 %. A transcript
-    counts as hallucinated if it is more than twice as long as its reference, repeats
-    itself, or is empty although the reference is not.
+    Transcript and reference are normalised as in Whisper. In languages without spaces,
+    such as Mandarin, characters are counted (CER). The match error rate is errors /
+    (errors + hits), averaged over clips. A transcript counts as hallucinated if it is
+    over twice as long as its reference, loops, or is empty and the reference is not.
 
     \b
     nserbench transcribe -u whisper -c iemocap-park --snr 10,0,-10
@@ -95,9 +94,8 @@ def transcribe(
         for condition in conditions(place.noise, snrs)
     ]
     opened = open_corpora(places, limit, session.plugins, settings)
-    transcripts = _transcribe(
-        transcribers, opened, wanted, against, Store(settings.store), device
-    )
+    store = Store(settings.store)
+    transcripts = _transcribe(transcribers, opened, wanted, against, store, device)
     if out is not None:
         write_transcripts(out, transcripts)
     if as_json:
