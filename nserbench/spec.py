@@ -71,11 +71,11 @@ def parse_spec(text: str) -> Spec:
     return specs[0]
 
 
-def beside(name: str) -> list[str]:
+def joined_names(name: str) -> list[str]:
     """Return the names that are joined by ``+``.
 
     Examples:
-        >>> beside("{whisper:groups=encoder+decoder}+wavlm")
+        >>> joined_names("{whisper:groups=encoder+decoder}+wavlm")
         ['whisper:groups=encoder+decoder', 'wavlm']
     """
     return [_unbraced(piece) for piece in _split(name, "+")]

@@ -9,7 +9,7 @@ from itertools import chain
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import Card, Option
 from nserbench.errors import BadSpec, UnknownName
-from nserbench.spec import Spec, beside, parse_spec
+from nserbench.spec import Spec, joined_names, parse_spec
 
 KEY = "checkpoint"
 """The option that names weights."""
@@ -60,7 +60,7 @@ def _swapped(
     spec: Spec, kind: str, weights: Mapping[object, str], plugins: Plugins
 ) -> Spec:
     registry = plugins.enhancers if kind == "enhancer" else plugins.upstreams
-    if spec.name not in registry and len(names := beside(spec.name)) > 1:
+    if spec.name not in registry and len(names := joined_names(spec.name)) > 1:
         parts = [_swapped(parse_spec(one), kind, weights, plugins) for one in names]
         whole = replace(spec, name="+".join(_braced(typed(one)) for one in parts))
         known = chain.from_iterable(

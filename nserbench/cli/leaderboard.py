@@ -104,7 +104,7 @@ def leaderboard(
     elif robustness:
         _show(_robustness(root, metrics, row), form, out)
     elif reference:
-        _show(_beside(root, metrics, reference), form, out)
+        _show(_with_published(root, metrics, reference), form, out)
     else:
         _show(_summary(root, metrics, row), form, out)
 
@@ -199,7 +199,7 @@ def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
     )
 
 
-def _beside(root: Path, metrics: tuple[str, ...], name: str) -> _View:
+def _with_published(root: Path, metrics: tuple[str, ...], name: str) -> _View:
     from nserbench.leaderboard.published import render as forms
     from nserbench.leaderboard.published.comparison import beside
     from nserbench.leaderboard.published.data import read_published

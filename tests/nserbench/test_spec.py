@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nserbench.errors import BadSpec
-from nserbench.spec import Spec, beside, parse_spec, parse_specs
+from nserbench.spec import Spec, joined_names, parse_spec, parse_specs
 
 WORDS = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 
@@ -40,8 +40,11 @@ def test_names_joined_by_plus_keep_their_options_in_braces() -> None:
     both, alone = parse_specs(text)
 
     assert both.options == {"enhance": "dccrn"}
-    assert beside(both.name) == ["whisper:groups=encoder+decoder,language=de", "wavlm"]
-    assert beside(alone.name) == ["mel"]
+    assert joined_names(both.name) == [
+        "whisper:groups=encoder+decoder,language=de",
+        "wavlm",
+    ]
+    assert joined_names(alone.name) == ["mel"]
 
 
 @pytest.mark.parametrize(
