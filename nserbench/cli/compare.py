@@ -13,6 +13,7 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.text import wrapped
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -91,32 +92,35 @@ def compare(
 
 def _print(pairs: Sequence[Pair], comparison: Comparison, flips: Path | None) -> None:
     from nserbench.cli.common.tables import print_tables
-    from nserbench.leaderboard.analysis.statistics import FEW_UNITS
 
     for which, result in zip(("first ", "second"), pairs[0], strict=True):
-        click.echo(f"{which}  {_title(result)}")
+        click.echo(wrapped(f"{which}  {_title(result)}"))
     click.echo(
         f"{comparison.utterances} utterances of {comparison.units} speakers or other "
         "units"
     )
     click.echo()
     print_tables(_tables(comparison))
-    click.echo(f"\n{WARNING}")
+    click.echo()
+    for note in _notes(comparison, seeds=len(pairs)):
+        click.echo(wrapped(note))
+    if flips:
+        click.echo(f"written: {flips} ({len(comparison.flips)} utterances)")
+
+
+def _notes(comparison: Comparison, seeds: int) -> Iterator[str]:
+    from nserbench.leaderboard.analysis.statistics import FEW_UNITS
+
+    yield WARNING
     if comparison.pooled:
-        click.echo(
-            "A fold lacks a class, so the scores are of all folds together (pooled)."
-        )
-    if len(pairs) == 1:
-        click.echo(
+        yield "A fold lacks a class, so the scores are of all folds together (pooled)."
+    if seeds == 1:
+        yield (
             "There is one seed of each cell, so intervals and p-values do not include "
             "the variation between seeds."
         )
     if comparison.units < FEW_UNITS:
-        click.echo(
-            f"With fewer than {FEW_UNITS} speakers or other units, intervals are rough."
-        )
-    if flips:
-        click.echo(f"written: {flips} ({len(comparison.flips)} utterances)")
+        yield f"Intervals of fewer than {FEW_UNITS} speakers or other units are rough."
 
 
 def _title(result: Result) -> str:

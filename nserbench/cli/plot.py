@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import click
 
 from nserbench.cli.common.options import Option, out_option, wer_against_option
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.text import wrapped
 
 if TYPE_CHECKING:
     from nserbench.benchmark.extraction.word_errors import Against
@@ -98,13 +97,5 @@ def plot(
     data = FigureData(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, data), file)
     for line in said_of(figure, data):
-        click.echo(_wrapped(line))
+        click.echo(wrapped(line))
     click.echo(f"written: {file}")
-
-
-def _wrapped(line: str) -> str:
-    """Break a line between words, because a terminal breaks inside them."""
-    if not sys.stdout.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    return click.wrap_text(line, width, subsequent_indent="  ")

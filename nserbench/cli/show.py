@@ -65,8 +65,9 @@ def _scores(predictions: Predictions) -> Table:
     summaries = summarise(predictions)
     folds = [f"fold {fold}" for fold in next(iter(summaries.values())).folds]
     table = new_table(
-        "metric", "score", "95 % interval", "chance", "mean of folds", "pooled", *folds
+        "metric", "score", "95 % interval", "chance", "fold mean", "pooled", *folds
     )
+    table.columns[2].no_wrap = True
     for name, score in summaries.items():
         low, high = _percent(score.low), _percent(score.high)
         interval = "" if score.low is None else f"{low} to {high}"
@@ -104,7 +105,7 @@ def _facts(facts: Mapping[str, object]) -> Table:
     for name, value in facts.items():
         inner = value if isinstance(value, Mapping) else {"": value}
         lines = [f"{key}: {_text(item)}".lstrip(": ") for key, item in inner.items()]
-        table.add_row(Text(name.replace("_", " ")), Text("\n".join(lines)))
+        table.add_row(Text(name.replace("_", " ")), Text("\n".join(lines) or "none"))
     return table
 
 

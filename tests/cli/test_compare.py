@@ -62,7 +62,7 @@ def test_two_cells_are_compared(call: Compare, clean: Path, noisy: Path) -> None
     titles = ["scores in percent", "correct answers", "recall in percent"]
     assert [line for line in lines if line in titles] == titles
     assert "assumes independent utterances" in told
-    assert "With fewer than 10 speakers or other units" in told
+    assert "fewer than 10 speakers or other units are rough" in told
 
 
 def test_cells_are_named_by_the_beginnings_of_their_digests(

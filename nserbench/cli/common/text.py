@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from nserbench.benchmark.study.cell import Cell
@@ -27,6 +31,14 @@ def not_applicable(cells: Iterable[Cell]) -> list[str]:
         f"not applicable: {upstream} x {head}, {counted(count, 'cell')}: {reason}"
         for (upstream, head, reason), count in counts.items()
     ]
+
+
+def wrapped(line: str) -> str:
+    """Return a line broken between words, because a terminal breaks inside them."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return click.wrap_text(line, width, subsequent_indent="  ")
 
 
 def counted(count: int, thing: str) -> str:
