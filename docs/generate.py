@@ -158,7 +158,10 @@ def main(arguments: list[str]) -> int:
 def _context(
     command: click.Command, name: str, parent: click.Context | None
 ) -> click.Context:
-    return click.Context(command, parent, info_name=name, terminal_width=WIDTH)
+    settings = command.context_settings  # such as -h for help
+    return click.Context(
+        command, parent, info_name=name, terminal_width=WIDTH, **settings
+    )
 
 
 def _markdown(docstring: str | None) -> str:
