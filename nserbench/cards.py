@@ -161,7 +161,7 @@ def no_names(kind: str, spec: Spec) -> ConfiguredCard[Any]:
     Raises:
         BadSpec: always.
     """
-    raise BadSpec(f"{spec.name!r} cannot stand here: no {kind} can be named here")
+    raise BadSpec(f"{spec.name!r} is not allowed: no {kind} can be named here")
 
 
 def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:

@@ -221,17 +221,16 @@ def experiment(
     from nserbench.leaderboard.report.source import ReportData
 
     settings = session.settings.using(results=out, store=store_folder)
-    whole = read_experiment(number)
-    request = ExperimentRequest(
-        whole.only(only), overrides, Session(settings, session.plugins), device
-    )
-    ReportData(whole, overrides, session.plugins, settings.results).check()
+    session = Session(settings, session.plugins)
+    full = read_experiment(number)
+    request = ExperimentRequest(full.only(only), overrides, session, device)
+    ReportData(full, overrides, session.plugins, settings.results).check()
     if dry_run or plan:
         _finish((_print_cells if dry_run else _print_costs)(request))
         return
     outcomes, problems = _run(request, on)
     data = ReportData(
-        whole, overrides, session.plugins, settings.results, problems, against
+        full, overrides, session.plugins, settings.results, problems, against
     )
     _print_report(data, form, figures)
     _finish(problems, outcomes["failed"])

@@ -56,11 +56,11 @@ def prune(
         )
     store = open_store(settings, store_folder)
     labels = {str(features.about["upstream"]) for features in store.all_features()}
-    whole = labels if everything else _known(upstream, labels, store.root)
+    chosen = labels if everything else _known(upstream, labels, store.root)
     files = [
         file
         for features in store.all_features()
-        for file in _files(features, frames, features.about["upstream"] in whole)
+        for file in _files(features, frames, features.about["upstream"] in chosen)
     ]
     files += store.fits() if heads or everything else []
     files += store.tuned() if finetuned or everything else []
@@ -83,11 +83,11 @@ def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
     return {upstream}
 
 
-def _files(features: Features, frames: bool, whole: bool) -> list[Path]:
+def _files(features: Features, frames: bool, everything: bool) -> list[Path]:
     """Return the files to delete, the description of the features last."""
     from nserbench.benchmark.store.feature_store import ABOUT, FORMS
 
-    if not whole:
+    if not everything:
         return features.shards("frames") if frames else []
     files = [file for form in FORMS for file in features.shards(form)]
     return [*files, features.folder / ABOUT]

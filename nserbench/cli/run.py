@@ -81,7 +81,7 @@ def _evaluate(
     from nserbench.cli.common.progress_bars import show_progress
     from nserbench.cli.common.text import not_applicable
 
-    whole = RunReport()
+    total = RunReport()
     with (
         show_progress() as progress,
         open_runner(session, device, progress, on) as runner,
@@ -90,9 +90,9 @@ def _evaluate(
             for line in not_applicable(study.cells):
                 progress.note(line)
             report = runner.run(study)
-            whole.folders += report.folders
-            whole.outcomes += report.outcomes
-    return whole
+            total.folders += report.folders
+            total.outcomes += report.outcomes
+    return total
 
 
 def _print_cells(cells: Sequence[Cell], as_json: bool) -> None:

@@ -116,6 +116,6 @@ def test_a_missing_required_option_raises_an_error_with_its_help() -> None:
 
 def test_a_nested_name_is_refused_where_none_is_allowed() -> None:
     with pytest.raises(
-        BadSpec, match="'inner' cannot stand here: no card can be named here"
+        BadSpec, match="'inner' is not allowed: no card can be named here"
     ):
         bind(OUTER, parse_spec("outer:x"))
