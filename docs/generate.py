@@ -1,6 +1,6 @@
 """Write the parts of pages that come from the code: help, hooks, cards, the example.
 
-``python docs/generate.py`` writes them; ``--check`` only says whether they are right.
+``python docs/generate.py`` writes them; ``--check`` only names outdated pages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nserbench.upstreams.loading.hub import PINNED
 from nserbench.upstreams.opensmile.cards import FUNCTIONALS
 
 DOCS = Path(__file__).parent
-WIDTH = 88  # characters, so that a page reads the same whatever the terminal
+WIDTH = 88  # characters of a line, whatever the width of the terminal
 ROOT = DOCS.parent
 UNPINNED = "no commit is pinned: the head of its main branch"
 PAGES = {
@@ -32,23 +32,24 @@ PAGES = {
     "functionals": tuple(card.name for card in FUNCTIONALS),
     "whisper": ("whisper-enc", "whisper-dec", "whisper-en", "whisper-cn"),
 }
-"""Pages that tell of other names than their own."""
+"""Pages that describe other names than their own, with these names."""
 
 SHARED = {name: page for page, names in PAGES.items() for name in names}
 
 
 def commands(context: click.Context) -> Iterator[click.Context]:
-    """Give a command and, where it is a group, those below it."""
+    """Yield the context of a command and of all its subcommands."""
     yield context
     command = context.command
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
-            if (below := command.get_command(context, name)) and not below.hidden:
-                yield from commands(_context(below, name, context))
+            subcommand = command.get_command(context, name)
+            if subcommand and not subcommand.hidden:
+                yield from commands(_context(subcommand, name, context))
 
 
 def cli_reference() -> str:
-    """Give a heading and the help for every command."""
+    """Return a heading and the help for every command."""
     return "\n\n".join(
         f"## `{context.command_path}`\n\n```text\n{context.get_help()}\n```"
         for context in commands(_context(cli, "nserbench", None))
@@ -56,7 +57,7 @@ def cli_reference() -> str:
 
 
 def hook_reference() -> str:
-    """Give a heading with the exact signature, and the docstring, for every hook."""
+    """Return a heading with the signature, and the docstring, for every hook."""
     return "\n\n".join(
         f"### `{hook.__name__}{signature(hook)}`\n\n{_markdown(inspect.getdoc(hook))}"
         for hook in vars(hookspecs).values()
@@ -65,12 +66,12 @@ def hook_reference() -> str:
 
 
 def signature(hook: Callable[..., object]) -> str:
-    """Write a signature as it stands in the source."""
+    """Return the signature of a hook as in the source."""
     return str(inspect.signature(hook)).replace("'", "")
 
 
 def example() -> str:
-    """Give the whole example plugin, file by file."""
+    """Return the example plugin, file by file."""
     files = sorted((ROOT / "tests" / "plugin").glob("*.py"))
     return "\n\n".join(
         f"```python\n# {file.name}\n{file.read_text(encoding='utf-8')}```"
@@ -79,7 +80,7 @@ def example() -> str:
 
 
 def card_facts(cards: Iterable[Card]) -> str:
-    """Give a heading, the facts and the options of each card."""
+    """Return a heading, the facts and the options of each card."""
     return "\n\n".join("\n".join(_card(card)) for card in cards)
 
 
@@ -103,9 +104,9 @@ def _card(card: Card) -> Iterator[str]:
 
 
 def card_pages() -> dict[Path, dict[str, str]]:
-    """Give the page of each upstream, enhancer and corpus, with its facts."""
+    """Return the facts of all upstreams, enhancers and corpora, by page."""
     plugins = Plugins(installed=False)
-    found: dict[Path, list[Card]] = defaultdict(list)
+    cards_by_page: dict[Path, list[Card]] = defaultdict(list)
     for folder, registry in (
         ("upstreams", plugins.upstreams),
         ("upstreams", plugins.enhancers),
@@ -113,28 +114,28 @@ def card_pages() -> dict[Path, dict[str, str]]:
     ):
         for card in registry:
             name = SHARED.get(card.name, card.name)
-            found[DOCS / folder / f"{name}.md"].append(card)
-    return {page: {"card": card_facts(cards)} for page, cards in found.items()}
+            cards_by_page[DOCS / folder / f"{name}.md"].append(card)
+    return {page: {"card": card_facts(cards)} for page, cards in cards_by_page.items()}
 
 
 def filled(file: Path, blocks: Mapping[str, str]) -> str:
-    """Give a page's text with new content between the marks of each block.
+    """Return the text of a page with new content between the marks of each block.
 
     Raises:
-        ValueError: if the page does not have the marks of a block once.
+        ValueError: if the page does not have the two marks of a block once each.
     """
     text = file.read_text(encoding="utf-8")
     for name, content in blocks.items():
         start, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
         if (text.count(start), text.count(end)) != (1, 1):
-            raise ValueError(f"{file} must hold {start} and {end}, once each")
+            raise ValueError(f"{file} must have {start} and {end} once each")
         before, rest = text.split(start)
         text = f"{before}{start}\n\n{content}\n\n{end}{rest.split(end)[1]}"
     return text
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages, or with ``--check`` name those that are out of date."""
+    """Write the pages, or with ``--check`` print those that are out of date."""
     pages = {
         **card_pages(),
         DOCS / "cli.md": {"cli": cli_reference()},
@@ -157,11 +158,14 @@ def main(arguments: list[str]) -> int:
 def _context(
     command: click.Command, name: str, parent: click.Context | None
 ) -> click.Context:
-    return click.Context(command, parent, info_name=name, terminal_width=WIDTH)
+    settings = command.context_settings  # such as -h for help
+    return click.Context(
+        command, parent, info_name=name, terminal_width=WIDTH, **settings
+    )
 
 
 def _markdown(docstring: str | None) -> str:
-    """Turn a Google docstring into Markdown: sections in bold, their text flush."""
+    """Return a Google docstring as Markdown, with section names in bold."""
     text = (docstring or "").replace("``", "`")
     text = re.sub(r"^(\w+):$", r"**\1:**\n", text, flags=re.MULTILINE)
     return re.sub(r"^ {4,}", "", text, flags=re.MULTILINE)

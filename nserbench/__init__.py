@@ -1,7 +1,9 @@
-"""Benchmark speech emotion recognition in noise: upstream x head x corpus x noise.
+"""Benchmark of speech emotion recognition in noise: upstream x head x corpus x noise.
 
-What a plugin needs is here; nothing of it imports torch.
+The names that a plugin needs. None of them imports torch before it is used.
 """
+
+from typing import TYPE_CHECKING
 
 from nserbench.cards import Option
 from nserbench.corpora.base import Corpus, CorpusCard, NoiseCard, Utterance
@@ -18,6 +20,19 @@ from nserbench.upstreams.base import (
     UpstreamCard,
 )
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name):
+        """Return ``__version__``, which takes 20 ms to look up, on first use."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version
+
+        return version(__name__)
+
 
 __all__ = [
     "Batch",
@@ -37,5 +52,6 @@ __all__ = [
     "Upstream",
     "UpstreamCard",
     "Utterance",
+    "__version__",
     "hookimpl",
 ]

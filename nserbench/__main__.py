@@ -1,4 +1,4 @@
-"""Run the command line with ``python -m nserbench``."""
+"""The command line as ``python -m nserbench``."""
 
 from nserbench.cli import main
 

@@ -1,4 +1,4 @@
-"""Cards: what is known of a plugin's offer before it is loaded."""
+"""Cards: what a plugin declares about an upstream, head or corpus before loading it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nserbench.errors import BadSpec, MissingExtra, NserbenchError, UnknownName
 from nserbench.spec import Spec
 
 Options: TypeAlias = Mapping[str, Any]
-"""Checked option values by key, every option of the card present."""
+"""Checked values by option key; every option of the card is present."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,17 +22,17 @@ class Option:
 
     Attributes:
         help: One line for ``nserbench list``.
-        default: The value where none is typed.
-        parse: Turns what was typed into the value, or raises ``ValueError`` with what
-            would have been right.
-        label: Turns a value into what stands in tables and identifies the cell. It
-            must not hold a path of this machine.
+        default: The value if the user types none.
+        parse: Converts the typed text into the value. Raises ``ValueError`` with a
+            message that says which values are valid.
+        label: Converts a value into the text that tables show and that identifies the
+            cell. The text must not contain a path of this machine.
         affects_features: Whether the value is part of what identifies stored features.
-            Not if it only chooses among them, and not for a checkpoint,
-            whose content identifies them wherever it is.
-        required: Whether it must be typed.
-        names_a: The kind of card that the value names, as ``"enhancer"``; ``parse``
-            then gives a `Spec`, which is bound to its card, or a word of its own.
+            False for an option that only selects among them, and for a checkpoint,
+            because the digest of its content identifies it wherever it is.
+        required: Whether the user must type a value.
+        names_a: The kind of card that the value names, as ``"enhancer"``. ``parse``
+            then returns a `Spec`, which is bound to its card, or a reserved word.
     """
 
     help: str
@@ -46,19 +46,20 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What every kind of card says.
+    """The fields that every kind of card has.
 
     Attributes:
-        name: What to ask for it by.
+        name: The name to type on the command line.
         summary: One line for ``nserbench list``.
-        source: The paper or place it comes from.
-        licence: Of the weights or data that a user loads, as SPDX where it has a name.
+        source: The paper or website it comes from.
+        licence: Licence of the weights or data that a user loads, as an SPDX
+            identifier where there is one.
         load: ``"package.module:function"``, imported only when it is needed.
-        key: What identifies the code behind ``load`` in the store, wherever its module
-            lies; the name unless given. Cards that run the same code share it.
-        version: Raised whenever the outputs change; part of what identifies them.
+        key: Identifies the code behind ``load`` in the store, whatever its module is
+            called. Default: the name. Cards that run the same code share one key.
+        version: Increased whenever the outputs change; part of what identifies them.
         extra: The optional dependency group of nserbench that it needs.
-        options: What may follow its name.
+        options: The options that may follow its name, by key.
         positional: The option that a value without a key sets, as in ``hf:ORG/NAME``.
     """
 
@@ -78,24 +79,24 @@ class Card:
 
     @property
     def key_or_name(self) -> str:
-        """The key, or the name of a card that has none of its own."""
+        """The key, or the name if the card has no key."""
         return self.key or self.name
 
     @property
     def identity(self) -> dict[str, object]:
-        """What identifies the code that it loads, wherever the module lies."""
+        """The key and version, which identify the code that the card loads."""
         return {"key": self.key_or_name, "version": self.version}
 
     def all_options(self) -> dict[str, Option]:
-        """Give the options of this card and of its kind; the card's own win."""
+        """Return the options of its kind and of this card, which replace the former."""
         return {**self.common, **self.options}
 
     def resolve(self, target: str) -> Any:
-        """Import what a ``"package.module:name"`` of this card points at.
+        """Import the object that ``"package.module:name"`` names.
 
         Raises:
-            MissingExtra: if the import fails and the card names an extra.
-            NserbenchError: if it fails and the card names none.
+            MissingExtra: if the import fails and the card has an extra.
+            NserbenchError: if the import fails and the card has none.
         """
         try:
             return pkgutil.resolve_name(target)
@@ -104,7 +105,7 @@ class Card:
                 raise MissingExtra(f"{self.kind} {self.name!r}", self.extra) from error
             raise NserbenchError(
                 f"{self.kind} {self.name!r} cannot be loaded: {error}\n"
-                f"  its plugin says that it is {target}"
+                f"  its plugin declares load={target!r}: correct or reinstall it"
             ) from error
 
 
@@ -117,7 +118,7 @@ class ConfiguredCard(Generic[C]):
 
     Attributes:
         card: The card.
-        options: Every option's value.
+        options: The value of every option, by key.
     """
 
     card: C
@@ -125,14 +126,14 @@ class ConfiguredCard(Generic[C]):
 
     @property
     def label(self) -> str:
-        """Name and options that differ from the default, as typed, without paths."""
+        """The name with the options that differ from the default, without paths."""
         known = self.card.all_options()
-        said = ",".join(
+        changed = ",".join(
             f"{key}={known[key].label(value)}"
             for key, value in sorted(self.options.items())
             if not self._is_default(key, value)
         )
-        return f"{self.card.name}:{said}" if said else self.card.name
+        return f"{self.card.name}:{changed}" if changed else self.card.name
 
     def _is_default(self, key: str, value: Any) -> bool:
         option = self.card.all_options()[key]
@@ -141,7 +142,7 @@ class ConfiguredCard(Generic[C]):
         return option.label(value) == option.label(option.default)
 
     def key_options(self) -> dict[str, str | None]:
-        """Give the labels of all options that are part of the features' key."""
+        """Return the labels of all options that identify stored features."""
         known = self.card.all_options()
         return {
             key: None if value is None else known[key].label(value)
@@ -151,33 +152,37 @@ class ConfiguredCard(Generic[C]):
 
 
 Bind: TypeAlias = Callable[[str, Spec], "ConfiguredCard[Any]"]
-"""Looks up the card of a kind that a nested name stands for, and binds it."""
+"""Finds the card of the given kind for a nested name, and binds it."""
 
 
 def no_names(kind: str, spec: Spec) -> ConfiguredCard[Any]:
-    """Refuse any nested name."""
-    raise BadSpec(f"no {kind} can be named here, such as {spec.name!r}")
+    """Refuse any nested name.
+
+    Raises:
+        BadSpec: always.
+    """
+    raise BadSpec(f"{spec.name!r} is not allowed: no {kind} can be named here")
 
 
 def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
-    """Check what was typed against a card.
+    """Check the typed options against a card, and fill in the defaults.
 
     Args:
         card: The card.
-        spec: What was typed.
-        nested: Binds the names that stand in options, as in ``enhance=dccrn``.
+        spec: The name and options that the user typed.
+        nested: Binds names inside options, as in ``enhance=dccrn``.
 
     Raises:
-        UnknownName: if the card has no such option, or no card a nested name.
-        BadSpec: if a value is not one that the option takes, or one is missing.
+        UnknownName: if the card has no such option, or a nested name has no card.
+        BadSpec: if a value is not valid, or a required one is missing.
     """
     known = card.all_options()
     typed = dict(spec.options)
     if spec.positional is not None:
         if card.positional is None:
             raise BadSpec(
-                f"{spec.name}:{spec.positional} is not understood: write "
-                f"{spec.name}:key=value with key one of {', '.join(known) or 'none'}"
+                f"{spec.name}:{spec.positional} has a value without an option: write "
+                f"{spec.name}:OPTION=VALUE\n  options: {', '.join(known) or 'none'}"
             )
         typed.setdefault(card.positional, spec.positional)
     values = {key: option.default for key, option in known.items()}
@@ -192,70 +197,70 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
             raise BadSpec(f"{card.name}:{key}={text}: {error}") from error
     for key, option in known.items():
         if option.required and values[key] is None:
-            raise BadSpec(f"{card.name} needs {key}=: {option.help}")
+            raise BadSpec(f"{card.name} needs the option {key}=: {option.help}")
         if option.names_a is not None and isinstance(values[key], Spec):
             values[key] = nested(option.names_a, values[key])
     return ConfiguredCard(card, values)
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Make a parser that takes one of a few words."""
+    """Return a parser that accepts only these words."""
 
     def parse(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)} is wanted")
+            raise ValueError(f"must be one of {', '.join(choices)}")
         return text
 
     return parse
 
 
 def yes_no(text: str) -> bool:
-    """Read ``yes`` or ``no``."""
+    """Return True for ``yes`` and False for ``no``."""
     return one_of("yes", "no")(text) == "yes"
 
 
 def yes_no_label(value: bool) -> str:
-    """Write a truth value as `yes_no` reads it."""
+    """Return ``yes`` or ``no``, as `yes_no` reads it."""
     return "yes" if value else "no"
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Make a parser for whole numbers from ``least`` up."""
+    """Return a parser for whole numbers that are not below ``least``."""
 
     def parse(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
-            raise ValueError(f"a whole number from {least} up is wanted")
+            raise ValueError(f"must be a whole number, at least {least}")
         return int(text)
 
     return parse
 
 
 def fraction(text: str) -> float:
-    """Read a number in ``[0, 1)``."""
+    """Return a number in ``[0, 1)``."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0.0 <= value < 1.0:
-        raise ValueError("a number from 0 up to, but not including, 1 is wanted")
+        raise ValueError("must be a number from 0 to below 1")
     return value
 
 
 def several(text: str) -> tuple[str, ...]:
-    """Read values joined by ``+``."""
+    """Return different values that are joined by ``+``."""
     parts = tuple(text.split("+"))
     if not all(parts) or len(set(parts)) != len(parts):
-        raise ValueError("different values joined by + are wanted")
+        raise ValueError("must be different values joined by +")
     return parts
 
 
 def several_label(values: tuple[str, ...]) -> str:
-    """Write values as `several` reads them."""
+    """Return values joined by ``+``, as `several` reads them."""
     return "+".join(values)
 
 
 def nested_label(value: ConfiguredCard[Any] | Spec | str) -> str:
-    """Write a nested name as it is typed, in braces where it has options."""
+    """Return a nested name as it is typed, in braces if it has options."""
     if isinstance(value, str):
         return value
     label = value.label if isinstance(value, ConfiguredCard) else value.name
@@ -263,5 +268,5 @@ def nested_label(value: ConfiguredCard[Any] | Spec | str) -> str:
 
 
 def path_label(value: str | Path) -> str:
-    """Write a path as the name of its last part."""
+    """Return the last part of a path, without its folders."""
     return Path(value).name

@@ -1,26 +1,26 @@
-"""Errors whose message is written for the person at the terminal."""
+"""Errors whose message the user reads in the terminal."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
 
-_SHOWN = 30  # known names in one message
+_SHOWN = 30  # most known names in one message
 
 
 class NserbenchError(Exception):
-    """Something the user can put right. The command line prints no traceback."""
+    """A problem that the user can fix. The command line prints no traceback for it."""
 
 
 class UnknownName(NserbenchError, LookupError):
     """A name that no plugin offers, or an option that a card does not have.
 
     Args:
-        kind: What sort of name it is.
-        name: As it was typed.
-        known: Those that there are.
-        hint: What else would help.
-        of: What lacks it, such as the card of an option.
+        kind: Kind of name, such as ``"upstream"``.
+        name: The name as it was typed.
+        known: The valid names.
+        hint: A last line that says what to do.
+        of: For an option: the card that does not have it.
     """
 
     def __init__(
@@ -48,37 +48,38 @@ class BadSpec(NserbenchError, ValueError):
 
 
 class DuplicateName(NserbenchError, ValueError):
-    """Two plugins offer the same name."""
+    """A name that two plugins offer."""
 
     def __init__(self, kind: str, name: str, plugins: tuple[str, str]) -> None:
         super().__init__(
             f"{kind} {name!r} is offered by both {plugins[0]} and {plugins[1]}\n"
-            "  uninstall one, or ask its author for another name"
+            "  uninstall one of the two plugins, or rename the card in one of them"
         )
 
 
 class DuplicateKey(NserbenchError, ValueError):
-    """Two cards of one kind have the same key, but load different code."""
+    """A key that two cards of one kind share although they load different code."""
 
     def __init__(self, kind: str, key: str, cards: Sequence[tuple[str, str]]) -> None:
         both = " and ".join(f"{name!r} ({load})" for name, load in cards)
         super().__init__(
             f"{kind}s {both} have the same key {key!r}, but load different code\n"
-            "  each would read what the other stored: give one of them another key"
+            "  each would read the features that the other stored: change one key"
         )
 
 
 class MissingExtra(NserbenchError, ImportError):
-    """A package that an optional part needs is not installed."""
+    """An optional package that is not installed."""
 
     def __init__(self, wanted: str, extra: str) -> None:
         super().__init__(
-            f"{wanted} needs an optional package\n  pip install 'nserbench[{extra}]'"
+            f"{wanted} needs an optional package\n  install it: "
+            f"pip install 'nserbench[{extra}]'"
         )
 
 
 class CorpusMissing(NserbenchError, FileNotFoundError):
-    """A corpus or noise whose files are not on this machine."""
+    """A corpus or noise whose files were not found on this machine."""
 
 
 class BadCorpus(NserbenchError, ValueError):
@@ -86,15 +87,15 @@ class BadCorpus(NserbenchError, ValueError):
 
 
 class BadAudio(NserbenchError, ValueError):
-    """An audio file that cannot be used; the message names it."""
+    """An audio file that cannot be used. The message names the file."""
 
 
 class CheckpointMissing(NserbenchError, FileNotFoundError):
-    """Weights that are neither on this machine nor to be had from it."""
+    """A checkpoint that is not on this machine and cannot be downloaded."""
 
 
 class NothingToRun(NserbenchError, ValueError):
-    """A grid in which no cell can exist."""
+    """A grid in which no cell is possible."""
 
 
 class BadSettings(NserbenchError, ValueError):
@@ -102,7 +103,7 @@ class BadSettings(NserbenchError, ValueError):
 
 
 class StoreDamaged(NserbenchError, OSError):
-    """A shard of the feature store whose content is not what was written."""
+    """A file of the feature store whose content is damaged."""
 
 
 class BadResult(NserbenchError, ValueError):
@@ -110,4 +111,4 @@ class BadResult(NserbenchError, ValueError):
 
 
 class DownloadFailed(NserbenchError, OSError):
-    """A file that could not be fetched, or is not the one that was published."""
+    """A file that could not be downloaded, or that differs from the published one."""

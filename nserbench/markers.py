@@ -1,4 +1,4 @@
-"""The markers of hooks: what a plugin offers, and what the benchmark asks for."""
+"""Pluggy markers: `hookspec` declares a hook, `hookimpl` marks a plugin's function."""
 
 import pluggy
 

@@ -1,9 +1,8 @@
-"""Products of float32 matrices on a processor, at the rate that it has.
+"""Fast multiplication of float32 matrices on a CPU, by oneDNN.
 
-torch multiplies float32 matrices by MKL, which keeps to AVX2 on AMD's processors.
-oneDNN, by which torch multiplies bfloat16, takes AVX-512 wherever it is: twice the rate
-there. torch has no setting for it, but its compiler has an operator that is nothing
-else.
+torch multiplies float32 matrices with MKL, which uses only AVX2 on AMD CPUs. oneDNN
+uses AVX-512 if the CPU has it, which is about twice as fast. torch has no setting for
+this, so the oneDNN operators of its compiler are called directly.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ ONEDNN = torch.backends.mkldnn.is_available()
 
 
 class PackedWeight:
-    """What matrices are multiplied by, and what is added to the product.
+    """A right factor and a bias: calling it returns ``values @ matrix + bias``.
 
     Args:
-        matrix: ``(k, m)``.
+        matrix: The right factor, ``(k, m)``.
         bias: ``(m,)``, added to each row.
-        rows: Of the matrices to come, if they are many: then it is laid out for oneDNN
-            once.
+        rows: Usual number of rows of the left factors, if there will be many: the
+            matrix is then reordered for oneDNN once.
     """
 
     def __init__(
@@ -36,24 +35,24 @@ class PackedWeight:
                     self.matrix.contiguous(), rows
                 )
 
-    def __call__(self, one: Tensor) -> Tensor:
-        """Give ``one @ matrix + bias``, of ``(..., k)``; no gradient passes."""
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return ``values @ matrix + bias`` for ``(..., k)``, without gradients."""
         if self.by_onednn:
-            found: Tensor = torch.ops.mkldnn._linear_pointwise.default(
-                one, self.matrix, self.bias, "none", [], ""
+            product: Tensor = torch.ops.mkldnn._linear_pointwise.default(
+                values, self.matrix, self.bias, "none", [], ""
             )
-            return found
-        found = one @ self.matrix
-        return found if self.bias is None else found.add_(self.bias)
+            return product
+        product = values @ self.matrix
+        return product if self.bias is None else product.add_(self.bias)
 
 
-def multiply(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Give ``one @ other + bias``; no gradient passes."""
-    return PackedWeight(other, bias)(one)
+def multiply(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return ``left @ right + bias``, without gradients."""
+    return PackedWeight(right, bias)(left)
 
 
 class OneDnnLinear(nn.Linear):
-    """`torch.nn.Linear` by a `PackedWeight`, wherever no gradient is asked for."""
+    """A `torch.nn.Linear` that uses oneDNN whenever no gradient is needed."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Map ``(..., inputs)`` to ``(..., outputs)``."""
@@ -61,12 +60,12 @@ class OneDnnLinear(nn.Linear):
         if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or not plain:
             return super().forward(values)
         if values.shape[-1] != self.in_features:
-            return super().forward(values)  # whose message says so
+            return super().forward(values)  # raises torch's own error
         return multiply(values, self.weight.t(), self.bias)
 
 
 def use_onednn(model: nn.Module) -> None:
-    """Let the linear layers of a model on a processor multiply at its rate."""
-    for part in model.modules():
-        if type(part) is nn.Linear:
-            part.__class__ = OneDnnLinear
+    """Make the linear layers of a model use oneDNN on a CPU."""
+    for module in model.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = OneDnnLinear

@@ -1,4 +1,4 @@
-"""How a long job tells what it is doing."""
+"""The interface by which a long job reports its progress."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Hears of stages, their steps, and cells."""
+    """Receives reports about stages, their steps, and cells."""
 
     def stage(self, name: str, total: int, unit: str) -> None:
-        """A stage of ``total`` steps begins; the one before it is over."""
+        """Report the start of a stage of ``total`` steps, and the end of the last."""
 
     def advance(self, steps: int = 1) -> None:
-        """Some steps of the stage are done."""
+        """Report that steps of the stage are done."""
 
     def note(self, text: str) -> None:
-        """Something the user should read."""
+        """Report a message for the user."""
 
     def cells(self, total: int, done: int) -> None:
-        """The grid has ``total`` cells, of which ``done`` need no work."""
+        """Report that the grid has ``total`` cells, ``done`` of them with a result."""
 
     def cell(self, name: str, outcome: str) -> None:
-        """The cell of that name is over, with its outcome in words."""
+        """Report that the cell of this name has ended, with its outcome in words."""
 
 
 class Silent:
-    """Hears everything and says nothing."""
+    """Ignores every report."""
 
     def stage(self, name: str, total: int, unit: str) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def advance(self, steps: int = 1) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def cells(self, total: int, done: int) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def cell(self, name: str, outcome: str) -> None:
-        """Say nothing."""
+        """Ignore it."""

@@ -1,4 +1,4 @@
-"""Where things are on this machine: ``nserbench.toml`` and environment variables."""
+"""Settings of this machine: ``nserbench.toml`` and environment variables."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from nserbench.errors import BadSettings
 
 FILE = Path("nserbench.toml")
 KNOWN = ("paths", "noises", "cluster")
+"""The tables that the file may have."""
 PREFIX = "NSERBENCH_"
-"""Of every environment variable that is looked up."""
+"""Prefix of every environment variable that is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The user's folders and noises; the environment wins over the file.
+    """The user's folders and noises. Environment variables override the file.
 
     Attributes:
-        paths: The ``[paths]`` table: corpora, collections of noises such as
-            ``demand``, ``results``, ``store``.
-        noises: The ``[noises]`` table: an audio file, a folder of them or a pattern
-            for each name.
-        cluster: The ``[cluster]`` table: what a job of ``--on slurm`` is.
-        environment: Where ``NSERBENCH_...`` is looked up.
+        paths: The ``[paths]`` table: folders of corpora, of collections of noises such
+            as ``demand``, and of ``results`` and ``store``.
+        noises: The ``[noises]`` table: for each name an audio file, a folder of them or
+            a glob pattern.
+        cluster: The ``[cluster]`` table: the resources of a job of ``--on slurm``.
+        environment: The variables among which ``NSERBENCH_...`` are read.
     """
 
     paths: Mapping[str, Path] = field(default_factory=dict)
@@ -35,29 +36,29 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def path(self, name: str) -> Path | None:
-        """Give the folder set for a name such as ``emodb``, or None."""
-        if said := self.environment.get(variable(name)):
-            return Path(said).expanduser()
+        """Return the folder that is set for a name such as ``emodb``, or None."""
+        if value := self.environment.get(variable(name)):
+            return Path(value).expanduser()
         return self.paths.get(name)
 
     def using(self, **folders: Path | None) -> Settings:
-        """Give these settings with folders that were named on the command line."""
+        """Return a copy in which folders of the command line replace the others."""
         named = {variable(name): str(path) for name, path in folders.items() if path}
         return replace(self, environment={**self.environment, **named})
 
     @property
     def results(self) -> Path:
-        """Where results go: ``results`` in the working folder unless set."""
+        """Folder of results. Default: ``results`` in the working folder."""
         return self.path("results") or Path("results")
 
     @property
     def store(self) -> Path:
-        """Where features go: ``~/.cache/nserbench`` unless set."""
+        """Folder of stored features. Default: ``~/.cache/nserbench``."""
         return self.path("store") or Path("~/.cache/nserbench").expanduser()
 
 
 def variable(name: str) -> str:
-    """Give the environment variable for a name.
+    """Return the environment variable for a name.
 
     Examples:
         >>> variable("crema-d")
@@ -70,46 +71,48 @@ def load_settings(file: Path | None = None) -> Settings:
     """Read the settings file.
 
     Args:
-        file: The file to read; ``nserbench.toml`` in the working folder, where there
-            is one, unless given. Relative paths in it start at its own folder.
+        file: Path of the file. Default: ``nserbench.toml`` in the working folder, if
+            there is one. Relative paths in the file start at its own folder.
 
     Raises:
-        BadSettings: if a file that was asked for is missing, or cannot be read.
+        BadSettings: if the given file does not exist, or a file cannot be read.
     """
     if file is None and not FILE.is_file():
         return Settings()
-    where = file or FILE
+    file = file or FILE
     try:
-        content = tomllib.loads(where.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadSettings(f"{where} cannot be read: {error.strerror}") from error
+        raise BadSettings(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise BadSettings(f"{where} is not TOML: {error}") from error
+        raise BadSettings(f"{file} is not valid TOML: {error}") from error
     if unknown := set(content) - set(KNOWN):
         raise BadSettings(
-            f"{where} has the unknown table {sorted(unknown)[0]!r}\n"
-            f"  known: {', '.join(KNOWN)}"
+            f"{file} has the unknown table [{sorted(unknown)[0]}]\n"
+            f"  known: {', '.join(f'[{name}]' for name in KNOWN)}"
         )
     return Settings(
-        _paths(content, "paths", where),
-        _paths(content, "noises", where),
-        _table(content, "cluster", where),
+        _paths(content, "paths", file),
+        _paths(content, "noises", file),
+        _table(content, "cluster", file),
     )
 
 
-def _table(content: Mapping[str, object], table: str, where: Path) -> dict[str, object]:
+def _table(content: Mapping[str, object], table: str, file: Path) -> dict[str, object]:
     entries = content.get(table, {})
     if not isinstance(entries, dict):
-        raise BadSettings(f"{where}: {table!r} must be a table, headed [{table}]")
+        raise BadSettings(
+            f"{file}: {table!r} must be a table: write [{table}], then its entries"
+        )
     return entries
 
 
-def _paths(content: Mapping[str, object], table: str, where: Path) -> dict[str, Path]:
-    entries = _table(content, table, where)
+def _paths(content: Mapping[str, object], table: str, file: Path) -> dict[str, Path]:
+    entries = _table(content, table, file)
     for key, value in entries.items():
         if not isinstance(value, str):
-            raise BadSettings(f"{where}: {key!r} in [{table}] must be a path in quotes")
+            raise BadSettings(f"{file}: {key!r} in [{table}] must be a path in quotes")
     return {
-        key: where.parent / Path(str(value)).expanduser()
+        key: file.parent / Path(str(value)).expanduser()
         for key, value in entries.items()
     }

@@ -1,4 +1,4 @@
-"""Names with options as they are typed: ``NAME[:key=value,...]``."""
+"""Names with options as the user types them: ``NAME[:key=value,...]``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from nserbench.errors import BadSpec
 
+_FORM = "NAME[:key=value,...]"
 _OPTION = re.compile(r"^(?P<key>[A-Za-z_][\w-]*)=(?P<value>.*)$", re.DOTALL)
 
 
@@ -16,9 +17,9 @@ class Spec:
     """A name and the options typed after it, not yet checked against a card.
 
     Attributes:
-        name: What stands before the colon.
+        name: The text before the colon.
         options: Values as typed, by key.
-        positional: What stands after the colon without a key, as in ``hf:ORG/NAME``.
+        positional: The value after the colon without a key, as in ``hf:ORG/NAME``.
     """
 
     name: str
@@ -27,19 +28,19 @@ class Spec:
 
 
 def parse_specs(text: str) -> list[Spec]:
-    """Read one or more names, separated by commas.
+    """Parse one or more names, separated by commas.
 
-    A comma starts a new name unless ``key=`` follows it. Braces keep a nested spec
-    together.
+    A comma starts a new name unless ``key=`` follows it. A nested spec is enclosed in
+    braces.
 
     Args:
-        text: What was typed.
+        text: The text that the user typed.
 
     Returns:
         The names in the order typed.
 
     Raises:
-        BadSpec: if a name or key is empty, a key is given twice, or braces do not
+        BadSpec: if a name or value is missing, a key is given twice, or braces do not
             match.
 
     Examples:
@@ -59,47 +60,47 @@ def parse_specs(text: str) -> list[Spec]:
 
 
 def parse_spec(text: str) -> Spec:
-    """Read exactly one name.
+    """Parse exactly one name.
 
     Raises:
-        BadSpec: if there is more than one, or it cannot be read.
+        BadSpec: if there is more than one name, or it cannot be parsed.
     """
     specs = parse_specs(text)
     if len(specs) != 1:
-        raise BadSpec(f"one name is wanted here, {text!r} holds {len(specs)}")
+        raise BadSpec(f"{text!r} has {len(specs)} names: give one name here")
     return specs[0]
 
 
-def beside(name: str) -> list[str]:
-    """Take names apart that are joined by ``+``.
+def joined_names(name: str) -> list[str]:
+    """Return the names that are joined by ``+``.
 
     Examples:
-        >>> beside("{whisper:groups=encoder+decoder}+wavlm")
+        >>> joined_names("{whisper:groups=encoder+decoder}+wavlm")
         ['whisper:groups=encoder+decoder', 'wavlm']
     """
     return [_unbraced(piece) for piece in _split(name, "+")]
 
 
 def _first(piece: str, text: str) -> Spec:
-    colon = next(_places(piece, ":"), len(piece))
+    colon = next(_positions(piece, ":"), len(piece))
     name, rest = piece[:colon], piece[colon + 1 :]
-    if not name or [*_places(name, "=")]:
-        raise BadSpec(f"a name is missing in {text!r}: NAME[:key=value,...]")
+    if not name or [*_positions(name, "=")]:
+        raise BadSpec(f"a name is missing in {text!r}: write {_FORM}")
     if name == piece:
         return Spec(name)
     if option := _OPTION.match(rest):
         return _with_option(Spec(name), option, text)
     if not rest:
-        raise BadSpec(f"nothing follows the colon in {text!r}: NAME[:key=value,...]")
+        raise BadSpec(f"nothing follows the colon in {text!r}: write {_FORM}")
     return Spec(name, positional=_unbraced(rest))
 
 
 def _with_option(spec: Spec, option: re.Match[str], text: str) -> Spec:
     key, value = option["key"], _unbraced(option["value"])
     if key in spec.options:
-        raise BadSpec(f"{spec.name!r} is given {key!r} twice in {text!r}")
+        raise BadSpec(f"{text!r} sets {key!r} of {spec.name!r} twice: set it once")
     if not value:
-        raise BadSpec(f"{spec.name!r} is given no value for {key!r} in {text!r}")
+        raise BadSpec(f"{text!r} has no value after {key}=: write {_FORM}")
     return Spec(spec.name, {**spec.options, key: value}, spec.positional)
 
 
@@ -108,21 +109,21 @@ def _unbraced(value: str) -> str:
 
 
 def _split(text: str, mark: str) -> Iterator[str]:
-    """Split at the marks that stand in no braces."""
+    """Split a text at the marks outside of braces."""
     start = 0
-    for place in [*_places(text, mark), len(text)]:
-        yield text[start:place].strip()
-        start = place + 1
+    for end in [*_positions(text, mark), len(text)]:
+        yield text[start:end].strip()
+        start = end + 1
 
 
-def _places(text: str, mark: str) -> Iterator[int]:
-    """Give where a mark stands in no braces."""
+def _positions(text: str, mark: str) -> Iterator[int]:
+    """Yield the positions of a mark outside of braces."""
     depth = 0
-    for place, letter in enumerate(text):
+    for position, letter in enumerate(text):
         depth += (letter == "{") - (letter == "}")
         if depth < 0:
             break
         if letter == mark and depth == 0:
-            yield place
+            yield position
     if depth != 0:
-        raise BadSpec(f"the braces of {text!r} do not match")
+        raise BadSpec(f"the braces in {text!r} do not match: close each one once")

@@ -1,4 +1,4 @@
-"""The pages say what the code does, and their links lead somewhere."""
+"""Pages agree with the code, and their links have a target."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
 def signatures() -> list[str]:
-    """Give the hooks as the source spells them."""
+    """Return the signatures of the hooks as in the source."""
     return [
         f"{node.name}({ast.unparse(node.args)}) -> {ast.unparse(node.returns)}"
         for node in HOOKSPECS.body
@@ -31,7 +31,7 @@ def test_every_hook_has_a_heading_with_its_signature(signature: str) -> None:
     assert f"### `{signature}`" in headings
 
 
-def test_a_page_that_lags_behind_the_code_is_named(
+def test_a_page_that_is_out_of_date_is_named(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     generate = runpy.run_path(str(ROOT / "docs/generate.py"))
@@ -52,7 +52,7 @@ def test_a_page_that_lags_behind_the_code_is_named(
 
 
 def named(menu: list[dict[str, Any]]) -> Iterator[str]:
-    """Give the pages of a menu and of those below it."""
+    """Yield the pages of a menu and of its submenus."""
     for entry in menu:
         for page in entry.values():
             yield from [page] if isinstance(page, str) else named(page)
@@ -72,7 +72,7 @@ def test_every_upstream_and_corpus_has_a_page() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
+def test_links_between_pages_have_a_target(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
 
     assert [name for name in targets if not (page.parent / name).exists()] == []

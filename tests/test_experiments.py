@@ -320,7 +320,7 @@ def test_a_second_run_runs_no_cell(tiny: Tiny) -> None:
 
     result = tiny.run(5)
 
-    assert "20 cells, 20 there already" in result.stderr
+    assert "20 cells, 20 already there" in result.stderr
 
 
 def test_a_typo_is_reported_before_the_first_cell(tiny: Tiny) -> None:

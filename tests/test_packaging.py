@@ -1,4 +1,4 @@
-"""The package list, the folders, the links and the wheel must say the same."""
+"""The package list, the folders, the links and the wheel must agree."""
 
 import subprocess
 import sys
@@ -18,18 +18,18 @@ FOLDERS = ("benchmark", "upstreams", "downstreams", "corpora", "leaderboard")
 
 
 def modules() -> set[str]:
-    """Give every module as the wheel should name it."""
-    face = {file.relative_to(ROOT) for file in (ROOT / "nserbench").rglob("*.py")}
-    rooms = {
+    """Return every module by its name in the wheel."""
+    package = {file.relative_to(ROOT) for file in (ROOT / "nserbench").rglob("*.py")}
+    folders = {
         Path("nserbench") / file.relative_to(ROOT)
         for folder in FOLDERS
         for file in (ROOT / folder).rglob("*.py")
     }
-    return {file.as_posix() for file in face | rooms}
+    return {file.as_posix() for file in package | folders}
 
 
 def data() -> set[str]:
-    """Give every other file that a room needs, as the wheel should name it."""
+    """Return every data file of the five folders by its name in the wheel."""
     return {
         (Path("nserbench") / file.relative_to(ROOT)).as_posix()
         for folder in FOLDERS
@@ -40,13 +40,13 @@ def data() -> set[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Give the names in a wheel built from a copy of the tree."""
+    """Return the names of the files in a wheel built from a copy of the tree."""
     tree = tmp_path_factory.mktemp("tree")
     for name in ("nserbench", *FOLDERS):
         copytree(ROOT / name, tree / name, symlinks=True)
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         (tree / name).write_bytes((ROOT / name).read_bytes())
-    # The backend itself: pip would fetch setuptools anew.
+    # The backend is called directly, because pip would download setuptools.
     build = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
     subprocess.run([sys.executable, "-c", build], cwd=tree, check=True)
     (built,) = (tree / "dist").glob("*.whl")
@@ -67,7 +67,7 @@ def test_link_points_at_the_folder(folder: str) -> None:
     assert link.resolve() == ROOT / SETUPTOOLS["package-dir"][f"nserbench.{folder}"]
 
 
-def test_the_wheel_holds_every_module_its_data_and_the_mark_of_being_typed(
+def test_the_wheel_has_every_module_all_data_and_the_typing_marker(
     wheel: list[str],
 ) -> None:
     installed = {name for name in wheel if ".dist-info/" not in name}
@@ -75,13 +75,13 @@ def test_the_wheel_holds_every_module_its_data_and_the_mark_of_being_typed(
     assert installed == modules() | data() | {"nserbench/py.typed"}
 
 
-def test_the_wheel_carries_the_licence_and_the_command(wheel: list[str]) -> None:
+def test_the_wheel_has_the_licence_and_the_command(wheel: list[str]) -> None:
     info = {name.partition(".dist-info/")[2] for name in wheel}
 
     assert {"licenses/LICENSE", "licenses/NOTICE", "entry_points.txt"} <= info
 
 
-def test_every_tested_version_is_one_that_the_project_allows() -> None:
+def test_the_project_allows_every_tested_version() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = {
         canonicalize_name(name): version

@@ -72,7 +72,7 @@ def test_what_is_made_of_german_moves_away_from_clean_in_every_noise(
     rates: Rates,
 ) -> None:
     noises = [word for name in NOISES for word in ("--noise", name)]
-    limits = "--snr", "10,0,-10", "--limit", "20", "--words", "clean"
+    limits = "--snr", "10,0,-10", "--limit", "20", "--wer-against", "clean"
 
     # Not the word error rate, which one endless loop can decide.
     found = rates("-c", "emodb", *noises, *limits, measure="match_error")

@@ -9,7 +9,7 @@ from itertools import chain, count
 
 from nserbench.cards import Bind, ConfiguredCard, Options, bind, nested_label
 from nserbench.errors import BadSpec, NserbenchError
-from nserbench.spec import Spec, beside
+from nserbench.spec import Spec, joined_names
 from nserbench.upstreams.base import Groups, Upstream, UpstreamCard
 
 
@@ -46,7 +46,7 @@ class SideBySideCard(UpstreamCard):
         """
         raise NserbenchError(
             f"{self.name} is several upstreams, each of which is loaded alone\n"
-            f"  ask for one of them: {', '.join(beside(self.name))}"
+            f"  ask for one of them: {', '.join(joined_names(self.name))}"
         )
 
 

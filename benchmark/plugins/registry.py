@@ -18,7 +18,7 @@ from nserbench.cards import Bind, Card, ConfiguredCard, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
-from nserbench.spec import Spec, beside, parse_spec
+from nserbench.spec import Spec, joined_names, parse_spec
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
 from nserbench.upstreams.side_by_side import combine
@@ -159,7 +159,7 @@ class Plugins:
             UnknownName: if a name or option is not known.
             BadSpec: if a value is not one that its option takes.
         """
-        names = beside(spec.name)
+        names = joined_names(spec.name)
         if spec.name in self.upstreams or len(names) == 1:
             return self.upstreams.bind(spec, self.bind)
         parts = [self.upstream(parse_spec(name)) for name in names]

@@ -9,7 +9,7 @@ from itertools import chain
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import Card, Option
 from nserbench.errors import BadSpec, UnknownName
-from nserbench.spec import Spec, beside, parse_spec
+from nserbench.spec import Spec, joined_names, parse_spec
 
 KEY = "checkpoint"
 """The option that names a checkpoint."""
@@ -61,7 +61,7 @@ def _replaced(
 ) -> Spec:
     """Replace the checkpoints of a name, and of the names in its options."""
     registry = plugins.enhancers if kind == "enhancer" else plugins.upstreams
-    if spec.name not in registry and len(names := beside(spec.name)) > 1:
+    if spec.name not in registry and len(names := joined_names(spec.name)) > 1:
         parts = [_replaced(parse_spec(name), kind, paths, plugins) for name in names]
         joined = replace(spec, name="+".join(_braced(typed(part)) for part in parts))
         known = chain.from_iterable(

@@ -1,4 +1,4 @@
-"""The command line: one module for each command."""
+"""The command line, one module for each command."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from nserbench.cli.transcribe import transcribe
 def main() -> None:
     """Benchmark speech emotion recognition in noise.
 
-    A cell is one number: an upstream (a speech representation) under a head (a way to
-    fuse its layers) on a corpus, clean or with a noise under it.
+    A cell is one result: an upstream (a speech representation) with a head (which fuses
+    its layers and classifies) on a corpus, clean or with added noise.
 
     \b
     nserbench list

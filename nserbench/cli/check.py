@@ -1,4 +1,4 @@
-"""``nserbench check``: whether a plugin keeps its contract."""
+"""``nserbench check``: check that a plugin matches its declaration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORDS = {True: "yes", False: "NO", None: "-"}
 
 @click.group()
 def check() -> None:
-    """Try whether a plugin does what its card says."""
+    """Check that a plugin matches its declaration."""
 
 
 @check.command("upstream")
@@ -29,12 +29,13 @@ def check() -> None:
 @device_option
 @json_option
 @with_session
-def upstream(session: Session, name: str, device: str, as_json: bool) -> None:
-    """Load an upstream, let it hear three clips, and check what it gives.
+def check_one(session: Session, name: str, device: str, as_json: bool) -> None:
+    """Load an upstream, run it on three clips, and check its output.
 
-    Shapes against its card, frames against the audio, independence of batch mates,
-    determinism, finite values, gradients where it can be fine-tuned, transcripts
-    where it writes some; and how fast it is. The exit code is 1 if a check fails.
+    Checked are the declared layers and sizes, the number of frames, that a clip does
+    not depend on the others in its batch, that two runs agree, that values are finite,
+    gradients (if it can be fine-tuned) and transcripts (if it makes some). The speed is
+    measured. The exit code is 1 if a check fails.
 
     \b
     nserbench check upstream whisper:checkpoint=openai/whisper-tiny
@@ -44,15 +45,15 @@ def upstream(session: Session, name: str, device: str, as_json: bool) -> None:
     from nserbench.benchmark.study.lookup import read_upstreams
     from nserbench.errors import BadSpec
 
-    found = read_upstreams([name], session.plugins)
-    if len(found) != 1:
-        raise BadSpec(f"one upstream is checked at a time, {name!r} names {len(found)}")
-    (bound,) = found
-    report = check_upstream(bound, choose_device(device))
+    upstreams = read_upstreams([name], session.plugins)
+    if len(upstreams) != 1:
+        raise BadSpec(f"{name!r} has {len(upstreams)} upstreams: check one at a time")
+    (upstream,) = upstreams
+    report = check_upstream(upstream, choose_device(device))
     if as_json:
         click.echo(json.dumps(asdict(report), indent=1))
     else:
-        _print(bound.label, report)
+        _print(upstream.label, report)
     if not report.passed:
         raise SystemExit(1)
 
@@ -64,7 +65,7 @@ def _print(label: str, report: ContractReport) -> None:
     print_tables([(label, _table(report))])
     speed = "no audio" if report.realtime is None else f"{report.realtime:.3f}"
     click.echo(
-        f"\nreal-time factor: {speed} (seconds of computing per second of audio)\n"
+        f"\nreal-time factor: {speed} (seconds of computation per second of audio)\n"
         f"parameters: {report.parameters:,}\n"
         f"peak memory of this process: {size(report.memory)}"
     )
@@ -73,9 +74,9 @@ def _print(label: str, report: ContractReport) -> None:
 def _table(report: ContractReport) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    found = table("check", "holds", "seen")
-    for one in report.findings:
-        found.add_row(one.check, _WORDS[one.passed], Text(one.detail))
-    return found
+    table = new_table("check", "passed", "detail")
+    for finding in report.findings:
+        table.add_row(finding.check, _WORDS[finding.passed], Text(finding.detail))
+    return table

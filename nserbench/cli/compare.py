@@ -1,4 +1,4 @@
-"""``nserbench compare``: what tells two cells apart."""
+"""``nserbench compare``: two cells, utterance by utterance."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.text import wrapped
 from nserbench.leaderboard.render.numbers import p_value, percent, signed_percent
 
 if TYPE_CHECKING:
@@ -22,18 +23,19 @@ if TYPE_CHECKING:
     from nserbench.leaderboard.analysis.compare import (
         Comparison,
         Disagreement,
+        MetricChange,
         Subgroup,
     )
     from nserbench.leaderboard.reading.pairs import Pair
     from nserbench.settings import Settings
 
 SHOWN = 20
-"""Speakers, and flips, that are printed; `--json` has them all."""
+"""Most speakers and utterances that are printed; `--json` has all of them."""
 COLUMNS = ("utterance", "speaker", "fold", "label", "first", "second")
 WARNING = (
-    "McNemar's test takes utterances as independent. Those of one speaker are not, so "
-    "its p is mostly too small. The intervals and p of the scores draw whole speakers "
-    "(or the corpus's other units)."
+    "McNemar's test assumes independent utterances. Utterances of one speaker are not "
+    "independent, so its p-value is usually too small. The intervals and p-values of "
+    "the scores resample whole speakers (or the corpus's other units)."
 )
 
 
@@ -44,13 +46,13 @@ WARNING = (
 @click.option(
     "--all-seeds",
     is_flag=True,
-    help="Also the other seeds that both cells have, paired seed by seed.",
+    help="Also use the other seeds that both cells have, paired seed by seed.",
 )
 @click.option(
     "--flips",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.csv",
-    help="Write down the utterances that only one of the two has right.",
+    help="Write a table of the utterances that only one of the two cells has right.",
 )
 @json_option
 @with_settings
@@ -65,54 +67,61 @@ def compare(
 ) -> None:
     """Compare two cells that were tested on the same utterances.
 
-    FIRST and SECOND are folders of results, or the beginnings of their digests as
-    `nserbench status --json` prints them; FOLDER, where they are, is `results` unless
-    set. Changes are the second minus the first.
+    FIRST and SECOND are folders of cells, or the beginnings of their digests as printed
+    by `nserbench status --json`. FOLDER holds the results; default: `results`. A change
+    is the second minus the first.
 
     \b
     nserbench compare 3f2a 91c0
     nserbench compare 3f2a 91c0 --all-seeds --flips flips.csv
     """
     from nserbench.benchmark.results.index import find_result
-    from nserbench.leaderboard.analysis.compare import compare as compared
+    from nserbench.leaderboard.analysis.compare import compare as compare_pairs
     from nserbench.leaderboard.reading.pairs import read_pairs
 
     root = folder or settings.results
-    names = [find_result(cell, root) for cell in (first, second)]
-    pairs = read_pairs(*names, all_seeds=all_seeds)
-    found = compared(pairs)
+    folders = [find_result(cell, root) for cell in (first, second)]
+    pairs = read_pairs(*folders, all_seeds=all_seeds)
+    comparison = compare_pairs(pairs)
     if flips is not None:
-        _write_flips(flips, found.flips, pairs[0][0].classes)
+        _write_flips(flips, comparison.flips, pairs[0][0].classes)
     if as_json:
-        click.echo(json.dumps(_content(pairs, found), indent=1, allow_nan=False))
+        click.echo(json.dumps(_content(pairs, comparison), indent=1, allow_nan=False))
     else:
-        _print(pairs, found, flips)
+        _print(pairs, comparison, flips)
 
 
-def _print(pairs: Sequence[Pair], found: Comparison, written: Path | None) -> None:
+def _print(pairs: Sequence[Pair], comparison: Comparison, flips: Path | None) -> None:
     from nserbench.cli.common.tables import print_tables
-    from nserbench.leaderboard.analysis.statistics import FEW_UNITS
 
     for which, result in zip(("first ", "second"), pairs[0], strict=True):
-        click.echo(f"{which}  {_title(result)}")
+        click.echo(wrapped(f"{which}  {_title(result)}"))
     click.echo(
-        f"{found.utterances} utterances of {found.units} speakers or other units"
+        f"{comparison.utterances} utterances of {comparison.units} speakers or other "
+        "units"
     )
     click.echo()
-    print_tables(_tables(found))
-    click.echo(f"\n{WARNING}")
-    if found.pooled:
-        click.echo(
-            "A fold lacks a class, so the scores are of all folds together (pooled)."
+    print_tables(_tables(comparison))
+    click.echo()
+    for note in _notes(comparison, seeds=len(pairs)):
+        click.echo(wrapped(note))
+    if flips:
+        click.echo(f"written: {flips} ({len(comparison.flips)} utterances)")
+
+
+def _notes(comparison: Comparison, seeds: int) -> Iterator[str]:
+    from nserbench.leaderboard.analysis.statistics import FEW_UNITS
+
+    yield WARNING
+    if comparison.pooled:
+        yield "A fold lacks a class, so the scores are of all folds together (pooled)."
+    if seeds == 1:
+        yield (
+            "There is one seed of each cell, so intervals and p-values do not include "
+            "the variation between seeds."
         )
-    if len(pairs) == 1:
-        click.echo(
-            "One seed of each: what another seed would change is in no interval or p."
-        )
-    if found.units < FEW_UNITS:
-        click.echo(f"Intervals from fewer than {FEW_UNITS} of them are rough.")
-    if written:
-        click.echo(f"{len(found.flips)} flips are in {written}")
+    if comparison.units < FEW_UNITS:
+        yield f"Intervals of fewer than {FEW_UNITS} speakers or other units are rough."
 
 
 def _title(result: Result) -> str:
@@ -122,79 +131,83 @@ def _title(result: Result) -> str:
     )
 
 
-def _tables(found: Comparison) -> Iterator[tuple[str, Table]]:
-    yield "scores in percent", _scores(found)
-    yield "right answers", _agreements(found)
-    yield "recall in percent", _parts("class", found.classes)
-    shown = sorted(found.speakers, key=lambda one: -abs(one.change))[:SHOWN]
+def _tables(comparison: Comparison) -> Iterator[tuple[str, Table]]:
+    yield "scores in percent", _scores(comparison)
+    yield "correct answers", _agreements(comparison)
+    yield "recall in percent", _subgroups("class", comparison.classes)
+    speakers = comparison.speakers
+    shown = sorted(speakers, key=lambda speaker: -abs(speaker.change))[:SHOWN]
     yield (
-        f"right answers in percent{_cut(shown, found.speakers)}",
-        _parts("speaker", sorted(shown, key=lambda one: one.change)),
+        f"correct answers in percent{_shown_of(shown, speakers)}",
+        _subgroups("speaker", sorted(shown, key=lambda speaker: speaker.change)),
     )
     for which, gained in (("first", False), ("second", True)):
-        flips = [flip for flip in found.flips if flip.gained is gained]
+        flips = [flip for flip in comparison.flips if flip.gained is gained]
         if flips:
-            title = f"right in the {which} alone{_cut(flips[:SHOWN], flips)}"
+            title = f"only the {which} is correct{_shown_of(flips[:SHOWN], flips)}"
             yield title, _flips(flips[:SHOWN])
 
 
-def _cut(shown: Sequence[object], found: Sequence[object]) -> str:
-    if len(shown) == len(found):
+def _shown_of(shown: Sequence[object], items: Sequence[object]) -> str:
+    if len(shown) == len(items):
         return ""
-    return f" ({len(shown)} of {len(found)}, the largest changes)"
+    return f" ({len(shown)} of {len(items)}, the largest changes)"
 
 
-def _scores(found: Comparison) -> Table:
-    from nserbench.cli.common.tables import table
+def _scores(comparison: Comparison) -> Table:
+    from nserbench.cli.common.tables import new_table
 
-    scores = table("metric", "first", "second", "change", "95 %", "p")
-    for name, one in found.scores.items():
-        bounds = "none: one unit"
-        if one.low is not None and one.high is not None:
-            bounds = f"{signed_percent(one.low)} to {signed_percent(one.high)}"
-        p = "" if one.p is None else p_value(one.p)
-        values = percent(one.first), percent(one.second), signed_percent(one.change)
-        scores.add_row(name, *values, bounds, p)
-    return scores
+    table = new_table("metric", "first", "second", "change", "95 % interval", "p")
+    for name, score in comparison.scores.items():
+        interval = "none: one unit"
+        if score.low is not None and score.high is not None:
+            interval = f"{signed_percent(score.low)} to {signed_percent(score.high)}"
+        p = "" if score.p is None else p_value(score.p)
+        table.add_row(name, *_change(score), interval, p)
+    return table
 
 
-def _agreements(found: Comparison) -> Table:
-    from nserbench.cli.common.tables import table
+def _agreements(comparison: Comparison) -> Table:
+    from nserbench.cli.common.tables import new_table
 
-    counts = table(
-        "seeds", "both", "first alone", "second alone", "neither", "McNemar's p", ""
+    table = new_table(
+        "seeds", "both", "only first", "only second", "neither", "McNemar's p", "test"
     )
-    for one in found.agreements:
-        numbers = (one.both, one.first, one.second, one.neither)
-        how = "exact" if one.exact else "chi-square"
-        counts.add_row(_seeds(one.seeds), *map(str, numbers), p_value(one.p), how)
-    return counts
+    for counts in comparison.agreements:
+        numbers = (counts.both, counts.first, counts.second, counts.neither)
+        test = "exact" if counts.exact else "chi-square"
+        table.add_row(_seeds(counts.seeds), *map(str, numbers), p_value(counts.p), test)
+    return table
 
 
-def _parts(what: str, parts: Iterable[Subgroup]) -> Table:
+def _subgroups(header: str, subgroups: Iterable[Subgroup]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    found = table(what, "utterances", "first", "second", "change")
-    for one in parts:
-        values = percent(one.first), percent(one.second), signed_percent(one.change)
-        found.add_row(Text(one.name), str(one.utterances), *values)
-    return found
+    table = new_table(header, "utterances", "first", "second", "change")
+    for subgroup in subgroups:
+        name, utterances = Text(subgroup.name), str(subgroup.utterances)
+        table.add_row(name, utterances, *_change(subgroup))
+    return table
 
 
 def _flips(flips: Iterable[Disagreement]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    found = table("utterance", "speaker", "seeds", "true", "first", "second")
-    for one in flips:
-        first = f"{one.first} {percent(one.first_probabilities[one.first])}"
-        second = f"{one.second} {percent(one.second_probabilities[one.second])}"
-        texts = (one.utterance, one.speaker, _seeds(one.seeds), one.label)
-        found.add_row(*map(Text, (*texts, first, second)))
-    return found
+    table = new_table("utterance", "speaker", "seeds", "true", "first", "second")
+    for flip in flips:
+        first = f"{flip.first} {percent(flip.first_probabilities[flip.first])}"
+        second = f"{flip.second} {percent(flip.second_probabilities[flip.second])}"
+        texts = (flip.utterance, flip.speaker, _seeds(flip.seeds), flip.label)
+        table.add_row(*map(Text, (*texts, first, second)))
+    return table
+
+
+def _change(scores: MetricChange | Subgroup) -> tuple[str, str, str]:
+    return percent(scores.first), percent(scores.second), signed_percent(scores.change)
 
 
 def _seeds(seeds: tuple[int, int]) -> str:
@@ -205,7 +218,7 @@ def _seeds(seeds: tuple[int, int]) -> str:
 def _write_flips(
     file: Path, flips: Iterable[Disagreement], classes: Sequence[str]
 ) -> None:
-    """Write a row for each flip, with the probabilities of all classes."""
+    """Write a row for each utterance, with the probabilities of all classes."""
     sides = ("first", "second")
     with file.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
@@ -213,30 +226,30 @@ def _write_flips(
         rows.writerow(["first_seed", "second_seed", *COLUMNS, *names])
         for flip in flips:
             both = (flip.first_probabilities, flip.second_probabilities)
-            values = [f"{one[name]:.9g}" for one in both for name in classes]
+            values = [f"{side[name]:.9g}" for side in both for name in classes]
             facts = [getattr(flip, column) for column in COLUMNS]
             rows.writerow([*flip.seeds, *facts, *values])
 
 
-def _content(pairs: Sequence[Pair], found: Comparison) -> dict[str, object]:
-    """Give all that `--json` prints."""
+def _content(pairs: Sequence[Pair], comparison: Comparison) -> dict[str, object]:
+    """Return the content that `--json` prints."""
     firsts, seconds = zip(*pairs, strict=True)
     return {
         "unit": "fraction of 1",
         "first": _names(firsts),
         "second": _names(seconds),
-        **dataclasses.asdict(found),
+        **dataclasses.asdict(comparison),
         "warning": WARNING,
     }
 
 
 def _names(results: Sequence[Result]) -> dict[str, object]:
-    one = results[0]
+    first = results[0]
     return {
-        "upstream": one.upstream,
-        "downstream": one.downstream,
-        "corpus": one.corpus,
-        "condition": one.condition,
-        "protocol": one.protocol,
+        "upstream": first.upstream,
+        "downstream": first.downstream,
+        "corpus": first.corpus,
+        "condition": first.condition,
+        "protocol": first.protocol,
         "digests": {str(result.seed): result.digest for result in results},
     }

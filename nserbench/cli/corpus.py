@@ -1,4 +1,4 @@
-"""``nserbench corpus``: what a corpus is made of."""
+"""``nserbench corpus``: statistics of a corpus."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from nserbench.corpora.tools.corpus_statistics import CorpusStatistics
 
 BAR = 40
-"""Characters of the longest bar."""
+"""Length of the longest bar in characters."""
 MOST_SPEAKERS = 30
-"""Of which a table is printed; `--json` has them all."""
+"""Largest number of speakers with a row each; `--json` has every speaker."""
 
 
 @click.group()
 def corpus() -> None:
-    """Look at what a corpus is made of."""
+    """Print statistics of a corpus."""
 
 
 @corpus.command("stats")
@@ -35,9 +35,11 @@ def corpus() -> None:
     "--figure",
     type=click.Path(path_type=Path),
     metavar="FILE.svg|pdf|png",
-    help="Draw the classes of all corpora named, as in Fig. 2 of the paper.",
+    help="Also draw the class counts of the corpora, as in Fig. 2 of the paper.",
 )
-@click.option("--fast", is_flag=True, help="Read headers only: no SNR.")
+@click.option(
+    "--fast", is_flag=True, help="Read only the headers of audio files; no SNR."
+)
 @json_option
 @with_session
 def stats(
@@ -47,106 +49,104 @@ def stats(
     fast: bool,
     as_json: bool,
 ) -> None:
-    """Count classes by fold and speaker, measure lengths, estimate the SNR.
+    """Count classes per fold and speaker, measure durations, estimate the SNR.
 
-    The SNR is that of the recordings themselves, by WADA (Kim and Stern, 2008): good
-    for comparing corpora, not clips.
+    The SNR of the recordings is estimated by WADA-SNR (Kim and Stern, 2008). Use it to
+    compare corpora, not single clips.
 
     \b
     nserbench corpus stats meld iemocap casia --fast --figure fig2.svg
     """
     from nserbench.benchmark.study.lookup import read_names
     from nserbench.benchmark.study.study import read_corpus
-    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.progress_bars import show_progress
     from nserbench.corpora.tools.corpus_statistics import describe
 
     if figure is not None:
         from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
 
         refuse_other_kinds(figure)
-    wanted = read_names(names, session.plugins.corpora.bind)
-    read = {one.label: read_corpus(one, None, session.settings) for one in wanted}
-    with showing() as progress:
-        found = [
-            describe(name, one, progress, estimate_snr=not fast)
-            for name, one in read.items()
+    cards = read_names(names, session.plugins.corpora.bind)
+    corpora = {card.label: read_corpus(card, None, session.settings) for card in cards}
+    with show_progress() as progress:
+        statistics = [
+            describe(name, corpus, progress, estimate_snr=not fast)
+            for name, corpus in corpora.items()
         ]
     if figure is not None:
         from nserbench.leaderboard.plots.class_counts import draw_classes
 
-        draw_classes({one.name: one.classes for one in found}, figure)
+        draw_classes({corpus.name: corpus.classes for corpus in statistics}, figure)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=1))
+        click.echo(json.dumps([asdict(corpus) for corpus in statistics], indent=1))
         return
-    for place, one in enumerate(found):
-        if place:
+    for index, corpus in enumerate(statistics):
+        if index:
             click.echo()
-        _print(one)
+        _print(corpus)
 
 
-def _print(found: CorpusStatistics) -> None:
+def _print(corpus: CorpusStatistics) -> None:
     from nserbench.cli.common.tables import print_tables
     from nserbench.cli.common.text import counted
 
-    edition = f", edition {found.edition}" if found.edition else ""
+    edition = f", edition {corpus.edition}" if corpus.edition else ""
+    utterances = counted(sum(corpus.classes.values()), "utterance")
     click.echo(
-        f"{found.name}{edition}: {counted(sum(found.classes.values()), 'utterance')}, "
-        f"{found.seconds / 3600:.2f} h, from {found.shortest:.3g} to "
-        f"{found.longest:.3g} s"
+        f"{corpus.name}{edition}: {utterances}, {corpus.seconds / 3600:.2f} h, "
+        f"durations {corpus.shortest:.3g} to {corpus.longest:.3g} s"
     )
-    if found.snr is not None:
-        low, median, high = found.snr
+    if corpus.snr is not None:
+        low, median, high = corpus.snr
         click.echo(
-            f"SNR by WADA: {median:.1f} dB in the median, {low:.1f} to {high:.1f} dB "
-            "in the middle half"
+            f"SNR (WADA): median {median:.1f} dB, quartiles {low:.1f} and {high:.1f} dB"
         )
     click.echo()
-    print_tables(_tables(found))
+    print_tables(_tables(corpus))
 
 
-def _tables(found: CorpusStatistics) -> Iterator[tuple[str, Table]]:
-    yield "classes by fold", _counts("fold", found.folds, found.classes)
-    if found.speakers.keys() != found.folds.keys():
-        if len(found.speakers) <= MOST_SPEAKERS:
-            yield "classes by speaker", _counts("speaker", found.speakers)
+def _tables(corpus: CorpusStatistics) -> Iterator[tuple[str, Table]]:
+    yield "classes by fold", _counts("fold", corpus.folds, corpus.classes)
+    if corpus.speakers.keys() != corpus.folds.keys():
+        if len(corpus.speakers) <= MOST_SPEAKERS:
+            yield "classes by speaker", _counts("speaker", corpus.speakers)
         else:
-            yield "speakers", _speakers(found.speakers)
-    yield "lengths", _bars(found.lengths)
+            yield "speakers", _speakers(corpus.speakers)
+    yield "durations", _bars(corpus.lengths)
 
 
 def _counts(
-    what: str,
+    header: str,
     rows: Mapping[str, Mapping[str, int]],
     total: Mapping[str, int] | None = None,
 ) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
     classes = list(next(iter(rows.values())))
-    laid = table(what, *classes, "all")
-    named = [*rows.items(), *([("all", total)] if total is not None else [])]
-    for name, counts in named:
-        each = map(str, counts.values())
-        laid.add_row(Text(name), *each, str(sum(counts.values())))
-    return laid
+    table = new_table(header, *classes, "all")
+    for name, counts in [*rows.items(), *([("all", total)] if total else [])]:
+        values = map(str, counts.values())
+        table.add_row(Text(name), *values, str(sum(counts.values())))
+    return table
 
 
 def _speakers(speakers: Mapping[str, Mapping[str, int]]) -> Table:
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
     sizes = sorted(sum(counts.values()) for counts in speakers.values())
-    laid = table("speakers", "fewest utterances", "median", "most")
+    table = new_table("speakers", "fewest utterances", "median", "most")
     median = sizes[len(sizes) // 2]
-    laid.add_row(*map(str, (len(sizes), sizes[0], median, sizes[-1])))
-    return laid
+    table.add_row(*map(str, (len(sizes), sizes[0], median, sizes[-1])))
+    return table
 
 
 def _bars(counts: Mapping[str, int]) -> Table:
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    laid = table("length", "utterances", "")
+    table = new_table("duration", "utterances", "")
     most = max(counts.values())
     for name, count in counts.items():
-        laid.add_row(name, str(count), "#" * round(BAR * count / most))
-    return laid
+        table.add_row(name, str(count), "#" * round(BAR * count / most))
+    return table

@@ -1,4 +1,4 @@
-"""``nserbench doctor``: whether corpora are whole and sound on this machine."""
+"""``nserbench doctor``: check the files of corpora on this machine."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
     from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport
 
 SHOWN = 5
-"""Names of a finding that are printed; `--json` has them all."""
+"""Most file names printed for a finding; `--json` has all of them."""
 
 _STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
 @click.command()
 @click.argument("names", metavar="[CORPUS]...", nargs=-1)
-@click.option("--deep", is_flag=True, help="Decode the audio, too.")
+@click.option("--deep", is_flag=True, help="Also decode the audio.")
 @json_option
 @with_session
 def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) -> None:
-    """Look whether corpora are whole and sound; nothing is changed.
+    """Check that corpora are complete and their audio is usable. Changes no file.
 
-    Without names, every corpus whose folder is set, and DEMAND as `demand`. Counts are
-    compared with the published ones; headers tell missing, cut-off, long and short
-    files; speakers on both sides of a split are found. Decoding finds silence,
-    clipping, NaN and copies.
+    Without names, it checks every corpus whose folder is set, and the noise collection
+    DEMAND as `demand`. Counts are compared with the published ones. Audio headers show
+    files that are missing, truncated, too long or too short. Speakers in both training
+    and test set are reported. --deep also finds silence, clipping, NaN and duplicates.
 
-    Green is well, yellow is worth knowing, red makes numbers wrong or none. The exit
-    code is 1 if anything is red, else 0.
+    Green: no problem. Yellow: worth knowing. Red: results would be wrong or impossible;
+    the exit code is then 1.
 
     \b
     nserbench doctor iemocap demand --deep
     """
     from nserbench.benchmark.checks.doctor import examine
-    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.progress_bars import show_progress
 
-    with showing() as progress:
+    with show_progress() as progress:
         reports = list(
             examine(names, session.plugins, session.settings, deep, progress)
         )
@@ -63,22 +63,24 @@ def _row(report: CorpusReport) -> dict[str, Any]:
 def _print(reports: list[CorpusReport]) -> None:
     from nserbench.cli.common.tables import print_tables
 
-    print_tables([(f"{one.name}: {one.severity}", _table(one)) for one in reports])
+    print_tables(
+        [(f"{report.name}: {report.severity}", _table(report)) for report in reports]
+    )
 
 
 def _table(report: CorpusReport) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    found = table("check", "state", "seen")
-    for one in report.findings:
-        state = Text(one.severity, style=_STYLES[one.severity])
-        found.add_row(one.check, state, Text(_said(one)))
-    return found
+    table = new_table("check", "state", "detail")
+    for finding in report.findings:
+        state = Text(finding.severity, style=_STYLES[finding.severity])
+        table.add_row(finding.check, state, Text(_detail(finding)))
+    return table
 
 
-def _said(finding: CorpusFinding) -> str:
+def _detail(finding: CorpusFinding) -> str:
     more = len(finding.names) - SHOWN
-    rest = [f"and {more} more (--json has them)"] if more > 0 else []
+    rest = [f"and {more} more (--json has all)"] if more > 0 else []
     return "\n".join([finding.detail, *finding.names[:SHOWN], *rest])

@@ -1,4 +1,4 @@
-"""``nserbench experiment``: the experiments of the paper, run and reported."""
+"""``nserbench experiment``: run and report the experiments of the paper."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import click
 from nserbench.cli.common.options import (
     SnrList,
     device_option,
+    dry_run_option,
     on_option,
-    out_option,
+    results_option,
     store_option,
     training_options,
-    words_option,
+    wer_against_option,
 )
-from nserbench.cli.common.session import Session, open_runner, with_session
+from nserbench.cli.common.session import Command, Session, open_runner, with_session
+from nserbench.cli.common.text import cell_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,23 +36,20 @@ if TYPE_CHECKING:
     from nserbench.leaderboard.report.source import ReportData
 
 T = TypeVar("T")
-Command = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRequest:
-    """What was asked for.
+    """The part of an experiment to run, and how to run it.
 
     Attributes:
-        whole: The experiment.
-        chosen: The part of it to run.
-        overrides: What the command line sets.
+        experiment: The experiment, restricted to the chosen blocks and rows.
+        overrides: The settings of the command line, which replace those of the blocks.
         session: The settings and plugins.
-        device: Where to compute.
+        device: Name of the device to compute on.
     """
 
-    whole: Experiment
-    chosen: Experiment
+    experiment: Experiment
     overrides: Overrides
     session: Session
     device: str
@@ -58,41 +57,44 @@ class ExperimentRequest:
     def each_block(
         self, act: Callable[[Request], T]
     ) -> tuple[list[tuple[str, T]], list[BlockProblem]]:
-        """Act on each block; what is missing for one part stops no other."""
+        """Return the results of ``act`` for each block, and the blocks that failed.
+
+        An error in one part of a block does not stop the other parts.
+        """
         from nserbench.benchmark.experiments.run import run_apart
 
-        done, troubles = [], []
+        done, problems = [], []
         plugins = self.session.plugins
-        for name, request in self.chosen.grid.requests(self.overrides, plugins):
-            found, missing = run_apart(name, request, act)
-            done += [(name, one) for one in found]
-            troubles += missing
-        return done, troubles
+        for name, request in self.experiment.grid.requests(self.overrides, plugins):
+            results, failed = run_apart(name, request, act)
+            done += [(name, result) for result in results]
+            problems += failed
+        return done, problems
 
     def study(self, request: Request) -> Study:
-        """Look everything up that a block names."""
+        """Return the study of a block, with all its names looked up."""
         from nserbench.benchmark.study.study import make_study
 
         return make_study(request, self.session.plugins, self.session.settings)
 
 
 class HeadEpochs(click.ParamType[tuple[str, int]]):
-    """A number of epochs, and before it perhaps the head that it is for."""
+    """A number of epochs, for all heads or, as ``HEAD=N``, for one head."""
 
     name = "epochs"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
-        """Give the head, empty for all, and the number."""
+        """Return the head, empty for all heads, and the number."""
         head, _, number = str(value).rpartition("=")
         if not number.isdecimal() or int(number) < 1:
-            self.fail(f"{value!r} is not N or HEAD=N, N from 1 up", param, ctx)
+            self.fail(f"{value!r} is not N or HEAD=N with N at least 1", param, ctx)
         return head, int(number)
 
 
 def override_options(command: Command) -> Command:
-    """Add what replaces the settings of every block; the command gets ``overrides``."""
+    """Add the options that replace settings of every block, passed as ``overrides``."""
 
     @click.option(
         "-c",
@@ -100,29 +102,29 @@ def override_options(command: Command) -> Command:
         "corpora",
         multiple=True,
         metavar="NAME",
-        help="Corpora in place of the file's; its noises are kept.",
+        help="Corpora to use instead of the experiment's; its noises are kept.",
     )
     @click.option(
         "--snr",
         "snrs",
         type=SnrList(),
         metavar="DB",
-        help="Levels in place of the file's, such as 0,-5.",
+        help="SNRs to use instead of the experiment's, such as 0,-5.",
     )
     @click.option(
         "--epochs",
         type=HeadEpochs(),
         multiple=True,
         metavar="[HEAD=]N",
-        help="In place of the protocol's, for all heads or this one.",
+        help="Number of epochs instead of the protocol's, for all heads or for HEAD.",
     )
     @training_options
     @click.option(
         "--checkpoint",
         "checkpoints",
         multiple=True,
-        metavar="NAME=WHERE",
-        help="Other weights for an upstream or enhancer, wherever they are loaded.",
+        metavar="NAME=CHECKPOINT",
+        help="Checkpoint for the upstream or enhancer NAME instead of its own.",
     )
     @functools.wraps(command)
     def wrapped(**rest: Any) -> object:
@@ -148,13 +150,13 @@ def _overrides(rest: dict[str, Any]) -> Overrides:
 
 
 def _checkpoint(text: str) -> tuple[str, str]:
-    name, equals, where = text.partition("=")
-    if not (name and equals and where):
+    name, _, checkpoint = text.partition("=")
+    if not (name and checkpoint):
         raise click.BadParameter(
-            f"{text!r} is not NAME=WHERE, such as whisper=openai/whisper-tiny",
+            f"{text!r} is not NAME=CHECKPOINT, such as whisper=openai/whisper-tiny",
             param_hint="--checkpoint",
         )
-    return name, where
+    return name, checkpoint
 
 
 @click.command()
@@ -163,31 +165,30 @@ def _checkpoint(text: str) -> tuple[str, str]:
     "--only",
     multiple=True,
     metavar="NAME",
-    help="A block or row of it, such as HSF or 'SSL: WavLM (FT)'.",
+    help="Run only this block or row, such as HSF or 'SSL: WavLM (FT)'.",
 )
 @override_options
 @device_option
 @on_option
-@out_option
+@results_option
 @store_option
-@click.option("--dry-run", is_flag=True, help="Print the cells and stop.")
-@click.option("--plan", is_flag=True, help="Tell what it would cost and stop.")
+@dry_run_option
+@click.option("--plan", is_flag=True, help="Print the estimated cost and stop.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "markdown"]),
     default="table",
     show_default=True,
-    help="Of the report.",
+    help="Format of the report.",
 )
 @click.option(
-    "-o",
-    "figures",
+    "--figures",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Draw the figures into a folder, too.",
+    help="Also draw the figures of the report into this folder.",
 )
-@words_option
+@wer_against_option
 @with_session
 def experiment(
     session: Session,
@@ -204,134 +205,127 @@ def experiment(
     figures: Path | None,
     against: Against,
 ) -> None:
-    """Run one of the paper's seven experiments, and report it.
+    """Run one of the seven experiments of the paper.
 
-    `nserbench list experiments` has them. What has a result already is not run again.
-    The report has the rows and columns of the paper's table, our numbers with their
-    intervals, the paper's beside them, and for what is not there the reason.
+    `nserbench list experiments` prints them. Cells that have a result are not run
+    again. The report has the rows and columns of the paper's table. Each number has its
+    95 % interval and the paper's number next to it; a missing number has the reason.
 
-    What is missing for a row, such as a corpus or a package, stops no other row. The
-    exit code is 1 if anything was missing or failed, and 0 if some cells only cannot
-    exist.
+    If a corpus or package is missing, only the rows that need it are skipped. The exit
+    code is 1 if anything is missing or failed.
 
     \b
-    nserbench experiment 2 -c emodb --checkpoint whisper=openai/whisper-tiny --plan
+    nserbench experiment 2 -c emodb --plan
     """
     from nserbench.benchmark.experiments.catalogue import read_experiment
     from nserbench.leaderboard.report.source import ReportData
 
     settings = session.settings.using(results=out, store=store_folder)
-    whole = read_experiment(number)
-    own = Session(settings, session.plugins)
-    wanted = ExperimentRequest(whole, whole.only(only), overrides, own, device)
-    ReportData(whole, overrides, session.plugins, settings.results).check()
+    session = Session(settings, session.plugins)
+    full = read_experiment(number)
+    request = ExperimentRequest(full.only(only), overrides, session, device)
+    ReportData(full, overrides, session.plugins, settings.results).check()
     if dry_run or plan:
-        _finish((_print_cells if dry_run else _print_costs)(wanted))
+        _finish((_print_cells if dry_run else _print_costs)(request))
         return
-    outcomes, troubles = _run(wanted, on)
-    source = ReportData(
-        whole, overrides, session.plugins, settings.results, troubles, against
+    outcomes, problems = _run(request, on)
+    data = ReportData(
+        full, overrides, session.plugins, settings.results, problems, against
     )
-    _print_report(source, form, figures)
-    _finish(troubles, outcomes["failed"])
+    _print_report(data, form, figures)
+    _finish(problems, outcomes["failed"])
 
 
 def _run(
-    wanted: ExperimentRequest, on: str | None
+    experiment: ExperimentRequest, on: str | None
 ) -> tuple[Counter[str], list[BlockProblem]]:
-    """Run what is missing, block by block."""
-    from nserbench.cli.common.progress_bars import showing
-    from nserbench.cli.common.text import refusals
+    """Run the missing cells, block by block; return outcomes and problems."""
+    from nserbench.cli.common.progress_bars import show_progress
+    from nserbench.cli.common.text import not_applicable
 
     with (
-        showing() as progress,
-        open_runner(wanted.session, wanted.device, progress, on) as runner,
+        show_progress() as progress,
+        open_runner(experiment.session, experiment.device, progress, on) as runner,
     ):
 
         def act(request: Request) -> Counter[str]:
-            study = wanted.study(request)
-            for line in refusals(study.cells):
+            study = experiment.study(request)
+            for line in not_applicable(study.cells):
                 progress.note(line)
             return runner.run(study).outcomes
 
-        done, troubles = wanted.each_block(act)
-    return sum((outcomes for _, outcomes in done), Counter()), troubles
+        done, problems = experiment.each_block(act)
+    return sum((outcomes for _, outcomes in done), Counter()), problems
 
 
-def _print_cells(wanted: ExperimentRequest) -> list[BlockProblem]:
-    done, troubles = wanted.each_block(wanted.study)
+def _print_cells(experiment: ExperimentRequest) -> list[BlockProblem]:
+    done, problems = experiment.each_block(experiment.study)
     for _, study in done:
         for cell in study.cells:
-            reason = f": not applicable, {cell.refused}" if cell.refused else ""
-            click.echo(f"{cell}{reason}")
-    return troubles
+            click.echo(cell_line(cell))
+    return problems
 
 
-def _print_costs(wanted: ExperimentRequest) -> list[BlockProblem]:
-    """Print what each block would cost.
+def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
+    """Print the estimated cost of each block, and return the problems.
 
     Features that two blocks share are counted in both, until one of them has run.
     """
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import estimate
     from nserbench.benchmark.store.feature_store import Store
-    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.progress_bars import show_progress
     from nserbench.cli.common.tables import print_tables
 
-    settings = wanted.session.settings
-    with showing() as progress:
+    settings = experiment.session.settings
+    with show_progress() as progress:
 
         def act(request: Request) -> CostEstimate:
-            study = wanted.study(request)
-            store, device = Store(settings.store), choose_device(wanted.device)
+            study = experiment.study(request)
+            store, device = Store(settings.store), choose_device(experiment.device)
             return estimate(study, store, settings.results, device, progress)
 
-        done, troubles = wanted.each_block(act)
+        done, problems = experiment.each_block(act)
     print_tables([("blocks", _costs(done))])
     click.echo("features that two blocks share are counted in both")
-    return troubles
+    return problems
 
 
 def _costs(done: Sequence[tuple[str, CostEstimate]]) -> Table:
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
     from nserbench.cli.common.text import duration, size
 
-    found = table(
-        "block", "to run", "there", "n/a", "size", "extraction", "tuning", "training"
-    )
-    rows = [(name, _sums(one)) for name, one in done]
-    together = [sum(each) for each in zip(*(sums for _, sums in rows), strict=True)]
-    for name, sums in [*rows, *([("together", together)] if together else [])]:
-        counts, seconds = sums[:3], sums[4:]
-        found.add_row(
-            name,
-            *(f"{count:.0f}" for count in counts),
-            size(sums[3]),
-            *map(duration, seconds),
-        )
-    return found
+    headers = "block", "to run", "done", "n/a", "size", "extract", "fine-tune", "train"
+    table = new_table(*headers)
+    rows = [(name, _columns(cost)) for name, cost in done]
+    total = [sum(column) for column in zip(*(row for _, row in rows), strict=True)]
+    for name, row in [*rows, *([("total", total)] if total else [])]:
+        counts, bytes_, seconds = row[:3], row[3], row[4:]
+        texts = (*(f"{count:.0f}" for count in counts), size(bytes_))
+        table.add_row(name, *texts, *map(duration, seconds))
+    return table
 
 
-def _sums(found: CostEstimate) -> Sequence[float]:
-    """Give counts of cells, bytes, and seconds, as columns."""
+def _columns(cost: CostEstimate) -> Sequence[float]:
+    """Return three counts of cells, then bytes, then three times in seconds."""
     return (
-        found.missing,
-        found.there,
-        len(found.refused),
-        sum(one.size for one in found.passes),
-        sum(one.seconds for one in found.passes),
-        found.tuning,
-        found.training,
+        cost.missing,
+        cost.there,
+        len(cost.refused),
+        sum(item.size for item in cost.passes),
+        sum(item.seconds for item in cost.passes),
+        cost.tuning,
+        cost.training,
     )
 
 
-def _print_report(source: ReportData, form: str, figures: Path | None) -> None:
+def _print_report(data: ReportData, form: str, figures: Path | None) -> None:
     from rich.console import Console
 
     from nserbench.leaderboard.report.render import print_report, to_markdown
     from nserbench.leaderboard.report.report import make_report
 
-    report = make_report(source)
+    report = make_report(data)
     if form == "markdown":
         click.echo(to_markdown(report), nl=False)
     else:
@@ -339,17 +333,19 @@ def _print_report(source: ReportData, form: str, figures: Path | None) -> None:
     if figures is not None:
         from nserbench.leaderboard.report.drawings import draw_report
 
-        for file, problem in draw_report(source, figures):
-            click.echo(f"{file}: {problem or 'drawn'}", err=True)
+        for file, problem in draw_report(data, figures):
+            text = f"not written: {file}: {problem}" if problem else f"written: {file}"
+            click.echo(text, err=True)
 
 
-def _finish(troubles: Sequence[BlockProblem], failed: int = 0) -> None:
-    """Say what could not be run, and end with 1 if something was missing or failed."""
-    reasons: dict[tuple[bool, str], list[str]] = {}
-    for one in troubles:
-        reasons.setdefault((one.impossible, one.reason), []).append(str(one))
-    for (impossible, reason), parts in reasons.items():
+def _finish(problems: Sequence[BlockProblem], failed: int = 0) -> None:
+    """Print why blocks were not run; exit with 1 if anything was missing or failed."""
+    parts_by_reason: dict[tuple[bool, str], list[str]] = {}
+    for problem in problems:
+        key = problem.impossible, problem.reason
+        parts_by_reason.setdefault(key, []).append(str(problem))
+    for (impossible, reason), parts in parts_by_reason.items():
         what = "not applicable" if impossible else "missing"
         click.echo(f"{what}: {'; '.join(dict.fromkeys(parts))}: {reason}", err=True)
-    if failed or not all(one.impossible for one in troubles):
+    if failed or not all(problem.impossible for problem in problems):
         raise SystemExit(1)

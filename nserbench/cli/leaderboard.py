@@ -1,4 +1,4 @@
-"""``nserbench leaderboard``: the table of all results."""
+"""``nserbench leaderboard``: a table of all results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.common.click_groups import HiddenArgument, WithCommands
+from nserbench.cli.common.click_groups import GroupWithArgument, HiddenArgument
+from nserbench.cli.common.options import out_option
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.merge import merge
 
@@ -26,7 +27,7 @@ SITE = Path("site")
 
 @click.group(
     "leaderboard",
-    cls=WithCommands,
+    cls=GroupWithArgument,
     invoke_without_command=True,
     subcommand_metavar="[FOLDER] | COMMAND ...",
 )
@@ -39,36 +40,31 @@ SITE = Path("site")
     type=click.Choice(FORMS),
     default="table",
     show_default=True,
-    help="Tables are in percent; csv and json hold fractions of 1; html is a page.",
+    help="table, markdown, latex: in percent; csv, json: fractions of 1; html: a page.",
 )
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Where to: the page's folder, `site` unless set, or a file for the others.",
-)
+@out_option("PATH", "File to write; for html a folder, default: `site`.")
 @click.option(
     "--metric",
     default="uar,f1",
     show_default=True,
     metavar="NAME[,NAME...]",
-    help="Of uar, f1 (macro), f1_weighted and accuracy.",
+    help="Metrics: uar, f1 (macro), f1_weighted, accuracy.",
 )
 @click.option(
     "--against",
     metavar="ROW",
-    help="The row to compare the others with, such as 'mel x mean'.",
+    help="Compare every row with this one, such as 'mel x mean'.",
 )
 @click.option(
     "--robustness",
     is_flag=True,
-    help="Area under the SNR curve, loss per dB, corruption error, worst class.",
+    help="Print robustness: area under the SNR curve, loss per dB, corruption error, "
+    "worst class.",
 )
 @click.option(
     "--reference",
     metavar="NAME",
-    help="Published numbers beside ours: paper, emobox, superb, or a file of yours.",
+    help="Print published numbers next to ours: paper, emobox, superb, or your file.",
 )
 @with_settings
 def leaderboard(
@@ -81,11 +77,12 @@ def leaderboard(
     robustness: bool,
     reference: str | None,
 ) -> None:
-    """Compare the upstreams and heads that have results.
+    """Print a table of all results, by corpus and condition.
 
-    FOLDER is `results` unless set. Every number is computed from predictions: mean of
-    folds and seeds, with 95 % intervals by bootstrap over speakers. The best of each
-    column is in bold, and = marks what is not told apart from it.
+    FOLDER holds results; default: `results`. Every number is computed from predictions:
+    the mean of folds and seeds, with a 95 % interval from a bootstrap over speakers.
+    The best number of a column is bold; = marks numbers that are not significantly
+    worse.
 
     \b
     nserbench leaderboard --against "mel x mean"
@@ -95,17 +92,19 @@ def leaderboard(
     from nserbench.leaderboard.tables.summary import read_metrics
 
     if robustness and reference:
-        raise click.UsageError("--robustness and --reference are tables of their own")
+        raise click.UsageError("use either --robustness or --reference, not both")
     root, metrics = folder or settings.results, read_metrics(metric)
     row = _row(against)
     if form == "html":
         if robustness or reference:
-            raise click.UsageError("the page has no --robustness and no --reference")
+            raise click.UsageError(
+                "--format html cannot be combined with --robustness or --reference"
+            )
         _write_page(root, out or SITE, metrics, row)
     elif robustness:
         _show(_robustness(root, metrics, row), form, out)
     elif reference:
-        _show(_beside(root, metrics, reference), form, out)
+        _show(_with_published(root, metrics, reference), form, out)
     else:
         _show(_summary(root, metrics, row), form, out)
 
@@ -120,17 +119,17 @@ def _row(text: str | None) -> Row | None:
         return None
     upstream, between, head = text.rpartition(" x ")
     if not between:
-        raise click.UsageError(f"--against {text!r}: write it as 'UPSTREAM x HEAD'")
+        raise click.UsageError(f"--against {text!r} is not 'UPSTREAM x HEAD'")
     return Row(upstream.strip(), head.strip())
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A table in all its forms.
+    """A table and the functions that print or convert it.
 
     Attributes:
-        prints: Prints it on a terminal.
-        forms: Gives it as text, by the name of the form.
+        prints: Prints the table on a console.
+        forms: Functions that return the table as text, by the name of the format.
     """
 
     prints: Callable[[Console], None]
@@ -138,11 +137,13 @@ class _View:
 
 
 def _show(view: _View, form: str, out: Path | None) -> None:
-    """Print a table in a form, or write it to a file."""
+    """Print a table in the given format, or write it to a file."""
     from rich.console import Console
 
     if form != "table" and form not in view.forms:
-        raise click.UsageError(f"there is no {form} of this: {', '.join(view.forms)}")
+        raise click.UsageError(
+            f"this table has no format {form}: use {', '.join(['table', *view.forms])}"
+        )
     if out is None and form == "table":
         view.prints(Console())
     elif out is None:
@@ -161,7 +162,7 @@ def _write_page(
 ) -> None:
     from nserbench.leaderboard.page.write import write_page
 
-    click.echo(f"the page: {write_page(root, out, metrics, reference=row)}")
+    click.echo(f"written: {write_page(root, out, metrics, reference=row)}")
 
 
 def _summary(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
@@ -198,7 +199,7 @@ def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
     )
 
 
-def _beside(root: Path, metrics: tuple[str, ...], name: str) -> _View:
+def _with_published(root: Path, metrics: tuple[str, ...], name: str) -> _View:
     from nserbench.leaderboard.published import render as forms
     from nserbench.leaderboard.published.comparison import compare_with_published
     from nserbench.leaderboard.published.data import read_published

@@ -1,4 +1,4 @@
-"""``nserbench list``: what can be asked for."""
+"""``nserbench list``: the names that commands accept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nserbench.cards import Card, Option
 
 BUILT_IN = "built in"
-"""Where most names come from; a column that says only this is left out."""
+"""Origin of most names; a column with only this value is not printed."""
 
 KINDS = (
     "upstreams",
@@ -34,7 +34,7 @@ DETAILED = ("name", "summary", "shows", "version", "licence", "extra", "origin")
 _PLAIN = (None, "", BUILT_IN)
 
 Row: TypeAlias = Mapping[str, Any]
-"""What is told of a name, as JSON has it."""
+"""The facts about a name, as `--json` prints them."""
 
 
 @click.command("list")
@@ -42,11 +42,11 @@ Row: TypeAlias = Mapping[str, Any]
 @json_option
 @with_session
 def list_(session: Session, kind: str | None, as_json: bool) -> None:
-    """List what can be asked for, and the plugin it comes from.
+    """List upstreams, heads, corpora and all other names to use.
 
     KIND is upstreams, enhancers, downstreams, corpora, noises, protocols or
-    experiments, and also shows their options and sources. An option follows a name, as
-    in single:layer=3.
+    experiments; with it, options and sources are printed as well. An option follows a
+    name, as in single:layer=3.
     """
     rows = {name: _rows(session, name) for name in ([kind] if kind else KINDS)}
     if as_json:
@@ -58,19 +58,21 @@ def list_(session: Session, kind: str | None, as_json: bool) -> None:
     named = [(name, _names(entries, shown)) for name, entries in rows.items()]
     print_tables([*named, *_details(rows[kind])] if kind else named)
     if kind is None:
-        click.echo("\noptions and sources: nserbench list KIND")
+        click.echo("\nfor options and sources: nserbench list KIND")
 
 
 def _rows(session: Session, kind: str) -> list[Row]:
     if kind == "protocols":
         from nserbench.benchmark.study.protocols import PROTOCOLS, VARIANTS
 
-        whole = [
-            {"name": one.name, "summary": one.summary, "version": one.version}
-            for one in PROTOCOLS
+        protocols = [
+            {"name": item.name, "summary": item.summary, "version": item.version}
+            for item in PROTOCOLS
         ]
-        changes = [{"name": f"+{one.name}", "summary": one.summary} for one in VARIANTS]
-        return [*whole, *changes]
+        variants = [
+            {"name": f"+{item.name}", "summary": item.summary} for item in VARIANTS
+        ]
+        return [*protocols, *variants]
     if kind == "experiments":
         from nserbench.benchmark.experiments.summaries import summaries
 
@@ -78,7 +80,7 @@ def _rows(session: Session, kind: str) -> list[Row]:
     registry = getattr(session.plugins, kind)
     rows = {card.name: _row(card, registry.origin(card.name)) for card in registry}
     if kind == "noises":
-        rows |= _own_noises(session)
+        rows |= _noises_of_settings(session)
     return list(rows.values())
 
 
@@ -97,12 +99,12 @@ def _row(card: Card, origin: str) -> Row:
     }
 
 
-def _own_noises(session: Session) -> dict[str, Row]:
-    """Give the user's noises, which win over those of plugins."""
+def _noises_of_settings(session: Session) -> dict[str, Row]:
+    """Return the noises of the settings, which override those of plugins."""
     return {
         name: {
             "name": name,
-            "summary": "your own",
+            "summary": "a noise of your settings",
             "options": {},
             "licence": "",
             "extra": None,
@@ -118,21 +120,21 @@ def _default(option: Option) -> str | None:
 
 
 def _names(rows: Sequence[Row], shown: Sequence[str]) -> Table:
-    """Lay names out; a column that says nothing is left out."""
+    """Return a table of names, without columns that are empty."""
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
     columns = [key for key in shown if any(row.get(key) not in _PLAIN for row in rows)]
-    found = table(*columns)
-    found.columns[0].no_wrap = True
+    table = new_table(*columns)
+    table.columns[0].no_wrap = True
     for row in rows:
-        found.add_row(*(Text(str(row.get(key) or "")) for key in columns))
-    return found
+        table.add_row(*(Text(str(row.get(key) or "")) for key in columns))
+    return table
 
 
 def _details(rows: Sequence[Row]) -> Iterator[tuple[str, Table]]:
-    """Lay out options, then sources; what holds for several names stands once."""
+    """Yield a table of options and one of sources, each entry with its names."""
     options: dict[tuple[str, ...], list[str]] = {}
     sources: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
@@ -143,23 +145,23 @@ def _details(rows: Sequence[Row]) -> Iterator[tuple[str, Table]]:
         if "source" in row:
             sources.setdefault((row["source"],), []).append(row["name"])
     if options:
-        headers = "option", "meaning [default]", "of"
+        headers = "option", "meaning [default]", "for"
         yield "options", _shared(options, headers, len(rows))
     if sources:
-        yield "sources", _shared(sources, ("source", "of"), len(rows))
+        yield "sources", _shared(sources, ("source", "for"), len(rows))
 
 
 def _shared(
-    owners: Mapping[tuple[str, ...], Sequence[str]],
+    names_by_entry: Mapping[tuple[str, ...], Sequence[str]],
     headers: tuple[str, ...],
-    everyone: int,
+    all_names: int,
 ) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    found = table(*headers)
-    for told, names in owners.items():
-        of = "all" if len(names) == everyone else ", ".join(names)
-        found.add_row(*map(Text, told), Text(of))
-    return found
+    table = new_table(*headers)
+    for entry, names in names_by_entry.items():
+        owners = "all" if len(names) == all_names else ", ".join(names)
+        table.add_row(*map(Text, entry), Text(owners))
+    return table

@@ -1,10 +1,12 @@
-"""``nserbench leaderboard merge``: the results of several labs in one folder."""
+"""``nserbench leaderboard merge``: join results of several labs in one folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from nserbench.cli.common.options import out_option
 
 
 @click.command()
@@ -15,34 +17,31 @@ import click
     metavar="FOLDER...",
     type=click.Path(path_type=Path),
 )
-@click.option(
-    "-o",
-    "--out",
+@out_option(
+    "FOLDER",
+    "Folder for the joined results; results already in it are joined as well.",
     required=True,
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Where the joined results go; what it holds already takes part.",
 )
 @click.option(
     "--separate",
     is_flag=True,
-    help="Keep results that do not compare, in folders apart-1, ... of their own.",
+    help="Put results that are not comparable into separate folders apart-1, ...",
 )
 def merge(folders: tuple[Path, ...], out: Path, separate: bool) -> None:
-    """Join the results of several labs, if they compare.
+    """Join the results of several labs if they are comparable.
 
-    Metrics are computed again from predictions. Results compare if they are of the
-    same audio, utterances, labels, folds, noise, protocol and weights; otherwise
-    nothing is written, and a list says why.
+    Metrics are computed again from the predictions. Results are comparable if audio,
+    utterances, labels, folds, noise, protocol and weights are the same. If not, nothing
+    is written, and the differences are listed.
     """
     from nserbench.cli.common.text import counted
-    from nserbench.leaderboard.sharing.merge import merge as merged
+    from nserbench.leaderboard.sharing.merge import merge as merge_folders
 
-    found = merged(folders, out, separate=separate)
-    for line in found.recomputed:
+    report = merge_folders(folders, out, separate=separate)
+    for line in report.recomputed:
         click.echo(f"computed again: {line}")
-    for line in found.apart:
-        click.echo(f"apart: {line}")
-    for folder, number in found.written.items():
+    for line in report.apart:
+        click.echo(f"separated: {line}")
+    for folder, number in report.written.items():
         click.echo(f"{counted(number, 'new result')} in {folder}")
     click.echo(f"to compare: `nserbench leaderboard {out}`")

@@ -1,4 +1,4 @@
-"""``nserbench mix``: noisy speech as files."""
+"""``nserbench mix``: write noisy speech as audio files."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ from pathlib import Path
 
 import click
 
-from nserbench.cli.common.options import corpus_options, limit_option
+from nserbench.cli.common.options import corpus_options, limit_option, out_option
 from nserbench.cli.common.session import Session, with_session
 
 
 @click.command()
 @corpus_options
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
+@out_option(
+    "FOLDER",
+    "Folder for the files; each corpus and condition gets its own folder in it.",
     required=True,
-    metavar="FOLDER",
-    help="Where to write; each corpus and condition gets a folder in it.",
 )
 @limit_option
 @click.option(
     "--protocol",
     metavar="NAME",
-    help="Whose noise to write, as in probe+noise_split=disjoint; the corpus's own "
-    "protocol unless given.",
+    help="Protocol whose noise to add, as in probe+noise_split=disjoint; default: the "
+    "corpus's own.",
 )
 @with_session
 def mix(
@@ -38,10 +35,10 @@ def mix(
     limit: int | None,
     protocol: str | None,
 ) -> None:
-    """Write noisy speech as wav files, for other toolkits.
+    """Write noisy speech as WAV files, for other toolkits.
 
-    A manifest names source, noise, offset, gain, measured SNR and sha256 of every
-    file. An utterance gets the stretch of noise that `run` lays under it.
+    Each utterance gets the same segment of noise as in `nserbench run`. A manifest
+    lists source, noise, offset, gain, measured SNR and SHA-256 of every file.
 
     \b
     nserbench mix -c demo-park --snr 0,-5 -o noisy
@@ -50,7 +47,7 @@ def mix(
     from nserbench.benchmark.study.lookup import conditions, read_corpora
     from nserbench.benchmark.study.protocols import read_protocol
     from nserbench.benchmark.study.study import open_corpora
-    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.progress_bars import show_progress
 
     places = read_corpora(corpora, noises, session.plugins)
     protocols = {
@@ -59,14 +56,14 @@ def mix(
     }
     opened = open_corpora(places, limit, session.plugins, session.settings)
     written = []
-    with showing() as progress:
+    with show_progress() as progress:
         for place in places:
             for condition in conditions(place.noise, snrs):
                 folder = out / place.corpus.label.replace(":", "-") / str(condition)
-                said = protocols[place.corpus.label]
-                found = replace(opened[place.corpus.label], rule=said.rule)
+                rules = protocols[place.corpus.label]
+                corpus = replace(opened[place.corpus.label], rule=rules.rule)
                 written.append(
-                    export(found, condition, folder, said.mix_seed, progress)
+                    export(corpus, condition, folder, rules.mix_seed, progress)
                 )
     for manifest in written:
         click.echo(manifest)

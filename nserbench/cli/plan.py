@@ -1,4 +1,4 @@
-"""``nserbench plan``: what a grid would cost."""
+"""``nserbench plan``: the estimated cost of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nserbench.cli.common.options import (
     device_option,
     grid_options,
     json_option,
-    out_option,
+    results_option,
     store_option,
 )
 from nserbench.cli.common.session import Session, with_session
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 @click.command()
 @grid_options
 @device_option
-@out_option
+@results_option
 @store_option
 @json_option
 @with_session
 def plan(
     session: Session,
-    asked: GridRequest,
+    grid: GridRequest,
     out: Path | None,
     store_folder: Path | None,
     device: str,
     as_json: bool,
 ) -> None:
-    """Tell what a run would do, and what it would cost.
+    """Estimate the time and disk space that a run needs.
 
-    It takes the options of `nserbench run`. Nothing is extracted or trained. Times
-    come from one clip through each upstream and one training step of each head on
-    this machine, so they are rough.
+    It takes the options of `nserbench run`, but stores no features and trains no head.
+    The times are rough: they are measured on this machine with one clip for each
+    upstream and one training step for each head.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
@@ -52,62 +52,64 @@ def plan(
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import estimate, together
     from nserbench.benchmark.store.feature_store import Store
-    from nserbench.cli.common.progress_bars import showing
-    from nserbench.cli.common.text import refusals
+    from nserbench.cli.common.progress_bars import show_progress
+    from nserbench.cli.common.text import not_applicable
 
     settings = session.settings.using(results=out, store=store_folder)
-    studies, store = asked.studies(session.plugins, settings), Store(settings.store)
-    on = choose_device(device)
-    with showing() as progress:
-        found = together(
+    studies, store = grid.studies(session.plugins, settings), Store(settings.store)
+    device = choose_device(device)
+    with show_progress() as progress:
+        cost = together(
             [
-                estimate(study, store, settings.results, on, progress)
+                estimate(study, store, settings.results, device, progress)
                 for study in studies
             ]
         )
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+        click.echo(json.dumps(cost.as_json(), indent=1))
         return
     for study in studies:
-        for line in refusals(study.cells):
+        for line in not_applicable(study.cells):
             click.echo(line)
-    _print(found)
+    _print(cost)
 
 
-def _print(found: CostEstimate) -> None:
+def _print(cost: CostEstimate) -> None:
     from nserbench.cli.common.tables import print_tables
     from nserbench.cli.common.text import duration, size
 
-    if found.passes:
-        print_tables([("upstream passes", _table(found.passes))])
+    if cost.passes:
+        print_tables([("features to extract", _table(cost.passes))])
         click.echo()
-    extraction = sum(one.seconds for one in found.passes)
+    extraction = sum(item.seconds for item in cost.passes)
     click.echo(
-        f"cells: {found.missing} to run, {found.there} there already, "
-        f"{len(found.refused)} not applicable\n"
-        f"upstream passes: {len(found.passes)}, "
-        f"{size(sum(one.size for one in found.passes))}, {duration(extraction)}\n"
-        + (f"tuning: {duration(found.tuning)}\n" if found.tuning else "")
-        + f"training: {duration(found.training)}\n"
-        f"together: about {duration(extraction + found.tuning + found.training)}"
+        f"cells: {cost.missing} to run, {cost.there} already there, "
+        f"{len(cost.refused)} not applicable\n"
+        f"feature extraction: {size(sum(item.size for item in cost.passes))}, "
+        f"{duration(extraction)}\n"
+        + (f"fine-tuning: {duration(cost.tuning)}\n" if cost.tuning else "")
+        + f"training of heads: {duration(cost.training)}\n"
+        f"total: about {duration(extraction + cost.tuning + cost.training)}"
     )
 
 
 def _table(passes: Sequence[ExtractionPass]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
     from nserbench.cli.common.text import duration, size
 
-    found = table("upstream", "corpus", "condition", "clips", "forms", "size", "time")
-    for one in passes:
-        found.add_row(
-            Text(one.upstream),
-            Text(one.corpus),
-            Text(one.condition),
-            str(one.utterances),
-            " + ".join(one.forms),
-            size(one.size),
-            duration(one.seconds),
+    table = new_table(
+        "upstream", "corpus", "condition", "clips", "features", "size", "time"
+    )
+    for item in passes:
+        table.add_row(
+            Text(item.upstream),
+            Text(item.corpus),
+            Text(item.condition),
+            str(item.utterances),
+            " + ".join(item.forms),
+            size(item.size),
+            duration(item.seconds),
         )
-    return found
+    return table

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.common.options import words_option
+from nserbench.cli.common.options import Option, out_option, wer_against_option
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.text import wrapped
 
 if TYPE_CHECKING:
     from nserbench.benchmark.extraction.word_errors import Against
@@ -19,39 +18,26 @@ if TYPE_CHECKING:
 FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
 
 
+def _only(what: str, *names: str) -> Option:
+    """Return an option that restricts the figure to results with certain names."""
+    return click.option(*names, multiple=True, metavar="NAME", help=f"Only {what}.")
+
+
 @click.command()
 @click.argument("figure", type=click.Choice(FIGURES))
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Its ending is .pdf, .svg or .png; FIGURE.pdf unless given.",
-)
-@click.option("-u", "--upstream", "upstreams", multiple=True, metavar="NAME")
-@click.option("-d", "--downstream", "heads", multiple=True, metavar="NAME")
-@click.option("-c", "--corpus", "corpora", multiple=True, metavar="NAME")
-@click.option(
-    "--noise",
-    "noises",
-    multiple=True,
-    metavar="NAME",
-    help="`clean` is one.",
-)
-@click.option(
-    "--protocol",
-    "protocols",
-    multiple=True,
-    metavar="NAME",
-    help="Such as paper, which is not paper+oracle.",
-)
+@out_option("FILE", "File for the figure: .pdf, .svg or .png; default: FIGURE.pdf.")
+@_only("these upstreams", "-u", "--upstream", "upstreams")
+@_only("these heads", "-d", "--downstream", "heads")
+@_only("these corpora", "-c", "--corpus", "corpora")
+@_only("these noises, or `clean`", "--noise", "noises")
+@_only("these protocols, by their full names", "--protocol", "protocols")
 @click.option(
     "--metric",
     default="f1",
     show_default=True,
     metavar="NAME",
-    help="One of uar, f1 (macro), f1_weighted and accuracy.",
+    help="Metric: uar, f1 (macro), f1_weighted or accuracy.",
 )
 @click.option(
     "--width",
@@ -59,41 +45,38 @@ FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
     default=3.4,
     show_default=True,
     metavar="INCHES",
-    help="3.4 for one column of a paper, 7 for two.",
+    help="Width of the figure: 3.4 fits one column of a paper, 7 fits two.",
 )
-@click.option("--heatmap", is_flag=True, help="Draw layers as colours.")
-@words_option
+@click.option(
+    "--heatmap", is_flag=True, help="For `layers`: draw a heat map in place of curves."
+)
+@wer_against_option
 @with_settings
 def plot(
     settings: Settings,
     figure: str,
     folder: Path | None,
-    output: Path | None,
-    upstreams: tuple[str, ...],
-    heads: tuple[str, ...],
-    corpora: tuple[str, ...],
-    noises: tuple[str, ...],
-    protocols: tuple[str, ...],
+    out: Path | None,
     metric: str,
     width: float,
     heatmap: bool,
     against: Against,
+    **selection: tuple[str, ...],
 ) -> None:
     """Draw a figure for a paper.
 
-    FOLDER is `results` unless set. Every number is computed from predictions, as in
-    the leaderboard; bands and bars are 95 % intervals. The options that name
-    upstreams, heads, corpora, noises and protocols choose what is shown, which is all
-    unless given; `whisper` stands for all its checkpoints. Each corpus and protocol
-    has panels of its own.
+    FOLDER holds results; default: `results`. Every number is computed from predictions,
+    as in the leaderboard. Bands and bars are 95 % intervals. The options -u, -d, -c,
+    --noise and --protocol restrict the figure to some results; `-u whisper` includes
+    all checkpoints of Whisper. Each corpus and protocol gets its own panels.
 
     \b
-    layers      a metric over the layers of each upstream
-    snr         a metric over the SNR
-    confusion   which class is taken for which
-    wer         a metric over the word error rate, with Pearson's r
-    pareto      a metric over the time it takes
-    weights     how much each layer counts in a head that fuses them
+    layers      the metric for each layer of an upstream
+    snr         the metric against the SNR
+    confusion   confusion matrices
+    wer         the metric against the word error rate, with Pearson's r
+    pareto      the metric against the computing time
+    weights     the layer weights that heads have learned
 
     \b
     nserbench plot snr -u whisper,mel -d weighted-sum --noise park -o fig.pdf
@@ -104,30 +87,15 @@ def plot(
     from nserbench.leaderboard.plots.style import save
     from nserbench.leaderboard.tables.summary import read_metrics, summary_table
 
-    file = output or Path(f"{figure}.pdf")
+    file = out or Path(f"{figure}.pdf")
     refuse_other_kinds(file)
     metrics = read_metrics(metric)
     if len(metrics) > 1:
-        raise click.BadParameter("a figure shows one", param_hint="--metric")
+        raise click.BadParameter("give one metric", param_hint="--metric")
     root = folder or settings.results
-    table = choose(
-        summary_table(root, metrics),
-        upstreams=upstreams,
-        heads=heads,
-        corpora=corpora,
-        noises=noises,
-        protocols=protocols,
-    )
-    source = FigureData(root, table, metrics[0], width, heatmap, against)
-    save(make_figure(figure, source), file)
-    for line in caption_lines(figure, source):
-        click.echo(_fitted(line))
-    click.echo(f"{figure} is in {file}")
-
-
-def _fitted(line: str) -> str:
-    """Break a line at words where a terminal would break it anywhere."""
-    if not sys.stdout.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    return click.wrap_text(line, width, subsequent_indent="  ")
+    table = choose(summary_table(root, metrics), **selection)
+    data = FigureData(root, table, metrics[0], width, heatmap, against)
+    save(make_figure(figure, data), file)
+    for line in caption_lines(figure, data):
+        click.echo(wrapped(line))
+    click.echo(f"written: {file}")

@@ -1,4 +1,4 @@
-"""``nserbench store prune``: room on the disk."""
+"""``nserbench store prune``: free disk space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from nserbench.cli.common.options import store_option
 from nserbench.cli.common.session import open_store, with_settings
-from nserbench.cli.common.text import bytes_of, counted, size
+from nserbench.cli.common.text import counted, size, total_bytes
 
 if TYPE_CHECKING:
     from nserbench.benchmark.store.feature_store import Features
@@ -17,56 +17,60 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--frames", is_flag=True, help="Frames; pooled features stay.")
-@click.option("--fits", is_flag=True, help="Weights of fitted heads.")
-@click.option("--tuned", is_flag=True, help="Weights of tuned upstreams.")
+@click.option(
+    "--frames", is_flag=True, help="Delete features of frames; keep pooled features."
+)
+@click.option("--heads", is_flag=True, help="Delete weights of trained heads.")
+@click.option(
+    "--finetuned", is_flag=True, help="Delete weights of fine-tuned upstreams."
+)
 @click.option(
     "--upstream",
     metavar="LABEL",
-    help="All features of an upstream, named as `nserbench store ls` names it.",
+    help="Delete all features of this upstream, named as in `nserbench store ls`.",
 )
-@click.option("--all", "everything", is_flag=True, help="All of these.")
-@click.option("--yes", is_flag=True, help="Do it; without it only the size is told.")
+@click.option("--all", "everything", is_flag=True, help="Delete all of these.")
+@click.option("--yes", is_flag=True, help="Delete; without it only sizes are printed.")
 @store_option
 @with_settings
 def prune(
     settings: Settings,
     store_folder: Path | None,
     frames: bool,
-    fits: bool,
-    tuned: bool,
+    heads: bool,
+    finetuned: bool,
     upstream: str | None,
     everything: bool,
     yes: bool,
 ) -> None:
-    """Delete features, fitted heads or tuned upstreams. Results are never touched.
+    """Delete stored features, trained heads or fine-tuned upstreams.
 
-    What is deleted is made again when a run needs it.
+    Results are kept. What a later run needs is computed again.
 
     \b
-    nserbench store prune --frames --fits
+    nserbench store prune --frames --heads
     """
-    if not (frames or fits or tuned or upstream or everything):
+    if not (frames or heads or finetuned or upstream or everything):
         raise click.UsageError(
-            "say what: --frames, --fits, --tuned, --upstream or --all"
+            "choose what to delete: --frames, --heads, --finetuned, --upstream or --all"
         )
-    opened = open_store(settings, store_folder)
-    labels = {str(one.about["upstream"]) for one in opened.all_features()}
-    whole = labels if everything else _known(upstream, labels, opened.root)
+    store = open_store(settings, store_folder)
+    labels = {str(features.about["upstream"]) for features in store.all_features()}
+    chosen = labels if everything else _known(upstream, labels, store.root)
     files = [
         file
-        for one in opened.all_features()
-        for file in _files(one, frames, one.about["upstream"] in whole)
+        for features in store.all_features()
+        for file in _files(features, frames, features.about["upstream"] in chosen)
     ]
-    files += opened.fits() if fits or everything else []
-    files += opened.tuned() if tuned or everything else []
-    told = f"{counted(len(files), 'file')}, {size(bytes_of(files))}"
+    files += store.fits() if heads or everything else []
+    files += store.tuned() if finetuned or everything else []
+    total = f"{counted(len(files), 'file')}, {size(total_bytes(files))}"
     if not yes:
-        click.echo(f"{told}: add --yes to delete them")
+        click.echo(f"{total}: add --yes to delete them")
         return
     for file in files:
         file.unlink(missing_ok=True)
-    click.echo(f"deleted {told}")
+    click.echo(f"deleted {total}")
 
 
 def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
@@ -79,11 +83,11 @@ def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
     return {upstream}
 
 
-def _files(features: Features, frames: bool, whole: bool) -> list[Path]:
-    """Give what is to be deleted, so that what names the rest goes last."""
+def _files(features: Features, frames: bool, everything: bool) -> list[Path]:
+    """Return the files to delete, the description of the features last."""
     from nserbench.benchmark.store.feature_store import ABOUT, FORMS
 
-    if not whole:
+    if not everything:
         return features.shards("frames") if frames else []
     files = [file for form in FORMS for file in features.shards(form)]
     return [*files, features.folder / ABOUT]

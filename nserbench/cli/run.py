@@ -1,4 +1,4 @@
-"""``nserbench run``: evaluate a grid."""
+"""``nserbench run``: extract features, train heads and test them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import click
 from nserbench.cli.common.options import (
     GridRequest,
     device_option,
+    dry_run_option,
     grid_options,
     json_option,
     on_option,
-    out_option,
+    results_option,
     store_option,
 )
 from nserbench.cli.common.session import Session, open_runner, with_session
+from nserbench.cli.common.text import cell_line
 
 if TYPE_CHECKING:
     from nserbench.benchmark.running.runner import RunReport
@@ -32,14 +34,14 @@ OUTCOMES = ("done", "already there", "failed", "not applicable")
 @grid_options
 @device_option
 @on_option
-@out_option
+@results_option
 @store_option
-@click.option("--dry-run", is_flag=True, help="Print the cells and stop.")
+@dry_run_option
 @json_option
 @with_session
 def run(
     session: Session,
-    asked: GridRequest,
+    grid: GridRequest,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -47,22 +49,22 @@ def run(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate the cells of a grid that have no result yet.
+    """Train and test all cells of a grid that have no result yet.
 
-    The grid is every upstream under every head on every corpus. `nserbench list` has
-    the names. A name may take options, as in single:layer=3. Put commas between
-    several names, or give the option again. A file may say the same in blocks, with
-    --grid; then -c, --snr, --protocol, --epochs, --seeds and --limit replace its own.
+    The grid is every upstream with every head on every corpus. `nserbench list` prints
+    the names. A name may have options, as in single:layer=3. Separate several names by
+    commas, or repeat the option. With --grid a TOML file defines the grid, and -c,
+    --snr, --protocol, --epochs, --seeds and --limit replace what the file sets.
 
-    Every name, option and file is looked up before the first model is loaded. After an
-    interruption the same command does only what is missing. The exit code is 1 if a
-    cell failed.
+    All names, options and files are checked before the first model is loaded. After an
+    interruption, the same command computes only the missing cells. The exit code is 1
+    if a cell failed.
 
     \b
     nserbench run -u mel -d mean,bigru -c demo,demo-human --snr 0,5
     """
     settings = session.settings.using(results=out, store=store_folder)
-    studies = asked.studies(session.plugins, settings)
+    studies = grid.studies(session.plugins, settings)
     if dry_run:
         _print_cells([cell for study in studies for cell in study.cells], as_json)
         return
@@ -76,31 +78,30 @@ def _evaluate(
     studies: Sequence[Study], session: Session, device: str, on: str | None
 ) -> RunReport:
     from nserbench.benchmark.running.runner import RunReport
-    from nserbench.cli.common.progress_bars import showing
-    from nserbench.cli.common.text import refusals
+    from nserbench.cli.common.progress_bars import show_progress
+    from nserbench.cli.common.text import not_applicable
 
-    whole = RunReport()
+    total = RunReport()
     with (
-        showing() as progress,
+        show_progress() as progress,
         open_runner(session, device, progress, on) as runner,
     ):
         for study in studies:
-            for line in refusals(study.cells):
+            for line in not_applicable(study.cells):
                 progress.note(line)
             report = runner.run(study)
-            whole.folders += report.folders
-            whole.outcomes += report.outcomes
-    return whole
+            total.folders += report.folders
+            total.outcomes += report.outcomes
+    return total
 
 
 def _print_cells(cells: Sequence[Cell], as_json: bool) -> None:
     if as_json:
-        rows = [{"cell": str(c), "not applicable": c.refused} for c in cells]
+        rows = [{"cell": str(cell), "not applicable": cell.refused} for cell in cells]
         click.echo(json.dumps(rows, indent=1))
         return
     for cell in cells:
-        reason = f": not applicable, {cell.refused}" if cell.refused else ""
-        click.echo(f"{cell}{reason}")
+        click.echo(cell_line(cell))
 
 
 def _print_report(report: RunReport, results: Path, as_json: bool) -> None:
@@ -109,9 +110,9 @@ def _print_report(report: RunReport, results: Path, as_json: bool) -> None:
         folders = [str(folder) for folder in report.folders]
         click.echo(json.dumps({"outcomes": outcomes, "results": folders}, indent=1))
         return
-    told = ", ".join(f"{count} {name}" for name, count in outcomes.items())
+    counts = ", ".join(f"{count} {name}" for name, count in outcomes.items())
     idle = not {"done", "failed"} & set(outcomes)
-    click.echo(f"nothing is missing: {told}" if idle else f"cells: {told}")
+    click.echo(f"{'nothing to run' if idle else 'cells'}: {counts}")
     if "failed" in outcomes:
-        click.echo("the same command tries those that failed again")
-    click.echo(f"results are in {results}: `nserbench leaderboard {results}`")
+        click.echo("to try the failed cells again: run the same command")
+    click.echo(f"to see the results: `nserbench leaderboard {results}`")

@@ -1,4 +1,4 @@
-"""``nserbench show``: one cell whole."""
+"""``nserbench show``: all details of one cell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.common.options import out_option
 from nserbench.cli.common.session import with_settings
 from nserbench.leaderboard.render.numbers import percent
 
@@ -20,29 +19,29 @@ if TYPE_CHECKING:
     from nserbench.settings import Settings
 
 SHOWN = 6
-"""Values of a list that are printed; `--json` has them all."""
+"""Most values of a list that are printed; `--json` has all of them."""
 
 
 @click.command()
 @click.argument("cell")
-@out_option
-@click.option("--json", "as_json", is_flag=True, help="Print its result.json.")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the file result.json.")
 @with_settings
-def show(settings: Settings, cell: str, out: Path | None, as_json: bool) -> None:
-    """Show one cell whole: scores, confusions, costs, provenance.
+def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> None:
+    """Print scores, confusions, costs and provenance of one cell.
 
-    CELL is its folder, or the beginning of its digest as `nserbench status --json`
-    prints it.
+    CELL is the folder of the cell, or the beginning of its digest as printed by
+    `nserbench status --json`. FOLDER holds the results; default: `results`.
     """
     from nserbench.benchmark.results.index import find_result
     from nserbench.benchmark.results.result import RESULT, read_result
     from nserbench.cli.common.tables import print_tables
 
-    folder = find_result(cell, out or settings.results)
+    result_folder = find_result(cell, folder or settings.results)
     if as_json:
-        click.echo((folder / RESULT).read_text(encoding="utf-8"), nl=False)
+        click.echo((result_folder / RESULT).read_text(encoding="utf-8"), nl=False)
         return
-    result = read_result(folder)
+    result = read_result(result_folder)
     click.echo(
         f"{result.upstream} x {result.downstream} x {result.corpus} {result.condition}"
         f"\nprotocol {result.protocol}, seed {result.seed}\ndigest {result.digest}"
@@ -54,67 +53,64 @@ def show(settings: Settings, cell: str, out: Path | None, as_json: bool) -> None
 def _tables(result: Result) -> Iterator[tuple[str, Table]]:
     if result.predictions is not None:
         yield "scores in percent", _scores(result.predictions)
-        yield "confusions", _confusions(result.predictions)
+        yield "confusion matrix", _confusions(result.predictions)
     for name in ("recognition", "protocol_details", "costs", "provenance", "notes"):
         if facts := getattr(result, name):
             yield name.replace("_", " "), _facts(facts)
 
 
-def _scores(found: Predictions) -> Table:
+def _scores(predictions: Predictions) -> Table:
     from nserbench.benchmark.results.metrics import summarise
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    summaries = summarise(found)
-    folds = next(iter(summaries.values())).folds
-    names = [f"fold {fold}" for fold in folds]
-    scores = table(
-        "metric", "score", "95 %", "chance", "mean of folds", "pooled", *names
+    summaries = summarise(predictions)
+    folds = [f"fold {fold}" for fold in next(iter(summaries.values())).folds]
+    table = new_table(
+        "metric", "score", "95 % interval", "chance", "fold mean", "pooled", *folds
     )
-    for name, one in summaries.items():
-        interval = (
-            "" if one.low is None else f"{_percent(one.low)} to {_percent(one.high)}"
-        )
-        each = map(_percent, one.folds.values())
-        values = one.chance, one.mean, one.pooled
-        scores.add_row(
-            name, _percent(one.value), interval, *map(_percent, values), *each
-        )
-    return scores
+    table.columns[2].no_wrap = True
+    for name, score in summaries.items():
+        low, high = _percent(score.low), _percent(score.high)
+        interval = "" if score.low is None else f"{low} to {high}"
+        values = score.chance, score.mean, score.pooled, *score.folds.values()
+        table.add_row(name, _percent(score.value), interval, *map(_percent, values))
+    return table
 
 
 def _percent(fraction: float | None) -> str:
     return "" if fraction is None else percent(fraction)
 
 
-def _confusions(found: Predictions) -> Table:
+def _confusions(predictions: Predictions) -> Table:
     from rich.text import Text
 
     from nserbench.benchmark.results.metrics import confusion
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    counts = table("true \\ predicted", *found.classes)
-    matrix = confusion(found.labels, found.predicted, len(found.classes))
-    for name, row in zip(found.classes, matrix.tolist(), strict=True):
-        counts.add_row(Text(name), *map(str, row))
-    return counts
+    classes = predictions.classes
+    table = new_table("true \\ predicted", *classes)
+    matrix = confusion(predictions.labels, predictions.predicted, len(classes))
+    for name, row in zip(classes, matrix.tolist(), strict=True):
+        table.add_row(Text(name), *map(str, row))
+    return table
 
 
 def _facts(facts: Mapping[str, object]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    found = table("", "")
-    found.show_header = False
-    found.columns[0].no_wrap = True
+    table = new_table("", "")
+    table.show_header = False
+    table.columns[0].no_wrap = True
     for name, value in facts.items():
         inner = value if isinstance(value, Mapping) else {"": value}
-        lines = [f"{key}: {_said(one)}".lstrip(": ") for key, one in inner.items()]
-        found.add_row(Text(name.replace("_", " ")), Text("\n".join(lines)))
-    return found
+        lines = [f"{key}: {_text(item)}".lstrip(": ") for key, item in inner.items()]
+        table.add_row(Text(name.replace("_", " ")), Text("\n".join(lines) or "none"))
+    return table
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     match value:
         case None:
             return "none"
@@ -123,8 +119,8 @@ def _said(value: object) -> str:
         case float():
             return f"{value:.4g}"
         case Mapping():
-            return ", ".join(f"{key} {_said(one)}" for key, one in value.items())
+            return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
         case list():
             more = f" ... ({len(value)} in all)" if len(value) > SHOWN else ""
-            return (", ".join(map(_said, value[:SHOWN])) or "none") + more
+            return (", ".join(map(_text, value[:SHOWN])) or "none") + more
     return str(value)

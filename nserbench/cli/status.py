@@ -25,57 +25,62 @@ if TYPE_CHECKING:
 @json_option
 @with_settings
 def status(settings: Settings, folder: Path | None, as_json: bool) -> None:
-    """Show which cells have a result in FOLDER, and which have not.
+    """Print which cells have a result and which are missing.
 
-    FOLDER is `results` unless set. For each corpus and protocol the grid is every
-    upstream and head that has any result, in every condition that has any.
+    FOLDER holds results; default: `results`. For each corpus and protocol, the table
+    has a row for each upstream and head and a column for each condition with a result;
+    a cell without a result is missing.
     """
     from nserbench.benchmark.results.index import read_entries
     from nserbench.cli.common.tables import print_tables
 
     results = folder or settings.results
-    found = read_entries(results)
+    entries = read_entries(results)
     if as_json:
         rows = [
-            {**one.names, "status": one.status, "digest": one.digest} for one in found
+            {**entry.names, "status": entry.status, "digest": entry.digest}
+            for entry in entries
         ]
         click.echo(json.dumps(rows, indent=1))
-    elif not found:
-        click.echo(f"no results in {results}: `nserbench run` makes some")
+    elif not entries:
+        click.echo(f"no results in {results}: create some with `nserbench run`")
     else:
-        print_tables(_tables(found))
+        print_tables(_tables(entries))
 
 
 def _tables(entries: Sequence[ResultEntry]) -> Iterator[tuple[str, Table]]:
-    """Give a table for each corpus and protocol."""
-    parts: dict[str, list[ResultEntry]] = defaultdict(list)
-    for one in entries:
-        parts[f"{one.names['corpus']} ({one.names['protocol']})"].append(one)
-    for title, here in parts.items():
-        yield title, _table(here)
+    """Yield a title and a table for each corpus and protocol."""
+    groups: dict[str, list[ResultEntry]] = defaultdict(list)
+    for entry in entries:
+        title = f"{entry.names['corpus']} ({entry.names['protocol']})"
+        groups[title].append(entry)
+    for title, group in groups.items():
+        yield title, _table(group)
 
 
 def _table(entries: Sequence[ResultEntry]) -> Table:
-    """Lay the results of one corpus and protocol out, a condition in each column."""
+    """Return a table of one corpus and protocol, with a column for each condition."""
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    conditions = dict.fromkeys(str(one.names["condition"]) for one in entries)
-    found = table("upstream", "downstream", *conditions)
-    for head in dict.fromkeys(_head(one) for one in entries):
-        mine = [one for one in entries if _head(one) == head]
-        marks = [_mark(mine, condition) for condition in conditions]
-        found.add_row(*map(Text, head), *marks)
-    return found
+    conditions = dict.fromkeys(str(entry.names["condition"]) for entry in entries)
+    table = new_table("upstream", "downstream", *conditions)
+    for row in dict.fromkeys(_row(entry) for entry in entries):
+        row_entries = [entry for entry in entries if _row(entry) == row]
+        statuses = [_status(row_entries, condition) for condition in conditions]
+        table.add_row(*map(Text, row), *statuses)
+    return table
 
 
-def _head(entry: ResultEntry) -> tuple[str, str]:
+def _row(entry: ResultEntry) -> tuple[str, str]:
     return str(entry.names["upstream"]), str(entry.names["downstream"])
 
 
-def _mark(entries: Sequence[ResultEntry], condition: str) -> str:
-    statuses = [one.status for one in entries if one.names["condition"] == condition]
+def _status(entries: Sequence[ResultEntry], condition: str) -> str:
+    statuses = [
+        entry.status for entry in entries if entry.names["condition"] == condition
+    ]
     if not statuses:
         return "missing"
     if set(statuses) == {"done"}:

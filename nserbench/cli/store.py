@@ -1,4 +1,4 @@
-"""``nserbench store``: what the feature store holds."""
+"""``nserbench store``: list and delete stored features and weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from nserbench.cli.common.options import json_option, store_option
 from nserbench.cli.common.session import open_store, with_settings
-from nserbench.cli.common.text import bytes_of, size
+from nserbench.cli.common.text import size, total_bytes
 from nserbench.cli.prune import prune
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from nserbench.settings import Settings
 
 DIGITS = 10
-"""Of a digest, as in the names of result folders; `--json` has it whole."""
+"""Digits of a digest that are printed; `--json` has all of them."""
 
 
 @click.group()
 def store() -> None:
-    """List or prune features and fitted heads."""
+    """List or delete stored features and trained heads."""
 
 
 store.add_command(prune)
@@ -37,11 +37,11 @@ store.add_command(prune)
 @json_option
 @with_settings
 def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
-    """List the features by upstream and condition, with their size."""
+    """List stored features by upstream and condition, with their size."""
     from nserbench.cli.common.tables import print_tables
 
-    opened = open_store(settings, store_folder)
-    rows = [_row(one) for one in opened.all_features()]
+    store = open_store(settings, store_folder)
+    rows = [_row(features) for features in store.all_features()]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -50,8 +50,8 @@ def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
         click.echo()
     click.echo(
         f"features: {size(sum(row['bytes'] for row in rows))}, "
-        f"fitted heads: {size(bytes_of(opened.fits()))}, "
-        f"tuned upstreams: {size(bytes_of(opened.tuned()))}\nin {opened.root}"
+        f"trained heads: {size(total_bytes(store.fits()))}, "
+        f"fine-tuned upstreams: {size(total_bytes(store.tuned()))}\nin {store.root}"
     )
 
 
@@ -70,10 +70,10 @@ def _row(features: Features) -> dict[str, Any]:
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import table
+    from nserbench.cli.common.tables import new_table
 
-    found = table(*list(rows[0])[:-1], "size")
+    table = new_table(*list(rows[0])[:-1], "size")
     for row in rows:
         digest, *names, count = row.values()
-        found.add_row(digest[:DIGITS], *map(Text, map(str, names)), size(count))
-    return found
+        table.add_row(digest[:DIGITS], *map(Text, map(str, names)), size(count))
+    return table

@@ -1,4 +1,4 @@
-"""``nserbench transcribe``: what recognisers understand in noise."""
+"""``nserbench transcribe``: transcripts of noisy speech and their word error rate."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from nserbench.cli.common.options import (
     device_option,
     json_option,
     limit_option,
+    out_option,
     store_option,
-    words_option,
+    wer_against_option,
 )
 from nserbench.cli.common.session import Session, with_session
 
@@ -44,14 +45,8 @@ if TYPE_CHECKING:
     help="Upstreams that transcribe, such as whisper.",
 )
 @corpus_options
-@words_option
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE.csv",
-    help="Write the transcripts as well.",
-)
+@wer_against_option
+@out_option("FILE.csv", "Also write the transcripts to this file.")
 @limit_option
 @device_option
 @store_option
@@ -70,12 +65,12 @@ def transcribe(
     store_folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Write speech down, and tell the word error rate.
+    """Transcribe speech and print the word error rate (WER).
 
-    Both sides go through Whisper's normaliser. In languages without spaces, such as
-    Mandarin, characters are counted. Match error is errors divided by errors and hits,
-    the mean of clips: it cannot pass 100. A transcript is hallucinated if it is longer
-    than twice its reference, loops, or is empty where something was said.
+    Transcript and reference are normalised as in Whisper. In languages without spaces,
+    such as Mandarin, characters are counted (CER). The match error rate is errors /
+    (errors + hits), averaged over clips. A transcript counts as hallucinated if it is
+    over twice as long as its reference, loops, or is empty and the reference is not.
 
     \b
     nserbench transcribe -u whisper -c iemocap-park --snr 10,0,-10
@@ -91,45 +86,46 @@ def transcribe(
     from nserbench.cli.common.tables import print_tables
 
     settings = session.settings.using(store=store_folder)
-    known = read_transcribers(upstreams, session.plugins)
+    transcribers = read_transcribers(upstreams, session.plugins)
     places = read_corpora(corpora, noises, session.plugins)
-    asked = [
+    wanted = [
         (place.corpus.label, condition)
         for place in places
         for condition in conditions(place.noise, snrs)
     ]
     opened = open_corpora(places, limit, session.plugins, settings)
-    found = _written(known, opened, asked, against, Store(settings.store), device)
+    store = Store(settings.store)
+    transcripts = _transcribe(transcribers, opened, wanted, against, store, device)
     if out is not None:
-        write_transcripts(out, found)
+        write_transcripts(out, transcripts)
     if as_json:
-        click.echo(json.dumps([_row(each) for each in found], indent=1))
+        click.echo(json.dumps([_row(item) for item in transcripts], indent=1))
     else:
-        print_tables(_tables(found, against))
+        print_tables(_tables(transcripts, against))
 
 
-def _written(
-    known: Sequence[ConfiguredCard[UpstreamCard]],
+def _transcribe(
+    transcribers: Sequence[ConfiguredCard[UpstreamCard]],
     corpora: dict[str, OpenedCorpus],
-    asked: Sequence[tuple[str, Condition]],
+    wanted: Sequence[tuple[str, Condition]],
     against: Against,
     store: Store,
     device: str,
 ) -> list[Transcripts]:
-    """Let every upstream write down what was asked for, or read what it wrote."""
+    """Return the transcripts of every upstream, from the store where it has them."""
     from nserbench.benchmark.extraction.extract import ModelCache
     from nserbench.benchmark.extraction.transcripts import transcribe
     from nserbench.benchmark.results.environment import choose_device
-    from nserbench.cli.common.progress_bars import showing
+    from nserbench.cli.common.progress_bars import show_progress
 
-    with showing() as progress:
+    with show_progress() as progress:
         return [
-            each
-            for one in known
-            for each in transcribe(
-                one,
+            item
+            for transcriber in transcribers
+            for item in transcribe(
+                transcriber,
                 corpora,
-                asked,
+                wanted,
                 against,
                 store,
                 ModelCache(choose_device(device)),
@@ -138,41 +134,49 @@ def _written(
         ]
 
 
-def _row(found: Transcripts) -> dict[str, Any]:
-    match = found.recognition
+def _row(transcripts: Transcripts) -> dict[str, Any]:
+    errors = transcripts.recognition
     return {
-        "upstream": found.upstream,
-        "corpus": found.corpus,
-        "condition": str(found.condition),
-        "utterances": len(found.clips),
-        **(asdict(match) if match else {}),
+        "upstream": transcripts.upstream,
+        "corpus": transcripts.corpus,
+        "condition": str(transcripts.condition),
+        "utterances": len(transcripts.clips),
+        **(asdict(errors) if errors else {}),
     }
 
 
 def _tables(
-    found: Sequence[Transcripts], against: Against
+    transcripts: Sequence[Transcripts], against: Against
 ) -> Iterator[tuple[str, Table]]:
-    """Lay the rates out, a table for each upstream on each corpus."""
-    from nserbench.cli.common.tables import table
+    """Yield a table of error rates for each upstream on each corpus."""
+    from nserbench.cli.common.tables import new_table
 
-    for (upstream, corpus), each in groupby(
-        found, lambda one: (one.upstream, one.corpus)
+    reference = {
+        "reference": "the corpus's texts",
+        "clean": "transcripts of clean speech",
+    }[against]
+    for (upstream, corpus), group in groupby(
+        transcripts, lambda item: (item.upstream, item.corpus)
     ):
-        rows = list(each)
-        known = [one.recognition for one in rows if one.recognition is not None]
-        rate = known[0].measure if known else "WER"
-        of_all, of_each = f"{rate} %", "mean of clips %"
-        laid = table(
-            "condition", "clips", of_all, of_each, "match error %", "hallucinated %"
+        rows = list(group)
+        measures = [row.recognition.measure for row in rows if row.recognition]
+        rate = measures[0] if measures else "WER"
+        table = new_table(
+            "condition",
+            "clips",
+            f"{rate} %",
+            f"mean {rate} of clips %",
+            "match error rate %",
+            "hallucinated %",
         )
-        for one in rows:
-            match = one.recognition
-            rates = (
-                (match.rate, match.mean, match.match_error, match.hallucinations)
-                if match
-                else ()
-            )
-            shown = [f"{100 * value:.1f}" for value in rates]
-            laid.add_row(str(one.condition), str(len(one.clips)), *shown)
-        compared = "the texts" if against == "reference" else "clean speech"
-        yield f"{upstream} on {corpus}, against {compared}", laid
+        for row in rows:
+            table.add_row(str(row.condition), str(len(row.clips)), *_rates(row))
+        yield f"{upstream} on {corpus}, against {reference}", table
+
+
+def _rates(transcripts: Transcripts) -> list[str]:
+    errors = transcripts.recognition
+    if errors is None:
+        return []
+    rates = errors.rate, errors.mean, errors.match_error, errors.hallucinations
+    return [f"{100 * rate:.1f}" for rate in rates]

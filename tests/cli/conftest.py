@@ -1,4 +1,4 @@
-"""The command line in this process and in its own, and a small corpus to use it on."""
+"""Functions that run the command line, and a small corpus for it."""
 
 import os
 import re
@@ -21,7 +21,7 @@ Process: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
 
 SECONDS = 0.25, 0.25
-"""How long each note of the corpus is."""
+"""Shortest and longest duration of an utterance of the corpus."""
 
 
 def call(line: str) -> Result:
@@ -31,33 +31,33 @@ def call(line: str) -> Result:
 
 @pytest.fixture
 def nserbench() -> Command:
-    """Give a function that runs a command line in this process."""
+    """Return a function that runs a command line in this process."""
     return call
 
 
 @pytest.fixture
 def refused() -> Refused:
-    """Give a function that runs a command line and gives the message of its error.
+    """Return a function that runs a command line and returns its error message.
 
-    It checks that there is one message, nothing else, and no traceback.
+    It checks that there is exactly one message and no traceback.
     """
 
     def run(line: str) -> str:
         result = call(line)
         assert result.exit_code not in (0, None), result.output
-        # Whatever is not told as a message is raised as it is.
+        # An error without a message would be another exception.
         assert isinstance(result.exception, SystemExit), result.exception
         assert result.stdout == ""
-        _, *told = re.split("^Error: ", result.stderr, flags=re.MULTILINE)
-        assert len(told) == 1, result.stderr
-        return told[0]
+        _, *messages = re.split("^Error: ", result.stderr, flags=re.MULTILINE)
+        assert len(messages) == 1, result.stderr
+        return messages[0]
 
     return run
 
 
 @pytest.fixture
 def process() -> Process:
-    """Give a function that runs a command line, and more variables, in its own."""
+    """Return a function that runs a command line in a new process."""
 
     def run(
         line: str, *flags: str, **variables: str
@@ -76,10 +76,10 @@ def process() -> Process:
 
 @pytest.fixture
 def notes() -> str:
-    """Put a corpus, and the noise ``hiss`` in its settings, into the working folder.
+    """Write a corpus, and settings with the noise ``hiss``, into the working folder.
 
     Returns:
-        What names the corpus.
+        The name of the corpus for the command line.
     """
     write_corpus(Path(), seconds=SECONDS)
     write_noise(Path("hiss.wav"))
@@ -89,10 +89,10 @@ def notes() -> str:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder whose ``store`` and ``results`` a run has filled; not to change.
+    """Return a folder with the ``store`` and ``results`` of a run; do not change it.
 
-    It has mel under mean and bigru, and under weighted-sum, which mel cannot have, on
-    clean notes and with hiss at 0 dB.
+    The run has mel with mean, bigru and weighted-sum (not applicable), on clean speech
+    and with hiss at 0 dB.
     """
     folder = tmp_path_factory.mktemp("finished")
     manifest = write_corpus(folder, seconds=SECONDS)

@@ -26,20 +26,20 @@ class Bad(nb.Upstream):
 """
 
 
-def test_an_upstream_that_keeps_its_contract_is_told_with_its_speed(
+def test_the_report_of_a_correct_upstream_has_its_speed(
     nserbench: Command,
 ) -> None:
     answer = nserbench("check upstream mel")
 
     lines = answer.stdout.splitlines()
     assert lines[0] == "mel"
-    assert lines[1].split() == ["check", "holds", "seen"]
+    assert lines[1].split() == ["check", "passed", "detail"]
     assert "mel 1 x 80" in answer.stdout
     assert "real-time factor: 0.0" in answer.stdout
     assert "parameters: 0" in answer.stdout
 
 
-def test_one_that_breaks_it_ends_with_1_and_says_what_was_seen(
+def test_a_wrong_upstream_exits_with_1_and_the_wrong_value(
     nserbench: Command,
 ) -> None:
     Path("bad.py").write_text(BAD)
@@ -55,9 +55,12 @@ def test_one_that_breaks_it_ends_with_1_and_says_what_was_seen(
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("mle", "did you mean 'mel'?"), ("mel,whisper", "one upstream is checked at a")],
+    [
+        ("mle", "did you mean 'mel'?"),
+        ("mel,whisper", "has 2 upstreams: check one at a time"),
+    ],
 )
-def test_a_name_that_is_not_one_upstream_is_refused(
+def test_anything_but_one_upstream_is_refused(
     refused: Callable[[str], str], name: str, told: str
 ) -> None:
     assert told in refused(f"check upstream {name}")

@@ -17,7 +17,7 @@ Compare = Callable[[str], Result]
 
 @pytest.fixture
 def call() -> Compare:
-    """Give a function that runs the command, with what follows its name."""
+    """Return a function that runs the command with its arguments."""
     group = Commands(commands=[compare])
 
     def run(line: str) -> Result:
@@ -46,9 +46,7 @@ def uar_of(folder: Path) -> float:
     return float(content["metrics"]["uar"]["mean"])
 
 
-def test_two_cells_are_set_against_each_other(
-    call: Compare, clean: Path, noisy: Path
-) -> None:
+def test_two_cells_are_compared(call: Compare, clean: Path, noisy: Path) -> None:
     told = call(f"{clean} {noisy}").stdout
 
     lines = [line.rstrip() for line in told.splitlines()]
@@ -61,10 +59,10 @@ def test_two_cells_are_set_against_each_other(
     values = uar_of(clean), uar_of(noisy)
     assert scores[1:3] == [f"{100 * value:.1f}" for value in values]
     assert scores[3] == f"{100 * (values[1] - values[0]):+.1f}"
-    titles = ["scores in percent", "right answers", "recall in percent"]
+    titles = ["scores in percent", "correct answers", "recall in percent"]
     assert [line for line in lines if line in titles] == titles
-    assert "takes utterances as independent" in told
-    assert "fewer than 10 of them are rough" in told
+    assert "assumes independent utterances" in told
+    assert "fewer than 10 speakers or other units are rough" in told
 
 
 def test_cells_are_named_by_the_beginnings_of_their_digests(
@@ -91,7 +89,7 @@ def test_json_has_the_same_numbers(call: Compare, clean: Path, noisy: Path) -> N
     assert sum(part["utterances"] for part in found["speakers"]) == sum(counts)
 
 
-def test_flips_are_written_with_both_answers_and_all_probabilities(
+def test_flips_are_written_with_both_predictions_and_all_probabilities(
     call: Compare, finished: Path, clean: Path, tmp_path: Path
 ) -> None:
     other = next(finished.glob("results/mel_bigru_*clean*"))
@@ -102,7 +100,7 @@ def test_flips_are_written_with_both_answers_and_all_probabilities(
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert rows
-    assert f"{len(rows)} flips are in {file}" in result.stdout
+    assert f"written: {file} ({len(rows)} utterances)" in result.stdout
     counts = re.search(r"^0 +\d+ +(\d+) +(\d+)", result.stdout, re.MULTILINE)
     assert counts
     assert len(rows) == sum(map(int, counts.groups()))
@@ -118,7 +116,7 @@ def test_flips_are_written_with_both_answers_and_all_probabilities(
             assert max(probabilities, key=probabilities.__getitem__) == row[side]
 
 
-def test_flips_that_cannot_be_written_are_a_users_error(
+def test_a_file_of_flips_that_cannot_be_written_is_reported(
     call: Compare, clean: Path, noisy: Path, tmp_path: Path
 ) -> None:
     result = call(f"{clean} {noisy} --flips {tmp_path}/missing/flips.csv")
@@ -127,7 +125,7 @@ def test_flips_that_cannot_be_written_are_a_users_error(
     assert result.stderr.startswith(f"Error: {tmp_path}/missing/flips.csv: No such")
 
 
-def test_a_cell_that_was_not_run_is_refused(
+def test_a_cell_without_predictions_is_refused(
     call: Compare, finished: Path, clean: Path
 ) -> None:
     other = next(finished.glob("results/mel_weighted-sum_*clean*"))
@@ -138,7 +136,7 @@ def test_a_cell_that_was_not_run_is_refused(
     assert "is not applicable: mel has one layer" in result.stderr
 
 
-def test_names_from_results_are_no_markup(
+def test_brackets_in_names_are_printed_as_they_are(
     call: Compare, clean: Path, noisy: Path, tmp_path: Path
 ) -> None:
     folders = []

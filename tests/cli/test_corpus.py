@@ -8,7 +8,7 @@ from click.testing import Result
 Command = Callable[..., Result]
 
 STATS = """\
-manifest:path=notes: 24 utterances, 0.00 h, from 0.25 to 0.25 s
+manifest:path=notes: 24 utterances, 0.00 h, durations 0.25 to 0.25 s
 classes by fold
 fold   high   low   all
 0      6      6     12
@@ -20,14 +20,14 @@ s0        3      3     6
 s1        3      3     6
 s2        3      3     6
 s3        3      3     6
-lengths
-length        utterances
+durations
+duration      utterances
 under 0.5 s   24           ########################################
 """
 
 
 def plain(text: str) -> str:
-    """Leave out rules, empty lines and the spaces at the ends of lines."""
+    """Remove rules, empty lines and the spaces at the ends of lines."""
     lines = [line.rstrip() for line in text.splitlines()]
     return "".join(f"{line}\n" for line in lines if line.strip("─"))
 
@@ -38,7 +38,7 @@ def test_the_tables_count_by_fold_and_speaker(nserbench: Command, notes: str) ->
     assert plain(answer.stdout) == STATS
 
 
-def test_json_has_the_same_and_the_snr(nserbench: Command, notes: str) -> None:
+def test_json_has_the_same_counts_and_the_snr(nserbench: Command, notes: str) -> None:
     (row,) = json.loads(nserbench(f"corpus stats {notes} --json").stdout)
 
     assert row["classes"] == {"high": 12, "low": 12}
@@ -56,7 +56,7 @@ def test_fast_estimates_no_snr(nserbench: Command, notes: str) -> None:
     assert row["snr"] is None
 
 
-def test_several_corpora_are_drawn_into_one_figure(
+def test_several_corpora_are_drawn_in_one_figure(
     nserbench: Command, notes: str, test_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NSERBENCH_EMODB", str(test_data / "corpus/emodb"))
@@ -64,13 +64,13 @@ def test_several_corpora_are_drawn_into_one_figure(
     answer = nserbench(f"corpus stats {notes} emodb --fast --figure fig2.svg")
 
     assert answer.exit_code == 0, answer.output
-    assert "emodb: 339 utterances, 0.26 h, from 1.43 to 8.98 s" in answer.stdout
+    assert "emodb: 339 utterances, 0.26 h, durations 1.43 to 8.98 s" in answer.stdout
     drawn = Path("fig2.svg").read_text()
     assert "<!-- emodb -->" in drawn
     assert "<!-- 127 -->" in drawn
 
 
-def test_another_kind_of_figure_is_refused_before_anything_is_read(
+def test_an_unknown_format_is_refused_before_anything_is_read(
     refused: Callable[[str], str],
 ) -> None:
     told = refused("corpus stats emodb --figure fig2.doc")

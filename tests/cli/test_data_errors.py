@@ -1,4 +1,4 @@
-"""Data that are missing or broken are answered by one message that names them."""
+"""Missing or broken data get one message that names them."""
 
 import shutil
 import socket
@@ -29,7 +29,7 @@ def test_a_corpus_whose_variable_is_not_set_says_how_to_get_it(
     assert "export NSERBENCH_EMODB=" in told
 
 
-def test_a_corpus_whose_folder_is_wrong_is_told_with_the_folder(
+def test_a_corpus_whose_folder_is_wrong_is_reported_with_the_folder(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NSERBENCH_EMODB", "no/such/folder")
@@ -40,22 +40,20 @@ def test_a_corpus_whose_folder_is_wrong_is_told_with_the_folder(
     assert "export NSERBENCH_EMODB=" in told
 
 
-def test_a_manifest_that_is_not_there_is_named(refused: Refused) -> None:
+def test_a_missing_manifest_is_named(refused: Refused) -> None:
     told = refused(f"{GRID} manifest:no.csv")
 
     assert told.startswith("the manifest no.csv cannot be read: No such file")
 
 
-def test_a_noise_that_is_not_there_says_how_to_get_it(
-    refused: Refused, notes: str
-) -> None:
+def test_a_missing_noise_says_how_to_get_it(refused: Refused, notes: str) -> None:
     told = refused(f"{GRID} {notes} --noise park")
 
     assert "NSERBENCH_DEMAND" in told
     assert "[noises] in nserbench.toml" in told
 
 
-def test_a_noise_of_the_settings_whose_file_is_gone_is_named(
+def test_a_noise_of_the_settings_without_its_file_is_named(
     refused: Refused, notes: str
 ) -> None:
     Path("hiss.wav").unlink()
@@ -72,7 +70,7 @@ def test_a_noise_of_the_settings_whose_file_is_gone_is_named(
         ("store", "store is no checkpoint of this kind: it has no config.json"),
     ],
 )
-def test_a_checkpoint_that_is_none_is_named(
+def test_a_folder_that_is_not_a_checkpoint_is_named(
     refused: Refused, notes: str, checkpoint: str, wanted: str
 ) -> None:
     Path("store").mkdir()
@@ -83,7 +81,7 @@ def test_a_checkpoint_that_is_none_is_named(
 
 
 def refused_checkpoint(answer: subprocess.CompletedProcess[str]) -> str:
-    """Return why the default checkpoint cannot be downloaded."""
+    """Return the reason why the default checkpoint cannot be downloaded."""
     assert answer.returncode == 1
     begin = (
         "Error: openai/whisper-small is not on this machine "
@@ -113,16 +111,16 @@ def test_a_missing_checkpoint_without_a_network_says_what_to_download(
     answer = process(
         f"run -u whisper -d mean -c {notes}",
         HF_HUB_OFFLINE="0",
-        HF_ENDPOINT="http://127.0.0.1:9",  # nobody listens there
+        HF_ENDPOINT="http://127.0.0.1:9",  # a closed port
         NO_PROXY="*",
     )
 
     refused_checkpoint(answer)
 
 
-def test_a_hub_that_never_answers_is_given_up(process: Process, notes: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        port = deaf.getsockname()[1]
+def test_a_hub_that_never_answers_times_out(process: Process, notes: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
         answer = process(
             f"run -u whisper -d mean -c {notes}",
             HF_HUB_OFFLINE="0",
@@ -133,7 +131,7 @@ def test_a_hub_that_never_answers_is_given_up(process: Process, notes: str) -> N
     refused_checkpoint(answer)
 
 
-def test_all_audio_that_cannot_be_used_is_named(nserbench: Command, notes: str) -> None:
+def test_all_unusable_audio_is_named(nserbench: Command, notes: str) -> None:
     silent, broken = np.zeros(4000, np.float32), np.full(4000, np.nan, np.float32)
     soundfile.write("s0_low_0.wav", silent, 16_000, subtype="FLOAT")
     soundfile.write("s0_low_1.wav", broken, 16_000, subtype="FLOAT")
@@ -157,7 +155,7 @@ def test_all_audio_that_cannot_be_used_is_named(nserbench: Command, notes: str) 
     assert all("exclude=FILE" in line for line in each)
 
 
-def test_audio_that_is_missing_is_named(refused: Refused, notes: str) -> None:
+def test_missing_audio_is_named(refused: Refused, notes: str) -> None:
     Path("s0_low_0.wav").unlink()
 
     told = refused(f"{GRID} {notes}")
@@ -165,7 +163,7 @@ def test_audio_that_is_missing_is_named(refused: Refused, notes: str) -> None:
     assert "s0_low_0.wav" in told
 
 
-def test_a_class_without_utterances_is_answered_with_the_labels(
+def test_the_error_for_a_class_without_utterances_lists_the_labels(
     refused: Refused, notes: str
 ) -> None:
     told = refused(f"{GRID} {notes},classes=low+mid")
@@ -186,7 +184,7 @@ def test_a_file_that_is_not_named_as_in_emodb_is_named(
     assert told.startswith("emodb/03a01Xa.wav is not named as the files of emodb are")
 
 
-def test_a_speaker_on_both_sides_of_a_split_is_named(
+def test_a_speaker_in_training_and_test_set_is_named(
     refused: Refused, notes: str
 ) -> None:
     file = Path("notes.csv")

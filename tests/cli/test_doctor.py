@@ -9,7 +9,7 @@ Command = Callable[..., Result]
 
 GREEN = """\
 manifest:path=notes: yellow
-check      state    seen
+check      state    detail
 reading    green    24 utterances in 2 classes
 counts     green    no published counts to compare with
 left out   green    none
@@ -26,18 +26,18 @@ length     green    none under 50 ms or over 30 s
 
 
 def plain(table: str) -> str:
-    """Leave out the rule and the spaces at the ends of lines."""
+    """Remove the rule and the spaces at the ends of lines."""
     lines = [line.rstrip() for line in table.splitlines()]
     return "".join(f"{line}\n" for line in lines if line.strip("─"))
 
 
-def test_the_table_says_the_colours_in_words(nserbench: Command, notes: str) -> None:
+def test_the_table_prints_the_state_as_a_word(nserbench: Command, notes: str) -> None:
     answer = nserbench(f"doctor {notes}")
 
     assert plain(answer.stdout) == GREEN
 
 
-def test_yellow_ends_with_0_and_red_with_1(nserbench: Command, notes: str) -> None:
+def test_yellow_exits_with_0_and_red_with_1(nserbench: Command, notes: str) -> None:
     yellow = nserbench(f"doctor {notes}")
     next(Path().glob("s0*.wav")).unlink()
     red = nserbench(f"doctor {notes}")
@@ -46,7 +46,7 @@ def test_yellow_ends_with_0_and_red_with_1(nserbench: Command, notes: str) -> No
     assert "files      red      cannot be used: 1" in red.stdout
 
 
-def test_a_few_names_are_printed_and_json_has_all(
+def test_some_names_are_printed_and_json_has_all(
     nserbench: Command, notes: str
 ) -> None:
     for file in Path().glob("s0*.wav"):
@@ -55,14 +55,14 @@ def test_a_few_names_are_printed_and_json_has_all(
     table = nserbench(f"doctor {notes}").stdout
     rows = json.loads(nserbench(f"doctor {notes} --json").stdout)
 
-    assert "and 1 more (--json has them)" in table
+    assert "and 1 more (--json has all)" in table
     (row,) = rows
     assert (row["name"], row["severity"]) == ("manifest:path=notes", "red")
     (files,) = [one for one in row["findings"] if one["check"] == "files"]
     assert (files["severity"], len(files["names"])) == ("red", 6)
 
 
-def test_deep_adds_what_only_samples_tell(nserbench: Command, notes: str) -> None:
+def test_deep_adds_checks_of_the_decoded_audio(nserbench: Command, notes: str) -> None:
     checks = {
         one["check"]
         for one in json.loads(nserbench(f"doctor {notes} --deep --json").stdout)[0][
@@ -73,7 +73,7 @@ def test_deep_adds_what_only_samples_tell(nserbench: Command, notes: str) -> Non
     assert checks >= {"sound", "clipping", "copies across folds", "copies"}
 
 
-def test_without_anything_to_look_at_it_says_what_to_set(
+def test_without_corpora_the_message_says_what_to_set(
     refused: Callable[[str], str],
 ) -> None:
     assert "under [paths] in nserbench.toml" in refused("doctor")
@@ -88,5 +88,5 @@ def test_nothing_is_written(nserbench: Command, notes: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["emodbb", "emodb:class=all"])
-def test_a_typo_is_a_users_error(refused: Callable[[str], str], name: str) -> None:
+def test_a_typo_gets_one_message(refused: Callable[[str], str], name: str) -> None:
     assert "did you mean" in refused(f"doctor {name}")

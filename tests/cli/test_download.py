@@ -111,7 +111,7 @@ def files(folder: str = "data") -> dict[str, bytes]:
 UNPACKED = {"data/toy/top/a.wav": SOUND, "data/toy/top/b.wav": b"b"}
 
 
-def test_it_fetches_unpacks_and_tells_the_line_for_the_settings(
+def test_it_downloads_unpacks_and_prints_the_line_for_the_settings(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -120,13 +120,13 @@ def test_it_fetches_unpacks_and_tells_the_line_for_the_settings(
 
     assert answer.exit_code == 0, answer.output
     line = f'toy = "{Path("data/toy/top").resolve()}"'
-    assert answer.stdout == f"under [paths] in nserbench.toml:\n{line}\n"
+    assert answer.stdout == f"add under [paths] in nserbench.toml:\n{line}\n"
     assert "licence: CC-BY-4.0" in answer.stderr
     assert files() == UNPACKED
     assert server.asked == [None]
 
 
-def test_an_interrupted_transfer_goes_on_where_it_stopped(
+def test_an_interrupted_download_continues_where_it_stopped(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -144,7 +144,7 @@ def test_an_interrupted_transfer_goes_on_where_it_stopped(
     assert files() == UNPACKED
 
 
-def test_a_server_that_knows_no_ranges_gives_the_whole_file_again(
+def test_a_server_without_ranges_sends_the_whole_file_again(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -156,7 +156,7 @@ def test_a_server_that_knows_no_ranges_gives_the_whole_file_again(
     assert files() == UNPACKED
 
 
-def test_without_a_digest_an_interrupted_transfer_begins_anew(
+def test_without_a_checksum_an_interrupted_download_starts_again(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server, digest=None)
@@ -170,7 +170,7 @@ def test_without_a_digest_an_interrupted_transfer_begins_anew(
     assert files() == UNPACKED
 
 
-def test_a_part_longer_than_the_file_is_thrown_away(
+def test_a_partial_file_that_is_too_long_is_deleted(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -184,7 +184,7 @@ def test_a_part_longer_than_the_file_is_thrown_away(
     assert files() == UNPACKED
 
 
-def test_a_file_with_another_digest_is_deleted(
+def test_a_file_with_a_wrong_checksum_is_deleted(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server, digest=f"md5:{'0' * 32}")
@@ -196,7 +196,7 @@ def test_a_file_with_another_digest_is_deleted(
     assert files() == {}
 
 
-def test_a_part_that_was_spoilt_does_not_get_through(
+def test_a_damaged_partial_file_is_refused(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -210,7 +210,7 @@ def test_a_part_that_was_spoilt_does_not_get_through(
     assert files() == UNPACKED
 
 
-def test_a_disk_without_room_is_told_before_anything_is_fetched(
+def test_a_full_disk_is_reported_before_the_download(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -224,7 +224,7 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_disk_that_fills_up_is_one_message(
+def test_a_disk_that_becomes_full_gets_one_message(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -238,7 +238,7 @@ def test_a_disk_that_fills_up_is_one_message(
 
 
 @pytest.mark.parametrize("typed", ["n\n", ""])
-def test_nothing_is_fetched_unless_the_licence_is_accepted(
+def test_nothing_is_downloaded_unless_the_licence_is_accepted(
     server: Server, monkeypatch: pytest.MonkeyPatch, typed: str
 ) -> None:
     offer(monkeypatch, server)
@@ -262,7 +262,7 @@ def test_a_yes_at_the_prompt_accepts_it(
     assert files() == UNPACKED
 
 
-def test_what_is_there_is_not_fetched_again(
+def test_an_existing_corpus_is_not_downloaded_again(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -274,7 +274,7 @@ def test_what_is_there_is_not_fetched_again(
     assert len(server.asked) == 1
 
 
-def test_what_the_server_refuses_is_told(
+def test_an_error_of_the_server_is_reported(
     nserbench: Command, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(monkeypatch, server)
@@ -326,7 +326,7 @@ def test_without_pooch_the_extra_is_named(
     assert "pip install 'nserbench[download]'" in answer.stderr
 
 
-def test_a_name_that_cannot_be_fetched_is_a_users_error(
+def test_a_name_that_cannot_be_downloaded_gets_one_message(
     refused: Callable[[str], str],
 ) -> None:
     told = refused("download iemocap")
@@ -335,7 +335,7 @@ def test_a_name_that_cannot_be_fetched_is_a_users_error(
     assert "known: demand, emodb, esc50, musan, ravdess" in told
 
 
-def test_without_a_name_it_lists_what_there_is(nserbench: Command) -> None:
+def test_without_a_name_it_lists_all_downloads(nserbench: Command) -> None:
     answer = nserbench("download")
 
     assert answer.exit_code == 0
@@ -345,7 +345,7 @@ def test_without_a_name_it_lists_what_there_is(nserbench: Command) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_every_address_is_secure_and_every_digest_a_digest(
+def test_every_address_is_https_and_every_checksum_is_valid(
     source: DownloadSource,
 ) -> None:
     assert source.page.startswith("https://")
@@ -358,7 +358,7 @@ def test_every_address_is_secure_and_every_digest_a_digest(
     assert len({one.file for one in source.archives}) == len(source.archives)
 
 
-def test_all_noises_of_the_paper_are_among_those_of_demand() -> None:
+def test_demand_has_all_noises_of_the_paper() -> None:
     recordings = {one.file for one in SOURCES["demand"].archives}
 
     assert len(recordings) == 17

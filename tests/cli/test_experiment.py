@@ -21,7 +21,7 @@ def call(line: str) -> Result:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    """Give the folder and the output of a run of one row on the demonstration."""
+    """Return the folder and the output of a run of one row on the demo corpus."""
     folder = tmp_path_factory.mktemp("ran")
     into = f"--out {folder}/results --store {folder}/store"
     return folder, call(f"7 --only BiGRU {DEMO} {into}")
@@ -38,17 +38,17 @@ def test_a_row_is_run_and_reported(ran: tuple[Path, Result]) -> None:
     assert "Wav2Vec 2.0 (FZ)          UAR  not run" in result.stdout
 
 
-def test_what_has_a_result_is_not_run_again(ran: tuple[Path, Result]) -> None:
+def test_cells_with_a_result_are_not_run_again(ran: tuple[Path, Result]) -> None:
     folder, first = ran
     into = f"--out {folder}/results --store {folder}/store"
 
     second = call(f"7 --only mel {DEMO} {into}")
 
-    assert second.stderr == "1 cell, 1 there already\n"
+    assert second.stderr == "1 cell, 1 already there\n"
     assert second.stdout == first.stdout
 
 
-def test_an_experiment_can_be_shared_out(
+def test_an_experiment_runs_in_worker_processes(
     ran: tuple[Path, Result], tmp_path: Path
 ) -> None:
     into = f"--out {tmp_path}/results --store {tmp_path}/store"
@@ -69,14 +69,14 @@ def test_markdown_has_the_same_numbers(ran: tuple[Path, Result]) -> None:
     assert f"| Mel-Spectrogram | BiGRU | UAR | {said} " in markdown
 
 
-def test_a_figure_without_results_is_told_not_drawn(tmp_path: Path) -> None:
-    result = call(f"4 --only Proposed {DEMO} -o {tmp_path}/drawn")
+def test_a_figure_without_results_is_reported_and_not_drawn(tmp_path: Path) -> None:
+    result = call(f"4 --only Proposed {DEMO} --figures {tmp_path}/drawn")
 
     assert "drawn/table-v.svg: there is nothing to draw for snr" in result.stderr
     assert list((tmp_path / "drawn").iterdir()) == []
 
 
-def test_a_head_may_have_epochs_of_its_own() -> None:
+def test_a_head_may_have_its_own_number_of_epochs() -> None:
     one = call("7 --only mel -c demo --epochs bigru=3 --epochs 2 --dry-run")
     other = call("7 --only mel -c demo --epochs fc=3 --epochs 2 --dry-run")
 
@@ -85,7 +85,7 @@ def test_a_head_may_have_epochs_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("typed", ["ladapter=", "ladapter=0", "3.5", "=", "ladapter"])
-def test_epochs_that_are_no_number_are_refused(typed: str) -> None:
+def test_epochs_that_are_not_a_number_are_refused(typed: str) -> None:
     result = call(f"6 --epochs {typed}")
 
     assert result.exit_code == 2
@@ -105,7 +105,7 @@ def test_a_dry_run_prints_the_cells_and_runs_none(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
-def test_the_plan_prices_each_block_and_all_of_them(tmp_path: Path) -> None:
+def test_the_plan_has_the_cost_of_each_block_and_the_total(tmp_path: Path) -> None:
     result = call(f"7 --only mel {DEMO} --plan")
 
     assert result.exit_code == 0, result.output
@@ -113,12 +113,12 @@ def test_the_plan_prices_each_block_and_all_of_them(tmp_path: Path) -> None:
     assert words[1][:2] == ["block", "to"]
     assert [line[:4] for line in words[3:5]] == [
         ["mel", "1", "0", "0"],
-        ["together", "1", "0", "0"],
+        ["total", "1", "0", "0"],
     ]
     assert not (tmp_path / "results").exists()
 
 
-def test_what_is_missing_is_told_and_the_rest_is_run(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_reported_and_the_rest_is_run(tmp_path: Path) -> None:
     result = call(f"7 --only mel --only 'SSL (FZ)' {DEMO}")
 
     assert result.exit_code == 1
@@ -128,7 +128,7 @@ def test_what_is_missing_is_told_and_the_rest_is_run(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_what_cannot_exist_is_told_and_is_no_failure(
+def test_a_block_that_is_not_applicable_is_reported_and_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid = Path(catalogue.FOLDER / "7.toml").read_text(encoding="utf-8")
@@ -143,8 +143,8 @@ def test_what_cannot_exist_is_told_and_is_no_failure(
 
 
 @pytest.mark.parametrize("typed", ["whisper", "=there", "whisper="])
-def test_a_checkpoint_needs_a_name_and_a_place(typed: str) -> None:
+def test_a_checkpoint_needs_the_name_of_its_upstream(typed: str) -> None:
     result = call(f"7 --checkpoint {typed}")
 
     assert result.exit_code == 2
-    assert "is not NAME=WHERE" in result.stderr
+    assert "is not NAME=CHECKPOINT" in result.stderr

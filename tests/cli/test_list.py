@@ -41,7 +41,7 @@ def plugin() -> str:
     return "--plugin mine.py"
 
 
-def test_every_kind_is_listed_and_each_alone(nserbench: Command) -> None:
+def test_every_kind_is_listed_together_and_alone(nserbench: Command) -> None:
     whole = json.loads(nserbench("list --json").stdout)
 
     each = [json.loads(nserbench(f"list {kind} --json").stdout) for kind in KINDS]
@@ -50,7 +50,7 @@ def test_every_kind_is_listed_and_each_alone(nserbench: Command) -> None:
     assert [{kind: whole[kind]} for kind in KINDS] == each
 
 
-def test_json_says_where_a_name_comes_from_and_what_it_takes(
+def test_json_has_the_origin_and_options_of_a_name(
     nserbench: Command, plugin: str
 ) -> None:
     rows = json.loads(nserbench(f"list upstreams --json {plugin}").stdout)["upstreams"]
@@ -91,12 +91,12 @@ def test_the_table_of_a_kind_shows_options_and_sources_in_80_columns(
     assert max(map(len, lines)) == 80
     assert words[:3] == ["upstreams", "name summary licence extra origin", "─" * 80]
     assert "mine an example MIT all mine.py" in words
-    assert words.count("option meaning [default] of") == 1
+    assert words.count("option meaning [default] for") == 1
     assert "language= code such as de; each whisper, whisper-enc," in words
     assert words[-1] == "our paper, Sec. 3 mine"
 
 
-def test_an_option_that_all_names_have_stands_once(nserbench: Command) -> None:
+def test_an_option_of_all_names_is_printed_once(nserbench: Command) -> None:
     told = nserbench("list downstreams").stdout
 
     (line,) = [line for line in told.splitlines() if line.startswith("dropout=")]
@@ -104,14 +104,14 @@ def test_an_option_that_all_names_have_stands_once(nserbench: Command) -> None:
     assert "[0.5]" in told
 
 
-def test_the_whole_list_says_how_to_see_options(nserbench: Command) -> None:
+def test_the_full_list_says_how_to_see_options(nserbench: Command) -> None:
     told = nserbench("list").stdout
 
     assert [line for line in told.splitlines() if line in KINDS] == KINDS
-    assert told.endswith("\noptions and sources: nserbench list KIND\n")
+    assert told.endswith("\nfor options and sources: nserbench list KIND\n")
 
 
-def test_the_noises_of_the_settings_are_listed_and_win(nserbench: Command) -> None:
+def test_noises_of_the_settings_override_those_of_plugins(nserbench: Command) -> None:
     Path("nserbench.toml").write_text('[noises]\nbus = "bus.wav"\npark = "park.wav"\n')
 
     rows = json.loads(nserbench("list noises --json").stdout)["noises"]

@@ -12,7 +12,7 @@ from nserbench.errors import NserbenchError
 
 @pytest.fixture
 def theirs(finished: Path, tmp_path: Path) -> Path:
-    """Give a copy of real results whose corpus had other audio."""
+    """Return a copy of real results whose corpus had other audio."""
     folder = tmp_path / "theirs"
     shutil.copytree(finished / "results", folder)
     for file in folder.glob("*/result.json"):
@@ -36,7 +36,7 @@ def test_real_results_are_joined(finished: Path, tmp_path: Path) -> None:
     assert len(read_results(out)) == 6
 
 
-def test_what_does_not_compare_is_refused_unless_separated(
+def test_results_that_are_not_comparable_are_refused_unless_separated(
     finished: Path, theirs: Path, tmp_path: Path
 ) -> None:
     call = [str(finished / "results"), str(theirs), "-o", str(tmp_path / "joined")]
@@ -47,7 +47,7 @@ def test_what_does_not_compare_is_refused_unless_separated(
     assert isinstance(refused.exception, NserbenchError)
     assert apart.exit_code == 0, apart.output
     first, *others = apart.output.splitlines()
-    assert first.startswith("apart: audio of the corpus of manifest:path=notes")
+    assert first.startswith("separated: audio of the corpus of manifest:path=notes")
     assert first.endswith(", and 3 more there")
     assert others[:2] == [
         f"6 new results in {tmp_path / 'joined'}",
@@ -55,7 +55,7 @@ def test_what_does_not_compare_is_refused_unless_separated(
     ]
 
 
-def test_a_metric_that_was_edited_is_told(
+def test_a_metric_that_was_edited_is_reported(
     finished: Path, theirs: Path, tmp_path: Path
 ) -> None:
     file = next(theirs.glob("mel_mean_*clean*/result.json"))

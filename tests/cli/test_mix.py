@@ -32,7 +32,7 @@ def test_every_condition_gets_a_folder_with_a_manifest(
     assert [len(manifest(file)) for file in files] == [4, 4, 4]
 
 
-def test_the_manifest_tells_how_each_file_was_made(
+def test_the_manifest_says_how_each_file_was_made(
     nserbench: Command, notes: str
 ) -> None:
     nserbench("mix -c manifest-hiss:notes.csv --snr -5 -o noisy --limit 4")
@@ -53,7 +53,7 @@ def test_the_manifest_tells_how_each_file_was_made(
     assert (row["noise"], row["noise_file"]) == ("hiss", "hiss.wav")
 
 
-def test_what_it_writes_can_be_run_as_a_corpus(nserbench: Command, notes: str) -> None:
+def test_the_files_can_be_used_as_a_corpus(nserbench: Command, notes: str) -> None:
     nserbench("mix -c manifest-hiss:notes.csv -o noisy")
 
     result = nserbench(
@@ -79,7 +79,7 @@ def test_a_second_call_writes_the_same_bytes(nserbench: Command, notes: str) -> 
     assert one == two
 
 
-def test_a_protocol_decides_which_noise_is_laid_under(
+def test_the_protocol_decides_which_noise_is_added(
     nserbench: Command, notes: str
 ) -> None:
     result = nserbench(

@@ -10,7 +10,7 @@ Command = Callable[..., Result]
 GRID = "-u mel -d mean,bigru,weighted-sum --noise clean --noise hiss --epochs 2"
 
 
-def test_it_prints_cells_passes_size_and_time(nserbench: Command, notes: str) -> None:
+def test_it_prints_cells_features_size_and_time(nserbench: Command, notes: str) -> None:
     result = nserbench(f"plan {GRID} -c {notes}")
 
     assert result.exit_code == 0, result.output
@@ -20,19 +20,19 @@ def test_it_prints_cells_passes_size_and_time(nserbench: Command, notes: str) ->
     refused = "mel x weighted-sum, 2 cells: mel has one layer: nothing to fuse"
     assert words[:3] + words[4:] == [
         f"not applicable: {refused}",
-        "upstream passes",
-        "upstream corpus condition clips forms size time",
+        "features to extract",
+        "upstream corpus condition clips features size time",
         "mel manifest:path=notes clean 24 pooled + frames 0.1 MB TIME",
         "mel manifest:path=notes hiss@0 24 pooled + frames 0.1 MB TIME",
         "",
-        "cells: 4 to run, 0 there already, 2 not applicable",
-        "upstream passes: 2, 0.2 MB, TIME",
-        "training: TIME",
-        "together: about TIME",
+        "cells: 4 to run, 0 already there, 2 not applicable",
+        "feature extraction: 0.2 MB, TIME",
+        "training of heads: TIME",
+        "total: about TIME",
     ]
 
 
-def test_json_has_the_passes_and_a_reason_for_every_refused_cell(
+def test_json_has_the_passes_and_a_reason_for_every_cell_not_applicable(
     nserbench: Command, notes: str
 ) -> None:
     told = json.loads(nserbench(f"plan --json {GRID} -c {notes}").stdout)
@@ -53,7 +53,7 @@ def test_nothing_is_extracted_or_trained(
     assert not (tmp_path / "results").exists()
 
 
-def test_what_is_there_costs_nothing(
+def test_cells_with_a_result_cost_nothing(
     nserbench: Command, finished: Path, notes: str
 ) -> None:
     result = nserbench(
@@ -62,8 +62,8 @@ def test_what_is_there_costs_nothing(
     )
 
     assert result.stdout == (
-        "cells: 0 to run, 2 there already, 0 not applicable\n"
-        "upstream passes: 0, 0.0 MB, 0 s\n"
-        "training: 0 s\n"
-        "together: about 0 s\n"
+        "cells: 0 to run, 2 already there, 0 not applicable\n"
+        "feature extraction: 0.0 MB, 0 s\n"
+        "training of heads: 0 s\n"
+        "total: about 0 s\n"
     )

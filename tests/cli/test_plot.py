@@ -16,7 +16,7 @@ Command = Callable[[str], Result]
 
 @pytest.fixture
 def nserbench() -> Command:
-    """Give a function that runs a command line whose one command is plot."""
+    """Return a function that runs a command line whose one command is plot."""
     group = Commands(commands=[plot])
 
     def call(line: str) -> Result:
@@ -25,18 +25,18 @@ def nserbench() -> Command:
     return call
 
 
-def test_its_figures_are_those_there_are() -> None:
+def test_its_figures_are_all_kinds_of_figure() -> None:
     assert tuple(KINDS) == FIGURES
 
 
-def test_a_figure_is_written_and_its_protocol_told(
+def test_a_figure_is_written_and_its_protocol_printed(
     nserbench: Command, finished: Path
 ) -> None:
     told = nserbench(f"plot confusion {finished}/results -u mel -d mean -o a.svg")
 
     assert told.exit_code == 0, told.output
     *protocols, last = told.stdout.splitlines()
-    assert last == "confusion is in a.svg"
+    assert last == "written: a.svg"
     assert [one.partition(" on ")[0] for one in protocols] == [
         "protocol probe+epochs=1 v2"
     ]
@@ -45,7 +45,7 @@ def test_a_figure_is_written_and_its_protocol_told(
         assert f">{word}<" in drawn or word in drawn
 
 
-def test_without_a_name_it_is_a_pdf_in_this_folder(
+def test_by_default_it_is_a_pdf_in_the_working_folder(
     nserbench: Command, finished: Path
 ) -> None:
     told = nserbench(f"plot pareto {finished}/results --metric uar --width 7")
@@ -59,7 +59,7 @@ def test_without_a_name_it_is_a_pdf_in_this_folder(
     [
         ("plot snr {0}", "nothing to draw for snr: it takes two SNRs or more"),
         ("plot snr {0} -u mell", "unknown upstream 'mell'\n  did you mean 'mel'?"),
-        ("plot snr {0} --metric uar,f1", "a figure shows one"),
+        ("plot snr {0} --metric uar,f1", "give one metric"),
         ("plot snr {0} --metric ua", "unknown metric 'ua'"),
         ("plot snr {0} -o a.doc", "endings: .pdf, .png, .svg"),
         ("plot snr nowhere", "nowhere is not a folder"),
@@ -67,7 +67,7 @@ def test_without_a_name_it_is_a_pdf_in_this_folder(
         ("plot confusion {0} -o no/a.pdf", "no/a.pdf: No such file or directory"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_message(
+def test_a_figure_that_cannot_be_drawn_gets_one_message(
     options: str, told: str, nserbench: Command, finished: Path
 ) -> None:
     result = nserbench(options.format(finished / "results"))

@@ -55,7 +55,7 @@ def test_a_dry_run_prints_every_cell_of_the_product(
     ]
 
 
-def test_what_the_command_line_changes_stands_in_the_protocol(
+def test_changes_of_the_command_line_are_in_the_protocol_name(
     nserbench: Command, notes: str
 ) -> None:
     result = nserbench(
@@ -71,7 +71,7 @@ def test_what_the_command_line_changes_stands_in_the_protocol(
     ]
 
 
-def test_a_dry_run_as_json_says_why_a_cell_cannot_exist(
+def test_a_dry_run_as_json_says_why_a_cell_is_not_applicable(
     nserbench: Command, notes: str
 ) -> None:
     result = nserbench(f"run --dry-run --json -u mel -d mean,ladapter -c {notes}")
@@ -88,7 +88,7 @@ def test_a_dry_run_as_json_says_why_a_cell_cannot_exist(
     ]
 
 
-def test_a_dry_run_leaves_nothing_behind(
+def test_a_dry_run_writes_no_file(
     nserbench: Command, notes: str, tmp_path: Path
 ) -> None:
     nserbench(f"run --dry-run -u mel -d mean -c {notes}")
@@ -115,20 +115,20 @@ def test_standard_output_is_json_alone_and_progress_goes_to_standard_error(
     )
 
 
-def test_the_second_run_says_that_nothing_is_missing(
+def test_the_second_run_says_that_there_is_nothing_to_run(
     nserbench: Command, notes: str, tmp_path: Path
 ) -> None:
     line = f"run -u mel -d mean -c {notes} --epochs 1"
 
     first, second = nserbench(line), nserbench(line)
 
-    where = f"results are in {tmp_path}/results: `nserbench leaderboard {tmp_path}/re"
-    assert lines(first) == ["cells: 1 done", f"{where}sults`"]
-    assert lines(second) == ["nothing is missing: 1 already there", f"{where}sults`"]
-    assert second.stderr == "1 cell, 1 there already\n"
+    last = f"to see the results: `nserbench leaderboard {tmp_path}/results`"
+    assert lines(first) == ["cells: 1 done", last]
+    assert lines(second) == ["nothing to run: 1 already there", last]
+    assert second.stderr == "1 cell, 1 already there\n"
 
 
-def test_cells_that_are_shared_out_are_told_and_there_for_everyone(
+def test_cells_of_worker_processes_are_reported_and_stored(
     process: Process, notes: str
 ) -> None:
     line = f"run -u mel -d mean -c {notes} --epochs 1"
@@ -139,10 +139,10 @@ def test_cells_that_are_shared_out_are_told_and_there_for_everyone(
         "[1/1] mel x mean x manifest:path=notes clean (probe+epochs=1, seed 0): done"
     )
     assert shared.stdout.startswith("cells: 1 done\n")
-    assert alone.stdout.startswith("nothing is missing: 1 already there\n")
+    assert alone.stdout.startswith("nothing to run: 1 already there\n")
 
 
-def test_a_place_that_is_none_is_answered_with_those_there_are(
+def test_the_error_for_unknown_workers_lists_the_valid_ones(
     nserbench: Command, notes: str
 ) -> None:
     result = nserbench(f"run -u mel -d mean -c {notes} --on mars")
@@ -153,7 +153,7 @@ def test_a_place_that_is_none_is_answered_with_those_there_are(
     )
 
 
-def test_a_failed_cell_is_told_and_tried_again_while_the_others_go_on(
+def test_a_failed_cell_is_reported_and_tried_again_and_others_are_run(
     nserbench: Command, notes: str
 ) -> None:
     Path("broken.py").write_text(BROKEN)
@@ -163,7 +163,7 @@ def test_a_failed_cell_is_told_and_tried_again_while_the_others_go_on(
 
     assert (first.exit_code, second.exit_code) == (1, 1)
     assert "out of order" in first.stderr
-    assert first.stdout.startswith("cells: 1 done, 1 failed\nthe same command tries")
+    assert first.stdout.startswith("cells: 1 done, 1 failed\nto try the failed cells")
     assert second.stdout.startswith("cells: 1 already there, 1 failed\n")
 
 
@@ -177,12 +177,12 @@ def test_a_plugin_whose_model_cannot_be_imported_is_a_failed_cell(
     assert result.exit_code == 1
     assert (
         "upstream 'broken' cannot be loaded: No module named 'no_such'\n"
-        "  its plugin says that it is no_such:load" in result.stderr
+        "  its plugin declares load='no_such:load'" in result.stderr
     )
 
 
 @pytest.mark.parametrize("name", ["results", "store"])
-def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+def test_the_command_line_overrides_the_environment_and_that_the_file(
     nserbench: Command,
     notes: str,
     tmp_path: Path,
@@ -206,7 +206,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     assert all(any(folder.iterdir()) for folder in folders)
 
 
-def test_an_interruption_says_how_to_go_on(
+def test_an_interruption_says_how_to_continue(
     nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -218,8 +218,7 @@ def test_an_interruption_says_how_to_go_on(
 
     assert result.exit_code == 130
     assert result.stderr == (
-        "\nstopped; everything finished is intact: run the same command again to go "
-        "on\n"
+        "\nstopped; finished results are kept: run the same command again to continue\n"
     )
 
 
@@ -278,7 +277,7 @@ def test_a_precision_is_taken_for_a_grid_file_that_sets_none(
     assert "+precision=bf16" in answer.output
 
 
-def test_what_a_grid_file_says_itself_is_not_typed_as_well(
+def test_an_option_that_the_grid_file_sets_is_refused(
     nserbench: Command,
 ) -> None:
     Path("study.toml").write_text(GRID)
@@ -286,4 +285,7 @@ def test_what_a_grid_file_says_itself_is_not_typed_as_well(
     answer = nserbench("run --grid study.toml -u mel")
 
     assert answer.exit_code == 2
-    assert "the file of --grid says --upstream itself" in answer.output
+    assert (
+        "--upstream cannot be combined with --grid: set it in study.toml"
+        in answer.output
+    )

@@ -10,11 +10,11 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def folder(finished: Path) -> Path:
-    """Give the result folder of mel under mean on clean notes."""
+    """Return the result folder of mel with mean on clean speech."""
     return next(finished.glob("results/mel_mean_*clean*"))
 
 
-def test_a_cell_is_shown_whole(nserbench: Command, folder: Path) -> None:
+def test_all_details_of_a_cell_are_printed(nserbench: Command, folder: Path) -> None:
     stored = json.loads((folder / "result.json").read_text())
 
     told = nserbench(f"show {folder}").stdout
@@ -29,7 +29,7 @@ def test_a_cell_is_shown_whole(nserbench: Command, folder: Path) -> None:
     titles = [lines[place + 1] for place, line in enumerate(lines) if not line]
     assert titles == [
         "scores in percent",
-        "confusions",
+        "confusion matrix",
         "protocol details",
         "costs",
         "provenance",
@@ -39,7 +39,7 @@ def test_a_cell_is_shown_whole(nserbench: Command, folder: Path) -> None:
     (row,) = [line.split() for line in lines if line.startswith("uar ")]
     assert row[1] == f"{100 * uar['mean']:.1f}"
     assert row[2:5] == [f"{100 * uar['low']:.1f}", "to", f"{100 * uar['high']:.1f}"]
-    matrix = lines[lines.index("confusions") + 3 :][:2]
+    matrix = lines[lines.index("confusion matrix") + 3 :][:2]
     counts = [[int(cell) for cell in line.split()[1:]] for line in matrix]
     assert counts == stored["confusion"]
 
@@ -49,18 +49,18 @@ def test_the_beginning_of_its_digest_is_enough(
 ) -> None:
     digest = json.loads((folder / "result.json").read_text())["digest"]
 
-    by_digest = nserbench(f"show {digest[:8]} --out {finished}/results")
+    by_digest = nserbench(f"show {digest[:8]} {finished}/results")
 
     assert by_digest.stdout == nserbench(f"show {folder}").stdout
 
 
-def test_json_is_its_file(nserbench: Command, folder: Path) -> None:
+def test_json_is_the_file_of_the_cell(nserbench: Command, folder: Path) -> None:
     told = nserbench(f"show --json {folder}").stdout
 
     assert told == (folder / "result.json").read_text()
 
 
-def test_a_cell_that_cannot_exist_is_shown_with_the_reason(
+def test_a_cell_that_is_not_applicable_is_printed_with_the_reason(
     nserbench: Command, finished: Path
 ) -> None:
     folder = next(finished.glob("results/mel_weighted-sum_*clean*"))
@@ -71,17 +71,15 @@ def test_a_cell_that_cannot_exist_is_shown_with_the_reason(
     assert "scores" not in told
 
 
-def test_a_cell_that_is_not_there_is_a_users_error(
-    nserbench: Command, finished: Path
-) -> None:
-    result = nserbench(f"show mel_mean --out {finished}/results")
+def test_an_unknown_cell_gets_one_message(nserbench: Command, finished: Path) -> None:
+    result = nserbench(f"show mel_mean {finished}/results")
 
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: unknown cell 'mel_mean'\n")
     assert f"looked in {finished}/results" in result.stderr
 
 
-def test_long_lists_are_cut_and_counted(
+def test_long_lists_are_shortened_and_counted(
     nserbench: Command, finished: Path, tmp_path: Path
 ) -> None:
     nserbench(

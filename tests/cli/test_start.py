@@ -1,9 +1,12 @@
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
+import click
 import pytest
+
+from nserbench.cli import main
 
 Process = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -11,7 +14,7 @@ HEAVY = {"numpy", "pandas", "scipy", "torch", "transformers"}
 
 
 def imported(process: Process, line: str) -> set[str]:
-    """Give the top-level packages that a command imports."""
+    """Return the top-level packages that a command imports."""
     answer = process(line, "-X", "importtime")
     assert answer.returncode == 0, answer.stderr
     names = (row.rpartition("|")[2].strip() for row in answer.stderr.splitlines())
@@ -71,3 +74,22 @@ def test_a_closed_pipe_ends_it_without_a_word() -> None:
         told = running.stderr.read()
 
     assert told == ""
+
+
+def commands(command: click.Command) -> Iterator[click.Command]:
+    """Yield a command and all its subcommands."""
+    yield command
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            yield from commands(subcommand)
+
+
+def test_o_and_out_are_the_same_option_in_every_command() -> None:
+    names = [
+        option.opts
+        for command in commands(main)
+        for option in command.params
+        if {"-o", "--out"} & set(option.opts)
+    ]
+
+    assert names == [["-o", "--out"]] * 9

@@ -8,7 +8,7 @@ from click.testing import Result
 Command = Callable[..., Result]
 
 
-def test_it_shows_what_is_done_missing_and_not_applicable(
+def test_it_prints_which_cells_are_done_missing_and_not_applicable(
     nserbench: Command, finished: Path, tmp_path: Path
 ) -> None:
     results = shutil.copytree(finished / "results", tmp_path / "copy")
@@ -19,7 +19,7 @@ def test_it_shows_what_is_done_missing_and_not_applicable(
     assert result.exit_code == 0, result.output
     assert [line.rstrip() for line in result.stdout.splitlines()] == [
         "manifest:path=notes (probe+epochs=1)",
-        "upstream   head           clean            hiss@0",
+        "upstream   downstream     clean            hiss@0",
         "─────────────────────────────────────────────────────────",
         "mel        bigru          done             missing",
         "mel        mean           done             done",
@@ -27,7 +27,7 @@ def test_it_shows_what_is_done_missing_and_not_applicable(
     ]
 
 
-def test_another_protocol_has_a_table_of_its_own(
+def test_each_protocol_has_its_own_table(
     nserbench: Command, finished: Path, tmp_path: Path
 ) -> None:
     results = shutil.copytree(finished / "results", tmp_path / "copy")
@@ -40,9 +40,9 @@ def test_another_protocol_has_a_table_of_its_own(
 
     assert [line.rstrip() for line in told.partition("\n\n")[2].splitlines()] == [
         "manifest:path=notes (probe+epochs=2)",
-        "upstream   head   clean",
-        "──────────────────────────",
-        "mel        last   done x 2",
+        "upstream   downstream   clean",
+        "────────────────────────────────",
+        "mel        last         done x 2",
     ]
 
 
@@ -60,8 +60,8 @@ def test_json_has_a_row_for_every_result(nserbench: Command, finished: Path) -> 
     assert len({row["digest"] for row in rows}) == 6
 
 
-def test_without_results_it_says_what_makes_some(nserbench: Command) -> None:
+def test_without_results_it_says_how_to_create_some(nserbench: Command) -> None:
     assert nserbench("status none").stdout == (
-        "no results in none: `nserbench run` makes some\n"
+        "no results in none: create some with `nserbench run`\n"
     )
     assert nserbench("status none --json").stdout == "[]\n"

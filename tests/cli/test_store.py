@@ -11,7 +11,7 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def store(finished: Path, tmp_path: Path) -> Path:
-    """Give a store to change."""
+    """Return a copy of the store, to be changed."""
     return shutil.copytree(finished / "store", tmp_path / "store")
 
 
@@ -19,7 +19,7 @@ def files(store: Path, pattern: str) -> set[str]:
     return {file.name for file in store.glob(pattern)}
 
 
-def test_ls_names_upstream_condition_and_tiers(nserbench: Command, store: Path) -> None:
+def test_ls_has_upstream_condition_and_counts(nserbench: Command, store: Path) -> None:
     rows = json.loads(nserbench("store ls --json").stdout)
 
     assert {(row["condition"], row["upstream"]) for row in rows} == {
@@ -32,7 +32,7 @@ def test_ls_names_upstream_condition_and_tiers(nserbench: Command, store: Path) 
         assert row["bytes"] == sum(shard.stat().st_size for shard in shards)
 
 
-def test_the_table_fits_and_tells_where_the_store_is(
+def test_the_table_fits_and_ends_with_the_folder(
     nserbench: Command, store: Path
 ) -> None:
     lines = nserbench("store ls").stdout.splitlines()
@@ -51,13 +51,13 @@ def test_the_table_fits_and_tells_where_the_store_is(
     ("what", "gone"),
     [
         ("--frames", {"features/*/frames-*"}),
-        ("--fits", {"fits/*"}),
+        ("--heads", {"fits/*"}),
         ("--upstream mel", {"features/*/*"}),
-        ("--frames --fits", {"features/*/frames-*", "fits/*"}),
+        ("--frames --heads", {"features/*/frames-*", "fits/*"}),
         ("--all", {"features/*/*", "fits/*"}),
     ],
 )
-def test_prune_deletes_what_was_named_and_only_with_yes(
+def test_prune_deletes_the_chosen_files_and_only_with_yes(
     nserbench: Command, store: Path, what: str, gone: set[str]
 ) -> None:
     before = files(store, "**/*")
@@ -73,7 +73,7 @@ def test_prune_deletes_what_was_named_and_only_with_yes(
     assert files(store, "**/*") == before - named
 
 
-def test_results_are_never_touched_and_pruned_features_come_back(
+def test_results_are_kept_and_deleted_features_are_extracted_again(
     nserbench: Command, finished: Path, store: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(finished / "results", tmp_path / "results")
@@ -92,7 +92,7 @@ def test_results_are_never_touched_and_pruned_features_come_back(
     assert len(files(store, "features/*/pooled-*")) == len(shards) / 2
 
 
-def test_an_upstream_that_is_not_in_the_store_is_a_users_error(
+def test_an_upstream_that_is_not_in_the_store_gets_one_message(
     nserbench: Command, store: Path
 ) -> None:
     result = nserbench("store prune --upstream mle --yes")
@@ -103,9 +103,9 @@ def test_an_upstream_that_is_not_in_the_store_is_a_users_error(
     )
 
 
-def test_a_store_that_is_not_there_is_not_made(nserbench: Command) -> None:
+def test_a_store_that_does_not_exist_is_not_created(nserbench: Command) -> None:
     result = nserbench("store ls --store none")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: there is no store in none\n")
+    assert result.stderr.startswith("Error: there is no feature store in none\n")
     assert not Path("none").exists()

@@ -39,7 +39,7 @@ def scribe() -> str:
 
 @pytest.fixture
 def told(notes: str) -> str:
-    """Give the notes as a corpus in which every utterance says `low`."""
+    """Add the text `Low!` to every utterance of the corpus."""
     file = Path(notes.removeprefix("manifest:"))
     with file.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -50,7 +50,7 @@ def told(notes: str) -> str:
     return notes
 
 
-def test_the_error_rate_of_each_condition_is_told(
+def test_the_error_rate_of_each_condition_is_printed(
     nserbench: Command, told: str, scribe: str
 ) -> None:
     noises = "--noise clean --noise hiss --snr 0,-40"
@@ -72,22 +72,22 @@ def test_against_clean_needs_no_reference(
     noisy = f"transcribe {scribe} -c {notes} --noise hiss"
 
     unknown = json.loads(nserbench(f"{noisy} --json").stdout)
-    known = json.loads(nserbench(f"{noisy} --words clean --json").stdout)
+    known = json.loads(nserbench(f"{noisy} --wer-against clean --json").stdout)
 
     assert "rate" not in unknown[0]
     assert known[0]["rate"] == 1.0
 
 
-def test_the_table_leaves_unknown_rates_empty_and_says_what_it_compares_with(
+def test_the_table_has_no_unknown_rates_and_names_the_reference(
     nserbench: Command, notes: str, scribe: str
 ) -> None:
     lines = nserbench(f"transcribe {scribe} -c {notes}").stdout.splitlines()
 
-    assert lines[0] == "scribe on manifest:path=notes, against the texts"
+    assert lines[0] == "scribe on manifest:path=notes, against the corpus's texts"
     assert lines[3].split() == ["clean", "24"]
 
 
-def test_transcripts_are_written_beside_what_they_are_compared_with(
+def test_transcripts_are_written_next_to_their_references(
     nserbench: Command, told: str, scribe: str
 ) -> None:
     nserbench(f"transcribe {scribe} -c {told} --noise hiss --snr 0 -o out.csv")

@@ -37,11 +37,11 @@ def bound(text: str) -> ConfiguredCard[Card]:
     return bind(CARD, parse_spec(text))
 
 
-def test_options_that_are_not_given_have_their_default() -> None:
+def test_options_that_are_not_typed_have_their_default() -> None:
     assert bound("thing:layer=3").options == {"layer": 3, "groups": None, "id": None}
 
 
-def test_the_label_holds_what_differs_from_the_default_in_one_order() -> None:
+def test_the_label_has_the_options_that_differ_from_the_default_in_one_order() -> None:
     one = bound("thing:layer=3,groups=a+b")
     other = bound("thing:groups=a+b,layer=3")
 
@@ -49,24 +49,26 @@ def test_the_label_holds_what_differs_from_the_default_in_one_order() -> None:
     assert bound("thing:layer=1").label == "thing"
 
 
-def test_a_value_without_a_key_sets_the_bare_option() -> None:
+def test_a_value_without_a_key_sets_the_positional_option() -> None:
     assert bound("thing:ORG/NAME").label == "thing:id=ORG/NAME"
 
 
-def test_options_that_only_select_are_no_part_of_the_key() -> None:
+def test_options_that_only_select_do_not_identify_features() -> None:
     assert bound("thing:groups=a").key_options() == bound("thing").key_options()
     assert bound("thing:layer=2").key_options() != bound("thing").key_options()
 
 
-def test_an_unknown_option_is_answered_with_the_nearest() -> None:
+def test_an_unknown_option_raises_an_error_with_the_nearest_name() -> None:
     with pytest.raises(UnknownName, match="did you mean 'layer'") as caught:
         bound("thing:layers=3")
 
     assert "known: groups, id, layer" in str(caught.value)
 
 
-def test_a_value_out_of_range_says_what_is_wanted() -> None:
-    with pytest.raises(BadSpec, match=r"thing:layer=-1: a whole number from 0 up"):
+def test_a_value_out_of_range_raises_an_error_with_the_valid_range() -> None:
+    with pytest.raises(
+        BadSpec, match=r"thing:layer=-1: must be a whole number, at least 0"
+    ):
         bound("thing:layer=-1")
 
 
@@ -98,7 +100,7 @@ def nested(kind: str, spec: Spec) -> ConfiguredCard[Card]:
     return bind(inner, spec)
 
 
-def test_a_name_in_an_option_is_bound_to_its_card_default_or_not() -> None:
+def test_a_name_in_an_option_is_bound_to_its_card() -> None:
     plain = bind(OUTER, parse_spec("outer:x"), nested)
     typed = bind(OUTER, parse_spec("outer:x,by={inner:layer=3}"), nested)
 
@@ -107,11 +109,13 @@ def test_a_name_in_an_option_is_bound_to_its_card_default_or_not() -> None:
     assert bind(OUTER, parse_spec(typed.label), nested).label == typed.label
 
 
-def test_a_required_option_that_is_not_typed_says_what_it_is() -> None:
-    with pytest.raises(BadSpec, match="outer needs id=: which one"):
+def test_a_missing_required_option_raises_an_error_with_its_help() -> None:
+    with pytest.raises(BadSpec, match="outer needs the option id=: which one"):
         bind(OUTER, parse_spec("outer"), nested)
 
 
-def test_where_no_name_can_stand_one_is_refused() -> None:
-    with pytest.raises(BadSpec, match="no card can be named here, such as 'inner'"):
+def test_a_nested_name_is_refused_where_none_is_allowed() -> None:
+    with pytest.raises(
+        BadSpec, match="'inner' is not allowed: no card can be named here"
+    ):
         bind(OUTER, parse_spec("outer:x"))

@@ -1,4 +1,4 @@
-"""Products of matrices against torch's own."""
+"""Matrix multiplication by oneDNN against torch's own."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nserbench import matmul as products
+from nserbench import matmul
 from nserbench.matmul import OneDnnLinear, PackedWeight, multiply, use_onednn
 
 
 @pytest.fixture(params=[True, False], ids=["onednn", "without"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have oneDNN, or do without it."""
-    if request.param and not products.ONEDNN:
+    """Run the test with and without oneDNN."""
+    if request.param and not matmul.ONEDNN:
         pytest.skip("this build of torch has no oneDNN")
-    monkeypatch.setattr(products, "ONEDNN", request.param)
+    monkeypatch.setattr(matmul, "ONEDNN", request.param)
 
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_equals_torch_s_product_whatever_way_the_matrices_lie(
+def test_products_equal_those_of_torch_for_any_memory_layout(
     dtype: torch.dtype,
 ) -> None:
     torch.manual_seed(0)
@@ -35,26 +35,26 @@ def test_equals_torch_s_product_whatever_way_the_matrices_lie(
 
 
 @pytest.mark.usefixtures("library")
-def test_a_factor_that_is_laid_out_once_takes_any_number_of_rows() -> None:
+def test_a_reordered_matrix_multiplies_any_number_of_rows() -> None:
     torch.manual_seed(0)
     matrix, bias = torch.randn(30, 20), torch.randn(20)
-    factor = PackedWeight(matrix, bias, rows=32)
+    weight = PackedWeight(matrix, bias, rows=32)
 
     for rows in (32, 7, 1):
         one = torch.randn(rows, 30)
-        torch.testing.assert_close(factor(one), one @ matrix + bias)
+        torch.testing.assert_close(weight(one), one @ matrix + bias)
 
 
 class Doubled(nn.Linear):
     """A linear layer with a forward pass of its own."""
 
     def forward(self, values: Tensor) -> Tensor:
-        """Give twice as much."""
+        """Return twice the usual output."""
         return 2 * super().forward(values)
 
 
 @pytest.mark.usefixtures("library")
-def test_a_quickened_model_gives_what_it_gave() -> None:
+def test_a_model_with_onednn_returns_the_same_values() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 4, bias=False))
     values, weights = torch.randn(3, 5, 12), dict(model.named_parameters())
@@ -69,7 +69,7 @@ def test_a_quickened_model_gives_what_it_gave() -> None:
     assert isinstance(model[0], OneDnnLinear)
 
 
-def test_a_quickened_model_can_be_tuned() -> None:
+def test_a_model_with_onednn_can_be_fine_tuned() -> None:
     torch.manual_seed(0)
     layer, same = nn.Linear(6, 2), nn.Linear(6, 2)
     same.load_state_dict(layer.state_dict())
@@ -85,7 +85,7 @@ def test_a_quickened_model_can_be_tuned() -> None:
         torch.testing.assert_close(layer(values), same(values))
 
 
-def test_a_layer_with_a_forward_pass_of_its_own_is_left_alone() -> None:
+def test_a_layer_with_its_own_forward_pass_is_not_changed() -> None:
     layer = Doubled(6, 2)
     use_onednn(layer)
 
@@ -93,7 +93,7 @@ def test_a_layer_with_a_forward_pass_of_its_own_is_left_alone() -> None:
 
 
 @pytest.mark.usefixtures("library")
-def test_a_wrong_width_is_an_error_and_nothing_worse() -> None:
+def test_a_wrong_width_raises_the_error_of_torch() -> None:
     layer = nn.Linear(6, 2)
     use_onednn(layer)
 

@@ -16,20 +16,20 @@ def test_paths_in_the_file_start_at_its_own_folder(tmp_path: Path) -> None:
     assert settings.noises == {"bus": Path("/n/bus.wav")}
 
 
-def test_what_a_job_is_is_kept_as_it_is_written(tmp_path: Path) -> None:
+def test_the_cluster_table_is_kept_as_written(tmp_path: Path) -> None:
     file = tmp_path / "lab.toml"
     file.write_text('[cluster]\njobs = 4\nextra = ["--gres=gpu:1"]\n')
 
     assert load_settings(file).cluster == {"jobs": 4, "extra": ["--gres=gpu:1"]}
 
 
-def test_the_environment_wins_over_the_file() -> None:
+def test_the_environment_overrides_the_file() -> None:
     settings = Settings({"crema-d": Path("a")}, environment={"NSERBENCH_CREMA_D": "b"})
 
     assert settings.path("crema-d") == Path("b")
 
 
-def test_without_a_file_the_defaults_hold() -> None:
+def test_without_a_file_the_defaults_are_used() -> None:
     settings = Settings(environment={})
 
     assert settings.results == Path("results")
@@ -37,7 +37,7 @@ def test_without_a_file_the_defaults_hold() -> None:
     assert settings.path("emodb") is None
 
 
-def test_the_file_in_the_working_folder_is_read_by_itself() -> None:
+def test_the_file_in_the_working_folder_is_read_by_default() -> None:
     Path("nserbench.toml").write_text('[paths]\ndemand = "noise"\n')
 
     assert load_settings().paths == {"demand": Path("noise")}
@@ -46,13 +46,15 @@ def test_the_file_in_the_working_folder_is_read_by_itself() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("[paths", "is not TOML"),
-        ("[path]\nemodb = 'x'", "unknown table 'path'"),
+        ("[paths", "is not valid TOML"),
+        ("[path]\nemodb = 'x'", r"unknown table \[path\]"),
         ("cluster = 4", "'cluster' must be a table"),
         ("[paths]\nemodb = 3", "must be a path in quotes"),
     ],
 )
-def test_a_broken_file_is_named(tmp_path: Path, content: str, problem: str) -> None:
+def test_the_error_for_a_broken_file_names_it(
+    tmp_path: Path, content: str, problem: str
+) -> None:
     file = tmp_path / "lab.toml"
     file.write_text(content)
 
@@ -62,6 +64,6 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str, problem: str) -> N
         load_settings(file)
 
 
-def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_a_given_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="cannot be read"):
         load_settings(tmp_path / "none.toml")

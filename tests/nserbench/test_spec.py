@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nserbench.errors import BadSpec
-from nserbench.spec import Spec, beside, parse_spec, parse_specs
+from nserbench.spec import Spec, joined_names, parse_spec, parse_specs
 
 WORDS = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 
@@ -20,7 +20,7 @@ def test_a_comma_starts_a_new_name_unless_an_option_follows() -> None:
     ]
 
 
-def test_braces_keep_a_nested_spec_with_its_commas() -> None:
+def test_braces_enclose_a_nested_spec_with_commas() -> None:
     found = parse_specs("bert:text={whisper:checkpoint=a/b,groups=decoder},pool=cls")
 
     assert found == [
@@ -28,7 +28,7 @@ def test_braces_keep_a_nested_spec_with_its_commas() -> None:
     ]
 
 
-def test_what_follows_the_colon_without_a_key_is_kept_apart() -> None:
+def test_a_value_without_a_key_is_positional() -> None:
     assert parse_spec("hf:ORG/NAME,groups=encoder") == Spec(
         "hf", {"groups": "encoder"}, "ORG/NAME"
     )
@@ -40,14 +40,17 @@ def test_names_joined_by_plus_keep_their_options_in_braces() -> None:
     both, alone = parse_specs(text)
 
     assert both.options == {"enhance": "dccrn"}
-    assert beside(both.name) == ["whisper:groups=encoder+decoder,language=de", "wavlm"]
-    assert beside(alone.name) == ["mel"]
+    assert joined_names(both.name) == [
+        "whisper:groups=encoder+decoder,language=de",
+        "wavlm",
+    ]
+    assert joined_names(alone.name) == ["mel"]
 
 
 @pytest.mark.parametrize(
     "text", ["", "mel,,bigru", "mel:", "a:b=", "a:b=1,b=2", "a:b={c", "a:b=c}", "=1"]
 )
-def test_what_cannot_be_read_is_refused(text: str) -> None:
+def test_text_that_cannot_be_parsed_raises_an_error(text: str) -> None:
     with pytest.raises(BadSpec):
         parse_specs(text)
 
@@ -55,7 +58,9 @@ def test_what_cannot_be_read_is_refused(text: str) -> None:
 @given(
     st.lists(st.tuples(WORDS, st.dictionaries(WORDS, WORDS, max_size=3)), min_size=1)
 )
-def test_what_is_written_is_read_back(named: list[tuple[str, dict[str, str]]]) -> None:
+def test_specs_are_parsed_as_they_were_written(
+    named: list[tuple[str, dict[str, str]]],
+) -> None:
     text = ",".join(
         name
         + (":" + ",".join(f"{k}={v}" for k, v in options.items()) if options else "")
@@ -66,6 +71,6 @@ def test_what_is_written_is_read_back(named: list[tuple[str, dict[str, str]]]) -
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_raises_an_error(text: str) -> None:
     with contextlib.suppress(BadSpec):
         assert parse_specs(text)

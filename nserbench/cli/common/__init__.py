@@ -1,4 +1,4 @@
-"""What several commands share: options, progress bars, formats.
+"""Parts that several commands use: options, progress bars, tables, text formats.
 
 No command belongs here.
 """

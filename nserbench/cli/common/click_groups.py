@@ -1,4 +1,4 @@
-"""What holds for every command: their order, and how errors are told."""
+"""Groups of commands: their order, and messages in place of tracebacks."""
 
 from __future__ import annotations
 
@@ -9,36 +9,41 @@ import click
 
 from nserbench.errors import NserbenchError
 
-_LIBRARIES = {"soundfile", "sqlite3"}  # whose errors of the disk are no OSError
-_AGAIN = "everything finished is intact: run the same command again"
+# Libraries that report a full or unreadable disk by an error of their own.
+_LIBRARIES = {"soundfile", "sqlite3"}
 
 
 class Commands(click.Group):
-    """Lists commands in the order of their use; a user's mistake is one message."""
+    """A group that keeps the order of its commands and prints errors as messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the names in the order in which they were added."""
+        """Return the names in the order in which they were added."""
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, without a traceback for what its user can put right."""
+        """Run a command; print no traceback for errors that the user can fix."""
         try:
             return super().invoke(ctx)
         except NserbenchError as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
-            click.echo(f"\nstopped; {_AGAIN} to go on", err=True)
-            ctx.exit(128 + 2)  # as shells say it of SIGINT
+            click.echo(
+                "\nstopped; finished results are kept: run the same command again to "
+                "continue",
+                err=True,
+            )
+            ctx.exit(128 + 2)  # the exit code of shells after SIGINT
         except Exception as error:
-            if (trouble := _trouble(error)) is None:
+            if (problem := _file_problem(error)) is None:
                 raise
             raise click.ClickException(
-                f"{trouble}\n  put it right, or make room; {_AGAIN}"
+                f"{problem}\n  Fix the path or free disk space, then rerun; finished "
+                "results are kept"
             ) from error
 
 
-class WithCommands(click.Group):
-    """A command that has others below it; their names win over its own argument."""
+class GroupWithArgument(click.Group):
+    """A command with an argument and subcommands, whose names take precedence."""
 
     allow_extra_args = False
     allow_interspersed_args = True
@@ -50,35 +55,36 @@ class WithCommands(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Give the context of the command that is named first, or its own."""
-        if args and (below := self.commands.get(args[0])) is not None:
+        """Return the context of the subcommand named first, or else its own."""
+        if args and (subcommand := self.commands.get(args[0])) is not None:
             name = f"{info_name} {args[0]}"
-            return below.make_context(name, args[1:], parent, **extra)
+            return subcommand.make_context(name, args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read options and arguments as any command does."""
+        """Parse options and arguments as a command without subcommands does."""
         return click.Command.parse_args(self, ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that the context is of."""
+        """Run the command of the context: this one or a subcommand."""
         if ctx.command is self:
             return click.Command.invoke(self, ctx)
         return ctx.command.invoke(ctx)
 
 
 class HiddenArgument(click.Argument):
-    """An argument that does not stand in the names of the commands below."""
+    """An argument that the usage lines of subcommands do not show."""
 
     def get_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Give nothing."""
+        """Return no text for the usage line."""
         return []
 
 
-def _trouble(error: Exception) -> str | None:
-    """Say what the file system refused, or None if the error is not about files."""
+def _file_problem(error: Exception) -> str | None:
+    """Return what the file system reported, or None if the error is not about files."""
     if isinstance(error, OSError):
-        if error.errno is None or error.errno == errno.EPIPE:  # click ends on a pipe's
+        # click itself handles a closed pipe.
+        if error.errno is None or error.errno == errno.EPIPE:
             return None
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"

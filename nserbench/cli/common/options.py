@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands use."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
+from nserbench.cli.common.session import Command
 
 if TYPE_CHECKING:
     from nserbench.benchmark.plugins.registry import Plugins
     from nserbench.benchmark.study.study import Study
     from nserbench.settings import Settings
 
-Command = Callable[..., object]
+Option = Callable[[Command], Command]
+"""A decorator that adds an option to a command."""
 
 
 class SnrList(click.ParamType[tuple[float, ...]]):
-    """Levels in dB, separated by commas."""
+    """SNRs in dB, separated by commas."""
 
     name = "decibels"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, ...]:
-        """Read the levels."""
+        """Return the SNRs in dB."""
         if isinstance(value, tuple):
             return value
         try:
-            levels = tuple(float(part) for part in str(value).split(","))
+            snrs = tuple(float(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"{value!r} is not a number, or several with commas", param, ctx)
-        if not all(abs(level) <= MAX_ABS_SNR_DB for level in levels):
-            bound = f"-{MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g} dB"
-            self.fail(f"{value!r} does not lie in {bound}", param, ctx)
-        return tuple(level + 0.0 for level in levels)  # -0 becomes 0
+            self.fail(f"{value!r} is not a list of numbers such as 0,-5", param, ctx)
+        if not all(abs(snr) <= MAX_ABS_SNR_DB for snr in snrs):
+            limits = f"-{MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g} dB"
+            self.fail(f"{value!r} is not within {limits}", param, ctx)
+        return tuple(snr + 0.0 for snr in snrs)  # -0 becomes 0
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -47,7 +49,7 @@ limit_option = click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="At most N utterances a corpus, spread over folds and classes.",
+    help="Use at most N utterances per corpus, spread over folds and classes.",
 )
 
 store_option = click.option(
@@ -55,43 +57,56 @@ store_option = click.option(
     "store_folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where features are; ~/.cache/nserbench unless set.",
+    help="Folder for features; default: ~/.cache/nserbench.",
 )
 
-out_option = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Where results are; `results` unless set.",
-)
+
+def out_option(metavar: str, summary: str, **settings: Any) -> Option:
+    """Return the option ``-o, --out``, which is where a command writes its output."""
+    return click.option(
+        "-o",
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar=metavar,
+        help=summary,
+        **settings,
+    )
+
+
+results_option = out_option("FOLDER", "Folder for results; default: `results`.")
 
 device_option = click.option(
     "--device",
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="Such as cpu or cuda:0; auto takes a GPU if there is one.",
+    help="Device, such as cpu or cuda:0; auto uses a GPU if there is one.",
 )
 
 
 on_option = click.option(
     "--on",
-    metavar="WHERE",
-    help="Share the cells out: processes:N, dask://HOST:PORT or slurm.",
+    metavar="WORKERS",
+    help="Compute in parallel: processes:N, dask://HOST:PORT or slurm.",
 )
 
-words_option = click.option(
-    "--words",
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Print the cells and stop."
+)
+
+wer_against_option = click.option(
+    "--wer-against",
     "against",
     type=click.Choice(["reference", "clean"]),
     default="reference",
     show_default=True,
-    help="Count errors against the corpus's texts, or the transcript of clean speech.",
+    help="Count word errors against the corpus's own texts (reference) or against the "
+    "transcripts of clean speech (clean).",
 )
 
 
 def corpus_options(command: Command, required: bool = True) -> Command:
-    """Add ``--corpus``, ``--noise`` and ``--snr``."""
+    """Add the options ``--corpus``, ``--noise`` and ``--snr``."""
 
     @click.option(
         "-c",
@@ -100,14 +115,14 @@ def corpus_options(command: Command, required: bool = True) -> Command:
         multiple=True,
         required=required,
         metavar="NAME[-NOISE]",
-        help="Corpora, alone for clean speech or with a noise, as in emodb-park.",
+        help="Corpora: emodb is clean speech, emodb-park has the noise `park` added.",
     )
     @click.option(
         "--noise",
         "noises",
         multiple=True,
         metavar="NAME",
-        help="A noise for the corpora named alone; `clean` keeps clean speech.",
+        help="Noises for corpora named without one; `--noise clean` adds clean speech.",
     )
     @click.option(
         "--snr",
@@ -115,12 +130,12 @@ def corpus_options(command: Command, required: bool = True) -> Command:
         type=SnrList(),
         multiple=True,
         metavar="DB",
-        help="Levels of every noise, such as 0,-5; 0 unless given.",
+        help="SNRs in dB for every noise, such as 0,-5; default: 0.",
     )
     @functools.wraps(command)
     def wrapped(*, snrs: tuple[tuple[float, ...], ...], **rest: Any) -> object:
-        levels = [level for several in snrs for level in several]
-        return command(snrs=levels or default, **rest)
+        values = [snr for snr_list in snrs for snr in snr_list]
+        return command(snrs=values or default, **rest)
 
     default = [0.0] if required else None
     return wrapped
@@ -130,22 +145,21 @@ epochs_option = click.option(
     "--epochs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="In place of the protocol's.",
+    help="Number of epochs instead of the protocol's.",
 )
 
 
 def training_options(command: Command) -> Command:
-    """Add what sets how and how often heads are trained, and on how much.
+    """Add the options ``--protocol``, ``--seeds`` and ``--limit``."""
 
-    But for ``--epochs``, which some commands take for heads alone.
-    """
-
-    @click.option("--protocol", metavar="NAME", help="In place of the corpus's own.")
+    @click.option(
+        "--protocol", metavar="NAME", help="Protocol instead of the corpus's own."
+    )
     @click.option(
         "--seeds",
         type=click.IntRange(min=1),
         metavar="N",
-        help="How many: a cell for each of 0 to N-1; 1 unless given.",
+        help="Number of seeds, one cell for each of 0 to N-1; default: 1.",
     )
     @limit_option
     @functools.wraps(command)
@@ -156,7 +170,7 @@ def training_options(command: Command) -> Command:
 
 
 def grid_options(command: Command) -> Command:
-    """Add the options that say which grid; the command gets ``asked``."""
+    """Add the options that define a grid, passed to the command as ``grid``."""
 
     @click.option(
         "-u",
@@ -164,7 +178,7 @@ def grid_options(command: Command) -> Command:
         "upstreams",
         multiple=True,
         metavar="NAME",
-        help="Speech representations; + joins several under one head.",
+        help="Upstreams (speech representations); A+B gives a head the layers of both.",
     )
     @click.option(
         "-d",
@@ -179,7 +193,7 @@ def grid_options(command: Command) -> Command:
         "--grid",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="A TOML file with blocks of these options, in place of -u and -d.",
+        help="TOML file with blocks of these options, instead of -u and -d.",
     )
     @epochs_option
     @training_options
@@ -188,51 +202,52 @@ def grid_options(command: Command) -> Command:
         is_flag=False,
         flag_value="joint",
         metavar="[HEAD]",
-        help="Tune the upstreams' weights, under each cell's own head or this one.",
+        help="Fine-tune the upstreams, with each cell's own head or with HEAD.",
     )
     @click.option(
         "--precision",
         type=click.Choice(["fp32", "bf16", "auto"]),
-        help="Of training on frames and of tuning; auto is bf16 where the device has "
-        "it. fp32 unless the protocol says otherwise.",
+        help="Number format for fine-tuning and for heads on frames; auto is bf16 if "
+        "the device supports it. Default: the protocol's, mostly fp32.",
     )
     @functools.wraps(command)
     def wrapped(**rest: Any) -> object:
-        return command(asked=_asked(rest), **rest)
+        return command(grid=_grid_request(rest), **rest)
 
     return wrapped
 
 
 @dataclass(frozen=True, slots=True)
 class GridRequest:
-    """The grid that was asked for.
+    """The grid that the options or a grid file define.
 
     Attributes:
-        grid: A file of blocks; None where the options say it all.
-        said: What was typed, by the names of `Request`; None where nothing was.
+        file: Path of the grid file; None if the options define the whole grid.
+        values: Values of the options, by the field names of `Request`; None or empty
+            for an option that was not typed.
     """
 
-    grid: Path | None
-    said: Mapping[str, Any]
+    file: Path | None
+    values: Mapping[str, Any]
 
     def studies(self, plugins: Plugins, settings: Settings) -> list[Study]:
-        """Look everything up that was asked for.
+        """Return the studies of the grid, with all names looked up.
 
         Raises:
-            NserbenchError: if anything is not there, or contradicts itself.
+            NserbenchError: if a name is unknown, a file is missing, or settings
+                contradict each other.
         """
         from nserbench.benchmark.study.grid_file import Overrides, read_grid, studies
         from nserbench.benchmark.study.study import Request, make_study
 
-        typed = {key: value for key, value in self.said.items() if value}
-        if self.grid is None:
+        typed = {key: value for key, value in self.values.items() if value}
+        if self.file is None:
             return [make_study(Request(**typed), plugins, settings)]
-        overrides = Overrides(**typed)
-        found = studies(read_grid(self.grid), overrides, plugins, settings)
-        return [study for _, study in found]
+        blocks = studies(read_grid(self.file), Overrides(**typed), plugins, settings)
+        return [study for _, study in blocks]
 
 
-OF_A_GRID = (
+GRID_VALUES = (
     "upstreams",
     "downstreams",
     "corpora",
@@ -245,12 +260,12 @@ OF_A_GRID = (
     "finetune",
     "precision",
 )
-NEEDED = {
+REQUIRED = {
     "upstreams": "'-u' / '--upstream'",
     "downstreams": "'-d' / '--downstream'",
     "corpora": "'-c' / '--corpus'",
 }
-OF_A_FILE = {
+ONLY_WITHOUT_FILE = {
     "upstreams": "--upstream",
     "downstreams": "--downstream",
     "noises": "--noise",
@@ -258,20 +273,22 @@ OF_A_FILE = {
 }
 
 
-def _asked(rest: dict[str, Any]) -> GridRequest:
-    """Take what says which grid out of a command's options."""
-    grid = rest.pop("grid")
-    said = {name: rest.pop(name) for name in OF_A_GRID}
-    said["precision"] = _precision(said["precision"], rest["device"])
-    if grid is None:
-        for name, option in NEEDED.items():
-            if not said[name]:
+def _grid_request(options: dict[str, Any]) -> GridRequest:
+    """Remove the options that define the grid, and return their request."""
+    file = options.pop("grid")
+    values = {name: options.pop(name) for name in GRID_VALUES}
+    values["precision"] = _precision(values["precision"], options["device"])
+    if file is None:
+        for name, option in REQUIRED.items():
+            if not values[name]:
                 raise click.UsageError(f"Missing option {option}, or '--grid'.")
     else:
-        for name, option in OF_A_FILE.items():
-            if said[name]:
-                raise click.UsageError(f"the file of --grid says {option} itself")
-    return GridRequest(grid, said)
+        for name, option in ONLY_WITHOUT_FILE.items():
+            if values[name]:
+                raise click.UsageError(
+                    f"{option} cannot be combined with --grid: set it in {file}"
+                )
+    return GridRequest(file, values)
 
 
 def _precision(wanted: str | None, device: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What commands start with: the settings and the plugins."""
+"""The settings and plugins that commands start with, and how they open the store."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nserbench.settings import Settings
 
 Command = Callable[..., object]
+"""A function that click calls with the values of its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Session:
 
 
 def with_settings(command: Command) -> Command:
-    """Add ``--config``, and hand the command ``settings``."""
+    """Add the option ``--config``, and pass ``settings`` to the command."""
 
     @click.option(
         "--config",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Settings; nserbench.toml in this folder unless given.",
+        help="Settings file; default: nserbench.toml in the working folder.",
     )
     @functools.wraps(command)
     def wrapped(*, config: Path | None, **rest: Any) -> object:
@@ -51,14 +52,14 @@ def with_settings(command: Command) -> Command:
 
 
 def with_session(command: Command) -> Command:
-    """Add ``--plugin`` and ``--config``, and hand the command a ``session``."""
+    """Add ``--plugin`` and ``--config``, and pass a ``session`` to the command."""
 
     @click.option(
         "--plugin",
         "named",
         multiple=True,
         metavar="FILE.py|MODULE",
-        help="A plugin that is not installed. Give it again for more.",
+        help="A plugin that is not installed; may be repeated.",
     )
     @with_settings
     @functools.wraps(command)
@@ -67,25 +68,29 @@ def with_session(command: Command) -> Command:
 
         plugins = Plugins(named)
         for plugin, error in plugins.broken.items():
-            click.echo(f"warning: plugin {plugin} left out: {error}", err=True)
+            click.echo(f"warning: plugin {plugin} is skipped: {error}", err=True)
         return command(session=Session(settings, plugins), **rest)
 
     return wrapped
 
 
 def open_store(settings: Settings, folder: Path | None) -> Store:
-    """Open the store of the settings, or another, which must be there.
+    """Open an existing feature store.
+
+    Args:
+        settings: The settings, which name the usual folder.
+        folder: Another folder, or None.
 
     Raises:
-        NserbenchError: if it is not.
+        NserbenchError: if the folder does not exist.
     """
     from nserbench.benchmark.store.feature_store import Store
 
     root = folder or settings.store
-    if not root.is_dir():  # and Store would make it
+    if not root.is_dir():  # Store would create it
         raise NserbenchError(
-            f"there is no store in {root}\n"
-            "  `nserbench run` makes it; --store names another"
+            f"there is no feature store in {root}\n"
+            "  `nserbench run` creates it; use --store for another folder"
         )
     return Store(root)
 
@@ -94,17 +99,18 @@ def open_store(settings: Settings, folder: Path | None) -> Store:
 def open_runner(
     session: Session, device: str, progress: Progress, on: str | None
 ) -> Iterator[Runner]:
-    """Make what runs studies, into the store and the results of the settings.
+    """Open a runner that uses the store and results folder of the settings.
 
     Args:
         session: The settings and plugins.
-        device: Where to compute, such as ``auto``.
-        progress: Hears of everything.
-        on: Who else is to compute; None for this process alone. See `open_executor`.
+        device: Name of the device, such as ``auto``.
+        progress: Receives reports of the progress.
+        on: The worker processes to use, as `open_executor` takes them; None to compute
+            in this process.
 
     Raises:
-        NserbenchError: if there is no such device, or nobody else.
-        OSError: if the results cannot be written.
+        NserbenchError: if the device or the workers are not available.
+        OSError: if the results folder cannot be written.
     """
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.runner import Runner
@@ -131,7 +137,7 @@ def open_runner(
 
 
 def _try_writing(results: Path) -> None:
-    """Meet an unwritable folder now, and not when the first cell is done."""
+    """Fail now if the folder is not writable, and not after the first cell."""
     results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=results):
         pass

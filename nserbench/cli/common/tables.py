@@ -1,4 +1,4 @@
-"""How tables look in the terminal."""
+"""Tables in the terminal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 
-def table(*headers: str) -> Table:
-    """Make a table without rules between rows, whose long cells go on in a new line."""
-    found = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+def new_table(*headers: str) -> Table:
+    """Return an empty table without lines between rows, which wraps long texts."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for header in headers:
-        found.add_column(Text(header), overflow="fold")
-    return found
+        table.add_column(Text(header), overflow="fold")
+    return table
 
 
 def print_tables(titled: Iterable[tuple[str, Table]]) -> None:
-    """Print tables to standard output, each under its title, a line between them."""
+    """Print tables to standard output, each below its title."""
     console = Console()
-    for place, (title, each) in enumerate(titled):
-        if place:
+    for index, (title, table) in enumerate(titled):
+        if index:
             console.print()
         console.print(Text(title, style="bold"))
-        console.print(each)
+        console.print(table)

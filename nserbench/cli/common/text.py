@@ -1,18 +1,27 @@
-"""Cells, sizes and times in words."""
+"""Cells, counts, sizes and times as text."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from nserbench.benchmark.study.cell import Cell
 
 
-def refusals(cells: Iterable[Cell]) -> list[str]:
-    """Say what cannot exist, once for each upstream and head."""
+def cell_line(cell: Cell) -> str:
+    """Return the names of a cell and, if it is not applicable, the reason."""
+    return f"{cell}: not applicable, {cell.refused}" if cell.refused else str(cell)
+
+
+def not_applicable(cells: Iterable[Cell]) -> list[str]:
+    """Return a line for each upstream and head with cells that are not applicable."""
     counts = Counter(
         (cell.upstream.label, cell.downstream.label, cell.refused)
         for cell in cells
@@ -24,8 +33,16 @@ def refusals(cells: Iterable[Cell]) -> list[str]:
     ]
 
 
+def wrapped(line: str) -> str:
+    """Return a line broken between words, because a terminal breaks inside them."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return click.wrap_text(line, width, subsequent_indent="  ")
+
+
 def counted(count: int, thing: str) -> str:
-    """Write a number of things.
+    """Return a count with its noun in singular or plural.
 
     Examples:
         >>> counted(1, "cell"), counted(3, "cell")
@@ -35,7 +52,7 @@ def counted(count: int, thing: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it.
+    """Return a time in seconds, minutes or hours.
 
     Examples:
         >>> duration(42), duration(600), duration(9000)
@@ -47,7 +64,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Write a number of bytes.
+    """Return a number of bytes in MB or GB.
 
     Examples:
         >>> size(2.4e5), size(2.5e9)
@@ -56,13 +73,13 @@ def size(count: float) -> str:
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
 
 
-def bytes_of(files: Iterable[Path]) -> int:
-    """Give how many bytes files take together."""
+def total_bytes(files: Iterable[Path]) -> int:
+    """Return the total size of files in bytes."""
     return sum(file.stat().st_size for file in files)
 
 
 def rate(speed: float) -> str:
-    """Write how many a second, without an exponent.
+    """Return a speed with three digits and no exponent.
 
     Examples:
         >>> rate(0.5347), rate(3490.2)

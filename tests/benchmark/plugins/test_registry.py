@@ -152,7 +152,7 @@ def test_a_broken_installed_plugin_is_reported_and_skipped(tmp_path: Path) -> No
         check=True,
     )
 
-    assert "warning: plugin sick 1.0 left out: No module named" in found.stderr
+    assert "warning: plugin sick 1.0 is skipped: No module named" in found.stderr
     assert "ladapter" in found.stdout
 
 

@@ -169,7 +169,7 @@ def test_a_setting_reaches_the_recipe() -> None:
     [
         ("paper+deb", "unknown variant 'deb' of paper\n  did you mean 'dev'"),
         ("paper+epoch=5", "unknown setting 'epoch=5' of protocol 'paper'"),
-        ("paper+epochs=0", r"paper\+epochs=0: a whole number from 1 up"),
+        ("paper+epochs=0", r"paper\+epochs=0: must be a whole number, at least 1"),
         ("paper+learning_rate=-1", "must be above 0"),
         ("dev+oracle", "oracle would undo a variant before it"),
         ("multi+clean-train", "clean-train would undo"),

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from nserbench.cli.common.progress_bars import Live, Plain, showing
+from nserbench.cli.common.progress_bars import BarProgress, LineProgress, show_progress
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -36,7 +36,7 @@ def told(console: Console) -> list[str]:
 def test_a_file_gets_a_line_for_each_stage_and_each_cell(
     console: Console, clock: Clock
 ) -> None:
-    plain = Plain(console, clock)
+    plain = LineProgress(console, clock)
 
     plain.cells(3, 1)
     plain.stage("mel on demo clean", 4, "clips")
@@ -47,7 +47,7 @@ def test_a_file_gets_a_line_for_each_stage_and_each_cell(
     plain.cell("mel x [bold]", "done")
 
     assert told(console) == [
-        "3 cells, 1 there already",
+        "3 cells, 1 already there",
         "mel on demo clean: 4 clips",
         "  2.0 s, 2 clips a second",
         "[2/3] mel x mean: done; 2 s left",
@@ -55,10 +55,10 @@ def test_a_file_gets_a_line_for_each_stage_and_each_cell(
     ]
 
 
-def test_a_long_stage_tells_once_a_minute_how_far_it_is(
+def test_a_long_stage_prints_its_progress_once_a_minute(
     console: Console, clock: Clock
 ) -> None:
-    plain = Plain(console, clock)
+    plain = LineProgress(console, clock)
 
     plain.stage("whisper on emodb clean", 339, "clips")
     for _ in range(339):
@@ -73,10 +73,8 @@ def test_a_long_stage_tells_once_a_minute_how_far_it_is(
     ]
 
 
-def test_a_stage_ends_with_its_last_step_and_not_with_what_follows(
-    console: Console, clock: Clock
-) -> None:
-    plain = Plain(console, clock)
+def test_a_stage_ends_with_its_last_step(console: Console, clock: Clock) -> None:
+    plain = LineProgress(console, clock)
 
     plain.stage("reading audio", 2, "clips")
     clock.now = 1.0
@@ -104,8 +102,8 @@ def terminal(clock: Clock) -> Console:
     )
 
 
-def drawn(live: Live) -> list[str]:
-    """Give the lines of the bars as they stand now."""
+def drawn(live: BarProgress) -> list[str]:
+    """Return the current lines of the bars."""
     bars = live._bars
     console = Console(width=80, file=io.StringIO(), color_system=None)
     console.print(bars.get_renderable())
@@ -115,8 +113,8 @@ def drawn(live: Live) -> list[str]:
 def test_a_terminal_gets_bars_with_cells_stage_rate_and_time_left(
     terminal: Console, clock: Clock
 ) -> None:
-    with showing(terminal) as live:
-        assert isinstance(live, Live)
+    with show_progress(terminal) as live:
+        assert isinstance(live, BarProgress)
         live.cells(5, 1)
         live.stage("whisper on demo clean", 40, "clips")
         clock.now = 10.0
@@ -131,9 +129,11 @@ def test_a_terminal_gets_bars_with_cells_stage_rate_and_time_left(
     ]
 
 
-def test_a_long_name_gives_way_to_the_numbers(terminal: Console, clock: Clock) -> None:
-    with showing(terminal) as live:
-        assert isinstance(live, Live)
+def test_a_long_name_is_shortened_and_the_numbers_are_not(
+    terminal: Console, clock: Clock
+) -> None:
+    with show_progress(terminal) as live:
+        assert isinstance(live, BarProgress)
         live.stage("whisper x ladapter x manifest:path=a-long-name " * 2, 5, "folds")
         clock.now = 100.0
         live.advance(2)
@@ -144,13 +144,13 @@ def test_a_long_name_gives_way_to_the_numbers(terminal: Console, clock: Clock) -
     assert line.rstrip().endswith("2/5 0.02 folds/s 2 min left")
 
 
-def test_a_terminal_shows_every_cell_above_the_bars(terminal: Console) -> None:
-    with showing(terminal) as live:
+def test_a_terminal_prints_every_cell_above_the_bars(terminal: Console) -> None:
+    with show_progress(terminal) as live:
         live.cells(2, 1)
         live.cell("mel x [bold]mean", "done")
 
     written = Text.from_ansi(cast("io.StringIO", terminal.file).getvalue()).plain
-    assert "2 cells, 1 there already" in written
+    assert "2 cells, 1 already there" in written
     assert "mel x [bold]mean: done" in written
 
 
@@ -158,5 +158,5 @@ def test_a_terminal_shows_every_cell_above_the_bars(terminal: Console) -> None:
 def test_a_terminal_that_cannot_redraw_gets_lines(term: str) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": term})
 
-    with showing(console) as progress:
-        assert isinstance(progress, Plain)
+    with show_progress(console) as progress:
+        assert isinstance(progress, LineProgress)

@@ -117,7 +117,7 @@ def test_non_parallel_sentences_have_ids_of_their_own(large: Path) -> None:
 def test_classes_are_six_or_those_of_iemocap(small: Path) -> None:
     assert read(small).classes == SIX
     assert read(small, "casia:classes=4").classes == FOUR
-    with pytest.raises(BadSpec, match="one of 4, 6 is wanted"):
+    with pytest.raises(BadSpec, match="must be one of 4, 6"):
         read(small, "casia:classes=5")
 
 

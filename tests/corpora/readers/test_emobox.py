@@ -438,7 +438,7 @@ def test_a_corpus_that_emobox_lacks_is_answered_with_those_it_has(folded: Path) 
 
 
 def test_no_name_is_answered_with_what_it_is_for(folded: Path) -> None:
-    with pytest.raises(BadSpec, match="emobox needs name="):
+    with pytest.raises(BadSpec, match="emobox needs the option name="):
         read(folded, "emobox")
 
 

@@ -90,7 +90,7 @@ def test_four_classes_are_read_unless_all_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_other_choices_of_classes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadSpec, match="one of paper, all is wanted"):
+    with pytest.raises(BadSpec, match="must be one of paper, all"):
         read(tmp_path, "emodb:classes=5")
 
 

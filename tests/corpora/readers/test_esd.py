@@ -27,7 +27,7 @@ def test_esd_is_one_language_at_a_time(tmp_path: Path) -> None:
     assert {(one.speaker, one.language) for one in mandarin.utterances} == {
         ("0004", "zh")
     }
-    with pytest.raises(BadSpec, match="one of en, zh is wanted"):
+    with pytest.raises(BadSpec, match="must be one of en, zh"):
         read("esd", folder, "language=de")
 
 

@@ -234,7 +234,7 @@ def test_classes_are_in_the_order_of_the_paper(small: Path) -> None:
 
 
 def test_other_choices_of_folds_are_refused(small: Path) -> None:
-    with pytest.raises(BadSpec, match="one of sessions, speakers is wanted"):
+    with pytest.raises(BadSpec, match="must be one of sessions, speakers"):
         read(small, "iemocap:folds=10")
 
 

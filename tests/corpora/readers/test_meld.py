@@ -234,7 +234,7 @@ def test_downmix_can_be_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["meld:channel=left", "meld:classes=5"])
 def test_other_choices_are_refused(tmp_path: Path, spec: str) -> None:
-    with pytest.raises(BadSpec, match=r"one of .* is wanted"):
+    with pytest.raises(BadSpec, match=r"must be one of .*"):
         read(tmp_path, spec)
 
 

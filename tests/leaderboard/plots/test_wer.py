@@ -20,17 +20,17 @@ from nserbench.leaderboard.plots.make import (
     caption_lines,
     make_figure,
 )
-from nserbench.leaderboard.tables.series import understood
+from nserbench.leaderboard.tables.series import wer_points
 
 Add = Callable[..., Path]
 
 
 def test_error_rates_and_scores_are_points_with_r_above_them(grid: Path) -> None:
     data = figure_data(grid)
-    wer_points = understood(data.table, data.results, "uar")
+    points = wer_points(data.table, data.results, "uar")
     x, y = (
-        [100 * point.rate for point in wer_points],
-        [100 * point.value for point in wer_points],
+        [100 * point.rate for point in points],
+        [100 * point.value for point in points],
     )
 
     (axes,) = make_figure("wer", data).axes
@@ -79,7 +79,7 @@ def test_neither_protocols_nor_corpora_are_pooled_in_one_regression(
     data = figure_data(root, 7)
     points = [
         (100 * point.rate, 100 * point.value)
-        for point in understood(data.table, data.results, "uar")
+        for point in wer_points(data.table, data.results, "uar")
         if getattr(point.column, apart).startswith("paper")
     ]
     rates, values = zip(*points, strict=True)
