@@ -53,8 +53,9 @@ class Protocol:
         recipe: Fields of `Recipe` that the protocol sets.
         frames: Fields for heads on frames, in place of ``recipe``: they need another
             learning rate and fewer epochs than heads on means over time.
+        by_head: Fields for single heads, by their names, on top of ``frames``.
         tuned: Fields for a head that is trained while the upstream is fine-tuned, in
-            place of ``frames``.
+            place of ``frames`` and ``by_head``.
         rule: How the corpus is split, and which utterances select the epoch.
         training: What is in the training set.
         unseen: Noise in the training set, if it differs from that of the test set.
@@ -69,6 +70,7 @@ class Protocol:
     summary: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
     frames: Mapping[str, Any] = field(default_factory=dict)
+    by_head: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tuned: Mapping[str, Any] = field(default_factory=dict)
     rule: SplitRule = PLAIN
     training: Training = "matched"
@@ -95,8 +97,9 @@ class Protocol:
             tunes: Whether the upstream is fine-tuned under it.
         """
         special = self.frames if head.tier == "frames" else {}
-        special = self.tuned if tunes else special
-        settings = {**self.recipe, **special, **self.overrides}
+        special = {**special, **self.by_head.get(head.name, {})}
+        settings = {**self.recipe, **(self.tuned if tunes else special)}
+        settings |= self.overrides
         return dataclasses.replace(head.recipe, **settings)
 
     def changed(
@@ -163,7 +166,8 @@ _PROBE = {
     "epochs": 200,
 }
 """Chosen by measurement: docs/protocols.md has the table."""
-_PROBE_FRAMES = {"learning_rate": 1e-3, "epochs": 10}
+_PROBE_FRAMES = {"learning_rate": 1e-3, "epochs": 40}
+_PROBE_BY_HEAD = {"ladapter": {"epochs": 10}}
 _PROBE_TUNED = {"learning_rate": 1e-3, "epochs": 50, "schedule": "constant"}
 
 PROTOCOLS = (
@@ -179,6 +183,7 @@ PROTOCOLS = (
         "1e-3) falling to 0: for small corpora",
         recipe=_PROBE,
         frames=_PROBE_FRAMES,
+        by_head=_PROBE_BY_HEAD,
         tuned=_PROBE_TUNED,
     ),
     Protocol(

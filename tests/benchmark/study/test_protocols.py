@@ -114,6 +114,21 @@ def test_probe_has_a_recipe_for_each_way_in_which_a_head_is_trained() -> None:
         assert one.schedule == "cosine"
 
 
+def test_probe_trains_the_ladapter_for_fewer_epochs_than_other_heads_on_frames() -> (
+    None
+):
+    probe = read_protocol("probe", "paper")
+    frames = dataclasses.replace(HEAD, tier="frames")
+    ladapter = dataclasses.replace(frames, name="ladapter")
+
+    assert probe.recipe_for(frames).epochs == 40
+    assert probe.recipe_for(ladapter).epochs == 10
+    assert probe.recipe_for(ladapter).learning_rate == 1e-3
+    assert probe.recipe_for(ladapter, tunes=True) == probe.recipe_for(
+        frames, tunes=True
+    )
+
+
 def test_a_typed_setting_changes_every_recipe() -> None:
     probe = read_protocol("probe+epochs=3", "paper")
     frames = dataclasses.replace(HEAD, tier="frames")
