@@ -16,13 +16,13 @@ Training = Literal["matched", "clean", "multi", "unseen"]
 """What is in the training set: the condition of the test set, clean speech, all
 conditions of the study, or another noise at the SNR of the test set."""
 
-# The next four enter the digest of a protocol, so that their words cannot change.
+# The next four enter the digest of a protocol: other words are another protocol.
 SELECTION = {
     "none": "last epoch",
-    "units": "epoch with the best UAR on a held-out part of the training part",
-    "utterances": "epoch with the best UAR on a random fifth of the training part, "
+    "units": "epoch with the best UAR on a dev set held out of the training set",
+    "utterances": "epoch with the best UAR on a random fifth of the training set, "
     "whose speakers are trained on as well",
-    "test": "epoch with the best UAR on the test part itself: an upper bound",
+    "test": "epoch with the best UAR on the test set itself: an upper bound",
 }
 NOISE = {
     "matched": "matched: trained and tested in the same condition",
@@ -34,8 +34,8 @@ SHARED = (
     "any noise from the same recording in training and test (or the same set of files)"
 )
 DISJOINT = (
-    "any noise from a part of the recording (or of the set of files) that no other "
-    "fold hears"
+    "any noise from a segment of the recording (or of the set of files) that no other "
+    "fold has"
 )
 
 

@@ -43,7 +43,7 @@ def test_a_corpus_whose_folder_is_wrong_is_reported_with_the_folder(
 def test_a_missing_manifest_is_named(refused: Refused) -> None:
     told = refused(f"{GRID} manifest:no.csv")
 
-    assert told.startswith("the manifest no.csv cannot be read: No such file")
+    assert told.startswith("the manifest no.csv does not exist\n  check path=")
 
 
 def test_a_missing_noise_says_how_to_get_it(refused: Refused, notes: str) -> None:

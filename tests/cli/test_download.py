@@ -165,7 +165,7 @@ def test_without_a_checksum_an_interrupted_download_starts_again(
     broken = nserbench("download toy --yes")
     nserbench("download toy --yes")
 
-    assert broken.stderr.endswith("the same command tries again\n")
+    assert broken.stderr.endswith("run the same command again\n")
     assert server.asked == [None, None]
     assert files() == UNPACKED
 
@@ -192,7 +192,7 @@ def test_a_file_with_a_wrong_checksum_is_deleted(
     answer = nserbench("download toy --yes")
 
     assert answer.exit_code == 1
-    assert "is not the file that was published" in answer.stderr
+    assert "published file: its digest is not md5:" in answer.stderr
     assert files() == {}
 
 
@@ -206,7 +206,7 @@ def test_a_damaged_partial_file_is_refused(
     spoilt = nserbench("download toy --yes")
     nserbench("download toy --yes")
 
-    assert "is not the file that was published" in spoilt.stderr
+    assert "published file: its digest is not md5:" in spoilt.stderr
     assert files() == UNPACKED
 
 

@@ -64,11 +64,11 @@ def test_json_has_the_origin_and_options_of_a_name(
         "summary": "an example",
         "options": {
             "groups": {
-                "help": "groups to hand to the head, joined by +; all unless given",
+                "help": "groups that the head reads, joined by +; all if not given",
                 "default": None,
             },
             "enhance": {
-                "help": "enhancer to clean the audio with first, such as dccrn",
+                "help": "enhancer to apply to the audio first, such as dccrn",
                 "default": None,
             },
         },
@@ -92,7 +92,7 @@ def test_the_table_of_a_kind_shows_options_and_sources_in_80_columns(
     assert words[:3] == ["upstreams", "name summary licence extra origin", "─" * 80]
     assert "mine an example MIT all mine.py" in words
     assert words.count("option meaning [default] for") == 1
-    assert "language= code such as de; each whisper, whisper-enc," in words
+    assert "language= code such as de; if not whisper, whisper-enc," in words
     assert words[-1] == "our paper, Sec. 3 mine"
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
-from nserbench.downstreams import ladapter
+from nserbench.downstreams.kernels import adapters
 
 ELSEWHERE = "meta"
 
@@ -112,5 +112,5 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         patch.setattr(torch, "autocast", cast)
         patch.setattr(torch, "is_autocast_enabled", as_cpu(is_narrow))
         patch.setattr(torch, "get_autocast_dtype", as_cpu(narrow))
-        patch.setattr(ladapter, "Generator", lambda _: torch.Generator())
+        patch.setattr(adapters, "Generator", lambda _: torch.Generator())
         yield ELSEWHERE

@@ -43,7 +43,7 @@ def test_a_removed_function_raises_only_when_called() -> None:
     )
 
     assert answer.stderr.endswith(
-        "RuntimeError: torchaudio has no sox_effects any more\n"
+        "RuntimeError: torchaudio no longer has sox_effects\n"
     )
 
 

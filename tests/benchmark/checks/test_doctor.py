@@ -116,7 +116,7 @@ def test_other_rates_stereo_and_odd_lengths_are_yellow(tmp_path: Path) -> None:
         CorpusFinding(
             "channels",
             "yellow",
-            "of 2 channels, from which one is made: 1",
+            "of 2 channels, converted to mono: 1",
             (files[1],),
         ),
         CorpusFinding(

@@ -89,7 +89,7 @@ def test_an_enhancer_that_changes_the_length_is_refused() -> None:
         def separate(self, wave: Wave) -> Wave:
             return wave[1:]
 
-    with pytest.raises(ValueError, match=r"Cut makes \(8,\) out of \(9,\)"):
+    with pytest.raises(ValueError, match=r"Cut returns \(8,\) for \(9,\)"):
         Cut({}, "cpu").enhance(np.ones(9, np.float32))
 
 

@@ -211,7 +211,7 @@ def test_the_details_describe_selection_and_training() -> None:
     )
 
     assert plain["selection"] == "last epoch"
-    assert oracle["selection"].endswith("the test part itself: an upper bound")
+    assert oracle["selection"].endswith("the test set itself: an upper bound")
     assert clean["noise"] == "trained on clean speech, tested in the condition"
 
 

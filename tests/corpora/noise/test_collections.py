@@ -239,7 +239,9 @@ def test_a_folder_of_the_users_without_audio_is_refused(
     (tmp_path / "empty").mkdir()
     known = Settings(noises={"din": tmp_path / "empty"}, environment={})
 
-    with pytest.raises(CorpusMissing, match=r"'din' is set to .*empty, which holds no"):
+    with pytest.raises(
+        CorpusMissing, match=r"'din' is set to .*empty, which has no audio files"
+    ):
         exported(notes, "din", [0.0], tmp_path / "out", known)
 
 

@@ -373,7 +373,7 @@ def test_an_unset_folder_is_answered_with_the_way_to_get_it() -> None:
     [
         (
             f"9,Hm.,Ross,Joy,positive,7,0,{TIMES}",
-            "the emotion is 'Joy'\n  known: anger",
+            "the emotion 'Joy' is unknown\n  known: anger",
         ),
         (f"9,Hm.,Ross,joy,positive,-7,0,{TIMES}", "'Dialogue_ID' is '-7', not a numb"),
         (f"9,Hm.,Ross,joy,positive,7,٣,{TIMES}", "'Utterance_ID' is '٣', not a number"),

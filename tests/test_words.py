@@ -1,0 +1,92 @@
+"""The words of docs/architecture.md: what is named how, and what is never written."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = (
+    "nserbench",
+    "benchmark",
+    "upstreams",
+    "downstreams",
+    "corpora",
+    "leaderboard",
+)
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
+
+def modules() -> Iterator[Path]:
+    """Yield the modules of the product, each once."""
+    for folder in FOLDERS:
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            links = [part for part in file.parents if part.is_symlink()]
+            if not links:
+                yield file
+
+
+def unwanted_words() -> list[str]:
+    """Return the last column of the glossary in docs/architecture.md."""
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = text.split("## Words", 1)[1].split("## ", 1)[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if "|" in line]
+    phrases = [phrase.strip() for row in rows[2:] for phrase in row[2].split(",")]
+    return [phrase for phrase in phrases if phrase]
+
+
+def texts_of(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the strings of a module, docstrings too, with their lines."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    places = defaultdict(list)
+    for file in modules():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(file.relative_to(ROOT)))
+
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert twice == {}
+
+
+def test_no_docstring_begins_with_give() -> None:
+    begins = [
+        f"{file.relative_to(ROOT)}:{line}"
+        for file in modules()
+        for line, text in texts_of(file)
+        if re.match(r"Gives? ", text)
+    ]
+
+    assert begins == []
+
+
+@pytest.mark.parametrize("phrase", unwanted_words())
+def test_no_text_uses_a_word_that_the_glossary_replaces(phrase: str) -> None:
+    pattern = re.compile(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", re.IGNORECASE)
+    glossary = ROOT / "docs/architecture.md"
+
+    in_code = [
+        f"{file.relative_to(ROOT)}:{line}"
+        for file in modules()
+        for line, text in texts_of(file)
+        if " " in text and pattern.search(text)
+    ]
+    in_pages = [
+        f"{page.relative_to(ROOT)}:{number}"
+        for page in PAGES
+        for number, line in enumerate(page.read_text("utf-8").splitlines(), start=1)
+        if pattern.search(line) and not (page == glossary and line.startswith("|"))
+    ]
+
+    assert in_code + in_pages == []
