@@ -220,8 +220,8 @@ SAME = (
     "any noise from the same recording in training and test (or the same set of files)"
 )
 OWN = (
-    "any noise from a part of the recording (or of the set of files) that no other "
-    "fold hears"
+    "any noise from a segment of the recording (or of the set of files) that no other "
+    "fold has"
 )
 
 
