@@ -223,9 +223,7 @@ class _FineTuner:
             sums.append((loss * len(order[step]), right))
             self.progress.advance()
         losses, answers = (sum(values) for values in zip(*sums, strict=True))
-        self.log.losses.append(losses / len(rows))
-        self.log.accuracies.append(answers / len(rows))
-        self.log.gradients.append(norm)
+        self.log.add(losses / len(rows), answers / len(rows), norm)
         if received is not None:
             self.log.scales = received.scales()
 

@@ -96,11 +96,10 @@ class Protocol:
             head: The head.
             tunes: Whether the upstream is fine-tuned under it.
         """
-        special = self.frames if head.tier == "frames" else {}
-        special = {**special, **self.by_head.get(head.name, {})}
+        frames = self.frames if head.tier == "frames" else {}
+        special = {**frames, **self.by_head.get(head.name, {})}
         settings = {**self.recipe, **(self.tuned if tunes else special)}
-        settings |= self.overrides
-        return dataclasses.replace(head.recipe, **settings)
+        return dataclasses.replace(head.recipe, **{**settings, **self.overrides})
 
     def changed(
         self,
@@ -167,7 +166,6 @@ _PROBE = {
 }
 """Chosen by measurement: docs/protocols.md has the table."""
 _PROBE_FRAMES = {"learning_rate": 1e-3, "epochs": 40}
-_PROBE_BY_HEAD = {"ladapter": {"epochs": 10}}
 _PROBE_TUNED = {"learning_rate": 1e-3, "epochs": 50, "schedule": "constant"}
 
 PROTOCOLS = (
@@ -183,7 +181,7 @@ PROTOCOLS = (
         "1e-3) falling to 0: for small corpora",
         recipe=_PROBE,
         frames=_PROBE_FRAMES,
-        by_head=_PROBE_BY_HEAD,
+        by_head={"ladapter": {"epochs": 10}},
         tuned=_PROBE_TUNED,
     ),
     Protocol(

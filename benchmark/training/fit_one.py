@@ -109,7 +109,9 @@ def train_head(
     device: str,
     dev: Tensor | None = None,
 ) -> EpochLog:
-    """Train a head in place: Adam on the cross-entropy (Eq. 9).
+    """Train a head in place with Adam on the cross-entropy (Eq. 9), and return the log.
+
+    It ends with the first epoch whose loss is not finite.
 
     Args:
         head: The head, on ``device``.
@@ -117,14 +119,10 @@ def train_head(
         rows: ``(n,)`` rows of the training set.
         labels: ``(all rows,)`` class numbers.
         classes: Number of classes.
-        recipe: How to train.
+        recipe: Learning rate, epochs and all else.
         seeds: Seeds of batch order and dropout.
         device: Where to train.
-        dev: ``(m,)`` rows of the dev set, which chooses the epoch; None to take the
-            last epoch.
-
-    Returns:
-        The log. It ends with the first epoch whose loss is not finite.
+        dev: ``(m,)`` rows of the dev set, which selects the epoch; None for the last.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
     order = torch.Generator().manual_seed(seeds.seed_for("order"))
@@ -134,17 +132,14 @@ def train_head(
     log, best, received = EpochLog(), BestCheckpoint(), Moments()
     with seeded(seeds.seed_for("dropout")), Prefetch(source) as prefetch:
         for epoch in range(recipe.epochs):
-            batches = prefetch.batches(
-                shuffled(rows, source.lengths, recipe.batch_size, order)
-            )
+            dealt = shuffled(rows, source.lengths, recipe.batch_size, order)
+            batches = prefetch.batches(dealt)
             if epoch == 0:
                 batches = _noted(batches, head, received, device)
             loss, right = _train_epoch(
                 head, batches, labels, weights, optimiser, factors, recipe, device
             )
-            log.losses.append(loss / len(rows))
-            log.accuracies.append(right / len(rows))
-            log.gradients.append(grad_norm(head.parameters()))
+            log.add(loss / len(rows), right / len(rows), grad_norm(head.parameters()))
             if log.diverged:
                 break
             if dev is not None:

@@ -32,6 +32,12 @@ class EpochLog:
     gradients: list[float] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
 
+    def add(self, loss: float, accuracy: float, gradient: float) -> None:
+        """Note an epoch: its mean loss, accuracy and gradient norm."""
+        self.losses.append(loss)
+        self.accuracies.append(accuracy)
+        self.gradients.append(gradient)
+
     @property
     def diverged(self) -> int | None:
         """First epoch, from 1, whose loss is not finite; None if there is none."""
