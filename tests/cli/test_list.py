@@ -92,7 +92,7 @@ def test_the_table_of_a_kind_shows_options_and_sources_in_80_columns(
     assert words[:3] == ["upstreams", "name summary licence extra origin", "─" * 80]
     assert "mine an example MIT all mine.py" in words
     assert words.count("option meaning [default] for") == 1
-    assert "language= code such as de; if not whisper, whisper-enc," in words
+    assert "language= code such as de; if not given, whisper, whisper-enc," in words
     assert words[-1] == "our paper, Sec. 3 mine"
 
 

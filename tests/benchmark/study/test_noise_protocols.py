@@ -117,7 +117,7 @@ def test_the_option_runs_and_is_named_in_the_result(
     result = result_of(runner)
     assert result.status == "done", result.reason
     assert result.protocol == f"probe+{DISJOINT}+epochs=2"
-    assert "that no other fold hears" in str(result.protocol_details["noise"])
+    assert "that no other fold has" in str(result.protocol_details["noise"])
 
 
 def test_unseen_noise_trains_in_one_noise_and_tests_in_another(

@@ -36,7 +36,7 @@ def several(write_audio: WriteAudio, tmp_path: Path) -> WholeNoise:
 
 
 def heard(noise: NoiseByFold, samples: int) -> dict[str, set[tuple[str, int]]]:
-    """Give the file and place of every sample that each fold hears."""
+    """Return the file and place of every noise sample of each fold."""
     found: dict[str, set[tuple[str, int]]] = {fold: set() for fold in noise.parts}
     for name, fold in FOLDS.items():
         part = noise.segment_for(name, samples, seed=0)
