@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nserbench.cards import Option, one_of, several, several_label
 from nserbench.corpora.base import CorpusCard
-from nserbench.markers import hookimpl
+from nserbench.hook_markers import hookimpl
 
 
 def _classes(others: str) -> Option:

@@ -16,7 +16,7 @@ from nserbench.downstreams.layer_choice import (
     needs,
     needs_the_layer,
 )
-from nserbench.markers import hookimpl
+from nserbench.hook_markers import hookimpl
 
 LICENCE: Final = "Apache-2.0"
 

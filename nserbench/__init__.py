@@ -9,7 +9,7 @@ from nserbench.cards import Option
 from nserbench.corpora.base import Corpus, CorpusCard, NoiseCard, Utterance
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import NserbenchError
-from nserbench.markers import hookimpl
+from nserbench.hook_markers import hookimpl
 from nserbench.upstreams.base import (
     Batch,
     GroupSpec,

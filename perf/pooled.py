@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from nserbench.benchmark.training.batch_streams import HeadTraining
 from nserbench.benchmark.training.fit_one import FitSeeds
 from nserbench.benchmark.training.fit_stack import fit_together
-from nserbench.benchmark.training.streams import HeadTraining
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import single
 from nserbench.upstreams.base import GroupSpec

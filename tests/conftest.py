@@ -37,7 +37,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """Give the folder of real speech, noise and weights."""
+    """Return the folder of real speech, noise and weights."""
     if DATA not in os.environ:
         pytest.skip(f"{DATA} is not set")
     return Path(os.environ[DATA])

@@ -44,7 +44,7 @@ def run(config: Path, test_data: Path, heads: str, *words: str) -> dict[str, int
 
 @pytest.fixture
 def two_folds(test_data: Path, tmp_path: Path) -> Path:
-    """Give a folder of 24 EmoDB clips: two folds of two speakers, four emotions."""
+    """Return a folder of 24 EmoDB clips: two folds of two speakers, four emotions."""
     folder = tmp_path / "emodb"
     folder.mkdir()
     for speaker in ("03", "08", "10", "09"):

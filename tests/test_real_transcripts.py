@@ -37,7 +37,7 @@ def english(test_data: Path) -> str:
 
 @pytest.fixture
 def rates(test_data: Path) -> Rates:
-    """Give a function that transcribes with whisper-tiny.en, and tells error rates."""
+    """Return a function that returns the error rates of whisper-tiny.en."""
     noises = [f'{name} = "{test_data}/noise/{it}.flac"' for name, it in NOISES.items()]
     lines = ["[paths]", f'emodb = "{test_data}/corpus/emodb"', "[noises]", *noises]
     Path("lab.toml").write_text("\n".join(lines))

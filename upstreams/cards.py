@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from nserbench.cards import Option, nested_label, one_of, path_label
-from nserbench.markers import hookimpl
+from nserbench.hook_markers import hookimpl
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.conformer.config import conformer_tunes, describe_conformer

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extraction import Extraction
+from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.store.feature_store import Features, Form, Store
 from nserbench.benchmark.training.batching import chunks

@@ -13,7 +13,7 @@ from nserbench.benchmark.extraction.extract import (
     extract_missing,
     read_transcripts,
 )
-from nserbench.benchmark.extraction.resolve import resolve_upstream
+from nserbench.benchmark.extraction.resolve_checkpoints import resolve_upstream
 from nserbench.benchmark.extraction.word_errors import Against, WordErrors, recognition
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition

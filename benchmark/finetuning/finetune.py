@@ -40,6 +40,7 @@ from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.shards import write_whole
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.batching import shuffled
+from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.benchmark.training.fit_one import seeded
 from nserbench.benchmark.training.loss import (
     BestCheckpoint,
@@ -49,7 +50,6 @@ from nserbench.benchmark.training.loss import (
     lr_factor,
     uar_of,
 )
-from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.benchmark.training.prefetch import ahead
 from nserbench.benchmark.training.sources import PooledSource
 from nserbench.errors import NserbenchError, StoreDamaged

@@ -14,9 +14,9 @@ from nserbench.benchmark.extraction.tuned_weights import (
     trainable_state,
 )
 from nserbench.benchmark.jobs.job import FineTuning, Job
+from nserbench.benchmark.training.feature_statistics import Moments
 from nserbench.benchmark.training.fit_one import note_received
 from nserbench.benchmark.training.loss import grad_norm
-from nserbench.benchmark.training.moments import Moments
 from nserbench.benchmark.training.sources import layer_indices
 from nserbench.downstreams.pooling import mean_over_time
 from nserbench.errors import NserbenchError

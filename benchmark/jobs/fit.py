@@ -30,6 +30,7 @@ from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.store.concatenated import ConcatenatedFeatures
 from nserbench.benchmark.store.feature_store import FeatureReader, Store
+from nserbench.benchmark.training.batch_streams import HeadTraining
 from nserbench.benchmark.training.fit_one import predict, train_head
 from nserbench.benchmark.training.fit_stack import can_stack, fit_together
 from nserbench.benchmark.training.gpu_source import on_device
@@ -40,7 +41,6 @@ from nserbench.benchmark.training.sources import (
     PooledSource,
     layer_indices,
 )
-from nserbench.benchmark.training.streams import HeadTraining
 from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.store.shards import write_whole
+from nserbench.benchmark.training.feature_statistics import Statistics
 from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, seeded
 from nserbench.benchmark.training.loss import EpochLog
-from nserbench.benchmark.training.moments import Statistics
 from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import HasLayerWeights
 from nserbench.errors import StoreDamaged

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.side_by_side import HeadInput
+from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Cell

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from nserbench.benchmark.extraction.clips import Clip, read_clips
-from nserbench.benchmark.extraction.extraction import Extraction
-from nserbench.benchmark.extraction.resolve import ResolvedUpstream, resolve_upstream
-from nserbench.benchmark.extraction.side_by_side import HeadInput
+from nserbench.benchmark.extraction.head_input import HeadInput
+from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.extraction.resolve_checkpoints import (
+    ResolvedUpstream,
+    resolve_upstream,
+)
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
 from nserbench.benchmark.store.feature_store import Form, Store

@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
 from nserbench.benchmark.jobs.job import Job
-from nserbench.benchmark.results.flags import ALL_FOLDS, BY_HEART, DEAD, RISING, SCALE
+from nserbench.benchmark.results.suspect_flags import (
+    ALL_FOLDS,
+    BY_HEART,
+    DEAD,
+    RISING,
+    SCALE,
+)
 from nserbench.benchmark.training.loss import uar_of
 
 SCALES = 0.5, 2.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from nserbench.markers import hookspec
+from nserbench.hook_markers import hookspec
 
 if TYPE_CHECKING:
     from nserbench.benchmark.results.result import Result

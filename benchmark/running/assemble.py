@@ -12,7 +12,7 @@ import torch
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import read_transcripts
-from nserbench.benchmark.extraction.side_by_side import HeadInput
+from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.transcripts import recognised
 from nserbench.benchmark.jobs.best_layer import LayerChoice
 from nserbench.benchmark.jobs.fit import FitResult

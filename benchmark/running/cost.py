@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import ModelCache, lacking, transcribe_batch
-from nserbench.benchmark.extraction.extraction import DigestedModel, Extraction
-from nserbench.benchmark.extraction.side_by_side import HeadInput
+from nserbench.benchmark.extraction.head_input import HeadInput
+from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import needed, prepare
 from nserbench.benchmark.results.index import is_done

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
-from nserbench.benchmark.extraction.extraction import Extraction
+from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.finetuning.finetune import fine_tune
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
 from nserbench.benchmark.jobs.prepare import needed

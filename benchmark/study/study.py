@@ -16,7 +16,7 @@ from nserbench.benchmark.study.grid import (
     make_grid,
     refuse_all_refused,
 )
-from nserbench.benchmark.study.lookup import (
+from nserbench.benchmark.study.name_lookup import (
     CorpusAndNoise,
     conditions,
     read_corpora,

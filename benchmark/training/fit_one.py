@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nserbench.benchmark.store.digests import derived_seed
 from nserbench.benchmark.training.batching import by_length, shuffled
+from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.benchmark.training.loss import (
     BestCheckpoint,
     EpochLog,
@@ -20,7 +21,6 @@ from nserbench.benchmark.training.loss import (
     lr_factor,
     uar_of,
 )
-from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import Recipe

@@ -15,6 +15,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from nserbench.benchmark.training.batch_streams import (
+    HeadTraining,
+    StackedBatches,
+    received_scales,
+)
 from nserbench.benchmark.training.cuda_graph import RecordedStep, recorder
 from nserbench.benchmark.training.fit_one import Standardised
 from nserbench.benchmark.training.loss import (
@@ -26,11 +31,6 @@ from nserbench.benchmark.training.loss import (
     uar_of,
 )
 from nserbench.benchmark.training.stacked_weights import StackedWeights
-from nserbench.benchmark.training.streams import (
-    HeadTraining,
-    StackedBatches,
-    received_scales,
-)
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import PooledHead
 

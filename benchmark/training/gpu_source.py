@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nserbench.benchmark.training.moments import Moments, Statistics
+from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.benchmark.training.sources import FeatureSource, FrameSource
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 

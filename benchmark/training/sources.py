@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nserbench.benchmark.store.feature_store import FeatureReader
-from nserbench.benchmark.training.moments import Moments, Statistics
+from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
 
 _READ = 256  # rows that are added to the statistics at once

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from nserbench.corpora.base import NoiseCard
-from nserbench.markers import hookimpl
+from nserbench.hook_markers import hookimpl
 
 PAPER_NOISES = {
     "human": "people in a meeting room (DEMAND's OMEETING)",

@@ -9,7 +9,7 @@ from typing import TypeAlias, TypedDict
 import numpy as np
 from scipy.special import stdtrit
 
-from nserbench.benchmark.results.flags import MEANINGS
+from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import FEW_UNITS

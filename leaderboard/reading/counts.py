@@ -16,7 +16,6 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.flags import MEANINGS, kind_of
 from nserbench.benchmark.results.metrics import answers_by, bootstrap, lacks_a_class
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import (
@@ -25,6 +24,7 @@ from nserbench.benchmark.results.result import (
     read_result,
     result_folders,
 )
+from nserbench.benchmark.results.suspect_flags import MEANINGS, kind_of
 from nserbench.benchmark.study.overlap import Overlap
 from nserbench.errors import BadResult
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nserbench.benchmark.results.flags import MEANINGS
+from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.leaderboard.render.layout import FEW_NOTE, POOLED_NOTE, SUSPECT_NOTE
 from nserbench.leaderboard.report.figures import confusion_sections, word_error_sections
 from nserbench.leaderboard.report.source import ReportData

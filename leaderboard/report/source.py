@@ -17,7 +17,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import ResultEntry, read_entries
 from nserbench.benchmark.results.result import Result, read_result, result_folders
 from nserbench.benchmark.study.grid_file import Overrides
-from nserbench.benchmark.study.lookup import (
+from nserbench.benchmark.study.name_lookup import (
     conditions,
     read_corpora,
     read_names,

@@ -62,21 +62,16 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Confusion:
-    """The confusion matrix of a row in a column.
+class InOneCell:
+    """Figure data of a single cell of the table.
 
     Attributes:
         row: The row.
         column: The column.
-        classes: The classes in the order of the matrix.
-        matrix: ``(classes, classes)``, counts over all folds and seeds, a row for each
-            true class.
     """
 
     row: Row
     column: Column
-    classes: tuple[str, ...]
-    matrix: NDArray[np.int64]
 
     @property
     def cells(self) -> Sequence[RowColumn]:
@@ -84,13 +79,25 @@ class Confusion:
         return [(self.row, self.column)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Confusion(InOneCell):
+    """The confusion matrix of a row in a column.
+
+    Attributes:
+        classes: The classes in the order of the matrix.
+        matrix: ``(classes, classes)``, counts over all folds and seeds, a row for each
+            true class.
+    """
+
+    classes: tuple[str, ...]
+    matrix: NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True)
-class WerPoint:
+class WerPoint(InOneCell):
     """Errors of speech recognition and a metric of emotion recognition, as in Fig. 6.
 
     Attributes:
-        row: The row.
-        column: The column.
         rate: Error rate as a fraction of the words or characters; may exceed 1.
         value: The metric, a fraction of 1.
         measure: What ``rate`` is: ``WER``, ``CER`` or `FROM_CLEAN`.
@@ -98,27 +105,18 @@ class WerPoint:
         high: Upper bound; likewise.
     """
 
-    row: Row
-    column: Column
     rate: float
     value: float
     measure: str
     low: float | None = None
     high: float | None = None
 
-    @property
-    def cells(self) -> Sequence[RowColumn]:
-        """Row and column in the table."""
-        return [(self.row, self.column)]
-
 
 @dataclass(frozen=True, slots=True)
-class CostPoint:
+class CostPoint(InOneCell):
     """The score of a cell, and the time and parameters it takes; means over seeds.
 
     Attributes:
-        row: The row.
-        column: The column.
         value: The metric, a fraction of 1.
         seconds: Time in s to extract the features of all utterances and train all
             folds, with the fine-tuning of a fine-tuned upstream.
@@ -128,8 +126,6 @@ class CostPoint:
         high: Upper bound; likewise.
     """
 
-    row: Row
-    column: Column
     value: float
     seconds: float
     trainable_parameters: int | None
@@ -137,32 +133,18 @@ class CostPoint:
     low: float | None = None
     high: float | None = None
 
-    @property
-    def cells(self) -> Sequence[RowColumn]:
-        """Row and column in the table."""
-        return [(self.row, self.column)]
-
 
 @dataclass(frozen=True, slots=True)
-class LayerWeights:
+class LayerWeights(InOneCell):
     """The layer weights of a head that fuses layers.
 
     Attributes:
-        row: The row.
-        column: The column.
         group: Group of the layers, such as ``encoder``.
         by_layer: Weight by the number of the layer, mean over folds and seeds.
     """
 
-    row: Row
-    column: Column
     group: str
     by_layer: Mapping[int, float]
-
-    @property
-    def cells(self) -> Sequence[RowColumn]:
-        """Row and column in the table."""
-        return [(self.row, self.column)]
 
 
 def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:

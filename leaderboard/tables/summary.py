@@ -85,7 +85,7 @@ class SummaryEntry:
             otherwise the mean of folds.
         chance: Chance level by metric, if each class is guessed equally often.
         flags: What makes the head suspect with any seed; keys of
-            `nserbench.benchmark.results.flags.MEANINGS`.
+            `nserbench.benchmark.results.suspect_flags.MEANINGS`.
     """
 
     status: Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from nserbench.benchmark.results.flags import MEANINGS
+from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
 from nserbench.leaderboard.reading.counts import (
     Column,

@@ -42,7 +42,7 @@ def check_one(session: Session, name: str, device: str, as_json: bool) -> None:
     """
     from nserbench.benchmark.checks.upstream_contract import check_upstream
     from nserbench.benchmark.results.environment import choose_device
-    from nserbench.benchmark.study.lookup import read_upstreams
+    from nserbench.benchmark.study.name_lookup import read_upstreams
     from nserbench.errors import BadSpec
 
     upstreams = read_upstreams([name], session.plugins)

@@ -57,7 +57,7 @@ def stats(
     \b
     nserbench corpus stats meld iemocap casia --fast --figure fig2.svg
     """
-    from nserbench.benchmark.study.lookup import read_names
+    from nserbench.benchmark.study.name_lookup import read_names
     from nserbench.benchmark.study.study import read_corpus
     from nserbench.cli.common.progress_bars import show_progress
     from nserbench.corpora.tools.corpus_statistics import describe

@@ -44,7 +44,7 @@ def mix(
     nserbench mix -c demo-park --snr 0,-5 -o noisy
     """
     from nserbench.benchmark.extraction.export_audio import export
-    from nserbench.benchmark.study.lookup import conditions, read_corpora
+    from nserbench.benchmark.study.name_lookup import conditions, read_corpora
     from nserbench.benchmark.study.protocols import read_protocol
     from nserbench.benchmark.study.study import open_corpora
     from nserbench.cli.common.progress_bars import show_progress

@@ -81,7 +81,7 @@ def plot(
     \b
     nserbench plot snr -u whisper,mel -d weighted-sum --noise park -o fig.pdf
     """
-    from nserbench.leaderboard.plots.choose import choose
+    from nserbench.leaderboard.plots.choose_results import choose
     from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
     from nserbench.leaderboard.plots.make import FigureData, caption_lines, make_figure
     from nserbench.leaderboard.plots.style import save

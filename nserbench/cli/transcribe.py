@@ -77,7 +77,7 @@ def transcribe(
     """
     from nserbench.benchmark.extraction.transcripts import write_transcripts
     from nserbench.benchmark.store.feature_store import Store
-    from nserbench.benchmark.study.lookup import (
+    from nserbench.benchmark.study.name_lookup import (
         conditions,
         read_corpora,
         read_transcribers,

@@ -20,7 +20,7 @@ from nserbench.benchmark.results.result import Result, read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Features, Form, Store
 from nserbench.benchmark.study.study import Request, Study, make_study
-from nserbench.benchmark.training.moments import Moments, Statistics
+from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.corpora.readers.manifest import OPTIONAL
 from nserbench.progress import Silent
 from nserbench.settings import Settings

@@ -25,7 +25,7 @@ def tone(rate: int) -> NDArray[np.float32]:
 
 @pytest.fixture
 def write_audio(tmp_path: Path) -> WriteAudio:
-    """Give a function that writes samples, a short tone unless given, to a file."""
+    """Return a function that writes samples, a short tone unless given, to a file."""
 
     def write(
         name: str, samples: NDArray[np.float32] | None = None, rate: int = 16_000

@@ -22,7 +22,7 @@ CODECS = {".avi": "mp3", ".m4a": "aac", ".mkv": "aac", ".mp4": "aac", ".webm": "
 
 
 def tones(layout: str, seconds: float = 0.5) -> Floats:
-    """Give each channel a tone of its own, in Hz as in TONES."""
+    """Return each channel a tone of its own, in Hz as in TONES."""
     time = np.arange(round(seconds * RATE)) / RATE
     names = [channel.name for channel in av.AudioLayout(layout).channels]
     waves = [np.sin(2 * np.pi * TONES[name] * time) for name in names]
@@ -30,7 +30,7 @@ def tones(layout: str, seconds: float = 0.5) -> Floats:
 
 
 def hiss(seconds: float = 0.5, rate: int = RATE) -> Floats:
-    """Give noise below 4 kHz, which codecs keep well."""
+    """Return noise below 4 kHz, which codecs keep well."""
     drawn = np.random.default_rng(0).normal(0, 0.3, round(seconds * rate))
     low = scipy.signal.sosfilt(
         scipy.signal.butter(8, 4000, fs=rate, output="sos"), drawn
@@ -100,7 +100,7 @@ def encode(
 
 
 def loudest(wave: Floats) -> int:
-    """Give the one frequency, in Hz, that all but a thousandth of the power is at."""
+    """Return the one frequency, in Hz, that all but a thousandth of the power is at."""
     power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
     frequencies = np.fft.rfftfreq(len(wave), 1 / SAMPLE_RATE)
     peak = frequencies[power.argmax()]

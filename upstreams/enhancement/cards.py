@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nserbench.markers import hookimpl
+from nserbench.hook_markers import hookimpl
 from nserbench.upstreams.enhancement.base import EnhancerCard
 from nserbench.upstreams.loading.hub import checkpoint_options
 

@@ -33,7 +33,7 @@ def file_facts(tmp_path: Path) -> FileFacts:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give the names of files as they are decoded."""
+    """Return the names of files as they are decoded."""
     names: list[str] = []
 
     def read(path: Path, *part: float | None) -> object:

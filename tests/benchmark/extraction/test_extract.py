@@ -12,7 +12,7 @@ from nserbench.benchmark.extraction.extract import (
     extract_missing,
     read_transcripts,
 )
-from nserbench.benchmark.extraction.extraction import Extraction
+from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
@@ -42,7 +42,7 @@ def offered(plugins: Plugins, offer: Callable[[str, object], str]) -> None:
 
 @pytest.fixture
 def told(notes: Path) -> str:
-    """Give the notes as a corpus that knows what is said."""
+    """Return the notes as a corpus that knows what is said."""
     with notes.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     with notes.open("w", newline="") as stream:

@@ -28,7 +28,7 @@ from nserbench.benchmark.running import ensure_features as provision
 from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Request, Study, make_study
-from nserbench.benchmark.training.moments import Statistics
+from nserbench.benchmark.training.feature_statistics import Statistics
 from nserbench.corpora.noise.mixing import add_noise
 from nserbench.downstreams.kernels.mask_dropout import Dropout
 from nserbench.errors import BadSpec, NothingToRun, StoreDamaged
@@ -428,7 +428,7 @@ def test_an_upstream_is_fine_tuned_only_in_the_noise_of_each_fold(
         return mixed
 
     monkeypatch.setattr(
-        "nserbench.benchmark.extraction.extraction.add_noise", forward_and_transcribe
+        "nserbench.benchmark.extraction.identity.add_noise", forward_and_transcribe
     )
 
     report = runner.run(asked)

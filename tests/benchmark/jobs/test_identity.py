@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.extraction.extract import lacking
-from nserbench.benchmark.extraction.extraction import Extraction
+from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Features, Form, Store

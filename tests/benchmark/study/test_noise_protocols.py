@@ -31,12 +31,12 @@ DISJOINT = "noise_split=disjoint"
 
 @pytest.fixture
 def hum(make_hiss: Callable[..., Path], tmp_path: Path) -> Path:
-    """Give another noise."""
+    """Return another noise."""
     return make_hiss(tmp_path / "hum.wav", seed=5)
 
 
 def stretches(manifest: Path) -> dict[str, set[int]]:
-    """Give the places in the noise file under the speech of each fold."""
+    """Return the places in the noise file under the speech of each fold."""
     found: dict[str, set[int]] = {}
     with manifest.open(newline="") as stream:
         for row in csv.DictReader(stream):

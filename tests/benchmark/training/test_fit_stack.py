@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.benchmark.training import fit_stack as stacking
+from nserbench.benchmark.training.batch_streams import HeadTraining, StackedBatches
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.cuda_graph import WARM_UP, Recorded
 from nserbench.benchmark.training.fit_one import FitSeeds
 from nserbench.benchmark.training.fit_stack import fit_together
 from nserbench.benchmark.training.loss import EpochLog, class_weights, grad_norm, uar_of
-from nserbench.benchmark.training.streams import HeadTraining, StackedBatches
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dense import fc
 from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum

@@ -67,13 +67,13 @@ def decibels(wave: Floats) -> float:
 
 
 def share(wave: Floats, low: float, high: float) -> float:
-    """Give the part of the power between two frequencies in Hz."""
+    """Return the part of the power between two frequencies in Hz."""
     hertz, power = welch(wave, RATE, nperseg=1024)
     return float(power[(hertz >= low) & (hertz < high)].sum() / power.sum())
 
 
 def pitch(wave: Floats) -> float:
-    """Give the median pitch in Hz, by the autocorrelation of 40 ms frames.
+    """Return the median pitch in Hz, by the autocorrelation of 40 ms frames.
 
     Boersma, Proc. IFA 17 (1993): divided by that of the window.
     """

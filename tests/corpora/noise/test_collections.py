@@ -11,7 +11,7 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.study.lookup import conditions, read_corpora
+from nserbench.benchmark.study.name_lookup import conditions, read_corpora
 from nserbench.benchmark.study.study import Request, make_study, open_corpora
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise.cards import nserbench_noises
@@ -176,7 +176,7 @@ def test_a_name_with_a_slash_is_taken_apart_from_its_corpus() -> None:
 def exported(
     notes: Path, noise: str, snrs: list[float], folder: Path, known: Settings
 ) -> list[list[dict[str, str]]]:
-    """Give the rows of the manifest of each level."""
+    """Return the rows of the manifest of each level."""
     plugins = Plugins(installed=False)
     (place,) = read_corpora([f"manifest:path={notes}"], [noise], plugins)
     (opened,) = open_corpora([place], None, plugins, known).values()
@@ -247,7 +247,7 @@ def test_a_folder_of_the_users_without_audio_is_refused(
 
 @pytest.fixture
 def job(notes: Path, tmp_path: Path) -> Callable[[Path], Job]:
-    """Give a function that prepares mel x mean on the notes in a MUSAN's noise."""
+    """Return a function that prepares mel x mean on the notes in a MUSAN's noise."""
 
     def make(musan: Path) -> Job:
         request = Request(

@@ -18,7 +18,7 @@ FOLDS = {f"u{number}": str(number % 3) for number in range(60)}
 
 
 def drawn(samples: int, seed: int = 0) -> NDArray[np.float32]:
-    """Give samples that all differ, also in 16 bits."""
+    """Return samples that all differ, also in 16 bits."""
     steps = np.random.default_rng(seed).permutation(samples) - samples // 2
     return (steps / 2**15).astype(np.float32)
 

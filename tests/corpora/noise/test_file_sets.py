@@ -26,7 +26,7 @@ def waves(samples: int, seed: int) -> NDArray[np.float32]:
 
 @pytest.fixture
 def folder(write_audio: WriteAudio, tmp_path: Path) -> Path:
-    """Give a folder of five recordings of different lengths, and what lies beside."""
+    """Return a folder of five recordings of different lengths, and what lies beside."""
     for seed, name in enumerate(FILES):
         write_audio(f"set/{name}", waves(8000 + 500 * seed, seed))
     (tmp_path / "set/LICENSE").write_text("free")

@@ -29,13 +29,13 @@ def noises(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
 
 
 def density(noise: Recording) -> tuple[Floats, Floats]:
-    """Give frequencies in Hz and the power density there in dB."""
+    """Return frequencies in Hz and the power density there in dB."""
     hertz, power = welch(noise.wave.astype(np.float64), RATE, nperseg=8192)
     return hertz, 10 * np.log10(power)
 
 
 def octaves(noise: Recording) -> Floats:
-    """Give the mean power density of each octave, in dB."""
+    """Return the mean power density of each octave, in dB."""
     hertz, power = welch(noise.wave.astype(np.float64), RATE, nperseg=8192)
     bands = [power[(hertz >= low) & (hertz < 2 * low)] for low in OCTAVES]
     return 10 * np.log10([band.mean() for band in bands])

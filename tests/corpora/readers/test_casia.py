@@ -55,7 +55,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """Give a copy of the smallest edition that a test may change."""
+    """Return a copy of the smallest edition that a test may change."""
     return write_casia(tmp_path / "own", SMALL)
 
 

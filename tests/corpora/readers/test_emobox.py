@@ -24,7 +24,7 @@ Entry: TypeAlias = dict[str, Any]
 
 
 def entry(key: str, emotion: str = "a", **more: object) -> Entry:
-    """Give a line as EmoBox writes it."""
+    """Return a line as EmoBox writes it."""
     return {
         "key": key,
         "dataset": "toy",
@@ -79,7 +79,7 @@ def write_emobox(
 
 
 def utterances(speakers: str, each: str = "ahNsahNs") -> dict[str, list[Entry]]:
-    """Give each speaker's lines, one for each letter of ``each``."""
+    """Return each speaker's lines, one for each letter of ``each``."""
     return {
         who: [entry(f"toy-{who}-{at}", emotion) for at, emotion in enumerate(each)]
         for who in speakers
@@ -92,7 +92,7 @@ def who_speaks(said: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
 
 @pytest.fixture
 def folded(tmp_path: Path) -> Path:
-    """Give a corpus whose three folds each leave a speaker out."""
+    """Return a corpus whose three folds each leave a speaker out."""
     said = utterances("XYZ")
     parts = {}
     for fold, who in enumerate("XYZ", start=1):
@@ -103,7 +103,7 @@ def folded(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> Path:
-    """Give a corpus whose only test part has the speakers of its training part."""
+    """Return a corpus whose only test part has the speakers of its training part."""
     said = utterances("XYZ")
     parts = {
         "train_1": [one for entries in said.values() for one in entries[:6]],

@@ -70,7 +70,7 @@ def full(release: Path) -> Corpus:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Give a release with one labelled turn for each session."""
+    """Return a release with one labelled turn for each session."""
     return write_iemocap(tmp_path, SMALL)
 
 
@@ -392,7 +392,7 @@ PIECES = st.text("[]0123456789.- \tSesFM_improneuang,%CA:E\r\x1c\u2028")
 
 
 def changed(place: int, piece: str) -> str:
-    """Give the line of a turn with a piece put into it."""
+    """Return the line of a turn with a piece put into it."""
     return TURN[:place] + piece + TURN[place:]
 
 

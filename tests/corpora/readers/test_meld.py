@@ -84,7 +84,7 @@ def read(folder: Path | None, spec: str = "meld") -> Corpus:
 
 
 def complaint(folder: Path) -> str | None:
-    """Give what is said against a corpus, None if nothing is."""
+    """Return what is said against a corpus, None if nothing is."""
     try:
         read(folder)
     except BadCorpus as error:

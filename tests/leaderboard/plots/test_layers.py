@@ -13,7 +13,7 @@ from figures import (
     percent,
 )
 
-from nserbench.leaderboard.plots.choose import choose
+from nserbench.leaderboard.plots.choose_results import choose
 from nserbench.leaderboard.plots.make import (
     FigureData,
     make_figure,

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.plots.choose import choose
+from nserbench.leaderboard.plots.choose_results import choose
 from nserbench.leaderboard.plots.make import (
     KINDS,
     FigureData,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins, Registry
-from nserbench.benchmark.study.lookup import read_upstreams
+from nserbench.benchmark.study.name_lookup import read_upstreams
 from nserbench.errors import UnknownName
 from nserbench.leaderboard.published.data import (
     BadReference,

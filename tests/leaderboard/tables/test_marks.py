@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nserbench.benchmark.results.flags import MEANINGS, kind_of
+from nserbench.benchmark.results.suspect_flags import MEANINGS, kind_of
 from nserbench.errors import BadResult
 from nserbench.leaderboard.page.index import index
 from nserbench.leaderboard.render.csv_json import to_csv, to_json

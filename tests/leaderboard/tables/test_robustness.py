@@ -1,25 +1,20 @@
-import csv
-import io
-import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
+from robustness_text import printed
 from scipy.integrate import trapezoid
 from scipy.stats import t as student
 
 from nserbench.benchmark.results.intervals import unseen
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import read_result, read_results
+from nserbench.benchmark.results.result import read_results
 from nserbench.errors import BadResult, NserbenchError, UnknownName
 from nserbench.leaderboard.analysis.robustness_measures import (
     RobustnessColumn,
-    RobustnessTable,
     WorstClass,
     area,
     error,
@@ -32,11 +27,8 @@ from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.reading.counts_cache import read_counted_results
 from nserbench.leaderboard.render.robustness_sheet import (
-    robustness_csv,
-    robustness_json,
     robustness_layout,
 )
-from nserbench.leaderboard.render.text import print_table, to_latex, to_markdown
 from nserbench.leaderboard.tables.robustness import robustness_table
 from nserbench.leaderboard.tables.summary import summary_table
 
@@ -45,32 +37,9 @@ MEL, WHISPER = Row("mel", "mean"), Row("whisper", "mean")
 PARK = RobustnessColumn("emodb", ("park",), "probe v1", (0.0, 5.0))
 
 
-def printed(table: RobustnessTable, width: int = 100) -> str:
-    file = io.StringIO()
-    print_table(robustness_layout(table), Console(width=width, file=file))
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
-
-
 def sample(value: float, *drawn: float, units: int = 10) -> Sample:
     draws = np.array(drawn) if drawn else None
     return Sample(1, units, 1e6, np.array([value]), draws)
-
-
-@pytest.fixture
-def filled(root: Path, add: Add) -> Path:
-    """Return two rows on clean speech and in two noises at two SNRs.
-
-    UAR of mel in the park: 0.75 at 0 dB, 0.875 at 5 dB.
-    """
-    for upstream in ("mel", "whisper"):
-        add(upstream, condition="clean")
-        add(upstream, condition="human@0", right="11110000")
-        add(upstream, condition="human@5", right="11111010")
-    add("mel", condition="park@0", right="11111100")
-    add("mel", condition="park@5", right="11111110")
-    add("whisper", condition="park@0", right="11110000")
-    add("whisper", condition="park@5", right="11110110")
-    return root
 
 
 def test_area_and_slope_are_those_of_scipy_and_numpy() -> None:
@@ -207,8 +176,8 @@ def test_snrs_with_different_seeds_are_not_joined_to_a_curve(
     assert [place.noises for place in table.columns] == [("human",)]
 
 
-def test_measures_are_taken_from_the_curve_over_the_snr(filled: Path) -> None:
-    entry = robustness_table(filled, ["uar"]).entries[MEL, PARK]
+def test_measures_are_taken_from_the_curve_over_the_snr(two_noises: Path) -> None:
+    entry = robustness_table(two_noises, ["uar"]).entries[MEL, PARK]
 
     measured = {kind: one.value for (_, kind), one in entry.measured.items()}
     assert measured == pytest.approx({"area": 0.8125, "slope": 0.025, "loss": 0.1875})
@@ -258,8 +227,8 @@ def test_the_snrs_share_their_draws(root: Path, add: Add) -> None:
         assert one.high - one.low == pytest.approx(2 * spans[kind] * unseen(8, 3))
 
 
-def test_intervals_contain_the_value(filled: Path) -> None:
-    table = robustness_table(filled, ["uar", "f1_macro"])
+def test_intervals_contain_the_value(two_noises: Path) -> None:
+    table = robustness_table(two_noises, ["uar", "f1_macro"])
 
     estimates = [
         one for entry in table.entries.values() for one in entry.measured.values()
@@ -281,8 +250,8 @@ def test_one_speaker_gives_no_interval(root: Path, add: Add) -> None:
     assert "\n[-]: no interval, since there is only one speaker" in text
 
 
-def test_the_worst_class_is_that_with_the_lowest_recall(filled: Path) -> None:
-    entry = robustness_table(filled, ["uar"]).entries[MEL, PARK]
+def test_the_worst_class_is_that_with_the_lowest_recall(two_noises: Path) -> None:
+    entry = robustness_table(two_noises, ["uar"]).entries[MEL, PARK]
 
     assert entry.worst == WorstClass("neutral", 0.75)
 
@@ -307,8 +276,8 @@ def test_a_class_without_utterances_is_not_the_worst(root: Path, add: Add) -> No
     assert entry.worst == WorstClass("neutral", 0.5)
 
 
-def test_the_loss_relative_to_the_reference(filled: Path) -> None:
-    table = robustness_table(filled, ["uar"], reference=MEL)
+def test_the_loss_relative_to_the_reference(two_noises: Path) -> None:
+    table = robustness_table(two_noises, ["uar"], reference=MEL)
 
     found = {
         (str(row), place.noises): entry.measured["uar", "relative"].value
@@ -489,8 +458,8 @@ def test_a_reference_on_other_utterances_is_not_compared(root: Path, add: Add) -
     assert ("uar", "relative") not in table.entries[MEL, PARK].measured
 
 
-def test_several_noises_are_averaged(filled: Path) -> None:
-    table = robustness_table(filled, ["uar"])
+def test_several_noises_are_averaged(two_noises: Path) -> None:
+    table = robustness_table(two_noises, ["uar"])
 
     noises = [place.noises for place in table.columns]
     assert noises == [("human",), ("park",), ("human", "park")]
@@ -584,9 +553,9 @@ def test_no_noise_at_two_snrs_is_a_users_error(root: Path, add: Add) -> None:
         robustness_table(root, ["uar"])
 
 
-def test_a_misspelt_reference_is_a_users_error(filled: Path) -> None:
+def test_a_misspelt_reference_is_a_users_error(two_noises: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean 'mel x mean'"):
-        robustness_table(filled, ["uar"], reference=Row("mell", "mean"))
+        robustness_table(two_noises, ["uar"], reference=Row("mell", "mean"))
 
 
 def test_an_empty_folder_is_a_users_error(tmp_path: Path) -> None:
@@ -603,135 +572,3 @@ def test_a_selection_warning_is_in_the_header_of_its_column(
     table = robustness_table(root, ["uar"])
 
     assert table.headers[table.columns[0]][-1] == "chosen on test"
-
-
-def test_the_table_for_a_terminal(filled: Path) -> None:
-    lines = printed(robustness_table(filled, ["uar"]), width=75).splitlines()
-
-    assert [re.split(r"  +", line.strip()) for line in lines[:3]] == [
-        ["emodb", "emodb"],
-        ["human†", "park†"],
-        ["upstream", "head", "0, 5 dB", "0, 5 dB"],
-    ]
-    assert [line[:27].rstrip() for line in lines[4:8]] == [
-        "mel       mean  UAR area",
-        "                UAR/dB",
-        "                UAR lost",
-        "                worst class",
-    ]
-
-
-def test_the_best_is_marked_only_for_area_and_worst_class(filled: Path) -> None:
-    text = to_markdown(robustness_layout(robustness_table(filled, ["uar"])))
-
-    bold = {line.split("|")[3].strip() for line in text.splitlines() if "**" in line}
-    assert bold == {"UAR area", "worst class"}
-
-
-def test_the_measures_are_explained_below_the_table(filled: Path) -> None:
-    text = printed(robustness_table(filled, ["uar"], reference=MEL))
-
-    below = text.partition("\n\n")[2]
-    for title in ("†", "area", "/dB", "CE", "rCE", "worst class"):
-        assert f"\n{title}: " in below
-    assert "in percent of the loss of mel x mean" in " ".join(below.split())
-    assert "protocol probe v1 on emodb: epochs 50, standardise yes\n" in below
-
-
-def in_json(table: RobustnessTable) -> Iterator[str]:
-    """Return the numbers of one place after another, as tables write them."""
-    for row in json.loads(robustness_json(table))["rows"]:
-        digits = 2 if row["measure"] == "slope" else 1
-        value, low, high = (
-            "" if row[key] is None else f"{100 * row[key]:.{digits}f}"
-            for key in ("value", "low", "high")
-        )
-        if row["measure"] == "worst":
-            yield f"{value} {row['worst_class']}"
-        elif row["measure"] != "loss":  # tables show what it is relative to
-            yield f"{value} [{low}, {high}]" if low else f"{value} [-]"
-
-
-def in_markdown(table: RobustnessTable) -> list[list[str]]:
-    lines = (
-        to_markdown(robustness_layout(table)).split("\n| chance")[0].splitlines()[2:]
-    )
-    cells = (line.strip("|").split("|")[3:] for line in lines)
-    return [[cell.strip(" *") for cell in line] for line in cells]
-
-
-def test_chance_and_pooled_folds_are_shown_as_in_the_leaderboard(
-    root: Path, add: Add
-) -> None:
-    found = read_result(add()).predictions
-    assert found
-    labels = found.labels.tolist()
-    owners = zip(found.speakers, labels, strict=True)
-    apart = replace(
-        found,
-        folds=tuple(map(str, labels)),
-        speakers=tuple(f"{speaker} {label}" for speaker, label in owners),
-    )
-    for snr in (0, 5):
-        add(condition=f"park@{snr}", predictions=apart)
-
-    table = robustness_table(root, ["uar"])
-
-    area = json.loads(robustness_json(table))["rows"][0]
-    assert (area["measure"], area["folds"], area["chance"]) == ("area", "pooled", 0.5)
-    assert "park\N{DAGGER}\N{DOUBLE DAGGER}" in printed(table)
-    assert "\nchance          UAR area     50.0" in printed(table)
-
-
-def in_latex(table: RobustnessTable) -> Iterator[str]:
-    text = to_latex(robustness_layout(table), intervals=True)
-    body = text.partition("\\midrule\n")[2].partition("\\midrule")[0]
-    bare = re.sub(r"\\(textbf|underline){([^}]*)}", r"\2", body.replace("{[}", "["))
-    bare = re.sub(r"~{\\scriptsize ([^}]*)}", r" \1", bare).replace("$", "")
-    for line in bare.splitlines():
-        yield from line.removesuffix(r" \\").split(" & ")[2:]
-
-
-def test_all_forms_carry_the_same_numbers(filled: Path) -> None:
-    table = robustness_table(filled, ["uar"], reference=MEL)
-
-    wanted = list(in_json(table))
-
-    # As lines of a table: five for each of two rows, each over three columns.
-    lines = np.reshape(wanted, (2, 3, 5)).transpose(0, 2, 1).reshape(10, 3).tolist()
-    assert in_markdown(table) == lines
-    assert list(in_latex(table)) == wanted
-    number = r"-?[\d.]+ (?:\[[^]]*\]|neutral|anger)"
-    in_terminal = [
-        re.findall(number, line) for line in printed(table).splitlines()[4:14]
-    ]
-    assert in_terminal == lines
-    as_csv = list(csv.DictReader(io.StringIO(robustness_csv(table))))
-    assert as_csv == [
-        {key: "" if value is None else str(value) for key, value in row.items()}
-        | {"noises": " ".join(row["noises"]), "snrs": "0.0 5.0", "seeds": "0"}
-        for row in json.loads(robustness_json(table))["rows"]
-    ]
-
-
-def test_json_says_what_was_compared_with_what(filled: Path) -> None:
-    content = json.loads(
-        robustness_json(robustness_table(filled, ["uar"], reference=MEL))
-    )
-
-    assert content["unit"] == "fraction of 1; slope per dB"
-    assert content["reference"] == {"upstream": "mel", "downstream": "mean"}
-    assert content["protocols"] == ["probe v1 on emodb: epochs 50, standardise yes"]
-    assert content["notes"][0] == "seeds: 0"
-
-
-def test_names_are_data_in_every_form(root: Path, add: Add) -> None:
-    for snr in (0, 5):
-        add(r"\input{x}<b>|", corpus="[bold]&", condition=f"[i]|@{snr}")
-    table = robustness_table(root, ["uar"])
-
-    markdown, latex = (to(robustness_layout(table)) for to in (to_markdown, to_latex))
-
-    assert r"| \\input{x}&lt;b&gt;\| |" in markdown
-    assert r"\textbackslash{}input\{x\}\textless{}b\textgreater{}\textbar{} &" in latex
-    assert "[bold]&" in printed(table)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.benchmark.training.batching import shuffled_rows
+from nserbench.benchmark.training.feature_statistics import Moments
 from nserbench.benchmark.training.fit_one import FitSeeds, note_received
-from nserbench.benchmark.training.moments import Moments
 from nserbench.benchmark.training.sources import Buffers
 from nserbench.downstreams.kernels.mask_dropout import Dropout, draw, to_masks
 from nserbench.upstreams.base import LayerGroup

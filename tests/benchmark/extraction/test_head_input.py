@@ -34,7 +34,7 @@ def offered(plugins: Plugins, offer: Callable[[str, object], str], levels: Any) 
 
 @pytest.fixture
 def told(notes: Path) -> str:
-    """Give the notes as a corpus that knows what is said."""
+    """Return the notes as a corpus that knows what is said."""
     rows = list(csv.DictReader(notes.read_text().splitlines()))
     with notes.open("w", newline="") as stream:
         table = csv.DictWriter(stream, [*rows[0], "text"])
@@ -45,7 +45,7 @@ def told(notes: Path) -> str:
 
 @pytest.fixture
 def run(runner: Runner, ask: Ask) -> Callable[..., list[Result]]:
-    """Give a function that runs a study, and gives its results in the grid's order."""
+    """Return a function that runs a study; its results are in the grid's order."""
 
     def go(**said: Any) -> list[Result]:
         report = runner.run(ask(**said))

@@ -19,8 +19,8 @@ from nserbench.benchmark.results.result import Result, read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.benchmark.training import gpu_source as resident
+from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.benchmark.training.loss import EpochLog
-from nserbench.benchmark.training.moments import Moments, Statistics
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.downstreams.pooling import mean_over_time
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup

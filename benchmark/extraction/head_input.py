@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extraction import Extraction
+from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import FeatureReader, Features, Store
 from nserbench.corpora.noise.mixing import Noise

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nserbench.errors import UnknownName
-from nserbench.leaderboard.plots.choose import choose
+from nserbench.leaderboard.plots.choose_results import choose
 from nserbench.leaderboard.tables.summary import summary_table
 
 Add = Callable[..., Path]

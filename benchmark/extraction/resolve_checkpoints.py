@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nserbench.benchmark.extraction.extraction import DigestedModel, Extraction, M
+from nserbench.benchmark.extraction.identity import DigestedModel, Extraction, M
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition
-from nserbench.benchmark.study.lookup import transcriber_of
+from nserbench.benchmark.study.name_lookup import transcriber_of
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.cards import ConfiguredCard
 from nserbench.upstreams.base import UpstreamCard

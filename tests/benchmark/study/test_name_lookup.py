@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.lookup import conditions, read_corpora, read_names
+from nserbench.benchmark.study.name_lookup import conditions, read_corpora, read_names
 from nserbench.errors import BadSpec, UnknownName
 
 
