@@ -6,13 +6,18 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
-from nserbench.benchmark.store.file_facts import FileFact, FileFacts
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.benchmark.store.file_facts import FileFact, FileFacts, state_of
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
 
+_AUDIO = "audio"
 _SHOWN = 20  # bad files named in one message
 
 
@@ -30,6 +35,20 @@ class Clip:
     digest: str
     samples: int
 
+    def read(self) -> NDArray[np.float32]:
+        """Read the audio again, ``(samples,)``.
+
+        Raises:
+            BadAudio: if it cannot be read, or is not what was digested.
+        """
+        wave = _wave(self.utterance)
+        if audio_digest(wave) != self.digest:
+            raise BadAudio(
+                f"{self.utterance.path} has changed since this command began\n"
+                "  run it again: features of the new audio are stored separately"
+            )
+        return wave
+
 
 def read_clips(
     utterances: Sequence[Utterance], file_facts: FileFacts, progress: Progress
@@ -43,14 +62,14 @@ def read_clips(
     """
     paths = {utterance.path for utterance in utterances if utterance.path.is_file()}
     known = {
-        path: json.loads(fact)
-        for path, fact in file_facts.known("audio", paths).items()
+        path: json.loads(fact) for path, fact in file_facts.known(_AUDIO, paths).items()
     }
     new = [
         utterance
         for utterance in utterances
         if _segment(utterance) not in known.get(utterance.path, {})
     ]
+    states = {utterance.path: _state(utterance.path) for utterance in new}
     problems, changed = [], set()
     for utterance, audio in zip(new, _read_all(new, progress), strict=True):
         if isinstance(audio, BadAudio):
@@ -58,12 +77,18 @@ def read_clips(
         else:
             known.setdefault(utterance.path, {})[_segment(utterance)] = audio
             changed.add(utterance.path)
-    file_facts.note(
-        FileFact("audio", path, json.dumps(known[path])) for path in changed
+    file_facts.save(
+        FileFact(_AUDIO, path, states[path], json.dumps(known[path]))
+        for path in changed
     )
     if problems:
         _refuse(list(dict.fromkeys(problems)))
     return [Clip(u, *known[u.path][_segment(u)]) for u in utterances]
+
+
+def _state(path: Path) -> str:
+    """Return the state of a file before it is read; empty if it does not exist."""
+    return state_of(_AUDIO, path) if path.is_file() else ""
 
 
 def _segment(utterance: Utterance) -> str:
@@ -87,12 +112,14 @@ def _read_all(
 
 def _read(utterance: Utterance) -> tuple[str, int] | BadAudio:
     try:
-        wave = read_audio(
-            utterance.path, utterance.start, utterance.end, utterance.channel
-        )
+        wave = _wave(utterance)
     except BadAudio as error:
         return error  # so that the message names all bad files, not only the first
     return audio_digest(wave), len(wave)
+
+
+def _wave(utterance: Utterance) -> NDArray[np.float32]:
+    return read_audio(utterance.path, utterance.start, utterance.end, utterance.channel)
 
 
 def _refuse(problems: Sequence[str]) -> None:

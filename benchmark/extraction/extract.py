@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.results.environment import Peak
-from nserbench.benchmark.store.feature_store import Features, Form, Store
+from nserbench.benchmark.results.software import MADE_BY, made_by
+from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.training.batching import chunks
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
@@ -62,7 +63,9 @@ class ModelCache:
             if extraction.enhancer is not None:
                 bound = extraction.enhancer.bound
                 enhancer = bound.card.open(bound.options, self.device)
+                extraction.enhancer.refuse_changed()
             opened = upstream.card.open(upstream.options, self.device)
+            extraction.upstream.refuse_changed()
             if (file := extraction.upstream.tuned) is not None:
                 _load_tuned(file, opened)
             self._kept[name] = LoadedModels(opened, enhancer)
@@ -94,6 +97,8 @@ def extract_missing(
     if extraction.transcripts is not None:
         source = extraction.transcripts
         extract_missing(source, clips, ["transcripts"], store, models, progress)
+    for form in forms:
+        store.features(extraction.identity).check(form)
     missing, to_store = lacking(extraction, clips, forms, store)
     if missing:
         title = f"{extraction.upstream.bound.label} in {extraction.condition}"
@@ -139,7 +144,8 @@ def extract(
         NserbenchError: if a feature is not finite, or a group is not as the card says.
     """
     upstream, bound = loaded.upstream, extraction.upstream.bound
-    features = _open_for_writing(extraction, upstream, store)
+    features = store.announce(extraction.identity)
+    described_by = _facts(extraction, upstream)
     described = bound.card.describe(bound.options)
     on_cpu, peak = upstream.device == "cpu", Peak(upstream.device)
     size = extraction.card.batch if on_cpu else _GPU_BATCH
@@ -156,23 +162,23 @@ def extract(
                 _refuse_undescribed(extraction, recognised.features, described)
             _collect(extraction, batch, recognised, states)
             progress.advance(len(batch))
-        facts = {"seconds": f"{time.perf_counter() - began:.3f}"}
+        seconds = time.perf_counter() - began
+        facts = {**described_by, "seconds": f"{seconds:.3f}"}
         if (peak_bytes := peak.bytes) is not None:
             facts["peak"] = str(peak_bytes)
         for form in forms:
             features.write(form, states[form], facts)
 
 
-def _open_for_writing(
-    extraction: Extraction, upstream: Upstream, store: Store
-) -> Features:
-    about = {
+def _facts(extraction: Extraction, upstream: Upstream) -> dict[str, str]:
+    """Return the metadata of all shards that a loaded upstream writes."""
+    return {
         "upstream": extraction.upstream.bound.label,
         "condition": extraction.condition,
-        "parameters": upstream.parameter_count(),
+        "parameters": str(upstream.parameter_count()),
+        MADE_BY: made_by(extraction.card, upstream.device),
         **_tuning_cost(extraction),
     }
-    return store.announce(extraction.identity, about)
 
 
 def _load_tuned(file: Path, upstream: Upstream) -> None:
@@ -182,14 +188,14 @@ def _load_tuned(file: Path, upstream: Upstream) -> None:
     load_tuned(file, upstream.model)
 
 
-def _tuning_cost(extraction: Extraction) -> dict[str, float]:
+def _tuning_cost(extraction: Extraction) -> dict[str, str]:
     """Return the parameters and seconds of fine-tuning; empty without fine-tuning."""
     if (file := extraction.upstream.tuned) is None:
         return {}
     from nserbench.benchmark.extraction.tuned_weights import tuned_facts
 
     count, seconds = tuned_facts(file)
-    return {"tuned_parameters": count, "tuning_seconds": seconds}
+    return {"tuned_parameters": str(count), "tuning_seconds": str(seconds)}
 
 
 def read_transcripts(

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.store.digests import digest
+from nserbench.benchmark.store.file_facts import DIGEST, state_of
 from nserbench.cards import ConfiguredCard
-from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise.mixing import MIX_VERSION, Noise, add_noise
+from nserbench.errors import CheckpointMissing
 from nserbench.upstreams.base import Batch, ModelCard, UpstreamCard
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
 
@@ -29,11 +30,13 @@ class DigestedModel(Generic[M]):
         bound: The card and its options.
         weights: Digest of the checkpoint's files; empty if there are none.
         tuned: Path of the fine-tuned weights; None if the model is not fine-tuned.
+        files: The checkpoint's files, each with its state before it was digested.
     """
 
     bound: ConfiguredCard[M]
     weights: str
     tuned: Path | None = None
+    files: Sequence[tuple[Path, str]] = ()
 
     @property
     def identity(self) -> dict[str, object]:
@@ -43,6 +46,21 @@ class DigestedModel(Generic[M]):
             "options": self.bound.key_options(),
             "weights": self.weights,
         }
+
+    def refuse_changed(self) -> None:
+        """Refuse weights that have changed since they were digested.
+
+        It is called after they have been loaded.
+
+        Raises:
+            CheckpointMissing: if a file has changed.
+        """
+        for path, state in self.files:
+            if not path.exists() or state_of(DIGEST, path) != state:
+                raise CheckpointMissing(
+                    f"{path} has changed since this command began\n  run it again: "
+                    "features of the new weights are stored separately"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +176,13 @@ class Extraction:
 
         Returns:
             ``(samples,)``.
+
+        Raises:
+            BadAudio: if the audio cannot be read, or has changed since its digest was
+                computed.
         """
         utterance, card = clip.utterance, self.card
-        wave = read_audio(
-            utterance.path, utterance.start, utterance.end, utterance.channel
-        )
+        wave = clip.read()
         if self.noise is not None and self.snr is not None:
             noise, snr, seed = self.noise, self.snr, self.mix_seed
             wave = add_noise(wave, noise, utterance.id, snr, seed).wave

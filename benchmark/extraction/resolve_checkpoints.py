@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nserbench.benchmark.extraction.identity import DigestedModel, Extraction, M
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.file_facts import DIGEST, state_of
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.name_lookup import transcriber_of
 from nserbench.benchmark.study.study import OpenedCorpus
@@ -69,6 +70,7 @@ def _model(bound: ConfiguredCard[M], store: Store) -> DigestedModel[M]:
     files = bound.card.checkpoint_files(bound.options)
     if not files:
         return DigestedModel(bound, "")
+    states = [(path, state_of(DIGEST, path)) for path in files]
     digests = store.file_facts.digests(files)
     names = sorted([path.name, digests[path]] for path in files)
-    return DigestedModel(bound, digest(names))
+    return DigestedModel(bound, digest(names), files=states)

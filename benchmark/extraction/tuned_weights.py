@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from nserbench.benchmark.store.shards import write_whole
-from nserbench.errors import StoreDamaged
+from nserbench.benchmark.store.checked_files import (
+    read_weights,
+    weights_facts,
+    write_weights,
+)
 from nserbench.upstreams.base import is_inside
 
 
@@ -69,24 +70,18 @@ def save_tuned(file: Path, model: nn.Module, seconds: float) -> None:
     }
     count = sum(weights.numel() for weights in trainable(model).values())
     facts = {"parameters": str(count), "seconds": f"{seconds:.3f}"}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, save(state, facts))
+    write_weights(file, state, facts)
 
 
 def load_tuned(file: Path, model: nn.Module) -> None:
     """Load fine-tuned weights into a model that has been loaded from its checkpoint.
 
     Raises:
-        StoreDamaged: if they cannot be read, or belong to another model.
+        StoreDamaged: if the file has changed since it was written.
+        KeyError: if they belong to another model.
     """
     into = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    try:
-        copy_into(load_file(file), into)
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise StoreDamaged(
-            f"the fine-tuned weights in {file} cannot be used: {error}\n"
-            "  delete it and run the same command again: only this file is made again"
-        ) from error
+    copy_into(read_weights(file)[0], into)
 
 
 def tuned_facts(file: Path) -> tuple[int, float]:
@@ -95,12 +90,5 @@ def tuned_facts(file: Path) -> tuple[int, float]:
     Raises:
         StoreDamaged: if the file cannot be read.
     """
-    try:
-        with safe_open(file, framework="pt") as stored:
-            facts = stored.metadata()
-    except (OSError, SafetensorError) as error:
-        raise StoreDamaged(
-            f"{file} cannot be read: {error}\n"
-            "  delete it and run the same command again: only this file is made again"
-        ) from error
+    facts = weights_facts(file)
     return int(facts["parameters"]), float(facts["seconds"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import math
-import pickle
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -36,8 +35,8 @@ from nserbench.benchmark.jobs.head import (
 )
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
 from nserbench.benchmark.results.environment import Peak
-from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.store.shards import write_whole
+from nserbench.benchmark.store.checked_files import read_checked, write_checked
+from nserbench.benchmark.store.feature_store import PARTIAL, Store
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
@@ -52,7 +51,7 @@ from nserbench.benchmark.training.loss import (
 )
 from nserbench.benchmark.training.prefetch import ahead
 from nserbench.benchmark.training.sources import PooledSource
-from nserbench.errors import NserbenchError, StoreDamaged
+from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
 from nserbench.upstreams.base import Batch, Upstream
 from nserbench.upstreams.enhancement.base import Enhancer
@@ -90,6 +89,7 @@ def fine_tune(
         job.cell.upstream.options,
     )
     upstream = card.open(options, models.device)
+    job.training[0].extraction.alone.upstream.refuse_changed()
     batches = AudioBatches(job, store, _enhancer(job, models))
     _ensure_inputs(job, store, models, progress)
     statistics = None
@@ -98,11 +98,12 @@ def fine_tune(
     head = fresh_head(fit, statistics).to(models.device)
     model = JointModel(job, upstream, head, tuning)
     tuner = _FineTuner(fit, model, batches, progress)
-    checkpoint = file.with_suffix(".partial")
-    tuner.resume(checkpoint)
+    checkpoint = file.with_suffix(PARTIAL)
+    if store.holds(checkpoint):
+        tuner.resume(checkpoint)
     with seeded(seeds_of(fit).seed_for("dropout")):
         tuner.run(checkpoint)
-    log = log_of(head, tuner.log, tuner.seconds, peak.bytes)
+    log = log_of(fit, head, tuner.log, tuner.seconds, peak)
     save_head(tuning.head(split, store).file(store), head, log)
     save_tuned(file, model.model, tuner.seconds)
     checkpoint.unlink(missing_ok=True)
@@ -276,17 +277,9 @@ class _FineTuner:
                 )
 
     def resume(self, checkpoint: Path) -> None:
-        """Continue from the checkpoint of an interrupted run, if there is one.
-
-        Raises:
-            StoreDamaged: if it cannot be read.
-        """
-        if not checkpoint.exists():
-            return
-        try:
-            saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-            raise StoreDamaged(f"{checkpoint} cannot be read: delete it") from error
+        """Continue from the checkpoint of an interrupted run."""
+        content = io.BytesIO(read_checked(checkpoint))
+        saved = torch.load(content, map_location="cpu", weights_only=True)
         copy_into(saved["state"], self.model.state())
         self.model.optimiser.load_state_dict(saved["optimiser"])
         self.log, self.seconds = EpochLog(**saved["seen"]), saved["seconds"]
@@ -306,10 +299,9 @@ class _FineTuner:
             "order": self._order.get_state(),
             "chance": _rng_state(self.model.upstream.device),
         }
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         torch.save(saved, content)
-        write_whole(checkpoint, content.getvalue())
+        write_checked(checkpoint, content.getvalue())
 
 
 def _rng_state(device: str) -> dict[str, Any]:

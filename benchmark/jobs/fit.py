@@ -109,14 +109,14 @@ def fit_fold(fit: Fit, sources: JobFeatures, store: Store, device: str) -> FitRe
         NserbenchError: if the training diverges.
     """
     file = fit.file(store)
-    if file.exists():
+    if store.holds(file):
         head = empty_head(fit).to(device)
         log = load_head(file, head)
     else:
         head = fresh_head(fit, statistics_of(fit, sources.training)).to(device)
         start, peak = time.perf_counter(), Peak(device)
         epochs = _train_alone(fit, head, sources.training, device)
-        log = log_of(head, epochs, time.perf_counter() - start, peak.bytes)
+        log = log_of(fit, head, epochs, time.perf_counter() - start, peak)
         _refuse_diverged(log, fit.job.recipe)
         save_head(file, head, log)
     test = torch.tensor(fit.split.test)
@@ -177,7 +177,7 @@ def _missing_fits(jobs: Sequence[Job], store: Store) -> Iterator[list[Fit]]:
     for job in chain.from_iterable(head.folds(store) for head in heads):
         if not job.cell.reads_frames:
             files = {fit.file(store): fit for fit in (Fit(job, s) for s in job.splits)}
-            new = [file for file in files if file not in seen and not file.exists()]
+            new = [f for f in files if f not in seen and not store.holds(f)]
             seen.update(new)
             if new:
                 yield [files[file] for file in new]
@@ -215,11 +215,11 @@ def _fit_stack(stack: Sequence[_StackedFit], store: Store, device: str) -> None:
     }
     trainings = [stacked.training.lowered(lowest) for stacked in stack]
     logs = _train_together(job, trainings, source, device)
-    seconds, memory = (time.perf_counter() - start) / len(stack), peak.bytes
+    seconds = (time.perf_counter() - start) / len(stack)
     for stacked, epochs in zip(stack, logs, strict=True):
         if epochs.diverged is None:
             head = stacked.training.head
-            log = log_of(head, epochs, seconds, memory)
+            log = log_of(stacked.fit, head, epochs, seconds, peak)
             save_head(stacked.fit.file(store), head, log)
 
 

@@ -8,18 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from nserbench.benchmark.jobs.job import Fit, Job
-from nserbench.benchmark.store.shards import write_whole
+from nserbench.benchmark.results.environment import Peak
+from nserbench.benchmark.results.software import made_by
+from nserbench.benchmark.store.checked_files import read_weights, write_weights
 from nserbench.benchmark.training.feature_statistics import Statistics
 from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, seeded
 from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import HasLayerWeights
-from nserbench.errors import StoreDamaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +30,24 @@ class FitLog:
         seconds: Duration of the training; an equal share of it if several heads were
             trained together.
         parameters: Number of trainable parameters of the head.
+        made_by: Software and device of the training; see `software.made_by`.
         peak: Peak memory during training, in bytes; None if it cannot be measured.
     """
 
     epochs: EpochLog
     seconds: float
     parameters: int
+    made_by: str
     peak: int | None = None
 
 
 def log_of(
-    head: nn.Module, epochs: EpochLog, seconds: float, peak: int | None
+    fit: Fit, head: nn.Module, epochs: EpochLog, seconds: float, peak: Peak
 ) -> FitLog:
-    """Return the log of a head's training, with its number of parameters."""
+    """Return the log of a head's training, with the head's size and its software."""
     count = sum(value.numel() for value in head.parameters() if value.requires_grad)
-    return FitLog(epochs, seconds, count, peak)
+    software = made_by(fit.job.cell.downstream.card, peak.device)
+    return FitLog(epochs, seconds, count, software, peak.bytes)
 
 
 def weights_by_layer(job: Job, head: nn.Module) -> dict[str, dict[str, float]]:
@@ -128,20 +130,16 @@ def statistics_of(fit: Fit, source: FeatureSource) -> Statistics | None:
 def save_head(file: Path, head: nn.Module, log: FitLog) -> None:
     """Save a trained head and its log."""
     state = {name: value.contiguous() for name, value in head.state_dict().items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, save(state, {"log": json.dumps(asdict(log))}))
+    write_weights(file, state, {"log": json.dumps(asdict(log))})
 
 
 def load_head(file: Path, head: nn.Module) -> FitLog:
     """Load saved weights into a head, and return the log of its training.
 
     Raises:
-        StoreDamaged: if the file cannot be read.
+        StoreDamaged: if the file has changed since it was written.
     """
-    try:
-        head.load_state_dict(load_file(file))
-        with safe_open(file, framework="pt") as stored:
-            log = json.loads(stored.metadata()["log"])
-            return FitLog(**{**log, "epochs": EpochLog(**log["epochs"])})
-    except SafetensorError as error:
-        raise StoreDamaged(f"{file} cannot be read: delete it") from error
+    state, facts = read_weights(file)
+    head.load_state_dict(state)
+    log = json.loads(facts["log"])
+    return FitLog(**{**log, "epochs": EpochLog(**log["epochs"])})

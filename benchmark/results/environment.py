@@ -16,13 +16,13 @@ from nserbench.errors import BadSpec
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")  # both files exist on Linux alone
 _PROCESS_STATUS = Path("/proc/self/status")
-_PACKAGES = ("nserbench", "torch", "transformers", "numpy", "soundfile", "soxr")
+PACKAGES = ("nserbench", "torch", "transformers", "numpy", "soundfile", "soxr")
 
 
 def environment(device: str) -> dict[str, object]:
     """Return package versions, the commit and the machine, ready for JSON."""
     return {
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "commit": _commit(),
         "system": platform.system(),
@@ -30,7 +30,7 @@ def environment(device: str) -> dict[str, object]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device,
-        "device_name": _device_name(device),
+        "device_name": device_name(device),
     }
 
 
@@ -48,13 +48,13 @@ class Peak:
     """
 
     def __init__(self, device: str) -> None:
-        self._device = device
+        self.device = device
         self._measurable = self._reset()
 
     def _reset(self) -> bool:
         """Reset the peak; return whether this system can do so."""
-        if self._device.startswith("cuda"):
-            torch.cuda.reset_peak_memory_stats(self._device)
+        if self.device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(self.device)
             return True
         if not os.access(_CLEAR_REFS, os.W_OK):
             return False
@@ -66,8 +66,8 @@ class Peak:
         """The peak in bytes; None where the system cannot measure it."""
         if not self._measurable:
             return None
-        if self._device.startswith("cuda"):
-            return torch.cuda.max_memory_allocated(self._device)
+        if self.device.startswith("cuda"):
+            return torch.cuda.max_memory_allocated(self.device)
         lines = _PROCESS_STATUS.read_text().splitlines()
         (peak,) = [line for line in lines if line.startswith("VmHWM:")]
         return int(peak.split()[1]) * 1024
@@ -100,7 +100,8 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
+    """Return the name of the processor or GPU."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine()

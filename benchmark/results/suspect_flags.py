@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 DEAD, RISING = "dead head", "rising loss"
-SCALE, BY_HEART = "input scale", "learned by heart"
+SCALE, BY_HEART, MIXED = "input scale", "learned by heart", "mixed software"
 MEANINGS: Mapping[str, str] = {
     DEAD: "in some fold it predicts one class for all utterances",
     RISING: "in some fold the loss on the training set rose",
     SCALE: "its input features have a standard deviation far from 1",
     BY_HEART: "it fits its training set, but a pooled head is far better in the test",
+    MIXED: "its features or heads were not all made by the same software and device",
 }
 """The meaning of each flag, as reports print it."""
 ALL_FOLDS = "all folds"

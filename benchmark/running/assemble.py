@@ -23,6 +23,8 @@ from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.environment import environment, peak_memory
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result, Status
+from nserbench.benchmark.results.software import MADE_BY, differences, distinct
+from nserbench.benchmark.results.suspect_flags import ALL_FOLDS, MIXED
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Cell
@@ -81,7 +83,10 @@ def completed_result(
         seconds: Time that the cell took, without extraction.
     """
     fits = outcome.fits
+    makers = _makers(job, fits, store)
     flags = review(job, fits, outcome.reference)
+    if mixed := [*_mixed(makers)]:
+        flags[ALL_FOLDS] = [*flags.get(ALL_FOLDS, ()), *mixed]
     choices = {fold: asdict(choice) for fold, choice in outcome.choices.items()}
     layer_weights = _by_fold(job, (fit.layer_weights for fit in fits))
     return Result(
@@ -93,7 +98,7 @@ def completed_result(
         predictions=_predictions(job, fits),
         recognition=_recognition(job, store),
         costs=_costs(job, fits, store, seconds),
-        provenance=_provenance(job, device),
+        provenance={**_provenance(job, device), "made_by": makers},
         notes={
             **_corpus_notes(job),
             "training": _training_logs(job, fits),
@@ -157,22 +162,24 @@ def _costs(
         fold.extraction.stored_features(store) for fold in _extracting_jobs(job, store)
     ]
     features = [*chain.from_iterable(by_fold)]
-    models = [part.about for part in by_fold[0]]
-    tuned = models[0].get("tuned_parameters", 0)
-    tuning = sum(part.about.get("tuning_seconds", 0.0) for part in features)
+    facts = [part.facts() for part in features]
+    models = [part.facts()[0] for part in by_fold[0]]
+    tuned = int(models[0].get("tuned_parameters", 0))
+    tuning = sum(float(part[0].get("tuning_seconds", 0)) for part in facts)
+    shards = [*chain.from_iterable(facts)]
     training_peak = _max_known(fit.log.peak for fit in fits)
-    extraction_peak = _max_known(part.peak for part in features)
+    extraction_peak = _max_known(int(s["peak"]) for s in shards if "peak" in s)
     return {
         "seconds": round(seconds, 3),
         "training_seconds": round(sum(fit.log.seconds for fit in fits), 3),
         **({"tuning_seconds": round(tuning, 3)} if tuned else {}),
-        "extraction_seconds": round(sum(part.seconds for part in features), 3),
+        "extraction_seconds": round(sum(float(s["seconds"]) for s in shards), 3),
         "peak_memory_bytes": _max_known([training_peak, extraction_peak])
         or peak_memory(),
         "training_peak_bytes": training_peak,
         "extraction_peak_bytes": extraction_peak,
         "trainable_parameters": fits[0].log.parameters + tuned,
-        "frozen_parameters": sum(model["parameters"] for model in models) - tuned,
+        "frozen_parameters": sum(int(model["parameters"]) for model in models) - tuned,
         "store_bytes": sum(part.size for part in features),
     }
 
@@ -225,6 +232,28 @@ def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None
         yield from zip(
             clips, read_transcripts(words, clips, store), clean_texts, strict=True
         )
+
+
+def _makers(
+    job: Job, fits: Sequence[FitResult], store: Store
+) -> dict[str, list[Mapping[str, str]]]:
+    """Return the software and devices that made the features and the heads."""
+    features = chain.from_iterable(
+        part.facts()
+        for fold in _extracting_jobs(job, store)
+        for condition in (fold.extraction, *(part.extraction for part in fold.training))
+        for part in condition.stored_features(store)
+    )
+    return {
+        "features": distinct(shard[MADE_BY] for shard in features),
+        "heads": distinct(fit.log.made_by for fit in fits),
+    }
+
+
+def _mixed(makers: Mapping[str, Sequence[Mapping[str, str]]]) -> Iterator[str]:
+    for what, software in makers.items():
+        if len(software) > 1:
+            yield f"{MIXED}: the {what} were made by {differences(software)}"
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:

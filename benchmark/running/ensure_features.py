@@ -61,9 +61,9 @@ def _grouped_by_tuned_weights(
 def _needs_fine_tuning(tuning: FineTuning, fit: Fit, store: Store) -> bool:
     """Return whether a head or features are missing that need fine-tuning."""
     file = fit.file(store)
-    if file == tuning.head(fit.split, store).file(store) and not file.exists():
+    if file == tuning.head(fit.split, store).file(store) and not store.holds(file):
         return True
-    if tuning.file(fit.split, store).exists():
+    if store.holds(tuning.file(fit.split, store)):
         return False
     return any(
         lacking(extraction, fit.job.clips, needed([fit.job], extraction), store)[0]

@@ -120,7 +120,9 @@ class WorkerPool:
         for needs in _extraction_rounds(jobs, Store(self.settings.store)):
             progress.stage("features, by workers", len(needs), "passes")
             extractions = [submit(_extract, order, key, forms) for key, forms in needs]
-            for _ in _results(extractions):
+            for notes in _results(extractions):
+                for text in notes:
+                    progress.note(text)
                 progress.advance()
         shares = [[job_folder(job) for job in share] for share in divide(jobs)]
         for report in _results([submit(_run, order, share) for share in shares]):
@@ -247,19 +249,24 @@ def _models(name: str, device: str) -> ModelCache:
     return ModelCache(device)
 
 
-def _extract(order: bytes, key: str, forms: Sequence[Form]) -> None:
-    """Extract features. An error that is not fatal occurs again when the cells run."""
+def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
+    """Extract features, and return messages for the user.
+
+    An error that is not fatal occurs again when the cells run.
+    """
     with _running(pickle.loads(order)):  # noqa: S301
         runner, jobs = _open_study(order)
         needs = {_key(need): need for need in needed_features(jobs, runner.store)}
         _refuse_other_study([key], needs)
         extraction, clips = needs[key].extraction, needs[key].clips
         models = _models(extraction.models, runner.device)
+        runner.store.note = (notes := list[str]()).append
         try:
             extract_missing(extraction, clips, forms, runner.store, models, Silent())
         except Exception as error:
             if is_fatal(error):
                 raise
+        return notes
 
 
 def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
@@ -269,6 +276,7 @@ def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
         by_folder = {job_folder(job): job for job in jobs}
         _refuse_other_study(folders, by_folder)
         share, report = [by_folder[folder] for folder in folders], WorkerReport()
+        runner.store.note = report.note
         report.outcomes.update(replace(runner, progress=report).run_jobs(share))
         return report
 

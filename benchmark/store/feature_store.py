@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
+from nserbench.benchmark.store.checked_files import read_checked, read_weights
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.file_facts import FileFacts
+from nserbench.benchmark.store.file_facts import FileFacts, set_aside, to_stderr
 from nserbench.benchmark.store.shards import (
     SUFFIX,
     ArrayLocation,
@@ -21,8 +22,11 @@ from nserbench.benchmark.store.shards import (
     write_whole,
 )
 from nserbench.downstreams.base import Tier
+from nserbench.errors import StoreDamaged
 
 ABOUT = "about.json"
+PARTIAL = ".partial"
+"""Ending of the checkpoint of an unfinished fine-tuning."""
 
 Form = Tier | Literal["transcripts"]
 """The form in which an utterance is stored: a tier of features, or a transcript."""
@@ -43,19 +47,33 @@ class FeatureReader(Protocol):
 class Features:
     """The features of one extraction, with a key for each utterance.
 
+    Every shard is compared with its checksum before its first use in a process. A
+    damaged shard is set aside, so that its utterances are missing and are extracted
+    again.
+
     Args:
         folder: Folder of its shards.
-        file_facts: Database that remembers which shards have been checked.
+        note: Receives a message for the user.
     """
 
-    def __init__(self, folder: Path, file_facts: FileFacts) -> None:
+    def __init__(self, folder: Path, note: Callable[[str], None]) -> None:
         self.folder = folder
-        self._file_facts = file_facts
-        self._forms: dict[Form, dict[str, ArrayLocation]] = {}
+        self._note = note
+        self._checked: dict[Form, dict[str, ArrayLocation]] = {}
 
     def keys(self, form: Form) -> set[str]:
-        """Return the keys of the utterances that are stored in a form."""
-        return {name.partition("/")[0] for name in self._stored(form)}
+        """Return the keys of the utterances that are stored in a form.
+
+        Shards that have not been used yet are not checked for this.
+        """
+        arrays = self._checked.get(form)
+        if arrays is None:
+            arrays = _located(header for _, header in self._headers(form))
+        return {name.partition("/")[0] for name in arrays}
+
+    def check(self, form: Form) -> None:
+        """Check all shards of a form, and set damaged ones aside."""
+        self._stored(form)
 
     def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance.
@@ -107,26 +125,29 @@ class Features:
             },
             facts,
         )
-        self._file_facts.fill("checked", [file], lambda _: "ok")
         stored.update(read_header(file)[0])
 
     def shards(self, form: Form) -> list[Path]:
         """Return the shards of a form."""
         return sorted(self.folder.glob(f"{form}-*{SUFFIX}"))
 
-    @property
-    def seconds(self) -> float:
-        """Time that the upstream took for all utterances stored here, in seconds."""
-        return sum(
-            float(read_header(file)[1]["seconds"]) for file in self.shards("pooled")
-        )
+    def facts(self, form: Form = "pooled") -> list[Mapping[str, str]]:
+        """Return the metadata of each shard of a form.
 
-    @property
-    def peak(self) -> int | None:
-        """Peak memory of the extraction, in bytes; None if it was not measured."""
-        headers = (read_header(file)[1] for file in self.shards("pooled"))
-        peaks = (int(facts["peak"]) for facts in headers if "peak" in facts)
-        return max(peaks, default=None)
+        Where two runs extracted the same utterances at once, one shard counts.
+        """
+        seen: set[str] = set()
+        facts: list[Mapping[str, str]] = []
+        for _, (arrays, metadata) in self._headers(form):
+            if not seen.issuperset(arrays):
+                seen.update(arrays)
+                facts.append(metadata)
+        return facts
+
+    def label(self, name: str) -> str:
+        """Return ``upstream`` or ``condition`` of the features, for people to read."""
+        facts = (shard for form in FORMS for shard in self.facts(form))
+        return next((shard[name] for shard in facts if name in shard), "?")
 
     @property
     def size(self) -> int:
@@ -134,27 +155,48 @@ class Features:
         files = (file for form in FORMS for file in self.shards(form))
         return sum(file.stat().st_size for file in files)
 
-    @cached_property
-    def about(self) -> dict[str, Any]:
-        """The content of ``about.json``: the identity of the extraction, and more."""
-        about: dict[str, Any] = json.loads((self.folder / ABOUT).read_text("utf-8"))
-        return about
+    def _headers(
+        self, form: Form
+    ) -> Iterator[tuple[Path, tuple[dict[str, ArrayLocation], dict[str, str]]]]:
+        """Yield the header of each shard that has a readable one."""
+        for file in self.shards(form):
+            try:
+                yield file, read_header(file)
+            except StoreDamaged:
+                continue  # it is reported and set aside before it is used
 
     def _stored(self, form: Form) -> dict[str, ArrayLocation]:
-        if form not in self._forms:
+        if form not in self._checked:
             files = self.shards(form)
-            self._file_facts.fill("checked", files, _checked)
-            self._forms[form] = {
-                name: stored
-                for file in files
-                for name, stored in read_header(file)[0].items()
-            }
-        return self._forms[form]
+            with ThreadPoolExecutor() as pool:
+                problems = list(pool.map(_problem, files))
+            for file, problem in zip(files, problems, strict=True):
+                if problem is not None:
+                    report_damage(file, problem, self._note)
+            self._checked[form] = _located(header for _, header in self._headers(form))
+        return self._checked[form]
 
 
-def _checked(file: Path) -> str:
-    check_shard(file)
-    return "ok"
+def _located(
+    headers: Iterable[tuple[dict[str, ArrayLocation], dict[str, str]]],
+) -> dict[str, ArrayLocation]:
+    """Return the positions of the arrays of several shards."""
+    return {name: array for arrays, _ in headers for name, array in arrays.items()}
+
+
+def _problem(file: Path) -> StoreDamaged | None:
+    """Return why a shard cannot be used, if it cannot."""
+    try:
+        check_shard(file)
+        read_header(file)
+    except StoreDamaged as error:
+        return error
+    return None
+
+
+def report_damage(file: Path, error: StoreDamaged, note: Callable[[str], None]) -> None:
+    """Set a damaged file aside, and say so."""
+    note(f"{error}: moved to {set_aside(file).name}, and made again where needed")
 
 
 class Store:
@@ -164,35 +206,69 @@ class Store:
 
     Args:
         root: Path of the folder, created if missing.
+        note: Receives a message for the user, such as that a file was damaged.
+        verify: Whether all audio and checkpoints are read again, even if their files
+            look unchanged.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        note: Callable[[str], None] = to_stderr,
+        *,
+        verify: bool = False,
+    ) -> None:
+        root.mkdir(parents=True, exist_ok=True)
         self.root = root
-        self.file_facts = FileFacts(root / "ledger.sqlite")
+        self.note = note
+        self.file_facts = FileFacts(root / "ledger.sqlite", verify, self._say)
         self._open: dict[str, Features] = {}
+        self._whole: set[Path] = set()
+
+    def _say(self, text: str) -> None:
+        self.note(text)
 
     def features(self, identity: Mapping[str, object]) -> Features:
         """Open the features of an extraction, which may have none yet."""
         name = digest(identity)
         if name not in self._open:
-            self._open[name] = Features(self.root / "features" / name, self.file_facts)
+            self._open[name] = Features(self.root / "features" / name, self._say)
         return self._open[name]
 
-    def announce(
-        self, identity: Mapping[str, object], facts: Mapping[str, object]
-    ) -> Features:
-        """Open the features of an extraction for writing, and write ``about.json``."""
+    def announce(self, identity: Mapping[str, object]) -> Features:
+        """Open the features of an extraction for writing, and write ``about.json``.
+
+        The file tells people what identifies the features. Nothing reads it.
+        """
         features = self.features(identity)
-        features.folder.mkdir(parents=True, exist_ok=True)
-        about = {"identity": dict(identity), **facts}
-        content = json.dumps(about, indent=1, sort_keys=True).encode()
+        content = json.dumps(dict(identity), indent=1, sort_keys=True).encode()
         write_whole(features.folder / ABOUT, content)
         return features
 
-    def all_features(self) -> Iterable[Features]:
+    def all_features(self) -> Iterator[Features]:
         """Yield the features of every extraction in the store."""
-        for about in sorted((self.root / "features").glob(f"*/{ABOUT}")):
-            yield Features(about.parent, self.file_facts)
+        for folder in sorted((self.root / "features").glob("*/")):
+            features = Features(folder, self._say)
+            if any(features.shards(form) for form in FORMS):
+                yield features
+
+    def holds(self, file: Path) -> bool:
+        """Return whether a file of weights is there and undamaged.
+
+        A damaged file is set aside. A file is checked once in a process.
+        """
+        if file in self._whole:
+            return file.exists()
+        if not file.exists():
+            return False
+        read = read_checked if file.suffix == PARTIAL else read_weights
+        try:
+            read(file)
+        except StoreDamaged as error:
+            report_damage(file, error, self._say)
+            return False
+        self._whole.add(file)
+        return True
 
     def fit_file(self, identity: Mapping[str, object]) -> Path:
         """Return the file for the weights of a trained head; it may not exist yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.store.digests import bytes_digest, file_digest
+from nserbench.benchmark.store.digests import bytes_digest
 from nserbench.errors import StoreDamaged
 
 SUFFIX = ".safetensors"
@@ -50,6 +51,11 @@ class ArrayLocation:
     start: int
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        """Bytes from the beginning of the file to the end of the array."""
+        return self.start + math.prod(self.shape) * self.dtype.itemsize
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Read rows ``first`` up to ``last`` of the first axis into a new array.
@@ -159,7 +165,8 @@ def _name(header: bytes, data: Iterable[Piece]) -> str:
 
 def write_whole(final: Path, content: bytes) -> None:
     """Write a file so that a kill or a full disk leaves the whole file or none."""
-    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.{uuid4().hex}")
     with _temporary_file(temporary, content):
         temporary.replace(final)
 
@@ -191,24 +198,40 @@ def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
     """Return the position of each array in a shard, and the shard's metadata.
 
     Raises:
-        StoreDamaged: if the header cannot be read.
+        StoreDamaged: if the header cannot be read, or names a place outside the file.
     """
     try:
         with file.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
+            end = file.stat().st_size
+            if size > end - 8:
+                raise ValueError(f"the header has {size} bytes, the file {end}")
             header = json.loads(stream.read(size))
-        facts = header.pop("__metadata__", {})
-        return {
-            name: ArrayLocation(
-                file,
-                8 + size + entry["data_offsets"][0],
-                _TYPES[entry["dtype"]],
-                tuple(entry["shape"]),
-            )
-            for name, entry in header.items()
-        }, facts
-    except (ValueError, KeyError) as error:
-        raise StoreDamaged(f"{file} has no readable header; delete it") from error
+        facts = {str(name): str(fact) for name, fact in _metadata(header).items()}
+        arrays = {
+            name: _location(file, 8 + size, entry) for name, entry in header.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreDamaged(f"{file} has no readable header") from error
+    if any(array.end > end for array in arrays.values()):
+        raise StoreDamaged(f"{file} is shorter than its header says")
+    return arrays, facts
+
+
+def _metadata(header: dict[str, Any]) -> dict[str, Any]:
+    """Remove the metadata from a header, and return it."""
+    metadata: dict[str, Any] = header.pop("__metadata__", {})
+    return metadata
+
+
+def _location(file: Path, begin: int, entry: Mapping[str, Any]) -> ArrayLocation:
+    """Return the position of one array, from its entry in the header."""
+    shape = tuple(int(size) for size in entry["shape"])
+    start, stop = map(int, entry["data_offsets"])
+    dtype = _TYPES[entry["dtype"]]
+    if min((start, *shape)) < 0 or stop - start != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{entry} contradicts itself")
+    return ArrayLocation(file, begin + start, dtype, shape)
 
 
 def check_shard(file: Path) -> None:
@@ -222,10 +245,5 @@ def check_shard(file: Path) -> None:
         stream.seek(0)
         header = stream.read(min(size, file.stat().st_size))
         name = _name(header, iter(lambda: stream.read(_STEP), b""))
-    expected = file.stem.rpartition("-")[2]
-    # The shards of older stores are named by the digest of the whole file.
-    if name != expected and file_digest(file) != expected:
-        raise StoreDamaged(
-            f"{file} has changed since it was written\n"
-            "  delete it and run the same command again: only this file is made again"
-        )
+    if name != file.stem.rpartition("-")[2]:
+        raise StoreDamaged(f"{file} has changed since it was written")

@@ -64,8 +64,19 @@ class NoiseSet(WholeNoise):
         the segment are not zero (`SOUNDING`), the next file is taken.
 
         Raises:
-            BadAudio: if a chosen file cannot be used, or all segments are silent.
+            BadAudio: if a chosen file cannot be used, or has changed since `key` read
+                it, or if all segments are silent.
         """
+        segment = self._segment(utterance_id, samples, seed)
+        digest = self._keys.get((utterance_id, samples, seed))
+        if digest is not None and audio_digest(segment.wave) != digest:
+            raise BadAudio(
+                f"{segment.path}, of noise {self.name!r}, has changed since this "
+                "command began\n  run it again"
+            )
+        return segment
+
+    def _segment(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         first = stable_hash(utterance_id, self.name, seed) % len(self.files)
         for file in (*self.files[first:], *self.files[:first]):
             number = stable_hash(utterance_id, self.name, file, seed)
@@ -80,7 +91,7 @@ class NoiseSet(WholeNoise):
         """Return the digest of the segment; see `Noise.key`."""
         request = utterance_id, samples, seed
         if request not in self._keys:
-            self._keys[request] = audio_digest(self.segment_for(*request).wave)
+            self._keys[request] = audio_digest(self._segment(*request).wave)
         return self._keys[request]
 
     def cut(self, number: int) -> Sequence[NoiseSet]:

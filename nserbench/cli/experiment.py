@@ -19,6 +19,7 @@ from nserbench.cli.common.options import (
     results_option,
     store_option,
     training_options,
+    verify_option,
     wer_against_option,
 )
 from nserbench.cli.common.session import Command, Session, open_runner, with_session
@@ -172,6 +173,7 @@ def _checkpoint(text: str) -> tuple[str, str]:
 @on_option
 @results_option
 @store_option
+@verify_option
 @dry_run_option
 @click.option("--plan", is_flag=True, help="Print the estimated cost and stop.")
 @click.option(
@@ -199,6 +201,7 @@ def experiment(
     on: str | None,
     out: Path | None,
     store_folder: Path | None,
+    verify: bool,
     dry_run: bool,
     plan: bool,
     form: str,
@@ -228,7 +231,7 @@ def experiment(
     if dry_run or plan:
         _finish((_print_cells if dry_run else _print_costs)(request))
         return
-    outcomes, problems = _run(request, on)
+    outcomes, problems = _run(request, on, verify)
     data = ReportData(
         full, overrides, session.plugins, settings.results, problems, against
     )
@@ -237,7 +240,7 @@ def experiment(
 
 
 def _run(
-    experiment: ExperimentRequest, on: str | None
+    experiment: ExperimentRequest, on: str | None, verify: bool
 ) -> tuple[Counter[str], list[BlockProblem]]:
     """Run the missing cells, block by block; return outcomes and problems."""
     from nserbench.cli.common.progress_bars import show_progress
@@ -245,7 +248,9 @@ def _run(
 
     with (
         show_progress() as progress,
-        open_runner(experiment.session, experiment.device, progress, on) as runner,
+        open_runner(
+            experiment.session, experiment.device, progress, on, verify=verify
+        ) as runner,
     ):
 
         def act(request: Request) -> Counter[str]:

@@ -55,12 +55,12 @@ def prune(
             "choose what to delete: --frames, --heads, --finetuned, --upstream or --all"
         )
     store = open_store(settings, store_folder)
-    labels = {str(features.about["upstream"]) for features in store.all_features()}
+    labels = {features.label("upstream") for features in store.all_features()}
     chosen = labels if everything else _known(upstream, labels, store.root)
     files = [
         file
         for features in store.all_features()
-        for file in _files(features, frames, features.about["upstream"] in chosen)
+        for file in _files(features, frames, features.label("upstream") in chosen)
     ]
     files += store.fits() if heads or everything else []
     files += store.tuned() if finetuned or everything else []

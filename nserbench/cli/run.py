@@ -18,6 +18,7 @@ from nserbench.cli.common.options import (
     on_option,
     results_option,
     store_option,
+    verify_option,
 )
 from nserbench.cli.common.session import Session, open_runner, with_session
 from nserbench.cli.common.text import cell_line
@@ -36,6 +37,7 @@ OUTCOMES = ("done", "already there", "failed", "not applicable")
 @on_option
 @results_option
 @store_option
+@verify_option
 @dry_run_option
 @json_option
 @with_session
@@ -46,6 +48,7 @@ def run(
     store_folder: Path | None,
     device: str,
     on: str | None,
+    verify: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -68,14 +71,19 @@ def run(
     if dry_run:
         _print_cells([cell for study in studies for cell in study.cells], as_json)
         return
-    report = _evaluate(studies, Session(settings, session.plugins), device, on)
+    session = Session(settings, session.plugins)
+    report = _evaluate(studies, session, device, on, verify)
     _print_report(report, settings.results, as_json)
     if report.outcomes["failed"]:
         raise SystemExit(1)
 
 
 def _evaluate(
-    studies: Sequence[Study], session: Session, device: str, on: str | None
+    studies: Sequence[Study],
+    session: Session,
+    device: str,
+    on: str | None,
+    verify: bool,
 ) -> RunReport:
     from nserbench.benchmark.running.runner import RunReport
     from nserbench.cli.common.progress_bars import show_progress
@@ -84,7 +92,7 @@ def _evaluate(
     total = RunReport()
     with (
         show_progress() as progress,
-        open_runner(session, device, progress, on) as runner,
+        open_runner(session, device, progress, on, verify=verify) as runner,
     ):
         for study in studies:
             for line in not_applicable(study.cells):

@@ -58,8 +58,8 @@ def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
 def _row(features: Features) -> dict[str, Any]:
     return {
         "digest": features.folder.name,
-        "upstream": features.about["upstream"],
-        "condition": features.about["condition"],
+        "upstream": features.label("upstream"),
+        "condition": features.label("condition"),
         "pooled": len(features.keys("pooled")),
         "frames": len(features.keys("frames")),
         "transcripts": len(features.keys("transcripts")),

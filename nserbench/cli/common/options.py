@@ -90,6 +90,12 @@ on_option = click.option(
     help="Compute in parallel: processes:N, dask://HOST:PORT or slurm.",
 )
 
+verify_option = click.option(
+    "--verify",
+    is_flag=True,
+    help="Read all audio and checkpoints again, even if their files look unchanged.",
+)
+
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Print the cells and stop."
 )

@@ -97,7 +97,12 @@ def open_store(settings: Settings, folder: Path | None) -> Store:
 
 @contextmanager
 def open_runner(
-    session: Session, device: str, progress: Progress, on: str | None
+    session: Session,
+    device: str,
+    progress: Progress,
+    on: str | None,
+    *,
+    verify: bool = False,
 ) -> Iterator[Runner]:
     """Open a runner that uses the store and results folder of the settings.
 
@@ -107,6 +112,7 @@ def open_runner(
         progress: Receives reports of the progress.
         on: The worker processes to use, as `open_executor` takes them; None to compute
             in this process.
+        verify: Whether to read all audio and checkpoints again.
 
     Raises:
         NserbenchError: if the device or the workers are not available.
@@ -119,7 +125,7 @@ def open_runner(
     settings, plugins = session.settings, session.plugins
     _try_writing(settings.results)
     runner = Runner(
-        Store(settings.store),
+        Store(settings.store, progress.note, verify=verify),
         settings.results,
         plugins,
         choose_device(device if on is None else "cpu"),

@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import LoadedModels, extract
+from nserbench.benchmark.extraction.extract import LoadedModels, ModelCache, extract
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Features, Form, Store
+from nserbench.benchmark.store.file_facts import DIGEST, state_of
 from nserbench.benchmark.study.study import Study
-from nserbench.corpora.audio import read_audio
+from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
-from nserbench.errors import NserbenchError
+from nserbench.errors import BadAudio, CheckpointMissing, NserbenchError
 from nserbench.progress import Silent
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
 
@@ -188,6 +189,49 @@ def test_parts_of_a_file_are_extracted_separately(
         id="part", path=path, label="low", speaker="s0", fold="0", start=0.05, end=0.1
     )
 
-    wave = extraction.wave(Clip(part, "digest", 800))
+    expected = read_audio(path)[800:1600]
+    wave = extraction.wave(Clip(part, audio_digest(expected), 800))
 
-    np.testing.assert_array_equal(wave, read_audio(path)[800:1600])
+    np.testing.assert_array_equal(wave, expected)
+
+
+def test_audio_that_changed_after_it_was_digested_is_refused(
+    prepared: Callable[..., list[Job]],
+) -> None:
+    (job, *_) = prepared()
+    first, second = job.clips[:2]
+    second.utterance.path.replace(first.utterance.path)
+
+    with pytest.raises(BadAudio, match="has changed since this command began"):
+        job.extraction.alone.wave(first)
+
+
+def test_a_checkpoint_that_changed_while_it_was_loaded_is_refused(
+    prepared: Callable[..., list[Job]], tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"one")
+    (job, *_) = prepared()
+    model = dataclasses.replace(
+        job.extraction.alone.upstream, files=[(weights, state_of(DIGEST, weights))]
+    )
+    extraction = dataclasses.replace(job.extraction.alone, upstream=model)
+    assert ModelCache("cpu").open(extraction)
+
+    weights.write_bytes(b"two")
+
+    with pytest.raises(CheckpointMissing, match="has changed since this command began"):
+        ModelCache("cpu").open(extraction)
+
+
+def test_a_noise_file_that_changed_after_its_segment_was_digested_is_refused(
+    prepared: Callable[..., list[Job]], make_hiss: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "set").mkdir()
+    file = make_hiss(tmp_path / "set/one.wav")
+    (job, *_) = prepared(noises=["set"], named={"set": tmp_path / "set"})
+    job.extraction.alone.wave(job.clips[0])
+    make_hiss(file, seed=7)
+
+    with pytest.raises(BadAudio, match="of noise 'set', has changed"):
+        job.extraction.alone.wave(job.clips[0])

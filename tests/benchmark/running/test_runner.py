@@ -220,7 +220,7 @@ def test_an_upstream_that_fails_in_one_condition_still_runs_the_others(
 
 
 @pytest.mark.parametrize(
-    "place", ["os.fsync", "nserbench.benchmark.jobs.head.write_whole"]
+    "place", ["os.fsync", "nserbench.benchmark.store.checked_files.write_whole"]
 )
 def test_a_full_disk_ends_the_run_and_finished_cells_are_kept(
     ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch, place: str

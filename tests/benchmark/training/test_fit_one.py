@@ -34,7 +34,7 @@ from nserbench.benchmark.training.sources import (
 from nserbench.corpora.audio import read_audio
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.pooling import mean_over_time
-from nserbench.errors import NserbenchError, StoreDamaged
+from nserbench.errors import NserbenchError
 from nserbench.progress import Silent
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import GroupSpec, LayeredFeatures
@@ -53,7 +53,7 @@ def random_features(
     root: Path, change: Callable[[int, Any], Any] = lambda row, states: states
 ) -> Any:
     """Store random frames of the groups `STORED` in float32, and their means."""
-    features = Store(root).announce({"x": 1}, {})
+    features = Store(root).announce({"x": 1})
     rng = np.random.default_rng(0)
     frames = {
         key: {
@@ -408,12 +408,3 @@ def test_heads_trained_together_end_as_heads_trained_one_by_one(
         np.testing.assert_allclose(
             one.predictions.probabilities, other.predictions.probabilities, atol=1e-5
         )
-
-
-def test_a_damaged_head_is_named(fit_in: FitFirst, tmp_path: Path) -> None:
-    fit_in("store")
-    (file,) = Store(tmp_path / "store").fits()
-    file.write_bytes(file.read_bytes()[:40])
-
-    with pytest.raises(StoreDamaged, match=f"{file} cannot be read: delete it"):
-        fit_in("store")

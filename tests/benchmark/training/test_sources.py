@@ -41,7 +41,7 @@ RECIPE = Recipe(epochs=2, batch_size=4, learning_rate=0.01)
 
 def stored(root: Path) -> Any:
     """Store random frames, 2 to 30 of each utterance, in float16, and their means."""
-    features = Store(root).announce({"x": 1}, {})
+    features = Store(root).announce({"x": 1})
     rng = np.random.default_rng(0)
     frames = {
         key: {

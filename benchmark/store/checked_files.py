@@ -1,0 +1,80 @@
+"""Files that hold a digest of their own content, so that damage is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
+from torch import Tensor
+
+from nserbench.benchmark.store.digests import bytes_digest
+from nserbench.benchmark.store.shards import write_whole
+from nserbench.errors import StoreDamaged
+
+_NO_DIGEST = "0" * len(bytes_digest(b""))
+_FIELD = "content"
+
+
+def write_weights(
+    file: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]
+) -> None:
+    """Write tensors as a safetensors file with a digest of all its bytes.
+
+    The digest is in the metadata. It is computed with zeros in its own place.
+
+    Args:
+        file: Path to write to. A kill or a full disk leaves the whole file or none.
+        tensors: Contiguous tensors by name.
+        facts: Metadata for the header.
+    """
+    content = save(dict(tensors), {**facts, _FIELD: _NO_DIGEST})
+    digest = bytes_digest(content).encode()
+    write_whole(file, content.replace(_NO_DIGEST.encode(), digest, 1))
+
+
+def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors and metadata, and check them against their digest.
+
+    Raises:
+        StoreDamaged: if a byte has changed, or the file is no such file.
+    """
+    content = file.read_bytes()
+    facts = weights_facts(file)
+    digest = facts.pop(_FIELD, "").encode()
+    unsigned = content.replace(digest, _NO_DIGEST.encode(), 1)
+    if bytes_digest(unsigned).encode() != digest:
+        raise StoreDamaged(f"{file} has changed since it was written")
+    return load(content), facts
+
+
+def weights_facts(file: Path) -> dict[str, str]:
+    """Return the metadata of a file of weights, without reading the weights.
+
+    Raises:
+        StoreDamaged: if it is no safetensors file.
+    """
+    try:
+        with safe_open(file, framework="pt") as stored:
+            return dict(stored.metadata() or {})
+    except SafetensorError as error:
+        raise StoreDamaged(f"{file} cannot be read: {error}") from error
+
+
+def write_checked(file: Path, content: bytes) -> None:
+    """Write a digest and then the content; a kill leaves the whole file or none."""
+    write_whole(file, bytes_digest(content).encode() + content)
+
+
+def read_checked(file: Path) -> bytes:
+    """Read what `write_checked` wrote.
+
+    Raises:
+        StoreDamaged: if a byte has changed.
+    """
+    stored = file.read_bytes()
+    digest, content = stored[: len(_NO_DIGEST)], stored[len(_NO_DIGEST) :]
+    if bytes_digest(content).encode() != digest:
+        raise StoreDamaged(f"{file} has changed since it was written")
+    return content

@@ -1,0 +1,156 @@
+"""What is damaged in the store is noticed, set aside and made again."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nserbench.benchmark.results.result import PREDICTIONS, RESULT, read_result
+from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.study.study import Study
+
+Ask = Callable[..., Study]
+ARTEFACTS = {
+    "pooled features": "features/*/pooled-*.safetensors",
+    "frames": "features/*/frames-*.safetensors",
+    "trained head": "fits/*.safetensors",
+}
+
+
+@pytest.fixture
+def first(ask: Ask, runner: Runner) -> dict[str, bytes]:
+    """Run a cell with a pooled head and one with a head on frames."""
+    runner.run(ask(downstreams=["mean,bigru"]))
+    return answers(runner)
+
+
+@pytest.fixture
+def run_again(
+    ask: Ask, runner: Runner, runner_in: Callable[[Path], Runner]
+) -> Callable[[], tuple[dict[str, bytes], list[str]]]:
+    """Return a function that runs the cells again, as another process would."""
+
+    def run() -> tuple[dict[str, bytes], list[str]]:
+        shutil.rmtree(runner.results)
+        again = runner_in(runner.results.parent)
+        again.store.note = (notes := list[str]()).append
+        again.run(ask(downstreams=["mean,bigru"]))
+        return answers(again), notes
+
+    return run
+
+
+def answers(runner: Runner) -> dict[str, bytes]:
+    """Return the predictions of each result folder."""
+    folders = sorted(runner.results.iterdir())
+    return {folder.name: (folder / PREDICTIONS).read_bytes() for folder in folders}
+
+
+def places(file: Path) -> Iterator[int]:
+    """Yield positions from the beginning of a file to its end."""
+    size = file.stat().st_size
+    yield from {0, 3, 12, 40, size // 3, size // 2, size - 5, size - 1}
+
+
+def damage(file: Path, place: int, *, keep_time: bool) -> None:
+    """Change one bit of a file."""
+    stat = file.stat()
+    content = bytearray(file.read_bytes())
+    content[place] ^= 4
+    file.write_bytes(content)
+    if keep_time:
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize("keep_time", [True, False])
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_a_flipped_bit_is_noticed_and_changes_no_number(
+    runner: Runner,
+    first: dict[str, bytes],
+    run_again: Callable[[], Any],
+    artefact: str,
+    keep_time: bool,
+) -> None:
+    file = sorted(runner.store.root.glob(ARTEFACTS[artefact]))[0]
+    for place in places(file):
+        damage(file, place, keep_time=keep_time)
+
+        again, notes = run_again()
+
+        assert again == first, place
+        (note,) = notes
+        assert note.startswith(f"{file} "), place
+        file = sorted(runner.store.root.glob(ARTEFACTS[artefact]))[0]
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_a_file_that_was_cut_off_is_noticed_and_changes_no_number(
+    runner: Runner, first: dict[str, bytes], run_again: Callable[[], Any], artefact: str
+) -> None:
+    file = sorted(runner.store.root.glob(ARTEFACTS[artefact]))[0]
+    for size in (0, 7, 100, -1):
+        file.write_bytes(file.read_bytes()[:size])
+
+        again, notes = run_again()
+
+        assert again == first, size
+        assert len(notes) == 1, size
+        file = sorted(runner.store.root.glob(ARTEFACTS[artefact]))[0]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])
+def test_a_lost_description_of_features_stops_nothing(
+    runner: Runner,
+    first: dict[str, bytes],
+    run_again: Callable[[], Any],
+    content: bytes | None,
+) -> None:
+    (about,) = runner.store.root.glob("features/*/about.json")
+    about.unlink()
+    if content is not None:
+        about.write_bytes(content)
+
+    again, notes = run_again()
+
+    assert (again, notes) == (first, [])
+
+
+def test_a_result_says_which_software_made_its_features_and_heads(
+    ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder,) = runner.run(ask()).folders
+    makers = read_result(folder).provenance["made_by"]
+    assert [maker["torch"] for maker in makers["features"]] == [
+        maker["torch"] for maker in makers["heads"]
+    ]
+
+    monkeypatch.setattr(
+        "nserbench.benchmark.results.software._version", lambda name: "99"
+    )
+    (other,) = runner.run(ask(seeds=[1])).folders[:1]
+    result = read_result(other)
+
+    assert result.provenance["made_by"]["features"] == makers["features"]
+    assert [maker["torch"] for maker in result.provenance["made_by"]["heads"]] == ["99"]
+
+
+def test_heads_of_different_software_are_flagged(
+    ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder,) = runner.run(ask()).folders
+    shutil.rmtree(folder)
+    sorted(runner.store.root.glob("fits/*"))[0].unlink()
+    monkeypatch.setattr(
+        "nserbench.benchmark.results.software._version", lambda name: "99"
+    )
+
+    runner.run(ask())
+
+    flags = read_result(folder).notes["flags"]["all folds"]
+    assert len(flags) == 1
+    assert flags[0].startswith("mixed software: the heads were made by ")
+    assert " | " in flags[0]
+    assert RESULT in {path.name for path in folder.iterdir()}
