@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from nserbench.errors import BadSpec, MissingExtra, NserbenchError, UnknownName
+from nserbench.source_digest import refuse_changed_source, source_digest
 from nserbench.spec import Spec
 
 Options: TypeAlias = Mapping[str, Any]
@@ -84,8 +85,14 @@ class Card:
 
     @property
     def identity(self) -> dict[str, object]:
-        """The key and version, which identify the code that the card loads."""
-        return {"key": self.key_or_name, "version": self.version}
+        """What identifies the code that the card loads.
+
+        For a plugin this includes a digest of its source files. Of nserbench's own
+        code, only the version says that its outputs changed.
+        """
+        code = source_digest(self.load)
+        plain = {"key": self.key_or_name, "version": self.version}
+        return plain if code is None else {**plain, "code": code}
 
     def all_options(self) -> dict[str, Option]:
         """Return the options of its kind and of this card, which replace the former."""
@@ -96,10 +103,11 @@ class Card:
 
         Raises:
             MissingExtra: if the import fails and the card has an extra.
-            NserbenchError: if the import fails and the card has none.
+            NserbenchError: if the import fails and the card has none, or if a plugin's
+                code has changed since the program began.
         """
         try:
-            return pkgutil.resolve_name(target)
+            found = pkgutil.resolve_name(target)
         except (ImportError, AttributeError, ValueError) as error:
             if self.extra is not None and isinstance(error, ImportError):
                 raise MissingExtra(f"{self.kind} {self.name!r}", self.extra) from error
@@ -107,6 +115,8 @@ class Card:
                 f"{self.kind} {self.name!r} cannot be loaded: {error}\n"
                 f"  its plugin declares load={target!r}: correct or reinstall it"
             ) from error
+        refuse_changed_source(target)
+        return found
 
 
 C = TypeVar("C", bound=Card)

@@ -33,6 +33,8 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     working = tmp_path / "working"
     working.mkdir()
     monkeypatch.chdir(working)
+    # Plugins of several tests may have modules of one name.
+    importlib.import_module("nserbench.source_digest").source_digest.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.results.software import MADE_BY, made_by
 from nserbench.benchmark.store.feature_store import Form, Store
@@ -59,17 +60,21 @@ class ModelCache:
         """Return the models of an extraction, which are the same in every condition."""
         name = extraction.models
         if name not in self._kept:
-            upstream, enhancer = extraction.upstream.bound, None
-            if extraction.enhancer is not None:
-                bound = extraction.enhancer.bound
-                enhancer = bound.card.open(bound.options, self.device)
-                extraction.enhancer.refuse_changed()
-            opened = upstream.card.open(upstream.options, self.device)
-            extraction.upstream.refuse_changed()
-            if (file := extraction.upstream.tuned) is not None:
-                _load_tuned(file, opened)
-            self._kept[name] = LoadedModels(opened, enhancer)
+            with own_state():
+                self._kept[name] = self._load(extraction)
         return self._kept[name]
+
+    def _load(self, extraction: Extraction) -> LoadedModels:
+        upstream, enhancer = extraction.upstream.bound, None
+        if extraction.enhancer is not None:
+            bound = extraction.enhancer.bound
+            enhancer = bound.card.open(bound.options, self.device)
+            extraction.enhancer.refuse_changed()
+        opened = upstream.card.open(upstream.options, self.device)
+        extraction.upstream.refuse_changed()
+        if (file := extraction.upstream.tuned) is not None:
+            _load_tuned(file, opened)
+        return LoadedModels(opened, enhancer)
 
 
 def extract_missing(
@@ -224,8 +229,9 @@ def _run_batch(
 ) -> Recognised:
     """Run an upstream over one batch of utterances."""
     texts = read_texts(extraction, clips, store)
-    batch = extraction.batch(clips, texts, loaded.enhancer)
-    return _run(loaded.upstream, batch, set(forms))
+    with own_state():
+        batch = extraction.batch(clips, texts, loaded.enhancer)
+        return _run(loaded.upstream, batch, set(forms))
 
 
 def _collect(

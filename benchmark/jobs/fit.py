@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +47,8 @@ from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
 from nserbench.upstreams.base import GroupSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,31 +146,46 @@ def fit_reference(job: Job, store: Store, device: str) -> list[FitResult]:
 
 
 def fit_stacks(
-    jobs: Sequence[Job], store: Store, device: str, progress: Progress
+    jobs: Sequence[Job],
+    store: Store,
+    device: str,
+    progress: Progress,
+    is_fatal: Callable[[BaseException], bool],
 ) -> None:
     """Train missing heads that can be trained together, and save them.
 
-    A head whose training diverges is not saved, so that its own cell trains it again
-    and reports the error.
+    A head that cannot be built, or whose training fails or diverges, is not saved, so
+    that its own cell trains it again and reports the error.
 
     Args:
         jobs: Jobs of one upstream on one corpus in one condition.
         store: Where the features are and the fitted heads go.
         device: Where to train.
         progress: Receives every stack.
+        is_fatal: Whether an error ends the run.
     """
+
+    def attempt(act: Callable[[], T]) -> T | None:
+        try:
+            return act()
+        except BaseException as error:
+            if is_fatal(error):
+                raise
+            return None
+
     stacks: dict[tuple[object, ...], list[_StackedFit]] = defaultdict(list)
     for fits in _missing_fits(jobs, store):
         source = open_sources(fits[0].job, store).training
         for fit in fits:
-            stacked = _StackedFit(fit, _head_training(fit, source))
-            if can_stack(stacked.training.head):
+            training = attempt(partial(_head_training, fit, source))
+            if training is not None and can_stack(training.head):
+                stacked = _StackedFit(fit, training)
                 stacks[stacked.shape].append(stacked)
     several = [stack for stack in stacks.values() if len(stack) > 1]
     if several:
         progress.stage("training heads together", sum(map(len, several)), "fits")
     for stack in several:
-        _fit_stack(stack, store, device)
+        attempt(partial(_fit_stack, stack, store, device))
         progress.advance(len(stack))
 
 

@@ -18,6 +18,7 @@ from nserbench.cards import Bind, Card, ConfiguredCard, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
+from nserbench.source_digest import source_digest
 from nserbench.spec import Spec, joined_names, parse_spec
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
@@ -228,12 +229,25 @@ class Plugins:
     def _register_named(self, text: str) -> None:
         try:
             self._register(_load(text), text, text)
+            self._digest_sources(text)
         except (DuplicateKey, DuplicateName):
             raise
         except _ANYTHING as error:
             raise BadSpec(
                 f"plugin {text} cannot be used: {type(error).__name__}: {error}"
             ) from error
+
+    def _digest_sources(self, origin: str) -> None:
+        """Digest the code of a plugin's cards now, since its files may be edited."""
+        registries: tuple[Registry[Any], ...] = (
+            self.upstreams,
+            self.downstreams,
+            self.enhancers,
+        )
+        for registry in registries:
+            for card in registry:
+                if registry.origin(card.name) == origin:
+                    source_digest(card.load)
 
 
 def _offer(hook: pluggy.HookCaller, plugin: str, registry: Registry[C]) -> list[C]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from traceback import format_exception
 from typing import TypeAlias
 
 from nserbench.benchmark.extraction.extract import ModelCache
@@ -23,6 +23,7 @@ from nserbench.benchmark.jobs.fit import (
 )
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
 from nserbench.benchmark.results.result import Result, Status, write_result
@@ -33,8 +34,10 @@ from nserbench.benchmark.running.assemble import (
     job_folder,
 )
 from nserbench.benchmark.running.ensure_features import ensure_features
+from nserbench.benchmark.running.interrupts import interrupted, watch_interrupts
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Request, Study
+from nserbench.error_origin import arose_in_plugin, describe_error
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
 
@@ -69,6 +72,7 @@ class Runner:
         device: Device that computes, such as ``cpu``.
         progress: Receives every step.
         share: Runs the jobs in worker processes; None to run them in this process.
+        traceback: Whether to show the whole traceback of an unexpected error.
     """
 
     store: Store
@@ -77,6 +81,7 @@ class Runner:
     device: str
     progress: Progress
     share: Share | None = None
+    traceback: bool = False
 
     def run(self, study: Study) -> RunReport:
         """Run the cells that have no result.
@@ -104,7 +109,8 @@ class Runner:
         report.outcomes["already there"] = len(jobs) - len(todo)
         self.progress.cells(len(jobs), len(jobs) - len(todo))
         if self.share is None:
-            report.outcomes.update(self.run_jobs(todo))
+            with watch_interrupts():
+                report.outcomes.update(self.run_jobs(todo))
         else:
             report.outcomes.update(self.share(study.request, todo, self.progress))
         return report
@@ -125,20 +131,24 @@ class Runner:
             same_condition = list(group)
             try:
                 ensure_features(same_condition, self.store, models, self.progress)
-            except Exception as error:
+            except BaseException as error:
                 if is_fatal(error):
                     raise
                 yield from [self._failed(job, error) for job in same_condition]
             else:
-                fit_stacks(same_condition, self.store, self.device, self.progress)
+                with own_state():
+                    fit_stacks(
+                        same_condition, self.store, self.device, self.progress, is_fatal
+                    )
                 yield from map(self._run_job, same_condition)
 
     def _run_job(self, job: Job) -> Status:
         began = time.perf_counter()
         self.progress.stage(str(job.cell), len(job.splits), "folds")
         try:
-            outcome = self._fit_folds(job)
-        except Exception as error:
+            with own_state():
+                outcome = self._fit_folds(job)
+        except BaseException as error:
             if is_fatal(error):
                 raise
             return self._failed(job, error)
@@ -161,7 +171,9 @@ class Runner:
                 self.progress.advance()
         return CellOutcome(fits, choices, fit_reference(job, self.store, self.device))
 
-    def _failed(self, job: Job, error: Exception) -> Status:
+    def _failed(self, job: Job, error: BaseException) -> Status:
+        if self.traceback and not isinstance(error, NserbenchError):
+            self.progress.note("".join(format_exception(error)).rstrip())
         result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
         return self._finish(job, result)
 
@@ -178,15 +190,20 @@ def _condition(job: Job) -> tuple[str, str]:
     return job.cell.corpus.label, str(job.cell.condition)
 
 
-def is_fatal(error: Exception) -> bool:
-    """Return whether an error, such as a full disk, would stop all other cells too."""
-    return isinstance(error, _MACHINE_ERRORS) and not isinstance(error, NserbenchError)
+def is_fatal(error: BaseException) -> bool:
+    """Return whether an error would stop all other cells, too.
 
-
-def _reason(error: Exception) -> str:
-    """Return why a cell failed; for an unexpected error also its type and line."""
+    Where it arose decides, not its class: an `OSError` of a plugin's code stops only
+    the plugin's cells, one of the store or the results, such as a full disk, stops all.
+    """
     if isinstance(error, NserbenchError):
-        return str(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return f"{type(error).__name__}: {error} ({where})"
+        return False
+    if isinstance(error, KeyboardInterrupt) and interrupted():
+        return True
+    stops_all = isinstance(error, _MACHINE_ERRORS) or not isinstance(error, Exception)
+    return stops_all and not arose_in_plugin(error)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a cell failed; for an unexpected error also its type and line."""
+    return str(error) if isinstance(error, NserbenchError) else describe_error(error)

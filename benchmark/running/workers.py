@@ -263,7 +263,7 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
         runner.store.note = (notes := list[str]()).append
         try:
             extract_missing(extraction, clips, forms, runner.store, models, Silent())
-        except Exception as error:
+        except BaseException as error:
             if is_fatal(error):
                 raise
         return notes

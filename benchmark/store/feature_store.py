@@ -219,7 +219,7 @@ class Store:
         verify: bool = False,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        self.root = root
+        self.root = root = root.absolute()
         self.note = note
         self.file_facts = FileFacts(root / "ledger.sqlite", verify, self._say)
         self._open: dict[str, Features] = {}

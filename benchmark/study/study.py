@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -262,7 +263,8 @@ def read_corpus(
         CorpusMissing: if it is not on this machine.
         BadCorpus: if it contradicts itself, or an excluded id is not in it.
     """
-    corpus = bound.card.read(bound.options, settings)
+    with chdir(Path.cwd()):  # a plugin's reader may leave it
+        corpus = bound.card.read(bound.options, settings)
     utterances = list(corpus.utterances)
     if file := bound.options["exclude"]:
         excluded = _ids(file, {utterance.id for utterance in utterances})

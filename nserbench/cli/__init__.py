@@ -25,7 +25,12 @@ from nserbench.cli.transcribe import transcribe
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="nserbench")
-def main() -> None:
+@click.option(
+    "--traceback",
+    is_flag=True,
+    help="Show the traceback of an error in a plugin, in a cell or in nserbench.",
+)
+def main(traceback: bool) -> None:
     """Benchmark speech emotion recognition in noise.
 
     A cell is one result: an upstream (a speech representation) with a head (which fuses

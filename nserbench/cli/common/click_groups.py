@@ -11,6 +11,7 @@ from nserbench.errors import NserbenchError
 
 # Libraries that report a full or unreadable disk by an error of their own.
 _LIBRARIES = {"soundfile", "sqlite3"}
+_OF_CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)
 
 
 class Commands(click.Group):
@@ -33,13 +34,12 @@ class Commands(click.Group):
                 err=True,
             )
             ctx.exit(128 + 2)  # the exit code of shells after SIGINT
-        except Exception as error:
-            if (problem := _file_problem(error)) is None:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, _OF_CLICK) or ctx.params["traceback"]:
                 raise
-            raise click.ClickException(
-                f"{problem}\n  Fix the path or free disk space, then rerun; finished "
-                "results are kept"
-            ) from error
+            if (problem := _plugin_problem(error) or _file_problem(error)) is None:
+                raise
+            raise click.ClickException(problem) from error
 
 
 class GroupWithArgument(click.Group):
@@ -80,14 +80,31 @@ class HiddenArgument(click.Argument):
         return []
 
 
-def _file_problem(error: Exception) -> str | None:
+def _plugin_problem(error: BaseException) -> str | None:
+    """Return what went wrong in a plugin's code; None if it arose elsewhere."""
+    from nserbench.error_origin import arose_in_plugin, describe_error
+
+    if not arose_in_plugin(error):
+        return None
+    return (
+        f"a plugin failed: {describe_error(error)}\n  for the whole traceback: "
+        "nserbench --traceback COMMAND"
+    )
+
+
+def _file_problem(error: BaseException) -> str | None:
     """Return what the file system reported, or None if the error is not about files."""
     if isinstance(error, OSError):
         # click itself handles a closed pipe.
         if error.errno is None or error.errno == errno.EPIPE:
             return None
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    if type(error).__module__ in _LIBRARIES:
-        return f"a file cannot be read or written: {error}"
-    return None
+        problem = f"{where}{error.strerror}"
+    elif type(error).__module__ in _LIBRARIES:
+        problem = f"a file cannot be read or written: {error}"
+    else:
+        return None
+    return (
+        f"{problem}\n  Fix the path or free disk space, then rerun; finished results "
+        "are kept"
+    )

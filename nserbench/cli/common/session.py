@@ -130,6 +130,7 @@ def open_runner(
         plugins,
         choose_device(device if on is None else "cpu"),
         progress,
+        traceback=bool(click.get_current_context().find_root().params["traceback"]),
     )
     if on is None:
         yield runner

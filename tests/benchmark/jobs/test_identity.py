@@ -1,8 +1,10 @@
 import csv
 import dataclasses
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -229,7 +231,7 @@ def test_moving_the_module_of_an_upstream_or_of_a_head_changes_no_key(
     store: Store,
     plugins: Plugins,
     levels: Any,
-    offer: Callable[[str, object], str],
+    monkeypatch: pytest.MonkeyPatch,
     upstream: str,
 ) -> None:
     asked = {"upstreams": [upstream], "downstreams": ["mean"]}
@@ -240,8 +242,12 @@ def test_moving_the_module_of_an_upstream_or_of_a_head_changes_no_key(
         (plugins.downstreams, "mean"),
     ):
         card = registry[name]
-        moved = offer(f"moved_{card.kind}", card.resolve(card.load))
-        registry._cards[name] = dataclasses.replace(card, load=moved), "the test"
+        room = f"{card.load.partition('.')[0].partition(':')[0]}.moved_{card.kind}"
+        module = ModuleType(room)
+        module.moved = card.resolve(card.load)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, room, module)
+        moved = dataclasses.replace(card, load=f"{room}:moved")
+        registry._cards[name] = moved, "the test"
     (after,) = prepared(**asked)
 
     assert after.cell.upstream.card.load != before.cell.upstream.card.load

@@ -1,0 +1,43 @@
+"""Tell an interruption by the user from one that a plugin raises."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+_SIGNALS: list[int] = []
+"""The interrupts that arrived while they were watched."""
+_WATCHES: list[bool] = []
+
+
+@contextlib.contextmanager
+def watch_interrupts() -> Iterator[None]:
+    """Note interrupts (Ctrl-C), which then raise `KeyboardInterrupt` as always.
+
+    Outside the main thread, or where another handler is installed, nothing is changed.
+    """
+    plain = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not plain or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, _note)
+    _SIGNALS.clear()
+    _WATCHES.append(True)
+    try:
+        yield
+    finally:
+        _WATCHES.pop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def interrupted() -> bool:
+    """Return whether the user interrupted; True where interrupts are not watched."""
+    return bool(_SIGNALS) or not _WATCHES
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    _SIGNALS.append(number)
+    signal.default_int_handler(number, frame)

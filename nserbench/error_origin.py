@@ -1,0 +1,98 @@
+"""Find out where an error arose: in a plugin's code, or in nserbench itself."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import sysconfig
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import FrameType
+
+_OURS = "nserbench"
+_BUILT_IN = ("nserbench.upstreams.", "nserbench.downstreams.")
+_LIBRARIES = tuple(
+    path
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    if (path := sysconfig.get_path(name)) is not None
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorOrigin:
+    """The place where an error arose, apart from libraries that were called there.
+
+    Attributes:
+        file: Name of the file, without its folder.
+        line: Number of the line.
+        in_plugin: Whether it is the code of an upstream, head or other plugin.
+    """
+
+    file: str
+    line: int
+    in_plugin: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}"
+
+
+def origin(error: BaseException) -> ErrorOrigin | None:
+    """Return where an error arose; None if no code of nserbench or a plugin ran.
+
+    The innermost frame that is not of a library decides: an error of a library belongs
+    to the code that called it.
+    """
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if not _is_library(frame):
+            file = Path(frame.f_code.co_filename).name
+            return ErrorOrigin(file, line, _is_plugin(frame))
+    return None
+
+
+def arose_in_plugin(error: BaseException) -> bool:
+    """Return whether an error arose in the code of a plugin."""
+    place = origin(error)
+    return place is not None and place.in_plugin
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and message of an unexpected error, and where it arose."""
+    place = origin(error)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return text if place is None else f"{text} ({place})"
+
+
+def _is_plugin(frame: FrameType) -> bool:
+    name = _module(frame)
+    if name.partition(".")[0] != _OURS:
+        return True
+    return name.startswith(_BUILT_IN)
+
+
+def _is_library(frame: FrameType) -> bool:
+    """Return whether a frame is of Python or of an installed package."""
+    top = _module(frame).partition(".")[0]
+    if top == _OURS or top in _installed_plugins():
+        return False
+    file = frame.f_code.co_filename
+    return top in sys.stdlib_module_names or file.startswith((*_LIBRARIES, "<frozen"))
+
+
+def _module(frame: FrameType) -> str:
+    name: str = frame.f_globals.get("__name__", "")
+    return name
+
+
+@cache
+def _installed_plugins() -> frozenset[str]:
+    """Return the top-level modules of all installed plugins."""
+    plugins = importlib.metadata.entry_points(group=_OURS)
+    return frozenset(
+        Path(file).parts[0].removesuffix(".py")
+        for plugin in plugins
+        if plugin.dist is not None
+        for file in plugin.dist.files or ()
+        if file.suffix == ".py"
+    )

@@ -1,0 +1,142 @@
+"""Digest the source files of a plugin, so that changed code gives other features."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import sysconfig
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+from nserbench.errors import NserbenchError
+
+OURS = "nserbench"
+"""Package whose changes are told by the versions of its cards."""
+_THIS_PROCESS = uuid4().hex
+_SIZE = 16  # bytes
+_SUFFIXES = (".py", "/__init__.py", ".so", ".pyd")
+
+
+@cache
+def source_digest(load: str) -> str | None:
+    """Return the digest of the code behind ``"package.module:name"``, computed once.
+
+    It is computed from the content of the module's file and of all files that it
+    imports, as far as they belong to the same plugin: they are in the same folder, or,
+    if it is installed, in the same distribution. File names do not matter. Nothing is
+    imported.
+
+    Returns:
+        None for nserbench's own code. For code that is in no file, such as in a
+        notebook, a name that is valid in this process alone.
+    """
+    module = load.partition(":")[0]
+    if module.partition(".")[0] == OURS:
+        return None
+    return _digest_of(source_files(module)) or _THIS_PROCESS
+
+
+def refuse_changed_source(load: str) -> None:
+    """Refuse code whose files have changed since `source_digest` was first called.
+
+    Raises:
+        NserbenchError: if they have: the code in use may be the old or the new one.
+    """
+    digest = source_digest(load)
+    now = _digest_of(files := source_files(load.partition(":")[0]))
+    if digest is not None and now is not None and now != digest:
+        names = ", ".join(sorted(file.name for file in files))
+        raise NserbenchError(
+            f"the code of {load} has changed since this program began ({names})\n"
+            "  start it again, so that the new code is used"
+        )
+
+
+def _digest_of(files: Collection[Path]) -> str | None:
+    """Return the digest of the content of files; None if there are none."""
+    digests = sorted(_digest(file.read_bytes()) for file in files)
+    return _digest("".join(digests).encode()) if digests else None
+
+
+def source_files(module: str) -> set[Path]:
+    """Return the files of a module and of the modules of its plugin that it imports."""
+    if (folder := _folder(module)) is None:
+        return set()
+    tops = _tops(module.partition(".")[0], folder)
+    files: set[Path] = set()
+    seen: set[str] = set()
+    names = [module]
+    while names:
+        name = names.pop()
+        top = name.partition(".")[0]
+        if name in seen or top == OURS or (tops is not None and top not in tops):
+            continue
+        seen.add(name)
+        for package, file in _files_of(name, folder):
+            if file not in files:
+                files.add(file)
+                names += _imported(package, file)
+    return files
+
+
+def _folder(module: str) -> Path | None:
+    """Return the folder in which the top-level module of a name lies."""
+    try:
+        spec = importlib.util.find_spec(module.partition(".")[0])
+    except ValueError:  # a module that was made in memory has no spec
+        return None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return None
+    file = Path(spec.origin).absolute()
+    return file.parent.parent if spec.submodule_search_locations else file.parent
+
+
+def _tops(top: str, folder: Path) -> set[str] | None:
+    """Return the top-level modules of an installed plugin; None if it is a folder."""
+    if str(folder) not in {
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+    }:
+        return None
+    packages = importlib.metadata.packages_distributions()
+    owners = set(packages.get(top, ()))
+    return {top} | {name for name, ours in packages.items() if owners & set(ours)}
+
+
+def _files_of(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files that an import of a module runs, each with its package."""
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        base = folder.joinpath(*parts[:count])
+        for suffix in _SUFFIXES:
+            file = Path(f"{base}{suffix}")
+            if file.is_file():
+                package = parts[:count] if file.parent == base else parts[: count - 1]
+                yield ".".join(package), file
+                break
+
+
+def _imported(package: str, file: Path) -> Iterator[str]:
+    """Yield the names of the modules that a file may import."""
+    if file.suffix != ".py":
+        return
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return  # its import will say so
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=_SIZE).hexdigest()
