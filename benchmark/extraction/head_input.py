@@ -72,6 +72,13 @@ class HeadInput:
         parts = self.parts.values()
         return list(dict.fromkeys(store.features(part.identity) for part in parts))
 
+    def folders(self, store: Store) -> set[Path]:
+        """Return the folders of the store that hold features and transcripts."""
+        parts = self.parts.values()
+        every = [*parts, *(part.transcripts for part in parts)]
+        known = [part.identity for part in every if part is not None]
+        return {store.features(identity).folder for identity in known}
+
     def features(self, store: Store) -> FeatureReader:
         """Open the stored features."""
         parts = {name: store.features(p.identity) for name, p in self.parts.items()}

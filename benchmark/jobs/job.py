@@ -158,6 +158,18 @@ class Job:
         """
         return self if self.tuning is None else self.tuning.apply(self, split, store)
 
+    def stored_paths(self, store: Store) -> set[Path]:
+        """Return the files and folders of the store that this job reads or writes."""
+        paths = set()
+        for job in self.heads:
+            for fold in job.folds(store):
+                inputs = (fold.extraction, *(part.extraction for part in fold.training))
+                paths |= {path for item in inputs for path in item.folders(store)}
+                paths |= {Fit(fold, split).file(store) for split in fold.splits}
+            if job.tuning is not None:
+                paths |= {job.tuning.file(split, store) for split in job.splits}
+        return paths
+
     def folds(self, store: Store) -> list[Job]:
         """Return a job for each fold if the upstream is fine-tuned, else itself."""
         if self.tuning is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +20,7 @@ from nserbench.errors import BadResult
 SCHEMA = 2
 RESULT = "result.json"
 PREDICTIONS = "predictions.csv"
+_DIGEST = re.compile("[0-9a-f]+")
 
 Status = Literal["done", "not applicable", "failed"]
 _STATUSES: tuple[Status, ...] = get_args(Status)
@@ -49,8 +51,10 @@ class Result:
             cut.
 
     Raises:
-        ValueError: if a cell that is done lacks predictions or has other classes, or
-            one that is not done has predictions or no reason.
+        ValueError: if a cell that is done lacks predictions or has other classes, if
+            one that is not done has predictions or no reason, if the digest, which
+            becomes part of a path, is not hexadecimal, or if a name has a control
+            character, which a terminal would obey.
     """
 
     status: Status
@@ -71,6 +75,11 @@ class Result:
     notes: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.digest):
+            raise ValueError(f"the digest {self.digest!r} is not hexadecimal")
+        for name in (*map(str, asdict(self.cell).values()), *self.classes):
+            if not name.isprintable():
+                raise ValueError(f"the name {name!r} has a control character")
         done = self.status == "done"
         if done != (self.predictions is not None):
             raise ValueError("a result has predictions if it is done, and only then")

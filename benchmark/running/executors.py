@@ -6,10 +6,11 @@ import inspect
 import multiprocessing
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,17 +24,20 @@ _CLUSTER_HELP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskExecutor:
     """An executor of tasks, and the threads of each task.
 
     Attributes:
         pool: Executor as of the standard library.
         threads: Threads that each task may use; None to let the worker decide.
+        new_pool: Makes another pool when a worker has died and broken the first one;
+            None where the pool replaces workers itself.
     """
 
     pool: Executor
     threads: int | None
+    new_pool: Callable[[], Executor] | None = None
 
 
 @contextmanager
@@ -68,11 +72,13 @@ def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecut
 def _processes(count: int) -> Iterator[TaskExecutor]:
     # A forked process would inherit locks that threads of this process hold.
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(count, context)
+    new_pool = partial(ProcessPoolExecutor, count, context)
+    threads = max(1, torch.get_num_threads() // count)
+    executor = TaskExecutor(new_pool(), threads, new_pool)
     try:
-        yield TaskExecutor(executor, max(1, torch.get_num_threads() // count))
+        yield executor
     finally:
-        executor.shutdown(cancel_futures=True)
+        executor.pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

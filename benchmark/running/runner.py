@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +27,13 @@ from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
-from nserbench.benchmark.results.result import Result, Status, write_result
+from nserbench.benchmark.results.result import (
+    RESULT,
+    Result,
+    Status,
+    read_result,
+    write_result,
+)
 from nserbench.benchmark.running.assemble import (
     CellOutcome,
     completed_result,
@@ -36,6 +43,7 @@ from nserbench.benchmark.running.assemble import (
 from nserbench.benchmark.running.ensure_features import ensure_features
 from nserbench.benchmark.running.interrupts import interrupted, watch_interrupts
 from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.study.study import Request, Study
 from nserbench.error_origin import arose_in_plugin, describe_error
 from nserbench.errors import NserbenchError
@@ -94,12 +102,14 @@ class Runner:
             CheckpointMissing: if any weights are missing.
             OSError: if a file cannot be written, as on a full disk.
         """
+        self.store.sweep()
         jobs = prepare(study, self.store, self.progress)
         report = RunReport([self.results / job_folder(job) for job in jobs])
         for cell in study.cells:
             if cell.refused is not None:
                 result = incomplete_result(cell, "not applicable", cell.refused)
-                write_result(self.results, result)
+                if not _is_same(self.results / result.folder, result):
+                    write_result(self.results, result)
                 report.outcomes["not applicable"] += 1
         todo = [
             job
@@ -108,12 +118,32 @@ class Runner:
         ]
         report.outcomes["already there"] = len(jobs) - len(todo)
         self.progress.cells(len(jobs), len(jobs) - len(todo))
-        if self.share is None:
-            with watch_interrupts():
-                report.outcomes.update(self.run_jobs(todo))
-        else:
-            report.outcomes.update(self.share(study.request, todo, self.progress))
+        if todo:
+            refuse_read_only(self.results)
+            paths = {path for job in todo for path in job.stored_paths(self.store)}
+            with lease(self.store.root, paths), watch_interrupts():
+                report.outcomes.update(self._run(study, todo))
+        self._count_deleted(report)
         return report
+
+    def _run(self, study: Study, todo: Sequence[Job]) -> Iterable[Status]:
+        if self.share is None:
+            return self.run_jobs(todo)
+        return self.share(study.request, todo, self.progress)
+
+    def _count_deleted(self, report: RunReport) -> None:
+        """Count results as deleted that somebody deleted while this command ran."""
+        count = sum(not (folder / RESULT).is_file() for folder in report.folders)
+        if not count:
+            return
+        self.progress.note(
+            f"{count} results were deleted while this command ran: run it again"
+        )
+        report.outcomes["deleted"] = count
+        for name in ("done", "already there", "failed"):
+            taken = min(count, report.outcomes[name])
+            report.outcomes[name] -= taken
+            count -= taken
 
     def run_jobs(self, jobs: Sequence[Job]) -> Iterable[Status]:
         """Run jobs in this process, and yield the status of each.
@@ -188,6 +218,22 @@ class Runner:
 
 def _condition(job: Job) -> tuple[str, str]:
     return job.cell.corpus.label, str(job.cell.condition)
+
+
+def _is_same(folder: Path, result: Result) -> bool:
+    """Return whether a folder holds this result of a cell that cannot exist."""
+    return (folder / RESULT).is_file() and read_result(folder).reason == result.reason
+
+
+def refuse_read_only(results: Path) -> None:
+    """Fail before the first cell if the folder of results is not writable.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=results):
+        pass
 
 
 def is_fatal(error: BaseException) -> bool:

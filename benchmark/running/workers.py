@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, as_completed
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from socket import gethostname
 from threading import Lock
 from typing import TypeVar
+from uuid import uuid4
 
 import torch
 
@@ -40,6 +41,8 @@ from nserbench.settings import PREFIX, Settings
 
 T = TypeVar("T")
 
+ATTEMPTS = 3
+"""How often a task is started at most, if the workers that run it die."""
 _ONE_AT_A_TIME = Lock()
 """Lets one task run at a time in a process. A worker of Dask runs a task in each of its
 threads, but seeds, thread counts and the working folder belong to the whole process."""
@@ -56,6 +59,8 @@ class WorkOrder:
         folder: Working folder, from which relative paths start.
         device: Device as typed, such as ``auto``: each worker chooses its own.
         threads: Threads that a worker may use; None for all that it has.
+        command: Differs for each command, so that a worker that stays between commands
+            looks at the files anew.
     """
 
     request: Request
@@ -64,6 +69,7 @@ class WorkOrder:
     folder: Path
     device: str
     threads: int | None
+    command: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(slots=True)
@@ -115,17 +121,18 @@ class WorkerPool:
                 the request.
             OSError: if a file cannot be written, as on a full disk.
         """
-        order, submit = pickle.dumps(self._order(request)), self.executor.pool.submit
+        order = pickle.dumps(self._order(request))
         # A new store: one remembers the files it saw, and the workers write others.
         for needs in _extraction_rounds(jobs, Store(self.settings.store)):
             progress.stage("features, by workers", len(needs), "passes")
-            extractions = [submit(_extract, order, key, forms) for key, forms in needs]
-            for notes in _results(extractions):
+            extractions = [partial(_extract, order, key, forms) for key, forms in needs]
+            for notes in _results(self.executor, extractions, progress):
                 for text in notes:
                     progress.note(text)
                 progress.advance()
         shares = [[job_folder(job) for job in share] for share in divide(jobs)]
-        for report in _results([submit(_run, order, share) for share in shares]):
+        calls = [partial(_run, order, share) for share in shares]
+        for report in _results(self.executor, calls, progress):
             for text in report.notes:
                 progress.note(text)
             for name, outcome in report.ended:
@@ -201,23 +208,49 @@ def _key(need: NeededFeatures) -> str:
     return digest([need.corpus, need.extraction.identity])
 
 
-def _results(tasks: Sequence[Future[T]]) -> Iterator[T]:
-    """Yield the results of tasks as they end; an error cancels those not started."""
-    try:
-        for task in as_completed(tasks):
-            try:
-                yield task.result()
-            except Exception as error:
-                if isinstance(error, NserbenchError) or is_fatal(error):
-                    raise
-                kind = type(error).__name__
-                raise NserbenchError(
-                    f"a worker ended before its task: {kind}: {error}\n"
-                    "  finished cells are kept; run the same command again to continue"
-                ) from error
-    finally:
-        for task in tasks:
-            task.cancel()
+def _results(
+    executor: TaskExecutor, calls: Sequence[Callable[[], T]], progress: Progress
+) -> Iterator[T]:
+    """Yield the results of calls as they end; an error cancels those not started.
+
+    If a worker process dies, the calls that it took with it are started again; each is
+    started `ATTEMPTS` times at most.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        lost: list[Callable[[], T]] = []
+        tasks: dict[Future[T], Callable[[], T]] = {}
+        try:
+            for call in calls:
+                try:
+                    tasks[executor.pool.submit(call)] = call
+                except BrokenExecutor:
+                    lost.append(call)
+            for task in as_completed(tasks):
+                try:
+                    yield task.result()
+                except BrokenExecutor as error:
+                    if executor.new_pool is None or attempt == ATTEMPTS:
+                        raise _worker_ended(error) from error
+                    lost.append(tasks[task])
+                except Exception as error:
+                    if isinstance(error, NserbenchError) or is_fatal(error):
+                        raise
+                    raise _worker_ended(error) from error
+        finally:
+            for task in tasks:
+                task.cancel()
+        if not lost or executor.new_pool is None:
+            return
+        progress.note(f"a worker process died: {len(lost)} tasks are started again")
+        executor.pool, calls = executor.new_pool(), lost
+
+
+def _worker_ended(error: Exception) -> NserbenchError:
+    kind = type(error).__name__
+    return NserbenchError(
+        f"a worker ended before its task: {kind}: {error}\n"
+        "  finished cells are kept; run the same command again to continue"
+    )
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -25,6 +27,7 @@ from nserbench.downstreams.base import Tier
 from nserbench.errors import StoreDamaged
 
 ABOUT = "about.json"
+_DAY = 86_400.0  # seconds
 PARTIAL = ".partial"
 """Ending of the checkpoint of an unfinished fine-tuning."""
 
@@ -269,6 +272,21 @@ class Store:
             return False
         self._whole.add(file)
         return True
+
+    def damaged(self) -> list[Path]:
+        """Return the files that were set aside because they were damaged."""
+        return sorted(self.root.rglob("*.damaged-*"))
+
+    def sweep(self) -> None:
+        """Delete temporary files of killed processes, once they are a day old."""
+        oldest = time.time() - _DAY
+        for folder in ("features/*", "fits", "tuned", "in-use"):
+            for file in self.root.glob(f"{folder}/.*"):
+                with suppress(
+                    OSError
+                ):  # another process may have finished or deleted it
+                    if file.stat().st_mtime < oldest:
+                        file.unlink()
 
     def fit_file(self, identity: Mapping[str, object]) -> Path:
         """Return the file for the weights of a trained head; it may not exist yet."""

@@ -45,7 +45,8 @@ def prune(
 ) -> None:
     """Delete stored features, trained heads or fine-tuned upstreams.
 
-    Results are kept. What a later run needs is computed again.
+    Results are kept, and so is what a running command uses. What a later run needs is
+    computed again.
 
     \b
     nserbench store prune --frames --heads
@@ -64,6 +65,8 @@ def prune(
     ]
     files += store.fits() if heads or everything else []
     files += store.tuned() if finetuned or everything else []
+    files += store.damaged() if everything else []
+    files = _not_in_use(files, store.root)
     total = f"{counted(len(files), 'file')}, {size(total_bytes(files))}"
     if not yes:
         click.echo(f"{total}: add --yes to delete them")
@@ -71,6 +74,22 @@ def prune(
     for file in files:
         file.unlink(missing_ok=True)
     click.echo(f"deleted {total}")
+
+
+def _not_in_use(files: list[Path], root: Path) -> list[Path]:
+    """Return the files that no running command uses; print which commands do."""
+    from nserbench.benchmark.store.leases import living_leases
+
+    leases = living_leases(root)
+    used = {file for file in files if any(one.covers(file, root) for one in leases)}
+    if used:
+        holders = "; ".join(sorted(one.holder for one in leases))
+        click.echo(
+            f"{counted(len(used), 'file')} in use by a running command are kept "
+            f"({holders})",
+            err=True,
+        )
+    return [file for file in files if file not in used]
 
 
 def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nserbench.benchmark.study.cell import Cell
     from nserbench.benchmark.study.study import Study
 
-OUTCOMES = ("done", "already there", "failed", "not applicable")
+OUTCOMES = ("done", "already there", "failed", "not applicable", "deleted")
 
 
 @click.command()
@@ -74,7 +74,7 @@ def run(
     session = Session(settings, session.plugins)
     report = _evaluate(studies, session, device, on, verify)
     _print_report(report, settings.results, as_json)
-    if report.outcomes["failed"]:
+    if report.outcomes["failed"] or report.outcomes["deleted"]:
         raise SystemExit(1)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.text import printable
 from nserbench.leaderboard.render.numbers import percent
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
         click.echo((result_folder / RESULT).read_text(encoding="utf-8"), nl=False)
         return
     result = read_result(result_folder)
+    reason = f": {printable(result.reason)}" if result.reason else ""
     click.echo(
         f"{result.upstream} x {result.downstream} x {result.corpus} {result.condition}"
         f"\nprotocol {result.protocol}, seed {result.seed}\ndigest {result.digest}"
-        f"\n{result.status}{': ' + result.reason if result.reason else ''}\n"
+        f"\n{result.status}{reason}\n"
     )
     print_tables(_tables(result))
 
@@ -106,7 +108,9 @@ def _facts(facts: Mapping[str, object]) -> Table:
     for name, value in facts.items():
         inner = value if isinstance(value, Mapping) else {"": value}
         lines = [f"{key}: {_text(item)}".lstrip(": ") for key, item in inner.items()]
-        table.add_row(Text(name.replace("_", " ")), Text("\n".join(lines) or "none"))
+        table.add_row(
+            Text(printable(name.replace("_", " "))), Text("\n".join(lines) or "none")
+        )
     return table
 
 
@@ -123,4 +127,4 @@ def _text(value: object) -> str:
         case list():
             more = f" ... ({len(value)} in all)" if len(value) > SHOWN else ""
             return (", ".join(map(_text, value[:SHOWN])) or "none") + more
-    return str(value)
+    return printable(str(value))

@@ -1,10 +1,13 @@
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+from nserbench.benchmark.store.leases import lease
 
 Command = Callable[..., Result]
 
@@ -109,3 +112,26 @@ def test_a_store_that_does_not_exist_is_not_created(nserbench: Command) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: there is no feature store in none\n")
     assert not Path("none").exists()
+
+
+def test_what_a_running_command_uses_is_kept(nserbench: Command, store: Path) -> None:
+    used, *others = sorted((store / "features").iterdir())
+
+    with lease(store, [used]):
+        result = nserbench("store prune --all --yes")
+
+    assert list(used.glob("*.safetensors"))
+    assert not [file for other in others for file in other.iterdir()]
+    assert not list(store.glob("fits/*"))
+    assert f"in use by a running command are kept ({socket.gethostname()}" in (
+        result.stderr
+    )
+
+
+def test_prune_deletes_what_was_set_aside(nserbench: Command, store: Path) -> None:
+    head = next(iter(store.glob("fits/*")))
+    head.rename(f"{head}.damaged-12345678")
+
+    nserbench("store prune --all --yes")
+
+    assert not list(store.glob("fits/*"))

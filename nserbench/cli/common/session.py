@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,14 +115,12 @@ def open_runner(
 
     Raises:
         NserbenchError: if the device or the workers are not available.
-        OSError: if the results folder cannot be written.
     """
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.runner import Runner
     from nserbench.benchmark.store.feature_store import Store
 
     settings, plugins = session.settings, session.plugins
-    _try_writing(settings.results)
     runner = Runner(
         Store(settings.store, progress.note, verify=verify),
         settings.results,
@@ -141,10 +138,3 @@ def open_runner(
     with open_executor(on, settings.cluster) as executor:
         runner.share = WorkerPool(executor, plugins.named, settings, device).run
         yield runner
-
-
-def _try_writing(results: Path) -> None:
-    """Fail now if the folder is not writable, and not after the first cell."""
-    results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=results):
-        pass

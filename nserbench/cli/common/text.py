@@ -33,6 +33,19 @@ def not_applicable(cells: Iterable[Cell]) -> list[str]:
     ]
 
 
+def printable(text: str) -> str:
+    r"""Return a text without characters that a terminal would obey.
+
+    Examples:
+        >>> printable("out of memory\x1b[2J")
+        'out of memory\\x1b[2J'
+    """
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
+        for letter in text
+    )
+
+
 def wrapped(line: str) -> str:
     """Return a line broken between words, because a terminal breaks inside them."""
     if not sys.stdout.isatty():

@@ -248,3 +248,26 @@ def test_a_folder_name_is_safe_and_ends_with_the_digest(upstream: str) -> None:
 
     assert re.fullmatch(r"[A-Za-z0-9+@=_][A-Za-z0-9.+@=_-]{11,149}", name)
     assert name.endswith("_ababababab")
+
+
+@pytest.mark.parametrize("digest", ["/../../x", "../x", "", "ab/cd", "AB", "a\n"])
+def test_a_digest_that_is_no_digest_never_becomes_a_path(
+    root: Path, digest: str
+) -> None:
+    folder = write_result(root, DONE)
+    content = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(content | {"digest": digest}))
+
+    with pytest.raises(BadResult, match="is not hexadecimal"):
+        read_result(folder)
+
+
+@pytest.mark.parametrize("name", ["mel\x1b[2J", "mel\n", "mel\x07", "m\u202eel"])
+def test_a_name_that_a_terminal_would_obey_is_refused(root: Path, name: str) -> None:
+    folder = write_result(root, DONE)
+    content = json.loads((folder / "result.json").read_text())
+    content["cell"]["upstream"] = name
+    (folder / "result.json").write_text(json.dumps(content))
+
+    with pytest.raises(BadResult, match="has a control character"):
+        read_result(folder)

@@ -1,5 +1,7 @@
 import dataclasses
 import itertools
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from nserbench.benchmark.results.result import (
     read_results,
 )
 from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.store.leases import living_leases
 from nserbench.benchmark.study.study import Study
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadAudio, NserbenchError
@@ -358,3 +361,75 @@ def test_progress_receives_every_step(ask: Ask, runner: Runner) -> None:
     ]
     assert all(total == steps for _, _, total, steps in heard.stages)
     assert heard.outcomes == ["done", "done"]
+
+
+def test_files_that_a_run_uses_are_leased_while_it_runs(
+    ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.run(ask(downstreams=["mean,bigru"]))
+    shutil.rmtree(runner.results)
+    root = runner.store.root
+    files = [*root.glob("features/*/*.safetensors"), *root.glob("fits/*")]
+    leased: list[bool] = []
+    real = fits.predict
+
+    def predict(*args: Any) -> Any:
+        (living,) = living_leases(root)
+        leased.extend(living.covers(file, root) for file in files)
+        return real(*args)
+
+    monkeypatch.setattr(fits, "predict", predict)
+
+    runner.run(ask(downstreams=["mean,bigru"]))
+
+    assert leased
+    assert all(leased)
+
+
+def test_results_that_are_deleted_while_a_command_runs_are_not_counted_as_done(
+    ask: Ask, runner: Runner
+) -> None:
+    class Deletes(Silent):
+        def cell(self, name: str, outcome: str) -> None:
+            if "last" in name:
+                shutil.rmtree(runner.results)
+
+    runner.progress = Deletes()
+
+    report = runner.run(ask(downstreams=["mean,last"]))
+
+    assert report.outcomes == {"done": 0, "deleted": 2, "already there": 0, "failed": 0}
+
+
+def test_old_temporary_files_of_killed_processes_are_deleted(
+    ask: Ask, runner: Runner
+) -> None:
+    runner.run(ask())
+    old, new = runner.store.root / "fits/.old.ab", runner.store.root / "fits/.new.cd"
+    for file in (old, new):
+        file.write_bytes(b"")
+    os.utime(old, (0, 0))
+
+    runner.run(ask())
+
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_enough_where_all_is_done(
+    ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"downstreams": ["mean,weighted-sum"]}
+    runner.run(ask(**said))
+    read_only = Mock(side_effect=OSError(30, "Read-only file system"))
+    for place in (
+        "nserbench.benchmark.running.runner.write_result",
+        "nserbench.benchmark.running.runner.tempfile.TemporaryFile",
+        "nserbench.benchmark.store.shards.write_whole",
+    ):
+        monkeypatch.setattr(place, read_only)
+
+    assert runner.run(ask(**said)).outcomes == {
+        "not applicable": 1,
+        "already there": 1,
+    }

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from nserbench.benchmark.study.study import Request, Study, make_study
 from nserbench.errors import BadSettings, BadSpec, NserbenchError, UnknownName
 from nserbench.progress import Silent
 from nserbench.settings import Settings
+from nserbench.source_digest import source_digest
 
 GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
 
@@ -303,7 +305,22 @@ def test_workers_load_plugins_from_a_file_and_report_their_errors(
     assert any("failed: ValueError: it is odd" in line for line in told)
 
 
-def test_a_worker_that_dies_ends_the_run_and_the_same_command_continues(
+def test_the_tasks_of_a_worker_that_died_are_started_again(
+    share: Callable[..., Any], alone: Callable[..., list[Result]]
+) -> None:
+    died = "os.path.exists('died') or open('died', 'x').close() or os._exit(9)"
+    plugin = write_plugin(died)
+
+    with open_executor("processes:1", {}) as executor:
+        results, told = share(executor, [plugin], upstreams=["odd", "mel"])
+
+    assert {one.status for one in results} == {"done"}
+    assert any(line.startswith("a worker process died: ") for line in told)
+    (mel,) = (one for one in results if one.upstream == "mel")
+    assert table([mel]) == table(alone())
+
+
+def test_a_worker_that_always_dies_ends_the_run_and_the_same_command_continues(
     share: Callable[..., Any],
 ) -> None:
     plugin = write_plugin("os._exit(3)")
@@ -314,6 +331,7 @@ def test_a_worker_that_dies_ends_the_run_and_the_same_command_continues(
         share(executor, [plugin], upstreams=["odd"])
 
     write_plugin("pass")
+    source_digest.cache_clear()  # as in another process
     with open_executor("processes:1", {}) as executor:
         (result,), _ = share(executor, [plugin], upstreams=["odd"])
 
@@ -323,10 +341,9 @@ def test_a_worker_that_dies_ends_the_run_and_the_same_command_continues(
 def test_a_full_disk_ends_the_run(
     share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def extract_missing(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module, "extract_missing", extract_missing)
+    # A function of the standard library, since one of this file would be a plugin's.
+    full = Mock(side_effect=OSError(28, "No space left on device"))
+    monkeypatch.setattr(module, "extract_missing", full)
 
     with pytest.raises(OSError, match="No space left"):
         share(threads)
