@@ -154,7 +154,7 @@ def seconds_per_frame() -> dict[str, float]:
 
 def stored_frames(root: Path, lengths: Tensor) -> FrameSource:
     """Store random frames, and return a source that reads them."""
-    features, rng = Store(root).announce({}, {}), np.random.default_rng(0)
+    features, rng = Store(root).announce({}), np.random.default_rng(0)
     keys = [str(row) for row in range(len(lengths))]
     for key, length in zip(keys, lengths.tolist(), strict=True):
         frames = rng.standard_normal((LAYERS, length, DIM), np.float32)

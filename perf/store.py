@@ -43,7 +43,7 @@ def make_states(utterances: int, dim: int) -> States:
 
 def fill(store: Store, states: States) -> Features:
     """Write frames into a store, in shards of the same size as an extraction."""
-    features = store.announce({"of": "a benchmark"}, {})
+    features = store.announce({"of": "a benchmark"})
     features.keys("frames")  # as an extraction does, to find what exists
     for shard in chunks(list(states.items()), SHARD):
         features.write(

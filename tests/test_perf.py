@@ -149,4 +149,4 @@ def test_a_whole_cell(tmp_path: Path) -> None:
 
     lines = module.report(module.Bench(tmp_path, 5), 1)
 
-    assert names(lines) == ["cell-weighted-sum", "cell-ladapter"]
+    assert names(lines) == ["cell-weighted-sum", "cell-ladapter", "cell-checks"]
