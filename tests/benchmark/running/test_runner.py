@@ -12,6 +12,7 @@ from torch import nn
 import nserbench
 from nserbench.benchmark.extraction import extract as module
 from nserbench.benchmark.jobs import fit as fits
+from nserbench.benchmark.jobs.head import save_head
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import (
     PREDICTIONS,
@@ -42,7 +43,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return call
 
     monkeypatch.setattr(module, "extract", counted("passes", module.extract))
-    monkeypatch.setattr(fits, "save_head", counted("trainings", fits.save_head))
+    monkeypatch.setattr(fits, "save_head", counted("trainings", save_head))
     return counts
 
 
