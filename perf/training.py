@@ -66,7 +66,8 @@ def trained(speech: Floats) -> Floats:
     flat = _flat(speech)
     targets = np.tile(np.repeat(np.eye(CLASSES), EACH, axis=0), (speakers, 1))
     square = flat.T @ flat + RIDGE * np.diag([*np.ones(flat.shape[1] - 1), 0.0])
-    return np.linalg.solve(square, flat.T @ (targets - 1 / CLASSES))
+    weights = np.linalg.solve(square, flat.T @ (targets - 1 / CLASSES))
+    return np.asarray(weights, np.float64)
 
 
 def answered(speech: Floats, weights: Floats) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from nserbench.benchmark.experiments import catalogue
 from nserbench.benchmark.experiments.catalogue import read_experiment
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, read_layout
 from nserbench.benchmark.experiments.run import run_apart
-from nserbench.benchmark.experiments.summaries import NUMBERS, summaries
+from nserbench.benchmark.experiments.summaries import FOLDER, NUMBERS, summaries
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.grid_file import Overrides
 from nserbench.benchmark.study.study import Request
@@ -188,7 +188,7 @@ def test_a_row_without_a_pair_or_a_reason_is_refused(
 def test_a_row_that_no_block_runs_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (catalogue.FOLDER / "5.toml").read_text(encoding="utf-8")
+    text = (FOLDER / "5.toml").read_text(encoding="utf-8")
     odd = text.replace('"Whisper", upstream = "whisper"', '"Whisper", upstream = "mel"')
     (tmp_path / "5.toml").write_text(odd, encoding="utf-8")
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
@@ -264,7 +264,7 @@ def test_a_missing_corpus_is_reported_once_and_not_for_each_noise() -> None:
 
 def test_a_block_without_errors_is_run_once_and_undivided() -> None:
     whole = Request(upstreams=["a", "b"], downstreams=["h"], corpora=["x"])
-    seen = []
+    seen: list[Request] = []
 
     run_apart("block", whole, seen.append)
 

@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import cast
 
 import pytest
 from click.testing import CliRunner
+from values import note
 
 from nserbench.benchmark.results.metrics import summarise
 from nserbench.benchmark.results.result import read_results
@@ -76,9 +76,7 @@ def test_every_head_runs_on_real_speech_in_every_noise(
     scales = [
         scale
         for one in found
-        for fold in cast("dict[str, dict[str, dict[str, float]]]", one.notes)[
-            "training"
-        ].values()
+        for fold in note(one, "training").values()
         for scale in fold["scales"].values()
     ]
     # What heads receive has unit scale, frames and means over time alike.

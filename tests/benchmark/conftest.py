@@ -107,7 +107,8 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
 @pytest.fixture
 def levels(plugins: Plugins, offer: Offer, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Add the upstream ``levels``; return its ``card`` and the ids it ``heard``."""
-    monkeypatch.setattr(Levels, "heard", heard := [])
+    heard: list[str] = []
+    monkeypatch.setattr(Levels, "heard", heard)
     card = UpstreamCard(
         name="levels",
         summary="",
@@ -130,7 +131,7 @@ def ask(notes: Path, hiss: Path, plugins: Plugins) -> Callable[..., Study]:
 
     def make(**said: Any) -> Study:
         noises = said.pop("named", {"hiss": hiss})
-        plain = {
+        plain: dict[str, Any] = {
             "upstreams": ["mel"],
             "downstreams": ["mean"],
             "corpora": [f"manifest:path={notes}"],

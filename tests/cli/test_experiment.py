@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nserbench.benchmark.experiments import catalogue
+from nserbench.benchmark.experiments.summaries import FOLDER
 from nserbench.cli.experiment import experiment
 
 Command: TypeAlias = Callable[..., Result]
@@ -131,7 +132,7 @@ def test_a_missing_checkpoint_is_reported_and_the_rest_is_run(tmp_path: Path) ->
 def test_a_block_that_is_not_applicable_is_reported_and_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grid = Path(catalogue.FOLDER / "7.toml").read_text(encoding="utf-8")
+    grid = (FOLDER / "7.toml").read_text(encoding="utf-8")
     ours = re.sub('"whisper-(en|cn)[^"]*"', '"mel"', grid)
     (tmp_path / "7.toml").write_text(ours, encoding="utf-8")
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)

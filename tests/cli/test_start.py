@@ -65,9 +65,9 @@ def test_every_command_is_in_the_help_in_the_order_of_use(process: Process) -> N
 
 def test_a_closed_pipe_ends_it_without_a_word() -> None:
     command = [sys.executable, "-m", "nserbench", "list", "--json"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipe = subprocess.PIPE
 
-    with subprocess.Popen(command, text=True, **pipes) as running:
+    with subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe) as running:
         assert running.stdout
         assert running.stderr
         running.stdout.close()

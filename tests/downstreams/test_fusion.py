@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from heads import layer_weights, part, parts
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nserbench.downstreams.fusion import Attention, ScalarMix, WeightedSum
 from nserbench.upstreams.base import Groups, LayerGroup
 
 Build = Callable[..., nn.Module]
@@ -34,10 +36,13 @@ def stir(head: nn.Module) -> nn.Module:
     return head.eval()
 
 
-def linear(head: nn.Module, *parts: Tensor) -> Tensor:
+def linear(head: nn.Module, *pooled: Tensor) -> Tensor:
     """Apply the classifier to the groups side by side."""
-    last = head.classify[1]
-    return torch.cat(parts, dim=1) @ last.weight.T + last.bias
+    return apply(part(head, "classify.1", nn.Linear), torch.cat(pooled, dim=1))
+
+
+def apply(layer: nn.Linear, values: Tensor) -> Tensor:
+    return values @ layer.weight.T + layer.bias
 
 
 def test_last_reads_the_last_layer(
@@ -79,8 +84,8 @@ def test_weighted_sum_is_that_of_s3prl(
 ) -> None:
     head, features = stir(build("weighted-sum", groups)), make_features(groups)
 
-    fused = []
-    for group, fusion in zip(groups, head.fusions, strict=True):
+    fused, fusions = [], parts(head, "fusions", WeightedSum)
+    for group, fusion in zip(groups, fusions, strict=True):
         # s3prl/upstream/interfaces.py, Featurizer._weighted_sum
         stacked = means(features, group)[1:]
         layers, *origin_shape = stacked.shape
@@ -96,8 +101,8 @@ def test_scalar_mix_is_that_of_elmo(
 ) -> None:
     head, features = stir(build("scalar-mix", groups)), make_features(groups)
 
-    fused = []
-    for group, fusion in zip(groups, head.fusions, strict=True):
+    fused, fusions = [], parts(head, "fusions", ScalarMix)
+    for group, fusion in zip(groups, fusions, strict=True):
         exponents = fusion.scores.exp()
         total = torch.zeros(())
         for exponent, layer in zip(exponents, means(features, group)[1:], strict=True):
@@ -116,8 +121,8 @@ def test_attention_is_scaled_dot_product_attention_over_layers(
 ) -> None:
     head, features = stir(build("attention", groups)), make_features(groups)
 
-    fused = []
-    for group, fusion in zip(groups, head.fusions, strict=True):
+    fused, fusions = [], parts(head, "fusions", Attention)
+    for group, fusion in zip(groups, fusions, strict=True):
         layers = means(features, group)[1:].transpose(0, 1)  # (batch, layers, dim)
         query = fusion.query.expand(len(layers), 1, -1)
         fused.append(F.scaled_dot_product_attention(query, layers, layers)[:, 0])
@@ -154,7 +159,7 @@ def test_layer_0_counts_only_where_it_is_asked_for(
 def test_weights_of_layers_start_equal(
     typed: str, build: Build, groups: Groups
 ) -> None:
-    weights = build(typed, groups).layer_weights()
+    weights = layer_weights(build(typed, groups))
 
     assert list(weights) == ["encoder", "decoder"]
     torch.testing.assert_close(weights["encoder"], torch.full((3,), 1 / 3))
@@ -167,31 +172,32 @@ def test_weights_of_layers_are_those_in_use(
 ) -> None:
     head = build(f"{typed}:state0=yes", groups)
     with torch.no_grad():
-        head.fusions[0].scores.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).log())
+        scores = part(head, "fusions.0", WeightedSum).scores
+        scores.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).log())
 
-    weights = head.layer_weights()
+    weights = layer_weights(head)
 
     torch.testing.assert_close(weights["encoder"], torch.tensor([0.1, 0.2, 0.3, 0.4]))
     assert not weights["encoder"].requires_grad
 
 
 def test_gamma_starts_at_1(build: Build, groups: Groups) -> None:
-    head = build("scalar-mix", groups)
+    mixes = parts(build("scalar-mix", groups), "fusions", ScalarMix)
 
-    assert [fusion.gamma.item() for fusion in head.fusions] == [1.0, 1.0]
+    assert [mix.gamma.item() for mix in mixes] == [1.0, 1.0]
 
 
 def test_fc_is_one_hidden_layer_of_512_on_the_last_layers(
     build: Build, groups: Groups, make_features: Make
 ) -> None:
     head, features = build("fc", groups).eval(), make_features(groups)
-    first, second = head.classify[0], head.classify[-1]
+    first, second = (part(head, f"classify.{n}", nn.Linear) for n in (0, 3))
 
     read = torch.cat([means(features, group)[-1] for group in groups], dim=1)
-    hidden = F.relu(read @ first.weight.T + first.bias)
+    hidden = F.relu(apply(first, read))
 
     assert hidden.shape == (3, 512)
-    torch.testing.assert_close(head(features), hidden @ second.weight.T + second.bias)
+    torch.testing.assert_close(head(features), apply(second, hidden))
 
 
 def test_features_that_lack_a_layer_are_an_error(

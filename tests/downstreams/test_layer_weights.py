@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from heads import layer_weights
 from torch import nn
 
 from nserbench.cards import bind
@@ -23,8 +24,8 @@ OTHERS = ["last", "single:layer=1", "mean", "attention", "fc", "bigru"]
 
 def scores(head: nn.Module, group: int) -> torch.Tensor:
     """Return what a group's weights are computed from, to be changed in place."""
-    parts = head.fusions if hasattr(head, "fusions") else head.sums
-    return parts[group].scores.data
+    fusions = "fusions" if hasattr(head, "fusions") else "sums"
+    return head.get_parameter(f"{fusions}.{group}.scores").data
 
 
 @pytest.mark.parametrize("typed", WEIGHING)
@@ -70,7 +71,7 @@ def test_weights_are_in_the_order_of_the_layers(
     before = head(features)
 
     expected = [1.0 if layer == only else 0.0 for layer in layers]
-    assert head.layer_weights()["encoder"].tolist() == pytest.approx(expected)
+    assert layer_weights(head)["encoder"].tolist() == pytest.approx(expected)
     for layer in groups["encoder"].layers:
         changed = make_features(groups)
         changed["encoder"].states[layer] += torch.randn(7, 6)
@@ -83,12 +84,12 @@ def test_a_step_of_training_moves_the_weights_that_are_said(
     typed: str, build: Build, groups: Groups, make_features: Make
 ) -> None:
     head = build(typed, groups)
-    before = head.layer_weights()
+    before = layer_weights(head)
     optimiser = torch.optim.SGD(head.parameters(), lr=1.0)
 
     head(make_features(groups))[:, 0].sum().backward()
     optimiser.step()
 
-    after = head.layer_weights()
+    after = layer_weights(head)
     assert not torch.allclose(after["encoder"], before["encoder"])
     assert not after["encoder"].requires_grad

@@ -29,8 +29,9 @@ class _Away(Tensor):
     @staticmethod
     def __new__(cls, own: Tensor) -> "_Away":
         """Return a tensor that seems to be on the device."""
+        device = torch.device(ELSEWHERE)
         return Tensor._make_wrapper_subclass(
-            cls, own.shape, strides=own.stride(), dtype=own.dtype, device=ELSEWHERE
+            cls, own.shape, strides=own.stride(), dtype=own.dtype, device=device
         )
 
     def __init__(self, own: Tensor) -> None:
@@ -48,18 +49,18 @@ class _Away(Tensor):
         super().__setitem__(at, value)
 
     @classmethod
-    def __torch_dispatch__(
-        cls, operation: Any, types: Any, given: Any = (), named: Any = None
+    def __torch_dispatch__(  # type: ignore[override] # torch annotates no class method
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Run the operation on the CPU."""
-        return _run(operation, given, named or {})
+        return _run(func, args, kwargs or {})
 
 
 class _Device(TorchDispatchMode):
     def __torch_dispatch__(
-        self, operation: Any, types: Any, given: Any = (), named: Any = None
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        return _run(operation, given, named or {})
+        return _run(func, args, kwargs or {})
 
 
 def _run(operation: Any, given: Any, named: dict[str, Any]) -> Any:
@@ -106,7 +107,9 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     def as_cpu(ask: Any) -> Any:
         return lambda kind: ask("cpu" if kind == ELSEWHERE else kind)
 
-    with monkeypatch.context() as patch, _Device():
+    device = _Device()  # type: ignore[no-untyped-call] # torch's
+
+    with monkeypatch.context() as patch, device:
         patch.setattr(torch, "tensor", make_tensor)
         patch.setattr(torch.optim, "Adam", make_adam)
         patch.setattr(torch, "autocast", cast)

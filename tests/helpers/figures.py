@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from values import not_none
 
 from nserbench.leaderboard.plots.make import (
     FigureData,
@@ -37,6 +41,11 @@ def figure_data(root: Path, width: float = 3.4, *, heatmap: bool = False) -> Fig
     return FigureData(root, summary_table(root, ["uar"]), "uar", width, heatmap)
 
 
+def points_of(line: Line2D) -> NDArray[np.float64]:
+    """Return the points of a line, ``(points, 2)``."""
+    return np.asarray(line.get_xydata(), np.float64)
+
+
 def line(axes: Axes, number: int) -> dict[float, float]:
     """Return the points of the line of a number."""
     style = line_style(number)
@@ -45,9 +54,9 @@ def line(axes: Axes, number: int) -> dict[float, float]:
         for candidate in axes.lines
         if candidate.get_color() == style["color"]
         and candidate.get_marker() == style["marker"]
-        and len(candidate.get_xdata()) > 1
+        and len(points_of(candidate)) > 1
     )
-    return dict(zip(drawn.get_xdata(), drawn.get_ydata(), strict=True))
+    return dict(points_of(drawn).tolist())
 
 
 def percent(table: SummaryTable, row: Row, condition: str) -> float:
@@ -55,10 +64,16 @@ def percent(table: SummaryTable, row: Row, condition: str) -> float:
     return 100 * table.entries[row, column].scores["uar"].value
 
 
-def heatmaps(figure: Figure) -> list[tuple[Axes, np.ndarray]]:
+def cells_of(mesh: QuadMesh) -> NDArray[Any]:
+    """Return the numbers of a heatmap, ``(rows, columns)``, masked where none is."""
+    corners = np.shape(mesh.get_coordinates())
+    return not_none(mesh.get_array()).reshape(corners[0] - 1, corners[1] - 1)
+
+
+def heatmaps(figure: Figure) -> list[tuple[Axes, NDArray[Any]]]:
     """Return the panels of a heatmap, with the numbers behind the colours."""
     return [
-        (axes, mesh.get_array().reshape(mesh._coordinates.shape[0] - 1, -1))
+        (axes, cells_of(mesh))
         for axes in figure.axes
         for mesh in axes.collections
         if isinstance(mesh, QuadMesh) and axes.get_label() != "<colorbar>"

@@ -71,7 +71,7 @@ def by_gru(head: dict[str, Tensor], frames: Tensor) -> Tensor:
     gru = nn.GRU(80, 256, batch_first=True, bidirectional=True)
     own = {name.split("grus.0.")[-1]: one for name, one in head.items()}
     gru.load_state_dict({name: own[name] for name in gru.state_dict()})
-    pooled = gru(frames[None])[0].mean(1)
+    pooled: Tensor = gru(frames[None])[0].mean(1)
     return pooled @ head["head.classify.weight"].T + head["head.classify.bias"]
 
 

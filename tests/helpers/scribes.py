@@ -49,7 +49,9 @@ class Scribe(Transcriber):
         """Return loudness and words."""
         calls["listen"] += len(batch.waves)
         level = torch.tensor([[float(np.mean(wave))] for wave in batch.waves])
-        group = LayerGroup(level[None, :, None], torch.ones(len(level), dtype=int))
+        group = LayerGroup(
+            level[None, :, None], torch.ones(len(level), dtype=torch.int64)
+        )
         return Recognised({"level": group}, [words(wave) for wave in batch.waves])
 
     def transcribe(self, batch: Batch) -> list[str]:

@@ -10,5 +10,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 def test_an_unknown_name_raises_an_attribute_error() -> None:
+    name = "UpstreamCrad"
+
     with pytest.raises(AttributeError, match="has no attribute 'UpstreamCrad'"):
-        _ = nserbench.UpstreamCrad
+        getattr(nserbench, name)

@@ -1,4 +1,5 @@
 import functools
+import importlib
 import math
 import warnings
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 from nserbench.upstreams import s3prl as module
 from nserbench.upstreams.base import Batch, GroupSpec
 from nserbench.upstreams.loading.configs import describe_s3prl
-from nserbench.upstreams.s3prl import S3prl, S3PRLUpstream
+from nserbench.upstreams.s3prl import S3prl
 
+# Imported after our module, which suppresses the warnings of the first import.
+S3PRLUpstream = importlib.import_module("s3prl.nn").S3PRLUpstream
 Checkpoint = Callable[[str], str | None]
 Opened = Callable[[str], S3prl]
 

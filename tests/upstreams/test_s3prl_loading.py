@@ -25,8 +25,9 @@ from nserbench.upstreams import s3prl as module
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.loading.configs import describe_s3prl
 from nserbench.upstreams.loading.hub import PATIENCE
-from nserbench.upstreams.s3prl import S3prl, download, hub
+from nserbench.upstreams.s3prl import S3prl
 
+DOWNLOAD = "s3prl.util.download"
 Offer = Callable[[str, Callable[[], Any]], None]
 
 SOUND = Batch.of(np.random.default_rng(5).normal(0.0, 0.1, 1_040).astype("f"))
@@ -62,7 +63,7 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
             return make()
 
         entry.__module__ = f"s3prl.upstream.{name}.hubconf"
-        monkeypatch.setattr(hub, name, entry, raising=False)
+        monkeypatch.setattr(f"s3prl.hub.{name}", entry, raising=False)
 
     return add
 
@@ -75,9 +76,9 @@ def test_weights_that_s3prl_fetches_are_listed(
     apc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = apc.read_bytes()
-    monkeypatch.setattr(download, "_download_dir", tmp_path)
+    monkeypatch.setattr(f"{DOWNLOAD}._download_dir", tmp_path)
     monkeypatch.setattr(
-        download, "_download", lambda file, url, refresh: file.write_bytes(content)
+        f"{DOWNLOAD}._download", lambda file, url, refresh: file.write_bytes(content)
     )
     asked: list[tuple[str, float]] = []
 
@@ -102,7 +103,7 @@ def test_without_a_network_the_message_says_what_takes_a_file(
     def refuse(url: str, timeout: float) -> None:
         raise URLError("no network")
 
-    monkeypatch.setattr(download, "_download_dir", tmp_path)
+    monkeypatch.setattr(f"{DOWNLOAD}._download_dir", tmp_path)
     monkeypatch.setattr(module, "urlopen", refuse)
 
     with pytest.raises(CheckpointMissing) as caught:

@@ -2,6 +2,7 @@ import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -255,7 +256,7 @@ def test_counts_are_compared_with_those_of_the_edition_found(
     corpus = Corpus(
         ("low", "high"), ones, edition=edition, left_out={"c": "it is broken"}
     )
-    facts = {"summary": "", "source": "", "licence": ""}
+    facts: dict[str, Any] = {"summary": "", "source": "", "licence": ""}
     card = CorpusCard(name="toy", load="toy:load", expects="toy:expects", **facts)
     plugins = Plugins(installed=False)
     plugins.corpora.add(card, "test")

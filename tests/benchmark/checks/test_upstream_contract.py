@@ -31,9 +31,8 @@ class Good(Transcriber):
     def __init__(self, options: object, device: str) -> None:
         super().__init__({}, device)
         torch.manual_seed(0)
-        self.model = nn.ModuleDict(
-            {"front": nn.Linear(HOP, 8), "back": nn.Linear(8, 4)}
-        )
+        self.front, self.back = nn.Linear(HOP, 8), nn.Linear(8, 4)
+        self.model = nn.ModuleDict({"front": self.front, "back": self.back})
 
     def spoil(self, states: torch.Tensor) -> torch.Tensor:
         return states
@@ -46,8 +45,7 @@ class Good(Transcriber):
             torch.as_tensor(wave[: len(wave) // HOP * HOP]).reshape(-1, HOP)
             for wave in batch.waves
         ]
-        front, back = self.model["front"], self.model["back"]
-        states = back(front(pad_sequence(frames, batch_first=True)).relu())
+        states = self.back(self.front(pad_sequence(frames, batch_first=True)).relu())
         lengths = self.lengths(batch)
         group = LayerGroup(self.spoil(states)[None], torch.tensor(lengths))
         return Recognised({"out": group}, [str(length) for length in lengths])
@@ -93,7 +91,7 @@ class Sick(Good):
 
 class Numb(Good):
     def spoil(self, states: torch.Tensor) -> torch.Tensor:
-        return states.detach() + 0 * self.model["front"].weight.sum()
+        return states.detach() + 0 * self.front.weight.sum()
 
 
 class Two(Good):

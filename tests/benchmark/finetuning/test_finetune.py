@@ -15,10 +15,12 @@ from elsewhere import elsewhere
 from safetensors.torch import load_file
 from tiny_models import save_tiny
 from torch import nn
+from values import not_none, note
 
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.tuned_weights import load_tuned
 from nserbench.benchmark.finetuning import audio_batches as waves
+from nserbench.benchmark.finetuning.finetune import fine_tune
 from nserbench.benchmark.jobs.fit import open_sources
 from nserbench.benchmark.jobs.head import class_numbers, fresh_head, load_head
 from nserbench.benchmark.jobs.job import Fit, Job
@@ -78,7 +80,7 @@ def study(checkpoint: Path, plugins: Plugins) -> Ask:
 
     def make(*options: str, **said: Any) -> Study:
         upstream = ",".join([f"wav2vec2:checkpoint={checkpoint}", *options])
-        plain = {
+        plain: dict[str, Any] = {
             "upstreams": [upstream],
             "downstreams": ["last"],
             "corpora": ["demo"],
@@ -355,11 +357,10 @@ def test_a_head_fine_tuned_with_its_upstream_receives_z_scored_features(
 def tunings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list to which the fold of every fine-tuning is added."""
     folds: list[str] = []
-    original = provision.fine_tune
 
     def tune(tuning: Any, split: Any, *rest: Any) -> None:
         folds.append(split.fold)
-        original(tuning, split, *rest)
+        fine_tune(tuning, split, *rest)
 
     monkeypatch.setattr(provision, "fine_tune", tune)
     return folds
@@ -448,7 +449,7 @@ def test_the_head_best_chooses_among_fine_tuned_layers(
     (result,) = read_results(runner.results)
     assert result.status == "done", result.reason
     assert tunings == ["1", "2"]
-    assert set(result.notes["choices"]) == {"1", "2"}  # type: ignore[call-overload]
+    assert set(note(result, "choices")) == {"1", "2"}
 
 
 def test_a_result_says_what_was_fine_tuned(
@@ -462,7 +463,7 @@ def test_a_result_says_what_was_fine_tuned(
     assert costs["frozen_parameters"] == front
     total = sum(one.numel() for one in whole.parameters())
     assert costs["trainable_parameters"] == total - front + 64 * 4 + 4
-    assert costs["tuning_seconds"] > 0  # type: ignore[operator]
+    assert not_none(costs["tuning_seconds"]) > 0
     said: Any = found.notes["tuning"]
     assert said["learning_rate"] == 5e-4
     assert said["frozen"] == ["feature_extractor"]

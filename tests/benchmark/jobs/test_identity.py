@@ -13,10 +13,10 @@ import pytest
 from nserbench.benchmark.extraction.extract import lacking
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.jobs.job import Fit, Job
-from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.plugins.registry import Plugins, Registry
 from nserbench.benchmark.store.feature_store import Features, Form, Store
 from nserbench.benchmark.training.sources import read_pooled
-from nserbench.corpora.noise.mixing import Noise
+from nserbench.corpora.noise.mixing import Recording
 
 Fill = Callable[[Job, Store], Features]
 BOTH: Sequence[Form] = ("pooled", "frames")
@@ -157,6 +157,7 @@ def test_snr_weights_version_options_and_noise_change_the_identity(
     mel = noisy.upstream
     card = dataclasses.replace(noisy.card, version=2)
     newer = dataclasses.replace(mel, bound=dataclasses.replace(mel.bound, card=card))
+    assert isinstance(noisy.noise, Recording)
     other = dataclasses.replace(noisy.noise, digest="other")
 
     found = [
@@ -181,7 +182,7 @@ def test_the_seed_of_the_mix_and_the_name_of_the_noise_change_the_keys(
 ) -> None:
     clips = prepared()[0].clips
     noise = noisy.noise
-    assert isinstance(noise, Noise)
+    assert isinstance(noise, Recording)
     renamed = dataclasses.replace(noise, name="hum")
 
     seeded = dataclasses.replace(noisy, mix_seed=1).keys(clips)
@@ -237,17 +238,17 @@ def test_moving_the_module_of_an_upstream_or_of_a_head_changes_no_key(
     asked = {"upstreams": [upstream], "downstreams": ["mean"]}
     (before,) = prepared(**asked)
 
-    for registry, name in (
-        (plugins.upstreams, upstream),
-        (plugins.downstreams, "mean"),
-    ):
+    def move(registry: Registry[Any], name: str) -> None:
         card = registry[name]
         room = f"{card.load.partition('.')[0].partition(':')[0]}.moved_{card.kind}"
         module = ModuleType(room)
-        module.moved = card.resolve(card.load)  # type: ignore[attr-defined]
+        setattr(module, "moved", card.resolve(card.load))  # noqa: B010
         monkeypatch.setitem(sys.modules, room, module)
         moved = dataclasses.replace(card, load=f"{room}:moved")
         registry._cards[name] = moved, "the test"
+
+    move(plugins.upstreams, upstream)
+    move(plugins.downstreams, "mean")
     (after,) = prepared(**asked)
 
     assert after.cell.upstream.card.load != before.cell.upstream.card.load

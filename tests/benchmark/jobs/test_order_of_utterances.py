@@ -57,8 +57,8 @@ def test_shuffled_lines_give_the_same_keys_fits_and_predictions(
         fits = {fit.name: fit.read_bytes() for fit in runner.store.fits()}
         answers = (folder / PREDICTIONS).read_bytes()
         corpus = read_result(folder).provenance["corpus"]
-        found[file] = job.keys, [Fit(job, one).identity for one in job.splits]
-        found[file] += list(fits), answers, corpus
+        identities = [Fit(job, one).identity for one in job.splits]
+        found[file] = job.keys, identities, list(fits), answers, corpus
 
     assert found[shuffled] == found[notes]
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
+from values import note
 
 from nserbench.benchmark.jobs.fit import open_sources
 from nserbench.benchmark.jobs.job import Job
@@ -14,6 +16,7 @@ from nserbench.benchmark.results.result import Result, read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.benchmark.training.fit_stack import fit_together
+from nserbench.benchmark.training.sources import FeatureSource, PooledSource
 from nserbench.errors import NothingToRun
 from nserbench.progress import Silent
 
@@ -51,7 +54,7 @@ def test_the_best_epoch_on_the_dev_set_is_used(
     (result,) = found.values()
     assert result.protocol == "probe+oracle+epochs=6"
     assert result.predictions is not None
-    for fold, seen in result.notes["training"].items():  # type: ignore[attr-defined]
+    for fold, seen in note(result, "training").items():
         mine = [one == fold for one in result.predictions.folds]
         right = (result.predictions.labels == result.predictions.predicted)[mine]
         labels = result.predictions.labels[mine]
@@ -102,7 +105,7 @@ def test_multi_trains_on_every_condition_of_the_study(
 
     heads = 1 if head == "mean" else 2  # a head on frames has a pooled reference
     assert len(runner.store.fits()) == 2 * heads
-    details = found[f"{head} clean"].protocol_details
+    details: Any = found[f"{head} clean"].protocol_details
     assert details["noise"].startswith(
         "trained on all of clean, hiss@0, hiss@-10, tested in one, any noise"
     )
@@ -120,9 +123,13 @@ def test_joined_rows_are_the_utterances_of_one_condition_after_another(
     jobs = prepared(**said)
     sources = [open_sources(job, runner.store) for job in jobs]
 
-    joined = sources[0].training.states["wide"]  # type: ignore[attr-defined]
+    def wide(source: FeatureSource) -> Tensor:
+        assert isinstance(source, PooledSource)
+        return source.states["wide"]
+
+    joined = wide(sources[0].training)
     for place, one in enumerate(sources):
-        own = one.test.states["wide"]  # type: ignore[attr-defined]
+        own = wide(one.test)
         assert (joined[:, 24 * place : 24 * (place + 1)] == own).all()
 
 
@@ -158,7 +165,7 @@ def test_best_takes_the_best_layer_on_the_dev_set(
 
     best = found["best clean"]
     assert best.predictions is not None
-    for fold, choice in best.notes["choices"].items():  # type: ignore[attr-defined]
+    for fold, choice in note(best, "choices").items():
         assert choice["dev"][choice["chosen"]] == max(choice["dev"].values())
         assert choice["test"][choice["best_on_test"]] == max(choice["test"].values())
         mine = [one == fold for one in best.predictions.folds]

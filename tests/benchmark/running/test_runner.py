@@ -15,6 +15,7 @@ from torch import nn
 import nserbench
 from nserbench.benchmark.extraction import extract as module
 from nserbench.benchmark.jobs import fit as fits
+from nserbench.benchmark.jobs.head import save_head
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import (
     PREDICTIONS,
@@ -26,6 +27,7 @@ from nserbench.benchmark.results.result import (
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.leases import living_leases
 from nserbench.benchmark.study.study import Study
+from nserbench.benchmark.training.fit_one import predict
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadAudio, NserbenchError
 from nserbench.progress import Silent
@@ -46,7 +48,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return call
 
     monkeypatch.setattr(module, "extract", counted("passes", module.extract))
-    monkeypatch.setattr(fits, "save_head", counted("trainings", fits.save_head))
+    monkeypatch.setattr(fits, "save_head", counted("trainings", save_head))
     return counts
 
 
@@ -371,14 +373,13 @@ def test_files_that_a_run_uses_are_leased_while_it_runs(
     root = runner.store.root
     files = [*root.glob("features/*/*.safetensors"), *root.glob("fits/*")]
     leased: list[bool] = []
-    real = fits.predict
 
-    def predict(*args: Any) -> Any:
+    def noted(*args: Any) -> Any:
         (living,) = living_leases(root)
         leased.extend(living.covers(file, root) for file in files)
-        return real(*args)
+        return predict(*args)
 
-    monkeypatch.setattr(fits, "predict", predict)
+    monkeypatch.setattr(fits, "predict", noted)
 
     runner.run(ask(downstreams=["mean,bigru"]))
 

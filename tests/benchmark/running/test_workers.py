@@ -13,6 +13,8 @@ import pytest
 import torch
 from scribes import Reader, calls, offer_scribes
 
+from nserbench.benchmark.extraction.extract import extract_missing
+from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import Result, read_result
 from nserbench.benchmark.running import workers as module
@@ -59,7 +61,7 @@ def share(
         settings = Settings(folders, {"hiss": hiss}, environment={})
         plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
         request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
-        offered, told = module.Plugins(plugins), Notes()
+        offered, told = Plugins(plugins), Notes()
         pool = WorkerPool(executor, plugins, settings, "cpu")
         store = Store(settings.store)
         runner = Runner(store, settings.results, offered, "cpu", told, pool.run)
@@ -135,13 +137,12 @@ def test_no_features_are_extracted_twice(
     share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    real = module.extract_missing
 
-    def extract_missing(extraction: Any, clips: Any, *rest: Any) -> None:
+    def noted(extraction: Any, clips: Any, *rest: Any) -> None:
         heard.append(extraction.condition)
-        real(extraction, clips, *rest)
+        extract_missing(extraction, clips, *rest)
 
-    monkeypatch.setattr(module, "extract_missing", extract_missing)
+    monkeypatch.setattr(module, "extract_missing", noted)
     monkeypatch.setattr(
         "nserbench.benchmark.extraction.extract.extract", counted := Counted()
     )
@@ -369,13 +370,11 @@ def test_a_worker_that_makes_another_study_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     grid: dict[str, Any],
 ) -> None:
-    real = module.prepare
-
-    def prepare(*given: Any) -> Any:
+    def prepare_less(*given: Any) -> Any:
         """Leave out the last cell."""
-        return real(*given)[:-1]
+        return prepare(*given)[:-1]
 
-    monkeypatch.setattr(module, "prepare", prepare)
+    monkeypatch.setattr(module, "prepare", prepare_less)
 
     with pytest.raises(NserbenchError, match="makes another study of the same command"):
         share(threads, **grid)

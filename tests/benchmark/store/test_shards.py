@@ -2,16 +2,18 @@ import json
 import os
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from nserbench.benchmark.store.shards import check_shard, read_header, write_shard
 from nserbench.errors import StoreDamaged
 
 RNG = np.random.default_rng(0)
-ARRAYS = {
+ARRAYS: dict[str, NDArray[Any]] = {
     "a/encoder": RNG.standard_normal((5, 7, 3)).astype(np.float16),
     "b/encoder": RNG.standard_normal((5, 2, 3)).astype(np.float16),
     "b/decoder": RNG.standard_normal((4, 3)).astype(np.float32),

@@ -45,7 +45,7 @@ def test_the_command_line_overrides_the_protocol_which_overrides_the_head() -> N
     ],
 )
 def test_the_label_says_what_the_command_line_changed(
-    said: dict[str, int | None], label: str
+    said: dict[str, Any], label: str
 ) -> None:
     assert read_protocol("paper", "probe").changed(**said).label == label
 

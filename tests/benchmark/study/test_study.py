@@ -2,6 +2,7 @@ import csv
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_a_noise_comes_from_the_corpus_then_the_user_then_a_plugin(
     def find(card: NoiseCard, settings: Settings) -> Path:
         return files["plugin"]
 
-    blank = {"summary": "", "source": "", "licence": ""}
+    blank: dict[str, Any] = {"summary": "", "source": "", "licence": ""}
     plugins.corpora.add(
         CorpusCard(name="own", load=offer("read", read), **blank), "the test"
     )
@@ -115,7 +116,7 @@ def test_a_noise_comes_from_the_corpus_then_the_user_then_a_plugin(
 
     study = ask(corpora=["own-hum"], named=named)
 
-    assert study.corpora["own"].noises["hum"].path == files[holder]
+    assert list(study.corpora["own"].noises["hum"].paths) == [files[holder]]
 
 
 @pytest.mark.parametrize(

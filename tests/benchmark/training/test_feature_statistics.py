@@ -156,7 +156,7 @@ def answers(job: Job, share: float, learned: float) -> FitResult:
     wrong = round((1 - share) * len(rows))
     given[:wrong] = 1 - given[:wrong]
     epochs = EpochLog(losses=[1.0, 0.5], accuracies=[0.6, learned])
-    log = FitLog(epochs, seconds=1.0, parameters=1)
+    log = FitLog(epochs, seconds=1.0, parameters=1, made_by="{}")
     return FitResult(rows, F.one_hot(given, 2).double(), log, {})
 
 

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from values import not_none
 
 from nserbench.benchmark.jobs import fit as fits
 from nserbench.benchmark.jobs.fit import FitResult, fit_fold, open_sources
@@ -95,7 +96,8 @@ class Line(nn.Module):
 
     def forward(self, features: LayeredFeatures) -> Tensor:
         group = features["wide"]
-        return self.line(mean_over_time(group.states[-1], group.lengths))
+        logits: Tensor = self.line(mean_over_time(group.states[-1], group.lengths))
+        return logits
 
 
 def line(seed: int = 0) -> Line:
@@ -400,11 +402,9 @@ def test_heads_trained_together_end_as_heads_trained_one_by_one(
     for one, other in zip(ours, theirs, strict=True):
         for name in one:
             assert (one[name] - other[name]).abs().max() < 1e-6
-    for one, other in zip(
-        read_results(together.results), read_results(alone.results), strict=True
-    ):
-        assert one.predictions is not None
-        assert other.predictions is not None
-        np.testing.assert_allclose(
-            one.predictions.probabilities, other.predictions.probabilities, atol=1e-5
-        )
+    stacked, apart = (
+        [not_none(result.predictions).probabilities for result in read_results(folder)]
+        for folder in (together.results, alone.results)
+    )
+    for found, wanted in zip(stacked, apart, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)

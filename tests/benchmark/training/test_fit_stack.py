@@ -1,9 +1,11 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
+from heads import part
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -59,12 +61,12 @@ def singles(epochs: Sequence[int] = (5,) * 6) -> list[HeadTraining]:
     return trainings
 
 
-def fusions(build: object) -> list[HeadTraining]:
+def fusions(build: Callable[..., nn.Module]) -> list[HeadTraining]:
     trainings = []
     for number in range(3):
         torch.manual_seed(number)
         options = {"dropout": 0.3, "state0": False}
-        head = build(groups(range(1, LAYERS)), CLASSES, options)  # type: ignore[operator]
+        head = build(groups(range(1, LAYERS)), CLASSES, options)
         rows = torch.arange(ROWS)[: 150 + 20 * number]
         seeds = FitSeeds(number, "fold")
         trainings.append(
@@ -84,7 +86,7 @@ def plainly(
     training: HeadTraining, states: dict[str, Tensor], labels: Tensor
 ) -> EpochLog:
     """Train one head in a plain loop, with the same batches and masks."""
-    head = training.head.train()
+    head = part(training.head.train(), "", PooledHead)
     optimiser = torch.optim.Adam(head.parameters(), lr=RECIPE.learning_rate)
     order = torch.Generator().manual_seed(training.seeds.seed_for("order"))
     drawn = torch.Generator().manual_seed(training.seeds.seed_for("dropout"))
@@ -96,7 +98,7 @@ def plainly(
             shape = RECIPE.batch_size, drop.width
             drop.mask = draw_masks(drop.p, 1, shape, drawn)[0, : len(batch)]
             layers = training.layers["encoder"]
-            logits = head.fuse({"encoder": states["encoder"][list(layers)][:, batch]})  # type: ignore[operator]
+            logits = head.fuse({"encoder": states["encoder"][list(layers)][:, batch]})
             loss = F.cross_entropy(logits, labels[batch])
             optimiser.zero_grad()
             loss.backward()
@@ -120,9 +122,9 @@ def plainly(
     ids=["single layers", "weighted sum", "scalar mix", "a hidden layer"],
 )
 def test_a_stack_ends_with_the_weights_of_plain_loops(
-    make: object, states: dict[str, Tensor], labels: Tensor
+    make: Callable[[], list[HeadTraining]], states: dict[str, Tensor], labels: Tensor
 ) -> None:
-    trainings: list[HeadTraining] = make()  # type: ignore[operator]
+    trainings = make()
     start = weights(trainings)
     alone = copy.deepcopy(trainings)
 
@@ -134,10 +136,10 @@ def test_a_stack_ends_with_the_weights_of_plain_loops(
     ):
         assert (one - other).abs().max() < 1e-6
         assert (one - begun).abs().max() > 1e-2
-    for seen, other in zip(told, wanted, strict=True):
-        assert seen.losses == pytest.approx(other.losses, abs=1e-5)
-        assert seen.accuracies == pytest.approx(other.accuracies)
-        assert seen.gradients == pytest.approx(other.gradients, rel=1e-3)
+    for seen, plain in zip(told, wanted, strict=True):
+        assert seen.losses == pytest.approx(plain.losses, abs=1e-5)
+        assert seen.accuracies == pytest.approx(plain.accuracies)
+        assert seen.gradients == pytest.approx(plain.gradients, rel=1e-3)
 
 
 class Tape:
@@ -165,9 +167,9 @@ def test_a_recorded_step_trains_as_a_called_step(
     states: dict[str, Tensor],
     labels: Tensor,
     monkeypatch: pytest.MonkeyPatch,
-    schedule: str,
+    schedule: Literal["constant", "cosine"],
 ) -> None:
-    recipe = replace(RECIPE, schedule=schedule)  # type: ignore[arg-type]
+    recipe = replace(RECIPE, schedule=schedule)
     called, recorded = singles([2, 5, 5, 3]), singles([2, 5, 5, 3])
     told = fit_together(called, states, labels, CLASSES, recipe, "cpu")
     tapes = [Tape() for _ in range(4)]
@@ -261,15 +263,14 @@ def test_the_best_epoch_on_the_dev_set_is_kept(
 
     told = fit_together(trainings, states, labels, CLASSES, recipe, "cpu")
 
-    for training, other, seen in zip(trainings, alone, told, strict=True):
-        one = fit_together([other], states, labels, CLASSES, recipe, "cpu")[0]
-        assert seen.dev == pytest.approx(one.dev)
-        assert seen.chosen == one.chosen
+    for training, same, seen in zip(trainings, alone, told, strict=True):
+        (log,) = fit_together([same], states, labels, CLASSES, recipe, "cpu")
+        assert seen.dev == pytest.approx(log.dev)
+        assert seen.chosen == log.chosen
         layers = list(training.layers["encoder"])
         with torch.no_grad():
-            logits = training.head.eval().fuse(
-                {"encoder": states["encoder"][layers][:, dev]}
-            )  # type: ignore[operator]
+            head = part(training.head.eval(), "", PooledHead)
+            logits = head.fuse({"encoder": states["encoder"][layers][:, dev]})
         assert uar_of(logits, labels[dev]) == pytest.approx(max(seen.dev))
     for one, other in zip(weights(trainings), weights(alone), strict=True):
         assert (one - other).abs().max() < 1e-6
@@ -284,7 +285,7 @@ def test_class_weights_schedule_and_smoothing_are_those_of_a_plain_loop(
 
     fit_together([training], states, labels, CLASSES, recipe, "cpu")
 
-    head = alone.head.train()
+    head = part(alone.head.train(), "", PooledHead)
     counted = class_weights(labels[alone.rows], CLASSES, recipe)
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
     steps = alone.steps(recipe.batch_size)
@@ -296,7 +297,7 @@ def test_class_weights_schedule_and_smoothing_are_those_of_a_plain_loop(
         for batch in shuffled(alone.rows, None, recipe.batch_size, order):
             shape = recipe.batch_size, drop.width
             drop.mask = draw_masks(drop.p, 1, shape, drawn)[0, : len(batch)]
-            logits = head.fuse({"encoder": states["encoder"][:1][:, batch]})  # type: ignore[operator]
+            logits = head.fuse({"encoder": states["encoder"][:1][:, batch]})
             loss = F.cross_entropy(logits, labels[batch], counted, label_smoothing=0.1)
             optimiser.zero_grad()
             loss.backward()

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from heads import gradient, part, parts
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from values import not_none
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
@@ -24,6 +26,8 @@ from nserbench.benchmark.training.gpu_source import GpuSource, on_device
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import Buffers, FrameSource
 from nserbench.downstreams.base import Recipe
+from nserbench.downstreams.kernels.gru_cpu import BiGRU
+from nserbench.downstreams.ladapter import GroupAdapter, LayerAdapter
 from nserbench.errors import StoreDamaged
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import GroupSpec, LayeredFeatures
@@ -88,7 +92,7 @@ def equal(given: LayeredFeatures, wanted: LayeredFeatures) -> bool:
 
 def test_used_memory_holds_the_same_values_as_new_memory(source: FrameSource) -> None:
     buffers = Buffers()
-    order = source.lengths.argsort(descending=True)
+    order = not_none(source.lengths).argsort(descending=True)
     long, short = order[:4], order[-3:]
 
     first = source.batch(long, buffers)["encoder"].states
@@ -114,7 +118,7 @@ def test_frames_kept_on_a_device_are_the_same_to_the_bit(source: FrameSource) ->
 
     for rows in BATCHES:
         assert equal(kept.batch(rows), source.batch(rows))
-    assert torch.equal(kept.lengths, source.lengths)
+    assert torch.equal(not_none(kept.lengths), not_none(source.lengths))
     for name, (mean, deviation) in kept.statistics(BATCHES[0]).items():
         wanted = source.statistics(BATCHES[0])[name]
         assert torch.equal(mean, wanted[0])
@@ -238,12 +242,13 @@ def test_weights_and_predictions_do_not_depend_on_reading_ahead(
         assert torch.equal(one, other)
 
 
-def packed(head: Any, features: LayeredFeatures, copies: list[nn.GRU]) -> Tensor:
+def packed(head: nn.Module, features: LayeredFeatures, copies: list[nn.GRU]) -> Tensor:
     """Return the adapter's logits by Eqs. 5 to 8 with torch's packed `nn.GRU`."""
     fused = torch.zeros(())
-    for sums, (name, spec) in zip(head.sums, GROUPS.items(), strict=True):
+    sums = parts(head, "sums", GroupAdapter)
+    for fusion, (name, spec) in zip(sums, GROUPS.items(), strict=True):
         group = features[name]
-        for number, adapter in enumerate(sums.adapters):
+        for number, adapter in enumerate(parts(fusion, "adapters", LayerAdapter)):
             gru = nn.GRU(spec.dim, 256, batch_first=True, bidirectional=True)
             gru.load_state_dict(adapter.gru.state_dict())
             copies.append(gru)
@@ -255,8 +260,9 @@ def packed(head: Any, features: LayeredFeatures, copies: list[nn.GRU]) -> Tensor
             )
             over_time, _ = pad_packed_sequence(gru(sequence)[0], batch_first=True)
             normed = adapter.norm(over_time.amax(dim=1).relu())
-            fused = fused + sums.scores[number] * normed
-    return head.classify(fused)
+            fused = fused + fusion.scores[number] * normed
+    logits: Tensor = part(head, "classify", nn.Sequential)(fused)
+    return logits
 
 
 def test_the_adapter_on_bucketed_batches_is_that_of_packed_sequences(
@@ -276,12 +282,11 @@ def test_the_adapter_on_bucketed_batches_is_that_of_packed_sequences(
             F.cross_entropy(given, LABELS[rows]).backward()
 
             torch.testing.assert_close(given, wanted, rtol=0, atol=1e-5)
-            adapters = [one for sums in head.sums for one in sums.adapters]
-            for copy, adapter in zip(copies, adapters, strict=True):
-                pairs = zip(copy.parameters(), adapter.gru.parameters(), strict=True)
-                for one, other in pairs:
-                    difference = (one.grad - other.grad).norm()
-                    assert difference <= 1e-4 * one.grad.norm()
+            ours = [one for one in head.modules() if isinstance(one, BiGRU)]
+            for copy, gru in zip(copies, ours, strict=True):
+                for one, other in zip(copy.parameters(), gru.parameters(), strict=True):
+                    difference = (gradient(one) - gradient(other)).norm()
+                    assert difference <= 1e-4 * gradient(one).norm()
 
 
 def test_bf16_rounds_the_training_and_never_the_predictions(

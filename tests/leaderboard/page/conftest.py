@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from nserbench.leaderboard.page.write import write_page
 
@@ -34,14 +34,14 @@ def visit(browser: Browser, root: Path, tmp_path: Path) -> Iterator[Open]:
     """
     site = tmp_path / "site"
     errors: list[str] = []
-    contexts = []
+    contexts: list[BrowserContext] = []
 
     def check_address(request: Request) -> None:
         if not request.url.startswith(site.as_uri() + "/"):
             errors.append(f"requested {request.url[:200]}")
 
-    def open_page(width: int = 1200, **options: object) -> Page:
-        index = write_page(root, site, ("uar", "f1_macro"), **options)
+    def open_page(width: int = 1200) -> Page:
+        index = write_page(root, site, ("uar", "f1_macro"))
         context = browser.new_context(viewport={"width": width, "height": 800})
         contexts.append(context)
         page = context.new_page()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from values import not_none
 
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.leaderboard.analysis.ranks import Rank, Ranks
@@ -101,7 +102,7 @@ def test_the_numbers_are_those_of_the_table(
     cell = line.locator("[tabulator-field=c1]")
     expect(cell.locator(".value")).to_have_text(f"{100 * score.value:.1f}")
     expect(cell.locator(".bounds")).to_have_text(
-        f"{100 * score.low:.1f}\u2013{100 * score.high:.1f}"
+        f"{100 * not_none(score.low):.1f}\u2013{100 * not_none(score.high):.1f}"
     )
 
 

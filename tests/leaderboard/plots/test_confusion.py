@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,12 @@ def test_a_class_without_an_utterance_has_no_share(root: Path, add: Add) -> None
     assert predictions is not None
     classes = ("anger", "fear", "neutral")
     probabilities = np.insert(predictions.probabilities, 1, 0, axis=1)
-    numbers = {"labels": 2 * predictions.labels, "predicted": 2 * predictions.predicted}
-    changed = type(predictions)(
-        predictions.utterances,
-        predictions.speakers,
-        predictions.folds,
-        classes,
+    changed = replace(
+        predictions,
+        classes=classes,
+        labels=2 * predictions.labels,
+        predicted=2 * predictions.predicted,
         probabilities=probabilities,
-        **numbers,
     )
     add(head="last", predictions=changed, classes=classes)
 

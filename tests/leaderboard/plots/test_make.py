@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from figures import (
     RECOGNITION,
     figure_data,
+    points_of,
     title_of,
 )
 
@@ -56,7 +59,7 @@ def test_a_score_that_is_too_optimistic_is_named_in_the_figure_and_in_its_captio
 def test_layers_of_two_corpora_or_protocols_have_panels_of_their_own(
     name: str, root: Path, add: Add
 ) -> None:
-    studies = {}, {"protocol": "paper"}, {"corpus": "casia"}
+    studies: list[dict[str, Any]] = [{}, {"protocol": "paper"}, {"corpus": "casia"}]
     heads = {"layers": ["single:layer=1", "single:layer=2"], "weights": ["mean"]}[name]
     for head, study, condition in itertools.product(
         heads, studies, ("clean", "park@0")
@@ -127,5 +130,5 @@ def test_one_speaker_has_points_and_no_intervals(
     save(figure, tmp_path / "a.svg")
 
     axes = figure.axes[0]
-    assert [100.0] in [[*map(float, set(line.get_ydata()))] for line in axes.lines]
+    assert [100.0] in [np.unique(points_of(line)[:, 1]).tolist() for line in axes.lines]
     assert not any(paths.get_paths() for paths in axes.collections)

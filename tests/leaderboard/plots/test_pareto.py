@@ -7,6 +7,7 @@ from pathlib import Path
 
 from figures import (
     figure_data,
+    points_of,
 )
 
 from nserbench.leaderboard.plots.make import (
@@ -29,7 +30,6 @@ def test_rows_on_the_pareto_front_are_named_and_joined(root: Path, add: Add) -> 
 
     (axes,), (legend,) = figure.axes, figure.legends
     names = [text.get_text() for text in legend.get_texts()]
-    (stairs,) = (line for line in axes.lines if len(line.get_xdata()) == 2)
+    (stairs,) = (line for line in map(points_of, axes.lines) if len(line) == 2)
     assert names == ["mel, bigru", "mel, mean", "beaten by another row"]
-    assert stairs.get_xdata().tolist() == [1.0, 30.0]
-    assert stairs.get_ydata().tolist() == [50.0, 100.0]
+    assert stairs.tolist() == [[1.0, 50.0], [30.0, 100.0]]

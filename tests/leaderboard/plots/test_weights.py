@@ -11,6 +11,7 @@ from figures import (
     heatmaps,
 )
 from matplotlib.collections import QuadMesh
+from values import note
 
 from nserbench.leaderboard.plots.make import (
     make_figure,
@@ -22,7 +23,7 @@ Add = Callable[..., Path]
 def test_weights_are_squares_by_layer_and_condition(grid: Path) -> None:
     data = figure_data(grid)
     expected = {
-        (result.upstream, result.condition): result.notes["layer_weights"]["1"]
+        (result.upstream, result.condition): note(result, "layer_weights")["1"]
         for result in data.results
         if result.notes
     }

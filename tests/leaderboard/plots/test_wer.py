@@ -11,6 +11,7 @@ import pytest
 from figures import (
     RECOGNITION,
     figure_data,
+    points_of,
     title_of,
 )
 from scipy import stats
@@ -35,12 +36,9 @@ def test_error_rates_and_scores_are_points_with_r_above_them(grid: Path) -> None
 
     (axes,) = make_figure("wer", data).axes
 
-    points = sorted(
-        (dot.get_xdata()[0], dot.get_ydata()[0])
-        for dot in axes.lines
-        if len(dot.get_xdata()) == 1
-    )
-    np.testing.assert_allclose(points, sorted(zip(x, y, strict=True)))
+    drawn = [points_of(dot) for dot in axes.lines]
+    found = sorted(one[0].tolist() for one in drawn if len(one) == 1)
+    np.testing.assert_allclose(found, sorted(zip(x, y, strict=True)))
     r = stats.pearsonr(x, y)
     low, high = r.confidence_interval()
     assert axes.get_title() == f"r = {r.statistic:.2f} [{low:.2f}, {high:.2f}]"
@@ -91,11 +89,9 @@ def test_neither_protocols_nor_corpora_are_pooled_in_one_regression(
     few, full = ("other v1", "paper v1") if apart == "protocol" else ("other", "paper")
     assert title_of(other) == f"{few} too few points for r"
     assert title_of(paper).startswith(f"{full} r = {r:.2f} [")
-    assert not [line for line in other.lines if len(line.get_xdata()) == 2]
-    (fit,) = (line for line in paper.lines if len(line.get_xdata()) == 2)
-    np.testing.assert_allclose(
-        fit.get_ydata(), [start + slope * x for x in fit.get_xdata()]
-    )
+    assert not [line for line in other.lines if len(points_of(line)) == 2]
+    (fit,) = (line for line in map(points_of, paper.lines) if len(line) == 2)
+    np.testing.assert_allclose(fit[:, 1], start + slope * fit[:, 0])
     lines = caption_lines("wer", data)
     assert f"{few}: no correlation over 2 points: it takes 4" in "\n".join(lines)
     (own,) = (line for line in lines if "Pearson's r" in line)

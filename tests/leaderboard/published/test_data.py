@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from values import not_none
 
 from nserbench.benchmark.plugins.registry import Plugins, Registry
 from nserbench.benchmark.study.name_lookup import read_upstreams
@@ -524,7 +525,7 @@ def test_the_word_error_rates_in_the_documentation_are_read(own: Path) -> None:
     text = page.read_text(encoding="utf-8").split("```toml\n")[2].partition("```")[0]
     own.write_text(TEXT + text, encoding="utf-8")
 
-    words = read_published(str(own)).words
+    words = not_none(read_published(str(own)).words)
 
     assert words == replace(
         words, name="Fig. 6", r="-0.89", p="< 0.001", caption="word error rate"

@@ -7,7 +7,7 @@ import pytest
 
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading import counts_cache as cache
-from nserbench.leaderboard.reading.counts import CountedResult
+from nserbench.leaderboard.reading.counts import CountedResult, read_counted_result
 from nserbench.leaderboard.reading.counts_cache import cache_file, read_counted_results
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
@@ -23,11 +23,10 @@ def cache_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Return a list of the folders whose files have been read."""
     found: list[Path] = []
-    read = cache.read_counted_result
 
     def noted(folder: Path) -> CountedResult:
         found.append(folder)
-        return read(folder)
+        return read_counted_result(folder)
 
     monkeypatch.setattr(cache, "read_counted_result", noted)
     return found

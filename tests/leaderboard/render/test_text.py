@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ PROTOCOL = "probe v1 on emodb: epochs 50, standardise yes"
 FAILED = SummaryEntry("failed", {}, (), 0)
 
 
-def scored(*values: float, units: int = 24, **changes: object) -> SummaryEntry:
+def scored(*values: float, units: int = 24, **changes: Any) -> SummaryEntry:
     """Make an entry of the UAR and, if there are two values, the F1."""
     scores = {
         metric: replace(Score(value, value - 0.1, value), **changes)
@@ -328,9 +329,8 @@ def test_all_forms_carry_the_same_numbers() -> None:
             scores = {}
             for metric in ("uar", "f1_macro"):
                 value, low, high = random.uniform(0.3, 0.9, 3)
-                found = Difference(
-                    *random.uniform(-0.2, -0.1, 3), random.uniform(0.2, 1)
-                )
+                change, lower, upper = random.uniform(-0.2, -0.1, 3)
+                found = Difference(change, lower, upper, random.uniform(0.2, 1))
                 scores[metric] = Score(
                     value, low, high, False, None if row == MEAN else found
                 )

@@ -8,6 +8,7 @@ import pytest
 from robustness_text import printed
 from scipy.integrate import trapezoid
 from scipy.stats import t as student
+from values import not_none
 
 from nserbench.benchmark.results.intervals import unseen
 from nserbench.benchmark.results.predictions import Predictions
@@ -133,7 +134,7 @@ def test_the_interval_of_the_relative_error_is_fiellers() -> None:
 
     assert found is not None
     assert found.value == pytest.approx(0.5)
-    np.testing.assert_allclose(interval(found), wanted, atol=0.01)
+    np.testing.assert_allclose(not_none(interval(found)), wanted, atol=0.01)
     assert np.ptp(wanted) < 0.15  # it would be 0.24, were nothing common to both
 
 
@@ -224,7 +225,8 @@ def test_the_snrs_share_their_draws(root: Path, add: Add) -> None:
     for kind in ("slope", "loss"):
         one = entry.measured["uar", kind]
         assert one.value == pytest.approx(0)
-        assert one.high - one.low == pytest.approx(2 * spans[kind] * unseen(8, 3))
+        width = not_none(one.high) - not_none(one.low)
+        assert width == pytest.approx(2 * spans[kind] * unseen(8, 3))
 
 
 def test_intervals_contain_the_value(two_noises: Path) -> None:
@@ -322,17 +324,16 @@ def test_corruption_errors_are_those_of_an_independent_computation(
 
     def uar(upstream: str, condition: str) -> float:
         (one,) = (
-            each.predictions
+            not_none(each.predictions)
             for each in read_results(root)
             if (each.upstream, each.condition) == (upstream, condition)
         )
         folds = np.array(one.folds)
-        return np.mean(
-            [
-                np.mean((one.predicted == one.labels)[(folds == f) & (one.labels == c)])
-                for f, c in product(np.unique(folds), (0, 1))
-            ]
-        )
+        recalls = [
+            np.mean((one.predicted == one.labels)[(folds == f) & (one.labels == c)])
+            for f, c in product(np.unique(folds), (0, 1))
+        ]
+        return float(np.mean(recalls))
 
     errors = {
         upstream: 1 - np.array([uar(upstream, one) for one in conditions]).reshape(2, 3)
@@ -351,7 +352,7 @@ def test_corruption_errors_are_those_of_an_independent_computation(
     assert found["human",].value == pytest.approx(wanted[1])
     assert found["human", "park"].value == pytest.approx(wanted.mean())  # mCE
     assert all(
-        one.low is not None and one.low < one.value < one.high for one in found.values()
+        not_none(one.low) < one.value < not_none(one.high) for one in found.values()
     )
 
 
@@ -362,7 +363,7 @@ def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximatio
     for upstream, snr in product(("mel", "whisper"), (0, 5)):
         add(upstream, condition=f"park@{snr}", predictions=many(random, 0.6))
     tallies = {
-        (tally.row, tally.column.condition): tally.counts.resampled()
+        (tally.row, tally.column.condition): not_none(tally.counts).resampled()
         for tally in read_counted_results(root)
     }
 
@@ -370,7 +371,7 @@ def test_the_interval_of_the_corruption_error_is_that_of_its_linear_approximatio
         cells = [tallies[row, f"park@{snr}"] for snr in (0, 5)]
         errors = 1 - np.mean([one.drawn["uar"] for one in cells], axis=0)
         values = [Sample.of({0: one}, "uar").value for one in cells]
-        return 1 - np.mean(values), errors.astype(float)
+        return 1 - float(np.mean(values)), errors.astype(float)
 
     (own, own_draws), (base, base_draws) = drawn(WHISPER), drawn(MEL)
     linear = own / base + (own_draws - own / base * base_draws) / base

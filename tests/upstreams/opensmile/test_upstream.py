@@ -51,7 +51,7 @@ def own(name: str, wave: Wave) -> Wave:
 def in_16_bits(wave: Wave) -> Wave:
     """Return a wave in the steps of a 16-bit file."""
     steps: Wave = (wave * 2**15).round().astype(np.float32)
-    return steps / 2**15
+    return steps / np.float32(2**15)
 
 
 def functionals(card: UpstreamCard, *waves: Wave) -> Wave:
@@ -153,7 +153,7 @@ def test_one_value_that_is_lacking_is_refused(
 
 
 def test_a_wave_beyond_full_scale_is_not_clipped(sound: MakeSound) -> None:
-    quiet = in_16_bits(sound(8_000) / 8)
+    quiet = in_16_bits(sound(8_000) / np.float32(8))
     names = opensmile.Smile(opensmile.FeatureSet.IS09).feature_names
     energies = [
         place

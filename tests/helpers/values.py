@@ -1,0 +1,20 @@
+"""Values whose type a test knows better than the code's annotations."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from nserbench.benchmark.results.result import Result
+
+Value = TypeVar("Value")
+
+
+def not_none(value: Value | None) -> Value:
+    """Return a value that may be None in general and must not be here."""
+    assert value is not None
+    return value
+
+
+def note(result: Result, name: str) -> Any:
+    """Return a note of a result; its name says of what type it is."""
+    return result.notes[name]
