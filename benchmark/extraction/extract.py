@@ -140,7 +140,7 @@ def extract(
     """
     upstream, bound = loaded.upstream, extraction.upstream.bound
     features = _open_for_writing(extraction, upstream, store)
-    described = bound.card.describe(bound.options)
+    described = bound.card.describe(bound.options).groups
     on_cpu, peak = upstream.device == "cpu", Peak(upstream.device)
     size = extraction.card.batch if on_cpu else _GPU_BATCH
     for shard in chunks(list(clips.items()), SHARD):

@@ -179,7 +179,7 @@ class ReportData:
         """Return the layers that the model of a row has; None if that is not known."""
         try:
             (upstream,) = read_upstreams([self.typed(row).upstream], self.plugins)
-            groups = upstream.card.describe(upstream.options)
+            groups = upstream.card.describe(upstream.options).groups
         except NserbenchError:
             return None
         wanted = upstream.options["groups"] or groups

@@ -32,7 +32,7 @@ from nserbench.upstreams.base import (
 from nserbench.upstreams.huggingface.config import (
     as_checkpoint,
     describe_checkpoint,
-    hf_transcribes,
+    describe_hf,
 )
 from nserbench.upstreams.loading.hub import checkpoint_folder, read_config
 from nserbench.upstreams.loading.transformers import (
@@ -72,9 +72,8 @@ def load(options: Options, device: str) -> Upstream:
     checkpoint = as_checkpoint(options)
     if read_config(options["id"], options["revision"]).get("model_type") == "whisper":
         return Whisper(checkpoint, device)
-    if hf_transcribes(options):
-        return SpeechEncoderDecoder(checkpoint, device)
-    return SpeechEncoder(checkpoint, device)
+    writes = describe_hf(options).transcribes
+    return (SpeechEncoderDecoder if writes else SpeechEncoder)(checkpoint, device)
 
 
 class SpeechEncoder(Upstream):
