@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
 
-from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.request import Request
 from nserbench.errors import NothingToRun, NserbenchError
 
 T = TypeVar("T")

@@ -34,7 +34,8 @@ from nserbench.benchmark.running.assemble import (
 )
 from nserbench.benchmark.running.ensure_features import ensure_features
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.study.study import Request, Study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import Study
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
 

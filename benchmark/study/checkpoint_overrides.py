@@ -36,7 +36,13 @@ def with_checkpoints(
     """
     if not checkpoints:
         return text
-    paths = {_default(name, plugins): path for name, path in checkpoints.items()}
+    paths: dict[object, str] = {}
+    for name, path in checkpoints.items():
+        if (other := paths.setdefault(_default(name, plugins), path)) != path:
+            raise BadSpec(
+                f"{name} loads the checkpoint that is to be {other}, and also {path}\n"
+                "  leave one of the two out"
+            )
     return typed(_replaced(parse_spec(text), "upstream", paths, plugins))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.checkpoint_overrides import with_checkpoints
-from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.study.request import NEEDED, SETTINGS, Request
+from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.study.toml_checks import (
     BadGrid,
     Check,
@@ -22,35 +23,21 @@ from nserbench.errors import NserbenchError
 from nserbench.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Overrides:
     """Settings of the command line, which replace those of every block.
 
-    None leaves the setting of the block.
-
     Attributes:
-        corpora: Names of corpora. The noises of a block are kept.
-        snrs: SNRs in dB.
-        protocol: Name of the protocol. Variants that a block adds to the corpus's
-            protocol, as in ``+dev``, are kept.
-        epochs: Number of epochs.
+        settings: Values by the names of `Request`. Of corpora the noises of a block are
+            kept, and of a protocol the variants that a block adds, as in ``+dev``. A
+            precision is for blocks that do not set it; another one is refused.
         head_epochs: Number of epochs for some heads, by name.
-        limit: Largest number of utterances of each corpus.
-        seeds: Random seeds.
         checkpoints: Checkpoints by the name of what loads them; see `with_checkpoints`.
-        precision: Precision of training, for blocks that do not set it; another one
-            than a block sets is refused.
     """
 
-    corpora: Sequence[str] | None = None
-    snrs: Sequence[float] | None = None
-    protocol: str | None = None
-    epochs: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     head_epochs: Mapping[str, int] = field(default_factory=dict)
-    limit: int | None = None
-    seeds: Sequence[int] | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
-    precision: str | None = None
 
     def apply(self, request: Request, plugins: Plugins) -> list[Request]:
         """Return a request with these settings, split by the heads' number of epochs.
@@ -61,21 +48,21 @@ class Overrides:
         """
         for name in self.head_epochs:
             plugins.downstreams[name]
-        names = ("corpora", "snrs", "limit", "seeds", "precision")
-        settings = {name: getattr(self, name) for name in names}
         changed = replace(
             request,
-            upstreams=[
-                with_checkpoints(text, self.checkpoints, plugins)
-                for text in request.upstreams
-            ],
-            protocol=_protocol(request.protocol, self.protocol),
-            **{name: value for name, value in settings.items() if value is not None},
+            **{
+                **self.settings,
+                "upstreams": [
+                    with_checkpoints(text, self.checkpoints, plugins)
+                    for text in request.upstreams
+                ],
+                "protocol": _protocol(request.protocol, self.settings.get("protocol")),
+            },
         )
         heads: dict[int | None, list[str]] = {}
         for head in request.downstreams:
-            epochs = self.head_epochs.get(head.partition(":")[0], self.epochs)
-            heads.setdefault(epochs or request.epochs, []).append(head)
+            epochs = self.head_epochs.get(head.partition(":")[0], changed.epochs)
+            heads.setdefault(epochs, []).append(head)
         return [
             replace(changed, downstreams=names, epochs=epochs)
             for epochs, names in heads.items()
@@ -137,7 +124,8 @@ class GridFile:
             BadGrid: if a block sets another precision than the command line.
         """
         for block in self.blocks:
-            precision, typed = block.request.precision, overrides.precision
+            precision = block.request.precision
+            typed = overrides.settings.get("precision")
             if precision and typed and precision != typed:
                 raise BadGrid(
                     f"block {block.name!r} sets the precision {precision}, the command "
@@ -212,10 +200,5 @@ TOP: Mapping[str, Check] = {
 
 BLOCK: Mapping[str, Check] = {
     "name": a_text,
-    **{
-        name: hint.__metadata__[0]
-        for name, hint in get_type_hints(Request, include_extras=True).items()
-    },
+    **{name: setting.metadata["check"] for name, setting in SETTINGS.items()},
 }
-NEEDED = [key.name for key in fields(Request) if key.default is MISSING]
-"""Keys that a block must have."""

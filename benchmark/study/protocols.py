@@ -108,11 +108,31 @@ class Protocol:
         limit: int | None,
         precision: str | None = None,
     ) -> Protocol:
-        """Return this protocol with settings of the command line, if not None."""
+        """Return this protocol with settings of the command line, if not None.
+
+        Raises:
+            BadSpec: if the protocol was typed with another value, as in ``+epochs=5``.
+        """
         typed = {"epochs": epochs, "precision": precision}
-        new = {key: value for key, value in typed.items() if value is not None}
-        overrides = {**self.overrides, **new}
-        return dataclasses.replace(self, overrides=overrides, limit=limit)
+        changed = dataclasses.replace(self, limit=limit)
+        for key, value in typed.items():
+            if value is not None:
+                changed = changed.with_setting(key, value, f"--{key} {value}")
+        return changed
+
+    def with_setting(self, key: str, value: object, typed: str) -> Protocol:
+        """Return this protocol with a field of `Recipe` overridden.
+
+        Raises:
+            BadSpec: if it is overridden already with another value. The message quotes
+                ``typed``, which asks for this one.
+        """
+        if self.overrides.get(key, value) != value:
+            raise BadSpec(
+                f"{self.label} sets {key}={_text(self.overrides[key])}, and {typed} "
+                "another value\n  leave one of the two out"
+            )
+        return dataclasses.replace(self, overrides={**self.overrides, key: value})
 
     def details(
         self,
@@ -365,8 +385,7 @@ def _changed(protocol: Protocol, piece: str) -> Protocol:
         parsed = RECIPE[key](value)
     except ValueError as error:
         raise BadSpec(f"{protocol.name}+{piece}: {error}") from error
-    overrides = {**protocol.overrides, key: parsed}
-    return dataclasses.replace(protocol, overrides=overrides)
+    return protocol.with_setting(key, parsed, f"+{piece}")
 
 
 def _unseen_noise(piece: str, noise: str) -> Variant:

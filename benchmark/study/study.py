@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import Annotated
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.cell import Cell, Condition
@@ -25,6 +24,7 @@ from nserbench.benchmark.study.name_lookup import (
     transcriber_of,
 )
 from nserbench.benchmark.study.protocols import Protocol, read_protocol
+from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.splits import (
     PLAIN,
     Split,
@@ -32,14 +32,6 @@ from nserbench.benchmark.study.splits import (
     folded,
     limited,
     make_splits,
-)
-from nserbench.benchmark.study.toml_checks import (
-    a_count,
-    a_precision,
-    a_seed_count,
-    a_text,
-    snr_list,
-    texts,
 )
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard
@@ -49,40 +41,6 @@ from nserbench.corpora.noise.mixing import Noise, WholeNoise
 from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
 from nserbench.settings import Settings
 from nserbench.upstreams.side_by_side import parts_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """The settings of a study, as they were typed.
-
-    The function in a field's type checks its value in a grid file.
-
-    Attributes:
-        upstreams: Names of upstreams; each text has one or more.
-        downstreams: Names of heads; each text has one or more.
-        corpora: Names of corpora, alone or with a noise; each text has one or more.
-        noises: Noises for the corpora that are named alone.
-        snrs: SNRs in dB, for every noise.
-        protocol: Name of the protocol; None for each corpus's default.
-        epochs: Number of epochs; None for the protocol's.
-        limit: Largest number of utterances of each corpus; None for all.
-        seeds: Random seeds; each has a cell.
-        finetune: Head to fine-tune the upstreams under, or ``joint`` for the head of
-            each cell; None to leave the upstreams frozen.
-        precision: Precision of training; None for the protocol's.
-    """
-
-    upstreams: Annotated[Sequence[str], texts]
-    downstreams: Annotated[Sequence[str], texts]
-    corpora: Annotated[Sequence[str], texts]
-    noises: Annotated[Sequence[str], texts] = ()
-    snrs: Annotated[Sequence[float], snr_list] = (0.0,)
-    protocol: Annotated[str | None, a_text] = None
-    epochs: Annotated[int | None, a_count] = None
-    limit: Annotated[int | None, a_count] = None
-    seeds: Annotated[Sequence[int], a_seed_count] = (0,)
-    finetune: Annotated[str | None, a_text] = None
-    precision: Annotated[str | None, a_precision] = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from nserbench.benchmark.extraction.word_errors import Against
     from nserbench.benchmark.running.cost import CostEstimate
     from nserbench.benchmark.study.grid_file import Overrides
-    from nserbench.benchmark.study.study import Request, Study
+    from nserbench.benchmark.study.request import Request
+    from nserbench.benchmark.study.study import Study
     from nserbench.leaderboard.report.source import ReportData
 
 T = TypeVar("T")
@@ -135,18 +136,27 @@ def override_options(command: Command) -> Command:
 
 def _overrides(rest: dict[str, Any]) -> Overrides:
     from nserbench.benchmark.study.grid_file import Overrides
+    from nserbench.benchmark.study.request import SETTINGS
 
-    epochs = dict(rest.pop("epochs"))
-    return Overrides(
-        corpora=rest.pop("corpora") or None,
-        snrs=rest.pop("snrs"),
-        protocol=rest.pop("protocol"),
-        epochs=epochs.pop("", None),
-        head_epochs=epochs,
-        limit=rest.pop("limit"),
-        seeds=rest.pop("seeds"),
-        checkpoints=dict(map(_checkpoint, rest.pop("checkpoints"))),
-    )
+    epochs = _once(rest.pop("epochs"), "--epochs")
+    checkpoints = _once(map(_checkpoint, rest.pop("checkpoints")), "--checkpoint")
+    typed = {name: rest.pop(name) for name in SETTINGS if name in rest}
+    typed["epochs"] = epochs.pop("", None)
+    settings = {name: value for name, value in typed.items() if value}
+    return Overrides(settings, epochs, checkpoints)
+
+
+def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
+    """Return pairs as a mapping; refuse two different values for one name."""
+    values: dict[str, T] = {}
+    for name, value in pairs:
+        if values.setdefault(name, value) != value:
+            target = f" for {name}" if name else ""
+            raise click.BadParameter(
+                f"both {values[name]} and {value} are given{target}: leave one out",
+                param_hint=option,
+            )
+    return values
 
 
 def _checkpoint(text: str) -> tuple[str, str]:
