@@ -203,9 +203,6 @@ def _mono(
 def refuse_cut_off(log: str) -> None:
     """Refuse a WAV or AIFF file that lost its end; libsndfile only logs this.
 
-    Args:
-        log: The log of libsndfile for the file.
-
     Raises:
         BadAudio: if the file is shorter than its header says.
     """

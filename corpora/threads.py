@@ -24,8 +24,6 @@ def map_in_threads(
 
     Args:
         function: Called once for each item, from several threads.
-        items: Such as paths or utterances.
-        progress: Told of the stage, and of each item that is done.
         stage: Name of the stage, such as ``"reading headers"``.
         unit: What the items are, in the plural, such as ``"files"``.
 

@@ -36,7 +36,6 @@ class Mel(Upstream):
 
     Args:
         options: The card's options; none is used.
-        device: Device to compute on, such as ``"cuda:0"``.
     """
 
     def __init__(self, options: Options, device: str) -> None:

@@ -77,7 +77,6 @@ class S3prl(Upstream):
     Args:
         options: ``name``, and ``checkpoint`` for the names that end in ``_local`` or
             ``_custom``.
-        device: Device to compute on, such as ``"cuda:0"``.
 
     Raises:
         UnknownName: if S3PRL has no upstream of this name.

@@ -56,11 +56,6 @@ def combine(
 ) -> ConfiguredCard[UpstreamCard]:
     """Return a card for upstreams side by side, with its options checked.
 
-    Args:
-        parts: Two or more upstreams.
-        spec: The parsed command-line name with its options.
-        nested: Function that binds names inside options.
-
     Raises:
         BadSpec: if an upstream is named twice or is to be fine-tuned, or an option does
             not apply to all of them.

@@ -46,9 +46,7 @@ class ContractFinding:
     """The outcome of one check.
 
     Attributes:
-        check: Name of the check.
         passed: Whether the upstream passed; None where the check does not apply.
-        detail: Values that were observed.
     """
 
     check: str
@@ -61,10 +59,8 @@ class ContractReport:
     """The outcomes of all checks of an upstream, and its speed and size.
 
     Attributes:
-        findings: One finding for each check.
         realtime: Seconds of computing for each second of audio, clip by clip; None
             for an upstream that reads no audio.
-        parameters: Number of weights.
         memory: Peak memory of the process so far, in bytes.
     """
 
@@ -112,9 +108,6 @@ class _Trial:
     """An upstream, and its features of the clips.
 
     Attributes:
-        bound: Card and options of the upstream.
-        upstream: The loaded upstream.
-        batches: Three batches of one clip each.
         seconds: Time of the extraction of the three clips, one after another.
     """
 

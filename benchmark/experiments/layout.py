@@ -29,7 +29,6 @@ class ReportRow:
 
     Attributes:
         group: Heading above the row; empty if there is none.
-        title: Title of the row as printed.
         upstream: Upstream as typed; None where the row cannot run.
         downstream: Downstream as typed; None where the row cannot run.
         reason: Why the row cannot run; None where it can.
@@ -53,9 +52,6 @@ class ReportItem:
 
     Attributes:
         name: Name such as ``Table III``.
-        kind: Kind of table or figure.
-        caption: Caption.
-        metrics: Metrics that it shows.
         rows: Rows in the order of the paper.
         by_noise: Whether each corpus and noise has its own table, with a column for
             each SNR.

@@ -21,7 +21,6 @@ class Clip:
     """An utterance whose audio has been read and can be used.
 
     Attributes:
-        utterance: The utterance.
         digest: Digest of the decoded audio, mono at 16 kHz.
         samples: Number of samples at 16 kHz.
     """

@@ -35,11 +35,7 @@ def export(
     or rescaled. The manifest can be used as a corpus: ``manifest:path=FILE``.
 
     Args:
-        opened: The corpus with its noises.
-        condition: The noise and its SNR, or clean speech.
         folder: Folder to write to, created if missing.
-        seed: Seed of the noise offsets.
-        progress: Shows how many utterances are done.
 
     Returns:
         Path of the manifest, which has one row for each file.

@@ -26,9 +26,7 @@ class DigestedModel(Generic[M]):
     """A card with options whose checkpoint has been digested.
 
     Attributes:
-        bound: The card and its options.
         weights: Digest of the checkpoint's files; empty if there are none.
-        tuned: Path of the fine-tuned weights; None if the model is not fine-tuned.
     """
 
     bound: ConfiguredCard[M]
@@ -50,12 +48,10 @@ class Extraction:
     """An upstream over speech in one condition.
 
     Attributes:
-        upstream: The upstream.
         enhancer: Removes noise before the upstream receives the audio; None if there is
             no enhancer.
         transcripts: Extraction of the transcripts that the upstream reads, in the same
             condition; None if it reads the texts of the corpus, or no text.
-        noise: Noise added to the speech; None for clean speech.
         snr: SNR in dB; None for clean speech.
         mix_seed: Seed of the noise offsets.
     """
@@ -152,10 +148,6 @@ class Extraction:
     def wave(self, clip: Clip, enhancer: Enhancer | None = None) -> NDArray[np.float32]:
         """Return the audio for the upstream: read, mixed, enhanced, padded or cut.
 
-        Args:
-            clip: The utterance.
-            enhancer: The loaded enhancer, if the extraction has one.
-
         Returns:
             ``(samples,)``.
         """
@@ -181,9 +173,7 @@ class Extraction:
         """Return the input of the upstream for some utterances.
 
         Args:
-            clips: The utterances.
             texts: Text of each utterance; None where it is not known.
-            enhancer: The loaded enhancer, if the extraction has one.
         """
         with_audio = clips if self.card.reads_audio else ()
         return Batch(

@@ -22,8 +22,6 @@ class ResultEntry:
     """A result without its predictions, as in a list of results.
 
     Attributes:
-        folder: Result folder.
-        cell: Names of the cell.
         status: Whether the cell is done, failed, or cannot exist.
         digest: Digest of the cell, hex.
     """
@@ -62,7 +60,6 @@ def find_result(text: str, root: Path) -> Path:
 
     Args:
         text: What the user typed.
-        root: Folder of all results.
 
     Raises:
         UnknownName: if no result fits.

@@ -28,7 +28,6 @@ def with_checkpoints(
     Args:
         text: An upstream with its options, or several joined by ``+``.
         checkpoints: A hub id, folder or file by the name of an upstream or enhancer.
-        plugins: Registry of the names.
 
     Raises:
         UnknownName: if a name is neither an upstream nor an enhancer.

@@ -90,7 +90,6 @@ class GridBlock:
     """A block of a grid file: one study.
 
     Attributes:
-        name: Name for messages.
         request: The settings of the study. A protocol that begins with a plus is added
             to the corpus's protocol.
     """
@@ -104,8 +103,6 @@ class GridFile:
     """The content of a grid file.
 
     Attributes:
-        title: Title in one line.
-        description: Purpose of the study.
         blocks: Blocks in the order in which they run.
         report: Tables ``[[report]]``, not yet checked; empty in most files.
     """

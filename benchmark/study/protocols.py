@@ -49,7 +49,6 @@ class Protocol:
     Attributes:
         name: Name for ``--protocol``.
         version: Number that is raised whenever results would change.
-        summary: Description in one line.
         recipe: Fields of `Recipe` that the protocol sets.
         frames: Fields for heads on frames, in place of ``recipe``: they need another
             learning rate and fewer epochs than heads on means over time.
@@ -90,12 +89,7 @@ class Protocol:
         return "+".join([self.name, *self.variants, *changes])
 
     def recipe_for(self, head: DownstreamCard, *, tunes: bool = False) -> Recipe:
-        """Return the recipe to train a head with.
-
-        Args:
-            head: The head.
-            tunes: Whether the upstream is fine-tuned under it.
-        """
+        """Return the recipe to train a head with."""
         frames = self.frames if head.tier == "frames" else {}
         special = {**frames, **self.by_head.get(head.name, {})}
         settings = {**self.recipe, **(self.tuned if tunes else special)}
@@ -148,11 +142,7 @@ class Protocol:
         Their digest identifies the protocol in results.
 
         Args:
-            head: Head whose recipe is used.
-            splits: Splits of the corpus.
-            unit: Name of the corpus's unit of independence.
             trained: Conditions in the training set, if there are several.
-            tunes: Whether the upstream is fine-tuned under the head.
         """
         return {
             "name": self.label,
@@ -223,12 +213,10 @@ class Variant:
 
     Attributes:
         name: Name after the plus.
-        summary: Description in one line.
         dev: Which utterances select the epoch.
         units: Whether each unit of independence is tested alone.
         training: What is in the training set.
         disjoint: Whether each fold has its own part of the noise.
-        unseen: Noise in the training set.
     """
 
     name: str

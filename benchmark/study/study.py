@@ -50,7 +50,6 @@ class OpenedCorpus:
     Attributes:
         corpus: The corpus, with the utterances that are used.
         noises: Noises by name.
-        rule: How the protocol splits the corpus and its noises.
     """
 
     corpus: Corpus
@@ -104,7 +103,6 @@ class Study:
     Attributes:
         cells: Every cell, including those that cannot exist.
         corpora: Corpora by label.
-        request: The request.
     """
 
     cells: Sequence[Cell]

@@ -28,9 +28,7 @@ def check_table(
     """Check the keys and values of a table of a grid file.
 
     Args:
-        table: The table as read from the file.
         known: Check for the value of each key.
-        what: Name of the table for messages.
         needs: Keys that the table must have.
 
     Raises:

@@ -22,9 +22,6 @@ _SAMPLES = SECONDS * RATE
 def human(rng: np.random.Generator) -> Floats:
     """Synthesise the babble of several talkers who show no emotion.
 
-    Args:
-        rng: Source of the random numbers.
-
     Returns:
         ``(samples,)`` at `RATE`.
     """

@@ -107,11 +107,6 @@ _SILENCE = np.array(_Phone(500, 1500, 2500, 0.0, 0.0, 4000))
 def speak(voice: Voice, seconds: float, rng: np.random.Generator) -> Floats:
     """Synthesise one utterance of random syllables.
 
-    Args:
-        voice: How it is spoken.
-        seconds: Length of the utterance.
-        rng: Source of the random numbers.
-
     Returns:
         ``(samples,)`` at `RATE`, full scale at 1.0.
     """

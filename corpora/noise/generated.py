@@ -30,9 +30,6 @@ _SAMPLES = SECONDS * RATE
 def white(rng: np.random.Generator) -> Floats:
     """Synthesise white noise: independent, normally distributed samples.
 
-    Args:
-        rng: Source of the random numbers.
-
     Returns:
         ``(samples,)`` at `RATE`.
     """
@@ -68,7 +65,6 @@ def load(card: NoiseCard, settings: Settings) -> Path:
 
     Args:
         card: A noise that is named in `NOISES`.
-        settings: The user's settings, for the folder of the store.
     """
     folder = settings.store / "noises" / f"v{VERSION}"
     file = folder / f"{card.name}.wav"

@@ -56,7 +56,6 @@ def header_findings(
     """Check files, sample rates and channels by their headers.
 
     Args:
-        utterances: The utterances of the files.
         headers: As `read_headers` returns them.
     """
     bad = [
@@ -154,7 +153,6 @@ def copy_findings(
     """Look for utterances with the same samples, across folds or within one.
 
     Args:
-        utterances: The utterances of the clips.
         sounds: As `read_sounds` returns them.
         tested: The folds that are test sets, against all others.
     """

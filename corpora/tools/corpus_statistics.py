@@ -29,7 +29,6 @@ class CorpusStatistics:
     """Statistics of one corpus.
 
     Attributes:
-        name: Name of the corpus, as the user wrote it.
         edition: Name of the edition, if several are published; else empty.
         classes: Utterances of each class, in the corpus's order.
         folds: Utterances of each class, by fold.
@@ -60,9 +59,6 @@ def describe(
     """Count the utterances of a corpus, and read their lengths from the files' headers.
 
     Args:
-        name: Name of the corpus, as the user wrote it.
-        corpus: The corpus.
-        progress: Told of every file.
         estimate_snr: Whether to decode all audio and estimate its SNR.
 
     Raises:

@@ -44,10 +44,7 @@ class ExperimentRequest:
     """The part of an experiment to run, and how to run it.
 
     Attributes:
-        experiment: The experiment, restricted to the chosen blocks and rows.
         overrides: The settings of the command line, which replace those of the blocks.
-        session: The settings and plugins.
-        device: Name of the device to compute on.
     """
 
     experiment: Experiment

@@ -63,7 +63,6 @@ def load(options: Options, device: str) -> Upstream:
 
     Args:
         options: ``id`` and ``revision``.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.
@@ -88,7 +87,6 @@ class SpeechEncoder(Upstream):
 
     Args:
         options: ``checkpoint`` and ``revision``.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.
@@ -138,7 +136,6 @@ class SpeechEncoderDecoder(Transcriber):
 
     Args:
         options: ``checkpoint`` and ``revision``.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.

@@ -68,7 +68,6 @@ def of_type(
     Args:
         model_type: Required ``model_type``.
         config: Content of ``config.json``.
-        checkpoint: Name of the checkpoint for messages.
         hint: What to do if it is of another type.
 
     Raises:

@@ -102,9 +102,7 @@ def open_runner(
     """Open a runner that uses the store and results folder of the settings.
 
     Args:
-        session: The settings and plugins.
         device: Name of the device, such as ``auto``.
-        progress: Receives reports of the progress.
         on: The worker processes to use, as `open_executor` takes them; None to compute
             in this process.
 
