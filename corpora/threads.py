@@ -22,6 +22,8 @@ def map_in_threads(
 ) -> list[Value]:
     """Call a function on every item in threads, as one stage of a progress bar.
 
+    Without items there is no stage.
+
     Args:
         function: Called once for each item, from several threads.
         stage: Name of the stage, such as ``"reading headers"``.
@@ -30,6 +32,8 @@ def map_in_threads(
     Returns:
         The values, in the order of the items.
     """
+    if not items:
+        return []
     progress.stage(stage, len(items), unit)
     values = []
     with ThreadPoolExecutor() as pool:

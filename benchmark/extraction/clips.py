@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from nserbench.benchmark.store.file_facts import FileFact, FileFacts
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
+from nserbench.corpora.threads import map_in_threads
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
 
@@ -51,7 +51,8 @@ def read_clips(
         if _segment(utterance) not in known.get(utterance.path, {})
     ]
     problems, changed = [], set()
-    for utterance, audio in zip(new, _read_all(new, progress), strict=True):
+    read = map_in_threads(_read, new, progress, stage="reading audio", unit="clips")
+    for utterance, audio in zip(new, read, strict=True):
         if isinstance(audio, BadAudio):
             problems.append(str(audio))
         else:
@@ -67,21 +68,6 @@ def read_clips(
 
 def _segment(utterance: Utterance) -> str:
     return f"{utterance.start}-{utterance.end}-{utterance.channel}"
-
-
-def _read_all(
-    utterances: Sequence[Utterance], progress: Progress
-) -> list[tuple[str, int] | BadAudio]:
-    """Return the digest and number of samples of each utterance, or its problem."""
-    if not utterances:
-        return []
-    progress.stage("reading audio", len(utterances), "clips")
-    results = []
-    with ThreadPoolExecutor() as pool:
-        for result in pool.map(_read, utterances):
-            results.append(result)
-            progress.advance()
-    return results
 
 
 def _read(utterance: Utterance) -> tuple[str, int] | BadAudio:

@@ -21,6 +21,8 @@ RESULT = "result.json"
 PREDICTIONS = "predictions.csv"
 
 Status = Literal["done", "not applicable", "failed"]
+Outcome = Literal[Status, "already there"]
+"""What a run says of a cell: its status, or that its result was there before."""
 _STATUSES: tuple[Status, ...] = get_args(Status)
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
-from nserbench.benchmark.results.result import Result, Status, write_result
+from nserbench.benchmark.results.result import Outcome, Result, Status, write_result
 from nserbench.benchmark.running.assemble import (
     CellOutcome,
     completed_result,
@@ -56,7 +56,7 @@ class RunReport:
     """
 
     folders: list[Path] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)

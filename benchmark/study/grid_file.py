@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from nserbench.benchmark.study.toml_checks import (
 )
 from nserbench.errors import NserbenchError
 from nserbench.settings import Settings
+from nserbench.toml_file import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +159,7 @@ def read_grid(file: Path) -> GridFile:
         BadGrid: if the file cannot be read, has an unknown key or lacks a key, or if a
             value does not fit its key.
     """
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadGrid(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # also a UnicodeDecodeError
-        raise BadGrid(f"{file} is not TOML: {error}") from error
+    content = read_toml(file, BadGrid)
     try:
         return _grid(content)
     except BadGrid as error:

@@ -38,6 +38,7 @@ from nserbench.corpora.base import Corpus, CorpusCard
 from nserbench.corpora.noise.disjoint import NoiseByFold, by_fold
 from nserbench.corpora.noise.file_sets import audio_files, open_noise
 from nserbench.corpora.noise.mixing import Noise, WholeNoise
+from nserbench.corpora.readers.text_files import read_lines
 from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
 from nserbench.settings import Settings
 from nserbench.upstreams.side_by_side import parts_of
@@ -265,13 +266,7 @@ def _protocol(corpus: ConfiguredCard[CorpusCard], request: Request) -> Protocol:
 
 def _ids(file: Path, known: set[str]) -> set[str]:
     """Read the ids of a file, one a line."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadCorpus(f"exclude={file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise BadCorpus(f"exclude={file} is not UTF-8: save it as UTF-8") from error
-    ids = {line.strip() for line in lines if line.strip()}
+    ids = {line for _, line in read_lines(file)}
     if unknown := sorted(ids - known):
         raise BadCorpus(
             f"{file} excludes {unknown[0]!r}, which is not in the corpus"

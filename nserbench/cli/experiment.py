@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nserbench.benchmark.experiments.catalogue import Experiment
     from nserbench.benchmark.experiments.run import BlockProblem
     from nserbench.benchmark.extraction.word_errors import Against
+    from nserbench.benchmark.results.result import Outcome
     from nserbench.benchmark.running.cost import CostEstimate
     from nserbench.benchmark.study.grid_file import Overrides
     from nserbench.benchmark.study.request import Request
@@ -245,7 +246,7 @@ def experiment(
 
 def _run(
     experiment: ExperimentRequest, on: str | None
-) -> tuple[Counter[str], list[BlockProblem]]:
+) -> tuple[Counter[Outcome], list[BlockProblem]]:
     """Run the missing cells, block by block; return outcomes and problems."""
     from nserbench.cli.common.progress_bars import show_progress
     from nserbench.cli.common.text import not_applicable
@@ -255,7 +256,7 @@ def _run(
         open_runner(experiment.session, experiment.device, progress, on) as runner,
     ):
 
-        def act(request: Request) -> Counter[str]:
+        def act(request: Request) -> Counter[Outcome]:
             study = experiment.study(request)
             for line in not_applicable(study.cells):
                 progress.note(line)

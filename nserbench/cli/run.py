@@ -23,11 +23,12 @@ from nserbench.cli.common.session import Session, open_runner, with_session
 from nserbench.cli.common.text import cell_line
 
 if TYPE_CHECKING:
+    from nserbench.benchmark.results.result import Outcome
     from nserbench.benchmark.running.runner import RunReport
     from nserbench.benchmark.study.cell import Cell
     from nserbench.benchmark.study.study import Study
 
-OUTCOMES = ("done", "already there", "failed", "not applicable")
+OUTCOMES: tuple[Outcome, ...] = ("done", "already there", "failed", "not applicable")
 
 
 @click.command()
