@@ -9,13 +9,15 @@ from typing import Any
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.checkpoint_overrides import with_checkpoints
-from nserbench.benchmark.study.request import NEEDED, SETTINGS, Request
+from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.study.toml_checks import (
     BadGrid,
     Check,
     a_text,
     check_table,
+    checks_of,
+    needed_by,
     tables,
 )
 from nserbench.errors import NserbenchError
@@ -167,20 +169,20 @@ def read_grid(file: Path) -> GridFile:
 
 
 def _grid(content: Mapping[str, Any]) -> GridFile:
-    checked = check_table(content, TOP, "the file", needs=("block",))
-    blocks = [_block(table, number) for number, table in enumerate(checked["block"], 1)]
+    top = check_table(content, TOP, "the file", needs=("block",))
+    blocks = [_block(table, number) for number, table in enumerate(top["block"], 1)]
     names = [block.name for block in blocks]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise BadGrid(f"two blocks are called {repeated[0]!r}: rename one")
-    title, description = checked.get("title", ""), checked.get("description", "")
-    return GridFile(title, description, blocks, checked.get("report", ()))
+    title, description = top.get("title", ""), top.get("description", "")
+    return GridFile(title, description, blocks, top.get("report", ()))
 
 
 def _block(table: Mapping[str, Any], number: int) -> GridBlock:
     what = f"[[block]] number {number}"
-    checked = check_table(table, BLOCK, what, needs=NEEDED)
-    name = checked.pop("name", str(number))
-    return GridBlock(name, Request(**checked))
+    block = check_table(table, BLOCK, what, needs=needed_by(Request))
+    name = block.pop("name", str(number))
+    return GridBlock(name, Request(**block))
 
 
 TOP: Mapping[str, Check] = {
@@ -190,7 +192,4 @@ TOP: Mapping[str, Check] = {
     "report": tables,
 }
 
-BLOCK: Mapping[str, Check] = {
-    "name": a_text,
-    **{name: setting.metadata["check"] for name, setting in SETTINGS.items()},
-}
+BLOCK: Mapping[str, Check] = {"name": a_text, **checks_of(Request)}

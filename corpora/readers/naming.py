@@ -93,7 +93,8 @@ class NamedCorpus:
     Attributes:
         naming: How its files are named.
         utterance: Makes an utterance of a file and its parsed name.
-        classes: The classes, by the value of the option ``classes``.
+        classes: The classes, by the value of the option ``classes``; ``paper`` for a
+            corpus without this option.
         counts: Published number of utterances of each speaker in each class.
         folds: The fold of each speaker.
     """
@@ -113,11 +114,14 @@ class NamedCorpus:
         """
         files = self.naming.files(settings)
         utterances = [self.utterance(path, name) for path, name in files]
-        return choose(self.classes[options["classes"]], utterances)
+        return choose(self._chosen(options), utterances)
 
     def expected(self, options: Options) -> tuple[PublishedCounts, ...]:
         """Return the published counts."""
-        return published(self.counts, self.folds, self.classes[options["classes"]])
+        return published(self.counts, self.folds, self._chosen(options))
+
+    def _chosen(self, options: Options) -> tuple[str, ...]:
+        return self.classes[options.get("classes", "paper")]
 
 
 def _match(pattern: str, path: Path) -> re.Match[str] | None:
