@@ -73,8 +73,6 @@ class ReportItem:
     """A table or figure of the paper.
 
     Attributes:
-        name: Name such as ``Table III``.
-        rows: Rows in the order of the paper.
         by_noise: Whether each corpus and noise has its own table, with a column for
             each SNR.
     """

@@ -18,7 +18,6 @@ class BlockProblem:
     """A part of a block that could not run.
 
     Attributes:
-        reason: Why it could not run.
         impossible: Whether the part cannot exist; otherwise something is missing.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nserbench.benchmark.store.file_facts import FileFact, FileFacts
-from nserbench.corpora.audio import audio_digest, read_audio
+from nserbench.corpora.audio import audio_digest, read_utterance
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.threads import map_in_threads
 from nserbench.errors import BadAudio
@@ -72,9 +72,7 @@ def _segment(utterance: Utterance) -> str:
 
 def _read(utterance: Utterance) -> tuple[str, int] | BadAudio:
     try:
-        wave = read_audio(
-            utterance.path, utterance.start, utterance.end, utterance.channel
-        )
+        wave = read_utterance(utterance)
     except BadAudio as error:
         return error  # so that the message names all bad files, not only the first
     return audio_digest(wave), len(wave)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.store.digests import digest
 from nserbench.cards import ConfiguredCard
-from nserbench.corpora.audio import read_audio
+from nserbench.corpora.audio import read_utterance
 from nserbench.corpora.noise.mixing import MIX_VERSION, Noise, add_noise
 from nserbench.upstreams.base import Batch, ModelCard, UpstreamCard
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
@@ -152,9 +152,7 @@ class Extraction:
             ``(samples,)``.
         """
         utterance, card = clip.utterance, self.card
-        wave = read_audio(
-            utterance.path, utterance.start, utterance.end, utterance.channel
-        )
+        wave = read_utterance(utterance)
         if self.noise is not None and self.snr is not None:
             noise, snr, seed = self.noise, self.snr, self.mix_seed
             wave = add_noise(wave, noise, utterance.id, snr, seed).wave
@@ -170,11 +168,7 @@ class Extraction:
         texts: Sequence[str | None],
         enhancer: Enhancer | None = None,
     ) -> Batch:
-        """Return the input of the upstream for some utterances.
-
-        Args:
-            texts: Text of each utterance; None where it is not known.
-        """
+        """Return the input of the upstream for some utterances."""
         with_audio = clips if self.card.reads_audio else ()
         return Batch(
             [clip.utterance.id for clip in clips],

@@ -71,7 +71,6 @@ def transcribe(
     """Transcribe corpora; transcripts that are in the store are read from there.
 
     Args:
-        corpora: Corpora by label.
         conditions: Pairs of the label of a corpus and a condition.
 
     Raises:

@@ -23,7 +23,6 @@ class ResultEntry:
 
     Attributes:
         status: Whether the cell is done, failed, or cannot exist.
-        digest: Digest of the cell, hex.
     """
 
     folder: Path
@@ -57,9 +56,6 @@ def is_done(folder: Path) -> bool:
 
 def find_result(text: str, root: Path) -> Path:
     """Find a result folder by its path, its name or the beginning of its digest.
-
-    Args:
-        text: What the user typed.
 
     Raises:
         UnknownName: if no result fits.

@@ -44,7 +44,6 @@ class Cell:
     """An upstream and a head, on a corpus in a condition, with a protocol and a seed.
 
     Attributes:
-        condition: Clean speech, or a noise at an SNR.
         groups: Groups that the head reads, with the layers it needs; empty if the cell
             is refused.
         refused: Why the cell cannot exist; None if it can.

@@ -33,7 +33,6 @@ class Overrides:
         settings: Values by the names of `Request`. Of corpora the noises of a block are
             kept, and of a protocol the variants that a block adds, as in ``+dev``. A
             precision is for blocks that do not set it; another one is refused.
-        head_epochs: Number of epochs for some heads, by name.
         checkpoints: Checkpoints by the name of what loads them; see `with_checkpoints`.
     """
 
@@ -105,7 +104,6 @@ class GridFile:
     """The content of a grid file.
 
     Attributes:
-        blocks: Blocks in the order in which they run.
         report: Tables ``[[report]]``, not yet checked; empty in most files.
     """
 

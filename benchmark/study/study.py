@@ -50,7 +50,6 @@ class OpenedCorpus:
 
     Attributes:
         corpus: The corpus, with the utterances that are used.
-        noises: Noises by name.
     """
 
     corpus: Corpus
@@ -103,7 +102,6 @@ class Study:
 
     Attributes:
         cells: Every cell, including those that cannot exist.
-        corpora: Corpora by label.
     """
 
     cells: Sequence[Cell]

@@ -28,11 +28,7 @@ _SAMPLES = SECONDS * RATE
 
 
 def white(rng: np.random.Generator) -> Floats:
-    """Synthesise white noise: independent, normally distributed samples.
-
-    Returns:
-        ``(samples,)`` at `RATE`.
-    """
+    """Synthesise white noise: independent, normal ``(samples,)`` at `RATE`."""
     return at_level(rng.standard_normal(_SAMPLES), LEVEL)
 
 

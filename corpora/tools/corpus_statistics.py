@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nserbench.corpora.audio import read_audio
+from nserbench.corpora.audio import read_utterance
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_checks import read_headers, seconds
@@ -133,4 +133,4 @@ def _quartiles(
 
 
 def _snr(clip: Utterance) -> float:
-    return wada_snr(read_audio(clip.path, clip.start, clip.end, clip.channel))
+    return wada_snr(read_utterance(clip))

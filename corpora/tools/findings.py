@@ -27,11 +27,7 @@ class CorpusFinding:
 
 @dataclass(frozen=True, slots=True)
 class CorpusReport:
-    """All findings of one corpus or noise.
-
-    Attributes:
-        findings: The findings, in the order of the checks.
-    """
+    """All findings of one corpus or noise."""
 
     name: str
     findings: Sequence[CorpusFinding]

@@ -119,12 +119,7 @@ def conformer_weights(options: Options) -> dict[str, Path]:
 def conformer_files(options: Options) -> list[Path]:
     """Return the files whose content determines the features, sorted.
 
-    Args:
-        options: As for `conformer_weights`.
-
-    Raises:
-        CheckpointMissing: as `conformer_weights`.
-        BadSpec: as `conformer_weights`.
+    Options and errors are those of `conformer_weights`.
     """
     weights = conformer_weights(options)
     return sorted({conformer_folder(options) / FILE, *weights.values()})

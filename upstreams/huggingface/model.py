@@ -132,14 +132,7 @@ class SpeechEncoderDecoder(Transcriber):
     tokens returns all decoder layers. Decoder frames are as in `Whisper`: one for each
     chosen token, end-of-text included, at the position from which it was predicted.
 
-    The encoder is as in `SpeechEncoder`. Utterances run one by one.
-
-    Args:
-        options: ``checkpoint`` and ``revision``.
-
-    Raises:
-        CheckpointMissing: if it is not found, or is incomplete.
-        BadSpec: if transformers has no such model for audio at `SAMPLE_RATE`.
+    Encoder, options and errors are as in `SpeechEncoder`. Utterances run one by one.
     """
 
     def __init__(self, options: Options, device: str) -> None:

@@ -39,7 +39,6 @@ class Functionals(Upstream):
     gets the samples as floats; see `functionals`.
 
     Args:
-        options: The card's options; none is used.
         device: Device of the features, such as ``"cuda:0"``; openSMILE uses the CPU.
     """
 

@@ -77,10 +77,6 @@ def with_session(command: Command) -> Command:
 def open_store(settings: Settings, folder: Path | None) -> Store:
     """Open an existing feature store.
 
-    Args:
-        settings: The settings, which name the usual folder.
-        folder: Another folder, or None.
-
     Raises:
         NserbenchError: if the folder does not exist.
     """
