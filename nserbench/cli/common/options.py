@@ -256,7 +256,7 @@ def _grid_request(options: dict[str, Any]) -> GridRequest:
     values = {name: options.pop(name) for name in SETTINGS}
     values["precision"] = _precision(values["precision"], options["device"])
     for name, setting in SETTINGS.items():
-        option = setting.metadata["only_in_blocks"]
+        option = setting.metadata.get("only_in_blocks")
         if file is None and name in NEEDED and not values[name]:
             flag = setting.metadata["flag"]
             raise click.UsageError(f"Missing option {flag}, or '--grid'.")
