@@ -15,6 +15,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from nserbench.corpora.base import Utterance
 from nserbench.errors import BadAudio
 
 SAMPLE_RATE = 16_000
@@ -33,6 +34,11 @@ _DATA_SIZE = re.compile(
     re.MULTILINE,
 )
 _UNKNOWN_SIZE = 0x7FFF_0000  # bytes; programs that write to a pipe claim this or more
+
+
+def read_utterance(utterance: Utterance) -> NDArray[np.float32]:
+    """Read the audio of an utterance; see `read_audio`."""
+    return read_audio(utterance.path, utterance.start, utterance.end, utterance.channel)
 
 
 def read_audio(
@@ -202,9 +208,6 @@ def _mono(
 
 def refuse_cut_off(log: str) -> None:
     """Refuse a WAV or AIFF file that lost its end; libsndfile only logs this.
-
-    Args:
-        log: The log of libsndfile for the file.
 
     Raises:
         BadAudio: if the file is shorter than its header says.

@@ -22,16 +22,18 @@ def map_in_threads(
 ) -> list[Value]:
     """Call a function on every item in threads, as one stage of a progress bar.
 
+    Without items there is no stage.
+
     Args:
         function: Called once for each item, from several threads.
-        items: Such as paths or utterances.
-        progress: Told of the stage, and of each item that is done.
         stage: Name of the stage, such as ``"reading headers"``.
         unit: What the items are, in the plural, such as ``"files"``.
 
     Returns:
         The values, in the order of the items.
     """
+    if not items:
+        return []
     progress.stage(stage, len(items), unit)
     values = []
     with ThreadPoolExecutor() as pool:

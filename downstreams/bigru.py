@@ -22,8 +22,6 @@ class BiGRUHead(nn.Module):
     classifier.
 
     Args:
-        groups: The groups to read.
-        classes: Number of emotion classes.
         dropout: Probability of dropping, the same before and after the mean.
     """
 

@@ -104,8 +104,6 @@ class PooledHead(nn.Module):
     Heads of one shape can be trained together if their dropout is a `Dropout`.
 
     Args:
-        groups: The groups to read.
-        layers: Layer numbers to read of each group.
         fusions: For each group a module from ``(layers, batch, dim)`` to
             ``(batch, dim)``.
         classify: Module from concatenated groups, ``(batch, sum of dims)``, to logits.

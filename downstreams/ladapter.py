@@ -88,13 +88,7 @@ class GroupAdapter(nn.Module):
 
 
 class LAdapter(nn.Module):
-    """The sum over all groups (Eq. 7), then dropout and FC (Eq. 8).
-
-    Args:
-        groups: The groups to read.
-        classes: Number of emotion classes.
-        options: The card's options.
-    """
+    """The sum over all groups (Eq. 7), then dropout and FC (Eq. 8)."""
 
     def __init__(self, groups: Groups, classes: int, options: Options) -> None:
         super().__init__()

@@ -50,8 +50,6 @@ def take(states: Tensor, spec: GroupSpec, layers: range) -> Tensor:
 
     Args:
         states: ``(layers, batch, frames, dim)``, every layer of the group.
-        spec: The group.
-        layers: Layer numbers to take.
 
     Returns:
         ``(len(layers), batch, frames, dim)``.

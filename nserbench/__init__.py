@@ -12,6 +12,7 @@ from nserbench.errors import NserbenchError
 from nserbench.hook_markers import hookimpl
 from nserbench.upstreams.base import (
     Batch,
+    Description,
     GroupSpec,
     LayerGroup,
     Recognised,
@@ -38,6 +39,7 @@ __all__ = [
     "Batch",
     "Corpus",
     "CorpusCard",
+    "Description",
     "DownstreamCard",
     "Enhancer",
     "EnhancerCard",

@@ -194,7 +194,12 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
                 f"{spec.name}:{spec.positional} has a value without an option: write "
                 f"{spec.name}:OPTION=VALUE\n  options: {', '.join(known) or 'none'}"
             )
-        typed.setdefault(card.positional, spec.positional)
+        if card.positional in typed:
+            raise BadSpec(
+                f"{spec.name} has {card.positional}= twice: {spec.positional} and "
+                f"{typed[card.positional]}\n  leave one of the two out"
+            )
+        typed[card.positional] = spec.positional
     values = {key: option.default for key, option in known.items()}
     for key, text in typed.items():
         if key not in known:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nserbench.errors import BadSettings
+from nserbench.toml_file import read_toml
 
 FILE = Path("nserbench.toml")
 KNOWN = ("paths", "noises", "cluster")
@@ -80,12 +80,7 @@ def load_settings(file: Path | None = None) -> Settings:
     if file is None and not FILE.is_file():
         return Settings()
     file = file or FILE
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadSettings(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadSettings(f"{file} is not valid TOML: {error}") from error
+    content = read_toml(file, BadSettings)
     if unknown := set(content) - set(KNOWN):
         raise BadSettings(
             f"{file} has the unknown table [{sorted(unknown)[0]}]\n"

@@ -33,9 +33,6 @@ def parse_specs(text: str) -> list[Spec]:
     A comma starts a new name unless ``key=`` follows it. A nested spec is enclosed in
     braces.
 
-    Args:
-        text: The text that the user typed.
-
     Returns:
         The names in the order typed.
 

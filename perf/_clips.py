@@ -10,7 +10,8 @@ import numpy as np
 import soundfile
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import Study, make_study
 from nserbench.settings import Settings
 
 RATE = 16_000

@@ -15,7 +15,7 @@ from nserbench.benchmark.experiments.run import run_apart
 from nserbench.benchmark.experiments.summaries import FOLDER, NUMBERS, summaries
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.grid_file import Overrides
-from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.toml_checks import BadGrid
 from nserbench.cli.experiment import experiment
 from nserbench.errors import BadSpec, CorpusMissing, NothingToRun, UnknownName
@@ -44,7 +44,7 @@ class Tiny:
         return runner.invoke(experiment, shlex.split(f"{line} {folders}"))
 
     def source(self, number: int) -> ReportData:
-        overrides = Overrides(epochs=1, limit=24, checkpoints=self.checkpoints)
+        overrides = Overrides({"epochs": 1, "limit": 24}, checkpoints=self.checkpoints)
         plugins = Plugins(installed=False)
         results = self.folder / "results"
         return ReportData(read_experiment(number), overrides, plugins, results)

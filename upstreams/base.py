@@ -58,6 +58,23 @@ Groups: TypeAlias = Mapping[str, GroupSpec]
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What is known about an upstream and its options before the model is loaded.
+
+    Attributes:
+        groups: Its groups.
+        transcribes: Whether it is a `Transcriber`.
+        tunable: Whether it can be fine-tuned.
+        frozen: Modules that fine-tuning does not change; see `UpstreamCard.frozen`.
+    """
+
+    groups: Groups
+    transcribes: bool
+    tunable: bool
+    frozen: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerGroup:
     """The layers of one module that share a time axis, such as an encoder.
 
@@ -318,19 +335,19 @@ class UpstreamCard(ModelCard):
     and returns an `Upstream`.
 
     Attributes:
-        groups: Its groups, or a function from options to them. The function may read
-            a checkpoint's configuration, but must not load weights or import torch.
+        groups: Its groups, or a function from options to them, or to a `Description`
+            where the options decide more than the groups. The function may read a
+            checkpoint's configuration, but must not load weights or import torch.
         reads: Fields of a `Batch` that change the features. One that reads ``waves``
             has the option ``enhance``; one that reads ``texts`` may have an option
             ``text``, whose value is ``reference`` or an upstream that transcribes.
         min_samples: Shorter clips are zero-padded to this.
         max_samples: Longer clips are cut to this; None for no limit.
-        transcribes: Whether it is a `Transcriber`, or a function from options to that.
-        tunable: Whether it can be fine-tuned, or a function from options to that. If
-            so, it has the options ``finetune`` and ``lr``.
+        transcribes: Whether it is a `Transcriber`; None if its options decide.
+        tunable: Whether it can be fine-tuned; None if its options decide. Unless it is
+            False, there are the options ``finetune`` and ``lr``.
         frozen: Names of modules that fine-tuning does not change, such as
-            ``feature_extractor``, wherever they are in the model; or a function from
-            options to them.
+            ``feature_extractor``, wherever they are in the model.
         learning_rate: Default learning rate of its weights in fine-tuning.
         window: Samples that a clip is padded to inside the model, as in Whisper; 0 if
             it is not padded.
@@ -341,13 +358,13 @@ class UpstreamCard(ModelCard):
     kind: ClassVar[str] = "upstream"
     common: ClassVar[Mapping[str, Option]] = MappingProxyType({"groups": _GROUPS})
 
-    groups: Groups | Callable[[Options], Groups]
+    groups: Groups | Callable[[Options], Groups | Description]
     reads: frozenset[str] = field(default=frozenset({"waves"}))
     min_samples: int = 1
     max_samples: int | None = None
-    transcribes: bool | Callable[[Options], bool] = False
-    tunable: bool | Callable[[Options], bool] = False
-    frozen: Sequence[str] | Callable[[Options], Sequence[str]] = ()
+    transcribes: bool | None = False
+    tunable: bool | None = False
+    frozen: Sequence[str] = ()
     learning_rate: float = 1e-4
     window: int = 0
     batch: int = 1
@@ -362,29 +379,24 @@ class UpstreamCard(ModelCard):
         options = {**self.common}
         if self.reads_audio:
             options["enhance"] = _ENHANCE
-        if self.tunable:
+        if self.tunable is not False:
             options["finetune"] = _FINETUNE
             options["lr"] = replace(_RATE, default=self.learning_rate)
         return {**options, **self.options}
 
-    def describe(self, options: Options) -> Groups:
-        """Return the groups with these options, without loading the model."""
-        return self.groups(options) if callable(self.groups) else self.groups
+    def describe(self, options: Options) -> Description:
+        """Return what is known with these options, without loading the model."""
+        groups = self.groups(options) if callable(self.groups) else self.groups
+        if isinstance(groups, Description):
+            return groups
+        known = bool(self.transcribes), bool(self.tunable), self.frozen
+        return Description(groups, *known)
 
     def can_transcribe(self, options: Options) -> bool:
-        """Return whether the upstream with these options is a `Transcriber`."""
-        value = self.transcribes
-        return value(options) if callable(value) else value
-
-    def can_tune(self, options: Options) -> bool:
-        """Return whether the upstream with these options can be fine-tuned."""
-        value = self.tunable
-        return value(options) if callable(value) else value
-
-    def frozen_modules(self, options: Options) -> Sequence[str]:
-        """Return the names of the modules that fine-tuning does not change."""
-        value = self.frozen
-        return value(options) if callable(value) else value
+        """Return whether it transcribes; reads a configuration only if that decides."""
+        if self.transcribes is None:
+            return self.describe(options).transcribes
+        return self.transcribes
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""

@@ -30,7 +30,6 @@ class Bert(Upstream):
             all of them, and an empty transcript has two. With ``cls``, the only frame
             is that of [CLS]. The paper does not say how it pools (Sec. IV-B); the
             default ``mean`` is our choice.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.

@@ -9,22 +9,16 @@ from nserbench.cards import Option, nested_label, one_of, path_label
 from nserbench.hook_markers import hookimpl
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import UpstreamCard
-from nserbench.upstreams.conformer.config import conformer_tunes, describe_conformer
+from nserbench.upstreams.conformer.config import describe_conformer
 from nserbench.upstreams.huggingface.config import (
+    describe_encoder,
     describe_hf,
-    describe_hubert,
-    describe_wav2vec2,
-    describe_wavlm,
-    hf_front,
-    hf_transcribes,
 )
 from nserbench.upstreams.loading.configs import (
     describe_bert,
     describe_mel,
     describe_s3prl,
     describe_whisper,
-    s3prl_front,
-    s3prl_tunes,
 )
 from nserbench.upstreams.loading.hub import checkpoint_label, checkpoint_options
 from nserbench.upstreams.opensmile.cards import FUNCTIONALS
@@ -131,7 +125,7 @@ WAV2VEC2 = UpstreamCard(
     options=checkpoint_options(
         "facebook/wav2vec2-base", "hub id or local folder of any of this type"
     ),
-    groups=describe_wav2vec2,
+    groups=describe_encoder("wav2vec2"),
     files="nserbench.upstreams.loading.hub:checkpoint_files",
     min_samples=400,
     max_samples=480_000,
@@ -145,7 +139,7 @@ HUBERT = replace(
     summary="HuBERT: all encoder layers",
     source="Hsu et al., arXiv:2106.07447; base, as in Sec. IV-B",
     options=_at(WAV2VEC2, "facebook/hubert-base-ls960"),
-    groups=describe_hubert,
+    groups=describe_encoder("hubert"),
 )
 
 WAVLM = replace(
@@ -155,7 +149,7 @@ WAVLM = replace(
     source="Chen et al., arXiv:2110.13900; base, as in Sec. IV-B",
     licence="MIT",
     options=_at(WAV2VEC2, "microsoft/wavlm-base"),
-    groups=describe_wavlm,
+    groups=describe_encoder("wavlm"),
 )
 
 HF = UpstreamCard(
@@ -179,9 +173,8 @@ HF = UpstreamCard(
     reads=frozenset({"waves", "languages"}),  # Whisper takes the language
     min_samples=1_600,
     max_samples=480_000,
-    transcribes=hf_transcribes,
+    transcribes=None,
     tunable=True,
-    frozen=hf_front,
 )
 
 
@@ -209,8 +202,7 @@ CONFORMER = UpstreamCard(
     min_samples=400,
     max_samples=480_000,
     transcribes=True,
-    tunable=conformer_tunes,
-    frozen=("front",),
+    tunable=None,
 )
 
 CONFORMER_SMALL = replace(
@@ -295,8 +287,7 @@ S3PRL = UpstreamCard(
     groups=describe_s3prl,
     files="nserbench.upstreams.s3prl:files",
     min_samples=1_040,
-    tunable=s3prl_tunes,
-    frozen=s3prl_front,
+    tunable=None,
 )
 
 

@@ -33,10 +33,6 @@ class Mel(Upstream):
     The paper says only Mel-spectrogram (Sec. IV-C, Table II). We take Slaney's bands,
     as Whisper does, with a Hann window; power below `FLOOR` is raised to it. Every
     frame lies inside the audio: ``n`` samples have ``1 + (n - 400) // 160`` frames.
-
-    Args:
-        options: The card's options; none is used.
-        device: Device to compute on, such as ``"cuda:0"``.
     """
 
     def __init__(self, options: Options, device: str) -> None:

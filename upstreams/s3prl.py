@@ -11,7 +11,7 @@ import pickle
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import torch
@@ -23,7 +23,7 @@ from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError, Unknown
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
-    Groups,
+    Description,
     GroupSpec,
     LayeredFeatures,
     LayerGroup,
@@ -77,7 +77,6 @@ class S3prl(Upstream):
     Args:
         options: ``name``, and ``checkpoint`` for the names that end in ``_local`` or
             ``_custom``.
-        device: Device to compute on, such as ``"cuda:0"``.
 
     Raises:
         UnknownName: if S3PRL has no upstream of this name.
@@ -120,15 +119,15 @@ class S3prl(Upstream):
         return torch.stack([state[0] for state in states])
 
 
-def describe(options: Options) -> Groups:
-    """Return the group of an upstream by loading it, once in a process.
+def describe(options: Options) -> Description:
+    """Return what is known about an upstream by loading it, once in a process.
 
     S3PRL does not state the number and width of the states without loading.
 
     Raises:
         NserbenchError: as `S3prl`.
     """
-    return _facts(options["name"], options["checkpoint"]).groups
+    return _described(options["name"], options["checkpoint"])[0]
 
 
 def files(options: Options) -> tuple[Path, ...]:
@@ -140,17 +139,7 @@ def files(options: Options) -> tuple[Path, ...]:
     Raises:
         NserbenchError: as `S3prl`.
     """
-    return _facts(options["name"], options["checkpoint"]).files
-
-
-def tunes(options: Options) -> bool:
-    """Return whether an upstream has weights, by loading it, once in a process."""
-    return _facts(options["name"], options["checkpoint"]).has_weights
-
-
-def front(options: Options) -> tuple[str, ...]:
-    """Return the name of an upstream's front convolutions, if it has any."""
-    return _facts(options["name"], options["checkpoint"]).front
+    return _described(options["name"], options["checkpoint"])[1]
 
 
 def known_names() -> list[str]:
@@ -165,29 +154,20 @@ def known_names() -> list[str]:
     )
 
 
-class _Facts(NamedTuple):
-    """What is known about an upstream after it is loaded once."""
-
-    groups: Groups
-    files: tuple[Path, ...]
-    has_weights: bool
-    front: tuple[str, ...]
-
-
 @functools.cache
-def _facts(name: str, checkpoint: str | None) -> _Facts:
+def _described(
+    name: str, checkpoint: str | None
+) -> tuple[Description, tuple[Path, ...]]:
+    """Return what is known after an upstream is loaded once, and its files."""
     model, files = _load(name, checkpoint)
     many = model.num_layers > 1
     layers = range(model.num_layers) if many else range(1, 2)
     rate = SAMPLE_RATE / model.downsample_rates[0]
+    groups = {"hidden": GroupSpec(layers, model.hidden_sizes[0], rate)}
     names = [parameter for parameter, _ in model.named_parameters()]
     convolved = any(f".{_FRONT}." in parameter for parameter in names)
-    return _Facts(
-        {"hidden": GroupSpec(layers, model.hidden_sizes[0], rate)},
-        tuple(files),
-        bool(names),
-        (_FRONT,) if convolved else (),
-    )
+    frozen = (_FRONT,) if convolved else ()
+    return Description(groups, False, bool(names), frozen), tuple(files)
 
 
 def _load(name: str, checkpoint: str | None) -> tuple[Any, list[Path]]:

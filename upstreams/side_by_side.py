@@ -10,7 +10,7 @@ from itertools import chain, count
 from nserbench.cards import Bind, ConfiguredCard, Options, bind, nested_label
 from nserbench.errors import BadSpec, NserbenchError
 from nserbench.spec import Spec, joined_names
-from nserbench.upstreams.base import Groups, Upstream, UpstreamCard
+from nserbench.upstreams.base import Description, Groups, Upstream, UpstreamCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +26,18 @@ class SideBySideCard(UpstreamCard):
 
     parts: Mapping[str, ConfiguredCard[UpstreamCard]]
 
-    def describe(self, options: Options) -> Groups:
+    def describe(self, options: Options) -> Description:
         """Return the selected groups of all upstreams.
 
         Raises:
             BadSpec: if an upstream does not have a selected group.
         """
-        return {
+        groups = {
             f"{name}.{group}": spec
             for name, part in self.parts.items()
             for group, spec in _selected_groups(part).items()
         }
+        return Description(groups, transcribes=False, tunable=False, frozen=())
 
     def open(self, options: Options, device: str) -> Upstream:
         """Raise an error: several upstreams cannot be loaded as one.
@@ -54,11 +55,6 @@ def combine(
     parts: Sequence[ConfiguredCard[UpstreamCard]], spec: Spec, nested: Bind
 ) -> ConfiguredCard[UpstreamCard]:
     """Return a card for upstreams side by side, with its options checked.
-
-    Args:
-        parts: Two or more upstreams.
-        spec: The parsed command-line name with its options.
-        nested: Function that binds names inside options.
 
     Raises:
         BadSpec: if an upstream is named twice or is to be fine-tuned, or an option does
@@ -143,7 +139,7 @@ def _selected_groups(part: ConfiguredCard[UpstreamCard]) -> Groups:
     Raises:
         BadSpec: if it does not have one of them.
     """
-    groups = part.card.describe(part.options)
+    groups = part.card.describe(part.options).groups
     wanted = part.options["groups"] or tuple(groups)
     for group in wanted:
         if group not in groups:

@@ -69,7 +69,6 @@ class Whisper(Transcriber):
         options: ``checkpoint``, ``revision``, and ``language``: the code for every
             prompt. None for that of each utterance if the checkpoint knows it, else
             English.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.

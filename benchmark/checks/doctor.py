@@ -46,10 +46,7 @@ def examine(
     Args:
         names: Corpora as typed, with options, or ``demand``. If empty, all whose
             folder is set.
-        plugins: Plugins that offer the corpora.
-        settings: Settings with the folders.
         deep: Whether to decode the audio, too.
-        progress: Receives every file.
 
     Raises:
         UnknownName: if a corpus or an option does not exist; before the first is read.

@@ -19,6 +19,7 @@ from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
+    Description,
     LayeredFeatures,
     Transcriber,
     Upstream,
@@ -45,9 +46,7 @@ class ContractFinding:
     """The outcome of one check.
 
     Attributes:
-        check: Name of the check.
         passed: Whether the upstream passed; None where the check does not apply.
-        detail: Values that were observed.
     """
 
     check: str
@@ -60,10 +59,8 @@ class ContractReport:
     """The outcomes of all checks of an upstream, and its speed and size.
 
     Attributes:
-        findings: One finding for each check.
         realtime: Seconds of computing for each second of audio, clip by clip; None
             for an upstream that reads no audio.
-        parameters: Number of weights.
         memory: Peak memory of the process so far, in bytes.
     """
 
@@ -111,9 +108,6 @@ class _Trial:
     """An upstream, and its features of the clips.
 
     Attributes:
-        bound: Card and options of the upstream.
-        upstream: The loaded upstream.
-        batches: Three batches of one clip each.
         seconds: Time of the extraction of the three clips, one after another.
     """
 
@@ -121,6 +115,11 @@ class _Trial:
     upstream: Upstream
     batches: Sequence[Batch]
     seconds: float = 0.0
+
+    @cached_property
+    def described(self) -> Description:
+        """What the card says of the upstream with its options."""
+        return self.bound.card.describe(self.bound.options)
 
     @property
     def joint_batch(self) -> Batch:
@@ -183,7 +182,7 @@ _Check = Callable[[_Trial], _Outcome]
 
 
 def _described(trial: _Trial) -> _Outcome:
-    described = trial.bound.card.describe(trial.bound.options)
+    described = trial.described.groups
     wanted = {name: (len(spec.layers), spec.dim) for name, spec in described.items()}
     for features in trial.alone:
         returned = {
@@ -198,7 +197,7 @@ def _described(trial: _Trial) -> _Outcome:
 
 
 def _lengths(trial: _Trial) -> _Outcome:
-    described = trial.bound.card.describe(trial.bound.options)
+    described = trial.described.groups
     rates = {
         name: spec.rate for name, spec in described.items() if spec.rate is not None
     }
@@ -253,8 +252,8 @@ def _valid(trial: _Trial) -> Iterator[tuple[str, Tensor]]:
 
 
 def _gradients(trial: _Trial) -> _Outcome:
-    card, model = trial.bound.card, trial.upstream.model
-    if not card.can_tune(trial.bound.options):
+    model = trial.upstream.model
+    if not trial.described.tunable:
         return None, "not fine-tunable"
     if model is None:
         return False, "no model to train"
@@ -270,7 +269,7 @@ def _gradients(trial: _Trial) -> _Outcome:
         if weights.grad is not None and bool(weights.grad.any())
     }
     model.zero_grad()
-    frozen = card.frozen_modules(trial.bound.options)
+    frozen = trial.described.frozen
     if all(is_inside(name, frozen) for name in reached):
         return False, "no gradient reaches the weights that are not frozen"
     names = [name for name, _ in model.named_parameters()]
@@ -282,7 +281,7 @@ def _gradients(trial: _Trial) -> _Outcome:
 
 def _transcripts(trial: _Trial) -> _Outcome:
     upstream = trial.upstream
-    if not trial.bound.card.can_transcribe(trial.bound.options):
+    if not trial.described.transcribes:
         return None, "does not transcribe"
     if not isinstance(upstream, Transcriber):
         return False, "is not a Transcriber"

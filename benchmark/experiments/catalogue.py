@@ -18,8 +18,6 @@ class Experiment:
 
     Attributes:
         number: Number from 1 to 7.
-        grid: Grid of the cells to run.
-        parts: Tables and figures of the report.
     """
 
     number: int

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from nserbench.benchmark.study.toml_checks import (
     BadGrid,
-    Check,
     a_text,
-    check_table,
+    checked,
+    read_as,
     tables,
     texts,
 )
@@ -21,80 +21,6 @@ ItemKind = Literal["table", "layers", "confusions", "understood"]
 EVERY_LAYER = "single:layer=all"
 """The downstream of a row that stands for all layers. A table shows the layer that is
 best on the test set (the paper's choice), a figure shows every layer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRow:
-    """A row of a table or figure.
-
-    Attributes:
-        group: Heading above the row; empty if there is none.
-        title: Title of the row as printed.
-        upstream: Upstream as typed; None where the row cannot run.
-        downstream: Downstream as typed; None where the row cannot run.
-        reason: Why the row cannot run; None where it can.
-        printed: Whether the paper has this row.
-    """
-
-    group: str = ""
-    title: str
-    upstream: str | None = None
-    downstream: str | None = None
-    reason: str | None = None
-    printed: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.group}: {self.title}" if self.group else self.title
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportItem:
-    """A table or figure of the paper.
-
-    Attributes:
-        name: Name such as ``Table III``.
-        kind: Kind of table or figure.
-        caption: Caption.
-        metrics: Metrics that it shows.
-        rows: Rows in the order of the paper.
-        by_noise: Whether each corpus and noise has its own table, with a column for
-            each SNR.
-    """
-
-    name: str
-    kind: ItemKind
-    caption: str
-    metrics: Sequence[str] = ("uar", "f1_macro")
-    rows: Sequence[ReportRow]
-    by_noise: bool = False
-
-
-def read_layout(report: Sequence[Mapping[str, Any]]) -> list[ReportItem]:
-    """Read the tables ``[[report]]`` of a grid file.
-
-    Raises:
-        BadGrid: if a key is unknown or missing, or a row has neither an upstream and a
-            downstream nor a reason.
-    """
-    return [_read_item(table, number) for number, table in enumerate(report, 1)]
-
-
-def _read_item(table: Mapping[str, Any], number: int) -> ReportItem:
-    what = f"[[report]] number {number}"
-    fields = check_table(table, ITEM, what, ("name", "kind", "caption", "rows"))
-    rows = [
-        _read_row(row, f"{what}, row {number}")
-        for number, row in enumerate(fields["rows"], 1)
-    ]
-    return ReportItem(**{**fields, "rows": rows})
-
-
-def _read_row(table: Mapping[str, Any], what: str) -> ReportRow:
-    row = ReportRow(**check_table(table, ROW, what, ("title",)))
-    runs = row.upstream is not None and row.downstream is not None
-    if runs == (row.reason is not None):
-        raise BadGrid(f"{what} needs either an upstream and a downstream, or a reason")
-    return row
 
 
 def a_kind(value: object) -> object:
@@ -119,20 +45,69 @@ def a_truth(value: object) -> bool:
     return value
 
 
-ITEM: Mapping[str, Check] = {
-    "name": a_text,
-    "kind": a_kind,
-    "caption": a_text,
-    "metrics": texts,
-    "rows": tables,
-    "by_noise": a_truth,
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """A row of a table or figure.
 
-ROW: Mapping[str, Check] = {
-    "group": a_text,
-    "title": a_text,
-    "upstream": a_text,
-    "downstream": a_text,
-    "reason": a_text,
-    "printed": a_truth,
-}
+    Attributes:
+        group: Heading above the row; empty if there is none.
+        upstream: Upstream as typed; None where the row cannot run.
+        downstream: Downstream as typed; None where the row cannot run.
+        reason: Why the row cannot run; None where it can.
+        printed: Whether the paper has this row.
+    """
+
+    group: str = checked(a_text, "")
+    title: str = checked(a_text)
+    upstream: str | None = checked(a_text, None)
+    downstream: str | None = checked(a_text, None)
+    reason: str | None = checked(a_text, None)
+    printed: bool = checked(a_truth, True)
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.title}" if self.group else self.title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportItem:
+    """A table or figure of the paper.
+
+    Attributes:
+        by_noise: Whether each corpus and noise has its own table, with a column for
+            each SNR.
+    """
+
+    name: str = checked(a_text)
+    kind: ItemKind = checked(a_kind)  # noqa: RUF009 - it is a dataclass field
+    caption: str = checked(a_text)
+    metrics: Sequence[str] = checked(texts, ("uar", "f1_macro"))
+    rows: Sequence[ReportRow] = checked(tables)
+    by_noise: bool = checked(a_truth, False)
+
+
+def read_layout(report: Sequence[Mapping[str, Any]]) -> list[ReportItem]:
+    """Read the tables ``[[report]]`` of a grid file.
+
+    Raises:
+        BadGrid: if a key is unknown or missing, or a row has neither an upstream and a
+            downstream nor a reason.
+    """
+    return [_read_item(table, number) for number, table in enumerate(report, 1)]
+
+
+def _read_item(table: Mapping[str, Any], number: int) -> ReportItem:
+    what = f"[[report]] number {number}"
+    item = read_as(ReportItem, table, what)
+    rows = [
+        _read_row(row, f"{what}, row {number}")
+        for number, row in enumerate(table["rows"], 1)
+    ]
+    return replace(item, rows=rows)
+
+
+def _read_row(table: Mapping[str, Any], what: str) -> ReportRow:
+    row = read_as(ReportRow, table, what)
+    runs = row.upstream is not None and row.downstream is not None
+    if runs == (row.reason is not None):
+        raise BadGrid(f"{what} needs either an upstream and a downstream, or a reason")
+    return row

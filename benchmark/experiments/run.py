@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeVar
 
-from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.request import Request
 from nserbench.errors import NothingToRun, NserbenchError
 
 T = TypeVar("T")
@@ -18,9 +18,6 @@ class BlockProblem:
     """A part of a block that could not run.
 
     Attributes:
-        block: Name of the block.
-        request: Request of the part.
-        reason: Why it could not run.
         impossible: Whether the part cannot exist; otherwise something is missing.
     """
 
@@ -44,8 +41,6 @@ def run_apart(
     The first parts are pairs of an upstream and a corpus, the next single noises.
 
     Args:
-        block: Name of the block.
-        request: Request of the block.
         act: Function to call; it may be called twice for one part.
 
     Returns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.store.file_facts import FileFact, FileFacts, state_of
-from nserbench.corpora.audio import audio_digest, read_audio
+from nserbench.corpora.audio import audio_digest, read_utterance
 from nserbench.corpora.base import Utterance
+from nserbench.corpora.threads import map_in_threads
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
 
@@ -26,7 +26,6 @@ class Clip:
     """An utterance whose audio has been read and can be used.
 
     Attributes:
-        utterance: The utterance.
         digest: Digest of the decoded audio, mono at 16 kHz.
         samples: Number of samples at 16 kHz.
     """
@@ -41,7 +40,7 @@ class Clip:
         Raises:
             BadAudio: if it cannot be read, or is not what was digested.
         """
-        wave = _wave(self.utterance)
+        wave = read_utterance(self.utterance)
         if audio_digest(wave) != self.digest:
             raise BadAudio(
                 f"{self.utterance.path} has changed since this command began\n"
@@ -71,7 +70,8 @@ def read_clips(
     ]
     states = {utterance.path: _state(utterance.path) for utterance in new}
     problems, changed = [], set()
-    for utterance, audio in zip(new, _read_all(new, progress), strict=True):
+    read = map_in_threads(_read, new, progress, stage="reading audio", unit="clips")
+    for utterance, audio in zip(new, read, strict=True):
         if isinstance(audio, BadAudio):
             problems.append(str(audio))
         else:
@@ -95,31 +95,12 @@ def _segment(utterance: Utterance) -> str:
     return f"{utterance.start}-{utterance.end}-{utterance.channel}"
 
 
-def _read_all(
-    utterances: Sequence[Utterance], progress: Progress
-) -> list[tuple[str, int] | BadAudio]:
-    """Return the digest and number of samples of each utterance, or its problem."""
-    if not utterances:
-        return []
-    progress.stage("reading audio", len(utterances), "clips")
-    results = []
-    with ThreadPoolExecutor() as pool:
-        for result in pool.map(_read, utterances):
-            results.append(result)
-            progress.advance()
-    return results
-
-
 def _read(utterance: Utterance) -> tuple[str, int] | BadAudio:
     try:
-        wave = _wave(utterance)
+        wave = read_utterance(utterance)
     except BadAudio as error:
         return error  # so that the message names all bad files, not only the first
     return audio_digest(wave), len(wave)
-
-
-def _wave(utterance: Utterance) -> NDArray[np.float32]:
-    return read_audio(utterance.path, utterance.start, utterance.end, utterance.channel)
 
 
 def _refuse(problems: Sequence[str]) -> None:

@@ -7,13 +7,11 @@ import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import OpenedCorpus
-from nserbench.corpora.audio import read_audio
+from nserbench.corpora.audio import read_utterance
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.noise.mixing import Noise, add_noise
 from nserbench.progress import Progress
@@ -35,11 +33,7 @@ def export(
     or rescaled. The manifest can be used as a corpus: ``manifest:path=FILE``.
 
     Args:
-        opened: The corpus with its noises.
-        condition: The noise and its SNR, or clean speech.
         folder: Folder to write to, created if missing.
-        seed: Seed of the noise offsets.
-        progress: Shows how many utterances are done.
 
     Returns:
         Path of the manifest, which has one row for each file.
@@ -51,7 +45,9 @@ def export(
     """
     utterances = opened.corpus.utterances
     if opened.rule.disjoint:
-        opened.refuse_short_noises([len(_read(utterance)) for utterance in utterances])
+        opened.refuse_short_noises(
+            [len(read_utterance(utterance)) for utterance in utterances]
+        )
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / MANIFEST
     manifest.unlink(missing_ok=True)  # there is a manifest only if all files are
@@ -76,7 +72,7 @@ def _write(
     seed: int,
 ) -> dict[str, object]:
     """Write one utterance, and return its row of the manifest."""
-    wave = _read(utterance)
+    wave = read_utterance(utterance)
     mixing: dict[str, object] = dict.fromkeys(
         ("noise", "snr", "noise_file", "offset", "gain", "measured_snr"), ""
     )
@@ -102,10 +98,6 @@ def _write(
         **mixing,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
-
-
-def _read(utterance: Utterance) -> NDArray[np.float32]:
-    return read_audio(utterance.path, utterance.start, utterance.end, utterance.channel)
 
 
 def _labels(utterance: Utterance) -> dict[str, object]:

@@ -47,11 +47,7 @@ class LoadedModels:
 
 @dataclass(slots=True)
 class ModelCache:
-    """Loads the models of extractions, each once, and keeps them.
-
-    Attributes:
-        device: Device to load them to, such as ``cpu`` or ``cuda:0``.
-    """
+    """Loads the models of extractions, each once, and keeps them."""
 
     device: str
     _kept: dict[str, LoadedModels] = field(default_factory=dict)
@@ -86,14 +82,6 @@ def extract_missing(
     progress: Progress,
 ) -> None:
     """Extract the features that the store lacks, and the transcripts that they need.
-
-    Args:
-        extraction: The extraction.
-        clips: The utterances.
-        forms: Forms that are needed.
-        store: Store to write to.
-        models: Loads the models.
-        progress: Shows how many utterances are done.
 
     Raises:
         NserbenchError: if a model cannot be loaded, a feature is not finite, or a
@@ -138,12 +126,7 @@ def extract(
     """Run an upstream over utterances and store its features or transcripts.
 
     Args:
-        extraction: The extraction.
-        loaded: Its models.
         clips: Utterances by key.
-        forms: Forms to store of each utterance.
-        store: Store to write to.
-        progress: Shows how many utterances are done.
 
     Raises:
         NserbenchError: if a feature is not finite, or a group is not as the card says.
@@ -151,7 +134,7 @@ def extract(
     upstream, bound = loaded.upstream, extraction.upstream.bound
     features = store.announce(extraction.identity)
     described_by = _facts(extraction, upstream)
-    described = bound.card.describe(bound.options)
+    described = bound.card.describe(bound.options).groups
     on_cpu, peak = upstream.device == "cpu", Peak(upstream.device)
     size = extraction.card.batch if on_cpu else _GPU_BATCH
     for shard in chunks(list(clips.items()), SHARD):

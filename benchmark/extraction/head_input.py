@@ -90,11 +90,7 @@ class HeadInput:
 
 
 class SideBySideFeatures:
-    """Features of several extractions, whose group names begin with the extraction.
-
-    Args:
-        parts: Features by the prefix of their groups' names.
-    """
+    """Features of several extractions, whose group names begin with the extraction."""
 
     def __init__(self, parts: Mapping[str, Features]) -> None:
         self._parts = parts

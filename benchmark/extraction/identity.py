@@ -27,7 +27,6 @@ class DigestedModel(Generic[M]):
     """A card with options whose checkpoint has been digested.
 
     Attributes:
-        bound: The card and its options.
         weights: Digest of the checkpoint's files; empty if there are none.
         tuned: Path of the fine-tuned weights; None if the model is not fine-tuned.
         files: The checkpoint's files, each with its state before it was digested.
@@ -68,12 +67,10 @@ class Extraction:
     """An upstream over speech in one condition.
 
     Attributes:
-        upstream: The upstream.
         enhancer: Removes noise before the upstream receives the audio; None if there is
             no enhancer.
         transcripts: Extraction of the transcripts that the upstream reads, in the same
             condition; None if it reads the texts of the corpus, or no text.
-        noise: Noise added to the speech; None for clean speech.
         snr: SNR in dB; None for clean speech.
         mix_seed: Seed of the noise offsets.
     """
@@ -170,10 +167,6 @@ class Extraction:
     def wave(self, clip: Clip, enhancer: Enhancer | None = None) -> NDArray[np.float32]:
         """Return the audio for the upstream: read, mixed, enhanced, padded or cut.
 
-        Args:
-            clip: The utterance.
-            enhancer: The loaded enhancer, if the extraction has one.
-
         Returns:
             ``(samples,)``.
 
@@ -198,13 +191,7 @@ class Extraction:
         texts: Sequence[str | None],
         enhancer: Enhancer | None = None,
     ) -> Batch:
-        """Return the input of the upstream for some utterances.
-
-        Args:
-            clips: The utterances.
-            texts: Text of each utterance; None where it is not known.
-            enhancer: The loaded enhancer, if the extraction has one.
-        """
+        """Return the input of the upstream for some utterances."""
         with_audio = clips if self.card.reads_audio else ()
         return Batch(
             [clip.utterance.id for clip in clips],

@@ -18,13 +18,7 @@ from nserbench.upstreams.enhancement.base import EnhancerCard
 
 @dataclass(frozen=True, slots=True)
 class ResolvedUpstream:
-    """An upstream and the models that its options name, all digested.
-
-    Attributes:
-        upstream: The upstream.
-        enhancer: Removes noise from its audio; None if there is no enhancer.
-        transcriber: Writes the transcripts that it reads; None if it reads none.
-    """
+    """An upstream and the models that its options name, all digested."""
 
     upstream: DigestedModel[UpstreamCard]
     enhancer: DigestedModel[EnhancerCard] | None

@@ -30,12 +30,7 @@ class Transcripts:
     """Transcripts of a corpus in a condition by one upstream.
 
     Attributes:
-        upstream: Label of the upstream.
-        corpus: Label of the corpus.
-        condition: The condition.
-        clips: The utterances.
         references: Reference text of each utterance; None where it is not known.
-        texts: Transcript of each utterance.
     """
 
     upstream: str
@@ -76,13 +71,7 @@ def transcribe(
     """Transcribe corpora; transcripts that are in the store are read from there.
 
     Args:
-        upstream: Upstream that transcribes.
-        corpora: Corpora by label.
         conditions: Pairs of the label of a corpus and a condition.
-        against: Which references to compare with.
-        store: Store of the transcripts.
-        models: Loads the upstream.
-        progress: Shows how many utterances are done.
 
     Raises:
         NserbenchError: if audio or weights cannot be used.

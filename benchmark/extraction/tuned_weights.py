@@ -60,8 +60,6 @@ def save_tuned(file: Path, model: nn.Module, seconds: float) -> None:
     """Save the weights that fine-tuning changed.
 
     Args:
-        file: Path to write to.
-        model: The fine-tuned model.
         seconds: Time that fine-tuning took.
     """
     state = {

@@ -38,7 +38,6 @@ class WordErrors:
             that one long repetition loop cannot dominate it, unlike the other two.
         hallucinations: Share of transcripts that are longer than twice their
             reference, repeat themselves, or are empty although the reference is not.
-        utterances: Number of utterances.
     """
 
     measure: Literal["WER", "CER"]
@@ -84,8 +83,6 @@ def recognition(
     the basic one.
 
     Args:
-        references: Reference text of each utterance.
-        transcripts: Transcript of each utterance.
         languages: ISO 639-1 code of each utterance; None where it is not known.
 
     Returns:

@@ -21,13 +21,7 @@ of memory for a model as large as wav2vec 2.0 base."""
 
 @dataclass(frozen=True, slots=True)
 class AudioBatches:
-    """Batches of a training set in all training conditions, by row.
-
-    Attributes:
-        job: The job of the head.
-        store: Where transcripts are.
-        enhancer: The enhancer; None if the audio is not enhanced.
-    """
+    """Batches of a training set in all training conditions, by row."""
 
     job: Job
     store: Store

@@ -73,11 +73,8 @@ def fine_tune(
     (ours), since those of an upstream in training change with every step.
 
     Args:
-        tuning: How to fine-tune.
-        split: The fold.
         store: Where the weights go, and the checkpoint of every epoch.
         models: The original models, loaded once.
-        progress: Receives every step.
 
     Raises:
         NserbenchError: if the loss or a gradient is no longer finite.
@@ -158,10 +155,6 @@ class _FineTuner:
     """The training loop of fine-tuning.
 
     Attributes:
-        fit: The head and its fold.
-        model: The upstream and the head.
-        batches: The audio of the training set.
-        progress: Receives every step.
         log: Losses, accuracies and gradient norms of the epochs so far.
         best: The weights of the epoch with the best UAR on the dev set.
         seconds: Duration of the epochs so far.

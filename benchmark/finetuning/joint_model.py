@@ -27,10 +27,8 @@ class JointModel:
     """An upstream and a head that are trained together.
 
     Args:
-        job: The job of the head.
         upstream: The upstream with its original weights.
         head: The head with fresh weights, on the device of the upstream.
-        tuning: How the upstream is fine-tuned.
     """
 
     def __init__(
@@ -68,7 +66,6 @@ class JointModel:
         """Return the logits of some utterances, ``(batch, classes)``, in float32.
 
         Args:
-            batch: The utterances.
             received: Statistics to which the head's input is added; None for none.
         """
         bf16 = self.job.recipe.precision == "bf16" and torch.is_grad_enabled()
@@ -102,11 +99,7 @@ class JointModel:
         }
 
     def step(self, factor: float) -> float:
-        """Take a step of Adam if the gradient norm is finite, and return that norm.
-
-        Args:
-            factor: Factor on the learning rates.
-        """
+        """Take a step of Adam if the gradient norm is finite, and return that norm."""
         groups = self.optimiser.param_groups
         norm = grad_norm(chain.from_iterable(group["params"] for group in groups))
         if math.isfinite(norm):

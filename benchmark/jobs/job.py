@@ -225,16 +225,12 @@ class FineTuning:
             conditions, recipe and seed.
         learning_rate: Learning rate of the upstream's weights; the head's is that of
             its recipe.
+        frozen: Names of the modules that are not trained.
     """
 
     joint: Job
     learning_rate: float
-
-    @property
-    def frozen(self) -> Sequence[str]:
-        """Names of the modules that are not trained."""
-        upstream = self.joint.cell.upstream
-        return upstream.card.frozen_modules(upstream.options)
+    frozen: Sequence[str]
 
     def identity(self, split: Split) -> dict[str, object]:
         """Return all that decides the fine-tuned weights of a fold."""

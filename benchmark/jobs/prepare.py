@@ -22,7 +22,7 @@ from nserbench.benchmark.study.study import Study
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus
 from nserbench.progress import Progress
-from nserbench.upstreams.base import Groups, UpstreamCard
+from nserbench.upstreams.base import Description, UpstreamCard
 from nserbench.upstreams.side_by_side import parts_of
 
 
@@ -70,14 +70,14 @@ class _JobBuilder:
         study: The study of the cells.
         cells: All cells of the study that can run.
         models: Resolved parts of each upstream, by its label and the part's name.
-        stored: All groups of each upstream, by its label.
+        described: What is known about each upstream, by its label.
         clips: Clips of each corpus, by its label.
     """
 
     study: Study
     cells: Sequence[Cell]
     models: Mapping[str, Mapping[str, ResolvedUpstream]]
-    stored: Mapping[str, Groups]
+    described: Mapping[str, Description]
     clips: Mapping[str, Sequence[Clip]]
     _conditions: dict[str, TrainingCondition] = field(default_factory=dict)
 
@@ -93,7 +93,8 @@ class _JobBuilder:
         tuning = None
         if cell.joint is not None:
             joint = self.job(cell.joint, fine_tunes=True)
-            tuning = FineTuning(joint, cell.upstream.options["lr"])
+            frozen = self.described[cell.joint.upstream.label].frozen
+            tuning = FineTuning(joint, cell.upstream.options["lr"], frozen)
             fine_tunes = cell.joint.downstream == cell.downstream
         return Job(
             cell,
@@ -101,7 +102,7 @@ class _JobBuilder:
             opened,
             self.clips[cell.corpus.label],
             tested.keys,
-            self.stored[cell.upstream.label],
+            self.described[cell.upstream.label].groups,
             opened.splits,
             cell.protocol.details(
                 cell.downstream.card,

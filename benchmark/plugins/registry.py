@@ -42,11 +42,7 @@ _ANYTHING = (Exception, SystemExit)
 
 
 class Registry(Generic[C]):
-    """Cards of one kind by name, in the order the plugins offered them.
-
-    Args:
-        card: Class of its cards.
-    """
+    """Cards of one kind by name, in the order the plugins offered them."""
 
     def __init__(self, card: type[C]) -> None:
         self.card = card
@@ -98,7 +94,6 @@ class Registry(Generic[C]):
         """Look up a card, and check the options typed after its name.
 
         Args:
-            spec: Name and options, as typed.
             nested: Looks up the cards that options name.
         """
         return bind(self[spec.name], spec, nested)
@@ -118,10 +113,8 @@ class Plugins:
 
     Args:
         named: Python files or modules to load besides the installed plugins.
-        installed: Whether to load installed plugins.
 
     Attributes:
-        named: The same.
         broken: Installed plugins that cannot be used, with the reason. They are
             skipped and reported, so that the command line works without them.
 
@@ -153,9 +146,6 @@ class Plugins:
     def upstream(self, spec: Spec) -> ConfiguredCard[UpstreamCard]:
         """Look up an upstream, or several joined by ``+``.
 
-        Args:
-            spec: Name and options, as typed.
-
         Raises:
             UnknownName: if a name or option is not known.
             BadSpec: if a value is not one that its option takes.
@@ -171,7 +161,6 @@ class Plugins:
 
         Args:
             kind: Kind of the card, such as ``upstream``.
-            spec: Name and options, as typed.
 
         Raises:
             UnknownName: if a name or option is not known.

@@ -13,12 +13,8 @@ class CellName:
     """The six names of a cell, spelled as in tables and in ``result.json``.
 
     Attributes:
-        upstream: Upstream with its options.
-        downstream: Downstream head with its options.
-        corpus: Corpus with its options.
         condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
         protocol: Protocol with the settings that the command line changed.
-        seed: Random seed of the fits.
     """
 
     upstream: str

@@ -22,10 +22,7 @@ class ResultEntry:
     """A result without its predictions, as in a list of results.
 
     Attributes:
-        folder: Result folder.
-        cell: Names of the cell.
         status: Whether the cell is done, failed, or cannot exist.
-        digest: Digest of the cell, hex.
     """
 
     folder: Path
@@ -59,10 +56,6 @@ def is_done(folder: Path) -> bool:
 
 def find_result(text: str, root: Path) -> Path:
     """Find a result folder by its path, its name or the beginning of its digest.
-
-    Args:
-        text: What the user typed.
-        root: Folder of all results.
 
     Raises:
         UnknownName: if no result fits.

@@ -29,7 +29,6 @@ def confusion(
     Args:
         labels: ``(utterances,)``, numbers of the true classes.
         predicted: ``(utterances,)``, numbers of the predicted classes.
-        classes: Number of classes.
 
     Examples:
         >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
@@ -219,9 +218,7 @@ class Summary:
         low: Lower end of the 95 % interval of ``value``; None if there is one unit.
         high: Upper end of the interval.
         chance: Chance level; see `chance`.
-        mean: Mean of the folds.
         pooled: Metric of the predictions of all folds together.
-        folds: Metric of each fold.
     """
 
     value: float
@@ -236,13 +233,7 @@ class Summary:
 def summarise(
     predictions: Predictions, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Summary]:
-    """Return every metric of a cell with its interval, by the names of `METRICS`.
-
-    Args:
-        predictions: Predictions of all folds.
-        draws: Number of bootstrap draws behind the intervals.
-        seed: Random seed of the draws.
-    """
+    """Return every metric of a cell with its interval, by the names of `METRICS`."""
     names, answers = answers_by(predictions)
     folds = answers.sum(axis=0)
     drawn = bootstrap(answers, draws=draws, seed=seed) if len(answers) > 1 else {}
@@ -283,7 +274,6 @@ def bootstrap(
     Args:
         answers: ``(units, folds, classes, classes)``, at least two units.
         metrics: Metrics of `METRICS`.
-        draws: Number of draws.
         seed: Random seed. The draws depend on it and on the number of units alone, so
             that two cells on the same utterances can be compared draw by draw.
 

@@ -23,6 +23,9 @@ PREDICTIONS = "predictions.csv"
 _DIGEST = re.compile("[0-9a-f]+")
 
 Status = Literal["done", "not applicable", "failed"]
+Outcome = Literal[Status, "already there", "deleted"]
+"""What a run says of a cell: its status, that its result was there before, or that
+somebody deleted the result while the command ran."""
 _STATUSES: tuple[Status, ...] = get_args(Status)
 
 T = TypeVar("T")

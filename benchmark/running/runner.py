@@ -29,6 +29,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
 from nserbench.benchmark.results.result import (
     RESULT,
+    Outcome,
     Result,
     Status,
     read_result,
@@ -44,7 +45,8 @@ from nserbench.benchmark.running.ensure_features import ensure_features
 from nserbench.benchmark.running.interrupts import interrupted, watch_interrupts
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.leases import lease
-from nserbench.benchmark.study.study import Request, Study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import Study
 from nserbench.error_origin import arose_in_plugin, describe_error
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
@@ -66,7 +68,7 @@ class RunReport:
     """
 
     folders: list[Path] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)

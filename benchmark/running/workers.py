@@ -34,7 +34,8 @@ from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.runner import Runner, is_fatal
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
-from nserbench.benchmark.study.study import Request, make_study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import make_study
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress, Silent
 from nserbench.settings import PREFIX, Settings

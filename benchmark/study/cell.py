@@ -20,7 +20,6 @@ class Condition:
     """Clean speech, or a noise at an SNR.
 
     Attributes:
-        noise: Name of the noise; None for clean speech.
         snr: SNR in dB; None for clean speech.
 
     Examples:
@@ -45,12 +44,6 @@ class Cell:
     """An upstream and a head, on a corpus in a condition, with a protocol and a seed.
 
     Attributes:
-        upstream: The upstream and its options.
-        downstream: The head and its options.
-        corpus: The corpus and its options.
-        condition: Clean speech, or a noise at an SNR.
-        protocol: The protocol.
-        seed: Random seed of training.
         groups: Groups that the head reads, with the layers it needs; empty if the cell
             is refused.
         refused: Why the cell cannot exist; None if it can.

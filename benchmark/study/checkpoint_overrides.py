@@ -28,7 +28,6 @@ def with_checkpoints(
     Args:
         text: An upstream with its options, or several joined by ``+``.
         checkpoints: A hub id, folder or file by the name of an upstream or enhancer.
-        plugins: Registry of the names.
 
     Raises:
         UnknownName: if a name is neither an upstream nor an enhancer.
@@ -36,7 +35,13 @@ def with_checkpoints(
     """
     if not checkpoints:
         return text
-    paths = {_default(name, plugins): path for name, path in checkpoints.items()}
+    paths: dict[object, str] = {}
+    for name, path in checkpoints.items():
+        if (other := paths.setdefault(_default(name, plugins), path)) != path:
+            raise BadSpec(
+                f"{name} loads the checkpoint that is to be {other}, and also {path}\n"
+                "  leave one of the two out"
+            )
     return typed(_replaced(parse_spec(text), "upstream", paths, plugins))
 
 

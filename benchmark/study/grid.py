@@ -12,7 +12,7 @@ from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import NothingToRun
-from nserbench.upstreams.base import JOINT, Groups, UpstreamCard
+from nserbench.upstreams.base import JOINT, Description, Groups, UpstreamCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ def make_grid(
     """
     described = [(card, card.card.describe(card.options)) for card in upstreams]
     cells = [
-        _CellMaker(upstream, groups, corpus, seed).cell(head)
-        for (upstream, groups), corpus, downstream, seed in product(
+        _CellMaker(upstream, description, corpus, seed).cell(head)
+        for (upstream, description), corpus, downstream, seed in product(
             described, corpora, downstreams, seeds
         )
-        for head in _expanded(upstream, groups, downstream)
+        for head in _expanded(upstream, description.groups, downstream)
     ]
     refuse_all_refused(cells)
     # An upstream that is fine-tuned under each cell's own head has several labels now.
@@ -70,7 +70,7 @@ class _CellMaker:
     """Makes the cells of one upstream, corpus, condition and seed under any head."""
 
     upstream: ConfiguredCard[UpstreamCard]
-    groups: Groups
+    described: Description
     corpus: CorpusCondition
     seed: int
 
@@ -87,7 +87,7 @@ class _CellMaker:
         joint = self.joint_cell()
         cell = replace(self.empty_cell(head), joint=joint)
         reason = self.missing_group(head) or (None if joint is None else joint.refused)
-        groups = _common_groups(self.upstream, self.groups, head)
+        groups = _common_groups(self.upstream, self.described.groups, head)
         if reason := reason or head.card.refuses(groups, head.options):
             return cell.refuse(reason)
         needed = {
@@ -101,7 +101,7 @@ class _CellMaker:
     ) -> Cell:
         """Return the cell of a head that chooses the best of several heads."""
         cell = self.empty_cell(head)
-        groups = _common_groups(self.upstream, self.groups, head)
+        groups = _common_groups(self.upstream, self.described.groups, head)
         reason = self.missing_group(head)
         if reason := reason or head.card.refuses(groups, head.options):
             return cell.refuse(reason)
@@ -139,18 +139,20 @@ class _CellMaker:
         """Return which wanted group the upstream lacks."""
         for side in (self.upstream, head):
             for name in side.options["groups"] or ():
-                if name not in self.groups:
-                    upstream, names = self.upstream.card.name, ", ".join(self.groups)
-                    return f"{upstream} has no group {name!r}, only {names}"
-        if not _common_groups(self.upstream, self.groups, head):
+                if name not in self.described.groups:
+                    names = ", ".join(self.described.groups)
+                    return (
+                        f"{self.upstream.card.name} has no group {name!r}, only {names}"
+                    )
+        if not _common_groups(self.upstream, self.described.groups, head):
             return f"no group of {self.upstream.label} is left for {head.label}"
         return None
 
     def untunable(self, head: ConfiguredCard[DownstreamCard]) -> str | None:
         """Return why the upstream cannot be fine-tuned under a head."""
-        if not self.upstream.card.can_tune(self.upstream.options):
+        if not self.described.tunable:
             return f"{self.upstream.label} has no weights that can be fine-tuned"
-        several = len(_expanded(self.upstream, self.groups, head)) > 1
+        several = len(_expanded(self.upstream, self.described.groups, head)) > 1
         if head.card.chooses is not None or several:
             return f"fine-tuning needs one head, and {head.label} stands for several"
         return None

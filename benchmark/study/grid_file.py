@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.checkpoint_overrides import with_checkpoints
-from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.study.toml_checks import (
     BadGrid,
     Check,
     a_text,
     check_table,
+    checks_of,
+    needed_by,
     tables,
 )
 from nserbench.errors import NserbenchError
 from nserbench.settings import Settings
+from nserbench.toml_file import read_toml
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Overrides:
     """Settings of the command line, which replace those of every block.
 
-    None leaves the setting of the block.
-
     Attributes:
-        corpora: Names of corpora. The noises of a block are kept.
-        snrs: SNRs in dB.
-        protocol: Name of the protocol. Variants that a block adds to the corpus's
-            protocol, as in ``+dev``, are kept.
-        epochs: Number of epochs.
-        head_epochs: Number of epochs for some heads, by name.
-        limit: Largest number of utterances of each corpus.
-        seeds: Random seeds.
+        settings: Values by the names of `Request`. Of corpora the noises of a block are
+            kept, and of a protocol the variants that a block adds, as in ``+dev``. A
+            precision is for blocks that do not set it; another one is refused.
         checkpoints: Checkpoints by the name of what loads them; see `with_checkpoints`.
-        precision: Precision of training, for blocks that do not set it; another one
-            than a block sets is refused.
     """
 
-    corpora: Sequence[str] | None = None
-    snrs: Sequence[float] | None = None
-    protocol: str | None = None
-    epochs: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     head_epochs: Mapping[str, int] = field(default_factory=dict)
-    limit: int | None = None
-    seeds: Sequence[int] | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
-    precision: str | None = None
 
     def apply(self, request: Request, plugins: Plugins) -> list[Request]:
         """Return a request with these settings, split by the heads' number of epochs.
@@ -61,21 +49,21 @@ class Overrides:
         """
         for name in self.head_epochs:
             plugins.downstreams[name]
-        names = ("corpora", "snrs", "limit", "seeds", "precision")
-        settings = {name: getattr(self, name) for name in names}
         changed = replace(
             request,
-            upstreams=[
-                with_checkpoints(text, self.checkpoints, plugins)
-                for text in request.upstreams
-            ],
-            protocol=_protocol(request.protocol, self.protocol),
-            **{name: value for name, value in settings.items() if value is not None},
+            **{
+                **self.settings,
+                "upstreams": [
+                    with_checkpoints(text, self.checkpoints, plugins)
+                    for text in request.upstreams
+                ],
+                "protocol": _protocol(request.protocol, self.settings.get("protocol")),
+            },
         )
         heads: dict[int | None, list[str]] = {}
         for head in request.downstreams:
-            epochs = self.head_epochs.get(head.partition(":")[0], self.epochs)
-            heads.setdefault(epochs or request.epochs, []).append(head)
+            epochs = self.head_epochs.get(head.partition(":")[0], changed.epochs)
+            heads.setdefault(epochs, []).append(head)
         return [
             replace(changed, downstreams=names, epochs=epochs)
             for epochs, names in heads.items()
@@ -103,7 +91,6 @@ class GridBlock:
     """A block of a grid file: one study.
 
     Attributes:
-        name: Name for messages.
         request: The settings of the study. A protocol that begins with a plus is added
             to the corpus's protocol.
     """
@@ -117,9 +104,6 @@ class GridFile:
     """The content of a grid file.
 
     Attributes:
-        title: Title in one line.
-        description: Purpose of the study.
-        blocks: Blocks in the order in which they run.
         report: Tables ``[[report]]``, not yet checked; empty in most files.
     """
 
@@ -137,7 +121,8 @@ class GridFile:
             BadGrid: if a block sets another precision than the command line.
         """
         for block in self.blocks:
-            precision, typed = block.request.precision, overrides.precision
+            precision = block.request.precision
+            typed = overrides.settings.get("precision")
             if precision and typed and precision != typed:
                 raise BadGrid(
                     f"block {block.name!r} sets the precision {precision}, the command "
@@ -174,12 +159,7 @@ def read_grid(file: Path) -> GridFile:
         BadGrid: if the file cannot be read, has an unknown key or lacks a key, or if a
             value does not fit its key.
     """
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadGrid(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # also a UnicodeDecodeError
-        raise BadGrid(f"{file} is not TOML: {error}") from error
+    content = read_toml(file, BadGrid)
     try:
         return _grid(content)
     except BadGrid as error:
@@ -187,20 +167,20 @@ def read_grid(file: Path) -> GridFile:
 
 
 def _grid(content: Mapping[str, Any]) -> GridFile:
-    checked = check_table(content, TOP, "the file", needs=("block",))
-    blocks = [_block(table, number) for number, table in enumerate(checked["block"], 1)]
+    top = check_table(content, TOP, "the file", needs=("block",))
+    blocks = [_block(table, number) for number, table in enumerate(top["block"], 1)]
     names = [block.name for block in blocks]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise BadGrid(f"two blocks are called {repeated[0]!r}: rename one")
-    title, description = checked.get("title", ""), checked.get("description", "")
-    return GridFile(title, description, blocks, checked.get("report", ()))
+    title, description = top.get("title", ""), top.get("description", "")
+    return GridFile(title, description, blocks, top.get("report", ()))
 
 
 def _block(table: Mapping[str, Any], number: int) -> GridBlock:
     what = f"[[block]] number {number}"
-    checked = check_table(table, BLOCK, what, needs=NEEDED)
-    name = checked.pop("name", str(number))
-    return GridBlock(name, Request(**checked))
+    block = check_table(table, BLOCK, what, needs=needed_by(Request))
+    name = block.pop("name", str(number))
+    return GridBlock(name, Request(**block))
 
 
 TOP: Mapping[str, Check] = {
@@ -210,12 +190,4 @@ TOP: Mapping[str, Check] = {
     "report": tables,
 }
 
-BLOCK: Mapping[str, Check] = {
-    "name": a_text,
-    **{
-        name: hint.__metadata__[0]
-        for name, hint in get_type_hints(Request, include_extras=True).items()
-    },
-}
-NEEDED = [key.name for key in fields(Request) if key.default is MISSING]
-"""Keys that a block must have."""
+BLOCK: Mapping[str, Check] = {"name": a_text, **checks_of(Request)}

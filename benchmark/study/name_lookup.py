@@ -18,12 +18,7 @@ from nserbench.upstreams.side_by_side import parts_of
 
 @dataclass(frozen=True, slots=True)
 class CorpusAndNoise:
-    """A corpus and the noise to add to it.
-
-    Attributes:
-        corpus: The corpus with its options.
-        noise: Name of the noise; None for clean speech.
-    """
+    """A corpus and the noise to add to it."""
 
     corpus: ConfiguredCard[CorpusCard]
     noise: str | None
@@ -35,7 +30,6 @@ def read_names(
     """Look up names of one kind, each only once.
 
     Args:
-        texts: What was typed; each text has one or more names.
         look_up: Function that returns the card of a name, such as `Registry.bind`.
 
     Raises:
@@ -53,8 +47,6 @@ def read_upstreams(
     """Look up names of upstreams, and the enhancers, upstreams and heads they name.
 
     Args:
-        texts: What was typed; each text has one or more names.
-        plugins: Registry of the names.
         finetune: Head to fine-tune them under, unless they name one; None to leave
             them frozen.
 
@@ -156,7 +148,6 @@ def read_corpora(
             that a name starts with is its corpus, and the rest is the noise.
         noises: Noises for every corpus that is named without one; ``clean`` stands for
             clean speech.
-        plugins: Registry of the names.
 
     Raises:
         UnknownName: if no corpus has such a name, or no such option.

@@ -49,7 +49,6 @@ class Protocol:
     Attributes:
         name: Name for ``--protocol``.
         version: Number that is raised whenever results would change.
-        summary: Description in one line.
         recipe: Fields of `Recipe` that the protocol sets.
         frames: Fields for heads on frames, in place of ``recipe``: they need another
             learning rate and fewer epochs than heads on means over time.
@@ -90,12 +89,7 @@ class Protocol:
         return "+".join([self.name, *self.variants, *changes])
 
     def recipe_for(self, head: DownstreamCard, *, tunes: bool = False) -> Recipe:
-        """Return the recipe to train a head with.
-
-        Args:
-            head: The head.
-            tunes: Whether the upstream is fine-tuned under it.
-        """
+        """Return the recipe to train a head with."""
         frames = self.frames if head.tier == "frames" else {}
         special = {**frames, **self.by_head.get(head.name, {})}
         settings = {**self.recipe, **(self.tuned if tunes else special)}
@@ -108,11 +102,31 @@ class Protocol:
         limit: int | None,
         precision: str | None = None,
     ) -> Protocol:
-        """Return this protocol with settings of the command line, if not None."""
+        """Return this protocol with settings of the command line, if not None.
+
+        Raises:
+            BadSpec: if the protocol was typed with another value, as in ``+epochs=5``.
+        """
         typed = {"epochs": epochs, "precision": precision}
-        new = {key: value for key, value in typed.items() if value is not None}
-        overrides = {**self.overrides, **new}
-        return dataclasses.replace(self, overrides=overrides, limit=limit)
+        changed = dataclasses.replace(self, limit=limit)
+        for key, value in typed.items():
+            if value is not None:
+                changed = changed.with_setting(key, value, f"--{key} {value}")
+        return changed
+
+    def with_setting(self, key: str, value: object, typed: str) -> Protocol:
+        """Return this protocol with a field of `Recipe` overridden.
+
+        Raises:
+            BadSpec: if it is overridden already with another value. The message quotes
+                ``typed``, which asks for this one.
+        """
+        if self.overrides.get(key, value) != value:
+            raise BadSpec(
+                f"{self.label} sets {key}={_text(self.overrides[key])}, and {typed} "
+                "another value\n  leave one of the two out"
+            )
+        return dataclasses.replace(self, overrides={**self.overrides, key: value})
 
     def details(
         self,
@@ -128,11 +142,7 @@ class Protocol:
         Their digest identifies the protocol in results.
 
         Args:
-            head: Head whose recipe is used.
-            splits: Splits of the corpus.
-            unit: Name of the corpus's unit of independence.
             trained: Conditions in the training set, if there are several.
-            tunes: Whether the upstream is fine-tuned under the head.
         """
         return {
             "name": self.label,
@@ -203,12 +213,10 @@ class Variant:
 
     Attributes:
         name: Name after the plus.
-        summary: Description in one line.
         dev: Which utterances select the epoch.
         units: Whether each unit of independence is tested alone.
         training: What is in the training set.
         disjoint: Whether each fold has its own part of the noise.
-        unseen: Noise in the training set.
     """
 
     name: str
@@ -365,8 +373,7 @@ def _changed(protocol: Protocol, piece: str) -> Protocol:
         parsed = RECIPE[key](value)
     except ValueError as error:
         raise BadSpec(f"{protocol.name}+{piece}: {error}") from error
-    overrides = {**protocol.overrides, key: parsed}
-    return dataclasses.replace(protocol, overrides=overrides)
+    return protocol.with_setting(key, parsed, f"+{piece}")
 
 
 def _unseen_noise(piece: str, noise: str) -> Variant:

@@ -68,10 +68,6 @@ class Split:
 def make_splits(corpus: Corpus, rule: SplitRule = PLAIN) -> list[Split]:
     """Return one split for each fold that the corpus tests, or for each of its folds.
 
-    Args:
-        corpus: The corpus.
-        rule: How the protocol splits it.
-
     Raises:
         BadCorpus: if there is only one fold, if a speaker (or another unit of
             independence) is in training and test set, or if a training set lacks a
@@ -206,7 +202,6 @@ def limited(utterances: Sequence[Utterance], most: int | None) -> list[Utterance
     the second of each, and so on.
 
     Args:
-        utterances: Utterances to choose from.
         most: Largest number to return; None for all.
     """
     if most is None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import Annotated
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.cell import Cell, Condition
@@ -26,6 +25,7 @@ from nserbench.benchmark.study.name_lookup import (
     transcriber_of,
 )
 from nserbench.benchmark.study.protocols import Protocol, read_protocol
+from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.splits import (
     PLAIN,
     Split,
@@ -34,56 +34,15 @@ from nserbench.benchmark.study.splits import (
     limited,
     make_splits,
 )
-from nserbench.benchmark.study.toml_checks import (
-    a_count,
-    a_precision,
-    a_seed_count,
-    a_text,
-    snr_list,
-    texts,
-)
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard
 from nserbench.corpora.noise.disjoint import NoiseByFold, by_fold
 from nserbench.corpora.noise.file_sets import audio_files, open_noise
 from nserbench.corpora.noise.mixing import Noise, WholeNoise
+from nserbench.corpora.readers.text_files import read_lines
 from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
 from nserbench.settings import Settings
 from nserbench.upstreams.side_by_side import parts_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """The settings of a study, as they were typed.
-
-    The function in a field's type checks its value in a grid file.
-
-    Attributes:
-        upstreams: Names of upstreams; each text has one or more.
-        downstreams: Names of heads; each text has one or more.
-        corpora: Names of corpora, alone or with a noise; each text has one or more.
-        noises: Noises for the corpora that are named alone.
-        snrs: SNRs in dB, for every noise.
-        protocol: Name of the protocol; None for each corpus's default.
-        epochs: Number of epochs; None for the protocol's.
-        limit: Largest number of utterances of each corpus; None for all.
-        seeds: Random seeds; each has a cell.
-        finetune: Head to fine-tune the upstreams under, or ``joint`` for the head of
-            each cell; None to leave the upstreams frozen.
-        precision: Precision of training; None for the protocol's.
-    """
-
-    upstreams: Annotated[Sequence[str], texts]
-    downstreams: Annotated[Sequence[str], texts]
-    corpora: Annotated[Sequence[str], texts]
-    noises: Annotated[Sequence[str], texts] = ()
-    snrs: Annotated[Sequence[float], snr_list] = (0.0,)
-    protocol: Annotated[str | None, a_text] = None
-    epochs: Annotated[int | None, a_count] = None
-    limit: Annotated[int | None, a_count] = None
-    seeds: Annotated[Sequence[int], a_seed_count] = (0,)
-    finetune: Annotated[str | None, a_text] = None
-    precision: Annotated[str | None, a_precision] = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +51,6 @@ class OpenedCorpus:
 
     Attributes:
         corpus: The corpus, with the utterances that are used.
-        noises: Noises by name.
-        rule: How the protocol splits the corpus and its noises.
     """
 
     corpus: Corpus
@@ -146,8 +103,6 @@ class Study:
 
     Attributes:
         cells: Every cell, including those that cannot exist.
-        corpora: Corpora by label.
-        request: The request.
     """
 
     cells: Sequence[Cell]
@@ -311,13 +266,7 @@ def _protocol(corpus: ConfiguredCard[CorpusCard], request: Request) -> Protocol:
 
 def _ids(file: Path, known: set[str]) -> set[str]:
     """Read the ids of a file, one a line."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadCorpus(f"exclude={file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise BadCorpus(f"exclude={file} is not UTF-8: save it as UTF-8") from error
-    ids = {line.strip() for line in lines if line.strip()}
+    ids = {line for _, line in read_lines(file)}
     if unknown := sorted(ids - known):
         raise BadCorpus(
             f"{file} excludes {unknown[0]!r}, which is not in the corpus"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from dataclasses import MISSING, field, fields
+from typing import Any, TypeAlias, TypeVar
 
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
 from nserbench.errors import NserbenchError
 
 Check: TypeAlias = Callable[[Any], Any]
 """A function that returns a value, or raises ``ValueError`` with what is expected."""
+
+T = TypeVar("T")
 
 PRECISIONS = ("fp32", "bf16")
 """Precisions of a block; ``auto`` depends on the machine, and so is only an option."""
@@ -28,9 +31,7 @@ def check_table(
     """Check the keys and values of a table of a grid file.
 
     Args:
-        table: The table as read from the file.
         known: Check for the value of each key.
-        what: Name of the table for messages.
         needs: Keys that the table must have.
 
     Raises:
@@ -49,6 +50,36 @@ def check_table(
         except ValueError as error:
             raise BadGrid(f"{what}: {key!r} must be {error}") from error
     return checked
+
+
+def checked(check: Check, default: Any = MISSING, **about: object) -> Any:
+    """Return a dataclass field whose value in a TOML file is checked by a function.
+
+    Args:
+        default: Value if the key is not there; none for a key that must be.
+        about: Further metadata of the field.
+    """
+    return field(default=default, metadata={"check": check, **about})
+
+
+def checks_of(table_class: type) -> dict[str, Check]:
+    """Return the check of each `checked` field of a dataclass."""
+    return {one.name: one.metadata["check"] for one in fields(table_class)}
+
+
+def needed_by(table_class: type) -> list[str]:
+    """Return the fields of a dataclass that have no default."""
+    return [one.name for one in fields(table_class) if one.default is MISSING]
+
+
+def read_as(table_class: type[T], table: Mapping[str, Any], what: str) -> T:
+    """Return an object of a dataclass of `checked` fields.
+
+    Raises:
+        BadGrid: as `check_table`.
+    """
+    known, needs = checks_of(table_class), needed_by(table_class)
+    return table_class(**check_table(table, known, what, needs))
 
 
 def a_text(value: object) -> str:

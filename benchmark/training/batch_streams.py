@@ -106,11 +106,9 @@ class StackedBatches:
     """The batches and dropout masks of heads that train together.
 
     Args:
-        trainings: The heads.
         states: ``(layers, all rows, dim)`` of each group.
         dropouts: The dropouts of a head, by name.
         size: Rows in a batch.
-        device: Where to train.
     """
 
     def __init__(

@@ -37,7 +37,6 @@ class RecordedStep:
     """A step that is recorded after a few calls, and then replayed.
 
     Args:
-        step: The step.
         recorder: Records the step; None to call it every time.
     """
 

@@ -26,7 +26,6 @@ class Moments:
         """Add some frames of a group, or some means over time.
 
         Args:
-            name: Name of the group.
             states: ``(layers, frames, dim)``, valid frames only.
         """
         wide = states.detach().double()

@@ -33,7 +33,6 @@ class Standardised(nn.Module):
     """A head on z-scored features; the statistics are saved with its weights.
 
     Args:
-        head: The head.
         statistics: Mean and deviation of the training set.
     """
 
@@ -86,7 +85,6 @@ class FitSeeds:
     """The random seeds of a fit, which depend only on the cell's seed and the fold.
 
     Attributes:
-        seed: Seed of the cell.
         fold: Name of the tested fold.
     """
 
@@ -114,14 +112,10 @@ def train_head(
     It ends with the first epoch whose loss is not finite.
 
     Args:
-        head: The head, on ``device``.
-        source: The features.
         rows: ``(n,)`` rows of the training set.
         labels: ``(all rows,)`` class numbers.
-        classes: Number of classes.
         recipe: Learning rate, epochs and all else.
         seeds: Seeds of batch order and dropout.
-        device: Where to train.
         dev: ``(m,)`` rows of the dev set, which selects the epoch; None for the last.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)

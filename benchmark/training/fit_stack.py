@@ -68,9 +68,7 @@ def fit_together(
             read the same number of layers of each group.
         states: ``(layers, all rows, dim)`` of each group.
         labels: ``(all rows,)`` class numbers.
-        classes: Number of classes.
         recipe: How to train; each head has its own number of epochs.
-        device: Where to train.
 
     Returns:
         The log of each head, in the order of ``trainings``. A head that diverges has
@@ -112,7 +110,6 @@ class _HeadProgress:
     """The training of one head of a stack so far.
 
     Attributes:
-        training: The head.
         steps: Number of steps of all its epochs.
         best: The weights of the epoch with the best UAR on the dev set.
         sums: ``(steps, 2)`` sums of losses and of right answers, by step.
@@ -147,8 +144,6 @@ class _StackTrainer:
         states: ``(layers, all rows, dim)`` of each group, on ``device``.
         labels: ``(all rows,)`` class numbers.
         weights: ``(heads, classes)`` class weights of the loss.
-        recipe: How to train.
-        device: Where to train.
     """
 
     def __init__(

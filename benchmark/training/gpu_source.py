@@ -23,7 +23,6 @@ class GpuSource:
 
     Args:
         source: The features on disk, read once.
-        device: The GPU.
     """
 
     def __init__(self, source: FrameSource, device: str) -> None:

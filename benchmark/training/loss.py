@@ -20,7 +20,6 @@ class EpochLog:
     Attributes:
         losses: Mean cross-entropy on the training set, with dropout.
         accuracies: Accuracy on the training set, with dropout.
-        dev: UAR on the dev set; empty without a dev set.
         gradients: Gradient norm at the last step of the epoch.
         scales: Standard deviation of the head's input in the first epoch, by group: the
             median over features.
@@ -80,7 +79,6 @@ def class_weights(labels: Tensor, classes: int, recipe: Recipe) -> Tensor:
 
     Args:
         labels: ``(n,)`` class numbers of the training set.
-        classes: Number of classes.
         recipe: The recipe, whose ``class_weights`` decides.
     """
     if not recipe.class_weights:

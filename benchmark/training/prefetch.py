@@ -21,7 +21,6 @@ def ahead(read: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     """Yield the result of reading each item; a thread reads one item ahead.
 
     Args:
-        read: Reads an item.
         items: The items, at least one.
     """
     with ThreadPoolExecutor(1, "prefetch") as thread:
@@ -37,9 +36,6 @@ class Prefetch:
 
     The thread ends with the ``with`` statement, also after an error. Means over time
     are in memory, and need no thread.
-
-    Args:
-        source: The features.
     """
 
     def __init__(self, source: FeatureSource) -> None:

@@ -43,10 +43,7 @@ class PooledSource:
     """Features averaged over time, in memory.
 
     Args:
-        features: The stored features.
-        keys: The key of each row.
         stored: All groups of the upstream with all their layers.
-        wanted: The groups and layers to read.
     """
 
     lengths = None
@@ -93,13 +90,9 @@ class FrameSource:
     """Features of all valid frames, read from the store batch by batch.
 
     Args:
-        features: The stored features.
-        keys: The key of each row.
         stored: All groups of the upstream with all their layers.
-        wanted: The groups and layers to read.
 
     Attributes:
-        groups: The groups and layers to read.
         lengths: ``(rows,)`` frames of each row, summed over groups.
     """
 
@@ -168,9 +161,6 @@ class Buffers:
     """Memory of a batch that is used again for the next batch.
 
     To allocate new memory takes longer than to write into it.
-
-    Args:
-        device: Device of the memory.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -182,7 +172,6 @@ class Buffers:
 
         Args:
             name: Name of the memory, such as that of a group.
-            shape: Shape of the tensor.
         """
         size = math.prod(shape)
         if name not in self._whole or len(self._whole[name]) < size:

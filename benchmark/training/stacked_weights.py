@@ -28,10 +28,7 @@ class StackedWeights:
     """The weights of heads of one shape, stacked, with their optimiser.
 
     Args:
-        heads: The heads.
         example: Means over time as one head reads them, ``(layers, 1, dim)`` by group.
-        recipe: How to train.
-        device: Where to train.
 
     Attributes:
         dropouts: The dropouts of a head, by the name of their mask.

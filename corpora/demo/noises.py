@@ -20,14 +20,7 @@ _SAMPLES = SECONDS * RATE
 
 
 def human(rng: np.random.Generator) -> Floats:
-    """Synthesise the babble of several talkers who show no emotion.
-
-    Args:
-        rng: Source of the random numbers.
-
-    Returns:
-        ``(samples,)`` at `RATE`.
-    """
+    """Synthesise babble without emotion, ``(samples,)`` at `RATE`."""
     return at_level(np.sum([_talker(rng) for _ in range(TALKERS)], axis=0), LEVEL)
 
 

@@ -105,16 +105,7 @@ _SILENCE = np.array(_Phone(500, 1500, 2500, 0.0, 0.0, 4000))
 
 
 def speak(voice: Voice, seconds: float, rng: np.random.Generator) -> Floats:
-    """Synthesise one utterance of random syllables.
-
-    Args:
-        voice: How it is spoken.
-        seconds: Length of the utterance.
-        rng: Source of the random numbers.
-
-    Returns:
-        ``(samples,)`` at `RATE`, full scale at 1.0.
-    """
+    """Synthesise random syllables, ``(samples,)`` at `RATE`, full scale at 1.0."""
     samples = round(seconds * RATE)
     times = np.arange(-1, -(-samples // _HOP) + _OVERLAP - 2) * _HOP / RATE
     phones, accents = _script(voice, seconds, times, rng)

@@ -44,7 +44,6 @@ class NoiseSet(WholeNoise):
 
     Attributes:
         name: See `Noise`.
-        folder: Path of the folder of the files.
         files: Paths of the files in ``folder``, with forward slashes, sorted.
         digest: Digest of the names and sizes of all files.
     """
@@ -141,7 +140,6 @@ def open_noise(name: str, path: Path) -> WholeNoise:
     """Open a noise: an audio file, a folder of them, or a pattern such as ``*.wav``.
 
     Args:
-        name: Name of the noise.
         path: Path of a file, or of a folder, whose files are read with those of its
             subfolders. Only the last part of the path may be a pattern.
 

@@ -17,9 +17,6 @@ def find_in(
     Args:
         collection: Name of the collection, as in ``[paths]``, such as ``demand``.
         wanted: Path of the file or folder in it, with forward slashes.
-        card: The noise.
-        obtain: How to get the collection, for the message.
-        settings: The user's settings.
 
     Raises:
         CorpusMissing: if the folder is not set, or ``wanted`` is not in it. If the

@@ -28,14 +28,7 @@ _SAMPLES = SECONDS * RATE
 
 
 def white(rng: np.random.Generator) -> Floats:
-    """Synthesise white noise: independent, normally distributed samples.
-
-    Args:
-        rng: Source of the random numbers.
-
-    Returns:
-        ``(samples,)`` at `RATE`.
-    """
+    """Synthesise white noise: independent, normal ``(samples,)`` at `RATE`."""
     return at_level(rng.standard_normal(_SAMPLES), LEVEL)
 
 
@@ -68,7 +61,6 @@ def load(card: NoiseCard, settings: Settings) -> Path:
 
     Args:
         card: A noise that is named in `NOISES`.
-        settings: The user's settings, for the folder of the store.
     """
     folder = settings.store / "noises" / f"v{VERSION}"
     file = folder / f"{card.name}.wav"

@@ -30,7 +30,6 @@ class NoiseSegment:
     """The noise segment of one utterance.
 
     Attributes:
-        path: Path of the noise file.
         offset: Start in the file, in samples at 16 kHz.
         wave: ``(samples,)``, 16 kHz mono.
     """
@@ -114,7 +113,6 @@ class Recording(WholeNoise):
 
     Attributes:
         name: See `Noise`.
-        path: Path of the file.
         wave: ``(samples,)``, 16 kHz mono.
         digest: Digest of ``wave``.
         start: Start of ``wave`` in the file, in samples at 16 kHz.
@@ -200,7 +198,6 @@ class NoisyWave:
 
     Attributes:
         wave: ``(samples,)``; may exceed 1.0.
-        path: Path of the noise file.
         offset: Start of the noise in its file, in samples at 16 kHz.
         gain: Factor on the noise.
         snr: SNR in dB, measured on ``wave``.
@@ -253,7 +250,6 @@ def add_noise(
 
     Args:
         speech: ``(samples,)``, 16 kHz.
-        noise: The noise to mix with the speech.
         utterance_id: Unique in the corpus; with the noise's name and the seed, it
             determines the segment.
         snr: SNR in dB.

@@ -1,16 +1,18 @@
-"""CREMA-D: 91 actors, twelve sentences in six emotions."""
+"""CREMA-D: 91 actors, twelve sentences in six emotions.
+
+The folder is the repository or its ``AudioWAV``. The label is the emotion that the
+actor was asked for; the five folds and their equal shares of women and men are ours.
+``classes`` is ``paper`` for four emotions or ``all`` for six.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from nserbench.cards import Options
-from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.base import Utterance
 from nserbench.corpora.cards import CREMAD
-from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
-from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.settings import Settings
+from nserbench.corpora.readers.naming import PAPER, FileNaming, NamedCorpus
 
 EMOTIONS = {
     "ANG": "anger",
@@ -55,42 +57,6 @@ MISSING = {  # emotions of which an actor has one clip less than the others
     "1076": {"NEU"},
 }
 
-_NAMING = FileNaming(
-    card=CREMAD,
-    layouts=("*", "AudioWAV/*"),
-    pattern=rf"(?P<actor>{'|'.join(ACTORS)})_(?P<text>{'|'.join(TEXTS)})"
-    rf"_(?P<emotion>{'|'.join(EMOTIONS)})_(?P<level>XX?|LO|MD|HI)",
-    example="AudioWAV/1001_DFA_ANG_XX.wav",
-)
-
-
-def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``AudioWAV``; the label is the emotion that the actor was asked for.
-
-    The five folds and their equal shares of women and men are ours.
-
-    Args:
-        options: ``classes`` is ``paper`` for four emotions or ``all`` for six.
-        settings: Where ``crema-d`` is set to the repository or its ``AudioWAV``.
-
-    Raises:
-        CorpusMissing: if the folder is not set, or holds no clip of CREMA-D.
-        BadCorpus: if a file's name is not one of the corpus's.
-    """
-    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], utterances)
-
-
-def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Return the published counts; `load` says what the options are."""
-    counts = {
-        (actor, label): (12 if code == "NEU" else 14)
-        - (code in MISSING.get(actor, set()))
-        for actor in ACTORS
-        for code, label in EMOTIONS.items()
-    }
-    return published(counts, FOLDS, CLASSES[options["classes"]])
-
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     actor, text, emotion = name["actor"], name["text"], name["emotion"]
@@ -106,3 +72,24 @@ def _utterance(path: Path, name: re.Match[str]) -> Utterance:
         text=TEXTS[text],
         language="en",
     )
+
+
+_CORPUS = NamedCorpus(
+    naming=FileNaming(
+        card=CREMAD,
+        layouts=("*", "AudioWAV/*"),
+        pattern=rf"(?P<actor>{'|'.join(ACTORS)})_(?P<text>{'|'.join(TEXTS)})"
+        rf"_(?P<emotion>{'|'.join(EMOTIONS)})_(?P<level>XX?|LO|MD|HI)",
+        example="AudioWAV/1001_DFA_ANG_XX.wav",
+    ),
+    utterance=_utterance,
+    classes=CLASSES,
+    counts={
+        (actor, label): (12 if code == "NEU" else 14)
+        - (code in MISSING.get(actor, set()))
+        for actor in ACTORS
+        for code, label in EMOTIONS.items()
+    },
+    folds=FOLDS,
+)
+load, expected = _CORPUS.load, _CORPUS.expected

@@ -29,7 +29,6 @@ class ListedUtterance:
     Attributes:
         key: EmoBox's name of the utterance.
         wav: Path of the audio file, from the folder that holds ``downloads``.
-        label: The class.
         start: Seconds into the file; its beginning if None.
         end: Seconds into the file; its end if None.
     """

@@ -1,16 +1,17 @@
-"""EmoDB, the Berlin Database of Emotional Speech: ten actors, ten sentences."""
+"""EmoDB, the Berlin Database of Emotional Speech: ten actors, ten sentences.
+
+The files have their original names, in the folder or in ``wav`` below it. ``classes``
+is ``paper`` for four emotions or ``all`` for seven.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from nserbench.cards import Options
-from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.base import Utterance
 from nserbench.corpora.cards import EMODB
-from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
-from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.settings import Settings
+from nserbench.corpora.readers.naming import PAPER, FileNaming, NamedCorpus
 
 EMOTIONS = {
     "W": "anger",
@@ -62,40 +63,6 @@ TEXTS = {
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
 
-_NAMING = FileNaming(
-    card=EMODB,
-    layouts=("*", "wav/*"),
-    pattern=rf"(?P<speaker>{'|'.join(FOLDS)})(?P<text>{'|'.join(TEXTS)})"
-    rf"(?P<emotion>[{''.join(EMOTIONS)}])[a-z]",
-    example="wav/03a01Fa.wav",
-)
-
-
-def load(options: Options, settings: Settings) -> Corpus:
-    """Read a folder of WAV or FLAC files with their original names.
-
-    Args:
-        options: ``classes`` is ``paper`` for four emotions or ``all`` for seven.
-        settings: Where ``emodb`` is set to the folder of the files, or to the folder
-            that holds it as ``wav``.
-
-    Raises:
-        CorpusMissing: if the folder is not set, or holds no file of EmoDB.
-        BadCorpus: if a file's name is not one of the corpus's.
-    """
-    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], utterances)
-
-
-def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Return the counts of the published 535 files; `load` says the options."""
-    counts = {
-        (speaker, label): count
-        for speaker, row in COUNTS.items()
-        for label, count in zip(CLASSES["all"], row, strict=True)
-    }
-    return published(counts, FOLDS, CLASSES[options["classes"]])
-
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     return Utterance(
@@ -107,3 +74,23 @@ def _utterance(path: Path, name: re.Match[str]) -> Utterance:
         text=TEXTS[name["text"]],
         language="de",
     )
+
+
+_CORPUS = NamedCorpus(
+    naming=FileNaming(
+        card=EMODB,
+        layouts=("*", "wav/*"),
+        pattern=rf"(?P<speaker>{'|'.join(FOLDS)})(?P<text>{'|'.join(TEXTS)})"
+        rf"(?P<emotion>[{''.join(EMOTIONS)}])[a-z]",
+        example="wav/03a01Fa.wav",
+    ),
+    utterance=_utterance,
+    classes=CLASSES,
+    counts={
+        (speaker, label): count
+        for speaker, row in COUNTS.items()
+        for label, count in zip(CLASSES["all"], row, strict=True)
+    },
+    folds=FOLDS,
+)
+load, expected = _CORPUS.load, _CORPUS.expected

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance, folder_of
 from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.errors import BadCorpus, CorpusMissing
@@ -83,6 +84,44 @@ class FileNaming:
                 name = variable(self.card.name)
                 return f"they are in {folder}: set {name} to that folder"
         return self.card.obtain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedCorpus:
+    """The reader of a corpus whose file names hold all about an utterance.
+
+    Attributes:
+        naming: How its files are named.
+        utterance: Makes an utterance of a file and its parsed name.
+        classes: The classes, by the value of the option ``classes``; ``paper`` for a
+            corpus without this option.
+        counts: Published number of utterances of each speaker in each class.
+        folds: The fold of each speaker.
+    """
+
+    naming: FileNaming
+    utterance: Callable[[Path, re.Match[str]], Utterance]
+    classes: Mapping[str, tuple[str, ...]]
+    counts: Mapping[tuple[str, str], int]
+    folds: Mapping[str, str]
+
+    def load(self, options: Options, settings: Settings) -> Corpus:
+        """Read the WAV and FLAC files of the corpus.
+
+        Raises:
+            CorpusMissing: if the folder is not set, or has none of the files.
+            BadCorpus: if a file's name is not one of the corpus's.
+        """
+        files = self.naming.files(settings)
+        utterances = [self.utterance(path, name) for path, name in files]
+        return choose(self._chosen(options), utterances)
+
+    def expected(self, options: Options) -> tuple[PublishedCounts, ...]:
+        """Return the published counts."""
+        return published(self.counts, self.folds, self._chosen(options))
+
+    def _chosen(self, options: Options) -> tuple[str, ...]:
+        return self.classes[options.get("classes", "paper")]
 
 
 def _match(pattern: str, path: Path) -> re.Match[str] | None:

@@ -1,16 +1,18 @@
-"""RAVDESS, its speech: 24 actors, two sentences in eight emotions."""
+"""RAVDESS, its speech: 24 actors, two sentences in eight emotions.
+
+The folder, or one in it, holds ``Actor_NN/03-01-...wav``; songs and videos of
+the actors are skipped. ``classes`` is ``paper`` for four emotions or ``all`` for eight.
+Calm is a class of its own, not part of neutral.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from nserbench.cards import Options
-from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.base import Utterance
 from nserbench.corpora.cards import RAVDESS
-from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
-from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.settings import Settings
+from nserbench.corpora.readers.naming import PAPER, FileNaming, NamedCorpus
 
 EMOTIONS = {
     "01": "neutral",
@@ -37,43 +39,6 @@ ACTORS = {  # of each fold, as in EmoBox
 }
 FOLDS = {actor: fold for fold, actors in ACTORS.items() for actor in actors}
 
-_NAMING = FileNaming(
-    card=RAVDESS,
-    layouts=("Actor_*/*", "[Aa]udio_[Ss]peech_[Aa]ctors_01-24/Actor_*/*"),
-    pattern=rf"Actor_(?P<actor>{'|'.join(FOLDS)})"
-    rf"/03-01-(?P<emotion>{'|'.join(EMOTIONS)})-0[12]"
-    rf"-(?P<text>{'|'.join(TEXTS)})-0[12]-(?P=actor)",
-    example="Actor_01/03-01-05-01-02-01-01.wav",
-    others=r"(?:0[12]-0[12]|03-02)(?:-[0-9]{2}){5}",  # videos, songs
-)
-
-
-def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``Actor_NN/03-01-...wav``; songs and videos of the actors are skipped.
-
-    Args:
-        options: ``classes`` is ``paper`` for four emotions or ``all`` for eight. Calm
-            is a class of its own, not part of neutral.
-        settings: Where ``ravdess`` is set to the folder that holds the actors'
-            folders, or to the one above.
-
-    Raises:
-        CorpusMissing: if the folder is not set, or holds no speech of RAVDESS.
-        BadCorpus: if a file's name is not one of the corpus's.
-    """
-    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], utterances)
-
-
-def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Return the published counts; `load` says what the options are."""
-    counts = {
-        (actor, label): 4 if label == "neutral" else 8  # neutral has one intensity only
-        for actor in FOLDS
-        for label in EMOTIONS.values()
-    }
-    return published(counts, FOLDS, CLASSES[options["classes"]])
-
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     return Utterance(
@@ -85,3 +50,25 @@ def _utterance(path: Path, name: re.Match[str]) -> Utterance:
         text=TEXTS[name["text"]],
         language="en",
     )
+
+
+_CORPUS = NamedCorpus(
+    naming=FileNaming(
+        card=RAVDESS,
+        layouts=("Actor_*/*", "[Aa]udio_[Ss]peech_[Aa]ctors_01-24/Actor_*/*"),
+        pattern=rf"Actor_(?P<actor>{'|'.join(FOLDS)})"
+        rf"/03-01-(?P<emotion>{'|'.join(EMOTIONS)})-0[12]"
+        rf"-(?P<text>{'|'.join(TEXTS)})-0[12]-(?P=actor)",
+        example="Actor_01/03-01-05-01-02-01-01.wav",
+        others=r"(?:0[12]-0[12]|03-02)(?:-[0-9]{2}){5}",  # videos, songs
+    ),
+    utterance=_utterance,
+    classes=CLASSES,
+    counts={
+        (actor, label): 4 if label == "neutral" else 8  # neutral has one intensity only
+        for actor in FOLDS
+        for label in EMOTIONS.values()
+    },
+    folds=FOLDS,
+)
+load, expected = _CORPUS.load, _CORPUS.expected

@@ -1,16 +1,17 @@
-"""SAVEE: four men read British English sentences in seven emotions."""
+"""SAVEE: four men read British English sentences in seven emotions.
+
+The files are ``AudioData/SPEAKER/EMOTIONNN.wav`` or ``SPEAKER_EMOTIONNN.wav``.
+``classes`` is ``paper`` for four emotions or ``all`` for seven.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from nserbench.cards import Options
-from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.base import Utterance
 from nserbench.corpora.cards import SAVEE
-from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
-from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.settings import Settings
+from nserbench.corpora.readers.naming import PAPER, FileNaming, NamedCorpus
 
 EMOTIONS = {
     "a": "anger",
@@ -25,41 +26,6 @@ CLASSES = {"paper": PAPER, "all": tuple(EMOTIONS.values())}
 SPEAKERS = ("DC", "JE", "JK", "KL")
 """Each speaker is a fold, as in EmoBox."""
 
-_NAMING = FileNaming(
-    card=SAVEE,
-    layouts=("*", "[DJK][CEKL]/*", "AudioData/*/*", "ALL/*"),
-    pattern=rf"(?P<speaker>{'|'.join(SPEAKERS)})[_/]"
-    rf"(?P<emotion>{'|'.join(EMOTIONS)})(?P<number>[0-9]{{2}})",
-    example="AudioData/DC/a01.wav or DC_a01.wav",
-)
-
-
-def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``AudioData/SPEAKER/EMOTIONNN.wav`` or ``SPEAKER_EMOTIONNN.wav``.
-
-    Args:
-        options: ``classes`` is ``paper`` for four emotions or ``all`` for seven.
-        settings: Where ``savee`` is set to the folder of the files, of the speakers'
-            folders, or of ``AudioData``.
-
-    Raises:
-        CorpusMissing: if the folder is not set, or holds no file of SAVEE.
-        BadCorpus: if a file's name is not one of the corpus's.
-    """
-    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], utterances)
-
-
-def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Return the published counts; `load` says what the options are."""
-    counts = {
-        (speaker, label): 30 if label == "neutral" else 15
-        for speaker in SPEAKERS
-        for label in EMOTIONS.values()
-    }
-    folds = {speaker: speaker for speaker in SPEAKERS}
-    return published(counts, folds, CLASSES[options["classes"]])
-
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     return Utterance(
@@ -70,3 +36,23 @@ def _utterance(path: Path, name: re.Match[str]) -> Utterance:
         fold=name["speaker"],
         language="en",
     )
+
+
+_CORPUS = NamedCorpus(
+    naming=FileNaming(
+        card=SAVEE,
+        layouts=("*", "[DJK][CEKL]/*", "AudioData/*/*", "ALL/*"),
+        pattern=rf"(?P<speaker>{'|'.join(SPEAKERS)})[_/]"
+        rf"(?P<emotion>{'|'.join(EMOTIONS)})(?P<number>[0-9]{{2}})",
+        example="AudioData/DC/a01.wav or DC_a01.wav",
+    ),
+    utterance=_utterance,
+    classes=CLASSES,
+    counts={
+        (speaker, label): 30 if label == "neutral" else 15
+        for speaker in SPEAKERS
+        for label in EMOTIONS.values()
+    },
+    folds={speaker: speaker for speaker in SPEAKERS},
+)
+load, expected = _CORPUS.load, _CORPUS.expected

@@ -1,16 +1,17 @@
-"""TESS: two actresses speak 200 words in seven emotions."""
+"""TESS: two actresses speak 200 words in seven emotions.
+
+The files are ``SPEAKER_WORD_EMOTION.wav``, all in one folder or one per emotion.
+``classes`` is ``paper`` for four emotions or ``all`` for seven.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from nserbench.cards import Options
-from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.base import Utterance
 from nserbench.corpora.cards import TESS
-from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
-from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.settings import Settings
+from nserbench.corpora.readers.naming import PAPER, FileNaming, NamedCorpus
 
 EMOTIONS = {
     "angry": "anger",
@@ -26,39 +27,6 @@ SPEAKERS = ("OAF", "YAF")
 """The older actress (64 years) and the younger one (26); each is a fold."""
 WORDS = 200
 
-_NAMING = FileNaming(
-    card=TESS,
-    layouts=("*", "[OY]AF_*/*"),
-    pattern=r"(?P<speaker>OAF|OA|YAF)_(?P<word>[a-z]+)"
-    rf"_(?P<emotion>{'|'.join(EMOTIONS)})",
-    example="OAF_back_angry.wav",
-)
-
-
-def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``SPEAKER_WORD_EMOTION.wav``, all in one folder or one per emotion.
-
-    Args:
-        options: ``classes`` is ``paper`` for four emotions or ``all`` for seven.
-        settings: Where ``tess`` is set to the folder of the files, or to the one that
-            holds ``OAF_angry`` and the like.
-
-    Raises:
-        CorpusMissing: if the folder is not set, or holds no file of TESS.
-        BadCorpus: if a file's name is not one of the corpus's.
-    """
-    utterances = [_utterance(path, name) for path, name in _NAMING.files(settings)]
-    return choose(CLASSES[options["classes"]], utterances)
-
-
-def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Return the published counts; `load` says what the options are."""
-    counts = {
-        (speaker, label): WORDS for speaker in SPEAKERS for label in EMOTIONS.values()
-    }
-    folds = {speaker: speaker for speaker in SPEAKERS}
-    return published(counts, folds, CLASSES[options["classes"]])
-
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     # In many copies, one file is called OA_bite_neutral.
@@ -72,3 +40,21 @@ def _utterance(path: Path, name: re.Match[str]) -> Utterance:
         text=f"Say the word {name['word']}.",
         language="en",
     )
+
+
+_CORPUS = NamedCorpus(
+    naming=FileNaming(
+        card=TESS,
+        layouts=("*", "[OY]AF_*/*"),
+        pattern=r"(?P<speaker>OAF|OA|YAF)_(?P<word>[a-z]+)"
+        rf"_(?P<emotion>{'|'.join(EMOTIONS)})",
+        example="OAF_back_angry.wav",
+    ),
+    utterance=_utterance,
+    classes=CLASSES,
+    counts={
+        (speaker, label): WORDS for speaker in SPEAKERS for label in EMOTIONS.values()
+    },
+    folds={speaker: speaker for speaker in SPEAKERS},
+)
+load, expected = _CORPUS.load, _CORPUS.expected

@@ -60,7 +60,6 @@ def read_table(
     Args:
         file: The table, in UTF-8.
         needed: Columns that it must have.
-        delimiter: What stands between cells.
         quoted: Whether cells may be in quotation marks.
 
     Yields:

@@ -1,16 +1,17 @@
-"""URDU: clips of Urdu talk shows, four emotions."""
+"""URDU: clips of Urdu talk shows, four emotions.
+
+The folder holds ``Angry``, ``Happy``, ``Neutral`` and ``Sad``, with files
+``EMOTION/SPEAKER_FN_EN.wav``. A file in the folder of another emotion is refused.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from nserbench.cards import Options
-from nserbench.corpora.base import Corpus, Utterance
+from nserbench.corpora.base import Utterance
 from nserbench.corpora.cards import URDU
-from nserbench.corpora.readers.naming import PAPER, FileNaming, choose, published
-from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.settings import Settings
+from nserbench.corpora.readers.naming import PAPER, FileNaming, NamedCorpus
 
 EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 COUNTS = {  # by fold, speaker and emotion
@@ -53,42 +54,6 @@ COUNTS = {  # by fold, speaker and emotion
 """The folds are ours. With more folds, some would have no angry speaker."""
 FOLDS = {speaker: fold for fold, speakers in COUNTS.items() for speaker in speakers}
 
-_NAMING = FileNaming(
-    card=URDU,
-    layouts=("[AHNS]*/*",),
-    pattern=r"(?P<emotion>[AHNS])(?:ngry|appy|eutral|ad)"
-    rf"/(?P<speaker>{'|'.join(FOLDS)})_F[0-9]+_(?P=emotion)[0-9]+",
-    example="Angry/SM1_F4_A04.wav",
-)
-
-
-def load(options: Options, settings: Settings) -> Corpus:
-    """Read ``EMOTION/SPEAKER_FN_EN.wav``.
-
-    Args:
-        options: Not used.
-        settings: Where ``urdu`` is set to the folder that holds ``Angry``, ``Happy``,
-            ``Neutral`` and ``Sad``.
-
-    Raises:
-        CorpusMissing: if the folder is not set, or holds no file of URDU.
-        BadCorpus: if a file's name is not one of the corpus's, or is in the folder of
-            another emotion.
-    """
-    files = _NAMING.files(settings)
-    return choose(PAPER, [_utterance(path, name) for path, name in files])
-
-
-def expected(options: Options) -> tuple[PublishedCounts, ...]:
-    """Return the published counts, which no option changes."""
-    counts = {
-        (speaker, EMOTIONS[code]): number
-        for speakers in COUNTS.values()
-        for speaker, numbers in speakers.items()
-        for code, number in numbers.items()
-    }
-    return published(counts, FOLDS, PAPER)
-
 
 def _utterance(path: Path, name: re.Match[str]) -> Utterance:
     return Utterance(
@@ -99,3 +64,24 @@ def _utterance(path: Path, name: re.Match[str]) -> Utterance:
         fold=FOLDS[name["speaker"]],
         language="ur",
     )
+
+
+_CORPUS = NamedCorpus(
+    naming=FileNaming(
+        card=URDU,
+        layouts=("[AHNS]*/*",),
+        pattern=r"(?P<emotion>[AHNS])(?:ngry|appy|eutral|ad)"
+        rf"/(?P<speaker>{'|'.join(FOLDS)})_F[0-9]+_(?P=emotion)[0-9]+",
+        example="Angry/SM1_F4_A04.wav",
+    ),
+    utterance=_utterance,
+    classes={"paper": PAPER},
+    counts={
+        (speaker, EMOTIONS[code]): number
+        for speakers in COUNTS.values()
+        for speaker, numbers in speakers.items()
+        for code, number in numbers.items()
+    },
+    folds=FOLDS,
+)
+load, expected = _CORPUS.load, _CORPUS.expected

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nserbench.corpora.audio import END_SLACK, SAMPLE_RATE, audio_digest, read_audio
+from nserbench.corpora.audio import END_SLACK, SAMPLE_RATE, audio_digest, read_utterance
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_headers import AudioHeader, read_header
@@ -56,7 +56,6 @@ def header_findings(
     """Check files, sample rates and channels by their headers.
 
     Args:
-        utterances: The utterances of the files.
         headers: As `read_headers` returns them.
     """
     bad = [
@@ -154,7 +153,6 @@ def copy_findings(
     """Look for utterances with the same samples, across folds or within one.
 
     Args:
-        utterances: The utterances of the clips.
         sounds: As `read_sounds` returns them.
         tested: The folds that are test sets, against all others.
     """
@@ -225,9 +223,7 @@ def _header(path: Path) -> AudioHeader | BadAudio:
 
 def _sound(utterance: Utterance) -> AudioStatistics | BadAudio:
     try:
-        wave = read_audio(
-            utterance.path, utterance.start, utterance.end, utterance.channel
-        )
+        wave = read_utterance(utterance)
     except BadAudio as error:
         return error
     clipped = float(np.mean(np.abs(wave) >= FULL_SCALE))

@@ -23,7 +23,6 @@ class AudioHeader:
 
     Attributes:
         rate: Sample rate in Hz.
-        channels: Number of channels.
         seconds: Length in seconds.
     """
 

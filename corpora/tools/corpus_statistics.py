@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nserbench.corpora.audio import read_audio
+from nserbench.corpora.audio import read_utterance
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_checks import read_headers, seconds
@@ -29,7 +29,6 @@ class CorpusStatistics:
     """Statistics of one corpus.
 
     Attributes:
-        name: Name of the corpus, as the user wrote it.
         edition: Name of the edition, if several are published; else empty.
         classes: Utterances of each class, in the corpus's order.
         folds: Utterances of each class, by fold.
@@ -60,9 +59,6 @@ def describe(
     """Count the utterances of a corpus, and read their lengths from the files' headers.
 
     Args:
-        name: Name of the corpus, as the user wrote it.
-        corpus: The corpus.
-        progress: Told of every file.
         estimate_snr: Whether to decode all audio and estimate its SNR.
 
     Raises:
@@ -137,4 +133,4 @@ def _quartiles(
 
 
 def _snr(clip: Utterance) -> float:
-    return wada_snr(read_audio(clip.path, clip.start, clip.end, clip.channel))
+    return wada_snr(read_utterance(clip))

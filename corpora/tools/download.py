@@ -32,9 +32,7 @@ def download(source: DownloadSource, into: Path, progress: Progress) -> Path:
     complete.
 
     Args:
-        source: The source to download.
         into: Path of the folder in which a folder of the source's name is made.
-        progress: Told of every megabyte.
 
     Returns:
         The folder that the settings must name.

@@ -10,8 +10,6 @@ class Archive:
     """One file to download.
 
     Attributes:
-        url: Address of the file.
-        bytes: Size of the file.
         digest: ``"md5:..."`` where one is published, else None.
     """
 
@@ -31,9 +29,6 @@ class DownloadSource:
 
     Attributes:
         name: Name of the corpus or collection, as in ``[paths]``.
-        summary: Description in one line.
-        page: Address of its web page.
-        licence: Its licence.
         digests: Who published the digests.
         archives: The files; they are unpacked into one folder.
         unpacked: Approximate size when unpacked, in bytes.

@@ -16,9 +16,6 @@ class CorpusFinding:
     """Result of one check.
 
     Attributes:
-        check: Name of the check.
-        severity: How bad it is.
-        detail: What the check found, in one sentence.
         names: The utterances, files or counts that are affected.
     """
 
@@ -30,12 +27,7 @@ class CorpusFinding:
 
 @dataclass(frozen=True, slots=True)
 class CorpusReport:
-    """All findings of one corpus or noise.
-
-    Attributes:
-        name: Name of the corpus or noise, as the user wrote it.
-        findings: The findings, in the order of the checks.
-    """
+    """All findings of one corpus or noise."""
 
     name: str
     findings: Sequence[CorpusFinding]
@@ -54,7 +46,6 @@ def about(
     """Make a finding that is green if there are no names, and bad if there are some.
 
     Args:
-        check: Name of the check.
         names: The affected utterances, files or counts.
         bad: The severity if there are any.
         trouble: The detail if there are any; their number is added.

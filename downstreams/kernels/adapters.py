@@ -99,7 +99,6 @@ def adapt_layer(
     """Run one adapter with the fast GRU and dropout.
 
     Args:
-        adapter: The adapter.
         states: ``(batch, frames, dim)``, its layer.
         lengths: ``(batch,)`` frames.
         seed: Seed of the dropout, so that layers may be adapted in any order.

@@ -180,8 +180,6 @@ def _run_back(
     """Turn the gates into the gradients of what enters their sigmoids and tanh.
 
     Args:
-        gates: As `_run` left them.
-        hidden: As `_run` returned it.
         out: The states that `_run` returned.
         grad_output: ``(frames, groups, batch, units)``, the gradient of the output.
         w_hh: ``(groups, 3 * units, units)``.

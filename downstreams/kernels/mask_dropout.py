@@ -94,8 +94,6 @@ def to_masks(
 
     Args:
         bits: The result of `draw`.
-        p: As for `draw`.
-        shape: As for `draw`.
         out: Memory to write the masks to; new memory if None.
     """
     if out is None:

@@ -24,7 +24,7 @@ from nserbench.benchmark.study.name_lookup import (
     read_upstreams,
 )
 from nserbench.benchmark.study.protocols import read_protocol
-from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.request import Request
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.published.data import (
     PrintedRow,
@@ -179,7 +179,7 @@ class ReportData:
         """Return the layers that the model of a row has; None if that is not known."""
         try:
             (upstream,) = read_upstreams([self.typed(row).upstream], self.plugins)
-            groups = upstream.card.describe(upstream.options)
+            groups = upstream.card.describe(upstream.options).groups
         except NserbenchError:
             return None
         wanted = upstream.options["groups"] or groups

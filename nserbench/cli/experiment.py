@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from nserbench.benchmark.experiments.catalogue import Experiment
     from nserbench.benchmark.experiments.run import BlockProblem
     from nserbench.benchmark.extraction.word_errors import Against
+    from nserbench.benchmark.results.result import Outcome
     from nserbench.benchmark.running.cost import CostEstimate
     from nserbench.benchmark.study.grid_file import Overrides
-    from nserbench.benchmark.study.study import Request, Study
+    from nserbench.benchmark.study.request import Request
+    from nserbench.benchmark.study.study import Study
     from nserbench.leaderboard.report.source import ReportData
 
 T = TypeVar("T")
@@ -44,10 +46,7 @@ class ExperimentRequest:
     """The part of an experiment to run, and how to run it.
 
     Attributes:
-        experiment: The experiment, restricted to the chosen blocks and rows.
         overrides: The settings of the command line, which replace those of the blocks.
-        session: The settings and plugins.
-        device: Name of the device to compute on.
     """
 
     experiment: Experiment
@@ -136,18 +135,27 @@ def override_options(command: Command) -> Command:
 
 def _overrides(rest: dict[str, Any]) -> Overrides:
     from nserbench.benchmark.study.grid_file import Overrides
+    from nserbench.benchmark.study.request import SETTINGS
 
-    epochs = dict(rest.pop("epochs"))
-    return Overrides(
-        corpora=rest.pop("corpora") or None,
-        snrs=rest.pop("snrs"),
-        protocol=rest.pop("protocol"),
-        epochs=epochs.pop("", None),
-        head_epochs=epochs,
-        limit=rest.pop("limit"),
-        seeds=rest.pop("seeds"),
-        checkpoints=dict(map(_checkpoint, rest.pop("checkpoints"))),
-    )
+    epochs = _once(rest.pop("epochs"), "--epochs")
+    checkpoints = _once(map(_checkpoint, rest.pop("checkpoints")), "--checkpoint")
+    typed = {name: rest.pop(name) for name in SETTINGS if name in rest}
+    typed["epochs"] = epochs.pop("", None)
+    settings = {name: value for name, value in typed.items() if value}
+    return Overrides(settings, epochs, checkpoints)
+
+
+def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
+    """Return pairs as a mapping; refuse two different values for one name."""
+    values: dict[str, T] = {}
+    for name, value in pairs:
+        if values.setdefault(name, value) != value:
+            target = f" for {name}" if name else ""
+            raise click.BadParameter(
+                f"both {values[name]} and {value} are given{target}: leave one out",
+                param_hint=option,
+            )
+    return values
 
 
 def _checkpoint(text: str) -> tuple[str, str]:
@@ -241,7 +249,7 @@ def experiment(
 
 def _run(
     experiment: ExperimentRequest, on: str | None, verify: bool
-) -> tuple[Counter[str], list[BlockProblem]]:
+) -> tuple[Counter[Outcome], list[BlockProblem]]:
     """Run the missing cells, block by block; return outcomes and problems."""
     from nserbench.cli.common.progress_bars import show_progress
     from nserbench.cli.common.text import not_applicable
@@ -253,7 +261,7 @@ def _run(
         ) as runner,
     ):
 
-        def act(request: Request) -> Counter[str]:
+        def act(request: Request) -> Counter[Outcome]:
             study = experiment.study(request)
             for line in not_applicable(study.cells):
                 progress.note(line)

@@ -24,11 +24,18 @@ from nserbench.cli.common.session import Session, open_runner, with_session
 from nserbench.cli.common.text import cell_line
 
 if TYPE_CHECKING:
+    from nserbench.benchmark.results.result import Outcome
     from nserbench.benchmark.running.runner import RunReport
     from nserbench.benchmark.study.cell import Cell
     from nserbench.benchmark.study.study import Study
 
-OUTCOMES = ("done", "already there", "failed", "not applicable", "deleted")
+OUTCOMES: tuple[Outcome, ...] = (
+    "done",
+    "already there",
+    "failed",
+    "not applicable",
+    "deleted",
+)
 
 
 @click.command()

@@ -19,7 +19,8 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import Result, read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Features, Form, Store
-from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.corpora.readers.manifest import OPTIONAL
 from nserbench.progress import Silent

@@ -149,3 +149,21 @@ def test_a_checkpoint_needs_the_name_of_its_upstream(typed: str) -> None:
 
     assert result.exit_code == 2
     assert "is not NAME=CHECKPOINT" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "one", "other"),
+    [
+        ("--epochs", "5", "9"),
+        ("--epochs", "mean=5", "mean=9"),
+        ("--checkpoint", "whisper=a", "whisper=b"),
+    ],
+)
+def test_two_values_for_one_setting_are_refused_with_both(
+    option: str, one: str, other: str
+) -> None:
+    result = call(f"1 {option} {one} {option} {other}")
+
+    values = [text.rpartition("=")[2] for text in (one, other)]
+    assert result.exit_code == 2
+    assert f"both {values[0]} and {values[1]} are given" in result.stderr

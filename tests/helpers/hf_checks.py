@@ -31,7 +31,7 @@ def hf(folder: Path) -> Any:
 def described(folder: Path) -> Groups:
     """Return the groups of a checkpoint on the card ``hf``."""
     one = bind(HF, Spec("hf", positional=str(folder)))
-    return one.card.describe(one.options)
+    return one.card.describe(one.options).groups
 
 
 def assert_described(groups: LayeredFeatures, folder: Path) -> None:

@@ -53,6 +53,11 @@ def test_a_value_without_a_key_sets_the_positional_option() -> None:
     assert bound("thing:ORG/NAME").label == "thing:id=ORG/NAME"
 
 
+def test_two_values_for_the_positional_option_are_refused_with_both() -> None:
+    with pytest.raises(BadSpec, match="id= twice: ORG/ONE and ORG/TWO"):
+        bound("thing:ORG/ONE,id=ORG/TWO")
+
+
 def test_options_that_only_select_do_not_identify_features() -> None:
     assert bound("thing:groups=a").key_options() == bound("thing").key_options()
     assert bound("thing:layer=2").key_options() != bound("thing").key_options()

@@ -46,7 +46,7 @@ def test_the_file_in_the_working_folder_is_read_by_default() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("[paths", "is not valid TOML"),
+        ("[paths", "is not TOML"),
         ("[path]\nemodb = 'x'", r"unknown table \[path\]"),
         ("cluster = 4", "'cluster' must be a table"),
         ("[paths]\nemodb = 3", "must be a path in quotes"),

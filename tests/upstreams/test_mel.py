@@ -36,7 +36,7 @@ def test_mel_is_what_numpy_computes(samples: int, sound: MakeSound) -> None:
 
 
 def test_groups_are_those_the_card_announces(sound: MakeSound) -> None:
-    spec = MEL.describe({})["mel"]
+    spec = MEL.describe({}).groups["mel"]
 
     group = MEL.open({}, "cpu").extract(Batch.of(sound(16_000)))["mel"]
 

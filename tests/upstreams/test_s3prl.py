@@ -101,7 +101,7 @@ def test_states_are_those_of_s3prl(
 def test_groups_are_those_described(
     name: str, opened: Opened, checkpoint: Checkpoint, waves: list[Any]
 ) -> None:
-    described = describe_s3prl(options(name, checkpoint(name)))
+    described = describe_s3prl(options(name, checkpoint(name))).groups
 
     groups = opened(name).extract(Batch.of(*waves))
 

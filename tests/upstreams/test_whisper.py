@@ -91,7 +91,8 @@ def prompt_ids(whisper: Whisper, language: str) -> list[int]:
 def test_groups_are_those_the_card_announces(
     whisper: Whisper, multilingual: Path, batch: Batch
 ) -> None:
-    specs = WHISPER.describe({"checkpoint": str(multilingual), "revision": None})
+    options = {"checkpoint": str(multilingual), "revision": None}
+    specs = WHISPER.describe(options).groups
 
     groups = whisper.extract(batch)
 

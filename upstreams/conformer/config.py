@@ -12,7 +12,7 @@ import yaml
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
-from nserbench.upstreams.base import SAMPLE_RATE, Groups, GroupSpec
+from nserbench.upstreams.base import SAMPLE_RATE, Description, GroupSpec
 from nserbench.upstreams.loading.hub import find_folder
 
 FILE = "hyperparams.yaml"
@@ -29,20 +29,16 @@ Content: TypeAlias = dict[str, Any]
 an object, its class is under `_CLASS`."""
 
 
-def conformer_tunes(options: Options) -> bool:
-    """Return whether it can be fine-tuned: not with beam search."""
-    return bool(options["search"] == "greedy")
+def describe_conformer(options: Options) -> Description:
+    """Return the groups ``encoder`` and ``decoder`` of a checkpoint, and what it can.
 
-
-def describe_conformer(options: Options) -> Groups:
-    """Return the groups ``encoder`` and ``decoder`` of a checkpoint.
-
-    Both include layer 0. The encoder's frame rate is that of the filter bank divided by
+    Both groups include layer 0. With beam search it cannot be fine-tuned.
+    The encoder's frame rate is that of the filter bank divided by
     the strides of the convolutions before block 1: 100 / (2 x 2) = 25 frames per second
     for the checkpoints in the cards.
 
     Args:
-        options: ``checkpoint`` and ``revision``.
+        options: ``checkpoint``, ``revision`` and ``search``.
 
     Raises:
         CheckpointMissing: if its ``hyperparams.yaml`` is not found, or
@@ -69,10 +65,11 @@ def describe_conformer(options: Options) -> Groups:
         raise BadSpec(
             f"{where} reads audio at {sample_rate} Hz, not at {SAMPLE_RATE} Hz"
         )
-    return {
+    groups = {
         "encoder": GroupSpec(range(halves[0] + 1), dim, rate=1000 / hop),
         "decoder": GroupSpec(range(halves[1] + 1), dim, rate=None),
     }
+    return Description(groups, True, options["search"] == "greedy", ("front",))
 
 
 def conformer_folder(options: Options) -> Path:
@@ -122,12 +119,7 @@ def conformer_weights(options: Options) -> dict[str, Path]:
 def conformer_files(options: Options) -> list[Path]:
     """Return the files whose content determines the features, sorted.
 
-    Args:
-        options: As for `conformer_weights`.
-
-    Raises:
-        CheckpointMissing: as `conformer_weights`.
-        BadSpec: as `conformer_weights`.
+    Options and errors are those of `conformer_weights`.
     """
     weights = conformer_weights(options)
     return sorted({conformer_folder(options) / FILE, *weights.values()})

@@ -73,7 +73,6 @@ class Conformer(Transcriber):
 
     Args:
         options: ``checkpoint``, ``revision``, and ``search``: ``greedy`` or ``beam``.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.

@@ -54,7 +54,6 @@ class AsteroidEnhancer(Enhancer):
         options: ``checkpoint``: a hub id, a folder with ``pytorch_model.bin`` or with
             ``config.json`` and ``model.safetensors``, or one pickled file. And
             ``revision`` of the hub id.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.

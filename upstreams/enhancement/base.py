@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 
 class Enhancer(abc.ABC):
-    """A loaded model that removes noise from one utterance at a time.
-
-    Args:
-        options: The card's options.
-        device: Device to compute on, such as ``"cuda:0"``.
-    """
+    """A loaded model that removes noise from one utterance at a time."""
 
     def __init__(self, options: Options, device: str) -> None:
         self.options = options

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec
-from nserbench.upstreams.base import SAMPLE_RATE, Groups, GroupSpec
-from nserbench.upstreams.loading.configs import describe_whisper, typed_config
+from nserbench.upstreams.base import SAMPLE_RATE, Description, Groups, GroupSpec
+from nserbench.upstreams.loading.configs import of_type, whisper_groups
 from nserbench.upstreams.loading.hub import checkpoint_files, read_config
 
 ENCODER_LAYERS = ("encoder_layers", "encoder_num_hidden_layers", "num_hidden_layers")
@@ -28,64 +28,41 @@ FRONTS: Mapping[str, Sequence[str]] = {
 WIDTH = ("d_model", "hidden_size", "n_embd")
 
 
-def describe_wav2vec2(options: Options) -> Groups:
-    """Return the encoder of a wav2vec 2.0 checkpoint; see `describe_encoder`."""
-    return describe_encoder("wav2vec2", options)
+def describe_encoder(model_type: str) -> Callable[[Options], Groups]:
+    """Return a function that describes the encoders of one type.
 
-
-def describe_hubert(options: Options) -> Groups:
-    """Return the encoder of a HuBERT checkpoint; see `describe_encoder`."""
-    return describe_encoder("hubert", options)
-
-
-def describe_wavlm(options: Options) -> Groups:
-    """Return the encoder of a WavLM checkpoint; see `describe_encoder`."""
-    return describe_encoder("wavlm", options)
-
-
-def describe_encoder(model_type: str, options: Options) -> Groups:
-    """Return the group of an encoder, with the input of its first block as layer 0.
-
-    Args:
-        model_type: Required ``model_type`` of its configuration.
-        options: ``checkpoint`` and ``revision``.
-
-    Raises:
-        CheckpointMissing: if its configuration is not found.
-        BadSpec: if it is of another type, or lacks a needed key.
+    The input of the first block is layer 0. The function takes ``checkpoint`` and
+    ``revision``, and raises `CheckpointMissing` if the configuration is not found, and
+    `BadSpec` if it is of another ``model_type``, or lacks a needed key.
     """
-    hint = f"\n  an encoder of any type: hf:{options['checkpoint']}"
-    with typed_config(options, model_type, model_type, hint):
-        return describe_checkpoint(options)
+
+    def describe(options: Options) -> Groups:
+        checkpoint = options["checkpoint"]
+        config = read_config(checkpoint, options["revision"])
+        hint = f"\n  an encoder of any type: hf:{checkpoint}"
+        with of_type(model_type, config, checkpoint, hint):
+            return config_groups(config, checkpoint)
+
+    return describe
 
 
-def describe_hf(options: Options) -> Groups:
-    """Return the groups of any checkpoint of transformers; see `describe_checkpoint`.
+def describe_hf(options: Options) -> Description:
+    """Return what a checkpoint of transformers has; see `describe_checkpoint`.
+
+    It transcribes if it has a decoder. Fine-tuning does not change its front
+    convolutions; one that passes a spectrogram directly to its blocks has none.
 
     Args:
         options: ``id`` and ``revision``.
     """
     config = read_config(options["id"], options["revision"])
     whisper = config.get("model_type") == "whisper"
-    describe = describe_whisper if whisper else describe_checkpoint
-    return describe(as_checkpoint(options))
-
-
-def hf_transcribes(options: Options) -> bool:
-    """Return whether a checkpoint of transformers has a decoder; see `describe_hf`."""
-    return "decoder" in describe_hf(options)
-
-
-def hf_front(options: Options) -> Sequence[str]:
-    """Return the names of the front convolutions, which fine-tuning does not change.
-
-    Empty if a checkpoint passes a spectrogram directly to its blocks.
-    """
-    config = read_config(options["id"], options["revision"])
+    groups = (whisper_groups if whisper else config_groups)(config, options["id"])
     encoder = config["encoder"] if isinstance(config.get("encoder"), dict) else config
-    if "conv_stride" in encoder:
-        return ("feature_extractor",)
-    return FRONTS.get(str(encoder.get("model_type")), ())
+    front: Sequence[str] = ("feature_extractor",)
+    if "conv_stride" not in encoder:
+        front = FRONTS.get(str(encoder.get("model_type")), ())
+    return Description(groups, "decoder" in groups, True, front)
 
 
 def hf_files(options: Options) -> list[Path]:
@@ -112,8 +89,12 @@ def describe_checkpoint(options: Options) -> Groups:
         BadSpec: if the checkpoint needs code of its own, or the configuration does
             not say how many layers there are, or how wide.
     """
-    checkpoint = options["checkpoint"]
-    config = read_config(checkpoint, options["revision"])
+    config = read_config(options["checkpoint"], options["revision"])
+    return config_groups(config, options["checkpoint"])
+
+
+def config_groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
+    """Return the groups that a configuration describes; see `describe_checkpoint`."""
     if "auto_map" in config:
         raise BadSpec(
             f"{checkpoint} needs Python code that comes with its weights\n"

@@ -32,7 +32,7 @@ from nserbench.upstreams.base import (
 from nserbench.upstreams.huggingface.config import (
     as_checkpoint,
     describe_checkpoint,
-    hf_transcribes,
+    describe_hf,
 )
 from nserbench.upstreams.loading.hub import checkpoint_folder, read_config
 from nserbench.upstreams.loading.transformers import (
@@ -63,7 +63,6 @@ def load(options: Options, device: str) -> Upstream:
 
     Args:
         options: ``id`` and ``revision``.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.
@@ -72,9 +71,8 @@ def load(options: Options, device: str) -> Upstream:
     checkpoint = as_checkpoint(options)
     if read_config(options["id"], options["revision"]).get("model_type") == "whisper":
         return Whisper(checkpoint, device)
-    if hf_transcribes(options):
-        return SpeechEncoderDecoder(checkpoint, device)
-    return SpeechEncoder(checkpoint, device)
+    writes = describe_hf(options).transcribes
+    return (SpeechEncoderDecoder if writes else SpeechEncoder)(checkpoint, device)
 
 
 class SpeechEncoder(Upstream):
@@ -89,7 +87,6 @@ class SpeechEncoder(Upstream):
 
     Args:
         options: ``checkpoint`` and ``revision``.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.
@@ -135,15 +132,7 @@ class SpeechEncoderDecoder(Transcriber):
     tokens returns all decoder layers. Decoder frames are as in `Whisper`: one for each
     chosen token, end-of-text included, at the position from which it was predicted.
 
-    The encoder is as in `SpeechEncoder`. Utterances run one by one.
-
-    Args:
-        options: ``checkpoint`` and ``revision``.
-        device: Device to compute on, in float32, such as ``"cuda:0"``.
-
-    Raises:
-        CheckpointMissing: if it is not found, or is incomplete.
-        BadSpec: if transformers has no such model for audio at `SAMPLE_RATE`.
+    Encoder, options and errors are as in `SpeechEncoder`. Utterances run one by one.
     """
 
     def __init__(self, options: Options, device: str) -> None:

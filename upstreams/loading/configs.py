@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, MissingExtra
-from nserbench.upstreams.base import Groups, GroupSpec
+from nserbench.upstreams.base import Description, Groups, GroupSpec
 from nserbench.upstreams.loading.hub import read_config
 
 MEL_BANDS = 80
+CALLED = {"bert": "BERT", "whisper": "Whisper"}
+"""Names in messages by ``model_type``, where they differ."""
 
 
 def describe_mel(options: Options) -> Groups:
@@ -30,7 +31,13 @@ def describe_whisper(options: Options) -> Groups:
         CheckpointMissing: if its configuration is not found.
         BadSpec: if it is not the configuration of a Whisper.
     """
-    with typed_config(options, "whisper", "Whisper") as config:
+    config = read_config(options["checkpoint"], options["revision"])
+    return whisper_groups(config, options["checkpoint"])
+
+
+def whisper_groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
+    """Return the groups of a Whisper from its configuration; see `describe_whisper`."""
+    with of_type("whisper", config, checkpoint):
         return {
             "encoder": GroupSpec(
                 range(config["encoder_layers"] + 1), config["d_model"], rate=50.0
@@ -44,39 +51,31 @@ def describe_whisper(options: Options) -> Groups:
 def describe_bert(options: Options) -> Groups:
     """Return the group of a BERT checkpoint, with its embeddings as layer 0.
 
-    Args:
-        options: ``checkpoint`` and ``revision``.
-
-    Raises:
-        CheckpointMissing: if its configuration is not found.
-        BadSpec: if it is not the configuration of a BERT.
+    Args and errors are as for `describe_whisper`.
     """
-    with typed_config(options, "bert", "BERT") as config:
+    config = read_config(options["checkpoint"], options["revision"])
+    with of_type("bert", config, options["checkpoint"]):
         layers = range(config["num_hidden_layers"] + 1)
         return {"text": GroupSpec(layers, config["hidden_size"], rate=None)}
 
 
 @contextmanager
-def typed_config(
-    options: Options, model_type: str, called: str, hint: str = ""
-) -> Iterator[dict[str, Any]]:
-    """Read the configuration of a checkpoint of one type.
+def of_type(
+    model_type: str, config: Mapping[str, Any], checkpoint: str, hint: str = ""
+) -> Iterator[Mapping[str, Any]]:
+    """Check the type of a configuration; in the block, refuse one that lacks a key.
 
     Args:
-        options: ``checkpoint`` and ``revision``.
-        model_type: Required ``model_type`` of the configuration.
-        called: Name of this type in messages.
+        model_type: Required ``model_type``.
+        config: Content of ``config.json``.
         hint: What to do if it is of another type.
 
     Raises:
-        CheckpointMissing: if its configuration is not found.
         BadSpec: if it is of another type, or lacks a key.
     """
-    checkpoint = options["checkpoint"]
-    config = read_config(checkpoint, options["revision"])
     if config.get("model_type") != model_type:
         raise BadSpec(
-            f"{checkpoint} is no {called}: "
+            f"{checkpoint} is no {CALLED.get(model_type, model_type)}: "
             f"its config.json says model_type {config.get('model_type')!r}{hint}"
         )
     try:
@@ -85,8 +84,8 @@ def typed_config(
         raise BadSpec(f"config.json of {checkpoint} does not say {error}") from error
 
 
-def describe_s3prl(options: Options) -> Groups:
-    """Return the group of an S3PRL upstream, by loading it once in a process.
+def describe_s3prl(options: Options) -> Description:
+    """Return what is known about an S3PRL upstream, by loading it once in a process.
 
     Args:
         options: ``name`` and ``checkpoint``.
@@ -95,25 +94,9 @@ def describe_s3prl(options: Options) -> Groups:
         MissingExtra: if S3PRL is not installed.
         NserbenchError: if the upstream cannot be loaded, with what to do next.
     """
-    groups: Groups = _s3prl().describe(options)
-    return groups
-
-
-def s3prl_tunes(options: Options) -> bool:
-    """Return whether an S3PRL upstream has weights; see `describe_s3prl`."""
-    tunable: bool = _s3prl().tunes(options)
-    return tunable
-
-
-def s3prl_front(options: Options) -> Sequence[str]:
-    """Return the name of the front convolutions, if any; see `describe_s3prl`."""
-    frozen: Sequence[str] = _s3prl().front(options)
-    return frozen
-
-
-def _s3prl() -> ModuleType:
     try:
-        from nserbench.upstreams import s3prl as s3prl_bridge
+        from nserbench.upstreams import s3prl
     except ImportError as error:
         raise MissingExtra("upstream 's3prl'", "s3prl") from error
-    return s3prl_bridge
+    described: Description = s3prl.describe(options)
+    return described

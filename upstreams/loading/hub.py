@@ -90,15 +90,8 @@ def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
 def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
     """Return the folder of a complete checkpoint, downloaded from the hub if needed.
 
-    Pickled weights are downloaded only if there are no safetensors.
-
-    Args:
-        checkpoint: As for `read_config`.
-        revision: As for `read_config`.
-
-    Raises:
-        CheckpointMissing: if it is not found, or has no weights.
-        BadSpec: if a local folder is given a revision.
+    Pickled weights are downloaded only if there are no safetensors. Arguments and
+    errors are those of `read_config`; a checkpoint without weights is missing, too.
     """
     for weights in (_SAFE, _PICKLED):
         folder = find_folder(checkpoint, revision, (*_SMALL, weights))
@@ -114,12 +107,8 @@ def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
 def checkpoint_files(options: Options) -> list[Path]:
     """Return the files of a checkpoint that determine the features, sorted.
 
-    Args:
-        options: ``checkpoint`` and ``revision``, as for `read_config`.
-
-    Raises:
-        CheckpointMissing: as `checkpoint_folder`.
-        BadSpec: as `checkpoint_folder`.
+    The options ``checkpoint`` and ``revision`` and the errors are those of
+    `checkpoint_folder`.
     """
     folder = checkpoint_folder(options["checkpoint"], options["revision"])
     unread = {".bin"} if any(folder.glob(_SAFE)) else set()
@@ -136,9 +125,9 @@ def find_folder(
 ) -> Path:
     """Return a local folder, or the folder of a hub id after downloading some files.
 
+    ``checkpoint`` and ``revision`` are as for `read_config`.
+
     Args:
-        checkpoint: As for `read_config`.
-        revision: As for `read_config`.
         wanted: Patterns of the files to download, such as ``*.json``.
         mark: A file that every checkpoint of this kind has.
 

@@ -39,7 +39,6 @@ def load_pretrained(kind: Any, folder: Path) -> PreTrainedModel:
 
     Args:
         kind: One of the auto classes of transformers, such as ``AutoModel``.
-        folder: Folder of the checkpoint.
 
     Raises:
         BadSpec: if transformers knows no such model.
@@ -96,7 +95,6 @@ def load_tokenizer(folder: Path, vocabulary: int) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a checkpoint.
 
     Args:
-        folder: Folder of the checkpoint.
         vocabulary: Number of tokens in its weights.
 
     Raises:

@@ -39,8 +39,6 @@ class Functionals(Upstream):
     gets the samples as floats; see `functionals`.
 
     Args:
-        feature_set: The functionals, over the whole utterance.
-        options: The card's options; none is used.
         device: Device of the features, such as ``"cuda:0"``; openSMILE uses the CPU.
     """
 
@@ -84,7 +82,6 @@ def functionals(
     integers. For 16-bit audio the values equal those of the package.
 
     Args:
-        smile: The feature set.
         wave: ``(samples,)``, 16 kHz mono.
     """
     rows: list[NDArray[np.float32]] = []

@@ -22,9 +22,6 @@ class SpeechLMModel(nn.Module):
     """Both transformers over the convolutions of wav2vec 2.0.
 
     It has no dropout, not even in training.
-
-    Args:
-        config: The configuration of the checkpoint.
     """
 
     def __init__(self, config: SpeechLMConfig) -> None:

@@ -46,7 +46,6 @@ class SpeechLM(Upstream):
     Args:
         options: ``checkpoint``, a ``.pt`` file of the authors: as training wrote it,
             or cleaned by them. No code that it names is run.
-        device: Device to compute on, such as ``"cuda:0"``.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.

@@ -244,56 +244,32 @@ class GridRequest:
                 contradict each other.
         """
         from nserbench.benchmark.study.grid_file import Overrides, read_grid, studies
-        from nserbench.benchmark.study.study import Request, make_study
+        from nserbench.benchmark.study.request import Request
+        from nserbench.benchmark.study.study import make_study
 
         typed = {key: value for key, value in self.values.items() if value}
         if self.file is None:
             return [make_study(Request(**typed), plugins, settings)]
-        blocks = studies(read_grid(self.file), Overrides(**typed), plugins, settings)
+        blocks = studies(read_grid(self.file), Overrides(typed), plugins, settings)
         return [study for _, study in blocks]
-
-
-GRID_VALUES = (
-    "upstreams",
-    "downstreams",
-    "corpora",
-    "noises",
-    "snrs",
-    "protocol",
-    "epochs",
-    "seeds",
-    "limit",
-    "finetune",
-    "precision",
-)
-REQUIRED = {
-    "upstreams": "'-u' / '--upstream'",
-    "downstreams": "'-d' / '--downstream'",
-    "corpora": "'-c' / '--corpus'",
-}
-ONLY_WITHOUT_FILE = {
-    "upstreams": "--upstream",
-    "downstreams": "--downstream",
-    "noises": "--noise",
-    "finetune": "--finetune",
-}
 
 
 def _grid_request(options: dict[str, Any]) -> GridRequest:
     """Remove the options that define the grid, and return their request."""
+    from nserbench.benchmark.study.request import NEEDED, SETTINGS
+
     file = options.pop("grid")
-    values = {name: options.pop(name) for name in GRID_VALUES}
+    values = {name: options.pop(name) for name in SETTINGS}
     values["precision"] = _precision(values["precision"], options["device"])
-    if file is None:
-        for name, option in REQUIRED.items():
-            if not values[name]:
-                raise click.UsageError(f"Missing option {option}, or '--grid'.")
-    else:
-        for name, option in ONLY_WITHOUT_FILE.items():
-            if values[name]:
-                raise click.UsageError(
-                    f"{option} cannot be combined with --grid: set it in {file}"
-                )
+    for name, setting in SETTINGS.items():
+        option = setting.metadata.get("only_in_blocks")
+        if file is None and name in NEEDED and not values[name]:
+            flag = setting.metadata["flag"]
+            raise click.UsageError(f"Missing option {flag}, or '--grid'.")
+        if file is not None and option and values[name]:
+            raise click.UsageError(
+                f"{option} cannot be combined with --grid: set it in {file}"
+            )
     return GridRequest(file, values)
 
 

@@ -76,10 +76,6 @@ def with_session(command: Command) -> Command:
 def open_store(settings: Settings, folder: Path | None) -> Store:
     """Open an existing feature store.
 
-    Args:
-        settings: The settings, which name the usual folder.
-        folder: Another folder, or None.
-
     Raises:
         NserbenchError: if the folder does not exist.
     """
@@ -106,9 +102,7 @@ def open_runner(
     """Open a runner that uses the store and results folder of the settings.
 
     Args:
-        session: The settings and plugins.
         device: Name of the device, such as ``auto``.
-        progress: Receives reports of the progress.
         on: The worker processes to use, as `open_executor` takes them; None to compute
             in this process.
         verify: Whether to read all audio and checkpoints again.

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from nserbench.benchmark.extraction import clips as module
 from nserbench.benchmark.extraction.clips import Clip, read_clips
 from nserbench.benchmark.store.file_facts import FileFacts
+from nserbench.corpora import audio as module
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
 from nserbench.errors import BadAudio

@@ -69,7 +69,7 @@ def by_hand(
         groups = {
             f"{one.card.name}.{name}": spec
             for one in bound
-            for name, spec in one.card.describe(one.options).items()
+            for name, spec in one.card.describe(one.options).groups.items()
             if name in (one.options["groups"] or [name])
         }
 

@@ -32,7 +32,8 @@ from nserbench.benchmark.running import ensure_features as provision
 from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.training.feature_statistics import Statistics
 from nserbench.corpora.noise.mixing import add_noise
 from nserbench.downstreams.kernels.mask_dropout import Dropout

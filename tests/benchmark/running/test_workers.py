@@ -22,7 +22,8 @@ from nserbench.benchmark.running.executors import TaskExecutor, open_executor
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.running.workers import WorkerPool, divide
 from nserbench.benchmark.store.feature_store import Store
-from nserbench.benchmark.study.study import Request, Study, make_study
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import Study, make_study
 from nserbench.errors import BadSettings, BadSpec, NserbenchError, UnknownName
 from nserbench.progress import Silent
 from nserbench.settings import Settings

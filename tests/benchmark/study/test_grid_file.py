@@ -4,7 +4,7 @@ import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.grid_file import GridFile, Overrides, read_grid, studies
-from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.toml_checks import BadGrid
 from nserbench.errors import BadSpec, NserbenchError, UnknownName
 from nserbench.settings import Settings
@@ -82,7 +82,7 @@ def test_the_precision_of_the_command_line_is_for_blocks_that_set_none(
 ) -> None:
     grid = read(f'{BLOCK}{BLOCK}precision = "bf16"\n')
 
-    found = grid.requests(Overrides(precision="bf16"), plugins)
+    found = grid.requests(Overrides({"precision": "bf16"}), plugins)
 
     assert [one.precision for _, one in found] == ["bf16", "bf16"]
     assert [one.precision for _, one in grid.requests(Overrides(), plugins)] == [
@@ -95,7 +95,7 @@ def test_two_precisions_of_one_block_are_an_error(plugins: Plugins) -> None:
     grid = read(f'{BLOCK}{BLOCK}name = "narrow"\nprecision = "bf16"\n')
 
     with pytest.raises(BadGrid, match=r"'narrow' sets the precision bf16, .* fp32"):
-        grid.requests(Overrides(precision="fp32"), plugins)
+        grid.requests(Overrides({"precision": "fp32"}), plugins)
 
 
 def test_an_unknown_precision_is_refused() -> None:
@@ -107,12 +107,14 @@ def test_an_unknown_precision_is_refused() -> None:
 def test_the_command_line_overrides_every_block(plugins: Plugins) -> None:
     grid = read(f'{BLOCK}noises = ["park"]\nepochs = 9\n{BLOCK}protocol = "paper"\n')
     overrides = Overrides(
-        corpora=["emodb"],
-        snrs=[5.0],
-        protocol="probe",
-        epochs=2,
-        limit=8,
-        seeds=range(3),
+        {
+            "corpora": ["emodb"],
+            "snrs": [5.0],
+            "protocol": "probe",
+            "epochs": 2,
+            "limit": 8,
+            "seeds": range(3),
+        }
     )
 
     (_, first), (_, second) = grid.requests(overrides, plugins)
@@ -126,7 +128,7 @@ def test_the_command_line_overrides_every_block(plugins: Plugins) -> None:
 
 def test_heads_with_other_epochs_are_requested_separately(plugins: Plugins) -> None:
     block = BLOCK.replace('["mean"]', '["single:layer=1", "mean", "single:layer=2"]')
-    overrides = Overrides(epochs=2, head_epochs={"single": 7})
+    overrides = Overrides({"epochs": 2}, head_epochs={"single": 7})
 
     requests = read(block).requests(overrides, plugins)
 
@@ -154,7 +156,7 @@ def test_a_protocol_that_begins_with_a_plus_is_added_to_the_one_typed(
 ) -> None:
     grid = read(BLOCK + (f'protocol = "{own}"\n' if own else ""))
 
-    ((_, request),) = grid.requests(Overrides(protocol=typed), plugins)
+    ((_, request),) = grid.requests(Overrides({"protocol": typed}), plugins)
 
     assert request.protocol == joined
 
@@ -209,7 +211,7 @@ def test_a_missing_file_is_named() -> None:
 def test_each_block_is_a_study(plugins: Plugins) -> None:
     grid = read(f'{BLOCK}name = "a"\n{BLOCK}name = "b"\nnoises = ["babble"]\n')
 
-    found = studies(grid, Overrides(limit=8), plugins, Settings(environment={}))
+    found = studies(grid, Overrides({"limit": 8}), plugins, Settings(environment={}))
 
     cells = [(name, [str(cell) for cell in study.cells]) for name, study in found]
     assert cells == [
@@ -263,3 +265,11 @@ def test_a_checkpoint_for_a_name_that_loads_none_is_refused(plugins: Plugins) ->
         grid.requests(Overrides(checkpoints={"whispr": "x"}), plugins)
     with pytest.raises(BadSpec, match="upstream 'mel' loads no checkpoint to replace"):
         grid.requests(Overrides(checkpoints={"mel": "x"}), plugins)
+
+
+def test_two_checkpoints_for_the_same_weights_are_refused(plugins: Plugins) -> None:
+    grid = read(BLOCK.replace('"mel"', '"whisper"'))
+    checkpoints = {"whisper": "one", "whisper-enc": "two"}
+
+    with pytest.raises(BadSpec, match="to be one, and also two"):
+        grid.requests(Overrides(checkpoints=checkpoints), plugins)

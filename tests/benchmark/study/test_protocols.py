@@ -256,3 +256,31 @@ def test_the_order_of_variants_does_not_change_the_label() -> None:
 
     assert one == other
     assert one.label == "probe+dev+multi+noise_split=disjoint"
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "both"),
+    [
+        ("probe+precision=fp32", {"precision": "bf16"}, "fp32, and --precision bf16"),
+        ("probe+epochs=5", {"epochs": 9}, "epochs=5, and --epochs 9"),
+    ],
+)
+def test_two_values_for_one_setting_are_refused_with_both(
+    typed: str, options: dict[str, Any], both: str
+) -> None:
+    protocol = read_protocol(typed, "paper")
+    settings = {"epochs": None, "limit": None, "precision": None}
+
+    with pytest.raises(BadSpec, match=both):
+        protocol.changed(**{**settings, **options})
+
+
+def test_two_values_within_a_protocol_are_refused() -> None:
+    with pytest.raises(BadSpec, match=r"sets epochs=5, and \+epochs=9 another value"):
+        read_protocol("probe+epochs=5+epochs=9", "paper")
+
+
+def test_the_same_value_twice_is_no_contradiction() -> None:
+    protocol = read_protocol("probe+epochs=5", "paper").changed(epochs=5, limit=None)
+
+    assert protocol.label == "probe+epochs=5"

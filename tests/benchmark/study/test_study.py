@@ -55,8 +55,8 @@ def test_excluded_utterances_are_not_in_the_corpus(
     [
         ("nobody\n", "bad.txt excludes 'nobody', which is not in the corpus$"),
         ("x\ny\ns0_low_0\n", "excludes 'x', .*, and 1 more"),
-        (None, "exclude=.*bad.txt cannot be read: No such file"),
-        (b"\xff\xfe", "exclude=.*bad.txt is not UTF-8"),
+        (None, "bad.txt cannot be read: No such file"),
+        (b"\xff\xfe", "bad.txt, line 1: not UTF-8"),
     ],
 )
 def test_an_exclusion_that_is_not_in_the_corpus_is_refused(

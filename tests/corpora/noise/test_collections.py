@@ -12,7 +12,8 @@ from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.name_lookup import conditions, read_corpora
-from nserbench.benchmark.study.study import Request, make_study, open_corpora
+from nserbench.benchmark.study.request import Request
+from nserbench.benchmark.study.study import make_study, open_corpora
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise.cards import nserbench_noises
 from nserbench.corpora.noise.file_sets import audio_files

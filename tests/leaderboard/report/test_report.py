@@ -14,7 +14,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.study.grid_file import Overrides
 from nserbench.benchmark.study.protocols import read_protocol
-from nserbench.benchmark.study.study import Request
+from nserbench.benchmark.study.request import Request
 from nserbench.leaderboard.report.drawings import draw_report
 from nserbench.leaderboard.report.render import (
     best_cells,
@@ -51,7 +51,7 @@ def report(root: Path) -> Callable[..., PaperReport]:
 def source(
     root: Path, number: int, corpora: Sequence[str] | None, *problems: BlockProblem
 ) -> ReportData:
-    overrides = Overrides(corpora=corpora)
+    overrides = Overrides({"corpora": corpora})
     plugins = Plugins(installed=False)
     return ReportData(read_experiment(number), overrides, plugins, root, problems)
 

@@ -30,7 +30,7 @@ def test_groups_are_those_that_the_configuration_tells(
 ) -> None:
     groups = conformer.extract(BATCH)
 
-    specs = describe_conformer(options(folder))
+    specs = describe_conformer(options(folder)).groups
     assert list(groups) == list(specs) == ["encoder", "decoder"]
     for name, spec in specs.items():
         layers, utterances, _, dim = groups[name].states.shape
@@ -39,7 +39,7 @@ def test_groups_are_those_that_the_configuration_tells(
 
 
 def test_the_configuration_describes_layers_and_rate(folder: Path) -> None:
-    assert describe_conformer(options(folder)) == {
+    assert describe_conformer(options(folder)).groups == {
         "encoder": GroupSpec(range(3), 16, rate=25.0),
         "decoder": GroupSpec(range(4), 16, rate=None),
     }
@@ -58,7 +58,7 @@ def test_the_rate_follows_the_front_end(
 ) -> None:
     (copy / "hyperparams.yaml").write_text(HYPERPARAMS.replace(said, instead))
 
-    assert describe_conformer(options(copy))["encoder"].rate == rate
+    assert describe_conformer(options(copy)).groups["encoder"].rate == rate
 
 
 def test_encoder_frames_are_one_for_each_40_ms(conformer: Conformer) -> None:

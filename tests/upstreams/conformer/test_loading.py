@@ -169,7 +169,8 @@ def test_a_card_opens_its_checkpoint(folder: Path) -> None:
 
     conformer = CONFORMER.open(bound.options, "cpu")
 
-    assert CONFORMER.describe(bound.options).keys() == conformer.extract(BATCH).keys()
+    groups = CONFORMER.describe(bound.options).groups
+    assert groups.keys() == conformer.extract(BATCH).keys()
     assert len(CONFORMER.checkpoint_files(bound.options)) == 4
 
 

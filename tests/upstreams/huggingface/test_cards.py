@@ -13,6 +13,9 @@ from nserbench.cards import ConfiguredCard, bind
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import Batch, GroupSpec, UpstreamCard
 from nserbench.upstreams.cards import nserbench_upstreams
+from nserbench.upstreams.huggingface import config
+from nserbench.upstreams.huggingface.config import describe_hf
+from nserbench.upstreams.loading.hub import read_config
 from nserbench.upstreams.whisper import Whisper
 
 CARDS = {card.name: card for card in nserbench_upstreams()}
@@ -107,3 +110,21 @@ def test_cards_of_the_cross_lingual_experiment_name_their_checkpoints() -> None:
     assert english.options["language"] is None
     assert mandarin.options["checkpoint"] == "Jingmiao/whisper-small-chinese_base"
     assert mandarin.options["language"] == "zh"
+
+
+def test_the_configuration_is_read_once_for_all_that_it_decides(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def counted(*arguments: str) -> dict[str, object]:
+        read.append(arguments)
+        return read_config(*arguments)
+
+    monkeypatch.setattr(config, "read_config", counted)
+
+    for name in ("wav2vec2", "adapted+mbart"):
+        described = describe_hf({"id": str(checkpoint(name)), "revision": None})
+        assert described.frozen == ("feature_extractor",)
+
+    assert len(read) == 2

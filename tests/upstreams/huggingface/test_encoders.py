@@ -120,7 +120,7 @@ def test_gradients_reach_the_transformer_and_spare_a_frozen_front_end(
     frozen = [
         weight
         for key, weight in model.named_parameters()
-        if is_inside(key, card.frozen_modules(options))
+        if is_inside(key, card.describe(options).frozen)
     ]
     for weight in frozen:
         weight.requires_grad_(False)

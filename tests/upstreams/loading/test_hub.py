@@ -136,7 +136,7 @@ def test_label_of_a_folder_holds_no_path(tmp_path: Path) -> None:
 def test_a_whisper_is_described_from_its_configuration(multilingual: Path) -> None:
     whisper = bound(f"whisper:checkpoint={multilingual}")
 
-    assert whisper.card.describe(whisper.options) == {
+    assert whisper.card.describe(whisper.options).groups == {
         "encoder": GroupSpec(range(3), dim=16, rate=50.0),
         "decoder": GroupSpec(range(4), dim=16, rate=None),
     }
