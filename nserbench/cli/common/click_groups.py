@@ -35,7 +35,7 @@ class Commands(click.Group):
             )
             ctx.exit(128 + 2)  # the exit code of shells after SIGINT
         except (Exception, SystemExit) as error:
-            if isinstance(error, _OF_CLICK) or ctx.params["traceback"]:
+            if isinstance(error, _OF_CLICK) or shows_traceback(ctx):
                 raise
             if (problem := _plugin_problem(error) or _file_problem(error)) is None:
                 raise
@@ -78,6 +78,11 @@ class HiddenArgument(click.Argument):
     def get_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return no text for the usage line."""
         return []
+
+
+def shows_traceback(ctx: click.Context) -> bool:
+    """Return whether ``--traceback`` was typed after the name of the program."""
+    return bool(ctx.find_root().params.get("traceback"))
 
 
 def _plugin_problem(error: BaseException) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nserbench.cli.common.click_groups import shows_traceback
 from nserbench.errors import NserbenchError
 
 if TYPE_CHECKING:
@@ -109,19 +110,21 @@ def open_runner(
 
     Raises:
         NserbenchError: if the device or the workers are not available.
+        OSError: if the results folder cannot be made.
     """
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.runner import Runner
     from nserbench.benchmark.store.feature_store import Store
 
     settings, plugins = session.settings, session.plugins
+    settings.results.mkdir(parents=True, exist_ok=True)  # fails now if it is a file
     runner = Runner(
         Store(settings.store, progress.note, verify=verify),
         settings.results,
         plugins,
         choose_device(device if on is None else "cpu"),
         progress,
-        traceback=bool(click.get_current_context().find_root().params["traceback"]),
+        traceback=shows_traceback(click.get_current_context()),
     )
     if on is None:
         yield runner
