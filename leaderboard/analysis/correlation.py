@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import DRAWS, interval
 from nserbench.errors import MissingExtra, NserbenchError
 
@@ -41,17 +42,13 @@ class MixedEffects:
     """A line with one slope, and a random intercept for each upstream.
 
     Attributes:
-        slope: Change of y for a change of x by 1.
-        low: Lower bound of the slope's 95 % interval (Wald).
-        high: Upper bound.
+        slope: Change of y for a change of x by 1, with its interval (Wald).
         p: Two-sided p-value of the test that the slope is 0 (Wald).
         spread: Standard deviation of the intercepts.
         groups: Number of upstreams.
     """
 
-    slope: float
-    low: float
-    high: float
+    slope: Estimate
     p: float
     spread: float
     groups: int
@@ -146,11 +143,8 @@ def mixed_effects(
             "the mixed-effects model did not converge\n"
             "  run more conditions or upstreams, which give more points"
         )
-    low, high = fitted.conf_int()[1]
     return MixedEffects(
-        slope=float(fitted.fe_params[1]),
-        low=float(low),
-        high=float(high),
+        slope=Estimate(float(fitted.fe_params[1]), *fitted.conf_int()[1].tolist()),
         p=float(fitted.pvalues[1]),
         spread=float(np.sqrt(fitted.cov_re[0, 0])),
         groups=groups,

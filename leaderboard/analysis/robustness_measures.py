@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.intervals import t_quantile
+from nserbench.benchmark.results.intervals import Estimate, t_quantile
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Row
 
@@ -34,21 +34,6 @@ class RobustnessColumn:
     noises: tuple[str, ...]
     protocol: str
     snrs: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its 95 % interval.
-
-    Attributes:
-        value: The number.
-        low: Lower bound; None where there is no interval.
-        high: Upper bound; likewise.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,5 +89,5 @@ def _heat_panel(title: str, lines: dict[str, Sequence[Point]]) -> HeatPanel:
     values = np.full((len(lines), len(layers)), np.nan)
     for row, points in zip(values, lines.values(), strict=True):
         for point in points:
-            row[layers.index(point.x)] = 100 * point.value
+            row[layers.index(point.x)] = 100 * point.score.value
     return HeatPanel(title, list(lines), [f"{layer:g}" for layer in layers], values)

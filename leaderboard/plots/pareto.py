@@ -60,10 +60,10 @@ def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure
     )
     for axes, column in zip(all_axes, columns, strict=True):
         for point in _in_column(column, beaten):
-            draw_point(axes, seconds(point), point, **BEATEN)
+            draw_point(axes, seconds(point), point.score, **BEATEN)
         for point in _in_column(column, best):
             style = point_style(rows.index(point.row))
-            draw_point(axes, seconds(point), point, **style)
+            draw_point(axes, seconds(point), point.score, **style)
         _draw_front(axes, _in_column(column, best))
         _scale(axes)
     handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
@@ -86,7 +86,8 @@ def _in_column(column: Column, points: Sequence[CostPoint]) -> list[CostPoint]:
 
 def _draw_front(axes: Axes, best: Sequence[CostPoint]) -> None:
     """Draw the best score that can be reached in a time, as steps."""
-    x, y = [seconds(point) for point in best], [100 * point.value for point in best]
+    x = [seconds(point) for point in best]
+    y = [100 * point.score.value for point in best]
     axes.plot(x, y, color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post")
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.statistics import FEW_UNITS
 from nserbench.leaderboard.reading.counts import Row
 
@@ -120,14 +121,12 @@ def two_best(values: Sequence[str | None]) -> list[int]:
     return [0 if text is None else ranks.get(float(text), 0) for text in values]
 
 
-def is_few(units: int, lows: Iterable[float | None]) -> bool:
-    """Return whether intervals are from too few units to be reliable.
+def is_few(units: int, estimates: Iterable[Estimate]) -> bool:
+    """Return whether there are intervals, from too few units to be reliable.
 
-    Args:
-        units: Number of units of independence; 0 where it is not known.
-        lows: Lower bounds of the intervals.
+    The number of units of independence is 0 where it is not known.
     """
-    return 0 < units < FEW_UNITS and any(low is not None for low in lows)
+    return 0 < units < FEW_UNITS and any(item.bounds for item in estimates)
 
 
 def joined(names: Sequence[str]) -> str:

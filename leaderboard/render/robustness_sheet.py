@@ -9,8 +9,8 @@ from functools import partial
 from itertools import chain, product
 from typing import TypedDict
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.robustness_measures import (
-    Estimate,
     Robustness,
     RobustnessColumn,
     RobustnessTable,
@@ -133,7 +133,7 @@ def _chance(table: RobustnessTable, column: RobustnessColumn) -> list[str]:
 
 
 def _is_few(entry: Robustness) -> bool:
-    return is_few(entry.units, [estimate.low for estimate in entry.measured.values()])
+    return is_few(entry.units, entry.measured.values())
 
 
 def _column(table: RobustnessTable, column: RobustnessColumn) -> list[list[TableCell]]:
@@ -163,9 +163,7 @@ def _cell(entry: Robustness | None, metric: str, kind: str) -> TableCell:
     if (estimate := entry.measured.get((metric, kind))) is None:
         return TableCell(MISSING)
     number = FORMATS[kind]
-    return TableCell(
-        number(estimate.value), interval(estimate.low, estimate.high, number)
-    )
+    return TableCell(number(estimate.value), interval(estimate, number))
 
 
 def _worst(entry: Robustness | None) -> TableCell:

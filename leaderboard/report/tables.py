@@ -313,9 +313,9 @@ def _score_text(entry: SummaryEntry, metric: str) -> str:
     score = entry.scores[metric]
     marks = FEW * has_few_units(entry, metric)
     marks += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
-    return f"{percent(score.value)} [{interval(score.low, score.high)}]{marks}"
+    return f"{percent(score.value)} [{interval(score)}]{marks}"
 
 
 def has_few_units(entry: SummaryEntry, metric: str) -> bool:
     """Return whether an interval rests on few speakers or other units."""
-    return is_few(entry.units, [entry.scores[metric].low])
+    return is_few(entry.units, [entry.scores[metric]])

@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import chance
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.analysis.robustness_measures import (
-    Estimate,
     Floats,
     Robustness,
     RobustnessColumn,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.word_errors import Against
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import confusion
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result
@@ -26,19 +27,10 @@ FROM_CLEAN = "match error from clean"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a curve; values are fractions of 1.
-
-    Attributes:
-        x: An SNR in dB, or the number of a layer.
-        value: The metric.
-        low: Lower bound of its 95 % interval; None with one speaker.
-        high: Upper bound; likewise.
-    """
+    """A score at an SNR in dB, or of the layer with a number."""
 
     x: float
-    value: float
-    low: float | None
-    high: float | None
+    score: Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +91,12 @@ class WerPoint(InOneCell):
 
     Attributes:
         rate: Error rate as a fraction of the words or characters; may exceed 1.
-        value: The metric, a fraction of 1.
         measure: What ``rate`` is: ``WER``, ``CER`` or `FROM_CLEAN`.
-        low: Lower bound of the 95 % interval of ``value``; None with one speaker.
-        high: Upper bound; likewise.
     """
 
     rate: float
-    value: float
+    score: Estimate
     measure: str
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +104,16 @@ class CostPoint(InOneCell):
     """The score of a cell, and the time and parameters it takes; means over seeds.
 
     Attributes:
-        value: The metric, a fraction of 1.
         seconds: Time in s to extract the features of all utterances and train all
             folds, with the fine-tuning of a fine-tuned upstream.
         trainable_parameters: Number in one fold; None if not known.
         frozen_parameters: Number in the upstream; None if not known.
-        low: Lower bound of the 95 % interval of ``value``; None with one speaker.
-        high: Upper bound; likewise.
     """
 
-    value: float
+    score: Estimate
     seconds: float
     trainable_parameters: int | None
     frozen_parameters: int | None
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +141,7 @@ def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
         noise, at, snr = column.condition.rpartition("@")
         if at:
             key = row, Column(column.corpus, noise, column.protocol), ""
-            points[key].append((_point(float(snr), score), (row, column)))
+            points[key].append((Point(float(snr), score), (row, column)))
     return _curves(points)
 
 
@@ -174,7 +156,7 @@ def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:
     for row, column, score in _scores(table, metric):
         if single := _single_layer(row):
             rest, group, layer = single
-            point = _point(float(layer), score)
+            point = Point(float(layer), score)
             points[rest, column, group].append((point, (row, column)))
     return _curves(points)
 
@@ -186,10 +168,6 @@ def _scores(table: SummaryTable, metric: str) -> Iterator[tuple[Row, Column, Sco
             entry = table.entries.get((row, column))
             if entry and entry.scores:
                 yield row, column, entry.scores[metric]
-
-
-def _point(x: float, score: Score) -> Point:
-    return Point(x, score.value, score.low, score.high)
 
 
 _Points: TypeAlias = dict[tuple[Row, Column, str], list[tuple[Point, RowColumn]]]
@@ -253,8 +231,7 @@ def wer_points(
         if errors := [recognition for recognition in seeds if key in recognition]:
             rate = float(np.mean([float(recognition[key]) for recognition in errors]))
             measure = str(errors[0]["measure"]) if key == "rate" else FROM_CLEAN
-            bounds = score.low, score.high
-            points.append(WerPoint(row, column, rate, score.value, measure, *bounds))
+            points.append(WerPoint(row, column, rate, score, measure))
     return points
 
 
@@ -275,12 +252,10 @@ def costs(
             point = CostPoint(
                 row,
                 column,
-                score.value,
+                score,
                 float(np.mean(seconds)),
                 _count(seeds[0], "trainable_parameters"),
                 _count(seeds[0], "frozen_parameters"),
-                score.low,
-                score.high,
             )
             points.append(point)
     return points
@@ -313,8 +288,8 @@ def on_pareto_front(costs: Sequence[CostPoint]) -> list[bool]:
 
     def dominates(first: CostPoint, second: CostPoint) -> bool:
         time, other = (float(f"{cost.seconds:.2g}") for cost in (first, second))
-        worse = first.value < second.value or time > other
-        better = first.value > second.value or time < other
+        worse = first.score.value < second.score.value or time > other
+        better = first.score.value > second.score.value or time < other
         return first.column == second.column and better and not worse
 
     return [not any(dominates(other, cost) for other in costs) for cost in costs]

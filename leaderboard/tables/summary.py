@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import METRICS, chance
 from nserbench.benchmark.results.result import Status
 from nserbench.errors import UnknownName
@@ -51,22 +52,15 @@ SELECTION_WARNINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """One metric, as fractions of 1.
+class Score(Estimate):
+    """One metric, as fractions of 1: the mean over seeds; see `SummaryEntry.pooled`.
 
     Attributes:
-        value: The score, mean over seeds; see `SummaryEntry.pooled`.
-        low: Lower bound of its 95 % interval, over test speakers and seeds. None with
-            one speaker.
-        high: Upper bound; likewise.
         tied: Whether it is not significantly below the best of its column, which is
             tied too. False in a column of one row.
         difference: The difference from the reference row; None without one.
     """
 
-    value: float
-    low: float | None
-    high: float | None
     tied: bool = False
     difference: Difference | None = None
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.leaderboard.analysis.ranks import Rank, Ranks
+from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import Difference
 from nserbench.leaderboard.page.index import short
 from nserbench.leaderboard.reading.counts import Column, Row
@@ -442,7 +443,7 @@ def test_ties_ranks_and_a_reference_are_shown_beside_the_numbers(
                 for name, score in entry.scores.items()
             }
             entries[row, CLEAN] = replace(entry, scores=scores)
-        mean = {whisper: Rank(1.25, 1.0, 1.8), mel: Rank(1.75, 1.2, 2.0)}
+        mean = {whisper: Estimate(1.25, 1.0, 1.8), mel: Estimate(1.75, 1.2, 2.0)}
         ranks = Ranks(mean, "probe v1", 3, 1, 1.1, [[whisper, mel]])
         return replace(table, entries=entries, reference=mel, ranks=ranks)
 

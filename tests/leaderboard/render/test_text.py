@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from nserbench.leaderboard.analysis.ranks import Rank, Ranks
+from nserbench.benchmark.results.intervals import Estimate
+from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import Difference
 from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.render.text import (
@@ -25,7 +26,7 @@ LAST, MEAN, WHISPER = Row("mel", "last"), Row("mel", "mean"), Row("whisper", "la
 CLEAN = Column("emodb", "clean", "probe v1")
 PARK = Column("emodb", "park@0", "probe v1")
 RANKS = Ranks(
-    mean={WHISPER: Rank(1.25, 1.0, 1.5), MEAN: Rank(1.75, 1.5, 2.0)},
+    mean={WHISPER: Estimate(1.25, 1.0, 1.5), MEAN: Estimate(1.75, 1.5, 2.0)},
     protocol="probe v1",
     columns=4,
     corpora=1,
@@ -228,7 +229,9 @@ def test_four_conditions_and_two_metrics_fit_in_100_columns() -> None:
             for row, value in zip(rows, (0.625, 0.875), strict=True)
             for column in columns
         },
-        ranks=replace(RANKS, mean=dict.fromkeys(rows, Rank(1.5, 1, 2)), groups=[rows]),
+        ranks=replace(
+            RANKS, mean=dict.fromkeys(rows, Estimate(1.5, 1, 2)), groups=[rows]
+        ),
     )
 
     lines = printed(table).splitlines()
@@ -339,7 +342,8 @@ def test_all_forms_carry_the_same_numbers() -> None:
                 "done", scores, (0, 1), 535, 24, column == PARK, chance
             )
     mean = {
-        row: Rank(*np.sort(random.uniform(1, 3, 3))[[1, 0, 2]].tolist()) for row in rows
+        row: Estimate(*np.sort(random.uniform(1, 3, 3))[[1, 0, 2]].tolist())
+        for row in rows
     }
     table = made(entries, reference=MEAN, ranks=replace(RANKS, mean=mean))
 
@@ -369,7 +373,7 @@ def forms(table: SummaryTable) -> Iterator[str]:
 def test_all_forms_carry_the_same_ranks() -> None:
     random = np.random.default_rng(0)
     rows = [LAST, MEAN, WHISPER]
-    mean = {row: Rank(*random.uniform(1, 3, 3).tolist()) for row in rows}
+    mean = {row: Estimate(*random.uniform(1, 3, 3).tolist()) for row in rows}
     table = made(
         {(row, CLEAN): scored(0.5) for row in rows}, ranks=replace(RANKS, mean=mean)
     )
