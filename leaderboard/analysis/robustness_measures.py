@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nserbench.benchmark.results.intervals import Estimate, t_quantile
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Row
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ class RobustnessTable:
         metrics: Names in `METRICS`.
         entries: The entries, by row and column.
         reference: The row by whose errors and loss those of the others are divided.
-        protocols: A line for each set of protocol settings.
+        protocols: The settings of the protocols.
         notes: What was averaged, and what is missing and why.
     """
 
@@ -103,7 +104,7 @@ class RobustnessTable:
     metrics: Sequence[str]
     entries: Mapping[tuple[Row, RobustnessColumn], Robustness]
     reference: Row | None
-    protocols: Sequence[str]
+    protocols: Sequence[ProtocolUse]
     notes: Sequence[str]
 
 

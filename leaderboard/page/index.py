@@ -192,7 +192,7 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
         layers=_curves([layer_curves(table, metric) for metric in table.metrics]),
         reference=rows[table.reference] if table.reference else None,
         ranks=_ranking(table, table.ranks, rows) if table.ranks else None,
-        protocols=table.protocols,
+        protocols=list(map(str, table.protocols)),
         notes=table.notes,
         few_units=FEW_UNITS,
         flags=MEANINGS,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -24,11 +23,11 @@ from nserbench.leaderboard.plots.wer import correlation_lines, draw_wer
 from nserbench.leaderboard.reading.counts import (
     CountedResult,
     RowColumn,
-    comparable,
-    newest,
     row_and_column,
 )
-from nserbench.leaderboard.reading.counts_cache import read_counted_results
+from nserbench.leaderboard.reading.counts_cache import read_cells
+from nserbench.leaderboard.reading.latest import averaged
+from nserbench.leaderboard.reading.protocol_use import listed, protocol_uses
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import (
     Confusion,
@@ -42,7 +41,6 @@ from nserbench.leaderboard.tables.series import (
     wer_points,
 )
 from nserbench.leaderboard.tables.summary import SummaryTable, selection_warnings
-from nserbench.leaderboard.tables.summary_notes import protocol_lines
 
 
 @dataclass(frozen=True)
@@ -84,16 +82,11 @@ class FigureData:
         Raises:
             BadResult: if a result cannot be read.
         """
-        tallies, _ = newest(read_counted_results(self.root))
-        by_cell: dict[RowColumn, list[CountedResult]] = defaultdict(list)
-        for tally in tallies:
-            if (tally.row, tally.column) in wanted:
-                by_cell[tally.row, tally.column].append(tally)
-        seeds = {cell: comparable(tallies) for cell, tallies in by_cell.items()}
+        cells, _ = read_cells([self.root])
         return {
-            cell: [tally for tally in by_cell[cell] if tally.seed in seeds[cell]]
+            cell: averaged(cells[cell])
             for cell in product(self.table.rows, self.table.columns)
-            if cell in by_cell
+            if cell in wanted and cell in cells
         }
 
     @property
@@ -232,10 +225,10 @@ def make_figure(name: str, data: FigureData) -> Figure:
         raise NserbenchError(
             f"there is nothing to draw for {name}: it takes {kind.takes}\n"
             f"  the results chosen have the upstreams: "
-            f"{_listed(row.upstream for row in table.rows)}\n"
-            f"  heads: {_listed(row.downstream for row in table.rows)}\n"
-            f"  conditions: {_listed(map(str, table.columns))}\n"
-            f"  protocols: {_listed(column.protocol for column in table.columns)}\n"
+            f"{listed(row.upstream for row in table.rows) or 'none'}\n"
+            f"  heads: {listed(row.downstream for row in table.rows) or 'none'}\n"
+            f"  conditions: {listed(map(str, table.columns)) or 'none'}\n"
+            f"  protocols: {listed(of.protocol for of in table.columns) or 'none'}\n"
             f"  make more, for instance with\n    nserbench run {kind.example}"
         )
     return kind.draw(data, parts)
@@ -250,12 +243,8 @@ def caption_lines(name: str, data: FigureData) -> list[str]:
         NserbenchError: if there is nothing to draw, or no correlation.
     """
     cells = {cell for part in KINDS[name].find(data) for cell in part.cells}
-    lines = [f"protocol {line}" for line in protocol_lines(data.counts(cells))]
+    lines = [f"protocol {line}" for line in protocol_uses(data.counts(cells))]
     for protocol in sorted({column.protocol for _, column in cells}):
         if warnings := ", ".join(selection_warnings(protocol)):
             lines.append(f"scores of {protocol} are too optimistic: {warnings}")
     return [*lines, *correlation_lines(_find_wer(data))] if name == "wer" else lines
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(names)) or "none"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -118,6 +116,49 @@ RowColumn: TypeAlias = tuple[Row, Column]
 
 
 @dataclass(frozen=True, slots=True)
+class ProtocolSettings:
+    """The settings of a protocol, without its folds: names and values as text.
+
+    Attributes:
+        recipe: How the head was trained.
+        others: All other settings; both are empty if the result has none.
+    """
+
+    recipe: tuple[tuple[str, str], ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, details: Mapping[str, object]) -> ProtocolSettings:
+        """Take the settings from `Result.protocol_details`."""
+        recipe = details.get("recipe")
+        return cls(
+            recipe=_texts(recipe) if isinstance(recipe, Mapping) else (),
+            others=_texts(details),
+        )
+
+    @property
+    def by_name(self) -> dict[str, str]:
+        """The values by the names of the settings."""
+        return dict([*self.recipe, *self.others])
+
+    def __str__(self) -> str:
+        recipe = ", ".join(map(" ".join, self.recipe))
+        return "; ".join(filter(None, [recipe, *map(" ".join, self.others)]))
+
+
+def _texts(settings: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Write the values that are single texts, truth values or numbers."""
+    return tuple(
+        (key, ("no", "yes")[value] if isinstance(value, bool) else str(value))
+        for key, value in settings.items()
+        if isinstance(value, str | int | float) and key not in _TITLE
+    )
+
+
+_TITLE = ("name", "version", "digest")
+
+
+@dataclass(frozen=True, slots=True)
 class CountedResult:
     """One result: its row, column and seed, with its confusion matrices.
 
@@ -125,8 +166,7 @@ class CountedResult:
         row: Row of the table.
         column: Column of the table.
         seed: Random seed of the cell.
-        protocol_settings: The settings of the protocol as text; empty if the result
-            has none.
+        settings: The settings of its protocol.
         status: ``done``, ``not applicable`` or ``failed``.
         reason: Why the cell is not done; None if it is.
         finished: Time at which the cell was finished.
@@ -140,7 +180,7 @@ class CountedResult:
     row: Row
     column: Column
     seed: int
-    protocol_settings: str
+    settings: ProtocolSettings
     status: Status
     reason: str | None
     finished: datetime
@@ -202,7 +242,7 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         row=row,
         column=column,
         seed=result.seed,
-        protocol_settings="; ".join(_settings_text(details)),
+        settings=ProtocolSettings.of(details),
         status=result.status,
         reason=result.reason,
         finished=finished_at(result, name),
@@ -231,20 +271,6 @@ def _overlap(result: Result, name: str) -> str:
         return str(Overlap.read(overlap))
     except ValueError as error:
         raise BadResult(f"{name}: notes.overlap: {error}") from error
-
-
-def _settings_text(details: Mapping[str, object]) -> Iterator[str]:
-    """Write the recipe and the other settings of a protocol, without its folds."""
-    for key, value in details.items():
-        if key == "recipe" and isinstance(value, Mapping):
-            yield ", ".join(_settings_text(value))
-        elif isinstance(value, bool):
-            yield f"{key} {'yes' if value else 'no'}"
-        elif isinstance(value, str | int | float) and key not in _TITLE:
-            yield f"{key} {value}"
-
-
-_TITLE = ("name", "version", "digest")
 
 
 def _facts(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -301,51 +327,3 @@ def finished_at(result: Result, name: str = "") -> datetime:
             "not an ISO 8601 time"
         ) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def newest(results: Iterable[CountedResult]) -> tuple[list[CountedResult], list[str]]:
-    """Keep the newest result of each row, column and seed.
-
-    Returns:
-        The results that are kept, and a note where other finished results exist.
-    """
-    same: dict[tuple[Row, Column, int], list[CountedResult]] = defaultdict(list)
-    for result in sorted(results, key=lambda result: result.finished):
-        same[result.row, result.column, result.seed].append(result)
-    notes = [
-        f"{row}, {column}, seed {seed}: the newest of {len(done)} results is shown; "
-        f"they differ in {', '.join(_differing(done)) or 'nothing that is recorded'}"
-        for (row, column, seed), versions in same.items()
-        if len(done := _without_old_failures(versions)) > 1
-    ]
-    return [versions[-1] for versions in same.values()], notes
-
-
-def _without_old_failures(versions: Sequence[CountedResult]) -> list[CountedResult]:
-    """Drop the failures before the newest result, which hides no number of theirs."""
-    return [result for result in versions[:-1] if result.counts] + [versions[-1]]
-
-
-def _differing(results: Sequence[CountedResult]) -> list[str]:
-    keys = dict.fromkeys(key for result in results for key in result.facts)
-    return [
-        key
-        for key in keys
-        if key != "finished" and len({result.facts.get(key) for result in results}) > 1
-    ]
-
-
-def comparable(results: Iterable[CountedResult]) -> dict[int, Counts]:
-    """Keep the seeds that were tested on the same utterances as the newest result.
-
-    Args:
-        results: Results of one row and column, one for each seed.
-
-    Returns:
-        The counts by seed, in the order of the results; empty if none is done.
-    """
-    done = [(item.finished, item.seed, item.counts) for item in results if item.counts]
-    if not done:
-        return {}
-    tested = max(done, key=itemgetter(0))[2].tested
-    return {seed: counts for _, seed, counts in done if counts.tested == tested}

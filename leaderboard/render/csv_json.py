@@ -60,7 +60,7 @@ def to_json(table: SummaryTable) -> str:
             "rows": list(records(table)),
             "reference": names_of(table.reference) if table.reference else None,
             "ranks": _ranks(table.ranks) if table.ranks else None,
-            "protocols": table.protocols,
+            "protocols": list(map(str, table.protocols)),
             "notes": table.notes,
         }
     )

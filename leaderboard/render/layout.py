@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.statistics import FEW_UNITS
 from nserbench.leaderboard.reading.counts import Row
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 
 TITLES = {
     "uar": "UAR",
@@ -139,16 +139,12 @@ def joined(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def brackets_note(protocols: Iterable[str], seeds: Iterable[Sequence[int]]) -> str:
-    """Say what the brackets hold.
-
-    Args:
-        protocols: Lines that name the unit of independence.
-        seeds: The seeds of each number.
-    """
-    units = [
-        unit for line in protocols for unit in re.findall("; unit (speaker)?", line)
-    ]
+def brackets_note(
+    protocols: Iterable[ProtocolUse], seeds: Iterable[Sequence[int]]
+) -> str:
+    """Say what the brackets hold, from the unit of each protocol and all seeds."""
+    settings = [use.settings.by_name for use in protocols]
+    units = [names["unit"] == "speaker" for names in settings if "unit" in names]
     drawn = "speakers" if all(units) else "the unit that the protocol names"
     if any(units) and not all(units):
         drawn = f"speakers, or {drawn}"

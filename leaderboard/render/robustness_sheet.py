@@ -212,7 +212,7 @@ def _notes(table: RobustnessTable) -> Iterator[str]:
         "this recall in percent"
     )
     yield from _missing_notes(table)
-    yield from (f"protocol {plain(protocol)}" for protocol in table.protocols)
+    yield from (f"protocol {plain(str(protocol))}" for protocol in table.protocols)
     yield from map(plain, table.notes)
 
 
@@ -253,7 +253,7 @@ def robustness_json(table: RobustnessTable) -> str:
             "unit": "fraction of 1; slope per dB",
             "rows": list(_records(table)),
             "reference": names_of(table.reference) if table.reference else None,
-            "protocols": table.protocols,
+            "protocols": list(map(str, table.protocols)),
             "notes": table.notes,
         }
     )

@@ -168,7 +168,7 @@ def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
         yield from _reference_notes(table, table.reference, titles)
     if table.ranks is not None:
         yield rank_note(table.ranks, titles[0])
-    yield from (f"protocol {plain(protocol)}" for protocol in table.protocols)
+    yield from (f"protocol {plain(str(protocol))}" for protocol in table.protocols)
     yield from (plain(note) for note in table.notes)
 
 

@@ -33,9 +33,9 @@ from nserbench.leaderboard.reading.counts import (
     Counts,
     Row,
     RowColumn,
-    comparable,
 )
 from nserbench.leaderboard.reading.counts_cache import read_cells
+from nserbench.leaderboard.reading.latest import comparable
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Seeds: TypeAlias = Mapping[int, Counts]

@@ -25,17 +25,20 @@ from nserbench.leaderboard.reading.counts import (
     CountedResult,
     Row,
     RowColumn,
-    comparable,
     condition_order,
 )
 from nserbench.leaderboard.reading.counts_cache import read_cells
-from nserbench.leaderboard.tables.summary_notes import (
+from nserbench.leaderboard.reading.latest import comparable
+from nserbench.leaderboard.reading.protocol_use import (
     Cells,
+    ProtocolUse,
+    protocol_uses,
+)
+from nserbench.leaderboard.tables.summary_notes import (
     different_test_lines,
     flag_lines,
     flags_of,
     overlap_lines,
-    protocol_lines,
     reason_lines,
     seed_lines,
     too_few_units_lines,
@@ -101,7 +104,7 @@ class SummaryTable:
         columns: By corpus; clean first, then noises by name, from high to low SNR.
         metrics: Names in `METRICS`.
         entries: The entries, by row and column.
-        protocols: A line for each set of protocol settings.
+        protocols: The settings of the protocols.
         notes: What was averaged, and what is missing and why.
         reference: The row that the others are compared with.
         ranks: Mean ranks by the first metric, without columns in
@@ -112,7 +115,7 @@ class SummaryTable:
     columns: Sequence[Column]
     metrics: Sequence[str]
     entries: Mapping[RowColumn, SummaryEntry]
-    protocols: Sequence[str]
+    protocols: Sequence[ProtocolUse]
     notes: Sequence[str]
     reference: Row | None = None
     ranks: Ranks | None = None
@@ -199,7 +202,7 @@ def summary_table(
         columns=list(samples),
         metrics=metrics,
         entries=_entries(cells, samples, reference),
-        protocols=protocol_lines(cells),
+        protocols=protocol_uses(cells),
         notes=[
             *overlap_lines(cells),
             *flag_lines(cells),

@@ -12,7 +12,8 @@ from rich.console import Console
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import Difference
-from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.counts import Column, ProtocolSettings, Row
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 from nserbench.leaderboard.render.text import (
     print_table,
     to_csv,
@@ -33,7 +34,12 @@ RANKS = Ranks(
     critical_difference=0.9,
     groups=[[WHISPER], [MEAN]],
 )
-PROTOCOL = "probe v1 on emodb: epochs 50, standardise yes"
+PROTOCOL = ProtocolUse(
+    "probe v1",
+    ProtocolSettings((("epochs", "50"), ("standardise", "yes"))),
+    [(MEAN, CLEAN)],
+    alone=True,
+)
 FAILED = SummaryEntry("failed", {}, (), 0)
 
 
@@ -440,7 +446,7 @@ def test_json_has_the_notes_below_the_table(marked: SummaryTable) -> None:
     mean = {"upstream": "mel", "downstream": "mean"}
     whisper = {"upstream": "whisper", "downstream": "last"}
     assert content["unit"] == "fraction of 1"
-    assert content["protocols"] == [PROTOCOL]
+    assert content["protocols"] == [str(PROTOCOL)]
     assert content["notes"] == ["seeds: 0"]
     assert content["reference"] == mean
     assert content["ranks"] == {
