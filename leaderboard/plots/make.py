@@ -30,10 +30,7 @@ from nserbench.leaderboard.reading.latest import averaged
 from nserbench.leaderboard.reading.protocol_use import listed, protocol_uses
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import (
-    Confusion,
-    CostPoint,
     Curve,
-    LayerWeights,
     WerPoint,
     confusions,
     costs,
@@ -120,8 +117,8 @@ class FigureKind:
     example: str
 
 
-def _find_layers(data: FigureData) -> list[Curve]:
-    return layers.drawable(data.table, data.metric)
+def _find_wer(data: FigureData) -> list[WerPoint]:
+    return wer_points(data.table, data.results, data.metric, data.against)
 
 
 def _draw_layers(data: FigureData, curves: Sequence[Curve]) -> Figure:
@@ -129,81 +126,43 @@ def _draw_layers(data: FigureData, curves: Sequence[Curve]) -> Figure:
     return draw(curves, data.metric, data.width)
 
 
-def _find_snr(data: FigureData) -> list[Curve]:
-    return snr.drawable(data.table, data.metric)
-
-
-def _draw_snr(data: FigureData, curves: Sequence[Curve]) -> Figure:
-    return snr.draw_snr(data.table, curves, data.metric, data.width)
-
-
-def _find_confusions(data: FigureData) -> list[Confusion]:
-    return confusions(data.results)
-
-
-def _draw_confusions(data: FigureData, matrices: Sequence[Confusion]) -> Figure:
-    return draw_confusions(matrices, data.width)
-
-
-def _find_wer(data: FigureData) -> list[WerPoint]:
-    return wer_points(data.table, data.results, data.metric, data.against)
-
-
-def _draw_wer(data: FigureData, points: Sequence[WerPoint]) -> Figure:
-    return draw_wer(points, data.title, data.width)
-
-
-def _find_costs(data: FigureData) -> list[CostPoint]:
-    return costs(data.table, data.results, data.metric)
-
-
-def _draw_costs(data: FigureData, points: Sequence[CostPoint]) -> Figure:
-    return draw_pareto(points, data.title, data.width)
-
-
-def _find_weights(data: FigureData) -> list[LayerWeights]:
-    return layer_weights(data.results)
-
-
-def _draw_weights(data: FigureData, weights: Sequence[LayerWeights]) -> Figure:
-    return draw_weights(weights, data.width)
-
-
 KINDS: Mapping[str, FigureKind] = MappingProxyType(
     {
         "layers": FigureKind(
-            _find_layers,
+            lambda data: layers.drawable(data.table, data.metric),
             _draw_layers,
             "an upstream with two layers or more under the head single",
             "-u whisper -d single:layer=all -c demo",
         ),
         "snr": FigureKind(
-            _find_snr,
-            _draw_snr,
+            lambda data: snr.drawable(data.table, data.metric),
+            lambda data, curves: snr.draw_snr(
+                data.table, curves, data.metric, data.width
+            ),
             "two SNRs or more of one noise",
             "-u mel -d mean -c demo,demo-park --snr -5,0,5",
         ),
         "confusion": FigureKind(
-            _find_confusions,
-            _draw_confusions,
+            lambda data: confusions(data.results),
+            lambda data, matrices: draw_confusions(matrices, data.width),
             "a cell that has a score",
             "-u mel -d mean -c demo",
         ),
         "wer": FigureKind(
             _find_wer,
-            _draw_wer,
+            lambda data, points: draw_wer(points, data.title, data.width),
             "an upstream that transcribes, on a corpus with texts",
             "-u whisper -d weighted-sum -c emodb,emodb-park --snr -5,0,5",
         ),
         "pareto": FigureKind(
-            _find_costs,
-            _draw_costs,
+            lambda data: costs(data.table, data.results, data.metric),
+            lambda data, points: draw_pareto(points, data.title, data.width),
             "a cell whose times were measured",
             "-u mel -d mean,bigru -c demo",
         ),
         "weights": FigureKind(
-            _find_weights,
-            _draw_weights,
+            lambda data: layer_weights(data.results),
+            lambda data, weights: draw_weights(weights, data.width),
             "a head with a weight for each layer: weighted-sum, scalar-mix, ladapter",
             "-u whisper -d weighted-sum -c demo,demo-park --snr -5,0,5",
         ),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, product
-from typing import TypedDict
 
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.robustness_measures import (
@@ -16,7 +15,12 @@ from nserbench.leaderboard.analysis.robustness_measures import (
     RobustnessTable,
 )
 from nserbench.leaderboard.reading.counts import Row
-from nserbench.leaderboard.render.csv_json import csv_text, json_text, names_of
+from nserbench.leaderboard.render.csv_json import (
+    Record,
+    csv_text,
+    interval_fields,
+    json_text,
+)
 from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
     FEW,
@@ -51,32 +55,8 @@ NAMES = {
     "relative": "{} rCE",
 }
 """Title of each measure; the braces stand for the title of a metric."""
-
-
-class RobustnessRecord(TypedDict):
-    """A row of the CSV file; numbers are fractions of 1, and per dB for the slope.
-
-    The recall of the worst class has the metric ``recall`` and the measure ``worst``.
-    ``corruption`` and ``relative`` are ratios to the reference row.
-    """
-
-    upstream: str
-    downstream: str
-    corpus: str
-    noises: list[str]
-    snrs: list[float]
-    protocol: str
-    metric: str
-    measure: str
-    value: float | None
-    low: float | None
-    high: float | None
-    worst_class: str | None
-    folds: str
-    chance: float | None
-    seeds: list[int]
-    utterances: int
-    units: int
+WORST = ("recall", "worst")
+"""Metric and measure of the worst class in records."""
 
 
 def robustness_layout(table: RobustnessTable) -> TableLayout:
@@ -242,8 +222,13 @@ def _lacks(table: RobustnessTable, kind: str) -> bool:
 
 
 def robustness_csv(table: RobustnessTable) -> str:
-    """Return a CSV row for each number; see `RobustnessRecord`."""
-    return csv_text(list(RobustnessRecord.__annotations__), list(_records(table)))
+    """Return a CSV row for each number.
+
+    Numbers are fractions of 1, and per dB for the slope. The recall of the worst class
+    has the metric ``recall`` and the measure ``worst``. ``corruption`` and ``relative``
+    are ratios to the reference row.
+    """
+    return csv_text(list(_records(table)))
 
 
 def robustness_json(table: RobustnessTable) -> str:
@@ -252,47 +237,42 @@ def robustness_json(table: RobustnessTable) -> str:
         {
             "unit": "fraction of 1; slope per dB",
             "rows": list(_records(table)),
-            "reference": names_of(table.reference) if table.reference else None,
+            "reference": asdict(table.reference) if table.reference else None,
             "protocols": list(map(str, table.protocols)),
             "notes": table.notes,
         }
     )
 
 
-def _records(table: RobustnessTable) -> Iterator[RobustnessRecord]:
+def _records(table: RobustnessTable) -> Iterator[Record]:
     for row, column in product(table.rows, table.columns):
-        if (entry := table.entries.get((row, column))) is None:
-            continue
-        for (metric, kind), estimate in entry.measured.items():
-            yield _record(row, column, entry, metric, kind, estimate)
-        worst = Estimate(entry.worst.recall, None, None)
-        yield _record(row, column, entry, "recall", "worst", worst)
+        if entry := table.entries.get((row, column)):
+            worst = Estimate(entry.worst.recall, None, None)
+            for key, estimate in [*entry.measured.items(), (WORST, worst)]:
+                yield _record(row, column, entry, key, estimate)
 
 
 def _record(
     row: Row,
     column: RobustnessColumn,
     entry: Robustness,
-    metric: str,
-    kind: str,
+    key: tuple[str, str],
     estimate: Estimate,
-) -> RobustnessRecord:
-    return RobustnessRecord(
-        upstream=row.upstream,
-        downstream=row.downstream,
-        corpus=column.corpus,
-        noises=list(column.noises),
-        snrs=list(column.snrs),
-        protocol=column.protocol,
-        metric=metric,
-        measure=kind,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        worst_class=entry.worst.name if kind == "worst" else None,
-        folds="pooled" if entry.pooled else "mean",
-        chance=entry.chance[metric] if kind == "area" else None,
-        seeds=list(entry.seeds),
-        utterances=entry.utterances,
-        units=entry.units,
-    )
+) -> Record:
+    metric, kind = key
+    return {
+        **asdict(row),
+        "corpus": column.corpus,
+        "noises": list(column.noises),
+        "snrs": list(column.snrs),
+        "protocol": column.protocol,
+        "metric": metric,
+        "measure": kind,
+        **interval_fields(estimate),
+        "worst_class": entry.worst.name if key == WORST else None,
+        "folds": "pooled" if entry.pooled else "mean",
+        "chance": entry.chance[metric] if kind == "area" else None,
+        "seeds": list(entry.seeds),
+        "utterances": entry.utterances,
+        "units": entry.units,
+    }
