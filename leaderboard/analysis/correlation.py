@@ -27,7 +27,6 @@ class Correlation:
         p: Two-sided p-value of the t test that r is 0.
         fisher: Bounds of the interval by Fisher's z.
         bootstrap: Bounds of the interval by bootstrap over points.
-        points: Number of points.
     """
 
     r: float
@@ -45,7 +44,6 @@ class MixedEffects:
         slope: Change of y for a change of x by 1, with its interval (Wald).
         p: Two-sided p-value of the test that the slope is 0 (Wald).
         spread: Standard deviation of the intercepts.
-        groups: Number of upstreams.
     """
 
     slope: Estimate
@@ -55,12 +53,7 @@ class MixedEffects:
 
 
 def correlate(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Correlation:
-    """Return Pearson's r with its intervals.
-
-    Args:
-        x: One measure of each point.
-        y: The other measure.
-        seed: Seed of the bootstrap.
+    """Return Pearson's r of two measures of the same points, with its intervals.
 
     Raises:
         NserbenchError: if there are fewer than four points, or one measure is the same
@@ -109,11 +102,6 @@ def mixed_effects(
     """Fit ``y`` on ``x`` with a random intercept for each upstream, by REML.
 
     Unlike Pearson's r, it does not take points of the same upstream as independent.
-
-    Args:
-        x: One measure of each point.
-        y: The other measure.
-        upstreams: The upstream of each point.
 
     Raises:
         NserbenchError: if there are fewer than two upstreams, or the fit does not

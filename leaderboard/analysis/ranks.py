@@ -38,9 +38,6 @@ class Ranks:
     Attributes:
         mean: Mean rank by row, best first: the mean over corpora of the mean over the
             columns of a corpus. 1 is best; ties share the mean of their ranks.
-        protocol: Protocol of the columns.
-        columns: Number of columns.
-        corpora: Number of corpora.
         critical_difference: Rows whose mean ranks differ by more are significantly
             different (5 %).
         groups: Sets of rows that do not differ significantly, best first; only sets
@@ -60,7 +57,6 @@ class CorpusBlock:
     """The scores of one corpus, all on the same test utterances.
 
     Attributes:
-        units: Number of units of independence.
         values: ``(columns, rows)``, the scores.
         drawn: ``(columns, rows, draws)``, the scores in each bootstrap draw; a draw
             takes the same units in all columns and rows.
@@ -78,9 +74,6 @@ def ranks(columns: Mapping[Column, Samples]) -> Ranks | None:
     were tested on the same utterances, those of most columns of its corpus, with two
     units or more. While fewer than two columns have all rows, the row that is in the
     fewest columns is removed.
-
-    Args:
-        columns: The scores by column and row.
 
     Returns:
         None if fewer than two rows share two columns.

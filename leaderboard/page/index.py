@@ -167,9 +167,7 @@ def cell_id(row: Row, column: Column) -> str:
 def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
     """Return the data that the page opens with.
 
-    Args:
-        table: The table of all scores.
-        measured: Error rate and cost of the cells that have them, by id.
+    ``measured`` has error rate and cost of the cells that have them, by id.
     """
     rows = {row: number for number, row in enumerate(table.rows)}
     columns = {column: number for number, column in enumerate(table.columns)}

@@ -34,13 +34,9 @@ Lines = Mapping[int, Sequence[Point]]
 def line_panels(
     titles: Sequence[str], width: float, x: str, y: str
 ) -> tuple[Figure, list[Axes]]:
-    """Make a panel for each title, all with the same scales.
+    """Make a panel for each title, all with the same scales and labelled axes.
 
-    Args:
-        titles: Titles of the panels.
-        width: Width of the figure in inches.
-        x: Label of the x axis, with its unit.
-        y: Label of the y axis, with its unit.
+    The width of the figure is in inches.
 
     Raises:
         NserbenchError: if there are more panels than a figure holds.

@@ -47,7 +47,6 @@ class FigureData:
     Attributes:
         root: Folder of the results.
         table: Table of that folder; its rows and columns are those to draw.
-        metric: Name of the metric; one of the table's.
         width: Width of the figure in inches.
         heatmap: Whether layers are drawn as a heatmap.
         against: What transcripts are compared with.

@@ -37,10 +37,7 @@ SHORTEST = 1e-3
 def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure:
     """Draw a panel for each condition, and join the rows on the Pareto front.
 
-    Args:
-        points: The points, at least one.
-        title: Name of the metric.
-        width: Width of the figure in inches.
+    There is at least one point; ``title`` names the metric; the width is in inches.
 
     Raises:
         NserbenchError: if there are more rows on the front, or more panels, than a

@@ -40,11 +40,7 @@ def draw_snr(
 ) -> Figure:
     """Draw lines with 95 % bands over the SNR, and clean speech to their right.
 
-    Args:
-        table: The table that has the scores on clean speech.
-        curves: The curves, at least one, as `drawable` returns them.
-        metric: Name of the metric; one of the table's.
-        width: Width of the figure in inches.
+    The curves are those of `drawable`, at least one; the width is in inches.
 
     Raises:
         NserbenchError: if there are more lines or panels than a figure holds.

@@ -41,10 +41,7 @@ DEPENDENT_POINTS = (
 
 
 def correlation(points: Sequence[WerPoint]) -> Correlation:
-    """Correlate score and error rate.
-
-    Args:
-        points: Points of one corpus and protocol.
+    """Correlate score and error rate of the points of one corpus and protocol.
 
     Raises:
         NserbenchError: if there are fewer than four points, all scores or all rates are
@@ -85,11 +82,7 @@ def draw_wer(points: Sequence[WerPoint], title: str, width: float) -> Figure:
     Each corpus and protocol has a panel and an r of its own. A panel with too few
     points for r shows the points only, and says so.
 
-    Args:
-        points: The points; at least one corpus and protocol has four that differ in
-            error rate and score.
-        title: Name of the metric.
-        width: Width of the figure in inches.
+    ``title`` names the metric; the width is in inches.
 
     Raises:
         NserbenchError: if no corpus and protocol has enough points, some rates of one

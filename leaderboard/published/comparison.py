@@ -28,9 +28,6 @@ class ComparedNumber:
     """A published number, and our result that it can be compared with.
 
     Attributes:
-        table: The published table.
-        printed_row: Its row in the published table.
-        printed_column: Its column in the published table.
         metric: A name in `METRICS`.
         theirs: The number in percent, as printed; None where nothing is printed.
         row: Our row, or the row that a result would have; None if we cannot run it.
@@ -72,8 +69,6 @@ class PublishedComparison:
     """Our results and published numbers. Published numbers are never ranked.
 
     Attributes:
-        ours: Our table.
-        published: The publication.
         metrics: The metrics of our table that the publication has as well.
         pairs: Published numbers with ours, in the order of the publication.
         differences: Differences between the protocols, by our column.

@@ -96,13 +96,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: a corpus, a condition and a protocol.
-
-    Attributes:
-        corpus: Name of the corpus, with its options.
-        condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
-        protocol: Name and version. Each protocol has columns of its own.
-    """
+    """A column: a corpus, a condition such as ``park@0``, and a protocol's version."""
 
     corpus: str
     condition: str
@@ -163,11 +157,7 @@ class CountedResult:
     """One result: its row, column and seed, with its confusion matrices.
 
     Attributes:
-        row: Row of the table.
-        column: Column of the table.
-        seed: Random seed of the cell.
         settings: The settings of its protocol.
-        status: ``done``, ``not applicable`` or ``failed``.
         reason: Why the cell is not done; None if it is.
         finished: Time at which the cell was finished.
         facts: Protocol and provenance by key, to tell two results apart.
@@ -226,11 +216,7 @@ def read_counted_result(folder: Path) -> CountedResult:
 
 
 def count_result(result: Result, name: str = "") -> CountedResult:
-    """Count the predictions of a result.
-
-    Args:
-        result: The result.
-        name: Its name in messages; the name of its folder by default.
+    """Count the predictions of a result; messages name it, or else its folder.
 
     Raises:
         BadResult: if its condition, finishing time, flags or overlap are malformed.
@@ -309,11 +295,8 @@ def condition_order(condition: str) -> tuple[int, str, float]:
 def finished_at(result: Result, name: str = "") -> datetime:
     """Return the time at which a result was finished, with its time zone.
 
-    A time without an offset is taken as UTC.
-
-    Args:
-        result: The result.
-        name: Its name in messages; the name of its folder by default.
+    A time without an offset is taken as UTC. Messages name the result, or else its
+    folder.
 
     Raises:
         BadResult: if ``provenance.finished`` is not an ISO 8601 time.

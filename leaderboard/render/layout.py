@@ -66,14 +66,12 @@ class TableLayout:
     """The content of a table, the same for every output format.
 
     Attributes:
-        rows: The rows.
         headers: The header lines of each column; neighbours may share the first.
         titles: Title of each number within a cell, such as ``UAR``.
         cells: ``cells[row][column][title]``.
         ranks: The mean rank of each row; empty if ranks are not shown.
         caption: What the numbers are.
         intervals: What the intervals are, and the marks on them.
-        notes: The other notes below the table.
         chance: ``chance[column][title]``, the last row of the table; empty if there is
             none.
     """

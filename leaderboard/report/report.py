@@ -27,14 +27,7 @@ SECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class PaperReport:
-    """The results of an experiment, ready to be printed.
-
-    Attributes:
-        title: Title of the experiment.
-        description: What the experiment asks.
-        sections: Its tables, in the paper's order.
-        notes: What a reader must know about all tables.
-    """
+    """An experiment ready to be printed: its tables, and notes on all of them."""
 
     title: str
     description: str

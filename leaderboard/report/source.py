@@ -53,9 +53,7 @@ class ReportData:
     name them.
 
     Attributes:
-        experiment: The experiment to report.
-        overrides: What the command line changes in it.
-        plugins: Where names are looked up.
+        overrides: What the command line changes in the experiment.
         root: Folder of the results.
         problems: Blocks that could not be run, and why.
         against: What transcripts are compared with.

@@ -73,10 +73,7 @@ def robustness_table(
 ) -> RobustnessTable:
     """Measure the robustness of every row to every noise with two or more SNRs.
 
-    Args:
-        roots: Folders of results.
-        metrics: Names in `METRICS`.
-        reference: The row by whose errors and loss those of the others are divided.
+    Errors and losses are also divided by those of the reference, if there is one.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.

@@ -55,12 +55,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InOneCell:
-    """Figure data of a single cell of the table.
-
-    Attributes:
-        row: The row.
-        column: The column.
-    """
+    """Figure data of a single cell of the table."""
 
     row: Row
     column: Column
@@ -76,7 +71,6 @@ class Confusion(InOneCell):
     """The confusion matrix of a row in a column.
 
     Attributes:
-        classes: The classes in the order of the matrix.
         matrix: ``(classes, classes)``, counts over all folds and seeds, a row for each
             true class.
     """
@@ -121,7 +115,6 @@ class LayerWeights(InOneCell):
     """The layer weights of a head that fuses layers.
 
     Attributes:
-        group: Group of the layers, such as ``encoder``.
         by_layer: Weight by the number of the layer, mean over folds and seeds.
     """
 
@@ -132,9 +125,7 @@ class LayerWeights(InOneCell):
 def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
     """Return a curve over the SNR for each row, corpus, noise and protocol.
 
-    Args:
-        table: The table; its ``clean`` columns are in no curve.
-        metric: A metric of the table.
+    Clean speech is in no curve.
     """
     points: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
@@ -148,9 +139,7 @@ def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
 def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:
     """Return a curve over the layer for each upstream, group and column.
 
-    Args:
-        table: The table; its rows with the head ``single`` are taken.
-        metric: A metric of the table.
+    Only rows with the head ``single`` are taken.
     """
     points: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
@@ -217,12 +206,8 @@ def wer_points(
 ) -> list[WerPoint]:
     """Return the error rate and a metric of each cell that has an error rate.
 
-    Args:
-        table: The table, for the metric.
-        results: The results of the same folders, for the error rates.
-        metric: A metric of the table.
-        against: ``reference`` for the error rate against the reference transcript,
-            ``clean`` for the match error against the transcript of clean speech.
+    The results are those of the table. The error rate is against the reference
+    transcript, or the match error against the transcript of clean speech.
     """
     latest, points = latest_results(results), []
     key = "rate" if against == "reference" else "clean_match_error"
@@ -240,10 +225,7 @@ def costs(
 ) -> list[CostPoint]:
     """Return the cost and a metric of each cell whose time is known.
 
-    Args:
-        table: The table, for the metric.
-        results: The results of the same folders, for the costs.
-        metric: A metric of the table.
+    The results are those of the table.
     """
     latest, points = latest_results(results), []
     for row, column, score in _scores(table, metric):

@@ -100,11 +100,9 @@ class SummaryTable:
     """A leaderboard, before it is written.
 
     Attributes:
-        rows: The rows, by name, with numbers in names sorted as numbers.
+        rows: By name, with numbers in names sorted as numbers.
         columns: By corpus; clean first, then noises by name, from high to low SNR.
         metrics: Names in `METRICS`.
-        entries: The entries, by row and column.
-        protocols: The settings of the protocols.
         notes: What was averaged, and what is missing and why.
         reference: The row that the others are compared with.
         ranks: Mean ranks by the first metric, without columns in
@@ -179,12 +177,9 @@ def summary_table(
     *,
     reference: Row | None = None,
 ) -> SummaryTable:
-    """Make the table of one or more folders of results.
+    """Make the table of one or more folders of results, for some of `METRICS`.
 
-    Args:
-        roots: Folders of results.
-        metrics: Names in `METRICS`.
-        reference: The row that the others are compared with.
+    Its rows are compared with the reference, if there is one.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.
