@@ -6,6 +6,7 @@ standard error, is never above the true number, and is reduced for few units.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,26 @@ from scipy.special import expit, logit, stdtrit
 
 TAIL = 0.025
 """Probability beyond either end of an interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval.
+
+    Attributes:
+        value: The number.
+        low: Lower bound; None where there is no interval, as with one speaker.
+        high: Upper bound; likewise.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Both bounds; None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def standard_error(drawn: NDArray[np.floating[Any]], value: float, units: int) -> float:

@@ -11,7 +11,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.intervals import interval_of, standard_error
+from nserbench.benchmark.results.intervals import (
+    Estimate,
+    interval_of,
+    standard_error,
+)
 from nserbench.benchmark.results.predictions import Predictions
 
 DRAWS = 2000
@@ -210,20 +214,16 @@ def effective_size(name: str, folds: CountMatrix) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Estimate):
     """One metric of a cell, as fractions of 1.
 
+    The value is ``mean``, or ``pooled`` where a fold lacks a class.
+
     Attributes:
-        value: The score: ``mean``, or ``pooled`` where a fold lacks a class.
-        low: Lower end of the 95 % interval of ``value``; None if there is one unit.
-        high: Upper end of the interval.
         chance: Chance level; see `chance`.
         pooled: Metric of the predictions of all folds together.
     """
 
-    value: float
-    low: float | None
-    high: float | None
     chance: float
     mean: float
     pooled: float

@@ -48,8 +48,6 @@ class Subgroup:
     """Accuracy of both cells on a class or a speaker.
 
     Attributes:
-        name: Name of the class or speaker.
-        utterances: Number of its utterances.
         first: Fraction that the first cell classifies correctly, mean over seeds.
         second: The same for the second cell.
     """
@@ -69,16 +67,8 @@ class Subgroup:
 class Disagreement:
     """An utterance that only one of two results classifies correctly.
 
-    Attributes:
-        seeds: Seed of the first and of the second result.
-        utterance: Id of the utterance.
-        speaker: Its speaker.
-        fold: Fold in which it was tested.
-        label: The true class.
-        first: Class predicted by the first result.
-        second: Class predicted by the second result.
-        first_probabilities: Probabilities of the first result by class.
-        second_probabilities: Probabilities of the second result by class.
+    ``label`` is its true class; ``first`` and ``second`` are the classes that the two
+    results predict, with the probabilities of all classes.
     """
 
     seeds: tuple[int, int]
@@ -154,11 +144,7 @@ class Comparison:
 
 
 def compare(pairs: Sequence[Pair]) -> Comparison:
-    """Compare two cells.
-
-    Args:
-        pairs: A pair of results for each seed, from `read_pairs`.
-    """
+    """Compare two cells by a pair of results for each seed, from `read_pairs`."""
     known = predictions_of(pairs[0][0])
     labels = [known.classes[label] for label in known.labels.tolist()]
     correct = np.array(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import DRAWS, interval
 from nserbench.errors import MissingExtra, NserbenchError
 
@@ -26,7 +27,6 @@ class Correlation:
         p: Two-sided p-value of the t test that r is 0.
         fisher: Bounds of the interval by Fisher's z.
         bootstrap: Bounds of the interval by bootstrap over points.
-        points: Number of points.
     """
 
     r: float
@@ -41,29 +41,19 @@ class MixedEffects:
     """A line with one slope, and a random intercept for each upstream.
 
     Attributes:
-        slope: Change of y for a change of x by 1.
-        low: Lower bound of the slope's 95 % interval (Wald).
-        high: Upper bound.
+        slope: Change of y for a change of x by 1, with its interval (Wald).
         p: Two-sided p-value of the test that the slope is 0 (Wald).
         spread: Standard deviation of the intercepts.
-        groups: Number of upstreams.
     """
 
-    slope: float
-    low: float
-    high: float
+    slope: Estimate
     p: float
     spread: float
     groups: int
 
 
 def correlate(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Correlation:
-    """Return Pearson's r with its intervals.
-
-    Args:
-        x: One measure of each point.
-        y: The other measure.
-        seed: Seed of the bootstrap.
+    """Return Pearson's r of two measures of the same points, with its intervals.
 
     Raises:
         NserbenchError: if there are fewer than four points, or one measure is the same
@@ -113,11 +103,6 @@ def mixed_effects(
 
     Unlike Pearson's r, it does not take points of the same upstream as independent.
 
-    Args:
-        x: One measure of each point.
-        y: The other measure.
-        upstreams: The upstream of each point.
-
     Raises:
         NserbenchError: if there are fewer than two upstreams, or the fit does not
             converge.
@@ -146,11 +131,8 @@ def mixed_effects(
             "the mixed-effects model did not converge\n"
             "  run more conditions or upstreams, which give more points"
         )
-    low, high = fitted.conf_int()[1]
     return MixedEffects(
-        slope=float(fitted.fe_params[1]),
-        low=float(low),
-        high=float(high),
+        slope=Estimate(float(fitted.fe_params[1]), *fitted.conf_int()[1].tolist()),
         p=float(fitted.pvalues[1]),
         spread=float(np.sqrt(fitted.cov_re[0, 0])),
         groups=groups,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from nserbench.benchmark.results.intervals import interval_of, standard_error
+from nserbench.benchmark.results.intervals import Estimate, interval_of, standard_error
 from nserbench.leaderboard.analysis.statistics import LEVEL, Sample
 from nserbench.leaderboard.reading.counts import Column, Row
 
@@ -32,37 +32,19 @@ Samples: TypeAlias = Mapping[Row, Sample]
 
 
 @dataclass(frozen=True, slots=True)
-class Rank:
-    """The mean rank of a row.
-
-    Attributes:
-        value: Mean rank; 1 is best, and ties share the mean of their ranks.
-        low: Lower bound of its 95 % interval.
-        high: Upper bound.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
 class Ranks:
     """Ranks of the rows over the columns of one protocol in which all of them are done.
 
     Attributes:
         mean: Mean rank by row, best first: the mean over corpora of the mean over the
-            columns of a corpus.
-        protocol: Protocol of the columns.
-        columns: Number of columns.
-        corpora: Number of corpora.
+            columns of a corpus. 1 is best; ties share the mean of their ranks.
         critical_difference: Rows whose mean ranks differ by more are significantly
             different (5 %).
         groups: Sets of rows that do not differ significantly, best first; only sets
             that are in no larger one.
     """
 
-    mean: Mapping[Row, Rank]
+    mean: Mapping[Row, Estimate]
     protocol: str
     columns: int
     corpora: int
@@ -75,7 +57,6 @@ class CorpusBlock:
     """The scores of one corpus, all on the same test utterances.
 
     Attributes:
-        units: Number of units of independence.
         values: ``(columns, rows)``, the scores.
         drawn: ``(columns, rows, draws)``, the scores in each bootstrap draw; a draw
             takes the same units in all columns and rows.
@@ -93,9 +74,6 @@ def ranks(columns: Mapping[Column, Samples]) -> Ranks | None:
     were tested on the same utterances, those of most columns of its corpus, with two
     units or more. While fewer than two columns have all rows, the row that is in the
     fewest columns is removed.
-
-    Args:
-        columns: The scores by column and row.
 
     Returns:
         None if fewer than two rows share two columns.
@@ -205,7 +183,7 @@ def _seed_changes(sample: Sample, draws: int, seed: Sequence[int]) -> Floats:
     return np.asarray(np.sqrt(count / (count - 1)) * changes)
 
 
-def ranked(blocks: Sequence[CorpusBlock]) -> tuple[list[Rank], float]:
+def ranked(blocks: Sequence[CorpusBlock]) -> tuple[list[Estimate], float]:
     """Rank the rows of all blocks, which hold the same rows in the same order.
 
     Returns:
@@ -226,8 +204,8 @@ def ranked(blocks: Sequence[CorpusBlock]) -> tuple[list[Rank], float]:
             equal += share * _ranks(column - values[:, None], axis=0)
     mean, units = mean.round(9), min(block.units for block in blocks)
     mean_ranks = [
-        Rank(float(value), *_interval(float(value), in_draws, if_equal, rows, units))
-        for value, in_draws, if_equal in zip(mean, drawn, equal, strict=True)
+        Estimate(value, *_interval(value, in_draws, if_equal, rows, units))
+        for value, in_draws, if_equal in zip(mean.tolist(), drawn, equal, strict=True)
     ]
     beyond = LEVEL * max(1 - FEWEST / units, 0.0)
     width = np.quantile(np.ptp(equal, axis=0), 1 - beyond, method="higher")
@@ -263,7 +241,7 @@ def _interval(
     return max(bounds[0], rank - reach), min(bounds[1], rank + reach)
 
 
-def _groups(mean: Mapping[Row, Rank], width: float) -> list[tuple[Row, ...]]:
+def _groups(mean: Mapping[Row, Estimate], width: float) -> list[tuple[Row, ...]]:
     """Return the largest sets of rows, best first, with mean ranks within the width."""
     rows = list(mean)
     groups: list[tuple[Row, ...]] = []

@@ -9,9 +9,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.intervals import t_quantile
+from nserbench.benchmark.results.intervals import Estimate, t_quantile
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Row
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -24,9 +25,7 @@ class RobustnessColumn:
     """A column of the robustness table: a corpus with one noise, or a mean of noises.
 
     Attributes:
-        corpus: Name of the corpus, with its options.
         noises: One noise, or the noises that are averaged.
-        protocol: Name and version.
         snrs: SNRs in dB, ascending. Other SNRs have a column of their own.
     """
 
@@ -37,28 +36,8 @@ class RobustnessColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its 95 % interval.
-
-    Attributes:
-        value: The number.
-        low: Lower bound; None where there is no interval.
-        high: Upper bound; likewise.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class WorstClass:
-    """The class with the lowest recall.
-
-    Attributes:
-        name: Name of the class.
-        recall: Recall over all folds, seeds and SNRs together, a fraction of 1.
-    """
+    """The class with the lowest recall over all folds, seeds and SNRs together."""
 
     name: str
     recall: float
@@ -80,7 +59,6 @@ class Robustness:
             ``relative``: the loss divided by that of the reference row: ROBUSER's
             relative corruption error, and relative mCE for a mean of noises.
             The last three are missing where they cannot be computed.
-        worst: The class with the lowest recall.
         seeds: The seeds that are averaged.
         utterances: Number of test utterances at each SNR with each seed.
         units: Number of units of independence behind the intervals.
@@ -106,9 +84,7 @@ class RobustnessTable:
         columns: By corpus and protocol; each noise, then the mean of several.
         headers: The header lines of each column.
         metrics: Names in `METRICS`.
-        entries: The entries, by row and column.
         reference: The row by whose errors and loss those of the others are divided.
-        protocols: A line for each set of protocol settings.
         notes: What was averaged, and what is missing and why.
     """
 
@@ -118,19 +94,14 @@ class RobustnessTable:
     metrics: Sequence[str]
     entries: Mapping[tuple[Row, RobustnessColumn], Robustness]
     reference: Row | None
-    protocols: Sequence[str]
+    protocols: Sequence[ProtocolUse]
     notes: Sequence[str]
 
 
 def area(snrs: Sequence[float], values: Floats) -> Floats:
     """Return the area under a metric over the SNR, divided by the range of the SNR.
 
-    Args:
-        snrs: SNRs in dB, ascending, at least two.
-        values: ``(..., snrs)``, the metric at each SNR.
-
-    Returns:
-        ``(...)``
+    The SNRs are in dB, ascending, at least two. Values are ``(..., snrs)``.
 
     Examples:
         >>> round(float(area([-10, 0, 5], np.array([0.2, 0.4, 0.6]))), 4)
@@ -143,12 +114,7 @@ def area(snrs: Sequence[float], values: Floats) -> Floats:
 def slope(snrs: Sequence[float], values: Floats) -> Floats:
     """Return the loss of a metric for each dB that the SNR falls, by least squares.
 
-    Args:
-        snrs: SNRs in dB, at least two.
-        values: ``(..., snrs)``, the metric at each SNR.
-
-    Returns:
-        ``(...)``, per dB.
+    There are two SNRs in dB or more. Values are ``(..., snrs)``.
 
     Examples:
         >>> round(float(slope([-5, 0, 5], np.array([0.2, 0.4, 0.6]))), 4)
@@ -161,25 +127,13 @@ def slope(snrs: Sequence[float], values: Floats) -> Floats:
 def loss(clean: Floats, values: Floats) -> Floats:
     """Return the loss of a metric from clean speech to the mean over the SNRs.
 
-    Args:
-        clean: ``(...)``, the metric on clean speech.
-        values: ``(..., snrs)``, the metric at each SNR.
-
-    Returns:
-        ``(...)``
+    The metric is ``(...)`` on clean speech, and ``(..., snrs)`` in noise.
     """
     return np.asarray(clean - values.mean(axis=-1))
 
 
 def error(values: Floats) -> Floats:
-    """Return the mean over the SNRs of the error, 1 - the metric.
-
-    Args:
-        values: ``(..., snrs)``, the metric at each SNR.
-
-    Returns:
-        ``(...)``
-    """
+    """Return the mean over the SNRs of the error, 1 - values, ``(..., snrs)``."""
     return np.asarray(1 - values.mean(axis=-1))
 
 

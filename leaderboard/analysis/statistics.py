@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from nserbench.benchmark.results.intervals import (
+    Estimate,
     interval_of,
     least_error,
     standard_error,
@@ -26,19 +27,13 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Estimate):
     """A row minus the reference row, in one column and metric, as fractions of 1.
 
     Attributes:
-        value: The difference of the scores.
-        low: Lower bound of its 95 % interval.
-        high: Upper bound.
         p: Two-sided p-value, after Holm's correction over the rows of the column.
     """
 
-    value: float
-    low: float
-    high: float
     p: float
 
 

@@ -15,9 +15,7 @@ def command(result: Result, seeds: Sequence[int]) -> str:
     A checkpoint in a folder is named without its path, which is not part of a result.
     The command runs all seeds from 0 to the largest, so it may run more than asked.
 
-    Args:
-        result: A result of any of the seeds.
-        seeds: The seeds to run.
+    The result may be of any of the seeds.
 
     Examples:
         >>> print(command(Result(

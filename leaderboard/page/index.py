@@ -9,6 +9,7 @@ from typing import TypeAlias, TypedDict
 import numpy as np
 from scipy.special import stdtrit
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.analysis.ranks import Ranks
@@ -20,7 +21,6 @@ from nserbench.leaderboard.render.summary_sheet import rank_note
 from nserbench.leaderboard.tables.series import (
     CostPoint,
     Curve,
-    Point,
     layer_curves,
     on_pareto_front,
     snr_curves,
@@ -97,7 +97,7 @@ class PageEntry(TypedDict, total=False):
     units: int
     flags: Sequence[str]
     scores: Sequence[tuple[float, float | None, float | None, int]]
-    differences: Sequence[tuple[float, float, float, float] | None]
+    differences: Sequence[tuple[float, float | None, float | None, float] | None]
     measured: CellFacts
     front: Sequence[int]
 
@@ -122,7 +122,7 @@ class Ranking(TypedDict):
     ranks were computed.
     """
 
-    rows: Sequence[tuple[int, float, float, float]]
+    rows: Sequence[tuple[int, float, float | None, float | None]]
     note: str
     groups: Sequence[Sequence[int]]
 
@@ -167,9 +167,7 @@ def cell_id(row: Row, column: Column) -> str:
 def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
     """Return the data that the page opens with.
 
-    Args:
-        table: The table of all scores.
-        measured: Error rate and cost of the cells that have them, by id.
+    ``measured`` has error rate and cost of the cells that have them, by id.
     """
     rows = {row: number for number, row in enumerate(table.rows)}
     columns = {column: number for number, column in enumerate(table.columns)}
@@ -192,7 +190,7 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
         layers=_curves([layer_curves(table, metric) for metric in table.metrics]),
         reference=rows[table.reference] if table.reference else None,
         ranks=_ranking(table, table.ranks, rows) if table.ranks else None,
-        protocols=table.protocols,
+        protocols=list(map(str, table.protocols)),
         notes=table.notes,
         few_units=FEW_UNITS,
         flags=MEANINGS,
@@ -214,9 +212,7 @@ def _fronts(
     fronts: dict[tuple[Row, Column], list[int]] = {cell: [] for cell in spent}
     for metric in table.metrics:
         costs = [
-            CostPoint(
-                *cell, table.entries[cell].scores[metric].value, seconds, None, None
-            )
+            CostPoint(*cell, table.entries[cell].scores[metric], seconds, None, None)
             for cell, seconds in spent.items()
         ]
         for cell, on_front in zip(spent, on_pareto_front(costs), strict=True):
@@ -268,17 +264,14 @@ def _cell(
     return cell
 
 
-def _difference(score: Score) -> tuple[float, float, float, float] | None:
+def _difference(score: Score) -> tuple[float, float | None, float | None, float] | None:
     if (change := score.difference) is None:
         return None
-    value, low, high = map(short, (change.value, change.low, change.high))
-    return value, low, high, round(change.p, DIGITS)
+    return *_bounds(change), round(change.p, DIGITS)
 
 
-def _bounds(score: Score | Point) -> Bounds:
-    if score.low is None or score.high is None:
-        return short(score.value), None, None
-    return short(score.value), short(score.low), short(score.high)
+def _bounds(score: Estimate) -> Bounds:
+    return short(score.value), _short(score.low), _short(score.high)
 
 
 def short(fraction: float) -> float:
@@ -308,7 +301,7 @@ def _curve(curves: Sequence[Curve]) -> PageCurve:
         condition=first.column.condition,
         protocol=first.column.protocol,
         x=[point.x for point in first.points],
-        scores=[[_bounds(point) for point in curve.points] for curve in curves],
+        scores=[[_bounds(point.score) for point in curve.points] for curve in curves],
     )
 
 

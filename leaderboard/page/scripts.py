@@ -8,9 +8,7 @@ import json
 def as_script(target: str, content: object) -> str:
     r"""Return the script that sets a variable of the page to some data.
 
-    Args:
-        target: The variable, a JavaScript expression such as ``nserbench.index``.
-        content: Data that JSON can hold.
+    The variable is a JavaScript expression such as ``nserbench.index``.
 
     Raises:
         ValueError: if a number in it is infinite or NaN, which JSON cannot hold.

@@ -28,7 +28,6 @@ class PageSource:
     Attributes:
         key: Digest of the names.
         stamp: Digest of the files' paths, sizes and times of change.
-        folders: Folders of the results.
     """
 
     key: str
@@ -41,7 +40,6 @@ class CellSources:
     """The results of one cell.
 
     Attributes:
-        row_and_column: Row and column of the cell.
         results: All its results.
         averaged: The results that the table averages, one for each seed.
         predictions: The file with the predictions of each of ``averaged``.
@@ -60,7 +58,6 @@ class PageParts:
     Attributes:
         stamp: Stamp of the source when it was read.
         cells: Facts of each cell, by its id.
-        files: Files in the page's folder.
     """
 
     stamp: str

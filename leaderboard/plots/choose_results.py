@@ -25,15 +25,9 @@ def choose(
     A name stands for all rows that have it: ``whisper`` for every checkpoint, and
     ``single:groups=encoder`` for every layer of the encoder.
 
-    Args:
-        table: The table to choose from.
-        upstreams: Names of upstreams; a text may hold several, separated by commas.
-        heads: Names of heads, written likewise.
-        corpora: Names of corpora, written likewise.
-        noises: Names of noises, written likewise; ``clean`` is one.
-        protocols: Names of protocols, written likewise. A name stands for every
-            version of that protocol, and for none of its variants: ``paper`` is not
-            ``paper+oracle``.
+    A text may hold several names, separated by commas. ``clean`` is a noise. The name
+    of a protocol stands for every version of it, and for none of its variants:
+    ``paper`` is not ``paper+oracle``.
 
     Raises:
         UnknownName: if nothing in the table has a name.

@@ -40,10 +40,6 @@ def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
     Every corpus has a bar for each of its classes. A class has the same colour in all
     corpora, and its bars are in the same order.
 
-    Args:
-        counts: Number of utterances of each class, by corpus.
-        file: File to write; its ending is one of `KINDS`.
-
     Raises:
         NserbenchError: if the file has another ending.
     """

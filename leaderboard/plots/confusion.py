@@ -18,9 +18,7 @@ from nserbench.leaderboard.tables.series import Confusion
 def draw_confusions(matrices: Sequence[Confusion], width: float) -> Figure:
     """Draw confusion matrices, in percent of the utterances of each true class.
 
-    Args:
-        matrices: The matrices, at least one.
-        width: Width of the figure in inches.
+    There is at least one matrix; the width is in inches.
 
     Raises:
         NserbenchError: if there are more panels than a figure holds.

@@ -41,13 +41,9 @@ DARK = 0.45
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatPanel:
-    """One heatmap.
+    """One heatmap: names of rows from the top, and of columns.
 
-    Attributes:
-        title: Title above the panel.
-        rows: Names of the rows, from the top.
-        columns: Names of the columns.
-        values: Values, ``(rows, columns)``; NaN where there is no value.
+    Values are ``(rows, columns)``, NaN where there is none.
     """
 
     title: str
@@ -68,14 +64,9 @@ def draw_heatmaps(
 ) -> Figure:
     """Draw panels side by side, all with the same colours.
 
-    Args:
-        panels: The panels, at least one.
-        width: Width of the figure in inches.
-        unit: Label of the colour bar.
-        x: Label of the x axis.
-        y: Label of the y axis.
-        limits: Ends of the colour scale; None for the smallest and largest value.
-        form: Format of the numbers; none are drawn where they do not fit.
+    The width of the figure is in inches; ``unit`` labels the colour bar, whose ends are
+    the limits, or else the smallest and the largest value. The numbers are drawn in the
+    format ``form`` where they fit.
 
     Raises:
         NserbenchError: if there are more panels than a figure holds.

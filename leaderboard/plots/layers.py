@@ -33,10 +33,7 @@ def draw_layers(curves: Sequence[Curve], metric: str, width: float) -> Figure:
     With one condition there is a line for each upstream. Each corpus and protocol has
     panels of its own.
 
-    Args:
-        curves: The curves, at least one, as `drawable` returns them.
-        metric: Name of the metric; one of the table's.
-        width: Width of the figure in inches.
+    The curves are those of `drawable`, at least one; the width is in inches.
 
     Raises:
         NserbenchError: if there are more lines or panels than a figure holds.
@@ -57,7 +54,7 @@ def draw_layers(curves: Sequence[Curve], metric: str, width: float) -> Figure:
 def draw_layer_heatmap(curves: Sequence[Curve], metric: str, width: float) -> Figure:
     """Draw the same as a heatmap, as in Fig. 4: a row in place of each line.
 
-    The arguments and errors are those of `draw_layers`.
+    Arguments and errors are those of `draw_layers`.
     """
     panels = [_heat_panel(title, lines) for title, lines in arranged(curves).items()]
     return draw_heatmaps(panels, width, f"{TITLES[metric]} (%)", x="layer")
@@ -89,5 +86,5 @@ def _heat_panel(title: str, lines: dict[str, Sequence[Point]]) -> HeatPanel:
     values = np.full((len(lines), len(layers)), np.nan)
     for row, points in zip(values, lines.values(), strict=True):
         for point in points:
-            row[layers.index(point.x)] = 100 * point.value
+            row[layers.index(point.x)] = 100 * point.score.value
     return HeatPanel(title, list(lines), [f"{layer:g}" for layer in layers], values)

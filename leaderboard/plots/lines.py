@@ -34,13 +34,9 @@ Lines = Mapping[int, Sequence[Point]]
 def line_panels(
     titles: Sequence[str], width: float, x: str, y: str
 ) -> tuple[Figure, list[Axes]]:
-    """Make a panel for each title, all with the same scales.
+    """Make a panel for each title, all with the same scales and labelled axes.
 
-    Args:
-        titles: Titles of the panels.
-        width: Width of the figure in inches.
-        x: Label of the x axis, with its unit.
-        y: Label of the y axis, with its unit.
+    The width of the figure is in inches.
 
     Raises:
         NserbenchError: if there are more panels than a figure holds.
@@ -61,12 +57,12 @@ def draw_lines(axes: Axes, lines: Lines) -> None:
     alpha = DARK if len(lines) <= FEW else LIGHT
     for number, points in lines.items():
         style = line_style(number)
-        values = [100 * point.value for point in points]
+        values = [100 * point.score.value for point in points]
         axes.plot([point.x for point in points], values, **style)
         band = [
-            (point.x, 100 * point.low, 100 * point.high)
+            (point.x, *(100 * bound for bound in point.score.bounds))
             for point in points
-            if point.low is not None and point.high is not None
+            if point.score.bounds
         ]
         x, low, high = ([corner[at] for corner in band] for at in range(3))
         axes.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)

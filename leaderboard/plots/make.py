@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -24,17 +23,14 @@ from nserbench.leaderboard.plots.wer import correlation_lines, draw_wer
 from nserbench.leaderboard.reading.counts import (
     CountedResult,
     RowColumn,
-    comparable,
-    newest,
     row_and_column,
 )
-from nserbench.leaderboard.reading.counts_cache import read_counted_results
+from nserbench.leaderboard.reading.counts_cache import read_cells
+from nserbench.leaderboard.reading.latest import averaged
+from nserbench.leaderboard.reading.protocol_use import listed, protocol_uses
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import (
-    Confusion,
-    CostPoint,
     Curve,
-    LayerWeights,
     WerPoint,
     confusions,
     costs,
@@ -42,7 +38,6 @@ from nserbench.leaderboard.tables.series import (
     wer_points,
 )
 from nserbench.leaderboard.tables.summary import SummaryTable, selection_warnings
-from nserbench.leaderboard.tables.summary_notes import protocol_lines
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,6 @@ class FigureData:
     Attributes:
         root: Folder of the results.
         table: Table of that folder; its rows and columns are those to draw.
-        metric: Name of the metric; one of the table's.
         width: Width of the figure in inches.
         heatmap: Whether layers are drawn as a heatmap.
         against: What transcripts are compared with.
@@ -84,16 +78,11 @@ class FigureData:
         Raises:
             BadResult: if a result cannot be read.
         """
-        tallies, _ = newest(read_counted_results(self.root))
-        by_cell: dict[RowColumn, list[CountedResult]] = defaultdict(list)
-        for tally in tallies:
-            if (tally.row, tally.column) in wanted:
-                by_cell[tally.row, tally.column].append(tally)
-        seeds = {cell: comparable(tallies) for cell, tallies in by_cell.items()}
+        cells, _ = read_cells([self.root])
         return {
-            cell: [tally for tally in by_cell[cell] if tally.seed in seeds[cell]]
+            cell: averaged(cells[cell])
             for cell in product(self.table.rows, self.table.columns)
-            if cell in by_cell
+            if cell in wanted and cell in cells
         }
 
     @property
@@ -127,8 +116,8 @@ class FigureKind:
     example: str
 
 
-def _find_layers(data: FigureData) -> list[Curve]:
-    return layers.drawable(data.table, data.metric)
+def _find_wer(data: FigureData) -> list[WerPoint]:
+    return wer_points(data.table, data.results, data.metric, data.against)
 
 
 def _draw_layers(data: FigureData, curves: Sequence[Curve]) -> Figure:
@@ -136,81 +125,43 @@ def _draw_layers(data: FigureData, curves: Sequence[Curve]) -> Figure:
     return draw(curves, data.metric, data.width)
 
 
-def _find_snr(data: FigureData) -> list[Curve]:
-    return snr.drawable(data.table, data.metric)
-
-
-def _draw_snr(data: FigureData, curves: Sequence[Curve]) -> Figure:
-    return snr.draw_snr(data.table, curves, data.metric, data.width)
-
-
-def _find_confusions(data: FigureData) -> list[Confusion]:
-    return confusions(data.results)
-
-
-def _draw_confusions(data: FigureData, matrices: Sequence[Confusion]) -> Figure:
-    return draw_confusions(matrices, data.width)
-
-
-def _find_wer(data: FigureData) -> list[WerPoint]:
-    return wer_points(data.table, data.results, data.metric, data.against)
-
-
-def _draw_wer(data: FigureData, points: Sequence[WerPoint]) -> Figure:
-    return draw_wer(points, data.title, data.width)
-
-
-def _find_costs(data: FigureData) -> list[CostPoint]:
-    return costs(data.table, data.results, data.metric)
-
-
-def _draw_costs(data: FigureData, points: Sequence[CostPoint]) -> Figure:
-    return draw_pareto(points, data.title, data.width)
-
-
-def _find_weights(data: FigureData) -> list[LayerWeights]:
-    return layer_weights(data.results)
-
-
-def _draw_weights(data: FigureData, weights: Sequence[LayerWeights]) -> Figure:
-    return draw_weights(weights, data.width)
-
-
 KINDS: Mapping[str, FigureKind] = MappingProxyType(
     {
         "layers": FigureKind(
-            _find_layers,
+            lambda data: layers.drawable(data.table, data.metric),
             _draw_layers,
             "an upstream with two layers or more under the head single",
             "-u whisper -d single:layer=all -c demo",
         ),
         "snr": FigureKind(
-            _find_snr,
-            _draw_snr,
+            lambda data: snr.drawable(data.table, data.metric),
+            lambda data, curves: snr.draw_snr(
+                data.table, curves, data.metric, data.width
+            ),
             "two SNRs or more of one noise",
             "-u mel -d mean -c demo,demo-park --snr -5,0,5",
         ),
         "confusion": FigureKind(
-            _find_confusions,
-            _draw_confusions,
+            lambda data: confusions(data.results),
+            lambda data, matrices: draw_confusions(matrices, data.width),
             "a cell that has a score",
             "-u mel -d mean -c demo",
         ),
         "wer": FigureKind(
             _find_wer,
-            _draw_wer,
+            lambda data, points: draw_wer(points, data.title, data.width),
             "an upstream that transcribes, on a corpus with texts",
             "-u whisper -d weighted-sum -c emodb,emodb-park --snr -5,0,5",
         ),
         "pareto": FigureKind(
-            _find_costs,
-            _draw_costs,
+            lambda data: costs(data.table, data.results, data.metric),
+            lambda data, points: draw_pareto(points, data.title, data.width),
             "a cell whose times were measured",
             "-u mel -d mean,bigru -c demo",
         ),
         "weights": FigureKind(
-            _find_weights,
-            _draw_weights,
+            lambda data: layer_weights(data.results),
+            lambda data, weights: draw_weights(weights, data.width),
             "a head with a weight for each layer: weighted-sum, scalar-mix, ladapter",
             "-u whisper -d weighted-sum -c demo,demo-park --snr -5,0,5",
         ),
@@ -232,10 +183,10 @@ def make_figure(name: str, data: FigureData) -> Figure:
         raise NserbenchError(
             f"there is nothing to draw for {name}: it takes {kind.takes}\n"
             f"  the results chosen have the upstreams: "
-            f"{_listed(row.upstream for row in table.rows)}\n"
-            f"  heads: {_listed(row.downstream for row in table.rows)}\n"
-            f"  conditions: {_listed(map(str, table.columns))}\n"
-            f"  protocols: {_listed(column.protocol for column in table.columns)}\n"
+            f"{listed(row.upstream for row in table.rows) or 'none'}\n"
+            f"  heads: {listed(row.downstream for row in table.rows) or 'none'}\n"
+            f"  conditions: {listed(map(str, table.columns)) or 'none'}\n"
+            f"  protocols: {listed(of.protocol for of in table.columns) or 'none'}\n"
             f"  make more, for instance with\n    nserbench run {kind.example}"
         )
     return kind.draw(data, parts)
@@ -250,12 +201,8 @@ def caption_lines(name: str, data: FigureData) -> list[str]:
         NserbenchError: if there is nothing to draw, or no correlation.
     """
     cells = {cell for part in KINDS[name].find(data) for cell in part.cells}
-    lines = [f"protocol {line}" for line in protocol_lines(data.counts(cells))]
+    lines = [f"protocol {line}" for line in protocol_uses(data.counts(cells))]
     for protocol in sorted({column.protocol for _, column in cells}):
         if warnings := ", ".join(selection_warnings(protocol)):
             lines.append(f"scores of {protocol} are too optimistic: {warnings}")
     return [*lines, *correlation_lines(_find_wer(data))] if name == "wer" else lines
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(names)) or "none"

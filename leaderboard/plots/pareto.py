@@ -37,10 +37,7 @@ SHORTEST = 1e-3
 def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure:
     """Draw a panel for each condition, and join the rows on the Pareto front.
 
-    Args:
-        points: The points, at least one.
-        title: Name of the metric.
-        width: Width of the figure in inches.
+    There is at least one point; ``title`` names the metric; the width is in inches.
 
     Raises:
         NserbenchError: if there are more rows on the front, or more panels, than a
@@ -60,10 +57,10 @@ def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure
     )
     for axes, column in zip(all_axes, columns, strict=True):
         for point in _in_column(column, beaten):
-            draw_point(axes, seconds(point), point, **BEATEN)
+            draw_point(axes, seconds(point), point.score, **BEATEN)
         for point in _in_column(column, best):
             style = point_style(rows.index(point.row))
-            draw_point(axes, seconds(point), point, **style)
+            draw_point(axes, seconds(point), point.score, **style)
         _draw_front(axes, _in_column(column, best))
         _scale(axes)
     handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
@@ -86,7 +83,8 @@ def _in_column(column: Column, points: Sequence[CostPoint]) -> list[CostPoint]:
 
 def _draw_front(axes: Axes, best: Sequence[CostPoint]) -> None:
     """Draw the best score that can be reached in a time, as steps."""
-    x, y = [seconds(point) for point in best], [100 * point.value for point in best]
+    x = [seconds(point) for point in best]
+    y = [100 * point.score.value for point in best]
     axes.plot(x, y, color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post")
 
 

@@ -1,4 +1,4 @@
-"""Points with interval bars, for the figures of word errors and of costs."""
+"""Points with interval bars."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.plots.style import line_style
-from nserbench.leaderboard.tables.series import CostPoint, WerPoint
 
 GREY = "#777777"
 """Colour of lines among the points."""
+BAR = {"elinewidth": 0.5, "capsize": 0}
+"""How the bar of an interval is drawn, in points."""
 
 
 def point_style(number: int) -> dict[str, Any]:
@@ -18,10 +20,10 @@ def point_style(number: int) -> dict[str, Any]:
     return {**line_style(number), "linestyle": "none"}
 
 
-def draw_point(axes: Axes, x: float, point: CostPoint | WerPoint, **style: Any) -> None:
+def draw_point(axes: Axes, x: float, score: Estimate, **style: Any) -> None:
     """Draw a score in percent, with its 95 % interval, at an x."""
     bars = None
-    if point.low is not None and point.high is not None:
-        below, above = point.value - point.low, point.high - point.value
+    if score.bounds:
+        below, above = (abs(bound - score.value) for bound in score.bounds)
         bars = [[100 * below], [100 * above]]
-    axes.errorbar([x], [100 * point.value], bars, elinewidth=0.5, capsize=0, **style)
+    axes.errorbar([x], [100 * score.value], bars, **BAR | style)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
+from nserbench.leaderboard.plots.scatter import draw_point
 from nserbench.leaderboard.plots.style import line_style, styled
 from nserbench.leaderboard.reading.counts import Column, RowColumn
 from nserbench.leaderboard.render.layout import TITLES
@@ -39,11 +40,7 @@ def draw_snr(
 ) -> Figure:
     """Draw lines with 95 % bands over the SNR, and clean speech to their right.
 
-    Args:
-        table: The table that has the scores on clean speech.
-        curves: The curves, at least one, as `drawable` returns them.
-        metric: Name of the metric; one of the table's.
-        width: Width of the figure in inches.
+    The curves are those of `drawable`, at least one; the width is in inches.
 
     Raises:
         NserbenchError: if there are more lines or panels than a figure holds.
@@ -83,13 +80,6 @@ def _label_snrs(axes: Axes, snrs: Sequence[float], clean: Mapping[int, Score]) -
         for at, (number, score) in enumerate(clean.items()):
             # Side by side, so that no bar hides another.
             shift = 0.1 * gap * (at - (len(clean) - 1) / 2)
-            _draw_clean(axes, snrs[-1] + gap + shift, score, number)
+            style = {**line_style(number), "elinewidth": 0.7, "capsize": None}
+            draw_point(axes, snrs[-1] + gap + shift, score, **style)
     axes.set_xticks([*labels], [*labels.values()])
-
-
-def _draw_clean(axes: Axes, x: float, score: Score, number: int) -> None:
-    bars = None
-    if score.low is not None and score.high is not None:
-        below, above = score.value - score.low, score.high - score.value
-        bars = [[100 * below], [100 * above]]
-    axes.errorbar([x], [100 * score.value], bars, **line_style(number), elinewidth=0.7)

@@ -88,12 +88,7 @@ def make_panels(
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with a panel for each title, in as many rows as needed.
 
-    Args:
-        titles: Titles of the panels.
-        most_in_a_row: Most panels in a row; there is always one.
-        width: Width of the figure in inches.
-        height: Height of a row of panels in inches.
-        title_width: Width of a title in inches.
+    Widths, and the height of a row of panels, are in inches.
 
     Raises:
         NserbenchError: if there are more panels than a figure holds.
@@ -188,10 +183,8 @@ def _parts(word: str, letters: int) -> list[str]:
 def save(figure: Figure, file: Path) -> None:
     """Write a figure; the same figure gives the same bytes.
 
-    Args:
-        figure: The figure to write.
-        file: File to write. Its ending sets the format: SVG whose text stays text, PDF
-            with embedded fonts, or PNG with 300 dots per inch.
+    The ending of the file sets the format: SVG whose text stays text, PDF with embedded
+    fonts, or PNG with 300 dots per inch.
 
     Raises:
         NserbenchError: if the file has another ending.

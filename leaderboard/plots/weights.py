@@ -21,9 +21,7 @@ def draw_weights(weights: Sequence[LayerWeights], width: float) -> Figure:
     Each corpus and protocol has panels of its own. Weights from a softmax sum to 1.
     Free weights, those of the L-adapter, may be negative and then have other colours.
 
-    Args:
-        weights: The layer weights, at least one.
-        width: Width of the figure in inches.
+    The width is in inches.
 
     Raises:
         NserbenchError: if there are more panels than a figure holds.

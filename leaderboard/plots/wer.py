@@ -41,10 +41,7 @@ DEPENDENT_POINTS = (
 
 
 def correlation(points: Sequence[WerPoint]) -> Correlation:
-    """Correlate score and error rate.
-
-    Args:
-        points: Points of one corpus and protocol.
+    """Correlate score and error rate of the points of one corpus and protocol.
 
     Raises:
         NserbenchError: if there are fewer than four points, all scores or all rates are
@@ -59,7 +56,7 @@ def correlation(points: Sequence[WerPoint]) -> Correlation:
 
 
 def _rates_and_scores(points: Sequence[WerPoint]) -> tuple[list[float], list[float]]:
-    return [point.rate for point in points], [point.value for point in points]
+    return [point.rate for point in points], [point.score.value for point in points]
 
 
 def studies(points: Sequence[WerPoint]) -> dict[str, list[WerPoint]]:
@@ -85,11 +82,7 @@ def draw_wer(points: Sequence[WerPoint], title: str, width: float) -> Figure:
     Each corpus and protocol has a panel and an r of its own. A panel with too few
     points for r shows the points only, and says so.
 
-    Args:
-        points: The points; at least one corpus and protocol has four that differ in
-            error rate and score.
-        title: Name of the metric.
-        width: Width of the figure in inches.
+    ``title`` names the metric; the width is in inches.
 
     Raises:
         NserbenchError: if no corpus and protocol has enough points, some rates of one
@@ -112,7 +105,7 @@ def draw_wer(points: Sequence[WerPoint], title: str, width: float) -> Figure:
         axes.set_xlabel(f"{in_panel[0].measure} (%)")
         for point in in_panel:
             style = point_style(rows.index(point.row))
-            draw_point(axes, 100 * point.rate, point, **style)
+            draw_point(axes, 100 * point.rate, point.score, **style)
         if correlations[name] is not None:
             _draw_regression(axes, in_panel)
     handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
@@ -204,11 +197,12 @@ def _mixed_effects_line(points: Sequence[WerPoint]) -> str:
         fit = mixed_effects(*_rates_and_scores(points), upstreams)
     except NserbenchError as error:
         return " ".join(str(error).split())
-    interval = _interval((10 * fit.low, 10 * fit.high), ".1f")
+    slope = fit.slope
+    low, high = (10 * bound for bound in slope.bounds or ())
     return (
         f"mixed-effects model with an intercept for each of {fit.groups} upstreams: "
-        f"{10 * fit.slope:+.1f} points for 10 points of {points[0].measure}, 95 % "
-        f"interval {interval}, p = {fit.p:.2g}"
+        f"{10 * slope.value:+.1f} points for 10 points of {points[0].measure}, 95 % "
+        f"interval {_interval((low, high), '.1f')}, p = {fit.p:.2g}"
     )
 
 
@@ -218,6 +212,6 @@ def _interval(ends: tuple[float, float], form: str = ".2f") -> str:
 
 def _draw_regression(axes: Axes, points: Sequence[WerPoint]) -> None:
     rates = np.array([100 * point.rate for point in points])
-    slope, start = np.polyfit(rates, [100 * point.value for point in points], 1)
+    slope, start = np.polyfit(rates, [100 * point.score.value for point in points], 1)
     ends = np.array([rates.min(), rates.max()])
     axes.plot(ends, start + slope * ends, color=GREY, linewidth=0.8, zorder=1)

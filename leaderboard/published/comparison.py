@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, product
 
-from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.published.data import (
     NOT_SAID,
@@ -18,11 +17,10 @@ from nserbench.leaderboard.published.data import (
     PublishedColumn,
 )
 from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.protocol_use import listed
 from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
 
 _NONE: Sequence[None] = (None,)
-
-_RECIPE = {field.name for field in fields(Recipe)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,6 @@ class ComparedNumber:
     """A published number, and our result that it can be compared with.
 
     Attributes:
-        table: The published table.
-        printed_row: Its row in the published table.
-        printed_column: Its column in the published table.
         metric: A name in `METRICS`.
         theirs: The number in percent, as printed; None where nothing is printed.
         row: Our row, or the row that a result would have; None if we cannot run it.
@@ -74,8 +69,6 @@ class PublishedComparison:
     """Our results and published numbers. Published numbers are never ranked.
 
     Attributes:
-        ours: Our table.
-        published: The publication.
         metrics: The metrics of our table that the publication has as well.
         pairs: Published numbers with ours, in the order of the publication.
         differences: Differences between the protocols, by our column.
@@ -197,46 +190,21 @@ def _differences(
             by_column[pair.column].append(pair)
     differences = {}
     for column, numbers in by_column.items():
-        rows = {str(number.row) for number in numbers}
+        rows = {number.row for number in numbers}
         theirs = dict(published.settings)
         for number in numbers:
             theirs.update(number.printed_column.settings)
-        ours = _our_settings(table, column, rows)
+        ours = [
+            (listed(str(row) for row in shown), use.settings.by_name)
+            for use in table.protocols
+            if (shown := [row for row, at in use.cells if at == column and row in rows])
+        ]
         differences[column] = list(_differing(ours, theirs))
     return differences
 
 
 RowSettings = tuple[str, Mapping[str, str]]
 """Rows with the same settings, empty for all rows, and these settings."""
-
-
-def _our_settings(
-    table: SummaryTable, column: Column, rows: Collection[str]
-) -> list[RowSettings]:
-    """Read the settings of some rows of a column from the table's protocol lines.
-
-    A line is ``NAME on CORPORA (ROWS): SETTINGS``. It has rows only if several lines
-    have the same name; see `protocol_lines`.
-    """
-    ours: list[RowSettings] = []
-    for line in table.protocols:
-        name, _, rest = line.partition(" on ")
-        where, _, settings = rest.partition(": ")
-        corpora, _, listed = where.partition(" (")
-        named = listed.removesuffix(")").split(", ") if listed else []
-        shown = [row for row in named if row in rows]
-        here = name == column.protocol and column.corpus in corpora.split(", ")
-        if here and (shown or not named):
-            ours.append((", ".join(shown), dict(_settings(settings))))
-    return ours
-
-
-def _settings(text: str) -> Iterator[tuple[str, str]]:
-    for piece in text.split("; "):
-        parts = piece.split(", ") if piece.partition(" ")[0] in _RECIPE else [piece]
-        for part in parts:
-            key, _, value = part.partition(" ")
-            yield key, value
 
 
 def _differing(ours: Sequence[RowSettings], theirs: Mapping[str, str]) -> Iterator[str]:

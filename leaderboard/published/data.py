@@ -43,7 +43,6 @@ class PrintedColumn:
     """A column of a published table.
 
     Attributes:
-        label: The header as printed.
         ours: Our columns that it is compared with; empty if we cannot run it.
         settings: Protocol settings of this column alone, such as the number of folds.
     """
@@ -58,11 +57,9 @@ class PrintedRow:
     """A row of a published table.
 
     Attributes:
-        label: The name as printed.
         ours: Our rows that it is compared with; empty if we cannot run it.
         values: Numbers as printed, by column and metric; None where nothing is printed.
             In percent, except word error rates.
-        note: Remark for the reader; may be empty.
     """
 
     label: str
@@ -88,10 +85,7 @@ class PrintedTable:
 
     Attributes:
         name: Name in the publication, such as ``Table III``.
-        caption: Caption.
         metrics: Names in `METRICS`, in the order printed in each column.
-        columns: Columns in the order printed.
-        rows: Rows in the order printed.
     """
 
     name: str
@@ -106,9 +100,6 @@ class PrintedWords:
     """Published word error rates, and their correlation with the scores.
 
     Attributes:
-        name: Name of the figure or table.
-        caption: Caption.
-        columns: Columns in the order printed.
         rows: Rows in the order printed; a value is a fraction of 1, as printed.
         r: Pearson's r as printed; empty if it is not printed.
         p: P-value of r as printed, such as ``< 0.001``; likewise.
@@ -133,12 +124,9 @@ class Published:
     Attributes:
         name: Name for ``--reference``.
         title: Short title, such as ``Shi et al.``.
-        citation: Full citation.
-        url: Address of the publication; may be empty.
         settings: Its protocol settings by our names, such as ``epochs``; `NOT_SAID`
             where it does not state one.
         differences: Other differences from our experiments, in words.
-        tables: Tables in the order printed.
         words: Word error rates; None if there are none.
     """
 
@@ -164,10 +152,7 @@ def published_names() -> list[str]:
 
 
 def read_published(name: str) -> Published:
-    """Read the numbers of a publication.
-
-    Args:
-        name: One of `published_names`, or the path of a ``.toml`` file.
+    """Read a publication of `published_names`, or from the path of a ``.toml`` file.
 
     Raises:
         UnknownName: if there is no publication of that name.
@@ -325,12 +310,7 @@ def _value(value: object, section: _Section) -> str | None:
 
 
 class _Section:
-    """A table of a TOML file, with its position for messages.
-
-    Args:
-        content: Keys and values.
-        where: Position in the file, such as ``FILE: tables 1``.
-    """
+    """A table of a TOML file, with its position for messages: ``FILE: tables 1``."""
 
     def __init__(self, content: Mapping[str, object], where: str) -> None:
         self.content = content

@@ -5,45 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TypedDict
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nserbench.benchmark.results.result import Status
 from nserbench.leaderboard.published.comparison import (
     ComparedNumber,
     PublishedComparison,
 )
 from nserbench.leaderboard.published.data import NOT_SAID, NOTHING, PrintedTable
-from nserbench.leaderboard.render.csv_json import csv_text, json_text
+from nserbench.leaderboard.render.csv_json import (
+    Record,
+    csv_text,
+    interval_fields,
+    json_text,
+)
 from nserbench.leaderboard.render.layout import TITLES, plain
 from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.render.numbers import percent, signed_percent
 from nserbench.leaderboard.render.terminal_width import split_to_width
 from nserbench.leaderboard.tables.summary_notes import SHORT
-
-
-class PublishedRecord(TypedDict):
-    """A row of the CSV file; all numbers except ``printed`` are fractions of 1."""
-
-    reference: str
-    table: str
-    label: str
-    upstream: str | None
-    downstream: str | None
-    corpus: str | None
-    condition: str | None
-    protocol: str | None
-    metric: str
-    printed: str | None
-    status: Status | None
-    value: float | None
-    low: float | None
-    high: float | None
-    difference: float | None
 
 
 def print_comparison(view: PublishedComparison, console: Console) -> None:
@@ -160,8 +143,11 @@ def to_markdown(view: PublishedComparison) -> str:
 
 
 def to_csv(view: PublishedComparison) -> str:
-    """Return a CSV row for each published number, even without a result of ours."""
-    return csv_text(list(PublishedRecord.__annotations__), list(_records(view)))
+    """Return a CSV row for each published number, even without a result of ours.
+
+    All numbers except ``printed`` are fractions of 1.
+    """
+    return csv_text(list(_records(view)))
 
 
 def to_json(view: PublishedComparison) -> str:
@@ -183,23 +169,21 @@ def to_json(view: PublishedComparison) -> str:
     return json_text(content)
 
 
-def _records(view: PublishedComparison) -> Iterator[PublishedRecord]:
+def _records(view: PublishedComparison) -> Iterator[Record]:
     for pair in view.pairs:
         column = pair.published_column
-        yield PublishedRecord(
-            reference=view.published.name,
-            table=pair.table.name,
-            label=pair.printed_row.label,
-            upstream=pair.row.upstream if pair.row else None,
-            downstream=pair.row.downstream if pair.row else None,
-            corpus=column.corpus if column else None,
-            condition=column.condition if column else None,
-            protocol=pair.column.protocol if pair.column else None,
-            metric=pair.metric,
-            printed=pair.theirs,
-            status=pair.entry.status if pair.entry else None,
-            value=pair.score.value if pair.score else None,
-            low=pair.score.low if pair.score else None,
-            high=pair.score.high if pair.score else None,
-            difference=pair.difference,
-        )
+        yield {
+            "reference": view.published.name,
+            "table": pair.table.name,
+            "label": pair.printed_row.label,
+            "upstream": pair.row.upstream if pair.row else None,
+            "downstream": pair.row.downstream if pair.row else None,
+            "corpus": column.corpus if column else None,
+            "condition": column.condition if column else None,
+            "protocol": pair.column.protocol if pair.column else None,
+            "metric": pair.metric,
+            "printed": pair.theirs,
+            "status": pair.entry.status if pair.entry else None,
+            **interval_fields(pair.score),
+            "difference": pair.difference,
+        }

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -98,13 +96,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: a corpus, a condition and a protocol.
-
-    Attributes:
-        corpus: Name of the corpus, with its options.
-        condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
-        protocol: Name and version. Each protocol has columns of its own.
-    """
+    """A column: a corpus, a condition such as ``park@0``, and a protocol's version."""
 
     corpus: str
     condition: str
@@ -118,16 +110,54 @@ RowColumn: TypeAlias = tuple[Row, Column]
 
 
 @dataclass(frozen=True, slots=True)
+class ProtocolSettings:
+    """The settings of a protocol, without its folds: names and values as text.
+
+    Attributes:
+        recipe: How the head was trained.
+        others: All other settings; both are empty if the result has none.
+    """
+
+    recipe: tuple[tuple[str, str], ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, details: Mapping[str, object]) -> ProtocolSettings:
+        """Take the settings from `Result.protocol_details`."""
+        recipe = details.get("recipe")
+        return cls(
+            recipe=_texts(recipe) if isinstance(recipe, Mapping) else (),
+            others=_texts(details),
+        )
+
+    @property
+    def by_name(self) -> dict[str, str]:
+        """The values by the names of the settings."""
+        return dict([*self.recipe, *self.others])
+
+    def __str__(self) -> str:
+        recipe = ", ".join(map(" ".join, self.recipe))
+        return "; ".join(filter(None, [recipe, *map(" ".join, self.others)]))
+
+
+def _texts(settings: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Write the values that are single texts, truth values or numbers."""
+    return tuple(
+        (key, ("no", "yes")[value] if isinstance(value, bool) else str(value))
+        for key, value in settings.items()
+        if isinstance(value, str | int | float) and key not in _TITLE
+    )
+
+
+_TITLE = ("name", "version", "digest")
+
+
+@dataclass(frozen=True, slots=True)
 class CountedResult:
     """One result: its row, column and seed, with its confusion matrices.
 
     Attributes:
-        row: Row of the table.
-        column: Column of the table.
-        seed: Random seed of the cell.
-        protocol_settings: The settings of the protocol as text; empty if the result
-            has none.
-        status: ``done``, ``not applicable`` or ``failed``.
+        settings: The settings of its protocol.
         reason: Why the cell is not done; None if it is.
         finished: Time at which the cell was finished.
         facts: Protocol and provenance by key, to tell two results apart.
@@ -140,7 +170,7 @@ class CountedResult:
     row: Row
     column: Column
     seed: int
-    protocol_settings: str
+    settings: ProtocolSettings
     status: Status
     reason: str | None
     finished: datetime
@@ -186,11 +216,7 @@ def read_counted_result(folder: Path) -> CountedResult:
 
 
 def count_result(result: Result, name: str = "") -> CountedResult:
-    """Count the predictions of a result.
-
-    Args:
-        result: The result.
-        name: Its name in messages; the name of its folder by default.
+    """Count the predictions of a result; messages name it, or else its folder.
 
     Raises:
         BadResult: if its condition, finishing time, flags or overlap are malformed.
@@ -202,7 +228,7 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         row=row,
         column=column,
         seed=result.seed,
-        protocol_settings="; ".join(_settings_text(details)),
+        settings=ProtocolSettings.of(details),
         status=result.status,
         reason=result.reason,
         finished=finished_at(result, name),
@@ -231,20 +257,6 @@ def _overlap(result: Result, name: str) -> str:
         return str(Overlap.read(overlap))
     except ValueError as error:
         raise BadResult(f"{name}: notes.overlap: {error}") from error
-
-
-def _settings_text(details: Mapping[str, object]) -> Iterator[str]:
-    """Write the recipe and the other settings of a protocol, without its folds."""
-    for key, value in details.items():
-        if key == "recipe" and isinstance(value, Mapping):
-            yield ", ".join(_settings_text(value))
-        elif isinstance(value, bool):
-            yield f"{key} {'yes' if value else 'no'}"
-        elif isinstance(value, str | int | float) and key not in _TITLE:
-            yield f"{key} {value}"
-
-
-_TITLE = ("name", "version", "digest")
 
 
 def _facts(content: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -283,11 +295,8 @@ def condition_order(condition: str) -> tuple[int, str, float]:
 def finished_at(result: Result, name: str = "") -> datetime:
     """Return the time at which a result was finished, with its time zone.
 
-    A time without an offset is taken as UTC.
-
-    Args:
-        result: The result.
-        name: Its name in messages; the name of its folder by default.
+    A time without an offset is taken as UTC. Messages name the result, or else its
+    folder.
 
     Raises:
         BadResult: if ``provenance.finished`` is not an ISO 8601 time.
@@ -301,51 +310,3 @@ def finished_at(result: Result, name: str = "") -> datetime:
             "not an ISO 8601 time"
         ) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def newest(results: Iterable[CountedResult]) -> tuple[list[CountedResult], list[str]]:
-    """Keep the newest result of each row, column and seed.
-
-    Returns:
-        The results that are kept, and a note where other finished results exist.
-    """
-    same: dict[tuple[Row, Column, int], list[CountedResult]] = defaultdict(list)
-    for result in sorted(results, key=lambda result: result.finished):
-        same[result.row, result.column, result.seed].append(result)
-    notes = [
-        f"{row}, {column}, seed {seed}: the newest of {len(done)} results is shown; "
-        f"they differ in {', '.join(_differing(done)) or 'nothing that is recorded'}"
-        for (row, column, seed), versions in same.items()
-        if len(done := _without_old_failures(versions)) > 1
-    ]
-    return [versions[-1] for versions in same.values()], notes
-
-
-def _without_old_failures(versions: Sequence[CountedResult]) -> list[CountedResult]:
-    """Drop the failures before the newest result, which hides no number of theirs."""
-    return [result for result in versions[:-1] if result.counts] + [versions[-1]]
-
-
-def _differing(results: Sequence[CountedResult]) -> list[str]:
-    keys = dict.fromkeys(key for result in results for key in result.facts)
-    return [
-        key
-        for key in keys
-        if key != "finished" and len({result.facts.get(key) for result in results}) > 1
-    ]
-
-
-def comparable(results: Iterable[CountedResult]) -> dict[int, Counts]:
-    """Keep the seeds that were tested on the same utterances as the newest result.
-
-    Args:
-        results: Results of one row and column, one for each seed.
-
-    Returns:
-        The counts by seed, in the order of the results; empty if none is done.
-    """
-    done = [(item.finished, item.seed, item.counts) for item in results if item.counts]
-    if not done:
-        return {}
-    tested = max(done, key=itemgetter(0))[2].tested
-    return {seed: counts for _, seed, counts in done if counts.tested == tested}

@@ -12,7 +12,6 @@ import json
 import os
 import time
 import zipfile
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
@@ -29,15 +28,16 @@ from nserbench.leaderboard.reading.counts import (
     Column,
     CountedResult,
     Counts,
+    ProtocolSettings,
     Row,
     RowColumn,
     folders_of,
-    newest,
     read_counted_result,
 )
+from nserbench.leaderboard.reading.latest import by_cell
 from nserbench.settings import Settings
 
-VERSION = 4
+VERSION = 5
 """Version of the cache file. Raise it when the format or the numbers change."""
 MIN_AGE_NS = 2_000_000_000
 """Age in ns below which a file may change again without a new time stamp."""
@@ -84,17 +84,12 @@ def read_cells(
     """Read folders of results, and keep the newest result of each cell and seed.
 
     Returns:
-        The results of each row and column, by seed; and the notes of `newest`.
+        The results of each row and column, by seed; and notes; see `by_cell`.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.
     """
-    every = (result for root in folders for result in read_counted_results(root))
-    results, notes = newest(every)
-    cells: dict[RowColumn, list[CountedResult]] = defaultdict(list)
-    for result in sorted(results, key=lambda result: result.seed):
-        cells[result.row, result.column].append(result)
-    return cells, notes
+    return by_cell([item for root in folders for item in read_counted_results(root)])
 
 
 def cache_file(root: Path) -> Path:
@@ -156,9 +151,14 @@ def _cached(
             "row": Row(**fields["row"]),
             "column": Column(**fields["column"]),
             "finished": datetime.fromisoformat(fields["finished"]),
+            "settings": _settings(**fields["settings"]),
             "counts": counts,
         }
         yield name, (stamp, CountedResult(**fields))
+
+
+def _settings(recipe: Any, others: Any) -> ProtocolSettings:
+    return ProtocolSettings(tuple(map(tuple, recipe)), tuple(map(tuple, others)))
 
 
 def _save(file: Path, known: Known) -> None:
@@ -197,6 +197,7 @@ def _fields(result: CountedResult) -> dict[str, object]:
         **fields,
         "row": dataclasses.asdict(result.row),
         "column": dataclasses.asdict(result.column),
+        "settings": dataclasses.asdict(result.settings),
         "finished": result.finished.isoformat(),
         "counts": counts
         and {

@@ -19,11 +19,8 @@ Pair: TypeAlias = tuple[Result, Result]
 def read_pairs(first: Path, second: Path, *, all_seeds: bool = False) -> list[Pair]:
     """Read two results, or the results of two cells with all seeds they share.
 
-    Args:
-        first: A result folder.
-        second: Another result folder.
-        all_seeds: Whether to pair also the results with other seeds, from the folders
-            that hold the two, under the same version of the protocol.
+    The other seeds are those in the folders that hold the two, under the same version
+    of the protocol.
 
     Returns:
         A pair for each seed, all on the same utterances in the same order.

@@ -73,9 +73,9 @@ def _note(subject: Subject, name: tuple[str, ...], odd: Sequence[CountedResult])
     first, *others = cells
     more = f" and {len(others)} more" if others else ""
     return (
-        f"{' '.join(name)}: {len(odd)} results with other {subject.what} than the newest "
-        f"one are left out ({first}{more}); keep them in another folder, or give them "
-        "another name"
+        f"{' '.join(name)}: {len(odd)} results with other {subject.what} than the "
+        f"newest are left out ({first}{more}): keep them in another folder, or give "
+        "them another name"
     )
 
 

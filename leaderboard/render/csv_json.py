@@ -6,50 +6,20 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypedDict
+from dataclasses import asdict
+from typing import TypeAlias
 
-from nserbench.benchmark.results.result import Status
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.ranks import Ranks
-from nserbench.leaderboard.reading.counts import Row
 from nserbench.leaderboard.tables.summary import SummaryTable
 
-
-class SummaryRecord(TypedDict):
-    """A row of the CSV file; numbers are fractions of 1, None if the cell is not done.
-
-    ``folds`` is ``mean`` for the mean of folds, and ``pooled`` for all folds together.
-    Differences are from the reference row of the table; None without one.
-    """
-
-    upstream: str
-    downstream: str
-    corpus: str
-    condition: str
-    protocol: str
-    metric: str
-    status: Status
-    value: float | None
-    low: float | None
-    high: float | None
-    folds: str | None
-    chance: float | None
-    seeds: list[int]
-    utterances: int
-    units: int
-    tied: bool
-    difference: float | None
-    difference_low: float | None
-    difference_high: float | None
-    p: float | None
-    rank: float | None
-    rank_low: float | None
-    rank_high: float | None
-    flags: list[str]
+Record: TypeAlias = dict[str, object]
+"""A row of a CSV file, by the names of its columns."""
 
 
 def to_csv(table: SummaryTable) -> str:
-    """Return a CSV row for each row, column and metric; see `SummaryRecord`."""
-    return csv_text(list(SummaryRecord.__annotations__), list(records(table)))
+    """Return a CSV row for each row, column and metric; see `records`."""
+    return csv_text(list(records(table)))
 
 
 def to_json(table: SummaryTable) -> str:
@@ -58,53 +28,51 @@ def to_json(table: SummaryTable) -> str:
         {
             "unit": "fraction of 1",
             "rows": list(records(table)),
-            "reference": names_of(table.reference) if table.reference else None,
+            "reference": asdict(table.reference) if table.reference else None,
             "ranks": _ranks(table.ranks) if table.ranks else None,
-            "protocols": table.protocols,
+            "protocols": list(map(str, table.protocols)),
             "notes": table.notes,
         }
     )
 
 
-def records(table: SummaryTable) -> Iterator[SummaryRecord]:
-    """Return a record for each row, column and metric that has a result."""
+def records(table: SummaryTable) -> Iterator[Record]:
+    """Return a record for each row, column and metric that has a result.
+
+    Numbers are fractions of 1, and None if the cell is not done. ``folds`` is ``mean``
+    for the mean of folds, and ``pooled`` for all folds together. Differences are from
+    the reference row of the table; None without one.
+    """
     ranks = table.ranks.mean if table.ranks else {}
     for (row, column), entry in table.entries.items():
-        rank = ranks.get(row)
         for metric in table.metrics:
             score = entry.scores.get(metric)
             difference = score.difference if score else None
-            yield SummaryRecord(
-                upstream=row.upstream,
-                downstream=row.downstream,
-                corpus=column.corpus,
-                condition=column.condition,
-                protocol=column.protocol,
-                metric=metric,
-                status=entry.status,
-                value=score.value if score else None,
-                low=score.low if score else None,
-                high=score.high if score else None,
-                folds=("pooled" if entry.pooled else "mean") if score else None,
-                chance=entry.chance.get(metric),
-                seeds=list(entry.seeds),
-                utterances=entry.utterances,
-                units=entry.units,
-                tied=score.tied if score else False,
-                difference=difference.value if difference else None,
-                difference_low=difference.low if difference else None,
-                difference_high=difference.high if difference else None,
-                p=difference.p if difference else None,
-                rank=rank.value if rank else None,
-                rank_low=rank.low if rank else None,
-                rank_high=rank.high if rank else None,
-                flags=[flag.replace(" ", "-") for flag in entry.flags],
-            )
+            yield {
+                **asdict(row),
+                **asdict(column),
+                "metric": metric,
+                "status": entry.status,
+                **interval_fields(score),
+                "folds": ("pooled" if entry.pooled else "mean") if score else None,
+                "chance": entry.chance.get(metric),
+                "seeds": list(entry.seeds),
+                "utterances": entry.utterances,
+                "units": entry.units,
+                "tied": score.tied if score else False,
+                **interval_fields(difference, "difference"),
+                "p": difference.p if difference else None,
+                **interval_fields(ranks.get(row), "rank"),
+                "flags": [flag.replace(" ", "-") for flag in entry.flags],
+            }
 
 
-def names_of(row: Row) -> dict[str, str]:
-    """Return upstream and head of a row, by their names in records."""
-    return {"upstream": row.upstream, "downstream": row.downstream}
+def interval_fields(estimate: Estimate | None, name: str = "") -> Record:
+    """Return a number and its bounds by their names in records; None if missing."""
+    names = (name, f"{name}_low", f"{name}_high") if name else ("value", "low", "high")
+    if estimate is None:
+        return dict.fromkeys(names)
+    return dict(zip(names, (estimate.value, estimate.low, estimate.high), strict=True))
 
 
 def _ranks(ranks: Ranks) -> dict[str, object]:
@@ -114,22 +82,17 @@ def _ranks(ranks: Ranks) -> dict[str, object]:
         "corpora": ranks.corpora,
         "critical_difference": ranks.critical_difference,
         "mean": [
-            {**names_of(row), "rank": rank.value, "low": rank.low, "high": rank.high}
+            {**asdict(row), "rank": rank.value, "low": rank.low, "high": rank.high}
             for row, rank in ranks.mean.items()
         ],
-        "not_told_apart": [[names_of(row) for row in group] for group in ranks.groups],
+        "not_told_apart": [[asdict(row) for row in group] for group in ranks.groups],
     }
 
 
-def csv_text(fields: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
-    """Write rows as CSV; the values of a list are joined by spaces.
-
-    Args:
-        fields: Names of the columns.
-        rows: The rows, by names of columns.
-    """
+def csv_text(rows: Sequence[Record]) -> str:
+    """Write rows, at least one, as CSV; the values of a list are joined by spaces."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fields, lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({key: _field(value) for key, value in row.items()})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.statistics import FEW_UNITS
 from nserbench.leaderboard.reading.counts import Row
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 
 TITLES = {
     "uar": "UAR",
@@ -65,14 +66,12 @@ class TableLayout:
     """The content of a table, the same for every output format.
 
     Attributes:
-        rows: The rows.
         headers: The header lines of each column; neighbours may share the first.
         titles: Title of each number within a cell, such as ``UAR``.
         cells: ``cells[row][column][title]``.
         ranks: The mean rank of each row; empty if ranks are not shown.
         caption: What the numbers are.
         intervals: What the intervals are, and the marks on them.
-        notes: The other notes below the table.
         chance: ``chance[column][title]``, the last row of the table; empty if there is
             none.
     """
@@ -120,14 +119,12 @@ def two_best(values: Sequence[str | None]) -> list[int]:
     return [0 if text is None else ranks.get(float(text), 0) for text in values]
 
 
-def is_few(units: int, lows: Iterable[float | None]) -> bool:
-    """Return whether intervals are from too few units to be reliable.
+def is_few(units: int, estimates: Iterable[Estimate]) -> bool:
+    """Return whether there are intervals, from too few units to be reliable.
 
-    Args:
-        units: Number of units of independence; 0 where it is not known.
-        lows: Lower bounds of the intervals.
+    The number of units of independence is 0 where it is not known.
     """
-    return 0 < units < FEW_UNITS and any(low is not None for low in lows)
+    return 0 < units < FEW_UNITS and any(item.bounds for item in estimates)
 
 
 def joined(names: Sequence[str]) -> str:
@@ -140,16 +137,12 @@ def joined(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def brackets_note(protocols: Iterable[str], seeds: Iterable[Sequence[int]]) -> str:
-    """Say what the brackets hold.
-
-    Args:
-        protocols: Lines that name the unit of independence.
-        seeds: The seeds of each number.
-    """
-    units = [
-        unit for line in protocols for unit in re.findall("; unit (speaker)?", line)
-    ]
+def brackets_note(
+    protocols: Iterable[ProtocolUse], seeds: Iterable[Sequence[int]]
+) -> str:
+    """Say what the brackets hold, from the unit of each protocol and all seeds."""
+    settings = [use.settings.by_name for use in protocols]
+    units = [names["unit"] == "speaker" for names in settings if "unit" in names]
     drawn = "speakers" if all(units) else "the unit that the protocol names"
     if any(units) and not all(units):
         drawn = f"speakers, or {drawn}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nserbench.benchmark.results.intervals import Estimate
+
 NO_INTERVAL = "-"
 """Written between the brackets where there is no interval."""
 
@@ -51,16 +53,11 @@ def mean_rank(rank: float) -> str:
     return f"{rank:.1f}"
 
 
-def interval(
-    low: float | None, high: float | None, number: Callable[[float], str] = percent
-) -> str:
-    """Write the bounds of an interval.
+def interval(estimate: Estimate, number: Callable[[float], str] = percent) -> str:
+    """Write the bounds of an interval, each as `number` writes it.
 
-    Args:
-        low: Lower bound; None if there is no interval.
-        high: Upper bound; likewise.
-        number: How each bound is written.
+    Examples:
+        >>> interval(Estimate(0.5, 0.412, 0.588)), interval(Estimate(0.5, None, None))
+        ('41.2, 58.8', '-')
     """
-    if low is None or high is None:
-        return NO_INTERVAL
-    return f"{number(low)}, {number(high)}"
+    return ", ".join(map(number, estimate.bounds)) if estimate.bounds else NO_INTERVAL

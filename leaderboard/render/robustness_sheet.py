@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, product
-from typing import TypedDict
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.robustness_measures import (
-    Estimate,
     Robustness,
     RobustnessColumn,
     RobustnessTable,
 )
 from nserbench.leaderboard.reading.counts import Row
-from nserbench.leaderboard.render.csv_json import csv_text, json_text, names_of
+from nserbench.leaderboard.render.csv_json import (
+    Record,
+    csv_text,
+    interval_fields,
+    json_text,
+)
 from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
     FEW,
@@ -51,32 +55,8 @@ NAMES = {
     "relative": "{} rCE",
 }
 """Title of each measure; the braces stand for the title of a metric."""
-
-
-class RobustnessRecord(TypedDict):
-    """A row of the CSV file; numbers are fractions of 1, and per dB for the slope.
-
-    The recall of the worst class has the metric ``recall`` and the measure ``worst``.
-    ``corruption`` and ``relative`` are ratios to the reference row.
-    """
-
-    upstream: str
-    downstream: str
-    corpus: str
-    noises: list[str]
-    snrs: list[float]
-    protocol: str
-    metric: str
-    measure: str
-    value: float | None
-    low: float | None
-    high: float | None
-    worst_class: str | None
-    folds: str
-    chance: float | None
-    seeds: list[int]
-    utterances: int
-    units: int
+WORST = ("recall", "worst")
+"""Metric and measure of the worst class in records."""
 
 
 def robustness_layout(table: RobustnessTable) -> TableLayout:
@@ -133,7 +113,7 @@ def _chance(table: RobustnessTable, column: RobustnessColumn) -> list[str]:
 
 
 def _is_few(entry: Robustness) -> bool:
-    return is_few(entry.units, [estimate.low for estimate in entry.measured.values()])
+    return is_few(entry.units, entry.measured.values())
 
 
 def _column(table: RobustnessTable, column: RobustnessColumn) -> list[list[TableCell]]:
@@ -163,9 +143,7 @@ def _cell(entry: Robustness | None, metric: str, kind: str) -> TableCell:
     if (estimate := entry.measured.get((metric, kind))) is None:
         return TableCell(MISSING)
     number = FORMATS[kind]
-    return TableCell(
-        number(estimate.value), interval(estimate.low, estimate.high, number)
-    )
+    return TableCell(number(estimate.value), interval(estimate, number))
 
 
 def _worst(entry: Robustness | None) -> TableCell:
@@ -214,7 +192,7 @@ def _notes(table: RobustnessTable) -> Iterator[str]:
         "this recall in percent"
     )
     yield from _missing_notes(table)
-    yield from (f"protocol {plain(protocol)}" for protocol in table.protocols)
+    yield from (f"protocol {plain(str(protocol))}" for protocol in table.protocols)
     yield from map(plain, table.notes)
 
 
@@ -244,8 +222,13 @@ def _lacks(table: RobustnessTable, kind: str) -> bool:
 
 
 def robustness_csv(table: RobustnessTable) -> str:
-    """Return a CSV row for each number; see `RobustnessRecord`."""
-    return csv_text(list(RobustnessRecord.__annotations__), list(_records(table)))
+    """Return a CSV row for each number.
+
+    Numbers are fractions of 1, and per dB for the slope. The recall of the worst class
+    has the metric ``recall`` and the measure ``worst``. ``corruption`` and ``relative``
+    are ratios to the reference row.
+    """
+    return csv_text(list(_records(table)))
 
 
 def robustness_json(table: RobustnessTable) -> str:
@@ -254,47 +237,42 @@ def robustness_json(table: RobustnessTable) -> str:
         {
             "unit": "fraction of 1; slope per dB",
             "rows": list(_records(table)),
-            "reference": names_of(table.reference) if table.reference else None,
-            "protocols": table.protocols,
+            "reference": asdict(table.reference) if table.reference else None,
+            "protocols": list(map(str, table.protocols)),
             "notes": table.notes,
         }
     )
 
 
-def _records(table: RobustnessTable) -> Iterator[RobustnessRecord]:
+def _records(table: RobustnessTable) -> Iterator[Record]:
     for row, column in product(table.rows, table.columns):
-        if (entry := table.entries.get((row, column))) is None:
-            continue
-        for (metric, kind), estimate in entry.measured.items():
-            yield _record(row, column, entry, metric, kind, estimate)
-        worst = Estimate(entry.worst.recall, None, None)
-        yield _record(row, column, entry, "recall", "worst", worst)
+        if entry := table.entries.get((row, column)):
+            worst = Estimate(entry.worst.recall, None, None)
+            for key, estimate in [*entry.measured.items(), (WORST, worst)]:
+                yield _record(row, column, entry, key, estimate)
 
 
 def _record(
     row: Row,
     column: RobustnessColumn,
     entry: Robustness,
-    metric: str,
-    kind: str,
+    key: tuple[str, str],
     estimate: Estimate,
-) -> RobustnessRecord:
-    return RobustnessRecord(
-        upstream=row.upstream,
-        downstream=row.downstream,
-        corpus=column.corpus,
-        noises=list(column.noises),
-        snrs=list(column.snrs),
-        protocol=column.protocol,
-        metric=metric,
-        measure=kind,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        worst_class=entry.worst.name if kind == "worst" else None,
-        folds="pooled" if entry.pooled else "mean",
-        chance=entry.chance[metric] if kind == "area" else None,
-        seeds=list(entry.seeds),
-        utterances=entry.utterances,
-        units=entry.units,
-    )
+) -> Record:
+    metric, kind = key
+    return {
+        **asdict(row),
+        "corpus": column.corpus,
+        "noises": list(column.noises),
+        "snrs": list(column.snrs),
+        "protocol": column.protocol,
+        "metric": metric,
+        "measure": kind,
+        **interval_fields(estimate),
+        "worst_class": entry.worst.name if key == WORST else None,
+        "folds": "pooled" if entry.pooled else "mean",
+        "chance": entry.chance[metric] if kind == "area" else None,
+        "seeds": list(entry.seeds),
+        "utterances": entry.utterances,
+        "units": entry.units,
+    }

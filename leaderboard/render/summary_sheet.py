@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from nserbench.leaderboard.analysis.ranks import Rank, Ranks
+from nserbench.benchmark.results.intervals import Estimate
+from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
@@ -93,13 +94,13 @@ def _header(table: SummaryTable, column: Column) -> tuple[str, ...]:
 
 
 def _is_few(entry: SummaryEntry) -> bool:
-    return is_few(entry.units, [score.low for score in entry.scores.values()])
+    return is_few(entry.units, entry.scores.values())
 
 
-def _rank(rank: Rank | None) -> TableCell:
+def _rank(rank: Estimate | None) -> TableCell:
     if rank is None:
         return TableCell("")
-    return TableCell(mean_rank(rank.value), interval(rank.low, rank.high, mean_rank))
+    return TableCell(mean_rank(rank.value), interval(rank, mean_rank))
 
 
 def _column(table: SummaryTable, column: Column) -> list[list[TableCell]]:
@@ -124,7 +125,7 @@ def _cell(
         return TableCell(SHORT[entry.status] if entry else "")
     return TableCell(
         value=percent(score.value),
-        interval=interval(score.low, score.high),
+        interval=interval(score),
         column_rank=column_rank,
         # The best is bold, so it needs no mark.
         tied=score.tied and column_rank != 1,
@@ -139,7 +140,7 @@ def _difference(score: Score | None, is_reference: bool) -> TableCell:
         return TableCell(NO_DIFFERENCE)
     return TableCell(
         value=signed_percent(difference.value),
-        interval=interval(difference.low, difference.high, signed_percent),
+        interval=interval(difference, signed_percent),
         word=f"p {p_value(difference.p)}",
     )
 
@@ -167,7 +168,7 @@ def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
         yield from _reference_notes(table, table.reference, titles)
     if table.ranks is not None:
         yield rank_note(table.ranks, titles[0])
-    yield from (f"protocol {plain(protocol)}" for protocol in table.protocols)
+    yield from (f"protocol {plain(str(protocol))}" for protocol in table.protocols)
     yield from (plain(note) for note in table.notes)
 
 

@@ -17,10 +17,7 @@ def split_to_width(
 ) -> Iterator[Table]:
     """Split columns into tables, each with as many columns as fit the console.
 
-    Args:
-        columns: The columns, of any type.
-        lay_out: Function that makes a table of some columns.
-        console: Console on which the tables are printed.
+    ``lay_out`` makes a table of some columns.
     """
     unlimited = console.options.update(max_width=10_000)
     part: list[T] = []

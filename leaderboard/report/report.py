@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.leaderboard.render.layout import FEW_NOTE, POOLED_NOTE, SUSPECT_NOTE
@@ -27,14 +27,7 @@ SECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class PaperReport:
-    """The results of an experiment, ready to be printed.
-
-    Attributes:
-        title: Title of the experiment.
-        description: What the experiment asks.
-        sections: Its tables, in the paper's order.
-        notes: What a reader must know about all tables.
-    """
+    """An experiment ready to be printed: its tables, and notes on all of them."""
 
     title: str
     description: str
@@ -91,16 +84,9 @@ def _replaced_upstreams(data: ReportData) -> Iterator[str]:
 
 def _protocols(data: ReportData) -> Iterator[str]:
     """Yield how the rows were trained, without rows and corpora of other studies."""
-    rows = [str(row) for row in data.table.rows]
-    corpora = {column.corpus for column in data.table.columns}
     for name in dict.fromkeys(column.protocol for column in data.table.columns):
-        for line in data.table.protocols:
-            before, colon, after = line.partition(": ")
-            if not before.startswith(f"{name} on "):
-                continue
-            where, _, listed = before.removeprefix(f"{name} on ").partition(" (")
-            tested = [corpus for corpus in where.split(", ") if corpus in corpora]
-            named = [row for row in rows if row in listed.removesuffix(")").split(", ")]
-            if tested and (named or not listed):
-                who = f" ({', '.join(named)})" if named not in ([], rows) else ""
-                yield f"protocol {name} on {', '.join(tested)}{who}{colon}{after}"
+        for use in data.table.protocols:
+            cells = [cell for cell in use.cells if cell in data.table.entries]
+            if use.name == name and cells and use.settings.by_name:
+                alone = use.alone or {row for row, _ in cells} == set(data.table.rows)
+                yield f"protocol {replace(use, cells=cells, alone=alone)}"

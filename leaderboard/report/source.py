@@ -32,8 +32,8 @@ from nserbench.leaderboard.published.data import (
     PrintedWords,
     read_published,
 )
-from nserbench.leaderboard.reading.counts import Column, Row, newest, row_and_column
-from nserbench.leaderboard.reading.counts_cache import read_counted_results
+from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
+from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 CorpusCondition: TypeAlias = tuple[str, str]
@@ -53,9 +53,7 @@ class ReportData:
     name them.
 
     Attributes:
-        experiment: The experiment to report.
-        overrides: What the command line changes in it.
-        plugins: Where names are looked up.
+        overrides: What the command line changes in the experiment.
         root: Folder of the results.
         problems: Blocks that could not be run, and why.
         against: What transcripts are compared with.
@@ -118,11 +116,12 @@ class ReportData:
     @cached_property
     def reasons(self) -> Mapping[tuple[Row, Column], str]:
         """Why cells have no score, by row and column."""
-        tallies, _ = newest(read_counted_results(self.root))
+        cells, _ = read_cells([self.root])
         return {
-            (tally.row, tally.column): tally.reason
-            for tally in tallies
-            if tally.reason is not None
+            cell: result.reason
+            for cell, results in cells.items()
+            for result in results
+            if result.reason is not None
         }
 
     def results(self, row: ReportRow) -> list[Result]:

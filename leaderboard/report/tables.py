@@ -50,11 +50,8 @@ class Section:
     """A table ready to be printed.
 
     Attributes:
-        title: Title of the table.
         names: Headings of the columns that name rows.
         heads: Headings of the other columns.
-        rows: The names and the cells of each row.
-        notes: Lines below the table.
         by_metric: Whether the last name of each row is a metric.
     """
 
@@ -81,11 +78,8 @@ class ReportNotes:
     def add(self, mark: str, reason: str, row: str = "", column: str = "") -> str:
         """Keep the reason for a cell without a score, and return its mark.
 
-        Args:
-            mark: The text that is printed in the cell.
-            reason: Why it has no score.
-            row: The row; empty where the reason holds for all rows.
-            column: The corpus and condition; empty where it holds for the whole row.
+        The row is empty where the reason holds for all rows, and the column where it
+        holds for the whole row.
         """
         rows = self.reasons.setdefault((mark, reason), {})
         rows.setdefault(row, {})[column] = None
@@ -110,11 +104,7 @@ def _name_cells(row: str, columns: Sequence[str]) -> str:
 class RowView:
     """A row of a table or figure of the paper, filled with our scores.
 
-    Attributes:
-        data: The experiment and its results.
-        item: The table or figure.
-        row: The row as the paper has it.
-        notes: Collects why cells have no score.
+    Its notes collect why cells have no score.
     """
 
     data: ReportData
@@ -313,9 +303,9 @@ def _score_text(entry: SummaryEntry, metric: str) -> str:
     score = entry.scores[metric]
     marks = FEW * has_few_units(entry, metric)
     marks += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
-    return f"{percent(score.value)} [{interval(score.low, score.high)}]{marks}"
+    return f"{percent(score.value)} [{interval(score)}]{marks}"
 
 
 def has_few_units(entry: SummaryEntry, metric: str) -> bool:
     """Return whether an interval rests on few speakers or other units."""
-    return is_few(entry.units, [entry.scores[metric].low])
+    return is_few(entry.units, [entry.scores[metric]])

@@ -35,13 +35,7 @@ Answers: TypeAlias = tuple[int, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two results that cannot be compared.
-
-    Attributes:
-        subject: What differs.
-        first: The result that was added first.
-        second: The other result.
-    """
+    """Two results that cannot be compared, and what differs; the older is first."""
 
     subject: Subject
     first: Submission
@@ -53,7 +47,6 @@ class ResultSet:
     """Results that can all be compared with each other.
 
     Attributes:
-        root: Folder of the results.
         results: The results, by the names of their folders.
         known: The first result with a fact about each subject.
     """

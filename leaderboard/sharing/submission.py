@@ -33,11 +33,9 @@ class Submission:
     """A result that passed all checks on a single result.
 
     Attributes:
-        folder: Path of the result folder.
         name: Name of the folder that nserbench gives this cell; equal for two results
             of the same cell.
         cell: Upstream, head, corpus, condition, protocol and seed, as text.
-        done: Whether the cell is done.
         facts: What must be equal in comparable results, as JSON; empty unless done.
         metrics: What is wrong with the stored metrics; None if they are correct.
     """

@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import chance
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.analysis.robustness_measures import (
-    Estimate,
     Floats,
     Robustness,
     RobustnessColumn,
@@ -33,9 +33,9 @@ from nserbench.leaderboard.reading.counts import (
     Counts,
     Row,
     RowColumn,
-    comparable,
 )
 from nserbench.leaderboard.reading.counts_cache import read_cells
+from nserbench.leaderboard.reading.latest import comparable
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 
 Seeds: TypeAlias = Mapping[int, Counts]
@@ -73,10 +73,7 @@ def robustness_table(
 ) -> RobustnessTable:
     """Measure the robustness of every row to every noise with two or more SNRs.
 
-    Args:
-        roots: Folders of results.
-        metrics: Names in `METRICS`.
-        reference: The row by whose errors and loss those of the others are divided.
+    Errors and losses are also divided by those of the reference, if there is one.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.word_errors import Against
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import confusion
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result
@@ -26,19 +27,10 @@ FROM_CLEAN = "match error from clean"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a curve; values are fractions of 1.
-
-    Attributes:
-        x: An SNR in dB, or the number of a layer.
-        value: The metric.
-        low: Lower bound of its 95 % interval; None with one speaker.
-        high: Upper bound; likewise.
-    """
+    """A score at an SNR in dB, or of the layer with a number."""
 
     x: float
-    value: float
-    low: float | None
-    high: float | None
+    score: Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +55,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InOneCell:
-    """Figure data of a single cell of the table.
-
-    Attributes:
-        row: The row.
-        column: The column.
-    """
+    """Figure data of a single cell of the table."""
 
     row: Row
     column: Column
@@ -84,7 +71,6 @@ class Confusion(InOneCell):
     """The confusion matrix of a row in a column.
 
     Attributes:
-        classes: The classes in the order of the matrix.
         matrix: ``(classes, classes)``, counts over all folds and seeds, a row for each
             true class.
     """
@@ -99,17 +85,12 @@ class WerPoint(InOneCell):
 
     Attributes:
         rate: Error rate as a fraction of the words or characters; may exceed 1.
-        value: The metric, a fraction of 1.
         measure: What ``rate`` is: ``WER``, ``CER`` or `FROM_CLEAN`.
-        low: Lower bound of the 95 % interval of ``value``; None with one speaker.
-        high: Upper bound; likewise.
     """
 
     rate: float
-    value: float
+    score: Estimate
     measure: str
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +98,16 @@ class CostPoint(InOneCell):
     """The score of a cell, and the time and parameters it takes; means over seeds.
 
     Attributes:
-        value: The metric, a fraction of 1.
         seconds: Time in s to extract the features of all utterances and train all
             folds, with the fine-tuning of a fine-tuned upstream.
         trainable_parameters: Number in one fold; None if not known.
         frozen_parameters: Number in the upstream; None if not known.
-        low: Lower bound of the 95 % interval of ``value``; None with one speaker.
-        high: Upper bound; likewise.
     """
 
-    value: float
+    score: Estimate
     seconds: float
     trainable_parameters: int | None
     frozen_parameters: int | None
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +115,6 @@ class LayerWeights(InOneCell):
     """The layer weights of a head that fuses layers.
 
     Attributes:
-        group: Group of the layers, such as ``encoder``.
         by_layer: Weight by the number of the layer, mean over folds and seeds.
     """
 
@@ -150,31 +125,27 @@ class LayerWeights(InOneCell):
 def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
     """Return a curve over the SNR for each row, corpus, noise and protocol.
 
-    Args:
-        table: The table; its ``clean`` columns are in no curve.
-        metric: A metric of the table.
+    Clean speech is in no curve.
     """
     points: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
         noise, at, snr = column.condition.rpartition("@")
         if at:
             key = row, Column(column.corpus, noise, column.protocol), ""
-            points[key].append((_point(float(snr), score), (row, column)))
+            points[key].append((Point(float(snr), score), (row, column)))
     return _curves(points)
 
 
 def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:
     """Return a curve over the layer for each upstream, group and column.
 
-    Args:
-        table: The table; its rows with the head ``single`` are taken.
-        metric: A metric of the table.
+    Only rows with the head ``single`` are taken.
     """
     points: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
         if single := _single_layer(row):
             rest, group, layer = single
-            point = _point(float(layer), score)
+            point = Point(float(layer), score)
             points[rest, column, group].append((point, (row, column)))
     return _curves(points)
 
@@ -186,10 +157,6 @@ def _scores(table: SummaryTable, metric: str) -> Iterator[tuple[Row, Column, Sco
             entry = table.entries.get((row, column))
             if entry and entry.scores:
                 yield row, column, entry.scores[metric]
-
-
-def _point(x: float, score: Score) -> Point:
-    return Point(x, score.value, score.low, score.high)
 
 
 _Points: TypeAlias = dict[tuple[Row, Column, str], list[tuple[Point, RowColumn]]]
@@ -239,12 +206,8 @@ def wer_points(
 ) -> list[WerPoint]:
     """Return the error rate and a metric of each cell that has an error rate.
 
-    Args:
-        table: The table, for the metric.
-        results: The results of the same folders, for the error rates.
-        metric: A metric of the table.
-        against: ``reference`` for the error rate against the reference transcript,
-            ``clean`` for the match error against the transcript of clean speech.
+    The results are those of the table. The error rate is against the reference
+    transcript, or the match error against the transcript of clean speech.
     """
     latest, points = latest_results(results), []
     key = "rate" if against == "reference" else "clean_match_error"
@@ -253,8 +216,7 @@ def wer_points(
         if errors := [recognition for recognition in seeds if key in recognition]:
             rate = float(np.mean([float(recognition[key]) for recognition in errors]))
             measure = str(errors[0]["measure"]) if key == "rate" else FROM_CLEAN
-            bounds = score.low, score.high
-            points.append(WerPoint(row, column, rate, score.value, measure, *bounds))
+            points.append(WerPoint(row, column, rate, score, measure))
     return points
 
 
@@ -263,10 +225,7 @@ def costs(
 ) -> list[CostPoint]:
     """Return the cost and a metric of each cell whose time is known.
 
-    Args:
-        table: The table, for the metric.
-        results: The results of the same folders, for the costs.
-        metric: A metric of the table.
+    The results are those of the table.
     """
     latest, points = latest_results(results), []
     for row, column, score in _scores(table, metric):
@@ -275,12 +234,10 @@ def costs(
             point = CostPoint(
                 row,
                 column,
-                score.value,
+                score,
                 float(np.mean(seconds)),
                 _count(seeds[0], "trainable_parameters"),
                 _count(seeds[0], "frozen_parameters"),
-                score.low,
-                score.high,
             )
             points.append(point)
     return points
@@ -313,8 +270,8 @@ def on_pareto_front(costs: Sequence[CostPoint]) -> list[bool]:
 
     def dominates(first: CostPoint, second: CostPoint) -> bool:
         time, other = (float(f"{cost.seconds:.2g}") for cost in (first, second))
-        worse = first.value < second.value or time > other
-        better = first.value > second.value or time < other
+        worse = first.score.value < second.score.value or time > other
+        better = first.score.value > second.score.value or time < other
         return first.column == second.column and better and not worse
 
     return [not any(dominates(other, cost) for other in costs) for cost in costs]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import METRICS, chance
 from nserbench.benchmark.results.result import Status
 from nserbench.errors import UnknownName
@@ -24,17 +25,20 @@ from nserbench.leaderboard.reading.counts import (
     CountedResult,
     Row,
     RowColumn,
-    comparable,
     condition_order,
 )
 from nserbench.leaderboard.reading.counts_cache import read_cells
-from nserbench.leaderboard.tables.summary_notes import (
+from nserbench.leaderboard.reading.latest import comparable
+from nserbench.leaderboard.reading.protocol_use import (
     Cells,
+    ProtocolUse,
+    protocol_uses,
+)
+from nserbench.leaderboard.tables.summary_notes import (
     different_test_lines,
     flag_lines,
     flags_of,
     overlap_lines,
-    protocol_lines,
     reason_lines,
     seed_lines,
     too_few_units_lines,
@@ -51,22 +55,15 @@ SELECTION_WARNINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """One metric, as fractions of 1.
+class Score(Estimate):
+    """One metric, as fractions of 1: the mean over seeds; see `SummaryEntry.pooled`.
 
     Attributes:
-        value: The score, mean over seeds; see `SummaryEntry.pooled`.
-        low: Lower bound of its 95 % interval, over test speakers and seeds. None with
-            one speaker.
-        high: Upper bound; likewise.
         tied: Whether it is not significantly below the best of its column, which is
             tied too. False in a column of one row.
         difference: The difference from the reference row; None without one.
     """
 
-    value: float
-    low: float | None
-    high: float | None
     tied: bool = False
     difference: Difference | None = None
 
@@ -103,11 +100,9 @@ class SummaryTable:
     """A leaderboard, before it is written.
 
     Attributes:
-        rows: The rows, by name, with numbers in names sorted as numbers.
+        rows: By name, with numbers in names sorted as numbers.
         columns: By corpus; clean first, then noises by name, from high to low SNR.
         metrics: Names in `METRICS`.
-        entries: The entries, by row and column.
-        protocols: A line for each set of protocol settings.
         notes: What was averaged, and what is missing and why.
         reference: The row that the others are compared with.
         ranks: Mean ranks by the first metric, without columns in
@@ -118,7 +113,7 @@ class SummaryTable:
     columns: Sequence[Column]
     metrics: Sequence[str]
     entries: Mapping[RowColumn, SummaryEntry]
-    protocols: Sequence[str]
+    protocols: Sequence[ProtocolUse]
     notes: Sequence[str]
     reference: Row | None = None
     ranks: Ranks | None = None
@@ -182,12 +177,9 @@ def summary_table(
     *,
     reference: Row | None = None,
 ) -> SummaryTable:
-    """Make the table of one or more folders of results.
+    """Make the table of one or more folders of results, for some of `METRICS`.
 
-    Args:
-        roots: Folders of results.
-        metrics: Names in `METRICS`.
-        reference: The row that the others are compared with.
+    Its rows are compared with the reference, if there is one.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.
@@ -205,7 +197,7 @@ def summary_table(
         columns=list(samples),
         metrics=metrics,
         entries=_entries(cells, samples, reference),
-        protocols=protocol_lines(cells),
+        protocols=protocol_uses(cells),
         notes=[
             *overlap_lines(cells),
             *flag_lines(cells),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
@@ -11,49 +11,17 @@ from nserbench.leaderboard.reading.counts import (
     Column,
     CountedResult,
     Row,
-    RowColumn,
-    comparable,
 )
-
-Cells = Mapping[RowColumn, Sequence[CountedResult]]
-"""The results of each row and column, one for each seed."""
+from nserbench.leaderboard.reading.latest import averaged, comparable
+from nserbench.leaderboard.reading.protocol_use import Cells, listed
 
 SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
 """The word in a cell that is not done, by its status."""
 
 
-def protocol_lines(cells: Cells) -> list[str]:
-    """Write how the heads were trained and tested, once for each set of settings."""
-    ways: dict[str, dict[str, list[CountedResult]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for results in cells.values():
-        for result in results:
-            ways[result.column.protocol][result.protocol_settings].append(result)
-    return [line for name in sorted(ways) for line in _protocol(name, ways[name])]
-
-
-def _protocol(name: str, ways: Mapping[str, Sequence[CountedResult]]) -> Iterator[str]:
-    """Write a line for each set of settings; with its rows if there are several."""
-    # A cell that never started has no settings.
-    known = {settings: results for settings, results in ways.items() if settings}
-    for settings, results in sorted(known.items()):
-        corpora = _listed(result.column.corpus for result in results)
-        rows = _listed(str(result.row) for result in results)
-        where = corpora if len(known) == 1 else f"{corpora} ({rows})"
-        yield f"{name} on {where}: {settings}"
-    if not known:
-        yield name
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
-
-
 def flags_of(results: Sequence[CountedResult]) -> list[str]:
     """Return the flags of the seeds that are averaged, each flag once."""
-    kept = comparable(results)
-    flags = {flag for result in results if result.seed in kept for flag in result.flags}
+    flags = {flag for result in averaged(results) for flag in result.flags}
     return [flag for flag in MEANINGS if flag in flags]
 
 
@@ -64,7 +32,7 @@ def flag_lines(cells: Cells) -> Iterator[str]:
         for flag in flags_of(results):
             flagged[flag][row].append(str(column))
     for flag, rows in flagged.items():
-        where = "; ".join(f"{row} ({_listed(names)})" for row, names in rows.items())
+        where = "; ".join(f"{row} ({listed(names)})" for row, names in rows.items())
         yield f"{flag}, {MEANINGS[flag]}: {where}"
 
 
@@ -101,7 +69,7 @@ def overlap_lines(cells: Cells) -> list[str]:
             if result.overlap:
                 overlaps[column.corpus][result.overlap].append(column.protocol)
     return [
-        f"{corpus}{f' ({_listed(protocols)})' if len(ways) > 1 else ''}: {overlap}"
+        f"{corpus}{f' ({listed(protocols)})' if len(ways) > 1 else ''}: {overlap}"
         for corpus, ways in overlaps.items()
         for overlap, protocols in ways.items()
     ]
@@ -117,7 +85,7 @@ def reason_lines(cells: Cells) -> list[str]:
                 what = f"{SHORT[result.status]}: {row}"
                 columns[what, result.reason].append(f"{column}{seed}")
     return [
-        f"{what} ({_listed(where)}): {reason}"
+        f"{what} ({listed(where)}): {reason}"
         for (what, reason), where in columns.items()
     ]
 
@@ -136,7 +104,7 @@ def too_few_units_lines(cells: Cells) -> list[str]:
     if not columns:
         return []
     reason = "too few speakers (or other units of independence) for so many rows"
-    return [f"{_listed(columns)}: no difference can be significant, with {reason}"]
+    return [f"{listed(columns)}: no difference can be significant, with {reason}"]
 
 
 def different_test_lines(cells: Cells) -> list[str]:
@@ -148,9 +116,9 @@ def different_test_lines(cells: Cells) -> list[str]:
     columns: dict[str, list[str]] = defaultdict(list)
     for column, groups in tests.items():
         if len(groups) > 1:
-            columns[" | ".join(map(_listed, groups.values()))].append(str(column))
+            columns[" | ".join(map(listed, groups.values()))].append(str(column))
     return [
-        f"{_listed(where)}: rows were tested on different utterances, labels or folds "
+        f"{listed(where)}: rows were tested on different utterances, labels or folds "
         f"and cannot be compared (number of utterances: {rows})"
         for rows, where in columns.items()
     ]

@@ -81,8 +81,9 @@ def test_the_mixed_effects_slope_is_the_slope_within_upstreams() -> None:
     found = mixed_effects(x, y, upstreams)
 
     assert correlate(x, y).r > 0.5  # the points together say the opposite
-    assert found.slope == pytest.approx(-0.3, abs=0.03)
-    assert found.low < found.slope < found.high < 0
+    assert found.slope.value == pytest.approx(-0.3, abs=0.03)
+    low, high = found.slope.bounds or (0.0, 0.0)
+    assert low < found.slope.value < high < 0
     assert found.groups == 2
 
 
@@ -96,10 +97,13 @@ def test_the_mixed_effects_model_is_that_of_statsmodels_formula() -> None:
     expected = formula.mixedlm("y ~ x", frame, groups="upstream").fit()
     low, high = expected.conf_int().loc["x"]
     between = math.sqrt(expected.cov_re.iloc[0, 0])
-    assert asdict(not_none(found)) == {
-        "slope": pytest.approx(expected.params["x"], rel=1e-4),
+    flat = asdict(not_none(found))
+    assert flat.pop("slope") == {
+        "value": pytest.approx(expected.params["x"], rel=1e-4),
         "low": pytest.approx(low, rel=1e-4),
         "high": pytest.approx(high, rel=1e-4),
+    }
+    assert flat == {
         "p": pytest.approx(expected.pvalues["x"], rel=0.01),
         "spread": pytest.approx(between, rel=0.01),
         "groups": 2,
@@ -111,7 +115,7 @@ def test_equal_upstreams_cause_no_warning() -> None:
 
     found = mixed_effects(*two_upstreams(offset=0.0))
 
-    assert found.slope == pytest.approx(-0.3, abs=0.03)
+    assert found.slope.value == pytest.approx(-0.3, abs=0.03)
 
 
 def test_one_upstream_has_no_mixed_effects_model() -> None:

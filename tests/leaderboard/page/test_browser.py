@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
-from values import not_none
+from values import bounds, not_none
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.leaderboard.analysis.ranks import Rank, Ranks
+from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import Difference
 from nserbench.leaderboard.page.index import short
 from nserbench.leaderboard.reading.counts import Column, Row
@@ -209,7 +210,7 @@ def test_rows_are_compared_as_the_table_compares_them(
     for column in table.columns:
         found = table.entries[Row("whisper", "mean"), column].scores["uar"].difference
         assert found is not None
-        wanted = [100 * number for number in (found.value, found.low, found.high)]
+        wanted = [100 * number for number in (found.value, *bounds(found))]
         assert difference_shown(page, str(column)) == pytest.approx(wanted, abs=0.06)
 
 
@@ -271,7 +272,7 @@ def test_few_units_equal_answers_and_pooled_folds_are_as_in_the_other_formats(
         difference = table.entries[Row("whisper", "mean"), column].scores["uar"]
         against = difference.difference
         assert against is not None
-        wanted = [100 * one for one in (against.value, against.low, against.high)]
+        wanted = [100 * one for one in (against.value, *bounds(against))]
         where = (
             f"{column.condition}\u2021" if column.condition == "d@0" else str(column)
         )
@@ -443,7 +444,7 @@ def test_ties_ranks_and_a_reference_are_shown_beside_the_numbers(
                 for name, score in entry.scores.items()
             }
             entries[row, CLEAN] = replace(entry, scores=scores)
-        mean = {whisper: Rank(1.25, 1.0, 1.8), mel: Rank(1.75, 1.2, 2.0)}
+        mean = {whisper: Estimate(1.25, 1.0, 1.8), mel: Estimate(1.75, 1.2, 2.0)}
         ranks = Ranks(mean, "probe v1", 3, 1, 1.1, [[whisper, mel]])
         return replace(table, entries=entries, reference=mel, ranks=ranks)
 

@@ -31,7 +31,7 @@ def test_error_rates_and_scores_are_points_with_r_above_them(grid: Path) -> None
     points = wer_points(data.table, data.results, "uar")
     x, y = (
         [100 * point.rate for point in points],
-        [100 * point.value for point in points],
+        [100 * point.score.value for point in points],
     )
 
     (axes,) = make_figure("wer", data).axes
@@ -76,7 +76,7 @@ def test_neither_protocols_nor_corpora_are_pooled_in_one_regression(
     add_transcribed(add, "clean", "park@0", **{apart: "other"})
     data = figure_data(root, 7)
     points = [
-        (100 * point.rate, 100 * point.value)
+        (100 * point.rate, 100 * point.score.value)
         for point in wer_points(data.table, data.results, "uar")
         if getattr(point.column, apart).startswith("paper")
     ]

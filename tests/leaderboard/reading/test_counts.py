@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import newest
 from nserbench.leaderboard.reading.counts_cache import read_counted_results
+from nserbench.leaderboard.reading.latest import newest
 
 Add = Callable[..., Path]
 

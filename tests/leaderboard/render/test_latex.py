@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from nserbench.leaderboard.analysis.statistics import Difference
-from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.counts import Column, ProtocolSettings, Row
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 from nserbench.leaderboard.render.latex import escaped, to_latex
 from nserbench.leaderboard.render.layout import TableCell, TableLayout
 from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTable
@@ -26,6 +27,9 @@ HOSTILE = (
     "a & b \\\\ $x_1^2$ # ~ -- `` <|>",
     "\x1b[31m\nsecond line",
 )
+PROTOCOL = ProtocolUse(
+    "probe_1", ProtocolSettings((("epochs", "50"),)), [(MEL, CLEAN)], alone=True
+)
 
 
 def scored(*values: float, units: int = 24, tied: bool = False) -> SummaryEntry:
@@ -42,7 +46,7 @@ def table(entries: dict[tuple[Row, Column], SummaryEntry], *notes: str) -> Summa
         columns=list(dict.fromkeys(column for _, column in entries)),
         metrics=list(next(iter(entries.values())).scores),
         entries=entries,
-        protocols=["probe_1 on emodb: epochs 50"],
+        protocols=[PROTOCOL],
         notes=notes,
     )
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from nserbench.leaderboard.analysis.ranks import Rank, Ranks
+from nserbench.benchmark.results.intervals import Estimate
+from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import Difference
-from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.counts import Column, ProtocolSettings, Row
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 from nserbench.leaderboard.render.text import (
     print_table,
     to_csv,
@@ -26,14 +28,19 @@ LAST, MEAN, WHISPER = Row("mel", "last"), Row("mel", "mean"), Row("whisper", "la
 CLEAN = Column("emodb", "clean", "probe v1")
 PARK = Column("emodb", "park@0", "probe v1")
 RANKS = Ranks(
-    mean={WHISPER: Rank(1.25, 1.0, 1.5), MEAN: Rank(1.75, 1.5, 2.0)},
+    mean={WHISPER: Estimate(1.25, 1.0, 1.5), MEAN: Estimate(1.75, 1.5, 2.0)},
     protocol="probe v1",
     columns=4,
     corpora=1,
     critical_difference=0.9,
     groups=[[WHISPER], [MEAN]],
 )
-PROTOCOL = "probe v1 on emodb: epochs 50, standardise yes"
+PROTOCOL = ProtocolUse(
+    "probe v1",
+    ProtocolSettings((("epochs", "50"), ("standardise", "yes"))),
+    [(MEAN, CLEAN)],
+    alone=True,
+)
 FAILED = SummaryEntry("failed", {}, (), 0)
 
 
@@ -229,7 +236,9 @@ def test_four_conditions_and_two_metrics_fit_in_100_columns() -> None:
             for row, value in zip(rows, (0.625, 0.875), strict=True)
             for column in columns
         },
-        ranks=replace(RANKS, mean=dict.fromkeys(rows, Rank(1.5, 1, 2)), groups=[rows]),
+        ranks=replace(
+            RANKS, mean=dict.fromkeys(rows, Estimate(1.5, 1, 2)), groups=[rows]
+        ),
     )
 
     lines = printed(table).splitlines()
@@ -339,7 +348,8 @@ def test_all_forms_carry_the_same_numbers() -> None:
                 "done", scores, (0, 1), 535, 24, column == PARK, chance
             )
     mean = {
-        row: Rank(*np.sort(random.uniform(1, 3, 3))[[1, 0, 2]].tolist()) for row in rows
+        row: Estimate(*np.sort(random.uniform(1, 3, 3))[[1, 0, 2]].tolist())
+        for row in rows
     }
     table = made(entries, reference=MEAN, ranks=replace(RANKS, mean=mean))
 
@@ -369,7 +379,7 @@ def forms(table: SummaryTable) -> Iterator[str]:
 def test_all_forms_carry_the_same_ranks() -> None:
     random = np.random.default_rng(0)
     rows = [LAST, MEAN, WHISPER]
-    mean = {row: Rank(*random.uniform(1, 3, 3).tolist()) for row in rows}
+    mean = {row: Estimate(*random.uniform(1, 3, 3).tolist()) for row in rows}
     table = made(
         {(row, CLEAN): scored(0.5) for row in rows}, ranks=replace(RANKS, mean=mean)
     )
@@ -436,7 +446,7 @@ def test_json_has_the_notes_below_the_table(marked: SummaryTable) -> None:
     mean = {"upstream": "mel", "downstream": "mean"}
     whisper = {"upstream": "whisper", "downstream": "last"}
     assert content["unit"] == "fraction of 1"
-    assert content["protocols"] == [PROTOCOL]
+    assert content["protocols"] == [str(PROTOCOL)]
     assert content["notes"] == ["seeds: 0"]
     assert content["reference"] == mean
     assert content["ranks"] == {

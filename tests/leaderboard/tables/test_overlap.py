@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from nserbench.errors import BadResult
+from nserbench.leaderboard.reading.counts import ProtocolSettings
+from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 from nserbench.leaderboard.render.layout import brackets_note
 from nserbench.leaderboard.tables.summary import summary_table
 
@@ -54,20 +56,20 @@ def test_a_malformed_overlap_is_refused_with_its_folder(root: Path, add: Add) ->
 
 
 @pytest.mark.parametrize(
-    ("lines", "over"),
+    ("units", "over"),
     [
-        (["probe v1 on a: noise x; unit speaker"], "speakers"),
-        (["probe v1"], "speakers"),
-        (["p: noise x; unit utterance (its ...)"], "the unit that the protocol names"),
-        (
-            ["p: noise x; unit speaker", "p: noise x; unit dialogue"],
-            "speakers, or the unit that the protocol names",
-        ),
+        (["speaker"], "speakers"),
+        ([None], "speakers"),
+        (["utterance (its ...)"], "the unit that the protocol names"),
+        (["speaker", "dialogue"], "speakers, or the unit that the protocol names"),
     ],
 )
 def test_a_unit_that_is_not_a_speaker_is_never_called_a_speaker(
-    lines: list[str], over: str
+    units: list[str | None], over: str
 ) -> None:
-    note = brackets_note(lines, [])
+    details = [{"unit": unit} if unit else {} for unit in units]
+    uses = [ProtocolUse("p", ProtocolSettings.of(of), [], True) for of in details]
+
+    note = brackets_note(uses, [])
 
     assert note == f"95 % interval in brackets, by bootstrap over {over}"

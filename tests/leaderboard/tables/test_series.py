@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.result import read_results
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
@@ -45,7 +46,7 @@ def test_an_snr_curve_has_the_scores_of_the_table_from_low_to_high_snr(
     for point in curve.points:
         column = Column("emodb", f"park@{point.x:g}", "probe v1")
         score = table(root).entries[MEL, column].scores["uar"]
-        assert point == Point(point.x, score.value, score.low, score.high)
+        assert point == Point(point.x, score)
 
 
 def test_each_row_corpus_noise_and_protocol_has_its_own_snr_curve(
@@ -94,7 +95,7 @@ def test_single_layers_form_a_curve_for_each_upstream_group_and_column(
     }
     (encoder,) = (one for one in others if len(one.points) == 3)
     assert [point.x for point in encoder.points] == [0, 9, 10]
-    assert [point.value for point in encoder.points] == [0.5, 0.75, 0.875]
+    assert [point.score.value for point in encoder.points] == [0.5, 0.75, 0.875]
 
 
 def test_heads_that_differ_in_another_option_do_not_share_a_curve(
@@ -205,7 +206,7 @@ def test_a_wer_point_has_the_error_rate_and_the_metric(root: Path, add: Add) -> 
     score = table(root).entries[MEL, CLEAN].scores["f1_macro"]
     assert (found.row, found.column, found.measure) == (MEL, CLEAN, "WER")
     assert found.rate == pytest.approx(0.3)
-    assert (found.value, found.low, found.high) == (score.value, score.low, score.high)
+    assert found.score == score
 
 
 def test_a_wer_point_may_compare_with_clean_speech(root: Path, add: Add) -> None:
@@ -230,7 +231,7 @@ def test_a_cost_is_the_time_of_extraction_and_training_over_seeds(
 
     (found,) = costs(table(root), read_results(root), "uar")
 
-    assert (found.row, found.seconds, found.value) == (MEL, 12.0, 0.875)
+    assert (found.row, found.seconds, found.score.value) == (MEL, 12.0, 0.875)
     assert (found.trainable_parameters, found.frozen_parameters) == (324, None)
 
 
@@ -247,7 +248,7 @@ def test_the_cost_of_a_fine_tuned_upstream_includes_fine_tuning(
 
 
 def cost(value: float, seconds: float, column: Column = CLEAN) -> CostPoint:
-    return CostPoint(MEL, column, value, seconds, None, None)
+    return CostPoint(MEL, column, Estimate(value, None, None), seconds, None, None)
 
 
 def test_points_that_no_other_dominates_are_on_the_pareto_front() -> None:
