@@ -55,9 +55,8 @@ class Result:
 
     Raises:
         ValueError: if a cell that is done lacks predictions or has other classes, if
-            one that is not done has predictions or no reason, if the digest, which
-            becomes part of a path, is not hexadecimal, or if a name has a control
-            character, which a terminal would obey.
+            one that is not done has predictions or no reason, or if the digest, which
+            becomes part of a path, is not hexadecimal.
     """
 
     status: Status
@@ -80,9 +79,6 @@ class Result:
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.digest):
             raise ValueError(f"the digest {self.digest!r} is not hexadecimal")
-        for name in (*map(str, asdict(self.cell).values()), *self.classes):
-            if not name.isprintable():
-                raise ValueError(f"the name {name!r} has a control character")
         done = self.status == "done"
         if done != (self.predictions is not None):
             raise ValueError("a result has predictions if it is done, and only then")

@@ -219,10 +219,13 @@ def count_result(result: Result, name: str = "") -> CountedResult:
     """Count the predictions of a result; messages name it, or else its folder.
 
     Raises:
-        BadResult: if its condition, finishing time, flags or overlap are malformed.
+        BadResult: if its condition, finishing time, flags or overlap are malformed, or
+            if its predictions contradict themselves or the protocol; see `flaws_of`.
     """
     details, predictions = result.protocol_details, result.predictions
     _check_condition(result.condition, name or result.folder)
+    if predictions and (flaws := [*flaws_of(predictions, details)]):
+        raise BadResult(f"{name or result.folder}: {'; '.join(flaws)}")
     row, column = row_and_column(result)
     return CountedResult(
         row=row,
@@ -237,6 +240,40 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         overlap=_overlap(result, name or result.folder),
         flags=_flags(result, name or result.folder),
     )
+
+
+def flaws_of(predictions: Predictions, protocol: Mapping[str, object]) -> Iterator[str]:
+    """Say where predictions contradict their probabilities or the size of folds."""
+    yield from _contradicted(predictions)
+    yield from _fold_flaws(predictions, protocol)
+
+
+def _contradicted(predictions: Predictions) -> Iterator[str]:
+    """Say where the predicted class is not the most probable one."""
+    rows = np.arange(len(predictions.predicted))
+    chosen = predictions.probabilities[rows, predictions.predicted]
+    wrong = np.flatnonzero(chosen < predictions.probabilities.max(axis=1)).tolist()
+    if wrong:
+        yield (
+            f"the predicted class is not the most probable one in {len(wrong)} "
+            f"utterances, for example {predictions.utterances[wrong[0]]!r}"
+        )
+
+
+def _fold_flaws(
+    predictions: Predictions, protocol: Mapping[str, object]
+) -> Iterator[str]:
+    """Say which folds have another size than the protocol says."""
+    if not isinstance(sizes := protocol.get("folds"), Mapping):
+        return
+    expected = {
+        fold: parts.get("test") if isinstance(parts, Mapping) else None
+        for fold, parts in sizes.items()
+    }
+    folds = predictions.folds
+    counted = {fold: folds.count(fold) for fold in sorted(set(folds))}
+    if expected != counted:
+        yield f"the folds hold {counted} utterances, but the protocol says {expected}"
 
 
 def _flags(result: Result, name: str) -> tuple[str, ...]:

@@ -15,16 +15,21 @@ from nserbench.leaderboard.reading.counts import (
     RowColumn,
     count_result,
 )
+from nserbench.leaderboard.reading.unlike import leave_out_unlike
 
 
 def newest(results: Iterable[CountedResult]) -> tuple[list[CountedResult], list[str]]:
     """Keep the newest result of each row, column and seed.
 
+    Results that share a name with others but not what it stands for are left out; see
+    `leave_out_unlike`.
+
     Returns:
         The results that are kept, and a note where other finished results exist.
     """
+    alike, unlike = leave_out_unlike(list(results))
     same: dict[tuple[Row, Column, int], list[CountedResult]] = defaultdict(list)
-    for result in sorted(results, key=lambda result: result.finished):
+    for result in sorted(alike, key=lambda result: result.finished):
         same[result.row, result.column, result.seed].append(result)
     notes = [
         f"{row}, {column}, seed {seed}: the newest of {len(done)} results is shown; "
@@ -32,7 +37,7 @@ def newest(results: Iterable[CountedResult]) -> tuple[list[CountedResult], list[
         for (row, column, seed), versions in same.items()
         if len(done := _without_old_failures(versions)) > 1
     ]
-    return [versions[-1] for versions in same.values()], notes
+    return [versions[-1] for versions in same.values()], [*unlike, *notes]
 
 
 def _without_old_failures(versions: Sequence[CountedResult]) -> list[CountedResult]:

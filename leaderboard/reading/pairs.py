@@ -11,7 +11,10 @@ from nserbench.benchmark.results.index import read_entries
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result, read_result
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import finished_at
+from nserbench.leaderboard.reading.counts import finished_at, flaws_of
+
+MODELS = "weights", "enhancer", "transcriber"
+"""The keys of a result's provenance that identify its models."""
 
 Pair: TypeAlias = tuple[Result, Result]
 
@@ -62,7 +65,8 @@ def predictions_of(result: Result) -> Predictions:
 
 def _done(folder: Path) -> Result:
     result = read_result(folder)
-    predictions_of(result)
+    if flaws := list(flaws_of(predictions_of(result), result.protocol_details)):
+        raise BadResult(f"{folder}: {'; '.join(flaws)}")
     return result
 
 
@@ -71,6 +75,9 @@ def _by_seed(folder: Path) -> dict[int, Result]:
 
     Of several with one seed, the last finished one is taken, but the result in
     ``folder`` itself always stays.
+
+    Raises:
+        BadResult: if one was made from other weights or audio than the named one.
     """
     named = read_result(folder)
     by_seed = {
@@ -78,6 +85,13 @@ def _by_seed(folder: Path) -> dict[int, Result]:
         for result in sorted(_same_cell(folder, named), key=finished_at)
         if result.status == "done" and _version(result) == _version(named)
     }
+    for result in by_seed.values():
+        if other := list(_different_inputs(named, result)):
+            raise BadResult(
+                f"{_description(result)}, seed {result.seed}, has other {other[0]} "
+                f"than seed {named.seed}\n  they are not seeds of one cell: keep one "
+                "of them in another folder of results"
+            )
     return {**by_seed, named.seed: named}
 
 
@@ -87,6 +101,17 @@ def _same_cell(folder: Path, named: Result) -> Iterator[Result]:
         names = {key: name for key, name in entry.names.items() if key != "seed"}
         if all(getattr(named, key) == name for key, name in names.items()):
             yield read_result(entry.folder)
+
+
+def _different_inputs(first: Result, second: Result) -> Iterator[str]:
+    """Say which inputs of two results are known and differ."""
+    inputs = {name: name for name in MODELS} | {"corpus": "audio of the corpus"}
+    if first.condition == second.condition:
+        inputs["noise"] = "audio of the noise"
+    for key, what in inputs.items():
+        values = first.provenance.get(key), second.provenance.get(key)
+        if None not in values and values[0] != values[1]:
+            yield what
 
 
 def _version(result: Result) -> list[object]:
@@ -101,6 +126,11 @@ def _aligned(result: Result, like: Result) -> Result:
     """
     first, second = predictions_of(like), predictions_of(result)
     reasons = list(_different_utterances(first, second))
+    reasons += [
+        f"they have other {what}"
+        for what in _different_inputs(like, result)
+        if what not in MODELS
+    ]
     if not reasons:
         second = _ordered(second, first.utterances)
         reasons = list(_different_facts(first, second))

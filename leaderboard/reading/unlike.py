@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from nserbench.leaderboard.reading.counts import CountedResult
+from nserbench.leaderboard.reading.pairs import MODELS
 
-_MODELS = "weights", "enhancer", "transcriber"
-_NAMES = "name", "version", "digest", "recipe"
+_NAMES = "name", "version", "digest"
 
 Identity: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -81,7 +81,7 @@ def _note(subject: Subject, name: tuple[str, ...], odd: Sequence[CountedResult])
 
 def _models(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for key, value in facts.items():
-        if key.partition(".")[0] in _MODELS and value != "None":
+        if key.partition(".")[0] in MODELS and value != "None":
             yield key, value
 
 
@@ -108,16 +108,14 @@ def _where(result: CountedResult) -> tuple[str, ...]:
     return result.column.corpus, "by", result.column.protocol
 
 
-def _head(result: CountedResult) -> tuple[str, ...]:
-    kind = "fine-tuned," if "finetune=" in result.row.upstream else ""
-    return (*filter(None, [kind, result.row.downstream]), "on", *_where(result))
+def _cell(result: CountedResult) -> tuple[str, ...]:
+    return (f"{result.row},", str(result.column), "by", result.column.protocol)
 
 
 SUBJECTS = (
     Subject("weights", lambda result: (result.row.upstream,), _models),
     Subject("audio, utterances or labels", _where, _of("corpus", "labels")),
     Subject("noise or mixing", _noise, _of("noise", "mix_version")),
-    Subject("settings of the protocol", _where, _settings),
-    Subject("recipe", _head, _of("protocol.recipe")),
+    Subject("settings of the protocol", _cell, _settings),
 )
 """What a table takes as equal wherever a name stands."""

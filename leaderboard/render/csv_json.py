@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.ranks import Ranks
+from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.tables.summary import SummaryTable
 
 Record: TypeAlias = dict[str, object]
@@ -100,7 +101,13 @@ def csv_text(rows: Sequence[Record]) -> str:
 
 
 def _field(value: object) -> object:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+    """Return what is written; a text that a spreadsheet would run begins with ``'``."""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def json_text(content: Mapping[str, object]) -> str:

@@ -9,14 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from nserbench.benchmark.results.metrics import METRICS, answers_by, mean_of_folds
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import RESULT, Result, read_result
 from nserbench.benchmark.store.digests import digest
 from nserbench.errors import BadResult
-from nserbench.leaderboard.reading.counts import condition_order
+from nserbench.leaderboard.reading.counts import condition_order, flaws_of
 
 ROUNDED = 1e-9
 """Largest difference between a stored metric and the one computed again."""
@@ -88,8 +86,10 @@ def _flaws(result: Result) -> Iterator[str]:
         yield "provenance.finished is not an ISO 8601 time"
     if (predictions := result.predictions) is not None:
         yield from _digests(result)
-        yield from _answers(predictions)
-        yield from _folds(predictions, result.protocol_details)
+        yield from flaws_of(predictions, result.protocol_details)
+        yield from _units(predictions)
+        if not isinstance(result.protocol_details.get("folds"), Mapping):
+            yield "the protocol does not say how many utterances each fold tests"
 
 
 def _digests(result: Result) -> Iterator[str]:
@@ -102,34 +102,13 @@ def _digests(result: Result) -> Iterator[str]:
         yield "the digest of the protocol does not match its settings"
 
 
-def _answers(predictions: Predictions) -> Iterator[str]:
-    """Say where the predicted class is not the most probable one."""
-    rows = np.arange(len(predictions.predicted))
-    chosen = predictions.probabilities[rows, predictions.predicted]
-    wrong = np.flatnonzero(chosen < predictions.probabilities.max(axis=1)).tolist()
-    if wrong:
-        yield (
-            f"the predicted class is not the most probable one in {len(wrong)} "
-            f"utterances, for example {predictions.utterances[wrong[0]]!r}"
-        )
-
-
-def _folds(predictions: Predictions, protocol: Mapping[str, object]) -> Iterator[str]:
-    """Say which unit is in two folds, and which folds have a wrong size."""
+def _units(predictions: Predictions) -> Iterator[str]:
+    """Say which unit is tested in two folds."""
     fold_of: dict[str, str] = {}
-    folds = predictions.folds
-    for unit, fold in zip(predictions.independent, folds, strict=True):
+    for unit, fold in zip(predictions.independent, predictions.folds, strict=True):
         if fold_of.setdefault(unit, fold) != fold:
             yield f"{unit!r} is tested in the folds {fold_of[unit]!r} and {fold!r}"
-            break
-    sizes = protocol.get("folds")
-    expected = {
-        fold: parts.get("test") if isinstance(parts, Mapping) else None
-        for fold, parts in (sizes.items() if isinstance(sizes, Mapping) else ())
-    }
-    counted = {fold: folds.count(fold) for fold in sorted(set(folds))}
-    if expected != counted:
-        yield f"the folds hold {counted} utterances, but the protocol says {expected}"
+            return
 
 
 def _wrong_metrics(folder: Path, predictions: Predictions) -> str | None:

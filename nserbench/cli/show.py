@@ -43,12 +43,13 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
         click.echo((result_folder / RESULT).read_text(encoding="utf-8"), nl=False)
         return
     result = read_result(result_folder)
-    reason = f": {printable(result.reason)}" if result.reason else ""
-    click.echo(
+    reason = f": {result.reason}" if result.reason else ""
+    text = (
         f"{result.upstream} x {result.downstream} x {result.corpus} {result.condition}"
         f"\nprotocol {result.protocol}, seed {result.seed}\ndigest {result.digest}"
         f"\n{result.status}{reason}\n"
     )
+    click.echo(printable(text))
     print_tables(_tables(result))
 
 

@@ -260,14 +260,3 @@ def test_a_digest_that_is_no_digest_never_becomes_a_path(
 
     with pytest.raises(BadResult, match="is not hexadecimal"):
         read_result(folder)
-
-
-@pytest.mark.parametrize("name", ["mel\x1b[2J", "mel\n", "mel\x07", "m\u202eel"])
-def test_a_name_that_a_terminal_would_obey_is_refused(root: Path, name: str) -> None:
-    folder = write_result(root, DONE)
-    content = json.loads((folder / "result.json").read_text())
-    content["cell"]["upstream"] = name
-    (folder / "result.json").write_text(json.dumps(content))
-
-    with pytest.raises(BadResult, match="has a control character"):
-        read_result(folder)

@@ -136,7 +136,16 @@ def test_each_class_and_speaker_has_its_own_accuracy(add: Add) -> None:
 def test_a_class_that_does_not_occur_is_not_listed(add: Add) -> None:
     some = known(add(right="1" * 8))
     anger = dataclasses.replace(some, labels=np.zeros(8, np.int64))
-    other = dataclasses.replace(anger, predicted=1 - anger.predicted)
+    anger = dataclasses.replace(
+        anger,
+        predicted=anger.labels,
+        probabilities=np.tile([0.75, 0.25], (8, 1)),
+    )
+    other = dataclasses.replace(
+        anger,
+        predicted=1 - anger.predicted,
+        probabilities=anger.probabilities[:, ::-1],
+    )
 
     found = compare(read_pairs(add(predictions=anger), add(predictions=other)))
 

@@ -61,7 +61,7 @@ def test_an_edit_of_the_predictions_is_seen_even_with_its_time_set_back(
     before, stat = uar(summary_table(root, ["uar"])), file.stat()
     text = file.read_text("utf-8")
     line = next(one for one in text.splitlines() if one.endswith(",1,0"))
-    wrong = line.replace("anger,anger", "anger,neutral")
+    wrong = line.replace("anger,anger", "anger,neutral").replace(",1,0", ",0,1")
     file.write_text(text.replace(line, wrong), "utf-8")
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 

@@ -543,8 +543,19 @@ def test_names_from_results_are_data_in_every_form() -> None:
     assert markdown.splitlines()[0].endswith(
         "| \\[bold\\]\\| \\[i\\]@0 | emodb clean |"
     )
-    assert next(csv.DictReader(io.StringIO(to_csv(table))))["upstream"] == hostile
+    record = next(csv.DictReader(io.StringIO(to_csv(table))))
+    assert record["upstream"] == f"{shown} # c"
     assert json.loads(to_json(table))["rows"][0]["upstream"] == hostile
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_a_csv_file_holds_no_formula(start: str) -> None:
+    table = made({(Row(f"{start}1+1", "mean"), CLEAN): scored(0.5)})
+
+    record = next(csv.DictReader(io.StringIO(to_csv(table))))
+
+    assert record["upstream"] == f"'{start}1+1"
+    assert record["value"] == "0.5"
 
 
 def test_a_long_name_is_folded_not_cut() -> None:

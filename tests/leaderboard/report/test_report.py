@@ -51,7 +51,7 @@ def report(root: Path) -> Callable[..., PaperReport]:
 def source(
     root: Path, number: int, corpora: Sequence[str] | None, *problems: BlockProblem
 ) -> ReportData:
-    overrides = Overrides({"corpora": corpora})
+    overrides = Overrides({} if corpora is None else {"corpora": corpora})
     plugins = Plugins(installed=False)
     return ReportData(read_experiment(number), overrides, plugins, root, problems)
 

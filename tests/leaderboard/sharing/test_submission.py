@@ -61,7 +61,7 @@ def tampered(found: Predictions) -> Predictions:
             {"protocol": {"folds": {"1": {"test": 4}, "2": {"test": 5}}}},
             "the folds hold {'1': 4, '2': 4} utterances, but the protocol says",
         ),
-        ({"protocol": {"folds": "none"}}, "but the protocol says {}"),
+        ({"protocol": {"folds": "none"}}, "the protocol does not say how many"),
         ({"provenance": {"corpus": None}}, "provenance.corpus is missing"),
         (
             {"condition": "park@0", "provenance": {"noise": None}},

@@ -1,0 +1,152 @@
+"""Results that share a name but not what it stands for are never in one table."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from labs import add, predictions
+
+from nserbench.benchmark.results.result import read_results
+from nserbench.errors import BadResult
+from nserbench.leaderboard.reading.counts_cache import read_cells
+from nserbench.leaderboard.reading.latest import latest_results
+from nserbench.leaderboard.reading.pairs import read_pairs
+
+NEWER = {"finished": "2026-11-23T10:00:00+00:00"}
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NSERBENCH_STORE", str(tmp_path / "store"))
+
+
+def shown(lab: Path) -> list[str]:
+    """Return the finished results that a table and the page show."""
+    cells, _ = read_cells([lab])
+    table = [
+        f"{row.upstream} {column.condition} {result.seed}"
+        for (row, column), results in cells.items()
+        for result in results
+        if result.counts is not None
+    ]
+    page = [
+        f"{row.upstream} {column.condition} {result.seed}"
+        for (row, column), results in latest_results(read_results(lab)).items()
+        for result in results
+    ]
+    assert sorted(table) == sorted(page)
+    return sorted(table)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"provenance": {"weights": "f" * 32}}, "other weights"),
+        ({"provenance": {"weights": {"a": "f" * 32}}}, "other weights"),
+        ({"provenance": {"enhancer": "f" * 32}}, "other weights"),
+        ({"provenance": {"corpus": "f" * 32}}, "other audio, utterances or labels"),
+        ({"provenance": {"labels": "f" * 32}}, "other audio, utterances or labels"),
+    ],
+)
+def test_the_newest_meaning_of_a_name_stays_and_the_others_are_left_out(
+    tmp_path: Path, changes: dict[str, Any], what: str
+) -> None:
+    known = {"labels": "a" * 32, "enhancer": "b" * 32}
+    add(tmp_path, condition="clean", provenance=known)
+    provenance = {**known, **changes.pop("provenance", {}), **NEWER}
+    add(tmp_path, condition="park@0", provenance=provenance, **changes)
+
+    _, notes = read_cells([tmp_path])
+
+    assert shown(tmp_path) == ["mel park@0 0"]
+    (note,) = notes
+    assert f"1 results with {what} than the newest are left out" in note
+    assert "mel x mean, emodb clean" in note
+
+
+def test_two_noises_of_one_name_are_not_in_one_column(tmp_path: Path) -> None:
+    add(tmp_path, condition="park@0")
+    add(tmp_path, condition="clean")
+    newer = {**NEWER, "noise": "f" * 32}
+    add(tmp_path, "whisper", condition="park@0", provenance=newer)
+
+    assert shown(tmp_path) == ["mel clean 0", "whisper park@0 0"]
+
+
+def test_seeds_of_other_weights_are_not_averaged(tmp_path: Path) -> None:
+    first = add(tmp_path, seed=0)
+    second = add(tmp_path, seed=1, provenance={**NEWER, "weights": "f" * 32})
+    third = add(tmp_path, "whisper", seed=1)
+    add(tmp_path, "whisper", seed=0)
+
+    assert shown(tmp_path) == ["mel clean 1", "whisper clean 0", "whisper clean 1"]
+    with pytest.raises(BadResult, match=r"seed 1, has other weights than\s+seed 0"):
+        read_pairs(first, third, all_seeds=True)
+    assert len(read_pairs(second, third)) == 1
+
+
+def test_cells_on_other_audio_of_one_name_are_not_compared(tmp_path: Path) -> None:
+    first = add(tmp_path)
+    second = add(tmp_path, "whisper", provenance={"corpus": "f" * 32})
+
+    with pytest.raises(BadResult, match="they have other audio of the corpus"):
+        read_pairs(first, second)
+
+
+def test_upstreams_of_other_names_may_have_other_weights(tmp_path: Path) -> None:
+    add(tmp_path)
+    add(tmp_path, "whisper", provenance={"weights": "f" * 32})
+    add(tmp_path, "hubert", provenance={"weights": None})
+
+    assert len(shown(tmp_path)) == 3
+
+
+@pytest.mark.parametrize(
+    "protocol", [{"recipe": {"epochs": 9}}, {"mix_seed": 1}, {"folds": None}]
+)
+def test_seeds_of_other_settings_are_not_averaged(
+    tmp_path: Path, protocol: dict[str, Any]
+) -> None:
+    add(tmp_path, seed=0)
+    add(tmp_path, seed=1, protocol=protocol, provenance=NEWER)
+
+    assert shown(tmp_path) == ["mel clean 1"]
+
+
+def test_rows_may_have_recipes_of_their_own(tmp_path: Path) -> None:
+    add(tmp_path)
+    add(tmp_path, "mel:finetune=joint", protocol={"recipe": {"epochs": 9}})
+
+    assert len(shown(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"probabilities": np.full((8, 2), [0.25, 0.75])}, "not the most probable"),
+        ({"folds": tuple("11113333")}, "the folds hold"),
+    ],
+)
+def test_predictions_that_contradict_themselves_are_refused_everywhere(
+    tmp_path: Path, found: dict[str, Any], why: str
+) -> None:
+    folder = add(tmp_path, found=predictions(**found))
+    other = add(tmp_path, "whisper")
+
+    for read in (
+        lambda: read_cells([tmp_path]),
+        lambda: latest_results(read_results(tmp_path)),
+        lambda: read_pairs(folder, other),
+    ):
+        with pytest.raises(BadResult, match=why):
+            read()
+
+
+def test_rows_that_were_cut_off_are_refused(tmp_path: Path) -> None:
+    folder = add(tmp_path)
+    file = folder / "predictions.csv"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-2]))
+
+    with pytest.raises(BadResult, match="the folds hold"):
+        read_cells([tmp_path])
