@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nserbench.benchmark.store.checked_files import (
+from nserbench.benchmark.store.weights_files import (
     read_weights,
     weights_facts,
     write_weights,

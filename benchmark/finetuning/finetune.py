@@ -35,8 +35,8 @@ from nserbench.benchmark.jobs.head import (
 )
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
 from nserbench.benchmark.results.environment import Peak
-from nserbench.benchmark.store.checked_files import read_checked, write_checked
 from nserbench.benchmark.store.feature_store import PARTIAL, Store
+from nserbench.benchmark.store.whole_files import read_checked, write_checked
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics

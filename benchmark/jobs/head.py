@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.results.software import made_by
-from nserbench.benchmark.store.checked_files import read_weights, write_weights
+from nserbench.benchmark.store.weights_files import read_weights, write_weights
 from nserbench.benchmark.training.feature_statistics import Statistics
 from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, seeded
 from nserbench.benchmark.training.loss import EpochLog

@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
-from nserbench.benchmark.store.checked_files import read_checked, read_weights
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.file_facts import FileFacts, set_aside, to_stderr
 from nserbench.benchmark.store.shards import (
@@ -21,8 +20,9 @@ from nserbench.benchmark.store.shards import (
     check_shard,
     read_header,
     write_shard,
-    write_whole,
 )
+from nserbench.benchmark.store.weights_files import read_weights
+from nserbench.benchmark.store.whole_files import read_checked, write_whole
 from nserbench.downstreams.base import Tier
 from nserbench.errors import StoreDamaged
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from nserbench.benchmark.store.shards import write_whole
+from nserbench.benchmark.store.whole_files import write_whole
 
 BEAT = 20.0
 """Seconds between two signs of life of a lease."""

@@ -6,9 +6,8 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.store.digests import bytes_digest
+from nserbench.benchmark.store.whole_files import Piece, temporary_file
 from nserbench.errors import StoreDamaged
 
 SUFFIX = ".safetensors"
@@ -28,12 +28,8 @@ _TYPES: dict[str, np.dtype[Any]] = {
 }
 _ALIGNMENT = 8
 """Bytes; a safetensors header is padded to a multiple of it."""
-_EAGER = 1 << 20
-"""Bytes; pieces of at least this size go to disk while the next one is copied."""
 _STEP = 1 << 22
 """Bytes read at a time when a shard is checked."""
-
-Piece = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ def write_shard(
     # The checksum and the write both release the GIL, so they run at the same time.
     with ThreadPoolExecutor(1) as pool:
         name = pool.submit(_name, header, data)
-        with _temporary_file(temporary, header, *data):
+        with temporary_file(temporary, header, *data):
             final = folder / f"{prefix}-{name.result()}{SUFFIX}"
             temporary.replace(final)
     return final
@@ -161,37 +157,6 @@ def _name(header: bytes, data: Iterable[Piece]) -> str:
     for piece in data:
         checksum = zlib.crc32(piece, checksum)
     return bytes_digest(header + checksum.to_bytes(4, "little"))
-
-
-def write_whole(final: Path, content: bytes) -> None:
-    """Write a file so that a kill or a full disk leaves the whole file or none."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.{uuid4().hex}")
-    with _temporary_file(temporary, content):
-        temporary.replace(final)
-
-
-@contextmanager
-def _temporary_file(temporary: Path, *pieces: Piece) -> Iterator[None]:
-    """Write and sync a file for the caller to rename; delete it if that fails."""
-    try:
-        with temporary.open("wb") as stream:
-            for piece in pieces:
-                start = stream.tell()
-                stream.write(piece)
-                _start_syncing(stream.fileno(), start, stream.tell() - start)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _start_syncing(descriptor: int, start: int, size: int) -> None:
-    """Start writing a part of a file to disk in the background, if the system can."""
-    if size >= _EAGER and hasattr(os, "posix_fadvise"):
-        # On this advice Linux starts to write the part; it also stays in memory.
-        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
 
 
 def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:

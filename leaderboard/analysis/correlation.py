@@ -111,7 +111,7 @@ def mixed_effects(
     groups = len(set(upstreams))
     if groups < 2:
         raise NserbenchError(
-            "a mixed-effects model needs points of two upstreams or more\n"
+            "a mixed-effects model needs points of two upstreams or more:\n"
             "  run another upstream that transcribes"
         )
     try:

@@ -6,17 +6,17 @@ only predictions are trusted in a folder of results. It may be deleted at any ti
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import time
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.results.metrics import DRAWS, METRICS
 from nserbench.benchmark.results.result import PREDICTIONS, RESULT
+from nserbench.benchmark.store.whole_files import read_checked, write_checked
+from nserbench.errors import StoreDamaged
 from nserbench.leaderboard.reading.counts import (
     Column,
     CountedResult,
@@ -37,7 +39,7 @@ from nserbench.leaderboard.reading.counts import (
 from nserbench.leaderboard.reading.latest import by_cell
 from nserbench.settings import Settings
 
-VERSION = 5
+VERSION = 6
 """Version of the cache file. Raise it when the format or the numbers change."""
 MIN_AGE_NS = 2_000_000_000
 """Age in ns below which a file may change again without a new time stamp."""
@@ -122,14 +124,15 @@ def _resampled(folder: Path) -> CountedResult:
 
 
 def _load(file: Path) -> Known:
-    """Read the cache; empty if the file is missing or unreadable."""
+    """Read the cache; empty if the file is missing, damaged or of another version."""
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
+        stored = io.BytesIO(read_checked(file))
+        with np.load(stored, allow_pickle=False) as content:
             about = json.loads(content["about"].tobytes())
             if about["version"] != VERSION:
                 return {}
             return dict(_cached(about["results"], content["answers"], content["drawn"]))
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+    except (OSError, StoreDamaged):
         return {}
 
 
@@ -174,18 +177,15 @@ def _save(file: Path, known: Known) -> None:
         name: (stamp, _fields(result)) for name, (stamp, result) in known.items()
     }
     about = json.dumps({"version": VERSION, "results": results}).encode()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=file.parent, delete=False) as temporary:
-            np.savez(
-                temporary,
-                about=np.frombuffer(about, np.uint8),
-                answers=answers[1:].astype(np.min_scalar_type(int(answers.max()))),
-                drawn=np.array(drawn, np.float32).reshape(-1, len(METRICS), DRAWS),
-            )
-        Path(temporary.name).replace(file)
-    except OSError:
-        return
+    content = io.BytesIO()
+    np.savez(
+        content,
+        about=np.frombuffer(about, np.uint8),
+        answers=answers[1:].astype(np.min_scalar_type(int(answers.max()))),
+        drawn=np.array(drawn, np.float32).reshape(-1, len(METRICS), DRAWS),
+    )
+    with contextlib.suppress(OSError):
+        write_checked(file, content.getvalue())
 
 
 def _fields(result: CountedResult) -> dict[str, object]:

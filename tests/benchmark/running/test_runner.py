@@ -226,7 +226,7 @@ def test_an_upstream_that_fails_in_one_condition_still_runs_the_others(
 
 
 @pytest.mark.parametrize(
-    "place", ["os.fsync", "nserbench.benchmark.store.checked_files.write_whole"]
+    "place", ["os.fsync", "nserbench.benchmark.store.weights_files.write_whole"]
 )
 def test_a_full_disk_ends_the_run_and_finished_cells_are_kept(
     ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch, place: str
@@ -426,7 +426,7 @@ def test_a_folder_that_cannot_be_written_is_enough_where_all_is_done(
     for place in (
         "nserbench.benchmark.running.runner.write_result",
         "nserbench.benchmark.running.runner.tempfile.TemporaryFile",
-        "nserbench.benchmark.store.shards.write_whole",
+        "nserbench.benchmark.store.whole_files.write_whole",
     ):
         monkeypatch.setattr(place, read_only)
 

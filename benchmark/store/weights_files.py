@@ -1,4 +1,4 @@
-"""Files that hold a digest of their own content, so that damage is found."""
+"""Files of weights that hold a digest of their own content."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from nserbench.benchmark.store.digests import bytes_digest
-from nserbench.benchmark.store.shards import write_whole
+from nserbench.benchmark.store.whole_files import NO_DIGEST, write_whole
 from nserbench.errors import StoreDamaged
 
-_NO_DIGEST = "0" * len(bytes_digest(b""))
 _FIELD = "content"
 
 
@@ -29,9 +28,9 @@ def write_weights(
         tensors: Contiguous tensors by name.
         facts: Metadata for the header.
     """
-    content = save(dict(tensors), {**facts, _FIELD: _NO_DIGEST})
+    content = save(dict(tensors), {**facts, _FIELD: NO_DIGEST})
     digest = bytes_digest(content).encode()
-    write_whole(file, content.replace(_NO_DIGEST.encode(), digest, 1))
+    write_whole(file, content.replace(NO_DIGEST.encode(), digest, 1))
 
 
 def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -43,7 +42,7 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     content = file.read_bytes()
     facts = weights_facts(file)
     digest = facts.pop(_FIELD, "").encode()
-    unsigned = content.replace(digest, _NO_DIGEST.encode(), 1)
+    unsigned = content.replace(digest, NO_DIGEST.encode(), 1)
     if bytes_digest(unsigned).encode() != digest:
         raise StoreDamaged(f"{file} has changed since it was written")
     return load(content), facts
@@ -60,21 +59,3 @@ def weights_facts(file: Path) -> dict[str, str]:
             return dict(stored.metadata() or {})
     except SafetensorError as error:
         raise StoreDamaged(f"{file} cannot be read: {error}") from error
-
-
-def write_checked(file: Path, content: bytes) -> None:
-    """Write a digest and then the content; a kill leaves the whole file or none."""
-    write_whole(file, bytes_digest(content).encode() + content)
-
-
-def read_checked(file: Path) -> bytes:
-    """Read what `write_checked` wrote.
-
-    Raises:
-        StoreDamaged: if a byte has changed.
-    """
-    stored = file.read_bytes()
-    digest, content = stored[: len(_NO_DIGEST)], stored[len(_NO_DIGEST) :]
-    if bytes_digest(content).encode() != digest:
-        raise StoreDamaged(f"{file} has changed since it was written")
-    return content
