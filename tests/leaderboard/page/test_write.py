@@ -73,7 +73,7 @@ def test_the_index_holds_the_numbers_of_the_table_and_the_curves(
     (curve,) = snr_curves(table, "f1_macro")
     assert found["snr"][0]["x"] == [point.x for point in curve.points]
     assert [one[0] for one in found["snr"][0]["scores"][0]] == pytest.approx(
-        [point.value for point in curve.points], abs=1e-5
+        [point.score.value for point in curve.points], abs=1e-5
     )
 
 
