@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import TypedDict, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from nserbench.benchmark.results.result import Result
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.reading.counts import Counts
+from nserbench.leaderboard.render.csv_json import Record
 from nserbench.leaderboard.tables.series import layer_weights
 
 STEPS = 65535
@@ -24,65 +25,13 @@ DRAWN_NOTES = ("training", "layer_weights")
 """Notes that the page draws as figures, not as text."""
 
 
-class FoldScores(TypedDict):
-    """A metric for each fold, and over the predictions of all folds together."""
-
-    pooled: float
-    folds: Mapping[str, float]
-
-
-class SeedDetails(TypedDict):
-    """The results of one seed; ``predictions`` is a file in the page's folder."""
-
-    seed: int
-    digest: str
-    predictions: str
-    metrics: Mapping[str, FoldScores]
-    training: object
-    recognition: Mapping[str, object]
-    costs: Mapping[str, object]
-    protocol: Mapping[str, object]
-    provenance: Mapping[str, object]
-    notes: Mapping[str, object]
-
-
-class SampleDetails(TypedDict):
-    """A `statistics.Sample`, so that the page can compute differences.
-
-    ``size`` is the effective number of predictions. ``seeds`` has the value of each
-    seed, in the order of the runs. ``draws`` has the bootstrap draws as unsigned 16-bit
-    numbers in base64, little-endian, where `STEPS` stands for 1; None with one unit of
-    independence.
-    """
-
-    value: float
-    size: float
-    seeds: Sequence[float]
-    draws: str | None
-
-
-class CellDetails(TypedDict):
-    """All that the page shows of a cell.
+def details(
+    results: Sequence[Result], averaged: Sequence[Result], files: Sequence[str]
+) -> Record:
+    """Return all that the page shows of a cell.
 
     ``reasons`` says why seeds have no score. ``tested`` is the same for two cells that
     were tested on the same utterances.
-    """
-
-    command: str
-    reasons: Mapping[str, str]
-    classes: Sequence[str]
-    confusion: Sequence[Sequence[int]]
-    tested: str
-    units: int
-    samples: Mapping[str, SampleDetails]
-    weights: Mapping[str, Mapping[str, float]]
-    runs: Sequence[SeedDetails]
-
-
-def details(
-    results: Sequence[Result], averaged: Sequence[Result], files: Sequence[str]
-) -> CellDetails:
-    """Return all that the page shows of a cell.
 
     Args:
         results: All results of its row and column.
@@ -90,61 +39,55 @@ def details(
         files: The predictions of each of ``averaged``, as files of the page.
     """
     wanted = averaged or results
-    reasons = {
-        f"seed {result.seed}": result.reason for result in results if result.reason
-    }
     by_seed = {
         result.seed: Counts.of(_predictions(result)).resampled() for result in averaged
     }
     counts = list(by_seed.values())
-    return CellDetails(
-        command=command(wanted[0], [result.seed for result in wanted]),
-        reasons=reasons,
-        classes=averaged[0].classes if averaged else (),
-        confusion=_confusion(counts),
-        tested=f"{counts[0].tested:x}" if counts else "",
-        units=len(counts[0].answers) if counts else 0,
-        samples={name: _sample(by_seed, name) for name in METRICS if counts},
-        weights={
+    return {
+        "command": command(wanted[0], [result.seed for result in wanted]),
+        "reasons": {f"seed {one.seed}": one.reason for one in results if one.reason},
+        "classes": averaged[0].classes if averaged else (),
+        "confusion": _confusion(counts),
+        "tested": f"{counts[0].tested:x}" if counts else "",
+        "units": len(counts[0].answers) if counts else 0,
+        "samples": {name: _sample(by_seed, name) for name in METRICS if counts},
+        "weights": {
             weights.group: {
                 str(layer): round(weight, 6)
                 for layer, weight in weights.by_layer.items()
             }
             for weights in layer_weights(averaged)
         },
-        runs=[
-            _seed_details(result, file)
-            for result, file in zip(averaged, files, strict=True)
-        ],
-    )
-
-
-def _seed_details(result: Result, file: str) -> SeedDetails:
-    notes = {
-        name: note for name, note in result.notes.items() if name not in DRAWN_NOTES
+        "runs": list(map(_seed_details, averaged, files)),
     }
-    return SeedDetails(
-        seed=result.seed,
-        digest=result.digest,
-        predictions=file,
-        metrics=_by_fold(_predictions(result)),
-        training=result.notes.get("training", {}),
-        recognition=result.recognition,
-        costs=result.costs,
-        protocol=result.protocol_details,
-        provenance=result.provenance,
-        notes=notes,
-    )
 
 
-def _by_fold(predictions: Predictions) -> dict[str, FoldScores]:
+def _seed_details(result: Result, file: str) -> Record:
+    """Return the results of one seed; its predictions are a file of the page."""
+    notes = result.notes.items()
+    return {
+        "seed": result.seed,
+        "digest": result.digest,
+        "predictions": file,
+        "metrics": _by_fold(_predictions(result)),
+        "training": result.notes.get("training", {}),
+        "recognition": result.recognition,
+        "costs": result.costs,
+        "protocol": result.protocol_details,
+        "provenance": result.provenance,
+        "notes": {name: note for name, note in notes if name not in DRAWN_NOTES},
+    }
+
+
+def _by_fold(predictions: Predictions) -> dict[str, Record]:
+    """Return metrics for each fold, and over the predictions of all folds together."""
     names, counts = answers_by(predictions)
     folds = counts.sum(axis=0)
     return {
-        name: FoldScores(
-            pooled=float(metric(folds.sum(axis=0))),
-            folds=dict(zip(names, metric(folds).tolist(), strict=True)),
-        )
+        name: {
+            "pooled": float(metric(folds.sum(axis=0))),
+            "folds": dict(zip(names, metric(folds).tolist(), strict=True)),
+        }
         for name, metric in METRICS.items()
     }
 
@@ -158,14 +101,19 @@ def _confusion(seeds: Sequence[Counts]) -> list[list[int]]:
     return np.sum(matrices, axis=0).tolist() if seeds else []
 
 
-def _sample(seeds: Mapping[int, Counts], metric: str) -> SampleDetails:
+def _sample(seeds: Mapping[int, Counts], metric: str) -> Record:
+    """Return a `Sample`, so that the page can compute differences.
+
+    The bootstrap draws are unsigned 16-bit numbers in base64, little-endian, where
+    `STEPS` stands for 1; None with one unit of independence.
+    """
     sample = Sample.of(seeds, metric)
-    return SampleDetails(
-        value=sample.value,
-        size=sample.size,
-        seeds=sample.seed_values.tolist(),
-        draws=None if sample.drawn is None else _packed(sample.drawn),
-    )
+    return {
+        "value": sample.value,
+        "size": sample.size,
+        "seeds": sample.seed_values.tolist(),
+        "draws": None if sample.drawn is None else _packed(sample.drawn),
+    }
 
 
 def _packed(values: NDArray[np.float64]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
 from importlib.metadata import version
 from typing import TypeAlias, TypedDict
 
@@ -15,7 +16,8 @@ from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import FEW_UNITS
 from nserbench.leaderboard.plots.colours import COLOURS
-from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
+from nserbench.leaderboard.render.csv_json import Record
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.render.summary_sheet import rank_note
 from nserbench.leaderboard.tables.series import (
@@ -44,30 +46,6 @@ Bounds: TypeAlias = tuple[float, float | None, float | None]
 """A value and its 95 % interval, fractions of 1."""
 
 
-class PageMetric(TypedDict):
-    """A metric that the page can show."""
-
-    name: str
-    title: str
-    meaning: str
-
-
-class PageColumn(TypedDict):
-    """A column of the table.
-
-    ``head`` has the lines of its heading. ``pooled`` says whether a fold lacks a class,
-    so that all folds are scored together. ``chance`` has the chance level of each
-    metric.
-    """
-
-    corpus: str
-    condition: str
-    protocol: str
-    head: Sequence[str]
-    pooled: bool
-    chance: Sequence[float | None]
-
-
 class CellFacts(TypedDict, total=False):
     """What is known of a cell besides its scores.
 
@@ -77,79 +55,6 @@ class CellFacts(TypedDict, total=False):
 
     rate: tuple[str, float]
     cost: tuple[float, int | None]
-
-
-class PageEntry(TypedDict, total=False):
-    """A cell of the table.
-
-    ``scores`` has, for each metric, the value, its interval, and 1 if it is tied with
-    the best. ``differences`` has the difference to the reference row, its interval and
-    its p-value. ``front`` has, for each metric, 1 if the row is on the Pareto front of
-    its column (see `pareto`), else 0; only cells with a known cost have it.
-    """
-
-    id: str
-    row: int
-    column: int
-    status: str
-    seeds: Sequence[int]
-    utterances: int
-    units: int
-    flags: Sequence[str]
-    scores: Sequence[tuple[float, float | None, float | None, int]]
-    differences: Sequence[tuple[float, float | None, float | None, float] | None]
-    measured: CellFacts
-    front: Sequence[int]
-
-
-class PageCurve(TypedDict):
-    """A curve: for each metric, a value and its interval at every ``x``."""
-
-    upstream: str
-    downstream: str
-    group: str
-    corpus: str
-    condition: str
-    protocol: str
-    x: Sequence[float]
-    scores: Sequence[Sequence[Bounds]]
-
-
-class Ranking(TypedDict):
-    """Mean ranks with their intervals, best first.
-
-    ``groups`` has the rows that do not differ significantly. ``note`` says how the
-    ranks were computed.
-    """
-
-    rows: Sequence[tuple[int, float, float | None, float | None]]
-    note: str
-    groups: Sequence[Sequence[int]]
-
-
-class PageIndex(TypedDict):
-    """All data that the page opens with.
-
-    Cells name rows and columns by their indices in the lists. ``student`` is the
-    logarithm of the 97.5th percentile of Student's t, at equal steps of 1 / degrees of
-    freedom from 0 to 1.
-    """
-
-    version: str
-    metrics: Sequence[PageMetric]
-    rows: Sequence[tuple[str, str]]
-    columns: Sequence[PageColumn]
-    cells: Sequence[PageEntry]
-    snr: Sequence[PageCurve]
-    layers: Sequence[PageCurve]
-    reference: int | None
-    ranks: Ranking | None
-    protocols: Sequence[str]
-    notes: Sequence[str]
-    few_units: int
-    flags: Mapping[str, str]
-    student: Sequence[float]
-    colours: Sequence[str]
 
 
 def cell_id(row: Row, column: Column) -> str:
@@ -164,60 +69,64 @@ def cell_id(row: Row, column: Column) -> str:
     return digest(names)[:16]
 
 
-def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> PageIndex:
+def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
     """Return the data that the page opens with.
 
-    ``measured`` has error rate and cost of the cells that have them, by id.
+    Cells name rows and columns by their indices in the lists. ``student`` is the
+    logarithm of the 97.5th percentile of Student's t, at equal steps of 1 / degrees of
+    freedom from 0 to 1. ``measured`` has error rate and cost of the cells that have
+    them, by id.
     """
     rows = {row: number for number, row in enumerate(table.rows)}
     columns = {column: number for number, column in enumerate(table.columns)}
-    cells = []
     fronts = _fronts(table, measured)
-    for (row, column), entry in table.entries.items():
-        cell = _cell(table, row, column, entry)
-        cell["row"], cell["column"] = rows[row], columns[column]
-        cell["measured"] = measured.get(cell["id"], CellFacts())
-        if (row, column) in fronts:
-            cell["front"] = fronts[row, column]
-        cells.append(cell)
-    return PageIndex(
-        version=version("nserbench"),
-        metrics=[_metric(name) for name in table.metrics],
-        rows=[(row.upstream, row.downstream) for row in rows],
-        columns=[_column(table, column) for column in columns],
-        cells=cells,
-        snr=_curves([snr_curves(table, metric) for metric in table.metrics]),
-        layers=_curves([layer_curves(table, metric) for metric in table.metrics]),
-        reference=rows[table.reference] if table.reference else None,
-        ranks=_ranking(table, table.ranks, rows) if table.ranks else None,
-        protocols=list(map(str, table.protocols)),
-        notes=table.notes,
-        few_units=FEW_UNITS,
-        flags=MEANINGS,
-        student=_student(),
-        colours=COLOURS,
-    )
+    return {
+        "version": version("nserbench"),
+        "metrics": [_metric(name) for name in table.metrics],
+        "rows": [(row.upstream, row.downstream) for row in rows],
+        "columns": [_column(table, column) for column in columns],
+        "cells": [
+            {
+                "id": (name := cell_id(row, column)),
+                **_cell(table, entry),
+                "row": rows[row],
+                "column": columns[column],
+                "measured": measured.get(name, {}),
+                **fronts.get((row, column), {}),
+            }
+            for (row, column), entry in table.entries.items()
+        ],
+        "snr": _curves([snr_curves(table, metric) for metric in table.metrics]),
+        "layers": _curves([layer_curves(table, metric) for metric in table.metrics]),
+        "reference": rows[table.reference] if table.reference else None,
+        "ranks": _ranking(table, table.ranks, rows) if table.ranks else None,
+        "protocols": list(map(str, table.protocols)),
+        "notes": table.notes,
+        "few_units": FEW_UNITS,
+        "flags": MEANINGS,
+        "student": _student(),
+        "colours": COLOURS,
+    }
 
 
 def _fronts(
     table: SummaryTable, measured: Mapping[str, CellFacts]
-) -> dict[tuple[Row, Column], list[int]]:
-    """Return, for each metric, whether a cell is on the Pareto front of its column."""
+) -> dict[RowColumn, Record]:
+    """Return, for each metric, 1 if a cell is on the Pareto front of its column."""
     spent = {
-        (row, column): cost[0]
-        for (row, column), entry in table.entries.items()
-        if entry.scores
-        and (cost := measured.get(cell_id(row, column), CellFacts()).get("cost"))
+        cell: cost[0]
+        for cell, entry in table.entries.items()
+        if entry.scores and (cost := measured.get(cell_id(*cell), {}).get("cost"))
     }
-    fronts: dict[tuple[Row, Column], list[int]] = {cell: [] for cell in spent}
+    fronts = []
     for metric in table.metrics:
         costs = [
             CostPoint(*cell, table.entries[cell].scores[metric], seconds, None, None)
             for cell, seconds in spent.items()
         ]
-        for cell, on_front in zip(spent, on_pareto_front(costs), strict=True):
-            fronts[cell].append(int(on_front))
-    return fronts
+        fronts.append(map(int, on_pareto_front(costs)))
+    by_cell = zip(spent, zip(*fronts, strict=True), strict=True)
+    return {cell: {"front": on_front} for cell, on_front in by_cell}
 
 
 def _student() -> list[float]:
@@ -225,37 +134,39 @@ def _student() -> list[float]:
     return [round(value, 7) for value in np.log(stdtrit(freedom, 0.975)).tolist()]
 
 
-def _metric(name: str) -> PageMetric:
+def _metric(name: str) -> Record:
     title, meaning = METRIC_NAMES[name]
-    return PageMetric(name=name, title=title, meaning=meaning)
+    return {"name": name, "title": title, "meaning": meaning}
 
 
-def _column(table: SummaryTable, column: Column) -> PageColumn:
-    return PageColumn(
-        corpus=column.corpus,
-        condition=column.condition,
-        protocol=column.protocol,
-        head=table.header(column),
-        pooled=any(entry.pooled for entry in table.entries_of(column)),
-        chance=[_short(table.chance(column, metric)) for metric in table.metrics],
-    )
+def _column(table: SummaryTable, column: Column) -> Record:
+    """Return a column: its heading, whether folds are pooled, chance by metric."""
+    return {
+        **asdict(column),
+        "head": table.header(column),
+        "pooled": any(entry.pooled for entry in table.entries_of(column)),
+        "chance": [_short(table.chance(column, metric)) for metric in table.metrics],
+    }
 
 
 def _short(fraction: float | None) -> float | None:
     return None if fraction is None else short(fraction)
 
 
-def _cell(
-    table: SummaryTable, row: Row, column: Column, entry: SummaryEntry
-) -> PageEntry:
-    cell = PageEntry(
-        id=cell_id(row, column),
-        status=entry.status,
-        seeds=list(entry.seeds),
-        utterances=entry.utterances,
-        units=entry.units,
-        flags=list(entry.flags),
-    )
+def _cell(table: SummaryTable, entry: SummaryEntry) -> Record:
+    """Return what a cell shows.
+
+    ``scores`` has, for each metric, the value, its interval, and 1 if it is tied with
+    the best; ``differences`` the difference from the reference row, its interval and
+    its p-value.
+    """
+    cell: Record = {
+        "status": entry.status,
+        "seeds": list(entry.seeds),
+        "utterances": entry.utterances,
+        "units": entry.units,
+        "flags": list(entry.flags),
+    }
     if entry.scores:
         scores = [entry.scores[metric] for metric in table.metrics]
         cell["scores"] = [(*_bounds(score), int(score.tied)) for score in scores]
@@ -286,31 +197,29 @@ def short(fraction: float) -> float:
     return rounded if same else fraction
 
 
-def _curves(by_metric: Sequence[Sequence[Curve]]) -> list[PageCurve]:
+def _curves(by_metric: Sequence[Sequence[Curve]]) -> list[Record]:
     """Join the curves of all metrics, which go through the same cells."""
     return [_curve(curves) for curves in zip(*by_metric, strict=True)]
 
 
-def _curve(curves: Sequence[Curve]) -> PageCurve:
+def _curve(curves: Sequence[Curve]) -> Record:
+    """Return a curve: for each metric, a value and its interval at every ``x``."""
     first = curves[0]
-    return PageCurve(
-        upstream=first.row.upstream,
-        downstream=first.row.downstream,
-        group=first.group,
-        corpus=first.column.corpus,
-        condition=first.column.condition,
-        protocol=first.column.protocol,
-        x=[point.x for point in first.points],
-        scores=[[_bounds(point.score) for point in curve.points] for curve in curves],
-    )
-
-
-def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Ranking:
-    return Ranking(
-        rows=[
-            (rows[row], rank.value, rank.low, rank.high)
-            for row, rank in ranks.mean.items()
+    return {
+        **asdict(first.row),
+        "group": first.group,
+        **asdict(first.column),
+        "x": [point.x for point in first.points],
+        "scores": [
+            [_bounds(point.score) for point in curve.points] for curve in curves
         ],
-        note=rank_note(ranks, TITLES[table.metrics[0]]),
-        groups=[[rows[row] for row in group] for group in ranks.groups],
-    )
+    }
+
+
+def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Record:
+    """Return mean ranks, their intervals, and rows that do not differ significantly."""
+    return {
+        "rows": [(rows[row], *astuple(rank)) for row, rank in ranks.mean.items()],
+        "note": rank_note(ranks, TITLES[table.metrics[0]]),
+        "groups": [[rows[row] for row in group] for group in ranks.groups],
+    }

@@ -222,27 +222,13 @@ def _words(section: _Section) -> PrintedWords:
 
 
 def _error_rates(section: _Section, columns: int) -> PrintedRow:
-    """Read a row of word error rates.
-
-    Raises:
-        BadReference: if the number of values is wrong, or one is not a fraction.
-    """
     section.refuse_others("label ours values note")
     values = section.texts("values")
     if len(values) != columns:
         raise section.bad(f"'values' must hold {columns} texts, one for each column")
-    for value in values:
-        if value != NOTHING and not _FRACTION.fullmatch(value):
-            raise section.bad(
-                f"{value!r} is not a fraction of 1 in quotes, such as "
-                f'"0.28", or "{NOTHING}"'
-            )
-    return PrintedRow(
-        label=section.text("label"),
-        ours=[_spelling(text, section) for text in section.texts("ours")],
-        values=[[None if value == NOTHING else value] for value in values],
-        note=section.text("note", ""),
-    )
+    kind = 'a fraction of 1 in quotes, such as "0.28"'
+    rates = [[_value(value, section, _FRACTION, kind)] for value in values]
+    return _printed_row(section, rates)
 
 
 def _column(section: _Section) -> PrintedColumn:
@@ -278,6 +264,12 @@ def _row(section: _Section, shape: tuple[int, int]) -> PrintedRow:
             f"'values' must hold {shape[0]} lists of {shape[1]} numbers each, such as "
             '[["57.12", "56.10"], ...]'
         )
+    return _printed_row(section, values)
+
+
+def _printed_row(
+    section: _Section, values: Sequence[Sequence[str | None]]
+) -> PrintedRow:
     return PrintedRow(
         label=section.text("label"),
         ours=[_spelling(text, section) for text in section.texts("ours")],
@@ -293,19 +285,21 @@ def _spelling(text: str, section: _Section) -> Row:
     return Row(upstream, head)
 
 
-def _value(value: object, section: _Section) -> str | None:
+def _value(
+    value: object,
+    section: _Section,
+    pattern: re.Pattern[str] = _NUMBER,
+    kind: str = 'a percentage in quotes, such as "76.50"',
+) -> str | None:
     """Read a number as printed.
 
     Raises:
-        BadReference: if it is not a percentage in quotes; without quotes, 76.50 would
-            lose its zero.
+        BadReference: if it is not in quotes; without them, 76.50 would lose its zero.
     """
     if value == NOTHING:
         return None
-    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
-        raise section.bad(
-            f'{value!r} is not a percentage in quotes, such as "76.50", or "{NOTHING}"'
-        )
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise section.bad(f'{value!r} is not {kind}, or "{NOTHING}"')
     return value
 
 
