@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -53,7 +54,8 @@ def test_every_format_has_the_same_marks(table: SummaryTable) -> None:
         row["downstream"]: row for row in csv.DictReader(to_csv(table).splitlines())
     }
     objects = {row["downstream"]: row for row in json.loads(to_json(table))["rows"]}
-    cells = {one["row"]: one["flags"] for one in index(table, {})["cells"]}
+    shown: Any = index(table, {})["cells"]
+    cells = {one["row"]: one["flags"] for one in shown}
 
     assert to_markdown(table).count("50.0!") == 2
     assert to_latex(table).count("50.0!") == 2
