@@ -34,7 +34,7 @@ def draw_confusions(matrices: Sequence[Confusion], width: float) -> Figure:
     return draw_heatmaps(
         panels,
         width,
-        "share of the true class (%)",
+        "of true class (%)",
         x="predicted class",
         y="true class",
         limits=(0, 100),
