@@ -307,14 +307,20 @@ def read_results(root: Path) -> list[Result]:
 
 def _read_json(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_refuse_constant)
     except OSError as error:
         raise BadResult(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadResult(f"{path} is not JSON: {error}{_REMEDY}") from error
     if not isinstance(content, dict):
         raise BadResult(f"{path} does not hold a result{_REMEDY}")
     return content
+
+
+def _refuse_constant(name: str) -> object:
+    """Refuse NaN and infinity, which Python reads although JSON has no such numbers."""
+    raise ValueError(f"{name} is no number of JSON")
 
 
 _REMEDY = "\n  delete its folder and run the cell again"

@@ -260,3 +260,13 @@ def test_a_digest_that_is_no_digest_never_becomes_a_path(
 
     with pytest.raises(BadResult, match="is not hexadecimal"):
         read_result(folder)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "[" * 100_000])
+def test_a_file_that_is_not_json_is_refused(root: Path, text: str) -> None:
+    folder = write_result(root, DONE)
+    file = folder / "result.json"
+    file.write_text(file.read_text().replace("1.5", text))
+
+    with pytest.raises(BadResult, match="is not JSON"):
+        read_result(folder)
