@@ -24,7 +24,8 @@ from nserbench.benchmark.study.name_lookup import (
     read_upstreams,
     transcriber_of,
 )
-from nserbench.benchmark.study.protocols import Protocol, read_protocol
+from nserbench.benchmark.study.protocol_names import read_protocol
+from nserbench.benchmark.study.protocols import Protocol
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.splits import (
     PLAIN,

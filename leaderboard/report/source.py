@@ -23,7 +23,7 @@ from nserbench.benchmark.study.name_lookup import (
     read_names,
     read_upstreams,
 )
-from nserbench.benchmark.study.protocols import read_protocol
+from nserbench.benchmark.study.protocol_names import read_protocol
 from nserbench.benchmark.study.request import Request
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.published.data import (

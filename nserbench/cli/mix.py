@@ -45,7 +45,7 @@ def mix(
     """
     from nserbench.benchmark.extraction.export_audio import export
     from nserbench.benchmark.study.name_lookup import conditions, read_corpora
-    from nserbench.benchmark.study.protocols import read_protocol
+    from nserbench.benchmark.study.protocol_names import read_protocol
     from nserbench.benchmark.study.study import open_corpora
     from nserbench.cli.common.progress_bars import show_progress
 

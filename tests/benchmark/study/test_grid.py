@@ -7,7 +7,7 @@ import pytest
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.grid import CorpusCondition, make_grid
 from nserbench.benchmark.study.name_lookup import conditions, read_corpora, read_names
-from nserbench.benchmark.study.protocols import read_protocol
+from nserbench.benchmark.study.protocol_names import read_protocol
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import NothingToRun, UnknownName
 from nserbench.upstreams.base import GroupSpec, UpstreamCard

@@ -3,12 +3,8 @@ from typing import Any
 
 import pytest
 
-from nserbench.benchmark.study.protocols import (
-    PROTOCOLS,
-    VARIANTS,
-    Protocol,
-    read_protocol,
-)
+from nserbench.benchmark.study.protocol_names import read_protocol
+from nserbench.benchmark.study.protocols import PROTOCOLS, VARIANTS, Protocol
 from nserbench.benchmark.study.splits import Split, SplitRule
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import BadSpec, UnknownName

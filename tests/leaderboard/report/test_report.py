@@ -13,7 +13,7 @@ from nserbench.benchmark.experiments.run import BlockProblem
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.study.grid_file import Overrides
-from nserbench.benchmark.study.protocols import read_protocol
+from nserbench.benchmark.study.protocol_names import read_protocol
 from nserbench.benchmark.study.request import Request
 from nserbench.leaderboard.report.drawings import draw_report
 from nserbench.leaderboard.report.render import (
