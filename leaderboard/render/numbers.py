@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from nserbench.benchmark.results.intervals import Estimate
+if TYPE_CHECKING:
+    from nserbench.benchmark.results.intervals import Estimate
 
 NO_INTERVAL = "-"
 """Written between the brackets where there is no interval."""

@@ -166,15 +166,15 @@ class Left:
     results: int
 
 
-# The files are synced in this order: about.json, three shards, the heads of two folds,
-# then the predictions, the result and the folders of the first cell.
+# The files are synced in this order: the lease, about.json, three shards, the heads of
+# two folds, then the predictions, the result and the folders of the first cell.
 @pytest.mark.parametrize(
     ("step", "left"),
     [
         ("extracted 50", Left(shards=1, fits=0, results=0)),
-        ("synced 3", Left(shards=1, fits=0, results=0)),
+        ("synced 4", Left(shards=1, fits=0, results=0)),
         (f"trained {3 * FORWARDS + 2}", Left(shards=3, fits=3, results=1)),
-        ("synced 8", Left(shards=3, fits=2, results=0)),
+        ("synced 9", Left(shards=3, fits=2, results=0)),
     ],
 )
 def test_after_a_kill_the_same_command_does_only_what_is_missing(
