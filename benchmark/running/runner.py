@@ -243,9 +243,12 @@ def is_fatal(error: BaseException) -> bool:
 
     Where it arose decides, not its class: an `OSError` of a plugin's code stops only
     the plugin's cells, one of the store or the results, such as a full disk, stops all.
+    So do errors that cancel a program, such as `asyncio.CancelledError`.
     """
     if isinstance(error, NserbenchError):
         return False
+    if not isinstance(error, Exception | SystemExit | KeyboardInterrupt):
+        return True
     if isinstance(error, KeyboardInterrupt) and interrupted():
         return True
     stops_all = isinstance(error, _MACHINE_ERRORS) or not isinstance(error, Exception)
