@@ -95,7 +95,8 @@ def _folder(module: str) -> Path | None:
     return file.parent.parent if spec.submodule_search_locations else file.parent
 
 
-def _tops(top: str, folder: Path) -> set[str] | None:
+@cache
+def _tops(top: str, folder: Path) -> frozenset[str] | None:
     """Return the top-level modules of an installed plugin; None if it is a folder."""
     if str(folder) not in {
         sysconfig.get_path("purelib"),
@@ -104,7 +105,8 @@ def _tops(top: str, folder: Path) -> set[str] | None:
         return None
     packages = importlib.metadata.packages_distributions()
     owners = set(packages.get(top, ()))
-    return {top} | {name for name, ours in packages.items() if owners & set(ours)}
+    others = (name for name, ours in packages.items() if owners & set(ours))
+    return frozenset({top, *others})
 
 
 def _files_of(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
