@@ -7,9 +7,10 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import sysconfig
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 from nserbench.errors import NserbenchError
@@ -18,10 +19,10 @@ OURS = "nserbench"
 """Package whose changes are told by the versions of its cards."""
 _THIS_PROCESS = uuid4().hex
 _SIZE = 16  # bytes
+States: TypeAlias = tuple[tuple[Path, tuple[int, int, int] | None], ...]
 _SUFFIXES = (".py", "/__init__.py", ".so", ".pyd")
 
 
-@cache
 def source_digest(load: str) -> str | None:
     """Return the digest of the code behind ``"package.module:name"``, computed once.
 
@@ -34,10 +35,7 @@ def source_digest(load: str) -> str | None:
         None for nserbench's own code. For code that is in no file, such as in a
         notebook, a name that is valid in this process alone.
     """
-    module = load.partition(":")[0]
-    if module.partition(".")[0] == OURS:
-        return None
-    return _digest_of(source_files(module)) or _THIS_PROCESS
+    return _source(load)[0]
 
 
 def refuse_changed_source(load: str) -> None:
@@ -46,14 +44,36 @@ def refuse_changed_source(load: str) -> None:
     Raises:
         NserbenchError: if they have: the code in use may be the old or the new one.
     """
-    digest = source_digest(load)
-    now = _digest_of(files := source_files(load.partition(":")[0]))
-    if digest is not None and now is not None and now != digest:
-        names = ", ".join(sorted(file.name for file in files))
+    digest, states = _source(load)
+    if states == _states(file for file, _ in states):
+        return
+    files = [file for file, _ in states if file.is_file()]
+    if len(files) < len(states) or _digest_of(files) != digest:
+        names = ", ".join(sorted(file.name for file, _ in states))
         raise NserbenchError(
             f"the code of {load} has changed since this program began ({names})\n"
             "  start it again, so that the new code is used"
         )
+
+
+@cache
+def _source(load: str) -> tuple[str | None, States]:
+    """Return the digest of the code behind a name, and the state of its files."""
+    module = load.partition(":")[0]
+    if module.partition(".")[0] == OURS:
+        return None, ()
+    files = sorted(source_files(module))
+    states = _states(files)  # before they are read
+    return _digest_of(files) or _THIS_PROCESS, states
+
+
+def _states(files: Iterable[Path]) -> States:
+    """Return what changes when a file is changed, for each file; None if it is gone."""
+    stats = [(file, file.stat() if file.exists() else None) for file in files]
+    return tuple(
+        (file, stat and (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+        for file, stat in stats
+    )
 
 
 def _digest_of(files: Collection[Path]) -> str | None:

@@ -34,7 +34,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     working.mkdir()
     monkeypatch.chdir(working)
     # Plugins of several tests may have modules of one name.
-    importlib.import_module("nserbench.source_digest").source_digest.cache_clear()
+    importlib.import_module("nserbench.source_digest")._source.cache_clear()
 
 
 @pytest.fixture(scope="session")

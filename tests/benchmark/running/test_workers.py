@@ -27,7 +27,7 @@ from nserbench.benchmark.study.study import Study, make_study
 from nserbench.errors import BadSettings, BadSpec, NserbenchError, UnknownName
 from nserbench.progress import Silent
 from nserbench.settings import Settings
-from nserbench.source_digest import source_digest
+from nserbench.source_digest import _source
 
 GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
 
@@ -333,7 +333,7 @@ def test_a_worker_that_always_dies_ends_the_run_and_the_same_command_continues(
         share(executor, [plugin], upstreams=["odd"])
 
     write_plugin("pass")
-    source_digest.cache_clear()  # as in another process
+    _source.cache_clear()  # as in another process
     with open_executor("processes:1", {}) as executor:
         (result,), _ = share(executor, [plugin], upstreams=["odd"])
 
