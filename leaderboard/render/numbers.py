@@ -59,6 +59,7 @@ def interval(estimate: Estimate, number: Callable[[float], str] = percent) -> st
     """Write the bounds of an interval, each as `number` writes it.
 
     Examples:
+        >>> from nserbench.benchmark.results.intervals import Estimate
         >>> interval(Estimate(0.5, 0.412, 0.588)), interval(Estimate(0.5, None, None))
         ('41.2, 58.8', '-')
     """
