@@ -10,15 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from nserbench.cards import (
-    Card,
-    Option,
-    Options,
-    nested_label,
-    several,
-    several_label,
-)
-from nserbench.spec import Spec, parse_spec
+from nserbench.cards import Card, Option, Options
+from nserbench.upstreams.card_options import ENHANCE, FINETUNE, GROUPS, RATE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -279,54 +272,6 @@ class ModelCard(Card):
         return files
 
 
-JOINT = "joint"
-"""Value of ``finetune`` that stands for each cell's own head."""
-
-
-def finetune_head(text: str) -> Spec | str:
-    """Parse the head that an upstream is fine-tuned with, or the word `JOINT`."""
-    return text if text == JOINT else parse_spec(text)
-
-
-def learning_rate(text: str) -> float:
-    """Parse a learning rate."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise ValueError("a number between 0 and 1 is wanted, such as 1e-5")
-    return value
-
-
-_GROUPS = Option(
-    help="groups that the head reads, joined by +; all if not given",
-    parse=several,
-    label=several_label,
-    affects_features=False,
-)
-_FINETUNE = Option(
-    help="head to fine-tune it with, such as last; joint for each cell's own",
-    parse=finetune_head,
-    label=nested_label,
-    affects_features=False,
-    names_a="downstream",
-)
-_RATE = Option(
-    help="learning rate of the upstream's weights in fine-tuning",
-    parse=learning_rate,
-    label=lambda value: f"{value:g}",
-    affects_features=False,
-)
-_ENHANCE = Option(
-    help="enhancer to apply to the audio first, such as dccrn",
-    parse=parse_spec,
-    label=nested_label,
-    affects_features=False,
-    names_a="enhancer",
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamCard(ModelCard):
     """What is known about an upstream before it is loaded.
@@ -356,7 +301,7 @@ class UpstreamCard(ModelCard):
     """
 
     kind: ClassVar[str] = "upstream"
-    common: ClassVar[Mapping[str, Option]] = MappingProxyType({"groups": _GROUPS})
+    common: ClassVar[Mapping[str, Option]] = MappingProxyType({"groups": GROUPS})
 
     groups: Groups | Callable[[Options], Groups | Description]
     reads: frozenset[str] = field(default=frozenset({"waves"}))
@@ -378,10 +323,10 @@ class UpstreamCard(ModelCard):
         """Return the options of this card and those of all upstreams like it."""
         options = {**self.common}
         if self.reads_audio:
-            options["enhance"] = _ENHANCE
+            options["enhance"] = ENHANCE
         if self.tunable is not False:
-            options["finetune"] = _FINETUNE
-            options["lr"] = replace(_RATE, default=self.learning_rate)
+            options["finetune"] = FINETUNE
+            options["lr"] = replace(RATE, default=self.learning_rate)
         return {**options, **self.options}
 
     def describe(self, options: Options) -> Description:

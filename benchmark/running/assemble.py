@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -163,25 +164,42 @@ def _costs(
     ]
     features = [*chain.from_iterable(by_fold)]
     facts = [part.facts() for part in features]
-    models = [part.facts()[0] for part in by_fold[0]]
-    tuned = int(models[0].get("tuned_parameters", 0))
-    tuning = sum(float(part[0].get("tuning_seconds", 0)) for part in facts)
     shards = [*chain.from_iterable(facts)]
+    models = _total(part[0].get("parameters") for part in facts[: len(by_fold[0])])
+    tuned, tuning = 0.0, 0.0
+    if is_tuned := _fine_tuning(job) is not None:
+        tuned = _total([facts[0][0].get("tuned_parameters")])
+        tuning = _total(part[0].get("tuning_seconds") for part in facts)
     training_peak = _max_known(fit.log.peak for fit in fits)
     extraction_peak = _max_known(int(s["peak"]) for s in shards if "peak" in s)
     return {
         "seconds": round(seconds, 3),
         "training_seconds": round(sum(fit.log.seconds for fit in fits), 3),
-        **({"tuning_seconds": round(tuning, 3)} if tuned else {}),
-        "extraction_seconds": round(sum(float(s["seconds"]) for s in shards), 3),
+        **({"tuning_seconds": _or_none(tuning)} if is_tuned else {}),
+        "extraction_seconds": _or_none(_total(s.get("seconds") for s in shards)),
         "peak_memory_bytes": _max_known([training_peak, extraction_peak])
         or peak_memory(),
         "training_peak_bytes": training_peak,
         "extraction_peak_bytes": extraction_peak,
-        "trainable_parameters": fits[0].log.parameters + tuned,
-        "frozen_parameters": sum(int(model["parameters"]) for model in models) - tuned,
+        "trainable_parameters": _or_none(fits[0].log.parameters + tuned, digits=0),
+        "frozen_parameters": _or_none(models - tuned, digits=0),
         "store_bytes": sum(part.size for part in features),
     }
+
+
+def _total(facts: Iterable[str | None]) -> float:
+    """Return the sum of facts of shards; NaN if one is not known.
+
+    Shards that an older nserbench wrote say less.
+    """
+    return sum((math.nan if fact is None else float(fact) for fact in facts), 0.0)
+
+
+def _or_none(value: float, digits: int = 3) -> float | int | None:
+    """Return a cost, without a fraction for 0 digits; None if it is not known."""
+    if math.isnan(value):
+        return None
+    return round(value, digits) if digits else int(value)
 
 
 def _max_known(peaks: Iterable[int | None]) -> int | None:
@@ -245,7 +263,7 @@ def _makers(
         for part in condition.stored_features(store)
     )
     return {
-        "features": distinct(shard[MADE_BY] for shard in features),
+        "features": distinct(shard.get(MADE_BY, "{}") for shard in features),
         "heads": distinct(fit.log.made_by for fit in fits),
     }
 

@@ -34,7 +34,12 @@ def watch_interrupts() -> Iterator[None]:
 
 
 def interrupted() -> bool:
-    """Return whether the user interrupted; True where interrupts are not watched."""
+    """Return whether the user interrupted; True where interrupts are not watched.
+
+    Outside the main thread no signal arrives, so there it was not the user.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
     return bool(_SIGNALS) or not _WATCHES
 
 

@@ -31,6 +31,7 @@ from nserbench.benchmark.results.result import Status
 from nserbench.benchmark.running.assemble import job_folder
 from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
+from nserbench.benchmark.running.interrupts import watch_interrupts
 from nserbench.benchmark.running.runner import Runner, is_fatal
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
@@ -257,7 +258,7 @@ def _worker_ended(error: Exception) -> NserbenchError:
 @contextmanager
 def _running(order: WorkOrder) -> Iterator[None]:
     """Run one task at a time in the folder of the order, with errors that pickle."""
-    with _ONE_AT_A_TIME, chdir(order.folder):
+    with _ONE_AT_A_TIME, chdir(order.folder), watch_interrupts():
         if order.threads is not None:
             torch.set_num_threads(order.threads)
         try:

@@ -282,9 +282,8 @@ class Store:
         oldest = time.time() - _DAY
         for folder in ("features/*", "fits", "tuned", "in-use"):
             for file in self.root.glob(f"{folder}/.*"):
-                with suppress(
-                    OSError
-                ):  # another process may have finished or deleted it
+                # Another process may have finished or deleted it.
+                with suppress(OSError):
                     if file.stat().st_mtime < oldest:
                         file.unlink()
 

@@ -12,7 +12,8 @@ from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import NothingToRun
-from nserbench.upstreams.base import JOINT, Description, Groups, UpstreamCard
+from nserbench.upstreams.base import Description, Groups, UpstreamCard
+from nserbench.upstreams.card_options import JOINT
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from nserbench.cards import C, ConfiguredCard, bind
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
 from nserbench.spec import Spec, parse_specs
-from nserbench.upstreams.base import UpstreamCard, finetune_head
+from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.card_options import finetune_head
 from nserbench.upstreams.side_by_side import parts_of
 
 

@@ -1,6 +1,5 @@
 """Fine-tuned upstreams: which weights change, results, and interrupted runs."""
 
-import dataclasses
 import re
 import shutil
 from collections.abc import Callable
@@ -592,12 +591,9 @@ def test_damaged_fine_tuned_weights_are_made_again_with_the_same_answers(
         file.write_bytes(content)
     shutil.rmtree(folder)
     shutil.rmtree(runner.store.root / "features")
-    again = dataclasses.replace(
-        runner, store=Store(runner.store.root, (notes := list[str]()).append)
-    )
+    runner.store = Store(runner.store.root, (notes := list[str]()).append)
 
-    again.run(study("finetune=last"))
+    runner.run(study("finetune=last"))
 
     assert (folder / PREDICTIONS).read_bytes() == answers
-    assert len(notes) == 2
-    assert all("has changed since it was written" in note for note in notes)
+    assert ["has changed since it was written" in note for note in notes] == [True] * 2

@@ -11,6 +11,7 @@ from values import note
 
 from nserbench.benchmark.results.result import PREDICTIONS, read_result
 from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.store.feature_store import Features
 from nserbench.benchmark.study.study import Study
 
 Ask = Callable[..., Study]
@@ -122,6 +123,26 @@ def test_a_lost_description_of_features_stops_nothing(
     again, notes = run_again()
 
     assert (again, notes) == (first, [])
+
+
+def test_features_whose_makers_are_not_known_fail_no_cell(
+    ask: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As nserbench wrote them before shards said so.
+    real = Features.write
+
+    def write(self: Any, form: Any, states: Any, facts: dict[str, str]) -> None:
+        real(self, form, states, {"seconds": facts["seconds"]})
+
+    monkeypatch.setattr(Features, "write", write)
+
+    (folder,) = runner.run(ask()).folders
+
+    result = read_result(folder)
+    assert result.status == "done"
+    assert result.costs["frozen_parameters"] is None
+    assert makers_of(folder)["features"] == [{}]
+    assert "flags" not in result.notes
 
 
 def test_a_result_says_which_software_made_its_features_and_heads(

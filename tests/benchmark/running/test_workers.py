@@ -291,6 +291,21 @@ def write_plugin(act: str) -> str:
     return "odd.py"
 
 
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "SystemExit", "OSError(28)"])
+def test_what_a_plugin_raises_in_a_worker_fails_its_cells_alone(
+    share: Callable[..., Any], raised: str
+) -> None:
+    plugin = write_plugin(f"raise {raised}")
+
+    with open_executor("processes:1", {}) as executor:
+        results, _ = share(executor, [plugin], upstreams=["odd", "mel"])
+
+    assert {one.upstream: one.status for one in results} == {
+        "odd": "failed",
+        "mel": "done",
+    }
+
+
 def test_workers_load_plugins_from_a_file_and_report_their_errors(
     share: Callable[..., Any],
 ) -> None:

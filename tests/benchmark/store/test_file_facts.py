@@ -2,6 +2,7 @@ import os
 import random
 import sqlite3
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,6 +26,13 @@ def exchange(file: Path, content: bytes) -> None:
     assert len(content) == stat.st_size
     file.write_bytes(content)
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, message: str, code: int) -> None:
+    """Let every use of SQLite fail with an error code."""
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorcode = code
+    monkeypatch.setattr(sqlite3, "connect", Mock(side_effect=error))
 
 
 def test_a_file_is_read_once_until_it_changes(facts: FileFacts, tmp_path: Path) -> None:
@@ -146,12 +154,7 @@ def test_a_row_that_was_changed_by_hand_is_not_believed(
 def test_a_full_disk_is_no_damage(
     facts: FileFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        error = sqlite3.OperationalError("database or disk is full")
-        error.sqlite_errorcode = sqlite3.SQLITE_FULL
-        raise error
-
-    monkeypatch.setattr(sqlite3, "connect", full)
+    fails(monkeypatch, "database or disk is full", sqlite3.SQLITE_FULL)
 
     with pytest.raises(sqlite3.OperationalError, match="full"):
         facts.known("digest", [tmp_path])
@@ -160,13 +163,9 @@ def test_a_full_disk_is_no_damage(
 def test_a_folder_that_cannot_be_written_is_enough_to_read_from(
     facts: FileFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_only(*_: object, **__: object) -> None:
-        error = sqlite3.OperationalError("attempt to write a readonly database")
-        error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DIRECTORY
-        raise error
-
     file = tmp_path / "weights.bin"
     file.write_bytes(b"one")
-    monkeypatch.setattr(sqlite3, "connect", read_only)
+    read_only = sqlite3.SQLITE_READONLY_DIRECTORY
+    fails(monkeypatch, "attempt to write a readonly database", read_only)
 
     assert facts.digests([file]) == {file: file_digest(file)}

@@ -1,0 +1,53 @@
+"""The options that upstreams have in common, which `UpstreamCard` adds to a card."""
+
+from __future__ import annotations
+
+from nserbench.cards import Option, nested_label, several, several_label
+from nserbench.spec import Spec, parse_spec
+
+JOINT = "joint"
+"""Value of ``finetune`` that stands for each cell's own head."""
+
+
+def finetune_head(text: str) -> Spec | str:
+    """Parse the head that an upstream is fine-tuned with, or the word `JOINT`."""
+    return text if text == JOINT else parse_spec(text)
+
+
+def learning_rate(text: str) -> float:
+    """Parse a learning rate."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise ValueError("a number between 0 and 1 is wanted, such as 1e-5")
+    return value
+
+
+GROUPS = Option(
+    help="groups that the head reads, joined by +; all if not given",
+    parse=several,
+    label=several_label,
+    affects_features=False,
+)
+FINETUNE = Option(
+    help="head to fine-tune it with, such as last; joint for each cell's own",
+    parse=finetune_head,
+    label=nested_label,
+    affects_features=False,
+    names_a="downstream",
+)
+RATE = Option(
+    help="learning rate of the upstream's weights in fine-tuning",
+    parse=learning_rate,
+    label=lambda value: f"{value:g}",
+    affects_features=False,
+)
+ENHANCE = Option(
+    help="enhancer to apply to the audio first, such as dccrn",
+    parse=parse_spec,
+    label=nested_label,
+    affects_features=False,
+    names_a="enhancer",
+)
