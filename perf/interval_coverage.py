@@ -105,7 +105,8 @@ def near_one(
 def edge_table(rounds: int) -> str:
     """Return the table of accuracies near 1 in Markdown, percent."""
     heads = (
-        "| clusters | utterances each | recall | shows 100 | held | 100 is at least |"
+        "| clusters | utterances each | true recall | score is 100 | coverage "
+        "| lower bound at 100 |"
     )
     lines = [heads, "|---:|---:|---:|---:|---:|---:|"]
     for clusters, (_, size) in SMALL.items():

@@ -107,8 +107,8 @@ def simulate(
 
 def table(rounds: int, units: int) -> str:
     """Return the table for one number of units in Markdown, percent."""
-    heads = ["rows x columns", "corpora", "units", "told apart", "Nemenyi", "held"]
-    heads.append("held, rows that differ")
+    heads = ["rows x columns", "corpora", "units", "significant", "Nemenyi"]
+    heads += ["coverage", "coverage, rows that differ"]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for shape in SHAPES:
         for corpora in CORPORA:

@@ -126,8 +126,8 @@ def simulate(speakers: int, dim: int, rounds: int, seed: int = 0) -> dict[str, f
     return {
         "UAR": overall,
         "rejected": rejected / rounds,
-        "held, over trainings": all_trainings / rounds / 2,
-        "held, of this training": this_training / rounds / 2,
+        "coverage, all training sets": all_trainings / rounds / 2,
+        "coverage, this training set": this_training / rounds / 2,
     }
 
 
