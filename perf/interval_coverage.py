@@ -120,7 +120,7 @@ def edge_table(rounds: int) -> str:
 def table(rounds: int) -> str:
     """Return the table of coverages in Markdown, percent."""
     lines = [
-        "| clusters | folds | UAR | macro F1 | UAR, clusters alike |",
+        "| clusters | folds | UAR | macro F1 | UAR, equal clusters |",
         "|---:|---:|---:|---:|---:|",
     ]
     for clusters, (folds, _) in CLUSTERS.items():

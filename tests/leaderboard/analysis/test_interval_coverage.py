@@ -42,7 +42,7 @@ def test_the_training_sample_is_not_in_the_paired_test() -> None:
     found = script("training").simulate(10, 80, 100)
 
     assert found["rejected"] > 0.05
-    assert found["held, over trainings"] < 0.95
+    assert found["coverage, all training sets"] < 0.95
 
 
 @pytest.mark.parametrize("metric", ["uar", "f1_macro"])
