@@ -1,0 +1,1 @@
+"""Faults that are brought about while the real program runs."""
