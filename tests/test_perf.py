@@ -150,3 +150,10 @@ def test_a_whole_cell(tmp_path: Path) -> None:
     lines = module.report(module.Bench(tmp_path, 5), 1)
 
     assert names(lines) == ["cell-weighted-sum", "cell-ladapter", "cell-checks"]
+
+
+def test_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("matmul")
+    monkeypatch.setattr(module, "SHORTEST", 1e-6)
+
+    assert names(module.figures([8], 32)) == ["matmul-encoder", "matmul-decoder"]

@@ -347,7 +347,7 @@ class UpstreamCard(ModelCard):
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
         if upstream.model is not None and device == "cpu":
-            from nserbench.matmul import use_onednn
+            from nserbench.matmul import use_fast_products
 
-            use_onednn(upstream.model)
+            use_fast_products(upstream.model)
         return upstream
