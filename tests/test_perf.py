@@ -157,3 +157,9 @@ def test_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHORTEST", 1e-6)
 
     assert names(module.figures([8], 32)) == ["matmul-encoder", "matmul-decoder"]
+
+
+def test_growth(tmp_path: Path) -> None:
+    lines = script("growth").report(tmp_path, 3, (2, 3), 1)
+
+    assert names(lines) == ["ledger-growth", "task-growth"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, as_completed
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,9 +26,10 @@ from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, 
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.environment import choose_device
 from nserbench.benchmark.results.result import Status
-from nserbench.benchmark.running.assemble import job_folder
+from nserbench.benchmark.running.assemble import cell_name, job_folder
 from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.interrupts import watch_interrupts
@@ -132,7 +133,10 @@ class WorkerPool:
                 for text in notes:
                     progress.note(text)
                 progress.advance()
-        shares = [[job_folder(job) for job in share] for share in divide(jobs)]
+        shares = [
+            {cell_name(job.cell): job_folder(job) for job in share}
+            for share in divide(jobs)
+        ]
         calls = [partial(_run, order, share) for share in shares]
         for report in _results(self.executor, calls, progress):
             for text in report.notes:
@@ -268,14 +272,23 @@ def _running(order: WorkOrder) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _open_study(pickled: bytes) -> tuple[Runner, Sequence[Job]]:
+def _open_study(pickled: bytes) -> tuple[Runner, Mapping[CellName, Job]]:
     """Return the runner and the jobs of an order; made once for all its tasks."""
     order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
     plugins, settings = Plugins(order.plugins), order.settings
     store, device = Store(settings.store), choose_device(order.device)
     study = make_study(order.request, plugins, settings)
     runner = Runner(store, settings.results, plugins, device, Silent())
-    return runner, prepare(study, store, Silent())
+    jobs = prepare(study, store, Silent())
+    return runner, {cell_name(job.cell): job for job in jobs}
+
+
+@lru_cache(maxsize=1)
+def _needs(order: bytes) -> Mapping[str, NeededFeatures]:
+    """Return the features that an order needs; made once for all its tasks."""
+    runner, jobs = _open_study(order)
+    needs = needed_features(list(jobs.values()), runner.store)
+    return {_key(need): need for need in needs}
 
 
 @lru_cache(maxsize=1)
@@ -290,10 +303,10 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
     An error that is not fatal occurs again when the cells run.
     """
     with _running(pickle.loads(order)):  # noqa: S301
-        runner, jobs = _open_study(order)
-        needs = {_key(need): need for need in needed_features(jobs, runner.store)}
-        _refuse_other_study([key], needs)
-        extraction, clips = needs[key].extraction, needs[key].clips
+        runner, _ = _open_study(order)
+        if key not in _needs(order):
+            raise _other_study()
+        extraction, clips = _needs(order)[key].extraction, _needs(order)[key].clips
         models = _models(extraction.models, runner.device)
         runner.store.note = (notes := list[str]()).append
         try:
@@ -304,23 +317,22 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
         return notes
 
 
-def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
-    """Run the jobs of some result folders."""
+def _run(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
+    """Run the jobs of some cells, each given with its result folder."""
     with _running(pickle.loads(order)):  # noqa: S301
         runner, jobs = _open_study(order)
-        by_folder = {job_folder(job): job for job in jobs}
-        _refuse_other_study(folders, by_folder)
-        share, report = [by_folder[folder] for folder in folders], WorkerReport()
+        share, report = [jobs[name] for name in folders if name in jobs], WorkerReport()
+        if [job_folder(job) for job in share] != list(folders.values()):
+            raise _other_study()
         runner.store.note = report.note
         report.outcomes.update(replace(runner, progress=report).run_jobs(share))
         return report
 
 
-def _refuse_other_study(wanted: Sequence[str], known: Collection[str]) -> None:
-    """Refuse to run where the same request makes another study."""
-    if not set(wanted) <= set(known):
-        raise NserbenchError(
-            f"{gethostname()} makes another study of the same command\n"
-            "  its corpora, weights or packages differ from those of the machine where "
-            "the command runs"
-        )
+def _other_study() -> NserbenchError:
+    """Return the error where the same request makes another study."""
+    return NserbenchError(
+        f"{gethostname()} makes another study of the same command\n"
+        "  its corpora, weights or packages differ from those of the machine where "
+        "the command runs"
+    )
