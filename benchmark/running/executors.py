@@ -31,12 +31,14 @@ class TaskExecutor:
     Attributes:
         pool: Executor as of the standard library.
         threads: Threads that each task may use; None to let the worker decide.
+        workers: Number of tasks that run at once.
         new_pool: Makes another pool when a worker has died and broken the first one;
             None where the pool replaces workers itself.
     """
 
     pool: Executor
     threads: int | None
+    workers: int
     new_pool: Callable[[], Executor] | None = None
 
 
@@ -74,7 +76,7 @@ def _processes(count: int) -> Iterator[TaskExecutor]:
     context = multiprocessing.get_context("spawn")
     new_pool = partial(ProcessPoolExecutor, count, context)
     threads = max(1, torch.get_num_threads() // count)
-    executor = TaskExecutor(new_pool(), threads, new_pool)
+    executor = TaskExecutor(new_pool(), threads, count, new_pool)
     try:
         yield executor
     finally:
@@ -95,7 +97,9 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
             "  start one with `dask scheduler`; it prints its address"
         ) from error
     with client:
-        yield TaskExecutor(client.get_executor(), None)
+        # Those that are there now; a scheduler may add and remove workers.
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        yield TaskExecutor(client.get_executor(), None, max(1, workers))
 
 
 @contextmanager
@@ -116,7 +120,8 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     with SLURMCluster(**options) as nodes, Client(nodes) as client:
         nodes.scale(jobs=jobs)
         threads = options["cores"] // options["processes"]
-        yield TaskExecutor(client.get_executor(), max(1, threads))
+        workers = jobs * options["processes"]
+        yield TaskExecutor(client.get_executor(), max(1, threads), workers)
 
 
 def _job_script(options: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from nserbench.benchmark.jobs.fit import (
     fit_fold,
     fit_reference,
     fit_stacks,
+    fitted_head,
     open_sources,
 )
 from nserbench.benchmark.jobs.job import Fit, Job
@@ -187,6 +188,19 @@ class Runner:
         seconds = time.perf_counter() - began
         result = completed_result(job, outcome, self.store, self.device, seconds)
         return self._finish(job, result)
+
+    def train_fold(self, job: Job, fold: str) -> None:
+        """Train a head on one fold, and keep it in the store.
+
+        Raises:
+            NserbenchError: if the training diverges.
+        """
+        (split,) = [split for split in job.splits if split.fold == fold]
+        with own_state():
+            fit = Fit(job, split)
+            if not self.store.holds(fit.file(self.store)):
+                sources = open_sources(job, self.store, self.device)
+                fitted_head(fit, sources, self.store, self.device)
 
     def _fit_folds(self, job: Job) -> CellOutcome:
         fits, choices = list[FitResult](), dict[str, LayerChoice]()

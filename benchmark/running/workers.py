@@ -1,8 +1,9 @@
 """Run the cells of a study in several worker processes.
 
-Features are extracted first, each condition of an upstream by one worker, so that
+Features are extracted first, each utterance of a condition by one worker, so that
 nothing is extracted twice. Then the cells are trained. Cells that are fitted together,
-such as a stack of pooled heads, go to one worker.
+such as a stack of pooled heads, go to one worker. Where there are fewer cells than
+workers, the utterances of a condition and the folds of a cell are shared, too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from uuid import uuid4
 import torch
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.cell_name import CellName
@@ -126,24 +127,48 @@ class WorkerPool:
         """
         order = pickle.dumps(self._order(request))
         # A new store: one remembers the files it saw, and the workers write others.
-        for needs in _extraction_rounds(jobs, Store(self.settings.store)):
-            progress.stage("features, by workers", len(needs), "passes")
-            extractions = [partial(_extract, order, key, forms) for key, forms in needs]
-            for notes in _results(self.executor, extractions, progress):
-                for text in notes:
-                    progress.note(text)
-                progress.advance()
-        shares = [
-            {cell_name(job.cell): job_folder(job) for job in share}
-            for share in divide(jobs)
-        ]
-        calls = [partial(_run, order, share) for share in shares]
+        store = Store(self.settings.store)
+        for needs in _extraction_rounds(jobs, store):
+            blocks = -(-self.executor.workers // len(needs))
+            self._share(
+                "features, by workers",
+                [
+                    partial(_extract, order, key, forms, slice(block, None, blocks))
+                    for key, forms in needs
+                    for block in range(blocks)
+                ],
+                progress,
+            )
+        shares = divide(jobs)
+        few = len(shares) < self.executor.workers
+        folds = {
+            Fit(job, split).file(store): partial(_fit, order, *_named(job), split.fold)
+            for job in jobs
+            for split in job.splits
+            if few and _has_own_folds(job)
+        }
+        self._share("folds, by workers", list(folds.values()), progress)
+        calls = [partial(_run, order, dict(map(_named, share))) for share in shares]
         for report in _results(self.executor, calls, progress):
             for text in report.notes:
                 progress.note(text)
             for name, outcome in report.ended:
                 progress.cell(name, outcome)
             yield from report.outcomes.elements()
+
+    def _share(
+        self,
+        title: str,
+        calls: Sequence[Callable[[], Sequence[str]]],
+        progress: Progress,
+    ) -> None:
+        """Run calls that return messages for the user."""
+        if calls:
+            progress.stage(title, len(calls), "tasks")
+        for notes in _results(self.executor, calls, progress):
+            for text in notes:
+                progress.note(text)
+            progress.advance()
 
     def _order(self, request: Request) -> WorkOrder:
         environment = {
@@ -163,6 +188,17 @@ class WorkerPool:
             self.device,
             self.executor.threads,
         )
+
+
+def _named(job: Job) -> tuple[CellName, str]:
+    """Return a job's name and its result folder, which say the job to a worker."""
+    return cell_name(job.cell), job_folder(job)
+
+
+def _has_own_folds(job: Job) -> bool:
+    """Return whether each fold of a job is trained for itself, on given features."""
+    tuned = any(other.tuning is not None for other in job.alternatives)
+    return job.cell.reads_frames and not job.candidates and not tuned
 
 
 def divide(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -297,8 +333,10 @@ def _models(name: str, device: str) -> ModelCache:
     return ModelCache(device)
 
 
-def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
-    """Extract features, and return messages for the user.
+def _extract(
+    order: bytes, key: str, forms: Sequence[Form], part: slice
+) -> Sequence[str]:
+    """Extract features of a part of the utterances; return messages for the user.
 
     An error that is not fatal occurs again when the cells run.
     """
@@ -306,11 +344,30 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
         runner, _ = _open_study(order)
         if key not in _needs(order):
             raise _other_study()
-        extraction, clips = _needs(order)[key].extraction, _needs(order)[key].clips
-        models = _models(extraction.models, runner.device)
+        need = _needs(order)[key]
+        runner.store.look_again()
+        models = _models(need.extraction.models, runner.device)
         runner.store.note = (notes := list[str]()).append
         try:
-            extract_missing(extraction, clips, forms, runner.store, models, Silent())
+            extract_missing(
+                need.extraction, need.clips[part], forms, runner.store, models, Silent()
+            )
+        except BaseException as error:
+            if is_fatal(error):
+                raise
+        return notes
+
+
+def _fit(order: bytes, name: CellName, folder: str, fold: str) -> Sequence[str]:
+    """Train the head of a cell on one fold, and return messages for the user.
+
+    An error that is not fatal occurs again when the cell runs.
+    """
+    with _running(pickle.loads(order)):  # noqa: S301
+        runner, (job,) = _opened(order, {name: folder})
+        runner.store.note = (notes := list[str]()).append
+        try:
+            runner.train_fold(job, fold)
         except BaseException as error:
             if is_fatal(error):
                 raise
@@ -320,13 +377,23 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
 def _run(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
     """Run the jobs of some cells, each given with its result folder."""
     with _running(pickle.loads(order)):  # noqa: S301
-        runner, jobs = _open_study(order)
-        share, report = [jobs[name] for name in folders if name in jobs], WorkerReport()
-        if [job_folder(job) for job in share] != list(folders.values()):
-            raise _other_study()
+        runner, share = _opened(order, folders)
+        report = WorkerReport()
         runner.store.note = report.note
         report.outcomes.update(replace(runner, progress=report).run_jobs(share))
         return report
+
+
+def _opened(
+    order: bytes, folders: Mapping[CellName, str]
+) -> tuple[Runner, Sequence[Job]]:
+    """Return the runner and some jobs, once it is sure that the study is the same."""
+    runner, jobs = _open_study(order)
+    share = [jobs[name] for name in folders if name in jobs]
+    if [job_folder(job) for job in share] != list(folders.values()):
+        raise _other_study()
+    runner.store.look_again()
+    return runner, share
 
 
 def _other_study() -> NserbenchError:

@@ -63,14 +63,21 @@ class Features:
         self.folder = folder
         self._note = note
         self._checked: dict[Form, dict[str, ArrayLocation]] = {}
+        self._files: dict[Form, set[Path]] = {}
+        self._current: set[Form] = set()
+
+    def look_again(self) -> None:
+        """Notice the shards that other processes have written since the last use."""
+        self._current.clear()
 
     def keys(self, form: Form) -> set[str]:
         """Return the keys of the utterances that are stored in a form.
 
         Shards that have not been used yet are not checked for this.
         """
-        arrays = self._checked.get(form)
-        if arrays is None:
+        if form in self._checked:
+            arrays = self._stored(form)
+        else:
             arrays = _located(header for _, header in self._headers(form))
         return {name.partition("/")[0] for name in arrays}
 
@@ -129,6 +136,7 @@ class Features:
             facts,
         )
         stored.update(read_header(file)[0])
+        self._files[form].add(file)
 
     def shards(self, form: Form) -> list[Path]:
         """Return the shards of a form."""
@@ -169,15 +177,20 @@ class Features:
                 continue  # it is reported and set aside before it is used
 
     def _stored(self, form: Form) -> dict[str, ArrayLocation]:
-        if form not in self._checked:
-            files = self.shards(form)
+        stored = self._checked.setdefault(form, {})
+        if form not in self._current:
+            known = self._files.setdefault(form, set())
+            files = [file for file in self.shards(form) if file not in known]
             with ThreadPoolExecutor() as pool:
                 problems = list(pool.map(_problem, files))
             for file, problem in zip(files, problems, strict=True):
                 if problem is not None:
                     report_damage(file, problem, self._note)
-            self._checked[form] = _located(header for _, header in self._headers(form))
-        return self._checked[form]
+                else:
+                    stored.update(read_header(file)[0])
+                    known.add(file)
+            self._current.add(form)
+        return stored
 
 
 def _located(
@@ -237,6 +250,11 @@ class Store:
         if name not in self._open:
             self._open[name] = Features(self.root / "features" / name, self._say)
         return self._open[name]
+
+    def look_again(self) -> None:
+        """Notice what other processes have written since the last use."""
+        for features in self._open.values():
+            features.look_again()
 
     def announce(self, identity: Mapping[str, object]) -> Features:
         """Open the features of an extraction for writing, and write ``about.json``.
