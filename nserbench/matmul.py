@@ -8,6 +8,8 @@ they are faster (`nserbench.matmul_trial`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -68,9 +70,10 @@ class FastLinear(nn.Linear):
         if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
             return super().forward(values)
         form = values.shape, values.is_contiguous(), torch.get_num_threads()
-        if form != self._last[0]:
-            self._last = form, self._choose(values)
-        return self._last[1](values, self.weight, self.bias)
+        last = self._last  # read once: other threads may call this layer, too
+        if form != last[0]:
+            last = self._last = form, self._choose(values)
+        return last[1](values, self.weight, self.bias)
 
     def _apply(self, *args: Any) -> nn.Module:
         """Move or convert the weights, as `torch.nn.Module` does."""
@@ -94,6 +97,21 @@ def use_fast_products(model: nn.Module) -> None:
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = FastLinear
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread, and restore the number of threads afterwards.
+
+    A small product takes less time than the threads need to wait for each other, above
+    all where other programs use the cores.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @cache
