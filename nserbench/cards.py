@@ -10,11 +10,15 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from nserbench.errors import BadSpec, MissingExtra, NserbenchError, UnknownName
+from nserbench.plain_data import number, whole_number
 from nserbench.source_digest import refuse_changed_source, source_digest
 from nserbench.spec import Spec
 
 Options: TypeAlias = Mapping[str, Any]
 """Checked values by option key; every option of the card is present."""
+
+MOST_COUNT = 2**31 - 1
+"""Largest whole number that an option takes; torch's sizes are no larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,9 +247,10 @@ def at_least(least: int) -> Callable[[str], int]:
     """Return a parser for whole numbers that are not below ``least``."""
 
     def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise ValueError(f"must be a whole number, at least {least}")
-        return int(text)
+        try:
+            return whole_number(text, least, MOST_COUNT)
+        except ValueError as error:
+            raise ValueError(f"must be a whole number, at least {least}") from error
 
     return parse
 
@@ -253,7 +258,7 @@ def at_least(least: int) -> Callable[[str], int]:
 def fraction(text: str) -> float:
     """Return a number in ``[0, 1)``."""
     try:
-        value = float(text)
+        value = number(text)
     except ValueError:
         value = -1.0
     if not 0.0 <= value < 1.0:

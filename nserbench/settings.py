@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nserbench.errors import BadSettings
-from nserbench.toml_file import read_toml
+from nserbench.plain_data import read_toml
 
 FILE = Path("nserbench.toml")
 KNOWN = ("paths", "noises", "cluster")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.errors import BadResult
+from nserbench.plain_data import number
 
 COLUMNS = ("utterance", "speaker", "unit", "fold", "label", "predicted")
 PROBABILITY = "p_"
@@ -161,7 +162,7 @@ def _read(lines: Iterator[str], path: Path) -> Predictions:
     # Reading by columns takes half the time of reading by rows.
     columns = list(zip(*rows, strict=True)) or [()] * len(header)
     utterances, speakers, units, folds, label, predicted, *probabilities = columns
-    values = [_converted(column, float, path) for column in probabilities]
+    values = [_converted(column, number, path) for column in probabilities]
     return Predictions(
         utterances=utterances,
         speakers=speakers,

@@ -9,13 +9,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar, get_args, get_type_hints
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from uuid import uuid4
 
 from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.metrics import confusion, summarise
 from nserbench.benchmark.results.predictions import Predictions, read_csv
 from nserbench.errors import BadResult
+from nserbench.plain_data import parse_json
 
 SCHEMA = 2
 RESULT = "result.json"
@@ -242,9 +244,28 @@ class ResultFile:
         """Return a field, which must have the given type."""
         return self._take(self._content, name, kind)
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a field that is a list of texts."""
+        values = self.take(name, list)
+        if not all(isinstance(value, str) for value in values):
+            raise BadResult(f"{self.path}: {name!r} holds more than texts{_REMEDY}")
+        return tuple(values)
+
+    def facts(self, name: str, *kinds: type) -> dict[str, Any]:
+        """Return a field that has values of some types by name."""
+        facts = self.take(name, dict)
+        for key, value in facts.items():
+            if type(value) not in kinds:
+                raise BadResult(
+                    f"{self.path}: {name}.{key} is {value!r}, which it cannot be"
+                    f"{_REMEDY}"
+                )
+        return facts
+
     def _take(self, content: Mapping[str, object], name: str, kind: type[T]) -> T:
         value = content.get(name)
-        if not isinstance(value, kind):
+        # In Python True is an int, but in JSON it is no number.
+        if not isinstance(value, kind) or isinstance(value, bool):
             problem = "is missing" if name not in content else f"is no {kind.__name__}"
             raise BadResult(f"{self.path}: the field {name!r} {problem}{_REMEDY}")
         return value
@@ -265,10 +286,10 @@ def read_result(folder: Path) -> Result:
             digest=file.take("digest", str),
             **asdict(file.cell),
             protocol_details=file.take("protocol", dict),
-            classes=tuple(file.take("classes", list)),
+            classes=file.texts("classes"),
             predictions=read_csv(folder / PREDICTIONS) if done else None,
-            recognition=file.take("recognition", dict),
-            costs=file.take("costs", dict),
+            recognition=file.facts("recognition", str, float, int, NoneType),
+            costs=file.facts("costs", float, int, NoneType),
             provenance=file.take("provenance", dict),
             notes=file.take("notes", dict),
         )
@@ -308,19 +329,14 @@ def read_results(root: Path) -> list[Result]:
 def _read_json(path: Path) -> dict[str, object]:
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = parse_json(text)
     except OSError as error:
         raise BadResult(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadResult(f"{path} is not JSON: {error}{_REMEDY}") from error
     if not isinstance(content, dict):
         raise BadResult(f"{path} does not hold a result{_REMEDY}")
     return content
-
-
-def _refuse_constant(name: str) -> object:
-    """Refuse NaN and infinity, which Python reads although JSON has no such numbers."""
-    raise ValueError(f"{name} is no number of JSON")
 
 
 _REMEDY = "\n  delete its folder and run the cell again"

@@ -58,7 +58,7 @@ def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecut
         NserbenchError: if no scheduler answers at the address, Slurm is not installed,
             or Slurm refuses the jobs.
     """
-    if match := re.fullmatch(r"processes:([1-9]\d*)", on):
+    if match := re.fullmatch(r"processes:([1-9][0-9]{0,4})", on):
         opened = _processes(int(match[1]))
     elif match := re.fullmatch(r"dask://([^/:]+:\d+)", on):
         opened = _dask(match[1])

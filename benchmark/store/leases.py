@@ -14,12 +14,15 @@ from pathlib import Path
 from uuid import uuid4
 
 from nserbench.benchmark.store.whole_files import write_whole
+from nserbench.plain_data import is_whole, parse_json
 
 BEAT = 20.0
 """Seconds between two signs of life of a lease."""
 DEAD_AFTER = 180.0
 """Seconds without a sign of life after which a lease is not valid any more."""
 _FOLDER = "in-use"
+_MOST_PROCESSES = 2**31 - 1
+"""Largest number of a process that the system's calls take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,13 @@ def living_leases(root: Path) -> list[Lease]:
     now = _time_of(folder)
     for file in files:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-            content = json.loads(file.read_text("utf-8"))
-            holder = f"{content['host']}, process {content['pid']}"
+            content = parse_json(file.read_bytes())
+            host, pid = str(content["host"]), content["pid"]
+            if not is_whole(pid, 1, _MOST_PROCESSES):
+                raise ValueError(f"{pid!r} is no number of a process")
+            holder = f"{host}, process {pid}"
             old = now - file.stat().st_mtime > DEAD_AFTER
-            if old or _is_dead(content["host"], int(content["pid"])):
+            if old or _is_dead(host, pid):
                 file.unlink(missing_ok=True)
                 continue
             leases.append(Lease(holder, frozenset(content["paths"])))

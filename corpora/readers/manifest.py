@@ -17,6 +17,7 @@ from nserbench.corpora.readers.text_files import (
     read_table,
 )
 from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
+from nserbench.plain_data import number
 from nserbench.settings import Settings
 
 NEEDED = ("path", "label", "speaker")
@@ -43,7 +44,7 @@ class _ManifestRow:
         if column not in self.cells:
             return None
         try:
-            value = float(self.cells[column])
+            value = number(self.cells[column])
         except ValueError:
             value = math.nan
         if not 0.0 <= value < math.inf:

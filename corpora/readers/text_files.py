@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nserbench.errors import BadCorpus
+from nserbench.plain_data import parse_json as json_content
 
 
 def read_text(file: Path) -> str:
@@ -109,6 +109,8 @@ def _rows(
 def parse_json(text: str, where: str) -> object:
     """Parse JSON, such as one line of a JSON Lines file.
 
+    NaN, infinity and lone surrogates are kept: the reader checks what it uses.
+
     Args:
         text: The JSON.
         where: Where it stands, for the message.
@@ -117,8 +119,8 @@ def parse_json(text: str, where: str) -> object:
         BadCorpus: if it is not JSON.
     """
     try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value: object = json_content(text, lenient=True)
+    except ValueError as error:
         raise BadCorpus(f"{where}: not JSON: {error}") from error
     return value
 

@@ -14,6 +14,7 @@ from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.page.index import CellFacts
 from nserbench.leaderboard.reading.counts import RowColumn, row_and_column
 from nserbench.leaderboard.reading.latest import latest_results
+from nserbench.plain_data import parse_json
 
 FORM = 4
 """Version of the cells' files; raise it when their content changes."""
@@ -108,14 +109,19 @@ def gather(source: PageSource) -> Iterator[CellSources]:
 
 
 def read_made(file: Path) -> dict[str, PageParts]:
-    """Read the text of `made_text` from a file; empty if there is no file."""
+    """Read the text of `made_text` from a file.
+
+    Empty if there is no such file, or it is damaged: the page is then made anew.
+    """
     if not file.is_file():
         return {}
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        key: PageParts(parts["stamp"], parts["cells"], parts["files"])
-        for key, parts in content.items()
-    }
+    try:
+        return {
+            key: PageParts(parts["stamp"], dict(parts["cells"]), list(parts["files"]))
+            for key, parts in parse_json(file.read_bytes()).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def made_text(made: Mapping[str, PageParts]) -> str:

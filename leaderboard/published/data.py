@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import NserbenchError, UnknownName
 from nserbench.leaderboard.reading.counts import Row, condition_order
+from nserbench.plain_data import read_toml
 
 FOLDER = Path(__file__).parent / "reference"
 NOT_SAID = "not said"
@@ -167,13 +167,7 @@ def read_published(name: str) -> Published:
 
 
 def _published(file: Path) -> Published:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadReference(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadReference(f"{file} is not TOML: {error}") from error
-    top = _Section(content, str(file))
+    top = _Section(read_toml(file, BadReference), str(file))
     top.refuse_others("title citation url differences protocol tables words")
     tables = [_table(section) for section in top.sections("tables")]
     return Published(
@@ -184,7 +178,7 @@ def _published(file: Path) -> Published:
         settings=top.texts_by_key("protocol"),
         differences=top.texts("differences"),
         tables=tables,
-        words=_words(top.section("words")) if "words" in content else None,
+        words=_words(top.section("words")) if "words" in top.content else None,
     )
 
 

@@ -25,6 +25,7 @@ from nserbench.benchmark.results.result import (
 from nserbench.benchmark.results.suspect_flags import MEANINGS, kind_of
 from nserbench.benchmark.study.overlap import Overlap
 from nserbench.errors import BadResult
+from nserbench.plain_data import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +327,7 @@ def condition_order(condition: str) -> tuple[int, str, float]:
     if condition == "clean":
         return 0, "", 0.0
     noise, _, snr = condition.rpartition("@")
-    return 1, noise, -float(snr)
+    return 1, noise, -number(snr)
 
 
 def finished_at(result: Result, name: str = "") -> datetime:

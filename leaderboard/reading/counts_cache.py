@@ -13,6 +13,8 @@ import io
 import json
 import os
 import time
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
@@ -37,12 +39,18 @@ from nserbench.leaderboard.reading.counts import (
     read_counted_result,
 )
 from nserbench.leaderboard.reading.latest import by_cell
+from nserbench.plain_data import parse_json
 from nserbench.settings import Settings
 
 VERSION = 6
 """Version of the cache file. Raise it when the format or the numbers change."""
 MIN_AGE_NS = 2_000_000_000
 """Age in ns below which a file may change again without a new time stamp."""
+_OTHER_CONTENT = (
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+    *(zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError, RuntimeError),
+)
+"""What numpy, zipfile and `_cached` raise for a file that nserbench did not write."""
 MANY = 100
 """Number of results from which on several processes are faster than one."""
 
@@ -128,11 +136,11 @@ def _load(file: Path) -> Known:
     try:
         stored = io.BytesIO(read_checked(file))
         with np.load(stored, allow_pickle=False) as content:
-            about = json.loads(content["about"].tobytes())
+            about = parse_json(content["about"].tobytes())
             if about["version"] != VERSION:
                 return {}
             return dict(_cached(about["results"], content["answers"], content["drawn"]))
-    except (OSError, StoreDamaged):
+    except (OSError, StoreDamaged, *_OTHER_CONTENT):
         return {}
 
 

@@ -289,5 +289,5 @@ def _numbers(
 
 
 def _layer(head: str) -> int | None:
-    match = re.fullmatch(r"single:(?:.*,)?layer=(\d+)", head)
+    match = re.fullmatch(r"single:(?:.*,)?layer=([0-9]{1,9})", head)
     return int(match[1]) if match else None

@@ -259,11 +259,15 @@ def _column_order(column: Column) -> tuple[object, ...]:
     return _natural(column.corpus), condition, _natural(column.protocol)
 
 
-def _natural(name: str) -> list[str | int]:
+def _natural(name: str) -> list[str | tuple[int, str]]:
     """Return a sort key that puts layer 9 before layer 10."""
-    # Pieces with an odd index are digits, so numbers are compared with numbers.
-    pieces = re.split(r"([0-9]+)", name)
-    return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)]
+    # Pieces with an odd index are digits. A number may have any length in a result of
+    # others, so it is compared by its length and then as text.
+    pieces = re.split(r"0*([0-9]+)", name)
+    return [
+        (len(piece), piece) if index % 2 else piece
+        for index, piece in enumerate(pieces)
+    ]
 
 
 def _entry(

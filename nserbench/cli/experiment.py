@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nserbench.cards import at_least
+from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.options import (
-    SnrList,
     device_option,
     dry_run_option,
     on_option,
@@ -88,9 +89,10 @@ class HeadEpochs(click.ParamType[tuple[str, int]]):
     ) -> tuple[str, int]:
         """Return the head, empty for all heads, and the number."""
         head, _, number = str(value).rpartition("=")
-        if not number.isdecimal() or int(number) < 1:
+        try:
+            return head, at_least(1)(number)
+        except ValueError:
             self.fail(f"{value!r} is not N or HEAD=N with N at least 1", param, ctx)
-        return head, int(number)
 
 
 def override_options(command: Command) -> Command:
@@ -169,7 +171,7 @@ def _checkpoint(text: str) -> tuple[str, str]:
 
 
 @click.command()
-@click.argument("number", type=int)
+@click.argument("number", type=Count())
 @click.option(
     "--only",
     multiple=True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.cli.common.number_types import Number
 from nserbench.cli.common.options import Option, out_option, wer_against_option
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.text import wrapped
@@ -41,7 +42,7 @@ def _only(what: str, *names: str) -> Option:
 )
 @click.option(
     "--width",
-    type=click.FloatRange(2, 20),
+    type=Number(2, 20),
     default=3.4,
     show_default=True,
     metavar="INCHES",

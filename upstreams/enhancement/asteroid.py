@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.plain_data import parse_json
 from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.enhancement.base import Enhancer
 from nserbench.upstreams.loading.hub import find_folder
@@ -156,7 +156,9 @@ def _read(files: list[Path]) -> _SavedModel:
 
 
 def _read_safe(config: Path, file: Path) -> _SavedModel:
-    arguments = json.loads(config.read_text(encoding="utf-8"))
+    arguments = parse_json(config.read_bytes())
+    if not isinstance(arguments, dict):
+        raise ValueError(f"its {CONFIG} holds no arguments of a model")
     architecture = arguments.pop("model")
     for key in ALWAYS.keys() & arguments.keys():
         if arguments[key] != ALWAYS[key]:

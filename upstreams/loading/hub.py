@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
 from typing import Any
 
 from nserbench.cards import Option, Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.plain_data import parse_json
 
 PINNED = {
     "JorisCos/ConvTasNet_Libri1Mix_enhsingle_16k": (
@@ -81,9 +81,11 @@ def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
     """
     file = find_folder(checkpoint, revision, ("config.json",)) / "config.json"
     try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        config = parse_json(file.read_bytes())
     except ValueError as error:
         raise CheckpointMissing(f"{file} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointMissing(f"{file} holds no settings of a model")
     return config
 
 

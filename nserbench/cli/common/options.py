@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
+from nserbench.benchmark.study.toml_checks import MOST_SEEDS
+from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.session import Command
 
 if TYPE_CHECKING:
@@ -22,32 +23,11 @@ Option = Callable[[Command], Command]
 """A decorator that adds an option to a command."""
 
 
-class SnrList(click.ParamType[tuple[float, ...]]):
-    """SNRs in dB, separated by commas."""
-
-    name = "decibels"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        """Return the SNRs in dB."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            snrs = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as 0,-5", param, ctx)
-        if not all(abs(snr) <= MAX_ABS_SNR_DB for snr in snrs):
-            limits = f"-{MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g} dB"
-            self.fail(f"{value!r} is not within {limits}", param, ctx)
-        return tuple(snr + 0.0 for snr in snrs)  # -0 becomes 0
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 limit_option = click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=Count(),
     metavar="N",
     help="Use at most N utterances per corpus, spread over folds and classes.",
 )
@@ -149,7 +129,7 @@ def corpus_options(command: Command, required: bool = True) -> Command:
 
 epochs_option = click.option(
     "--epochs",
-    type=click.IntRange(min=1),
+    type=Count(),
     metavar="N",
     help="Number of epochs instead of the protocol's.",
 )
@@ -163,7 +143,7 @@ def training_options(command: Command) -> Command:
     )
     @click.option(
         "--seeds",
-        type=click.IntRange(min=1),
+        type=Count(MOST_SEEDS),
         metavar="N",
         help="Number of seeds, one cell for each of 0 to N-1; default: 1.",
     )

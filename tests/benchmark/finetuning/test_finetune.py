@@ -36,7 +36,7 @@ from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.training.feature_statistics import Statistics
 from nserbench.corpora.noise.mixing import add_noise
 from nserbench.downstreams.kernels.mask_dropout import Dropout
-from nserbench.errors import BadSpec, NothingToRun
+from nserbench.errors import BadSpec, NothingToRun, StoreDamaged
 from nserbench.progress import Silent
 from nserbench.settings import Settings
 from nserbench.upstreams.base import Batch
@@ -576,7 +576,7 @@ def test_fine_tuned_weights_of_another_model_are_refused(
     runner.run(study("finetune=last"))
     other = nn.Linear(2, 2)
 
-    with pytest.raises(KeyError):
+    with pytest.raises(StoreDamaged, match="holds weights of another model: "):
         load_tuned(runner.store.tuned()[0], other)
 
 

@@ -20,6 +20,7 @@ from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import index
 from nserbench.leaderboard.page.scripts import as_script
+from nserbench.leaderboard.page.sources import read_made
 from nserbench.leaderboard.page.write import write_page
 from nserbench.leaderboard.tables.series import (
     costs,
@@ -330,3 +331,13 @@ def test_the_command_is_one_that_the_command_line_reads(
     words = shlex.split(line)
     assert words[3] == result.upstream
     cli.commands["run"].make_context("run", words[2:])
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": {}}', "[" * 100_000])
+def test_a_damaged_list_of_what_the_page_was_made_from_is_not_used(
+    tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "made.json"
+    file.write_text(text)
+
+    assert read_made(file) == {}

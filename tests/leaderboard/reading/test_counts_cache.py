@@ -1,10 +1,13 @@
+import io
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from nserbench.benchmark.store.whole_files import write_checked
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading import counts_cache as cache
 from nserbench.leaderboard.reading.counts import CountedResult, read_counted_result
@@ -167,3 +170,21 @@ def test_a_damaged_result_is_an_error_and_is_not_cached(root: Path, add: Add) ->
 
     with pytest.raises(BadResult, match="line 1"):
         read_counted_results(root)
+
+
+@pytest.mark.parametrize(
+    "about", [b"{}", b"[]", b'{"version": 6}', b"\xff", b"[" * 9999]
+)
+def test_a_cache_file_with_other_content_is_made_again(
+    root: Path, add: Add, reads: list[Path], about: bytes
+) -> None:
+    add()
+    first = summary_table(root, ["uar"])
+    file = cache_file(root)
+    content = io.BytesIO()
+    np.savez(content, about=np.frombuffer(about, np.uint8))
+    write_checked(file, content.getvalue())
+    reads.clear()
+
+    assert summary_table(root, ["uar"]) == first
+    assert len(reads) == 1
