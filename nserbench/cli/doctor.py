@@ -10,10 +10,9 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport
 
 SHOWN = 5
@@ -51,7 +50,7 @@ def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) 
     if as_json:
         click.echo(json.dumps([_row(report) for report in reports], indent=1))
     else:
-        _print(reports)
+        print_tables(map(_table, reports))
     if any(report.severity == "red" for report in reports):
         raise SystemExit(1)
 
@@ -60,24 +59,15 @@ def _row(report: CorpusReport) -> dict[str, Any]:
     return {**asdict(report), "severity": report.severity}
 
 
-def _print(reports: list[CorpusReport]) -> None:
-    from nserbench.cli.common.tables import print_tables
-
-    print_tables(
-        [(f"{report.name}: {report.severity}", _table(report)) for report in reports]
-    )
-
-
-def _table(report: CorpusReport) -> Table:
+def _table(report: CorpusReport) -> TextTable:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table("check", "state", "detail")
-    for finding in report.findings:
-        state = Text(finding.severity, style=_STYLES[finding.severity])
-        table.add_row(finding.check, state, Text(_detail(finding)))
-    return table
+    rows = [
+        (one.check, Text(one.severity, style=_STYLES[one.severity]), _detail(one))
+        for one in report.findings
+    ]
+    title = f"{report.name}: {report.severity}"
+    return TextTable(title, ("check", "state", "detail"), rows)
 
 
 def _detail(finding: CorpusFinding) -> str:

@@ -24,11 +24,10 @@ from nserbench.cli.common.options import (
     wer_against_option,
 )
 from nserbench.cli.common.session import Command, Session, open_runner, with_session
-from nserbench.cli.common.text import cell_line
+from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.cli.common.text import cell_line, duration, not_applicable, size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.experiments.catalogue import Experiment
     from nserbench.benchmark.experiments.run import BlockProblem
     from nserbench.benchmark.extraction.word_errors import Against
@@ -254,7 +253,6 @@ def _run(
 ) -> tuple[Counter[Outcome], list[BlockProblem]]:
     """Run the missing cells, block by block; return outcomes and problems."""
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.text import not_applicable
 
     with (
         show_progress() as progress,
@@ -290,7 +288,6 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
     from nserbench.benchmark.running.cost import estimate
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.tables import print_tables
 
     settings = experiment.session.settings
     with show_progress() as progress:
@@ -301,24 +298,20 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
             return estimate(study, store, settings.results, device, progress)
 
         done, problems = experiment.each_block(act)
-    print_tables([("blocks", _costs(done))])
+    print_tables([_costs(done)])
     click.echo("features that two blocks share are counted in both")
     return problems
 
 
-def _costs(done: Sequence[tuple[str, CostEstimate]]) -> Table:
-    from nserbench.cli.common.tables import new_table
-    from nserbench.cli.common.text import duration, size
-
+def _costs(done: Sequence[tuple[str, CostEstimate]]) -> TextTable:
     headers = "block", "to run", "done", "n/a", "size", "extract", "fine-tune", "train"
-    table = new_table(*headers)
-    rows = [(name, _columns(cost)) for name, cost in done]
+    rows, cells = [(name, _columns(cost)) for name, cost in done], []
     total = [sum(column) for column in zip(*(row for _, row in rows), strict=True)]
     for name, row in [*rows, *([("total", total)] if total else [])]:
         counts, bytes_, seconds = row[:3], row[3], row[4:]
         texts = (*(f"{count:.0f}" for count in counts), size(bytes_))
-        table.add_row(name, *texts, *map(duration, seconds))
-    return table
+        cells.append((name, *texts, *map(duration, seconds)))
+    return TextTable("blocks", headers, cells)
 
 
 def _columns(cost: CostEstimate) -> Sequence[float]:

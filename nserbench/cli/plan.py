@@ -18,10 +18,10 @@ from nserbench.cli.common.options import (
     store_option,
 )
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.cli.common.text import duration, not_applicable, size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.running.cost import CostEstimate, ExtractionPass
 
 
@@ -53,7 +53,6 @@ def plan(
     from nserbench.benchmark.running.cost import estimate, together
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.text import not_applicable
 
     settings = session.settings.using(results=out, store=store_folder)
     studies, store = grid.studies(session.plugins, settings), Store(settings.store)
@@ -75,11 +74,8 @@ def plan(
 
 
 def _print(cost: CostEstimate) -> None:
-    from nserbench.cli.common.tables import print_tables
-    from nserbench.cli.common.text import duration, size
-
     if cost.passes:
-        print_tables([("features to extract", _table(cost.passes))])
+        print_tables([_table(cost.passes)])
         click.echo()
     extraction = sum(item.seconds for item in cost.passes)
     click.echo(
@@ -93,23 +89,18 @@ def _print(cost: CostEstimate) -> None:
     )
 
 
-def _table(passes: Sequence[ExtractionPass]) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-    from nserbench.cli.common.text import duration, size
-
-    table = new_table(
-        "upstream", "corpus", "condition", "clips", "features", "size", "time"
-    )
-    for item in passes:
-        table.add_row(
-            Text(item.upstream),
-            Text(item.corpus),
-            Text(item.condition),
+def _table(passes: Sequence[ExtractionPass]) -> TextTable:
+    headers = "upstream", "corpus", "condition", "clips", "features", "size", "time"
+    rows = [
+        (
+            item.upstream,
+            item.corpus,
+            item.condition,
             str(item.utterances),
             " + ".join(item.forms),
             size(item.size),
             duration(item.seconds),
         )
-    return table
+        for item in passes
+    ]
+    return TextTable("features to extract", headers, rows)

@@ -21,7 +21,7 @@ from nserbench.cli.common.options import (
     verify_option,
 )
 from nserbench.cli.common.session import Session, open_runner, with_session
-from nserbench.cli.common.text import cell_line
+from nserbench.cli.common.text import cell_line, not_applicable
 
 if TYPE_CHECKING:
     from nserbench.benchmark.results.result import Outcome
@@ -94,7 +94,6 @@ def _evaluate(
 ) -> RunReport:
     from nserbench.benchmark.running.runner import RunReport
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.text import not_applicable
 
     total = RunReport()
     with (

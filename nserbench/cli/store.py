@@ -11,12 +11,11 @@ import click
 
 from nserbench.cli.common.options import json_option, store_option
 from nserbench.cli.common.session import open_store, with_settings
+from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import size, total_bytes
 from nserbench.cli.prune import prune
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.store.feature_store import Features
     from nserbench.settings import Settings
 
@@ -38,15 +37,13 @@ store.add_command(prune)
 @with_settings
 def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
     """List stored features by upstream and condition, with their size."""
-    from nserbench.cli.common.tables import print_tables
-
     store = open_store(settings, store_folder)
     rows = [_row(features) for features in store.all_features()]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
     if rows:
-        print_tables([("features", _table(rows))])
+        print_tables([_table(rows)])
         click.echo()
     click.echo(
         f"features: {size(sum(row['bytes'] for row in rows))}, "
@@ -67,13 +64,9 @@ def _row(features: Features) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table(*list(rows[0])[:-1], "size")
+def _table(rows: Sequence[dict[str, Any]]) -> TextTable:
+    cells = []
     for row in rows:
         digest, *names, count = row.values()
-        table.add_row(digest[:DIGITS], *map(Text, map(str, names)), size(count))
-    return table
+        cells.append((digest[:DIGITS], *map(str, names), size(count)))
+    return TextTable("features", (*list(rows[0])[:-1], "size"), cells)
