@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nserbench.errors import BadSettings
-from nserbench.plain_data import number, parse_json, read_toml, whole_number
+from nserbench.plain_data import number, numbers, parse_json, read_toml, whole_number
 
 NO_NUMBERS = ["", " 1", "1 ", "1_000", "\u0661", "1" * 100_000, "nan", "inf", "0x10"]
 
@@ -86,3 +86,12 @@ def test_toml_holds_finite_numbers(tmp_path: Path, value: str) -> None:
         BadSettings, match=r"nserbench.toml( is not TOML: |: 'jobs' is )"
     ):
         read_toml(file, BadSettings)
+
+
+@pytest.mark.parametrize("wrong", ["nan", "1_0", "1e999", "", "+-1", "٣", "0x1"])
+def test_a_column_of_numbers_is_read_as_each_number_alone(wrong: str) -> None:
+    right = ["0.25", "1", "1e-7", "-3.", ".5"]
+
+    assert numbers(right) == [number(text) for text in right]
+    with pytest.raises(ValueError, match="is not a number"):
+        numbers([*right, wrong])
