@@ -15,6 +15,7 @@ from nserbench.corpora.audio import audio_digest, read_utterance
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.threads import map_in_threads
 from nserbench.errors import BadAudio
+from nserbench.paths import is_file
 from nserbench.progress import Progress
 
 _AUDIO = "audio"
@@ -59,7 +60,7 @@ def read_clips(
     Raises:
         BadAudio: if any file cannot be used; the message names the files.
     """
-    paths = {utterance.path for utterance in utterances if utterance.path.is_file()}
+    paths = {utterance.path for utterance in utterances if is_file(utterance.path)}
     known = {
         path: json.loads(fact) for path, fact in file_facts.known(_AUDIO, paths).items()
     }
@@ -88,7 +89,7 @@ def read_clips(
 
 def _state(path: Path) -> str:
     """Return the state of a file before it is read; empty if it does not exist."""
-    return state_of(_AUDIO, path) if path.is_file() else ""
+    return state_of(_AUDIO, path) if is_file(path) else ""
 
 
 def _segment(utterance: Utterance) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import NserbenchError, UnknownName
 from nserbench.leaderboard.reading.counts import Row, condition_order
+from nserbench.paths import user_path
 from nserbench.plain_data import read_toml
 
 FOLDER = Path(__file__).parent / "reference"
@@ -161,7 +162,7 @@ def read_published(name: str) -> Published:
     if name in published_names():
         return _published(FOLDER / f"{name}.toml")
     if name.endswith(".toml"):
-        return _published(Path(name).expanduser())
+        return _published(user_path(name))
     hint = "or a file of your own: --reference FILE.toml"
     raise UnknownName("reference", name, published_names(), hint)
 

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import time
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,8 +48,9 @@ VERSION = 6
 MIN_AGE_NS = 2_000_000_000
 """Age in ns below which a file may change again without a new time stamp."""
 _OTHER_CONTENT = (
-    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
-    *(zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError, RuntimeError),
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
 """What numpy, zipfile and `_cached` raise for a file that nserbench did not write."""
 MANY = 100

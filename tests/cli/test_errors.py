@@ -57,7 +57,7 @@ def test_the_error_for_an_unknown_name_has_the_nearest(
         (f"{GRID} demo --epochs 0", "Invalid value for '--epochs': '0' is not a whol"),
         (f"{GRID} demo --epochs 1_0", "Invalid value for '--epochs': '1_0' is not a w"),
         (f"{GRID} demo --seeds 10001", "Invalid value for '--seeds': '10001' is not a"),
-        ("plot f1 --width nan", "Invalid value for '--width': 'nan' is not a numbe"),
+        ("plot f1 --width nan", "Invalid value for '--width': 'nan' is not a num"),
         (f"{GRID} manifest", "manifest needs a file"),
         ("run -d mean -c demo", "Missing option '-u' / '--upstream', or '--grid'."),
         ("store prune", "choose what to delete: --frames, --heads, --fine"),

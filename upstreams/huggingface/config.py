@@ -9,8 +9,15 @@ from typing import Any
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec
+from nserbench.plain_data import is_whole
 from nserbench.upstreams.base import SAMPLE_RATE, Description, Groups, GroupSpec
-from nserbench.upstreams.loading.configs import of_type, whisper_groups
+from nserbench.upstreams.loading.configs import (
+    LARGEST_SIZE,
+    MOST_LAYERS,
+    of_type,
+    size_in,
+    whisper_groups,
+)
 from nserbench.upstreams.loading.hub import checkpoint_files, read_config
 
 ENCODER_LAYERS = ("encoder_layers", "encoder_num_hidden_layers", "num_hidden_layers")
@@ -24,6 +31,9 @@ FRONTS: Mapping[str, Sequence[str]] = {
     "whisper": ("encoder.conv1", "encoder.conv2"),
 }
 """Front convolutions of types whose configuration does not list them."""
+
+_MOST_STRIDES, _LARGEST_STRIDE = 100, 1000
+_SHOWN = 200  # characters of a list in a message
 
 WIDTH = ("d_model", "hidden_size", "n_embd")
 
@@ -100,8 +110,19 @@ def config_groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
             f"{checkpoint} needs Python code that comes with its weights\n"
             "  such code is never run; wrap the model in a plugin of your own"
         )
+    try:
+        return _groups(config, checkpoint)
+    except ValueError as error:
+        if isinstance(error, BadSpec):
+            raise
+        raise BadSpec(f"config.json of {checkpoint}: {error}") from error
+
+
+def _groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
     nested = isinstance(config.get("decoder"), dict)
     encoder = config.get("encoder", {}) if nested else config
+    if not isinstance(encoder, dict):
+        raise ValueError("its encoder has no settings by name")
     groups = {
         "encoder": GroupSpec(
             range(1 + _number(encoder, ENCODER_LAYERS, f"{checkpoint}'s encoder")),
@@ -122,9 +143,10 @@ def config_groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
 
 def _number(config: Mapping[str, Any], keys: Sequence[str], whose: str) -> int:
     """Return the value of the first of some keys that the configuration has."""
+    most = LARGEST_SIZE if keys is WIDTH else MOST_LAYERS
     for key in keys:
-        if isinstance(config.get(key), int):
-            return int(config[key])
+        if config.get(key) is not None:
+            return size_in(config, key, most)
     raise BadSpec(
         f"config.json does not describe {whose}: it has none of {', '.join(keys)}"
     )
@@ -135,5 +157,11 @@ def _rate(config: Mapping[str, Any]) -> float | None:
     if "conv_stride" not in config:
         return None
     # SEW averages squeeze_factor frames into one before its first block.
-    stride: int = math.prod(config["conv_stride"]) * config.get("squeeze_factor", 1)
+    strides = config["conv_stride"], config.get("squeeze_factor", 1)
+    if not isinstance(strides[0], list) or len(strides[0]) > _MOST_STRIDES:
+        raise ValueError("conv_stride is no list of strides")
+    factors = [*strides[0], strides[1]]
+    if not all(is_whole(factor, 1, _LARGEST_STRIDE) for factor in factors):
+        raise ValueError(f"the strides of its convolutions are {factors}"[:_SHOWN])
+    stride: int = math.prod(factors)
     return SAMPLE_RATE / stride

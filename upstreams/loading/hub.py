@@ -8,6 +8,7 @@ from typing import Any
 
 from nserbench.cards import Option, Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.paths import user_path
 from nserbench.plain_data import parse_json
 
 PINNED = {
@@ -43,7 +44,7 @@ def checkpoint_label(checkpoint: str) -> str:
         >>> checkpoint_label("/data/models/whisper-tiny")
         'whisper-tiny'
     """
-    folder = Path(checkpoint).expanduser()
+    folder = user_path(checkpoint)
     if folder.is_absolute() or folder.exists() or checkpoint.startswith("."):
         return folder.resolve().name
     return checkpoint
@@ -137,7 +138,7 @@ def find_folder(
         CheckpointMissing: if it is not found, or lacks ``mark``.
         BadSpec: if a local folder is given a revision.
     """
-    folder = Path(checkpoint).expanduser()
+    folder = user_path(checkpoint)
     if not folder.is_dir():
         folder = _from_hub(checkpoint, revision or PINNED.get(checkpoint), wanted)
     elif revision is not None:

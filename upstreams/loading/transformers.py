@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -19,6 +20,12 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams.base import SAMPLE_RATE
+from nserbench.upstreams.loading.torch_files import (
+    BROKEN,
+    reason,
+    refuse_pointers,
+    torch_file,
+)
 
 KNOWN = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is downloaded here, and no code of a checkpoint is run."""
@@ -46,6 +53,10 @@ def load_pretrained(kind: Any, folder: Path) -> PreTrainedModel:
     """
     disable_progress_bar()  # it would disturb our own progress bar
     set_verbosity_error()  # else it lists unused weights of other tasks
+    refuse_pointers(sorted(folder.glob("*.safetensors")))
+    for file in sorted(folder.glob("pytorch_model*.bin")):
+        with torch_file(file):
+            pass  # the checks are made on entry
     try:
         config = AutoConfig.from_pretrained(folder, **KNOWN)
         _disable_random_skips(config)
@@ -58,9 +69,9 @@ def load_pretrained(kind: Any, folder: Path) -> PreTrainedModel:
         )
     except ValueError as error:
         raise BadSpec(f"{folder} is no model for {kind.__name__}: {error}") from error
-    except (OSError, SafetensorError) as error:
+    except (*BROKEN, SafetensorError, StrictDataclassError) as error:
         raise CheckpointMissing(
-            f"the weights in {folder} cannot be read: {error}"
+            f"the weights in {folder} cannot be read: {reason(error)}"
         ) from error
     if missing := sorted(report["missing_keys"]):
         raise CheckpointMissing(
