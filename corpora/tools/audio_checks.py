@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from nserbench.corpora.audio import END_SLACK, SAMPLE_RATE, audio_digest, read_utterance
+from nserbench.corpora.audio_headers import AudioHeader, read_header
 from nserbench.corpora.base import Utterance
+from nserbench.corpora.levels import LEVEL_CHECKS, Levels
 from nserbench.corpora.threads import map_in_threads
-from nserbench.corpora.tools.audio_headers import AudioHeader, read_header
 from nserbench.corpora.tools.findings import CorpusFinding, about
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
@@ -33,10 +34,12 @@ class AudioStatistics:
     Attributes:
         digest: Digest of the samples, mono at 16 kHz.
         clipped: Share of samples at full scale.
+        levels: How loud it is.
     """
 
     digest: str
     clipped: float
+    levels: Levels
 
 
 def read_headers(
@@ -136,6 +139,13 @@ def sound_findings(
         "not decodable, silent, or with NaN",
         "all can be decoded, none is silent or has NaN",
     )
+    for check in LEVEL_CHECKS:
+        odd = [
+            check.describe(name, sound.levels)
+            for name, sound in good.items()
+            if check.finds(sound.levels)
+        ]
+        yield about(check.name, odd, "yellow", check.trouble, check.fine)
     clipped = [
         f"{name} ({100 * sound.clipped:.1f} %)"
         for name, sound in good.items()
@@ -223,8 +233,8 @@ def _header(path: Path) -> AudioHeader | BadAudio:
 
 def _sound(utterance: Utterance) -> AudioStatistics | BadAudio:
     try:
-        wave = read_utterance(utterance)
+        sound = read_utterance(utterance)
     except BadAudio as error:
         return error
-    clipped = float(np.mean(np.abs(wave) >= FULL_SCALE))
-    return AudioStatistics(audio_digest(wave), clipped)
+    clipped = float(np.mean(np.abs(sound.wave) >= FULL_SCALE))
+    return AudioStatistics(audio_digest(sound.wave), clipped, sound.levels)

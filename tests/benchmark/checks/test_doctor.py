@@ -12,9 +12,9 @@ import trees
 
 from nserbench.benchmark.checks.doctor import examine
 from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.corpora.audio_headers import read_header
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
 from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.corpora.tools.audio_headers import read_header
 from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport
 from nserbench.errors import BadAudio, NserbenchError, UnknownName
 from nserbench.progress import Silent
@@ -93,7 +93,7 @@ def test_every_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         assert told.startswith(str(tmp_path / f"{file}.wav"))
     assert [told.partition(".wav ")[2] for told in found.names] == [
         "cannot be read (No such file or directory)",
-        "is cut off: 956 of 6400 bytes of audio are there",
+        "is cut off: 14.9 % of the audio is there (0.030 s)",
         "cannot be read (Format not recognised)",
         "holds no samples",
         "ends before u4 does",
@@ -177,6 +177,26 @@ def test_decoding_finds_silence_nan_and_clipping(tmp_path: Path) -> None:
     assert "u1.wav has samples that are NaN" in nan
     assert finding(deep, "clipping").severity == "yellow"
     assert finding(deep, "clipping").names == ("u2 (1.0 %)",)
+
+
+def test_decoding_finds_odd_levels(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    wave = noise(0.2)
+    odd = {
+        "u0": 32768 * wave,
+        "u1": wave / 2**16,
+        "u2": np.column_stack([wave, 1e-5 - wave]),
+    }
+    for name, samples in odd.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+
+    deep = look(list_corpus(tmp_path, rows), deep=True)
+
+    peak, rms, mono = (finding(deep, check) for check in ("peak", "RMS", "mono"))
+    assert {peak.severity, rms.severity, mono.severity} == {"yellow"}
+    assert [name.partition(" ")[0] for name in peak.names] == ["u0"]
+    assert [name.partition(" ")[0] for name in rms.names] == ["u1", "u2"]
+    assert [name.partition(" ")[0] for name in mono.names] == ["u2"]
 
 
 def test_copies_are_red_across_folds_and_yellow_within_a_fold(tmp_path: Path) -> None:
