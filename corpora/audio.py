@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,10 @@ class Sound:
     levels: Levels
 
 
-def read_utterance(utterance: Utterance) -> Sound:
+def read_utterance(utterance: Utterance, *, remedy: str = REMEDY) -> Sound:
     """Read the audio of an utterance; see `read_sound`."""
-    return read_sound(utterance.path, utterance.start, utterance.end, utterance.channel)
+    span = utterance.start, utterance.end
+    return read_sound(utterance.path, *span, utterance.channel, remedy=remedy)
 
 
 def read_audio(
@@ -93,12 +95,19 @@ def read_sound(
     """
     if channel is not None and channel not in CHANNELS:
         raise ValueError(f"channel is {channel!r}, not one of {', '.join(CHANNELS)}")
-    try:
+    with named_errors(path, remedy):
         with open_audio(path) as audio:
             sound = _Mono(audio.rate, channel)
-            for block in _wanted(audio, start, end):
+            for block in wanted_blocks(audio, start, end):
                 sound.add(block)
         return sound.finished()
+
+
+@contextmanager
+def named_errors(path: Path, remedy: str) -> Iterator[None]:
+    """Add the path of a file and an advice to a `BadAudio` of the ``with`` block."""
+    try:
+        yield
     except BadAudio as problem:
         raise BadAudio(f"{path} {problem}; {remedy}") from problem.__cause__
 
@@ -109,10 +118,14 @@ def audio_digest(wave: NDArray[np.float32]) -> str:
     return hashlib.blake2b(samples.data, digest_size=16).hexdigest()
 
 
-def _wanted(
+def wanted_blocks(
     audio: AudioFile, start: float | None, end: float | None
 ) -> Iterator[Block]:
-    """Yield the wanted frames of a file; refuse a part that is not there."""
+    """Decode the frames between two times in seconds.
+
+    Raises:
+        BadAudio: if there are none, or they end more than 0.1 s before ``end``.
+    """
     first = round((start or 0.0) * audio.rate)
     last = None if end is None else round(end * audio.rate)
     length = found = 0
@@ -168,6 +181,8 @@ class _Mono:
         if self._stream is not None:
             rest = np.empty(0, np.float32)
             self._keep(self._stream.resample_chunk(rest, last=True))
+        if self._mono.silent and not self._channels.silent:
+            raise BadAudio("is silent as mono: its channels cancel out")
         _refuse_unusable(self._mono)
         _refuse_unusable(self._read)
         share = self._mono.rms / self._channels.rms if self._channels.rms else 1.0
@@ -185,5 +200,5 @@ def _refuse_unusable(samples: Meter) -> None:
         raise BadAudio("is too short for a single sample at 16 kHz")
     if not np.isfinite(samples.peak):
         raise BadAudio("has samples that are NaN or infinite")
-    if samples.lowest == samples.highest:
+    if samples.silent:
         raise BadAudio("is silent throughout: all samples are equal")

@@ -121,6 +121,11 @@ class Meter:
             self._squares += float(wide @ wide)
 
     @property
+    def silent(self) -> bool:
+        """Whether there are samples, and all are equal."""
+        return self.lowest == self.highest
+
+    @property
     def peak(self) -> float:
         """Largest absolute value."""
         return max(-self.lowest, self.highest)

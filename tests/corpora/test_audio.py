@@ -114,7 +114,7 @@ def test_a_part_beyond_the_end_is_refused(
         (np.array([0.1, np.nan, 0.2]), "has samples that are NaN or infinite"),
         (np.array([0.1, -np.inf, 0.2]), "has samples that are NaN or infinite"),
         (np.array([[np.inf, -np.inf], [0, 0.1]]), "has samples that are NaN or"),
-        (np.array([[0.5, -0.5], [0.25, -0.25]]), "is silent throughout"),
+        (np.array([[0.5, -0.5], [0.25, -0.25]]), "is silent as mono: its channels"),
     ],
 )
 def test_unusable_samples_are_refused(

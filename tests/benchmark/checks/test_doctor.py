@@ -330,6 +330,52 @@ def test_every_recording_of_demand_is_checked(tmp_path: Path) -> None:
     assert "length" not in {one.check for one in reports[0].findings}
 
 
+def look_at_noise(name: str, path: Path) -> list[CorpusReport]:
+    settings = Settings(noises={name: path}, environment={})
+    return list(examine([name], Plugins(installed=False), settings, True, Silent()))
+
+
+def test_every_file_of_a_noise_is_checked(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        soundfile.write(tmp_path / f"{name}.wav", noise(2.0), RATE)
+    (tmp_path / "b.wav").write_bytes((tmp_path / "b.wav").read_bytes()[:9000])
+
+    reports = look_at_noise("rain", tmp_path)
+
+    assert finding(reports, "reading").detail == f"3 audio files: {tmp_path}"
+    files = finding(reports, "files")
+    assert files.severity == "red"
+    assert files.names[0].startswith(f"{tmp_path}/b.wav is cut off")
+    assert "exclude" not in finding(reports, "sound").names[0]
+
+
+def test_a_noise_with_a_gap_is_yellow(tmp_path: Path) -> None:
+    wave = noise(4.0)
+    wave[RATE : 2 * RATE] *= 1e-5
+    soundfile.write(tmp_path / "a.wav", wave, RATE)
+
+    gaps = finding(look_at_noise("rain", tmp_path / "a.wav"), "gaps")
+
+    assert gaps.severity == "yellow"
+    assert gaps.names[0].startswith(f"{tmp_path}/a.wav (-")
+
+
+def test_a_noise_that_is_not_there_is_red(tmp_path: Path) -> None:
+    found = finding(look_at_noise("rain", tmp_path / "a.wav"), "reading")
+
+    assert found.severity == "red"
+    assert "is not a file" in found.detail
+
+
+def test_without_names_the_noises_of_the_settings_are_checked(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(2.0), RATE)
+    settings = Settings(noises={"rain": tmp_path / "a.wav"}, environment={})
+
+    reports = examine([], Plugins(installed=False), settings, False, Silent())
+
+    assert [(one.name, one.severity) for one in reports] == [("rain", "green")]
+
+
 def test_an_empty_demand_is_red_and_the_message_says_how_to_get_it(
     tmp_path: Path,
 ) -> None:
