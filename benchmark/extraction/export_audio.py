@@ -46,7 +46,7 @@ def export(
     utterances = opened.corpus.utterances
     if opened.rule.disjoint:
         opened.refuse_short_noises(
-            [len(read_utterance(utterance)) for utterance in utterances]
+            [len(read_utterance(utterance).wave) for utterance in utterances]
         )
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / MANIFEST
@@ -72,7 +72,7 @@ def _write(
     seed: int,
 ) -> dict[str, object]:
     """Write one utterance, and return its row of the manifest."""
-    wave = read_utterance(utterance)
+    wave = read_utterance(utterance).wave
     mixing: dict[str, object] = dict.fromkeys(
         ("noise", "snr", "noise_file", "offset", "gain", "measured_snr"), ""
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from nserbench.benchmark.extraction.clips import Clip, read_clips
+from nserbench.benchmark.extraction.clips import Clip, clip_notes, read_clips
 from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.resolve_checkpoints import (
@@ -146,6 +146,8 @@ def _read_corpora(
     read: dict[str, Sequence[Clip]] = {}
     for label, opened in study.corpora.items():
         clips = read_clips(opened.corpus.utterances, store.file_facts, progress)
+        for line in clip_notes(clips):
+            progress.note(f"{label}: {line}")
         refuse_copies(label, clips, opened.splits)
         opened.refuse_short_noises([clip.samples for clip in clips])
         read[label] = clips

@@ -1,4 +1,4 @@
-"""``nserbench doctor``: check the files of corpora on this machine."""
+"""``nserbench doctor``: check the files of corpora and noises on this machine."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ _STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
 @click.command()
-@click.argument("names", metavar="[CORPUS]...", nargs=-1)
+@click.argument("names", metavar="[CORPUS|NOISE]...", nargs=-1)
 @click.option("--deep", is_flag=True, help="Also decode the audio.")
 @json_option
 @with_session
 def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) -> None:
-    """Check that corpora are complete and their audio is usable. Changes no file.
+    """Check that corpora and noises are complete and usable. Changes no file.
 
-    Without names, it checks every corpus whose folder is set, and the noise collection
-    DEMAND as `demand`. Counts are compared with the published ones. Audio headers show
-    files that are missing, truncated, too long or too short. Speakers in both training
-    and test set are reported. --deep also finds silence, clipping, NaN and duplicates.
+    Without names, it checks every corpus and noise that is set, and the noise
+    collection DEMAND as `demand`. Counts are compared with the published ones. Audio
+    headers show files that are missing, truncated, too long or too short. Speakers in
+    both training and test set are reported. --deep also finds silence, odd levels,
+    clipping, NaN and duplicates.
 
     Green: no problem. Yellow: worth knowing. Red: results would be wrong or impossible;
     the exit code is then 1.

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from nserbench.cli.common.streams import print_anything
 from nserbench.errors import NserbenchError
 
 # Libraries that report a full or unreadable disk by an error of their own.
 _LIBRARIES = {"soundfile", "sqlite3"}
+_NO_HOME = ("Could not determine home directory.",)  # of `Path.expanduser`
 _OF_CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)
 
 
@@ -20,6 +22,11 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which they were added."""
         return list(self.commands)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; print whatever the encoding of the terminal is."""
+        print_anything()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; print no traceback for errors that the user can fix."""
@@ -37,9 +44,10 @@ class Commands(click.Group):
         except (Exception, SystemExit) as error:
             if isinstance(error, _OF_CLICK) or shows_traceback(ctx):
                 raise
-            if (problem := _plugin_problem(error) or _file_problem(error)) is None:
-                raise
-            raise click.ClickException(problem) from error
+            for explain in (_home_problem, _plugin_problem, _file_problem):
+                if (problem := explain(error)) is not None:
+                    raise click.ClickException(problem) from error
+            raise
 
 
 class GroupWithArgument(click.Group):
@@ -85,6 +93,17 @@ def shows_traceback(ctx: click.Context) -> bool:
     return bool(ctx.find_root().params.get("traceback"))
 
 
+def _home_problem(error: BaseException) -> str | None:
+    """Return what to do where no home folder is known; None for other errors."""
+    if not isinstance(error, RuntimeError) or error.args != _NO_HOME:
+        return None
+    return (
+        "this user has no home folder, and the variable HOME is not set\n"
+        "  set HOME to a folder; or set NSERBENCH_STORE to a folder for features, and "
+        "HF_HOME to one for checkpoints"
+    )
+
+
 def _plugin_problem(error: BaseException) -> str | None:
     """Return what went wrong in a plugin's code; None if it arose elsewhere."""
     from nserbench.error_origin import arose_in_plugin, describe_error
@@ -109,6 +128,11 @@ def _file_problem(error: BaseException) -> str | None:
         problem = f"a file cannot be read or written: {error}"
     else:
         return None
+    if isinstance(error, PermissionError):
+        return (
+            f"{problem}\n  Use a folder that you may write to: NSERBENCH_STORE=FOLDER "
+            "for features, NSERBENCH_RESULTS=FOLDER for results"
+        )
     return (
         f"{problem}\n  Fix the path or free disk space, then rerun; finished results "
         "are kept"

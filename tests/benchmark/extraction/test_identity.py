@@ -18,6 +18,7 @@ from nserbench.benchmark.store.file_facts import DIGEST, state_of
 from nserbench.benchmark.study.study import Study
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
+from nserbench.corpora.levels import Levels
 from nserbench.errors import BadAudio, CheckpointMissing, NserbenchError
 from nserbench.progress import Silent
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
@@ -190,7 +191,8 @@ def test_parts_of_a_file_are_extracted_separately(
     )
 
     expected = read_audio(path)[800:1600]
-    wave = extraction.wave(Clip(part, audio_digest(expected), 800))
+    clip = Clip(part, audio_digest(expected), 800, Levels(1.0, 1.0, 1.0))
+    wave = extraction.wave(clip)
 
     np.testing.assert_array_equal(wave, expected)
 
