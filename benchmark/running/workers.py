@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, as_completed
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from socket import gethostname
 from threading import Lock
-from typing import TypeVar
 from uuid import uuid4
 
 import torch
@@ -33,6 +31,7 @@ from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.interrupts import watch_interrupts
 from nserbench.benchmark.running.runner import Runner, is_fatal
+from nserbench.benchmark.running.tasks import Task, run_tasks
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.request import Request
@@ -41,10 +40,6 @@ from nserbench.errors import NserbenchError
 from nserbench.progress import Progress, Silent
 from nserbench.settings import PREFIX, Settings
 
-T = TypeVar("T")
-
-ATTEMPTS = 3
-"""How often a task is started at most, if the workers that run it die."""
 _ONE_AT_A_TIME = Lock()
 """Lets one task run at a time in a process. A worker of Dask runs a task in each of its
 threads, but seeds, thread counts and the working folder belong to the whole process."""
@@ -119,7 +114,7 @@ class WorkerPool:
         """Run jobs of a request, and yield the status of each.
 
         Raises:
-            NserbenchError: if a worker ends before its task, or makes another study of
+            NserbenchError: if no worker can be started, or one makes another study of
                 the request.
             OSError: if a file cannot be written, as on a full disk.
         """
@@ -127,14 +122,17 @@ class WorkerPool:
         # A new store: one remembers the files it saw, and the workers write others.
         for needs in _extraction_rounds(jobs, Store(self.settings.store)):
             progress.stage("features, by workers", len(needs), "passes")
-            extractions = [partial(_extract, order, key, forms) for key, forms in needs]
-            for notes in _results(self.executor, extractions, progress):
+            extractions = [
+                Task(partial(_extract, order, key, forms), instead=list[str])
+                for key, forms in needs
+            ]
+            for notes in run_tasks(self.executor, extractions, progress.note):
                 for text in notes:
                     progress.note(text)
                 progress.advance()
         shares = [[job_folder(job) for job in share] for share in divide(jobs)]
-        calls = [partial(_run, order, share) for share in shares]
-        for report in _results(self.executor, calls, progress):
+        tasks = [_task(order, share) for share in shares]
+        for report in run_tasks(self.executor, tasks, progress.note):
             for text in report.notes:
                 progress.note(text)
             for name, outcome in report.ended:
@@ -210,51 +208,6 @@ def _key(need: NeededFeatures) -> str:
     return digest([need.corpus, need.extraction.identity])
 
 
-def _results(
-    executor: TaskExecutor, calls: Sequence[Callable[[], T]], progress: Progress
-) -> Iterator[T]:
-    """Yield the results of calls as they end; an error cancels those not started.
-
-    If a worker process dies, the calls that it took with it are started again; each is
-    started `ATTEMPTS` times at most.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        lost: list[Callable[[], T]] = []
-        tasks: dict[Future[T], Callable[[], T]] = {}
-        try:
-            for call in calls:
-                try:
-                    tasks[executor.pool.submit(call)] = call
-                except BrokenExecutor:
-                    lost.append(call)
-            for task in as_completed(tasks):
-                try:
-                    yield task.result()
-                except BrokenExecutor as error:
-                    if executor.new_pool is None or attempt == ATTEMPTS:
-                        raise _worker_ended(error) from error
-                    lost.append(tasks[task])
-                except Exception as error:
-                    if isinstance(error, NserbenchError) or is_fatal(error):
-                        raise
-                    raise _worker_ended(error) from error
-        finally:
-            for task in tasks:
-                task.cancel()
-        if not lost or executor.new_pool is None:
-            return
-        progress.note(f"a worker process died: {len(lost)} tasks are started again")
-        executor.pool, calls = executor.new_pool(), lost
-
-
-def _worker_ended(error: Exception) -> NserbenchError:
-    kind = type(error).__name__
-    return NserbenchError(
-        f"a worker ended before its task: {kind}: {error}\n"
-        "  finished cells are kept; run the same command again to continue"
-    )
-
-
 @contextmanager
 def _running(order: WorkOrder) -> Iterator[None]:
     """Run one task at a time in the folder of the order, with errors that pickle."""
@@ -304,16 +257,49 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
         return notes
 
 
+def _task(order: bytes, folders: Sequence[str]) -> Task[WorkerReport]:
+    """Return the task that runs the jobs of some result folders."""
+    half = len(folders) // 2
+    parts = [folders[:half], folders[half:]] if half else []
+    return Task(
+        partial(_run, order, folders),
+        divide=lambda: [_task(order, part) for part in parts],
+        instead=partial(_fail, order, folders),
+    )
+
+
 def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
     """Run the jobs of some result folders."""
+    with _jobs_of(order, folders) as (runner, jobs, report):
+        report.outcomes.update(runner.run_jobs(jobs))
+    return report
+
+
+def _fail(order: bytes, folders: Sequence[str]) -> WorkerReport:
+    """Write that the jobs of some result folders failed, since each ends its worker."""
+    error = NserbenchError(
+        "the worker process died whenever it ran this cell\n"
+        "  a crash in the code of a plugin or library ends a process, and so does the "
+        "system if memory is short; run this cell without --on to see the last message"
+    )
+    with _jobs_of(order, folders) as (runner, jobs, report):
+        report.outcomes.update(runner.fail(job, error) for job in jobs)
+    return report
+
+
+@contextmanager
+def _jobs_of(
+    order: bytes, folders: Sequence[str]
+) -> Iterator[tuple[Runner, Sequence[Job], WorkerReport]]:
+    """Yield the jobs of some result folders, a runner, and the report that it fills."""
     with _running(pickle.loads(order)):  # noqa: S301
         runner, jobs = _open_study(order)
         by_folder = {job_folder(job): job for job in jobs}
         _refuse_other_study(folders, by_folder)
-        share, report = [by_folder[folder] for folder in folders], WorkerReport()
+        report = WorkerReport()
         runner.store.note = report.note
-        report.outcomes.update(replace(runner, progress=report).run_jobs(share))
-        return report
+        share = [by_folder[folder] for folder in folders]
+        yield replace(runner, progress=report), share, report
 
 
 def _refuse_other_study(wanted: Sequence[str], known: Collection[str]) -> None:

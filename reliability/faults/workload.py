@@ -275,6 +275,11 @@ class Place:
             prefix: A program that runs it, with its options, such as ``setpriv``.
             variables: More environment variables.
         """
+        command = [*prefix, sys.executable, "-m", "nserbench", *words]
+        return self.start_program(command, **variables)
+
+    def start_program(self, words: Sequence[str], **variables: str) -> Running:
+        """Start a program in this folder, with the environment of the commands."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -288,7 +293,7 @@ class Place:
         out = tempfile.TemporaryFile()  # noqa: SIM115 - `Running.wait` closes both
         err = tempfile.TemporaryFile()  # noqa: SIM115
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "nserbench", *words],
+            words,
             env=environment,
             stdout=out,
             stderr=err,
@@ -321,11 +326,11 @@ class Place:
 
     def finished(self) -> int:
         """Return the number of finished cells."""
-        return len([*self.results.glob(f"*/{RESULT}")])
+        return len([*self.results.glob(f"[!.]*/{RESULT}")])
 
     def answers(self) -> dict[str, bytes]:
         """Return the predictions of each cell, by the name of its folder."""
-        files = sorted(self.results.glob(f"*/{PREDICTIONS}"))
+        files = sorted(self.results.glob(f"[!.]*/{PREDICTIONS}"))
         return {file.parent.name: file.read_bytes() for file in files}
 
     def same_as(self, other: Place) -> None:
