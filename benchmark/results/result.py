@@ -6,7 +6,9 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
@@ -23,6 +25,9 @@ SCHEMA = 2
 RESULT = "result.json"
 PREDICTIONS = "predictions.csv"
 _DIGEST = re.compile("[0-9a-f]+")
+_UNFINISHED = re.compile(r"_[0-9a-f]{10}\.[0-9a-f]{8}$")
+"""The end of a name that `_temporary` returns for the folder of a result."""
+_DAY = 86_400.0  # seconds
 
 Status = Literal["done", "not applicable", "failed"]
 Outcome = Literal[Status, "already there", "deleted"]
@@ -137,6 +142,16 @@ def write_result(root: Path, result: Result) -> Path:
 def _temporary(target: Path) -> Path:
     """Return a new hidden name next to a folder."""
     return target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+
+
+def sweep_results(root: Path) -> None:
+    """Delete unfinished results of killed processes, once they are a day old."""
+    oldest = time.time() - _DAY
+    for folder in root.glob(".*"):
+        # Another process may have finished or deleted it.
+        with suppress(OSError):
+            if _UNFINISHED.search(folder.name) and folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder)
 
 
 def _publish(new: Path, target: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import multiprocessing
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,12 +35,16 @@ class TaskExecutor:
         workers: Number of tasks that run at once.
         new_pool: Makes another pool when a worker has died and broken the first one;
             None where the pool replaces workers itself.
+        at_once: Number of tasks that are given to the pool at once; None for all.
+        died: Errors of a task whose worker died.
     """
 
     pool: Executor
     threads: int | None
     workers: int
     new_pool: Callable[[], Executor] | None = None
+    at_once: int | None = None
+    died: tuple[type[Exception], ...] = (BrokenExecutor,)
 
 
 @contextmanager
@@ -76,7 +81,7 @@ def _processes(count: int) -> Iterator[TaskExecutor]:
     context = multiprocessing.get_context("spawn")
     new_pool = partial(ProcessPoolExecutor, count, context)
     threads = max(1, torch.get_num_threads() // count)
-    executor = TaskExecutor(new_pool(), threads, count, new_pool)
+    executor = TaskExecutor(new_pool(), threads, count, new_pool, count)
     try:
         yield executor
     finally:
@@ -86,7 +91,7 @@ def _processes(count: int) -> Iterator[TaskExecutor]:
 @contextmanager
 def _dask(address: str) -> Iterator[TaskExecutor]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise MissingExtra("--on dask://", "cluster") from error
     try:
@@ -96,17 +101,19 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
             f"no Dask scheduler answers at {address}\n"
             "  start one with `dask scheduler`; it prints its address"
         ) from error
+    # Its logger would print the traceback of a lost connection beside our message.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
         # Those that are there now; a scheduler may add and remove workers.
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        yield TaskExecutor(client.get_executor(), None, max(1, workers))
+        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        yield TaskExecutor(client.get_executor(), None, workers, died=(KilledWorker,))
 
 
 @contextmanager
 def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     try:
         from dask_jobqueue.slurm import SLURMCluster
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise MissingExtra("--on slurm", "cluster") from error
     # By default, a job with several cores would run several tasks at once.
@@ -120,8 +127,8 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     with SLURMCluster(**options) as nodes, Client(nodes) as client:
         nodes.scale(jobs=jobs)
         threads = options["cores"] // options["processes"]
-        workers = jobs * options["processes"]
-        yield TaskExecutor(client.get_executor(), max(1, threads), workers)
+        pool, workers = client.get_executor(), jobs * options["processes"]
+        yield TaskExecutor(pool, max(1, threads), workers, died=(KilledWorker,))
 
 
 def _job_script(options: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ from nserbench.benchmark.results.result import (
     Result,
     Status,
     read_result,
+    sweep_results,
     write_result,
 )
 from nserbench.benchmark.running.assemble import (
@@ -106,6 +107,7 @@ class Runner:
             OSError: if a file cannot be written, as on a full disk.
         """
         self.store.sweep()
+        sweep_results(self.results)
         jobs = prepare(study, self.store, self.progress)
         report = RunReport([self.results / job_folder(job) for job in jobs])
         for cell in study.cells:
@@ -157,6 +159,17 @@ class Runner:
         for _, group in groupby(jobs, key=lambda job: job.cell.upstream.label):
             yield from self._run_upstream(list(group))
 
+    def fail(self, job: Job, error: BaseException) -> Status:
+        """Write the result of a cell that failed, and return its status.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        if self.traceback and not isinstance(error, NserbenchError):
+            self.progress.note("".join(format_exception(error)).rstrip())
+        result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
+        return self._finish(job, result)
+
     def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[Status]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
         models = ModelCache(self.device)
@@ -167,7 +180,7 @@ class Runner:
             except BaseException as error:
                 if is_fatal(error):
                     raise
-                yield from [self._failed(job, error) for job in same_condition]
+                yield from [self.fail(job, error) for job in same_condition]
             else:
                 with own_state():
                     fit_stacks(
@@ -184,7 +197,7 @@ class Runner:
         except BaseException as error:
             if is_fatal(error):
                 raise
-            return self._failed(job, error)
+            return self.fail(job, error)
         seconds = time.perf_counter() - began
         result = completed_result(job, outcome, self.store, self.device, seconds)
         return self._finish(job, result)
@@ -216,12 +229,6 @@ class Runner:
                 fits.append(fit)
                 self.progress.advance()
         return CellOutcome(fits, choices, fit_reference(job, self.store, self.device))
-
-    def _failed(self, job: Job, error: BaseException) -> Status:
-        if self.traceback and not isinstance(error, NserbenchError):
-            self.progress.note("".join(format_exception(error)).rstrip())
-        result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
-        return self._finish(job, result)
 
     def _finish(self, job: Job, result: Result) -> Status:
         write_result(self.results, result)

@@ -11,14 +11,12 @@ from __future__ import annotations
 import pickle
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, as_completed
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from socket import gethostname
 from threading import Lock
-from typing import TypeVar
 from uuid import uuid4
 
 import torch
@@ -35,6 +33,7 @@ from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.interrupts import watch_interrupts
 from nserbench.benchmark.running.runner import Runner, is_fatal
+from nserbench.benchmark.running.tasks import Task, run_tasks
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.request import Request
@@ -43,10 +42,6 @@ from nserbench.errors import NserbenchError
 from nserbench.progress import Progress, Silent
 from nserbench.settings import PREFIX, Settings
 
-T = TypeVar("T")
-
-ATTEMPTS = 3
-"""How often a task is started at most, if the workers that run it die."""
 _ONE_AT_A_TIME = Lock()
 """Lets one task run at a time in a process. A worker of Dask runs a task in each of its
 threads, but seeds, thread counts and the working folder belong to the whole process."""
@@ -121,7 +116,7 @@ class WorkerPool:
         """Run jobs of a request, and yield the status of each.
 
         Raises:
-            NserbenchError: if a worker ends before its task, or makes another study of
+            NserbenchError: if no worker can be started, or one makes another study of
                 the request.
             OSError: if a file cannot be written, as on a full disk.
         """
@@ -148,8 +143,8 @@ class WorkerPool:
             if few and _has_own_folds(job)
         }
         self._share("folds, by workers", list(folds.values()), progress)
-        calls = [partial(_run, order, dict(map(_named, share))) for share in shares]
-        for report in _results(self.executor, calls, progress):
+        tasks = [_task(order, dict(map(_named, share))) for share in shares]
+        for report in run_tasks(self.executor, tasks, progress.note):
             for text in report.notes:
                 progress.note(text)
             for name, outcome in report.ended:
@@ -162,10 +157,14 @@ class WorkerPool:
         calls: Sequence[Callable[[], Sequence[str]]],
         progress: Progress,
     ) -> None:
-        """Run calls that return messages for the user."""
+        """Run calls that return messages for the user.
+
+        One that ends its worker is left out, since its cells do so, too.
+        """
         if calls:
             progress.stage(title, len(calls), "tasks")
-        for notes in _results(self.executor, calls, progress):
+        tasks = [Task(call, instead=tuple[str]) for call in calls]
+        for notes in run_tasks(self.executor, tasks, progress.note):
             for text in notes:
                 progress.note(text)
             progress.advance()
@@ -250,51 +249,6 @@ def _key(need: NeededFeatures) -> str:
     return digest([need.corpus, need.extraction.identity])
 
 
-def _results(
-    executor: TaskExecutor, calls: Sequence[Callable[[], T]], progress: Progress
-) -> Iterator[T]:
-    """Yield the results of calls as they end; an error cancels those not started.
-
-    If a worker process dies, the calls that it took with it are started again; each is
-    started `ATTEMPTS` times at most.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        lost: list[Callable[[], T]] = []
-        tasks: dict[Future[T], Callable[[], T]] = {}
-        try:
-            for call in calls:
-                try:
-                    tasks[executor.pool.submit(call)] = call
-                except BrokenExecutor:
-                    lost.append(call)
-            for task in as_completed(tasks):
-                try:
-                    yield task.result()
-                except BrokenExecutor as error:
-                    if executor.new_pool is None or attempt == ATTEMPTS:
-                        raise _worker_ended(error) from error
-                    lost.append(tasks[task])
-                except Exception as error:
-                    if isinstance(error, NserbenchError) or is_fatal(error):
-                        raise
-                    raise _worker_ended(error) from error
-        finally:
-            for task in tasks:
-                task.cancel()
-        if not lost or executor.new_pool is None:
-            return
-        progress.note(f"a worker process died: {len(lost)} tasks are started again")
-        executor.pool, calls = executor.new_pool(), lost
-
-
-def _worker_ended(error: Exception) -> NserbenchError:
-    kind = type(error).__name__
-    return NserbenchError(
-        f"a worker ended before its task: {kind}: {error}\n"
-        "  finished cells are kept; run the same command again to continue"
-    )
-
-
 @contextmanager
 def _running(order: WorkOrder) -> Iterator[None]:
     """Run one task at a time in the folder of the order, with errors that pickle."""
@@ -363,37 +317,59 @@ def _fit(order: bytes, name: CellName, folder: str, fold: str) -> Sequence[str]:
 
     An error that is not fatal occurs again when the cell runs.
     """
-    with _running(pickle.loads(order)):  # noqa: S301
-        runner, (job,) = _opened(order, {name: folder})
-        runner.store.note = (notes := list[str]()).append
+    with _jobs_of(order, {name: folder}) as (runner, (job,), report):
         try:
             runner.train_fold(job, fold)
         except BaseException as error:
             if is_fatal(error):
                 raise
-        return notes
+    return report.notes
+
+
+def _task(order: bytes, folders: Mapping[CellName, str]) -> Task[WorkerReport]:
+    """Return the task that runs some cells, each given with its result folder."""
+    items, half = list(folders.items()), len(folders) // 2
+    parts = [dict(items[:half]), dict(items[half:])] if half else []
+    return Task(
+        partial(_run, order, folders),
+        divide=lambda: [_task(order, part) for part in parts],
+        instead=partial(_fail, order, folders),
+    )
 
 
 def _run(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
-    """Run the jobs of some cells, each given with its result folder."""
+    """Run some cells, each given with its result folder."""
+    with _jobs_of(order, folders) as (runner, jobs, report):
+        report.outcomes.update(runner.run_jobs(jobs))
+    return report
+
+
+def _fail(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
+    """Write that some cells failed, since each ends its worker."""
+    error = NserbenchError(
+        "the worker process died whenever it ran this cell\n"
+        "  a crash in the code of a plugin or library ends a process, and so does the "
+        "system if memory is short; run this cell without --on to see the last message"
+    )
+    with _jobs_of(order, folders) as (runner, jobs, report):
+        report.outcomes.update(runner.fail(job, error) for job in jobs)
+    return report
+
+
+@contextmanager
+def _jobs_of(
+    order: bytes, folders: Mapping[CellName, str]
+) -> Iterator[tuple[Runner, Sequence[Job], WorkerReport]]:
+    """Yield the jobs of some cells, a runner, and the report that it fills."""
     with _running(pickle.loads(order)):  # noqa: S301
-        runner, share = _opened(order, folders)
+        runner, jobs = _open_study(order)
+        share = [jobs[name] for name in folders if name in jobs]
+        if [job_folder(job) for job in share] != list(folders.values()):
+            raise _other_study()
+        runner.store.look_again()
         report = WorkerReport()
         runner.store.note = report.note
-        report.outcomes.update(replace(runner, progress=report).run_jobs(share))
-        return report
-
-
-def _opened(
-    order: bytes, folders: Mapping[CellName, str]
-) -> tuple[Runner, Sequence[Job]]:
-    """Return the runner and some jobs, once it is sure that the study is the same."""
-    runner, jobs = _open_study(order)
-    share = [jobs[name] for name in folders if name in jobs]
-    if [job_folder(job) for job in share] != list(folders.values()):
-        raise _other_study()
-    runner.store.look_again()
-    return runner, share
+        yield replace(runner, progress=report), share, report
 
 
 def _other_study() -> NserbenchError:

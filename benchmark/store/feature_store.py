@@ -298,7 +298,7 @@ class Store:
     def sweep(self) -> None:
         """Delete temporary files of killed processes, once they are a day old."""
         oldest = time.time() - _DAY
-        for folder in ("features/*", "fits", "tuned", "in-use"):
+        for folder in ("features/*", "fits", "tuned", "in-use", "leaderboard"):
             for file in self.root.glob(f"{folder}/.*"):
                 # Another process may have finished or deleted it.
                 with suppress(OSError):

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -278,3 +279,20 @@ def test_a_file_that_is_not_json_is_refused(root: Path, text: str) -> None:
 
     with pytest.raises(BadResult, match="is not JSON"):
         read_result(folder)
+
+
+def test_unfinished_results_are_deleted_when_they_are_a_day_old(root: Path) -> None:
+    old, new, other = root / "old", root / "new", root / ".git"
+    done = write_result(root, DONE)
+    for folder in (old, new):
+        folder.mkdir()
+        folder.rename(unfinished := module._temporary(done))
+        if folder is old:
+            os.utime(unfinished, (0, 0))
+    other.mkdir()
+    os.utime(other, (0, 0))
+    os.utime(done, (0, 0))
+
+    module.sweep_results(root)
+
+    assert {one.name for one in root.iterdir()} == {done.name, unfinished.name, ".git"}

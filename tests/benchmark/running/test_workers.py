@@ -388,21 +388,23 @@ def test_the_tasks_of_a_worker_that_died_are_started_again(
     assert table([mel]) == table(alone())
 
 
-def test_a_worker_that_always_dies_ends_the_run_and_the_same_command_continues(
-    share: Callable[..., Any],
+def test_a_cell_that_ends_its_worker_fails_by_name_and_the_others_go_on(
+    share: Callable[..., Any], alone: Callable[..., list[Result]]
 ) -> None:
     plugin = write_plugin("os._exit(3)")
-    with (
-        pytest.raises(NserbenchError, match="a worker ended before its task"),
-        open_executor("processes:1", {}) as executor,
-    ):
-        share(executor, [plugin], upstreams=["odd"])
 
+    with open_executor("processes:2", {}) as executor:
+        results, told = share(executor, [plugin], upstreams=["odd", "mel"])
+
+    odd, mel = sorted(results, key=lambda one: one.upstream != "odd")
+    assert odd.status == "failed"
+    assert str(odd.reason).startswith("the worker process died whenever it ran")
+    assert any("odd" in line and "failed: the worker" in line for line in told)
+    assert table([mel]) == table(alone())
     write_plugin("pass")
     _source.cache_clear()  # as in another process
     with open_executor("processes:1", {}) as executor:
         (result,), _ = share(executor, [plugin], upstreams=["odd"])
-
     assert result.status == "done"
 
 
