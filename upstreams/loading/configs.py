@@ -12,6 +12,9 @@ from nserbench.upstreams.base import Description, Groups, GroupSpec
 from nserbench.upstreams.loading.hub import read_config
 
 MEL_BANDS = 80
+WHISPER_POSITIONS = 1500
+"""Encoder frames of 30 s, which a Whisper reads at once."""
+
 CALLED = {"bert": "BERT", "whisper": "Whisper"}
 """Names in messages by ``model_type``, where they differ."""
 
@@ -38,6 +41,12 @@ def describe_whisper(options: Options) -> Groups:
 def whisper_groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
     """Return the groups of a Whisper from its configuration; see `describe_whisper`."""
     with of_type("whisper", config, checkpoint):
+        if (positions := config["max_source_positions"]) != WHISPER_POSITIONS:
+            raise BadSpec(
+                f"{checkpoint} is no Whisper that reads 30 s at once: its config.json "
+                f"says max_source_positions {positions}\n"
+                f"  wanted: a Whisper with {WHISPER_POSITIONS}"
+            )
         return {
             "encoder": GroupSpec(
                 range(config["encoder_layers"] + 1), config["d_model"], rate=50.0
