@@ -159,9 +159,18 @@ def _granite() -> Any:
 PARAKEET = SOUND | {"subsampling_conv_channels": 8, "conv_kernel_size": 5}
 
 
-def _parakeet() -> Any:
-    config = lib.ParakeetCTCConfig(vocab_size=20, encoder_config=PARAKEET)
-    return lib.ParakeetForCTC(config)
+PREDICTOR = {"vocab_size": 20, "blank_token_id": 19, "decoder_hidden_size": 8}
+
+
+def _parakeet(model: Any) -> Tower:
+    return Tower(
+        model,
+        lambda: lib.ParakeetFeatureExtractor(feature_size=16),
+        lambda whole: whole.encoder,
+        _all_states,
+        lambda inputs: int(inputs["attention_mask"][:, ::8].sum()),
+        rate=12.5,
+    )
 
 
 class _Gemma3n(torch.nn.Module):
@@ -342,13 +351,20 @@ TOWERS: dict[str, Tower] = {
         lambda inputs: int(inputs["input_features"].shape[1]),
         layers=4,
     ),
-    "parakeet_ctc": Tower(
-        _parakeet,
-        lambda: lib.ParakeetFeatureExtractor(feature_size=16),
-        lambda model: model.encoder,
-        _all_states,
-        lambda inputs: int(inputs["attention_mask"][:, ::8].sum()),
-        rate=12.5,
+    "parakeet_ctc": _parakeet(
+        lambda: lib.ParakeetForCTC(
+            lib.ParakeetCTCConfig(vocab_size=20, encoder_config=PARAKEET)
+        )
+    ),
+    "parakeet_rnnt": _parakeet(
+        lambda: lib.ParakeetForRNNT(
+            lib.ParakeetRNNTConfig(encoder_config=PARAKEET, **PREDICTOR)
+        )
+    ),
+    "parakeet_tdt": _parakeet(
+        lambda: lib.ParakeetForTDT(
+            lib.ParakeetTDTConfig(encoder_config=PARAKEET, **PREDICTOR)
+        )
     ),
     "gemma3n": Tower(
         _Gemma3n,

@@ -65,9 +65,8 @@ def granite(config: Config, samples: int) -> int:
 
 def speech_to_text(config: Config, samples: int) -> int:
     """Return the frames of Speech2Text: its convolutions keep every second frame."""
-    return math.ceil(
-        whole_windows(config, samples) / 2 ** int(config["num_conv_layers"])
-    )
+    factor: int = 1 << int(config["num_conv_layers"])
+    return math.ceil(whole_windows(config, samples) / factor)
 
 
 def parakeet(config: Config, samples: int) -> int:

@@ -12,6 +12,7 @@ from transformers import (
     AutoModelForSpeechSeq2Seq,
     DynamicCache,
     EncoderDecoderCache,
+    GenerationConfig,
     PreTrainedModel,
     SequenceFeatureExtractor,
 )
@@ -54,6 +55,19 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 224
 """Tokens of the longest transcript, end-of-text included, as for Whisper."""
+
+TOKENS = (
+    "bos_token_id",
+    "decoder_start_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "forced_bos_token_id",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "bad_words_ids",
+)
+"""Settings of a checkpoint that say which tokens begin and end its transcripts, and
+which it never writes."""
 
 POSITIONS = ("max_position_embeddings", "max_target_positions")
 """Names in configurations of the highest number of tokens that a decoder reads."""
@@ -129,10 +143,11 @@ class SpeechEncoder(Upstream):
 class SpeechEncoderDecoder(Transcriber):
     """The layers of an encoder over audio, and of a decoder over its transcript.
 
-    The transcript is that of a greedy search, at most `MOST_TOKENS` long, within the
-    limits of the checkpoint's ``generation_config.json``. One pass over the chosen
-    tokens returns all decoder layers. Decoder frames are as in `Whisper`: one for each
-    chosen token, end-of-text included, at the position from which it was predicted.
+    The transcript is that of a greedy search, at most `MOST_TOKENS` long, without the
+    tokens that the checkpoint's ``generation_config.json`` suppresses. One pass over
+    the chosen tokens returns all decoder layers. Decoder frames are as in `Whisper`:
+    one for each chosen token, end-of-text included, at the position from which it was
+    predicted. A token that the checkpoint forces to be the first has none.
 
     Encoder, options and errors are as in `SpeechEncoder`. Utterances run one by one.
     """
@@ -144,6 +159,7 @@ class SpeechEncoderDecoder(Transcriber):
         self._extractor = load_extractor(folder)
         model = load_pretrained(AutoModelForSpeechSeq2Seq, folder)
         self.model: PreTrainedModel = model.to(device)
+        self.model.generation_config = greedy_settings(model, options["checkpoint"])
         self._decoder = getattr(model.config, "decoder", model.config)
         self._tokenizer = load_tokenizer(folder, self._decoder.vocab_size)
 
@@ -174,23 +190,51 @@ class SpeechEncoderDecoder(Transcriber):
         ).decoder_hidden_states
         return (
             _valid(self._reading, layers, [wave])[0],
-            torch.stack(decoded)[:, 0],
+            torch.stack(decoded)[:, 0, self._forced :],
             self._tokenizer.decode(tokens[0], skip_special_tokens=True).strip(),
         )
+
+    @property
+    def _forced(self) -> int:
+        """Tokens, such as that of a language, that are set and not predicted."""
+        return int(self.model.generation_config.forced_bos_token_id is not None)
 
     @torch.no_grad()
     def _search(self, read: Mapping[str, Any]) -> Tensor:
         """Return the start token and the chosen tokens, ``(1, tokens)``."""
-        limits = [getattr(self._decoder, key, None) or MOST_TOKENS for key in POSITIONS]
+        positions = [getattr(self._decoder, key, None) for key in POSITIONS]
+        limits = [limit for limit in positions if limit]
         tokens: Tensor = self.model.generate(
             **read,
-            do_sample=False,
-            num_beams=1,
-            max_new_tokens=min(MOST_TOKENS, *limits),
+            max_new_tokens=min(MOST_TOKENS + self._forced, *limits),
             # The default cache has as many layers as the encoder, not as the decoder.
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
         )
         return tokens
+
+
+def greedy_settings(model: PreTrainedModel, checkpoint: str) -> GenerationConfig:
+    """Return settings of a greedy search with the checkpoint's own tokens.
+
+    Its other settings, such as beams and penalties for repetition, are not used: a
+    decoder frame is then a token that was the most probable one.
+
+    Raises:
+        BadSpec: if it does not say which token begins and which ends a transcript.
+    """
+    its = model.generation_config
+    start = its.decoder_start_token_id
+    if start is None:
+        start = its.bos_token_id
+    if start is None or its.eos_token_id is None:
+        which = "begins" if start is None else "ends"
+        key = "decoder_start_token_id" if start is None else "eos_token_id"
+        raise BadSpec(
+            f"{checkpoint} does not say which token {which} a transcript\n"
+            f"  wanted: {key} in its generation_config.json or config.json"
+        )
+    kept = {key: getattr(its, key) for key in TOKENS if getattr(its, key) is not None}
+    return GenerationConfig(**kept, do_sample=False, num_beams=1)
 
 
 def _load_encoder(reading: Reading, options: Options) -> tuple[PreTrainedModel, Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
@@ -69,7 +70,7 @@ def load_tower(
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, StrictDataclassError, ValueError) as error:
         raise BadSpec(f"{folder} is no model for {kind.__name__}: {error}") from error
     except (OSError, SafetensorError) as error:
         raise CheckpointMissing(

@@ -101,6 +101,23 @@ def test_only_the_weights_of_the_encoder_are_loaded(name: str, saved: Saved) -> 
     )
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in TOWERS if not name.startswith("seamless")]
+)
+def test_an_encoder_that_was_saved_alone_is_read_as_inside_its_model(
+    name: str, saved: Saved, tmp_path: Path, sound: Callable[..., Wave]
+) -> None:
+    folder, model = saved(name)
+    TOWERS[name].encoder(model).save_pretrained(tmp_path)
+    TOWERS[name].extractor().save_pretrained(tmp_path)
+    wave = Batch.of(sound(9_000, 1))
+
+    alone = hf(tmp_path).extract(wave)["encoder"]
+
+    assert described(tmp_path) == described(folder)
+    assert torch.equal(alone.states, hf(folder).extract(wave)["encoder"].states)
+
+
 def test_shards_without_weights_of_the_encoder_need_not_be_there(
     tmp_path: Path, sound: Callable[..., Wave]
 ) -> None:
@@ -176,6 +193,19 @@ def test_a_configuration_that_does_not_describe_its_encoder_is_refused(
 
     with pytest.raises(BadSpec, match=rf"(?s){message}.*wanted: config\.json"):
         described(tmp_path)
+
+
+def test_a_configuration_that_the_library_cannot_read_is_refused(
+    tmp_path: Path,
+) -> None:
+    save_tower(tmp_path, "voxtral")
+    file = tmp_path / "config.json"
+    config = json.loads(file.read_text())
+    config["text_config"]["num_hidden_layers"] = "two"
+    file.write_text(json.dumps(config))
+
+    with pytest.raises(BadSpec, match="is no model for VoxtralEncoder"):
+        hf(tmp_path)
 
 
 @pytest.mark.parametrize(
