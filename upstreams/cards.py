@@ -158,6 +158,7 @@ HF = UpstreamCard(
     source="the checkpoint's own",
     licence="the checkpoint's own",
     load="nserbench.upstreams.huggingface.model:load",
+    version=2,
     options={
         "id": Option(
             help="hub id or local folder",

@@ -243,10 +243,14 @@ class Whisper(Transcriber):
         """
         settings = self.model.generation_config
         bias = torch.zeros(self.model.config.vocab_size, device=self.model.device)
-        bias[settings.suppress_tokens or []] = -torch.inf
+        known = range(len(bias))  # a token beyond the vocabulary is never chosen
+        bias[
+            [token for token in settings.suppress_tokens or [] if token in known]
+        ] = -torch.inf
         bias[self._token_ids[NO_TIMESTAMPS] + 1 :] = -torch.inf
         first = bias.clone()
-        first[settings.begin_suppress_tokens or []] = -torch.inf
+        begin = settings.begin_suppress_tokens or []
+        first[[token for token in begin if token in known]] = -torch.inf
         return bias, first
 
 

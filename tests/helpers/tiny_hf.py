@@ -50,14 +50,30 @@ ENCODERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]
     "adapted": (lib.Wav2Vec2Model, lib.Wav2Vec2Config, LARGE | {"add_adapter": True}),
     "conformer": (lib.Wav2Vec2ConformerModel, lib.Wav2Vec2ConformerConfig, CONVOLVED),
     "data2vec-audio": (lib.Data2VecAudioModel, lib.Data2VecAudioConfig, CONVOLVED),
+    "mms": (lib.Wav2Vec2Model, lib.Wav2Vec2Config, LARGE | {"adapter_attn_dim": 4}),
+    "hubert-batch-norm": (
+        lib.HubertModel,
+        lib.HubertConfig,
+        LARGE | {"conv_pos_batch_norm": True},
+    ),
+    "unispeech": (lib.UniSpeechModel, lib.UniSpeechConfig, CONVOLVED),
     "unispeech-sat": (lib.UniSpeechSatModel, lib.UniSpeechSatConfig, CONVOLVED),
     "sew": (lib.SEWModel, lib.SEWConfig, SQUEEZED),
+    "sew-d": (lib.SEWDModel, lib.SEWDConfig, SQUEEZED),
     "wav2vec2-bert": (lib.Wav2Vec2BertModel, lib.Wav2Vec2BertConfig, SIZE),
 }
-PRENORM = ("wav2vec2-large", "hubert-large", "wavlm-large", "adapted", "conformer")
+PRENORM = (
+    "wav2vec2-large",
+    "hubert-large",
+    "hubert-batch-norm",
+    "wavlm-large",
+    "adapted",
+    "mms",
+    "conformer",
+)
 """Checkpoints whose last state is normalised after the last block."""
 
-PADDED = ("wav2vec2-large", "hubert-large", "adapted")
+PADDED = ("wav2vec2-large", "hubert-large", "adapted", "mms")
 """Checkpoints that read a mask, and so a batch of waves of different lengths."""
 
 
@@ -155,12 +171,21 @@ def save_tokenizer(folder: Path, tokens: int = 40) -> None:
     model.save_pretrained(folder)
 
 
+def draw_batch_norms(model: Any) -> None:
+    """Draw the statistics of batch norms, which begin as 0 and 1."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            for values in (*module.parameters(), module.get_buffer("running_mean")):
+                torch.nn.init.normal_(values)
+
+
 def save_hf(folder: Path, name: str) -> Path:
     """Write a checkpoint of `ENCODERS` or `WRITERS`."""
     torch.manual_seed(7)
     if name in ENCODERS:
         kind, config, size = ENCODERS[name]
         model = kind(config(**size))
+        draw_batch_norms(model)
     else:
         model = WRITERS[name]()
         model.generation_config = lib.GenerationConfig(

@@ -26,7 +26,7 @@ from nserbench.plain_data import parse_json
 from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.enhancement.base import Enhancer
 from nserbench.upstreams.loading.hub import find_folder
-from nserbench.upstreams.loading.torch_files import refuse_pointers, torch_file
+from nserbench.upstreams.loading.torch_files import refuse_placeholders, torch_file
 
 CONFIG, SAFE = "config.json", "model.safetensors"
 PICKLED = "pytorch_model.bin"
@@ -161,7 +161,7 @@ def _read_safe(config: Path, file: Path) -> _SavedModel:
         if arguments[key] != ALWAYS[key]:
             raise ValueError(f"its {CONFIG} says {key}={arguments[key]!r}")
         del arguments[key]
-    refuse_pointers([file])
+    refuse_placeholders([file])
     return _checked(architecture, arguments, load_file(file), file)
 
 

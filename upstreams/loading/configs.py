@@ -15,6 +15,9 @@ from nserbench.upstreams.loading.hub import read_config
 MEL_BANDS = 80
 MOST_LAYERS, LARGEST_SIZE = 10_000, 1_000_000
 """Bounds of what a configuration may say; both are far beyond any published model."""
+WHISPER_POSITIONS = 1500
+"""Encoder frames of 30 s, which a Whisper reads at once."""
+
 CALLED = {"bert": "BERT", "whisper": "Whisper"}
 """Names in messages by ``model_type``, where they differ."""
 
@@ -41,6 +44,12 @@ def describe_whisper(options: Options) -> Groups:
 def whisper_groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
     """Return the groups of a Whisper from its configuration; see `describe_whisper`."""
     with of_type("whisper", config, checkpoint):
+        if (positions := config["max_source_positions"]) != WHISPER_POSITIONS:
+            raise BadSpec(
+                f"{checkpoint} is no Whisper that reads 30 s at once: its config.json "
+                f"says max_source_positions {positions}\n"
+                f"  wanted: a Whisper with {WHISPER_POSITIONS}"
+            )
         return {
             "encoder": GroupSpec(
                 layers_in(config, "encoder_layers"), size_in(config, "d_model"), 50.0

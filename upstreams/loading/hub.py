@@ -29,6 +29,9 @@ PATIENCE = 2.0
 """Timeout in seconds for each address of the hub. It has about four, and a hub that
 cannot be reached has to be reported within 10 s."""
 
+COPY = "checkpoint=FOLDER"
+"""How an upstream is given a folder instead of a hub id. ``hf`` has another way."""
+
 _SMALL = ("*.json", "*.txt", "*.model")
 _SAFE = "model*.safetensors"
 _PICKLED = "pytorch_model*.bin"
@@ -202,7 +205,7 @@ def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
             return (
                 f"{checkpoint} is neither a folder on this machine nor on the hub\n"
                 "  if it is private: hf auth login\n"
-                "  a copy in a folder: checkpoint=FOLDER"
+                f"  a copy in a folder: {COPY}"
             )
     reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
     which = f" --revision {revision}" if revision else ""
@@ -210,5 +213,5 @@ def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
         f"{checkpoint} is not on this machine and cannot be downloaded from the hub: "
         f"{reason}\n"
         f"  with a network: hf download {checkpoint}{which}\n"
-        "  a copy in a folder: checkpoint=FOLDER"
+        f"  a copy in a folder: {COPY}"
     )

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from nserbench.errors import CheckpointMissing, NserbenchError
+from nserbench.placeholders import placeholder
 
 BROKEN = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, ImportError),
@@ -19,29 +20,23 @@ BROKEN = (
 )
 """What torch, pickle and zipfile raise for a file that is damaged or something else."""
 
-POINTER = b"version https://git-lfs.github.com/spec/"
-"""The beginning of the small file that git-lfs leaves in place of a large one."""
 _LARGEST_PICKLE = 64 << 20
 """Bytes of the part that holds no weights; published ones have less than 1 MiB."""
 
 
-def refuse_pointers(files: Sequence[Path]) -> None:
-    """Refuse files of which git-lfs has downloaded only a pointer.
+def refuse_placeholders(files: Sequence[Path]) -> None:
+    """Refuse files that hold a notice in place of weights, such as a git-lfs pointer.
 
     Raises:
-        CheckpointMissing: if one is such a pointer, or cannot be read.
+        CheckpointMissing: if one does, or cannot be read.
     """
     for file in files:
         try:
-            with file.open("rb") as stream:
-                begin = stream.read(len(POINTER))
+            instead = placeholder(file)
         except OSError as error:
             raise CheckpointMissing(f"{file} cannot be read: {error}") from error
-        if begin == POINTER:
-            raise CheckpointMissing(
-                f"{file} is a pointer of git-lfs: the file itself was not downloaded\n"
-                f"  in its folder: git lfs pull --include {file.name}"
-            )
+        if instead is not None:
+            raise CheckpointMissing(f"{file} {instead}")
 
 
 @contextlib.contextmanager
@@ -51,10 +46,10 @@ def torch_file(file: Path) -> Iterator[None]:
     The file may be one of an old torch, which is no archive.
 
     Raises:
-        CheckpointMissing: if it is a pointer of git-lfs, an archive that torch does
-            not write, or the block cannot read it.
+        CheckpointMissing: if it holds a notice in place of weights, is an archive that
+            torch does not write, or the block cannot read it.
     """
-    refuse_pointers([file])
+    refuse_placeholders([file])
     try:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:

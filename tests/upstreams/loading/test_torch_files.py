@@ -13,7 +13,7 @@ import torch
 from nserbench.errors import CheckpointMissing
 from nserbench.upstreams.loading.torch_files import (
     pickled_part,
-    refuse_pointers,
+    refuse_placeholders,
     torch_file,
 )
 
@@ -96,9 +96,9 @@ def test_a_pointer_of_git_lfs_is_named_with_the_way_to_get_the_file(
     file = tmp_path / "pytorch_model.bin"
     file.write_text(POINTER)
 
-    with pytest.raises(CheckpointMissing, match=r"git lfs pull --include pytorch"):
-        refuse_pointers([file])
-    with pytest.raises(CheckpointMissing, match=r"git lfs pull --include pytorch"):
+    with pytest.raises(CheckpointMissing, match="git lfs pull"):
+        refuse_placeholders([file])
+    with pytest.raises(CheckpointMissing, match="git lfs pull"):
         _open(file)
 
 
