@@ -19,11 +19,7 @@ from nserbench.errors import BadResult, UnknownName
 
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
-    """A result without its predictions, as in a list of results.
-
-    Attributes:
-        status: Whether the cell is done, failed, or cannot exist.
-    """
+    """A result without its predictions, as in a list of results."""
 
     folder: Path
     cell: CellName

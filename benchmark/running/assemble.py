@@ -77,10 +77,6 @@ def completed_result(
     """Return the result of a cell whose folds have all been tested.
 
     Args:
-        job: Job of the cell.
-        outcome: Predictions of the cell.
-        store: Store with its features.
-        device: Device that computed it.
         seconds: Time that the cell took, without extraction.
     """
     fits = outcome.fits
@@ -118,9 +114,7 @@ def incomplete_result(
     """Return the result of a cell that failed or cannot exist.
 
     Args:
-        cell: The cell.
         status: ``failed`` or ``not applicable``.
-        reason: Why it has no predictions.
         job_digest: Digest of the cell. None where it has no job; then the digest of its
             names is used.
     """
@@ -255,7 +249,6 @@ def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None
 def _makers(
     job: Job, fits: Sequence[FitResult], store: Store
 ) -> dict[str, list[Mapping[str, str]]]:
-    """Return the software and devices that made the features and the heads."""
     features = chain.from_iterable(
         part.facts()
         for fold in _extracting_jobs(job, store)
@@ -334,7 +327,6 @@ def _by_fold(job: Job, values: Iterable[Collection[object]]) -> dict[str, object
 
 
 def _corpus_notes(job: Job) -> dict[str, object]:
-    """Return the amount of speech, and the ids of clips that were padded or cut."""
     card, corpus = job.cell.upstream.card, job.opened.corpus
     longest = card.max_samples
     return {

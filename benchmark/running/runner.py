@@ -76,11 +76,7 @@ class Runner:
     """Runs the cells of a study that have no result yet.
 
     Attributes:
-        store: Store of features and fitted heads.
-        results: Folder of all results.
         plugins: Plugins, whose trackers are called after each cell.
-        device: Device that computes, such as ``cpu``.
-        progress: Receives every step.
         share: Runs the jobs in worker processes; None to run them in this process.
         traceback: Whether to show the whole traceback of an unexpected error.
     """

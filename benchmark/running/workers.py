@@ -55,7 +55,6 @@ class WorkOrder:
     """All that a worker needs to make the same study as the main process.
 
     Attributes:
-        request: Request of the user.
         plugins: Plugins that are not installed, as typed.
         settings: Settings with the absolute folders of the store and the results.
         folder: Working folder, from which relative paths start.
@@ -79,9 +78,7 @@ class WorkerReport(Silent):
     """What a worker reports about its cells.
 
     Attributes:
-        outcomes: Number of cells by status.
         ended: Name of each cell, and its outcome in words.
-        notes: Messages for the user.
     """
 
     outcomes: Counter[Status] = field(default_factory=Counter)
@@ -102,9 +99,7 @@ class WorkerPool:
     """Workers that share the cells of a study.
 
     Attributes:
-        executor: Executor that runs the tasks.
         plugins: Plugins that are not installed, as typed.
-        settings: Settings with the folders of the store and the results.
         device: Device as typed, such as ``auto``.
     """
 
@@ -305,7 +300,6 @@ def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
 
 
 def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
-    """Run the jobs of some result folders."""
     with _running(pickle.loads(order)):  # noqa: S301
         runner, jobs = _open_study(order)
         by_folder = {job_folder(job): job for job in jobs}

@@ -20,9 +20,6 @@ class GpuSource:
 
     Frames follow one another in float16, as in the store. On the fastest GPUs
     a training step takes less time than to copy its features from disk to GPU.
-
-    Args:
-        source: The features on disk, read once.
     """
 
     def __init__(self, source: FrameSource, device: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nserbench.benchmark.results.index import read_entries
@@ -40,7 +40,6 @@ class CellSources:
     """The results of one cell.
 
     Attributes:
-        results: All its results.
         averaged: The results that the table averages, one for each seed.
         predictions: The file with the predictions of each of ``averaged``.
     """
@@ -56,7 +55,6 @@ class PageParts:
     """The part of the page that was made from a source.
 
     Attributes:
-        stamp: Stamp of the source when it was read.
         cells: Facts of each cell, by its id.
     """
 
@@ -112,16 +110,10 @@ def read_made(file: Path) -> dict[str, PageParts]:
     if not file.is_file():
         return {}
     content = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        key: PageParts(parts["stamp"], parts["cells"], parts["files"])
-        for key, parts in content.items()
-    }
+    return {key: PageParts(**parts) for key, parts in content.items()}
 
 
 def made_text(made: Mapping[str, PageParts]) -> str:
     """Return as JSON what the page was made from, by the keys of the sources."""
-    content = {
-        key: {"stamp": parts.stamp, "cells": parts.cells, "files": parts.files}
-        for key, parts in made.items()
-    }
+    content = {key: asdict(parts) for key, parts in made.items()}
     return json.dumps(content, separators=(",", ":")) + "\n"

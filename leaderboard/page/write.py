@@ -46,12 +46,10 @@ def write_page(
     they are.
 
     Args:
-        roots: Folders of results.
         out: Folder of the page, which is made if it does not exist. A page in it is
             replaced; other files in it are kept.
         metrics: Names in `METRICS`; the page opens with the first. It has all other
             metrics as well.
-        reference: The row that the other rows are compared with.
 
     Returns:
         The page's ``index.html``.
@@ -104,14 +102,12 @@ def _make_cells(
 
 
 def _is_current(out: Path, source: PageSource, made: PageParts) -> bool:
-    """Return whether the page has all files of a source, unchanged."""
     return made.stamp == source.stamp and all(
         (out / file).is_file() for file in made.files
     )
 
 
 def _make(out: Path, table: SummaryTable, source: PageSource) -> PageParts:
-    """Write the cells of a source."""
     cells: dict[str, CellFacts] = {}
     written: list[str] = []
     for cell in gather(source):
@@ -131,7 +127,6 @@ def _make(out: Path, table: SummaryTable, source: PageSource) -> PageParts:
 
 
 def _write_cell(out: Path, name: str, cell: CellSources) -> list[str]:
-    """Write the files of a cell, and return their names."""
     copies = [f"{PREDICTIONS}/{name}-seed{result.seed}.csv" for result in cell.averaged]
     for file, copy in zip(cell.predictions, copies, strict=True):
         shutil.copyfile(file, out / copy)

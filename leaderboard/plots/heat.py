@@ -95,7 +95,6 @@ class _Size:
     """How many panels fit side by side.
 
     Attributes:
-        panels_in_a_row: Number of panels side by side.
         height: Height of a panel in inches.
         width: Width of the squares of a panel in inches.
     """
@@ -122,7 +121,6 @@ class _Size:
 def _names(
     panels: Sequence[HeatPanel],
 ) -> tuple[list[Sequence[str]], list[Sequence[str]]]:
-    """Return the names of the rows and of the columns of each panel."""
     return [panel.rows for panel in panels], [panel.columns for panel in panels]
 
 

@@ -45,11 +45,8 @@ class FigureData:
     """What a figure is made from.
 
     Attributes:
-        root: Folder of the results.
         table: Table of that folder; its rows and columns are those to draw.
         width: Width of the figure in inches.
-        heatmap: Whether layers are drawn as a heatmap.
-        against: What transcripts are compared with.
     """
 
     root: Path
@@ -105,7 +102,6 @@ class FigureKind:
 
     Attributes:
         find: Returns the parts to draw; empty if there are none.
-        draw: Draws the parts.
         takes: The results that it needs, in words.
         example: Options of `nserbench run` that make such results.
     """

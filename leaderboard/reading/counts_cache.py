@@ -189,22 +189,14 @@ def _save(file: Path, known: Known) -> None:
 
 
 def _fields(result: CountedResult) -> dict[str, object]:
-    fields: dict[str, object] = {
-        field.name: getattr(result, field.name) for field in dataclasses.fields(result)
-    }
-    counts = result.counts
-    return {
-        **fields,
-        "row": dataclasses.asdict(result.row),
-        "column": dataclasses.asdict(result.column),
-        "settings": dataclasses.asdict(result.settings),
-        "finished": result.finished.isoformat(),
-        "counts": counts
-        and {
+    fields = dataclasses.asdict(dataclasses.replace(result, counts=None))
+    fields["finished"] = result.finished.isoformat()
+    if (counts := result.counts) is not None:
+        fields["counts"] = {
             "utterances": counts.utterances,
             "tested": counts.tested,
             "classes": counts.classes,
             "shape": counts.answers.shape,
             "resampled": bool(counts.drawn),
-        },
-    }
+        }
+    return fields

@@ -20,7 +20,6 @@ class Subject:
     """A name in a table, and what must be equal wherever it stands.
 
     Attributes:
-        what: What differs, for messages.
         of: Returns the names that share it, of a result; None if it has none.
         identity: Returns what the name stands for, by key; empty if the result does
             not say.

@@ -47,7 +47,6 @@ class ResultSet:
     """Results that can all be compared with each other.
 
     Attributes:
-        results: The results, by the names of their folders.
         known: The first result with a fact about each subject.
     """
 
@@ -94,7 +93,6 @@ class MergeReport:
 
     Attributes:
         written: Number of results written to each folder; the merged one comes first.
-        apart: Why results were written to folders of their own.
         recomputed: Results whose stored metrics did not match their predictions.
     """
 
@@ -111,7 +109,6 @@ def merge(folders: Sequence[Path], out: Path, *, separate: bool = False) -> Merg
     same arguments changes nothing.
 
     Args:
-        folders: Folders of results.
         out: The merged folder; created if it does not exist.
         separate: Whether results that cannot be compared with earlier ones are written
             to folders of their own: ``apart-1`` and so on in ``out``.

@@ -103,7 +103,6 @@ def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
 
 
 def _files(features: Features, frames: bool, everything: bool) -> list[Path]:
-    """Return the files to delete, the description of the features last."""
     from nserbench.benchmark.store.feature_store import ABOUT, FORMS
 
     if not everything:
