@@ -38,7 +38,11 @@ def read_entries(root: Path) -> list[ResultEntry]:
     Raises:
         BadResult: if one of them cannot be read.
     """
-    return [_read_entry(folder) for folder in result_folders(root)]
+    files = [(folder, ResultFile(folder)) for folder in result_folders(root)]
+    return [
+        ResultEntry(folder, file.cell, file.status, file.take("digest", str))
+        for folder, file in files
+    ]
 
 
 def is_done(folder: Path) -> bool:
@@ -69,8 +73,3 @@ def find_result(text: str, root: Path) -> Path:
         names = "\n  ".join(folder.name for folder in fitting)
         raise BadResult(f"the digests of several cells begin with {text!r}\n  {names}")
     return fitting[0]
-
-
-def _read_entry(folder: Path) -> ResultEntry:
-    file = ResultFile(folder)
-    return ResultEntry(folder, file.cell, file.status, file.take("digest", str))

@@ -90,28 +90,17 @@ def _sum(values: Floats) -> Floats:
     return np.asarray(values @ np.ones(values.shape[-1]), np.float64)
 
 
-def _uar(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _mean(_ratio(hits, support), support > 0)
-
-
-def _f1_macro(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _mean(_ratio(2 * hits, support + predicted), support > 0)
-
-
-def _f1_weighted(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _mean(_ratio(2 * hits, support + predicted), support)
-
-
-def _accuracy(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _ratio(_sum(hits), _sum(support))
+def _f1(hits: Floats, support: Floats, predicted: Floats) -> Floats:
+    return _ratio(2 * hits, support + predicted)
 
 
 _OF_MARGINS: Mapping[str, Callable[[Floats, Floats, Floats], Floats]] = {
-    "uar": _uar,
-    "f1_macro": _f1_macro,
-    "f1_weighted": _f1_weighted,
-    "accuracy": _accuracy,
+    "uar": lambda hits, support, _: _mean(_ratio(hits, support), support > 0),
+    "f1_macro": lambda *margins: _mean(_f1(*margins), margins[1] > 0),
+    "f1_weighted": lambda *margins: _mean(_f1(*margins), margins[1]),
+    "accuracy": lambda hits, support, _: _ratio(_sum(hits), _sum(support)),
 }
+"""Metrics of hits, support and number of predictions per class."""
 
 
 def _metric(name: str, matrix: CountMatrix) -> Floats:

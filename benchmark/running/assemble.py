@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
 
 import torch
 
@@ -82,7 +81,12 @@ def completed_result(
     fits = outcome.fits
     makers = _makers(job, fits, store)
     flags = review(job, fits, outcome.reference)
-    if mixed := [*_mixed(makers)]:
+    mixed = [
+        f"{MIXED}: the {what} were made by {differences(software)}"
+        for what, software in makers.items()
+        if len(software) > 1
+    ]
+    if mixed:
         flags[ALL_FOLDS] = [*flags.get(ALL_FOLDS, ()), *mixed]
     choices = {fold: asdict(choice) for fold, choice in outcome.choices.items()}
     layer_weights = _by_fold(job, (fit.layer_weights for fit in fits))
@@ -98,7 +102,7 @@ def completed_result(
         provenance={**_provenance(job, device), "made_by": makers},
         notes={
             **_corpus_notes(job),
-            "training": _training_logs(job, fits),
+            "training": _by_fold(job, (asdict(fit.log.epochs) for fit in fits)),
             **({"flags": flags} if flags else {}),
             **({"layer_weights": layer_weights} if layer_weights else {}),
             **({"choices": choices} if choices else {}),
@@ -261,12 +265,6 @@ def _makers(
     }
 
 
-def _mixed(makers: Mapping[str, Sequence[Mapping[str, str]]]) -> Iterator[str]:
-    for what, software in makers.items():
-        if len(software) > 1:
-            yield f"{MIXED}: the {what} were made by {differences(software)}"
-
-
 def _provenance(job: Job, device: str) -> dict[str, object]:
     noise = job.extraction.noise
     utterances = [clip.utterance for clip in job.clips]
@@ -313,11 +311,6 @@ def _fine_tuning_notes(job: Job) -> dict[str, object]:
         "recipe": tuning.joint.protocol["recipe"],
     }
     return {"tuning": settings}
-
-
-def _training_logs(job: Job, fits: Sequence[FitResult]) -> dict[str, dict[str, Any]]:
-    folds = [split.fold for split in job.opened.splits]
-    return dict(zip(folds, [asdict(fit.log.epochs) for fit in fits], strict=True))
 
 
 def _by_fold(job: Job, values: Iterable[Collection[object]]) -> dict[str, object]:

@@ -120,14 +120,13 @@ class Runner:
             refuse_read_only(self.results)
             paths = {path for job in todo for path in job.stored_paths(self.store)}
             with lease(self.store.root, paths), watch_interrupts():
-                report.outcomes.update(self._run(study, todo))
+                report.outcomes.update(
+                    self.run_jobs(todo)
+                    if self.share is None
+                    else self.share(study.request, todo, self.progress)
+                )
         self._count_deleted(report)
         return report
-
-    def _run(self, study: Study, todo: Sequence[Job]) -> Iterable[Status]:
-        if self.share is None:
-            return self.run_jobs(todo)
-        return self.share(study.request, todo, self.progress)
 
     def _count_deleted(self, report: RunReport) -> None:
         """Count results as deleted that somebody deleted while this command ran."""
@@ -155,7 +154,10 @@ class Runner:
     def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[Status]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
         models = ModelCache(self.device)
-        for _, group in groupby(jobs, key=_condition):
+        by_condition = groupby(
+            jobs, key=lambda job: (job.cell.corpus.label, str(job.cell.condition))
+        )
+        for _, group in by_condition:
             same_condition = list(group)
             try:
                 ensure_features(same_condition, self.store, models, self.progress)
@@ -212,10 +214,6 @@ class Runner:
         for error in self.plugins.cell_finished(result):
             self.progress.note(f"a tracker failed: {_reason(error)}")
         return result.status
-
-
-def _condition(job: Job) -> tuple[str, str]:
-    return job.cell.corpus.label, str(job.cell.condition)
 
 
 def _is_same(folder: Path, result: Result) -> bool:

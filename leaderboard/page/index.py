@@ -77,6 +77,7 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
     rows = {row: number for number, row in enumerate(table.rows)}
     columns = {column: number for number, column in enumerate(table.columns)}
     fronts = _fronts(table, measured)
+    freedom = 1 / np.linspace(1e-9, 1, 401)
     return {
         "version": version("nserbench"),
         "metrics": [
@@ -104,7 +105,7 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
         "notes": table.notes,
         "few_units": FEW_UNITS,
         "flags": MEANINGS,
-        "student": _student(),
+        "student": np.log(stdtrit(freedom, 0.975)).round(7).tolist(),
         "colours": COLOURS,
     }
 
@@ -127,11 +128,6 @@ def _fronts(
         fronts.append(map(int, on_pareto_front(costs)))
     by_cell = zip(spent, zip(*fronts, strict=True), strict=True)
     return {cell: {"front": on_front} for cell, on_front in by_cell}
-
-
-def _student() -> list[float]:
-    freedom = 1 / np.linspace(1e-9, 1, 401)
-    return [round(value, 7) for value in np.log(stdtrit(freedom, 0.975)).tolist()]
 
 
 def _column(table: SummaryTable, column: Column) -> Record:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import NserbenchError, UnknownName
 from nserbench.leaderboard.reading.counts import Row, condition_order
+from nserbench.toml_file import read_toml
 
 FOLDER = Path(__file__).parent / "reference"
 NOT_SAID = "not said"
@@ -72,11 +72,8 @@ class PrintedRow:
 
         In ``ours``, ``*`` stands for any value of an option, such as a path.
         """
-        return any(_matches(str(row), str(pattern)) for pattern in self.ours)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^,]+"), name) is not None
+        patterns = (re.escape(str(of)).replace(r"\*", "[^,]+") for of in self.ours)
+        return any(re.fullmatch(pattern, str(row)) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +164,7 @@ def read_published(name: str) -> Published:
 
 
 def _published(file: Path) -> Published:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadReference(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadReference(f"{file} is not TOML: {error}") from error
+    content = read_toml(file, BadReference)
     top = _Section(content, str(file))
     top.refuse_others("title citation url differences protocol tables words")
     tables = [_table(section) for section in top.sections("tables")]

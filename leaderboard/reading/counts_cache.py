@@ -154,14 +154,12 @@ def _cached(
             "row": Row(**fields["row"]),
             "column": Column(**fields["column"]),
             "finished": datetime.fromisoformat(fields["finished"]),
-            "settings": _settings(**fields["settings"]),
+            "settings": ProtocolSettings(
+                *(tuple(map(tuple, part)) for part in fields["settings"].values())
+            ),
             "counts": counts,
         }
         yield name, (stamp, CountedResult(**fields))
-
-
-def _settings(recipe: Any, others: Any) -> ProtocolSettings:
-    return ProtocolSettings(tuple(map(tuple, recipe)), tuple(map(tuple, others)))
 
 
 def _save(file: Path, known: Known) -> None:

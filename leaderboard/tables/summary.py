@@ -183,7 +183,10 @@ def summary_table(
     """
     folders = [roots] if isinstance(roots, Path) else roots
     unsorted, older = read_cells(folders)
-    cells = {key: unsorted[key] for key in sorted(unsorted, key=_order)}
+    order = sorted(
+        unsorted, key=lambda key: (_row_order(key[0]), _column_order(key[1]))
+    )
+    cells = {key: unsorted[key] for key in order}
     rows = sorted({row for row, _ in cells}, key=_row_order)
     if reference is not None and reference not in rows:
         raise UnknownName("row", str(reference), list(map(str, rows)))
@@ -239,10 +242,6 @@ def _entries(
         )
         for (row, column), results in cells.items()
     }
-
-
-def _order(key: RowColumn) -> tuple[object, ...]:
-    return _row_order(key[0]), _column_order(key[1])
 
 
 def _row_order(row: Row) -> tuple[object, ...]:
