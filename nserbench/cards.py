@@ -56,7 +56,6 @@ class Card:
     Attributes:
         name: The name to type on the command line.
         summary: One line for ``nserbench list``.
-        source: The paper or website it comes from.
         licence: Licence of the weights or data that a user loads, as an SPDX
             identifier where there is one.
         load: ``"package.module:function"``, imported only when it is needed.
@@ -128,12 +127,7 @@ C = TypeVar("C", bound=Card)
 
 @dataclass(frozen=True)
 class ConfiguredCard(Generic[C]):
-    """A card with a checked value for each of its options.
-
-    Attributes:
-        card: The card.
-        options: The value of every option, by key.
-    """
+    """A card with a checked value for each of its options."""
 
     card: C
     options: Options
@@ -182,7 +176,6 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     """Check the typed options against a card, and fill in the defaults.
 
     Args:
-        card: The card.
         spec: The name and options that the user typed.
         nested: Binds names inside options, as in ``enhance=dccrn``.
 

@@ -26,7 +26,6 @@ class ErrorOrigin:
 
     Attributes:
         file: Name of the file, without its folder.
-        line: Number of the line.
         in_plugin: Whether it is the code of an upstream, head or other plugin.
     """
 

@@ -44,11 +44,7 @@ def peak_memory() -> int:
 
 
 class Peak:
-    """The peak memory since this object was made: of the GPU, or of the whole process.
-
-    Args:
-        device: Device that computes, such as ``cpu`` or ``cuda``.
-    """
+    """Peak memory since this object was made: of the GPU, or of the whole process."""
 
     def __init__(self, device: str) -> None:
         self.device = device

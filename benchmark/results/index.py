@@ -19,11 +19,7 @@ from nserbench.errors import BadResult, UnknownName
 
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
-    """A result without its predictions, as in a list of results.
-
-    Attributes:
-        status: Whether the cell is done, failed, or cannot exist.
-    """
+    """A result without its predictions, as in a list of results."""
 
     folder: Path
     cell: CellName
@@ -42,7 +38,11 @@ def read_entries(root: Path) -> list[ResultEntry]:
     Raises:
         BadResult: if one of them cannot be read.
     """
-    return [_read_entry(folder) for folder in result_folders(root)]
+    files = [(folder, ResultFile(folder)) for folder in result_folders(root)]
+    return [
+        ResultEntry(folder, file.cell, file.status, file.take("digest", str))
+        for folder, file in files
+    ]
 
 
 def is_done(folder: Path) -> bool:
@@ -73,8 +73,3 @@ def find_result(text: str, root: Path) -> Path:
         names = "\n  ".join(folder.name for folder in fitting)
         raise BadResult(f"the digests of several cells begin with {text!r}\n  {names}")
     return fitting[0]
-
-
-def _read_entry(folder: Path) -> ResultEntry:
-    file = ResultFile(folder)
-    return ResultEntry(folder, file.cell, file.status, file.take("digest", str))

@@ -27,7 +27,6 @@ class Predictions:
 
     Attributes:
         utterances: Id of each utterance, all different.
-        folds: Fold in which each utterance was tested.
         classes: Class names, in the order of the numbers in ``labels`` and
             ``predicted``.
         labels: Number of the true class, ``(utterances,)``.

@@ -45,12 +45,10 @@ class Result:
     Attributes:
         status: ``not applicable`` where the combination cannot exist.
         reason: Why the cell is not done; None if it is done.
-        digest: Digest that identifies the cell, hex.
         upstream, downstream, corpus, condition, protocol, seed: See `CellName`.
         protocol_details: ``name``, ``version``, ``digest``, ``recipe`` and all other
             settings of the protocol.
         classes: Class names, in the order of the confusion matrix.
-        predictions: Predictions on the test sets; None unless the cell is done.
         recognition: Word or character errors of the transcripts: ``measure`` (WER or
             CER), ``rate``, ``mean``, ``match_error``, ``hallucinations``,
             ``utterances``. Empty where there are no transcripts.
@@ -212,9 +210,6 @@ def _as_json(result: Result) -> dict[str, object]:
 
 class ResultFile:
     """The fields of a ``result.json``, each checked when it is read.
-
-    Args:
-        folder: Result folder.
 
     Raises:
         BadResult: if the file is missing or damaged, or has another schema. So do the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -34,11 +34,7 @@ class ExtractionPass:
     """Extraction of the features of a condition that the store lacks.
 
     Attributes:
-        upstream: Label of the upstream.
-        corpus: Label of the corpus.
-        condition: Condition as in tables.
         utterances: Number of utterances whose features are missing.
-        forms: Forms of the features that are missing.
         size: Bytes that the features will take in the store.
         seconds: Estimated time of the extraction.
     """
@@ -58,7 +54,6 @@ class TimedExtraction:
 
     Attributes:
         features: Features of the clip, a batch of one.
-        seconds: Time of the extraction.
     """
 
     features: LayeredFeatures
@@ -83,7 +78,6 @@ class CostEstimate:
         missing: Number of cells to run.
         there: Number of cells that have a result.
         refused: Cells that cannot exist, each with the reason.
-        passes: Extractions to run.
         tuning: Estimated seconds to fine-tune all upstreams.
         training: Estimated seconds to train all heads.
     """
@@ -95,22 +89,11 @@ class CostEstimate:
     tuning: float
     training: float
 
-    def as_json(self) -> dict[str, object]:
-        """Return the estimate as a dictionary, ready for JSON."""
-        return asdict(self)
-
 
 def estimate(
     study: Study, store: Store, results: Path, device: str, progress: Progress
 ) -> CostEstimate:
     """Estimate the cost of the cells that have no result.
-
-    Args:
-        study: The study.
-        store: Store with the features that exist.
-        results: Folder of all results.
-        device: Device that will compute.
-        progress: Receives every step.
 
     Raises:
         NserbenchError: if audio or weights cannot be used.
@@ -170,7 +153,6 @@ def sampled_features(
     """Return the sample features of all upstreams of a cell.
 
     Args:
-        extraction: Features that the head of the cell reads.
         samples: Timed extractions by `Extraction.models`.
     """
     timed = {
@@ -192,8 +174,6 @@ def tuning_seconds(
     A step with gradients counts as three forward passes: one forward, two backward.
 
     Args:
-        jobs: Jobs to run.
-        store: Store with the fine-tuned weights that exist.
         samples: Timed extractions by `Extraction.models`.
     """
     seconds_of: dict[Path, float] = {}
@@ -240,9 +220,6 @@ class NeededFeatures:
     """Features that jobs need.
 
     Attributes:
-        corpus: Label of the corpus.
-        extraction: Extraction that makes the features.
-        clips: Utterances.
         forms: Forms that any of the jobs reads.
     """
 
@@ -284,8 +261,6 @@ def missing_passes(
     """Return the extractions of the features that the store lacks.
 
     Args:
-        needs: Features that jobs need.
-        store: Store with the features that exist.
         samples: Timed extractions by `Extraction.models`.
     """
     missing = []

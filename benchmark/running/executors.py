@@ -30,7 +30,6 @@ class TaskExecutor:
     """An executor of tasks, and the threads of each task.
 
     Attributes:
-        pool: Executor as of the standard library.
         threads: Threads that each task may use; None to let the worker decide.
         workers: Number of tasks that run at once.
         new_pool: Makes another pool when a worker has died and broken the first one;

@@ -78,11 +78,7 @@ class Runner:
     """Runs the cells of a study that have no result yet.
 
     Attributes:
-        store: Store of features and fitted heads.
-        results: Folder of all results.
         plugins: Plugins, whose trackers are called after each cell.
-        device: Device that computes, such as ``cpu``.
-        progress: Receives every step.
         share: Runs the jobs in worker processes; None to run them in this process.
         traceback: Whether to show the whole traceback of an unexpected error.
     """
@@ -127,14 +123,13 @@ class Runner:
             refuse_read_only(self.results)
             paths = {path for job in todo for path in job.stored_paths(self.store)}
             with lease(self.store.root, paths), watch_interrupts():
-                report.outcomes.update(self._run(study, todo))
+                report.outcomes.update(
+                    self.run_jobs(todo)
+                    if self.share is None
+                    else self.share(study.request, todo, self.progress)
+                )
         self._count_deleted(report)
         return report
-
-    def _run(self, study: Study, todo: Sequence[Job]) -> Iterable[Status]:
-        if self.share is None:
-            return self.run_jobs(todo)
-        return self.share(study.request, todo, self.progress)
 
     def _count_deleted(self, report: RunReport) -> None:
         """Count results as deleted that somebody deleted while this command ran."""
@@ -173,7 +168,10 @@ class Runner:
     def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[Status]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
         models = ModelCache(self.device)
-        for _, group in groupby(jobs, key=_condition):
+        by_condition = groupby(
+            jobs, key=lambda job: (job.cell.corpus.label, str(job.cell.condition))
+        )
+        for _, group in by_condition:
             same_condition = list(group)
             try:
                 ensure_features(same_condition, self.store, models, self.progress)
@@ -237,10 +235,6 @@ class Runner:
         for error in self.plugins.cell_finished(result):
             self.progress.note(f"a tracker failed: {_reason(error)}")
         return result.status
-
-
-def _condition(job: Job) -> tuple[str, str]:
-    return job.cell.corpus.label, str(job.cell.condition)
 
 
 def _is_same(folder: Path, result: Result) -> bool:

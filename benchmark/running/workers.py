@@ -52,7 +52,6 @@ class WorkOrder:
     """All that a worker needs to make the same study as the main process.
 
     Attributes:
-        request: Request of the user.
         plugins: Plugins that are not installed, as typed.
         settings: Settings with the absolute folders of the store and the results.
         folder: Working folder, from which relative paths start.
@@ -76,9 +75,7 @@ class WorkerReport(Silent):
     """What a worker reports about its cells.
 
     Attributes:
-        outcomes: Number of cells by status.
         ended: Name of each cell, and its outcome in words.
-        notes: Messages for the user.
     """
 
     outcomes: Counter[Status] = field(default_factory=Counter)
@@ -99,9 +96,7 @@ class WorkerPool:
     """Workers that share the cells of a study.
 
     Attributes:
-        executor: Executor that runs the tasks.
         plugins: Plugins that are not installed, as typed.
-        settings: Settings with the folders of the store and the results.
         device: Device as typed, such as ``auto``.
     """
 

@@ -30,11 +30,7 @@ _READ = 32  # utterances per batch without gradients
 
 
 class Standardised(nn.Module):
-    """A head on z-scored features; the statistics are saved with its weights.
-
-    Args:
-        statistics: Mean and deviation of the training set.
-    """
+    """A head on z-scored features; the statistics are saved with its weights."""
 
     def __init__(self, head: nn.Module, statistics: Statistics) -> None:
         super().__init__()
@@ -82,11 +78,7 @@ def _buffer(kind: str, group: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FitSeeds:
-    """The random seeds of a fit, which depend only on the cell's seed and the fold.
-
-    Attributes:
-        fold: Name of the tested fold.
-    """
+    """The random seeds of a fit, which depend only on the cell's seed and the fold."""
 
     seed: int
     fold: str
@@ -114,8 +106,6 @@ def train_head(
     Args:
         rows: ``(n,)`` rows of the training set.
         labels: ``(all rows,)`` class numbers.
-        recipe: Learning rate, epochs and all else.
-        seeds: Seeds of batch order and dropout.
         dev: ``(m,)`` rows of the dev set, which selects the epoch; None for the last.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)

@@ -193,7 +193,6 @@ class _StackTrainer:
         return min(STEPS, self._active[-1].steps - self._done, *to_dev)
 
     def _take(self, step: RecordedStep, count: int) -> None:
-        """Take some steps, and log them."""
         drawn = self._batches.draw(len(self._active), count)
         factors = self._lr_factors(count)
         results = []

@@ -24,11 +24,6 @@ class Agreement:
     """Correct answers of a pair of results, and McNemar's test on them.
 
     Attributes:
-        seeds: Seed of the first and of the second result.
-        both: Number of utterances that both classify correctly.
-        first: Number that only the first classifies correctly.
-        second: Number that only the second classifies correctly.
-        neither: Number that neither classifies correctly.
         exact: Whether p is from the binomial test; otherwise it is from the chi-square
             test with continuity correction.
         p: Two-sided p-value of McNemar's test, which takes utterances as independent.
@@ -122,13 +117,10 @@ class Comparison:
 
     Attributes:
         utterances: Number of test utterances with each seed.
-        units: Number of units of independence behind the intervals.
         pooled: Whether a fold lacks a class; scores are then of all folds together.
         scores: The change of each metric, by its name in `METRICS`.
         agreements: McNemar's test of each pair. The pairs are not added up, since an
             utterance would then count once for each seed.
-        classes: The recall of each class that occurs.
-        speakers: The accuracy on each speaker.
         flips: The utterances that only one cell classifies correctly, by the change of
             the probability of the true class, largest first.
     """

@@ -32,14 +32,11 @@ from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTab
 DIGITS = 5
 """Digits of a fraction of 1; the page shows three."""
 
-METRIC_NAMES = {
-    "uar": ("UAR", "unweighted average recall"),
-    "f1_macro": ("F1", "mean F1 of the classes"),
-    "f1_weighted": (
-        "weighted F1",
-        "mean F1 of the classes, weighted by their utterances",
-    ),
-    "accuracy": ("accuracy", "share of correct predictions"),
+METRIC_MEANINGS = {
+    "uar": "unweighted average recall",
+    "f1_macro": "mean F1 of the classes",
+    "f1_weighted": "mean F1 of the classes, weighted by their utterances",
+    "accuracy": "share of correct predictions",
 }
 
 Bounds: TypeAlias = tuple[float, float | None, float | None]
@@ -80,9 +77,13 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
     rows = {row: number for number, row in enumerate(table.rows)}
     columns = {column: number for number, column in enumerate(table.columns)}
     fronts = _fronts(table, measured)
+    freedom = 1 / np.linspace(1e-9, 1, 401)
     return {
         "version": version("nserbench"),
-        "metrics": [_metric(name) for name in table.metrics],
+        "metrics": [
+            {"name": name, "title": TITLES[name], "meaning": METRIC_MEANINGS[name]}
+            for name in table.metrics
+        ],
         "rows": [(row.upstream, row.downstream) for row in rows],
         "columns": [_column(table, column) for column in columns],
         "cells": [
@@ -104,7 +105,7 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
         "notes": table.notes,
         "few_units": FEW_UNITS,
         "flags": MEANINGS,
-        "student": _student(),
+        "student": np.log(stdtrit(freedom, 0.975)).round(7).tolist(),
         "colours": COLOURS,
     }
 
@@ -127,16 +128,6 @@ def _fronts(
         fronts.append(map(int, on_pareto_front(costs)))
     by_cell = zip(spent, zip(*fronts, strict=True), strict=True)
     return {cell: {"front": on_front} for cell, on_front in by_cell}
-
-
-def _student() -> list[float]:
-    freedom = 1 / np.linspace(1e-9, 1, 401)
-    return [round(value, 7) for value in np.log(stdtrit(freedom, 0.975)).tolist()]
-
-
-def _metric(name: str) -> Record:
-    title, meaning = METRIC_NAMES[name]
-    return {"name": name, "title": title, "meaning": meaning}
 
 
 def _column(table: SummaryTable, column: Column) -> Record:
@@ -217,7 +208,6 @@ def _curve(curves: Sequence[Curve]) -> Record:
 
 
 def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Record:
-    """Return mean ranks, their intervals, and rows that do not differ significantly."""
     return {
         "rows": [(rows[row], *astuple(rank)) for row, rank in ranks.mean.items()],
         "note": rank_note(ranks, TITLES[table.metrics[0]]),

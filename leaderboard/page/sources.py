@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nserbench.benchmark.results.index import read_entries
@@ -41,7 +41,6 @@ class CellSources:
     """The results of one cell.
 
     Attributes:
-        results: All its results.
         averaged: The results that the table averages, one for each seed.
         predictions: The file with the predictions of each of ``averaged``.
     """
@@ -57,7 +56,6 @@ class PageParts:
     """The part of the page that was made from a source.
 
     Attributes:
-        stamp: Stamp of the source when it was read.
         cells: Facts of each cell, by its id.
     """
 
@@ -126,8 +124,5 @@ def read_made(file: Path) -> dict[str, PageParts]:
 
 def made_text(made: Mapping[str, PageParts]) -> str:
     """Return as JSON what the page was made from, by the keys of the sources."""
-    content = {
-        key: {"stamp": parts.stamp, "cells": parts.cells, "files": parts.files}
-        for key, parts in made.items()
-    }
+    content = {key: asdict(parts) for key, parts in made.items()}
     return json.dumps(content, separators=(",", ":")) + "\n"

@@ -61,7 +61,11 @@ def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure
         for point in _in_column(column, best):
             style = point_style(rows.index(point.row))
             draw_point(axes, seconds(point), point.score, **style)
-        _draw_front(axes, _in_column(column, best))
+        front = _in_column(column, best)  # the best score that a time can reach
+        x, y = map(seconds, front), (100 * point.score.value for point in front)
+        axes.plot(
+            [*x], [*y], color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post"
+        )
         _scale(axes)
     handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
     names = distinct_names([(row.upstream, row.downstream) for row in rows])
@@ -79,13 +83,6 @@ def seconds(point: CostPoint) -> float:
 
 def _in_column(column: Column, points: Sequence[CostPoint]) -> list[CostPoint]:
     return sorted((point for point in points if point.column == column), key=seconds)
-
-
-def _draw_front(axes: Axes, best: Sequence[CostPoint]) -> None:
-    """Draw the best score that can be reached in a time, as steps."""
-    x = [seconds(point) for point in best]
-    y = [100 * point.score.value for point in best]
-    axes.plot(x, y, color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post")
 
 
 def _scale(axes: Axes) -> None:

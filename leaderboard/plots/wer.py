@@ -173,7 +173,6 @@ def correlation_lines(points: Sequence[WerPoint]) -> list[str]:
 def _panel_lines(
     name: str, correlated: Correlation | None, points: Sequence[WerPoint]
 ) -> Iterator[str]:
-    """Yield the lines on one corpus and protocol."""
     if correlated is None:
         few = f"no correlation over {len(points)} points"
         needed = f"it takes {FEWEST} that differ in both measures"

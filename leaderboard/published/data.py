@@ -73,11 +73,8 @@ class PrintedRow:
 
         In ``ours``, ``*`` stands for any value of an option, such as a path.
         """
-        return any(_matches(str(row), str(pattern)) for pattern in self.ours)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^,]+"), name) is not None
+        patterns = (re.escape(str(of)).replace(r"\*", "[^,]+") for of in self.ours)
+        return any(re.fullmatch(pattern, str(row)) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,7 @@ from nserbench.leaderboard.render.csv_json import (
     interval_fields,
     json_text,
 )
-from nserbench.leaderboard.render.grid import (
-    METRIC,
-    Grid,
-    GridRow,
-    GridText,
-    escaped,
-    grid_markdown,
-    print_grid,
-)
+from nserbench.leaderboard.render.grid import METRIC, Grid, GridRow, GridText, escaped
 from nserbench.leaderboard.render.layout import TITLES, plain
 from nserbench.leaderboard.render.numbers import percent, signed_percent
 from nserbench.leaderboard.tables.summary_notes import SHORT
@@ -37,7 +29,7 @@ def print_comparison(view: PublishedComparison, console: Console) -> None:
     """Print the tables in which we have a result, split to the width of the console."""
     for title, grid in _tables(view):
         console.print(Text(plain(title)))
-        print_grid(grid, console)
+        grid.print(console)
     for line in _lines(view):
         console.print(Text(plain(line)))
 
@@ -82,7 +74,6 @@ def _cell(pair: ComparedNumber) -> str:
 
 
 def _lines(view: PublishedComparison) -> Iterator[str]:
-    """Return the lines below the tables."""
     theirs = view.published
     shown = [table.name for table, _ in _with_results(view)]
     missing = [table.name for table in theirs.tables if table.name not in shown]
@@ -118,7 +109,7 @@ def to_markdown(view: PublishedComparison) -> str:
     """Write the tables in which we have a result in GitHub Markdown."""
     text = []
     for title, grid in _tables(view):
-        text += [f"**{escaped(title)}**", "", *grid_markdown(grid), ""]
+        text += [f"**{escaped(title)}**", "", *grid.markdown(), ""]
     notes = (f"- {escaped(line)}" for line in _lines(view))
     return "\n".join([*text, *notes, ""])
 

@@ -33,7 +33,6 @@ class Counts:
     """The predictions of a finished cell, as confusion matrices.
 
     Attributes:
-        utterances: Number of test utterances.
         tested: Hash of the test utterances, their labels, units of independence and
             folds. Two cells can be compared if it is equal.
         answers: ``(units, folds, classes, classes)``, confusion matrices.
@@ -115,7 +114,6 @@ class ProtocolSettings:
     """The settings of a protocol, without its folds: names and values as text.
 
     Attributes:
-        recipe: How the head was trained.
         others: All other settings; both are empty if the result has none.
     """
 
@@ -158,9 +156,7 @@ class CountedResult:
     """One result: its row, column and seed, with its confusion matrices.
 
     Attributes:
-        settings: The settings of its protocol.
         reason: Why the cell is not done; None if it is.
-        finished: Time at which the cell was finished.
         facts: Protocol and provenance by key, to tell two results apart.
         counts: The confusion matrices; None unless the cell is done.
         overlap: Which speakers and texts training and test set share, as text; empty
@@ -250,7 +246,6 @@ def flaws_of(predictions: Predictions, protocol: Mapping[str, object]) -> Iterat
 
 
 def _contradicted(predictions: Predictions) -> Iterator[str]:
-    """Say where the predicted class is not the most probable one."""
     rows = np.arange(len(predictions.predicted))
     chosen = predictions.probabilities[rows, predictions.predicted]
     wrong = np.flatnonzero(chosen < predictions.probabilities.max(axis=1)).tolist()
@@ -264,7 +259,6 @@ def _contradicted(predictions: Predictions) -> Iterator[str]:
 def _fold_flaws(
     predictions: Predictions, protocol: Mapping[str, object]
 ) -> Iterator[str]:
-    """Say which folds have another size than the protocol says."""
     if not isinstance(sizes := protocol.get("folds"), Mapping):
         return
     expected = {

@@ -164,14 +164,12 @@ def _cached(
             "row": Row(**fields["row"]),
             "column": Column(**fields["column"]),
             "finished": datetime.fromisoformat(fields["finished"]),
-            "settings": _settings(**fields["settings"]),
+            "settings": ProtocolSettings(
+                *(tuple(map(tuple, part)) for part in fields["settings"].values())
+            ),
             "counts": counts,
         }
         yield name, (stamp, CountedResult(**fields))
-
-
-def _settings(recipe: Any, others: Any) -> ProtocolSettings:
-    return ProtocolSettings(tuple(map(tuple, recipe)), tuple(map(tuple, others)))
 
 
 def _save(file: Path, known: Known) -> None:
@@ -199,22 +197,14 @@ def _save(file: Path, known: Known) -> None:
 
 
 def _fields(result: CountedResult) -> dict[str, object]:
-    fields: dict[str, object] = {
-        field.name: getattr(result, field.name) for field in dataclasses.fields(result)
-    }
-    counts = result.counts
-    return {
-        **fields,
-        "row": dataclasses.asdict(result.row),
-        "column": dataclasses.asdict(result.column),
-        "settings": dataclasses.asdict(result.settings),
-        "finished": result.finished.isoformat(),
-        "counts": counts
-        and {
+    fields = dataclasses.asdict(dataclasses.replace(result, counts=None))
+    fields["finished"] = result.finished.isoformat()
+    if (counts := result.counts) is not None:
+        fields["counts"] = {
             "utterances": counts.utterances,
             "tested": counts.tested,
             "classes": counts.classes,
             "shape": counts.answers.shape,
             "resampled": bool(counts.drawn),
-        },
-    }
+        }
+    return fields

@@ -143,7 +143,6 @@ def _aligned(result: Result, like: Result) -> Result:
 
 
 def _different_utterances(first: Predictions, second: Predictions) -> Iterator[str]:
-    """Say where classes or utterances differ."""
     if first.classes != second.classes:
         yield f"the classes are {_listed(first.classes)} and {_listed(second.classes)}"
     tested, others = set(first.utterances), set(second.utterances)
@@ -156,7 +155,6 @@ def _different_utterances(first: Predictions, second: Predictions) -> Iterator[s
 
 
 def _ordered(predictions: Predictions, utterances: Sequence[str]) -> Predictions:
-    """Put predictions into the order of the utterances."""
     indices = {name: index for index, name in enumerate(predictions.utterances)}
     order = [indices[name] for name in utterances]
     return Predictions(

@@ -60,18 +60,28 @@ class Grid:
     together: int = 0
     pad_edge: bool = True
 
+    def print(self, console: Console) -> None:
+        """Print a table, in several parts if it is wider than the console."""
+        unlimited = console.options.update(max_width=10_000)
+        part: list[int] = []
+        for column in range(len(self.heads)):
+            wider = _part(self, [*part, column])
+            needed = Measurement.get(console, unlimited, wider).maximum
+            if part and needed > console.width:
+                console.print(_part(self, part), "")
+                part = []
+            part.append(column)
+        console.print(_part(self, part), "")
 
-def print_grid(grid: Grid, console: Console) -> None:
-    """Print a table, in several parts if it is wider than the console."""
-    unlimited = console.options.update(max_width=10_000)
-    part: list[int] = []
-    for column in range(len(grid.heads)):
-        wider = _part(grid, [*part, column])
-        if part and Measurement.get(console, unlimited, wider).maximum > console.width:
-            console.print(_part(grid, part), "")
-            part = []
-        part.append(column)
-    console.print(_part(grid, part), "")
+    def markdown(self) -> Iterator[str]:
+        """Yield the lines of a table in Markdown, one for each line of a row."""
+        headings = [*self.names, *map(" ".join, self.heads)]
+        yield _markdown_row(map(escaped, headings))
+        yield _markdown_row(["---"] * len(self.names) + ["---:"] * len(self.heads))
+        for row in [*self.rows, *([self.last] if self.last else [])]:
+            for line, title in enumerate(row.titles):
+                cells = (_markdown(cell[line % len(cell)]) for cell in row.cells)
+                yield _markdown_row([*map(escaped, (*row.names, title)), *cells])
 
 
 def _part(grid: Grid, columns: Sequence[int]) -> Table:
@@ -115,17 +125,6 @@ def _blank_repeated(
         same += 1
     blank = same if together and same >= together else 0
     return [*[""] * blank, *names[blank:]]
-
-
-def grid_markdown(grid: Grid) -> Iterator[str]:
-    """Yield the lines of a table in Markdown, one for each line of a row."""
-    headings = [*grid.names, *map(" ".join, grid.heads)]
-    yield _markdown_row(map(escaped, headings))
-    yield _markdown_row(["---"] * len(grid.names) + ["---:"] * len(grid.heads))
-    for row in [*grid.rows, *([grid.last] if grid.last else [])]:
-        for line, title in enumerate(row.titles):
-            cells = (_markdown(cell[line % len(cell)]) for cell in row.cells)
-            yield _markdown_row([*map(escaped, (*row.names, title)), *cells])
 
 
 def _markdown(line: GridText) -> str:

@@ -8,15 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nserbench.leaderboard.render.csv_json import to_csv, to_json
-from nserbench.leaderboard.render.grid import (
-    METRIC,
-    Grid,
-    GridRow,
-    GridText,
-    escaped,
-    grid_markdown,
-    print_grid,
-)
+from nserbench.leaderboard.render.grid import METRIC, Grid, GridRow, GridText, escaped
 from nserbench.leaderboard.render.latex import to_latex
 from nserbench.leaderboard.render.layout import (
     CHANCE,
@@ -35,7 +27,7 @@ __all__ = ["print_table", "to_csv", "to_json", "to_latex", "to_markdown"]
 def print_table(table: SummaryTable | TableLayout, console: Console) -> None:
     """Print a table, in several parts if it is wider than the console."""
     layout = as_layout(table)
-    print_grid(_grid(layout), console)
+    _grid(layout).print(console)
     for line in layout.footnotes():
         console.print(Text(line))
 
@@ -44,7 +36,7 @@ def to_markdown(table: SummaryTable | TableLayout) -> str:
     """Write a table in GitHub Markdown, a line for each row and metric."""
     layout = as_layout(table)
     notes = (f"- {escaped(line)}" for line in layout.footnotes())
-    return "\n".join([*grid_markdown(_grid(layout)), "", *notes, ""])
+    return "\n".join([*_grid(layout).markdown(), "", *notes, ""])
 
 
 def _grid(layout: TableLayout) -> Grid:

@@ -5,14 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from nserbench.leaderboard.render.grid import (
-    Grid,
-    GridRow,
-    GridText,
-    escaped,
-    grid_markdown,
-    print_grid,
-)
+from nserbench.leaderboard.render.grid import Grid, GridRow, GridText, escaped
 from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.report.report import PaperReport
 from nserbench.leaderboard.report.tables import Section
@@ -24,7 +17,7 @@ def print_report(report: PaperReport, console: Console) -> None:
     console.print(Text(report.description), "")
     for section in report.sections:
         console.print(Text(plain(section.title), style="bold"))
-        print_grid(_grid(section), console)
+        _grid(section).print(console)
         for line in section.notes:
             console.print(Text(plain(line)))
         console.print()
@@ -39,7 +32,7 @@ def to_markdown(report: PaperReport) -> str:
         lines += [
             f"## {escaped(section.title)}",
             "",
-            *grid_markdown(_grid(section)),
+            *_grid(section).markdown(),
             "",
         ]
         lines += [f"- {escaped(line)}" for line in section.notes]

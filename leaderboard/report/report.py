@@ -72,7 +72,6 @@ def _notes(data: ReportData) -> Iterator[str]:
 
 
 def _replaced_upstreams(data: ReportData) -> Iterator[str]:
-    """Yield a note for each upstream that the command line gave other weights."""
     labels = {}
     for row in data.experiment.lines():
         result_row = data.result_row(row)

@@ -53,10 +53,7 @@ class ReportData:
     name them.
 
     Attributes:
-        overrides: What the command line changes in the experiment.
-        root: Folder of the results.
         problems: Blocks that could not be run, and why.
-        against: What transcripts are compared with.
     """
 
     experiment: Experiment

@@ -32,7 +32,6 @@ class ReportCell:
     """One cell of a table.
 
     Attributes:
-        text: The text to print.
         value: The number that is compared within its column, a fraction of 1; None if
             the cell is not compared.
     """
@@ -51,7 +50,6 @@ class Section:
 
     Attributes:
         names: Headings of the columns that name rows.
-        heads: Headings of the other columns.
         by_metric: Whether the last name of each row is a metric.
     """
 

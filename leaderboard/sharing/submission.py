@@ -94,7 +94,6 @@ def _flaws(result: Result) -> Iterator[str]:
 
 
 def _digests(result: Result) -> Iterator[str]:
-    """Say which digests are missing or do not match the protocol."""
     for kind in ("corpus", *(("noise",) if result.condition != "clean" else ())):
         if not isinstance(result.provenance.get(kind), str):
             yield f"provenance.{kind} is missing, so the audio cannot be checked"
@@ -104,7 +103,6 @@ def _digests(result: Result) -> Iterator[str]:
 
 
 def _units(predictions: Predictions) -> Iterator[str]:
-    """Say which unit is tested in two folds."""
     fold_of: dict[str, str] = {}
     for unit, fold in zip(predictions.independent, predictions.folds, strict=True):
         if fold_of.setdefault(unit, fold) != fold:

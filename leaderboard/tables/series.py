@@ -42,7 +42,6 @@ class Curve:
         column: The column; of an SNR curve, its condition is the noise alone.
         group: Value of the head's option ``groups`` in a layer curve; empty if the head
             reads all groups, and for an SNR curve.
-        points: The points, in ascending order of ``x``.
         cells: Row and column of each point in the table.
     """
 
@@ -151,7 +150,6 @@ def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:
 
 
 def _scores(table: SummaryTable, metric: str) -> Iterator[tuple[Row, Column, Score]]:
-    """Return the scores of finished entries, row by row."""
     for row in table.rows:
         for column in table.columns:
             entry = table.entries.get((row, column))

@@ -75,9 +75,7 @@ class SummaryEntry:
     Attributes:
         status: ``done`` if at least one seed is done.
         scores: Scores by metric; empty unless it is done.
-        seeds: The seeds that are averaged.
         utterances: Number of test utterances with each seed.
-        units: Number of units of independence behind the intervals.
         pooled: Whether a fold lacks a class; scores are then of all folds together, and
             otherwise the mean of folds.
         chance: Chance level by metric, if each class is guessed equally often.
@@ -102,8 +100,6 @@ class SummaryTable:
     Attributes:
         rows: By name, with numbers in names sorted as numbers.
         columns: By corpus; clean first, then noises by name, from high to low SNR.
-        metrics: Names in `METRICS`.
-        notes: What was averaged, and what is missing and why.
         reference: The row that the others are compared with.
         ranks: Mean ranks by the first metric, without columns in
             `SELECTION_WARNINGS`. None unless two rows are both done in two columns.
@@ -187,7 +183,10 @@ def summary_table(
     """
     folders = [roots] if isinstance(roots, Path) else roots
     unsorted, older = read_cells(folders)
-    cells = {key: unsorted[key] for key in sorted(unsorted, key=_order)}
+    order = sorted(
+        unsorted, key=lambda key: (_row_order(key[0]), _column_order(key[1]))
+    )
+    cells = {key: unsorted[key] for key in order}
     rows = sorted({row for row, _ in cells}, key=_row_order)
     if reference is not None and reference not in rows:
         raise UnknownName("row", str(reference), list(map(str, rows)))
@@ -219,7 +218,6 @@ def summary_table(
 
 
 def _samples(cells: Cells, metrics: Sequence[str]) -> Samples:
-    """Compute the metrics of the finished cells, by column, metric and row."""
     columns = sorted({column for _, column in cells}, key=_column_order)
     samples: Samples = {column: {name: {} for name in metrics} for column in columns}
     for (row, column), results in cells.items():
@@ -244,10 +242,6 @@ def _entries(
         )
         for (row, column), results in cells.items()
     }
-
-
-def _order(key: RowColumn) -> tuple[object, ...]:
-    return _row_order(key[0]), _column_order(key[1])
 
 
 def _row_order(row: Row) -> tuple[object, ...]:
@@ -291,7 +285,6 @@ def _entry(
 
 
 def _scores(samples: Mapping[Row, Sample], reference: Row | None) -> dict[Row, Score]:
-    """Score the rows of one column in one metric."""
     tied = tied_with_best(samples)
     from_reference = differences(samples, reference) if reference else {}
     scores = {}

@@ -217,7 +217,6 @@ def _write_flips(
 
 
 def _content(pairs: Sequence[Pair], comparison: Comparison) -> dict[str, object]:
-    """Return the content that `--json` prints."""
     firsts, seconds = zip(*pairs, strict=True)
     return {
         "unit": "fraction of 1",

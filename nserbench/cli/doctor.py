@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -49,15 +49,12 @@ def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) 
             examine(names, session.plugins, session.settings, deep, progress)
         )
     if as_json:
-        click.echo(json.dumps([_row(report) for report in reports], indent=1))
+        rows = [{**asdict(report), "severity": report.severity} for report in reports]
+        click.echo(json.dumps(rows, indent=1))
     else:
         print_tables(map(_table, reports))
     if any(report.severity == "red" for report in reports):
         raise SystemExit(1)
-
-
-def _row(report: CorpusReport) -> dict[str, Any]:
-    return {**asdict(report), "severity": report.severity}
 
 
 def _table(report: CorpusReport) -> TextTable:

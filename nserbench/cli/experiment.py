@@ -251,7 +251,6 @@ def experiment(
 def _run(
     experiment: ExperimentRequest, on: str | None, verify: bool
 ) -> tuple[Counter[Outcome], list[BlockProblem]]:
-    """Run the missing cells, block by block; return outcomes and problems."""
     from nserbench.cli.common.progress_bars import show_progress
 
     with (

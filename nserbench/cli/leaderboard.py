@@ -128,7 +128,6 @@ class _View:
     """A table and the functions that print or convert it.
 
     Attributes:
-        prints: Prints the table on a console.
         forms: Functions that return the table as text, by the name of the format.
     """
 
@@ -137,7 +136,6 @@ class _View:
 
 
 def _show(view: _View, form: str, out: Path | None) -> None:
-    """Print a table in the given format, or write it to a file."""
     from rich.console import Console
 
     if form != "table" and form not in view.forms:

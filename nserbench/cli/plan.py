@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def plan(
             ]
         )
     if as_json:
-        click.echo(json.dumps(cost.as_json(), indent=1))
+        click.echo(json.dumps(asdict(cost), indent=1))
         return
     for study in studies:
         for line in not_applicable(study.cells):

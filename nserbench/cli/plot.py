@@ -20,7 +20,6 @@ FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
 
 
 def _only(what: str, *names: str) -> Option:
-    """Return an option that restricts the figure to results with certain names."""
     return click.option(*names, multiple=True, metavar="NAME", help=f"Only {what}.")
 
 

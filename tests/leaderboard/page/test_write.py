@@ -19,9 +19,8 @@ from nserbench.leaderboard.page import write as write_module
 from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import index
-from nserbench.leaderboard.page.scripts import as_script
 from nserbench.leaderboard.page.sources import read_made
-from nserbench.leaderboard.page.write import write_page
+from nserbench.leaderboard.page.write import as_script, write_page
 from nserbench.leaderboard.tables.series import (
     costs,
     on_pareto_front,
