@@ -90,7 +90,9 @@ def size_in(config: Mapping[str, Any], key: str, most: int = LARGEST_SIZE) -> in
     """
     value = config[key]
     if not is_whole(value, 1, most):
-        raise ValueError(f"{key} is {shortened(str(value))}, not 1 to {most}")
+        raise ValueError(
+            f"{key} is {shortened(str(value))}, not a whole number from 1 to {most}"
+        )
     return int(value)
 
 

@@ -91,7 +91,10 @@ def test_a_whisper_is_our_own(
     said = CARDS["whisper"].describe({"checkpoint": multilingual, "revision": None})
     assert one.card.describe(one.options) == said
     ours, theirs = upstream.extract(batch), whisper.extract(batch)
-    torch.testing.assert_close(ours["decoder"].states, theirs["decoder"].states)
+    # Other products of matrices, in as many steps as there are tokens.
+    torch.testing.assert_close(
+        ours["decoder"].states, theirs["decoder"].states, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_the_generic_card_takes_an_id_with_and_without_its_key() -> None:

@@ -177,8 +177,8 @@ def test_a_clip_that_is_longer_than_the_model_reads_is_read_in_pieces(
     [
         ("audio_config", None, "it has no 'audio_config'"),
         ("num_hidden_layers", None, "it has no num_hidden_layers"),
-        ("num_hidden_layers", "3", "'3', not a positive number"),
-        ("hidden_size", 0, "0, not a positive number"),
+        ("num_hidden_layers", "3", "'3', not a whole number"),
+        ("hidden_size", 0, "'0', not a whole number"),
     ],
 )
 def test_a_configuration_that_does_not_describe_its_encoder_is_refused(
