@@ -141,7 +141,7 @@ def find_audio_chunk(path: Path) -> AudioChunk | None:
         if (chunks := _FORMATS.get(file.read(4))) is None:
             return None
         at = chunks.first
-        while (chunk := _chunk_at(file, at, chunks)) is not None:
+        while at < length and (chunk := _chunk_at(file, at, chunks)) is not None:
             if chunk.name.startswith(chunks.audio):
                 stray = _stray(file, chunk.following, length, chunks)
                 place = at + chunks.id_size, chunks.size

@@ -23,6 +23,7 @@ _WHISPER = {
     "encoder_layers": 2,
     "decoder_layers": 2,
     "d_model": 8,
+    "max_source_positions": 1500,
 }
 _WAV2VEC = {
     "model_type": "wav2vec2",
@@ -30,6 +31,7 @@ _WAV2VEC = {
     "num_hidden_layers": 3,
     "num_attention_heads": 2,
     "intermediate_size": 32,
+    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
     "conv_stride": [5, 2, 2, 2, 2, 2, 2],
     "conv_dim": [8, 8, 8, 8, 8, 8, 8],
 }

@@ -224,3 +224,14 @@ def test_blocks_make_no_difference(
 
     for path, expected in zip(paths, whole, strict=True):
         np.testing.assert_array_equal(read_audio(path), expected)
+
+
+def test_a_size_beyond_any_file_is_no_chunk(tmp_path: Path) -> None:
+    file = tmp_path / "a.w64"
+    soundfile.write(file, np.zeros(100), 16_000, "PCM_16", format="W64")
+    content = bytearray(file.read_bytes())
+    content[56:64] = (2**64 - 24).to_bytes(8, "little")  # of the first chunk
+    file.write_bytes(content)
+
+    with pytest.raises(BadAudio):
+        read_audio(file)
