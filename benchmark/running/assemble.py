@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nserbench.benchmark.extraction.clips import Clip
+from nserbench.benchmark.extraction.clips import Clip, clips_over
 from nserbench.benchmark.extraction.extract import read_transcripts
 from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.transcripts import recognised
@@ -334,7 +334,7 @@ def _by_fold(job: Job, values: Iterable[Collection[object]]) -> dict[str, object
 
 
 def _corpus_notes(job: Job) -> dict[str, object]:
-    """Return the amount of speech, and the ids of clips that were padded or cut."""
+    """Return the amount of speech, and which clips were padded or cut (in seconds)."""
     card, corpus = job.cell.upstream.card, job.opened.corpus
     longest = card.max_samples
     return {
@@ -346,11 +346,8 @@ def _corpus_notes(job: Job) -> dict[str, object]:
         "padded": [
             clip.utterance.id for clip in job.clips if clip.samples < card.min_samples
         ],
-        "cut": [
-            clip.utterance.id
-            for clip in job.clips
-            if longest is not None and clip.samples > longest
-        ],
+        "cut": [clip.utterance.id for clip in clips_over(job.clips, longest)],
+        "cut_to": longest and longest / SAMPLE_RATE,
     }
 
 
