@@ -99,6 +99,11 @@ def _clip(utterance: Utterance, digest: str, samples: int, *levels: float) -> Cl
     return Clip(utterance, digest, samples, Levels(*levels))
 
 
+def clips_over(clips: Sequence[Clip], longest: int | None) -> list[Clip]:
+    """Return the clips of more samples than an upstream takes; none without a limit."""
+    return [clip for clip in clips if longest is not None and clip.samples > longest]
+
+
 def clip_notes(clips: Sequence[Clip]) -> list[str]:
     """Return what a user should know about the levels and lengths of clips."""
     notes = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.results.software import MADE_BY, made_by
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.training.batching import chunks
+from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
 from nserbench.upstreams.base import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 SHARD = 32  # utterances in a file; after a kill at most these are lost
 _GPU_BATCH = 16  # utterances; on a CPU the card says how many
+_BATCH_SAMPLES = _GPU_BATCH * 30 * SAMPLE_RATE  # padded samples of all its utterances
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def extract(
         states: dict[Form, dict[str, dict[str, NDArray[Any]]]] = {
             form: {} for form in forms
         }
-        for batch in chunks(shard, size):
+        for batch in _batches(shard, size, extraction.card.max_samples):
             recognised = _run_batch(
                 extraction, loaded, [clip for _, clip in batch], forms, store
             )
@@ -156,6 +158,29 @@ def extract(
             facts["peak"] = str(peak_bytes)
         for form in forms:
             features.write(form, states[form], facts)
+
+
+def _batches(
+    shard: Sequence[tuple[str, Clip]], size: int, longest: int | None
+) -> Iterator[Sequence[tuple[str, Clip]]]:
+    """Cut a shard into batches of a size, or smaller where padding takes much memory.
+
+    Args:
+        shard: Utterances with their keys.
+        size: Most utterances of a batch.
+        longest: Samples after which a clip is cut; None if it is not.
+    """
+    batch: list[tuple[str, Clip]] = []
+    padded = 0
+    for key, clip in shard:
+        samples = clip.samples if longest is None else min(clip.samples, longest)
+        padded = max(padded, samples)
+        if batch and (len(batch) == size or padded * (len(batch) + 1) > _BATCH_SAMPLES):
+            yield batch
+            batch, padded = [], samples
+        batch.append((key, clip))
+    if batch:
+        yield batch
 
 
 def _facts(extraction: Extraction, upstream: Upstream) -> dict[str, str]:

@@ -10,7 +10,7 @@ from itertools import chain
 
 import torch
 
-from nserbench.benchmark.extraction.clips import Clip
+from nserbench.benchmark.extraction.clips import Clip, clips_over
 from nserbench.benchmark.extraction.extract import read_transcripts
 from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.transcripts import recognised
@@ -320,6 +320,7 @@ def _by_fold(job: Job, values: Iterable[Collection[object]]) -> dict[str, object
 
 
 def _corpus_notes(job: Job) -> dict[str, object]:
+    """Return the amount of speech, and which clips were padded or cut (in seconds)."""
     card, corpus = job.cell.upstream.card, job.opened.corpus
     longest = card.max_samples
     return {
@@ -331,11 +332,8 @@ def _corpus_notes(job: Job) -> dict[str, object]:
         "padded": [
             clip.utterance.id for clip in job.clips if clip.samples < card.min_samples
         ],
-        "cut": [
-            clip.utterance.id
-            for clip in job.clips
-            if longest is not None and clip.samples > longest
-        ],
+        "cut": [clip.utterance.id for clip in clips_over(job.clips, longest)],
+        "cut_to": longest and longest / SAMPLE_RATE,
     }
 
 

@@ -12,21 +12,20 @@ import torch
 from torch.nn import functional as F
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import ModelCache, lacking, transcribe_batch
+from nserbench.benchmark.extraction.extract import ModelCache, lacking
 from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import needed, prepare
 from nserbench.benchmark.results.index import is_done
 from nserbench.benchmark.running.assemble import job_folder
+from nserbench.benchmark.running.timed_extraction import TimedExtraction, take_sample
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.study import Study
 from nserbench.downstreams.base import Recipe
 from nserbench.progress import Progress
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
-
-_BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +45,6 @@ class ExtractionPass:
     forms: tuple[Form, ...]
     size: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class TimedExtraction:
-    """The timed extraction of one clip of average length.
-
-    Attributes:
-        features: Features of the clip, a batch of one.
-    """
-
-    features: LayeredFeatures
-    seconds: float
-
-    def size(self, form: Form) -> int:
-        """Return the bytes that the clip takes in the store; 0 for a transcript."""
-        if form == "transcripts":
-            return 0
-        values = sum(
-            group.states.numel() // (group.states.shape[2] if form == "pooled" else 1)
-            for group in self.features.values()
-        )
-        return values * _BYTES[form]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,36 +160,10 @@ def tuning_seconds(
         sample = samples[with_original_weights(job.extraction.alone).models]
         epochs = len(job.training) * tuning.joint.recipe.epochs
         for split in job.splits:
-            seconds = 3 * sample.seconds * epochs * len(split.train)
+            clips = [job.clips[row] for row in split.train]
+            seconds = 3 * epochs * sample.seconds(clips)
             seconds_of[tuning.file(split, store)] = seconds
     return sum(seconds for file, seconds in seconds_of.items() if not file.exists())
-
-
-def take_sample(
-    extraction: Extraction, clips: Sequence[Clip], models: ModelCache
-) -> TimedExtraction:
-    """Extract the features of a clip of average length, and time it.
-
-    Raises:
-        NserbenchError: if the model cannot be loaded.
-    """
-    loaded, clip = models.open(extraction), middle(clips)
-    texts: Sequence[str | None] = [clip.utterance.text]
-    if (transcripts := extraction.transcripts) is not None:
-        transcriber = models.open(transcripts)
-        batch = transcripts.batch([clip], [None], transcriber.enhancer)
-        texts = transcribe_batch(transcriber.upstream, batch)
-    for _ in range(2):  # the first pass is a warm-up
-        began = time.perf_counter()
-        batch = extraction.batch([clip], texts, loaded.enhancer)
-        features = loaded.upstream.extract(batch)
-    return TimedExtraction(features, time.perf_counter() - began)
-
-
-def middle(clips: Sequence[Clip]) -> Clip:
-    """Return the clip whose length is nearest to the mean."""
-    mean = sum(clip.samples for clip in clips) / len(clips)
-    return min(clips, key=lambda clip: abs(clip.samples - mean))
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +228,7 @@ def missing_passes(
                     utterances=len(clips),
                     forms=tuple(forms),
                     size=len(clips) * sum(sample.size(form) for form in forms),
-                    seconds=len(clips) * sample.seconds,
+                    seconds=sample.seconds(list(clips.values())),
                 )
             )
     return missing

@@ -162,6 +162,8 @@ class CountedResult:
         overlap: Which speakers and texts training and test set share, as text; empty
             if the result does not say.
         flags: What makes the head suspect; keys of `results.flags.MEANINGS`.
+        cut: How many clips the upstream cut, and to which length, as text; empty if it
+            cut none.
     """
 
     row: Row
@@ -175,6 +177,7 @@ class CountedResult:
     counts: Counts | None
     overlap: str = ""
     flags: tuple[str, ...] = ()
+    cut: str = ""
 
 
 def folders_of(root: Path) -> list[Path]:
@@ -236,6 +239,7 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         counts=None if predictions is None else Counts.of(predictions),
         overlap=_overlap(result, name or result.folder),
         flags=_flags(result, name or result.folder),
+        cut=_cut(result, name or result.folder),
     )
 
 
@@ -279,6 +283,17 @@ def _flags(result: Result, name: str) -> tuple[str, ...]:
     except (AttributeError, TypeError, ValueError) as error:
         raise BadResult(f"{name}: notes.flags: {error}") from error
     return tuple(kind for kind in MEANINGS if kind in kinds)
+
+
+def _cut(result: Result, name: str) -> str:
+    """Say how many clips an upstream cut, and to which length; empty for none."""
+    cut, longest = result.notes.get("cut", []), result.notes.get("cut_to")
+    if not isinstance(cut, list) or not isinstance(longest, float | int | None):
+        raise BadResult(f"{name}: notes.cut must be a list, notes.cut_to a number")
+    if not cut:
+        return ""
+    length = "" if longest is None else f" to {longest:g} s"
+    return f"{len(cut)} {'clip' if len(cut) == 1 else 'clips'} cut{length}"
 
 
 def _overlap(result: Result, name: str) -> str:

@@ -35,6 +35,7 @@ from nserbench.leaderboard.reading.protocol_use import (
     protocol_uses,
 )
 from nserbench.leaderboard.tables.summary_notes import (
+    cut_lines,
     different_test_lines,
     flag_lines,
     flags_of,
@@ -203,6 +204,7 @@ def summary_table(
             *seed_lines(cells),
             *older,
             *different_test_lines(cells),
+            *cut_lines(cells),
             *too_few_units_lines(cells),
             *reason_lines(cells),
         ],

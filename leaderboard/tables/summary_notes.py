@@ -75,6 +75,20 @@ def overlap_lines(cells: Cells) -> list[str]:
     ]
 
 
+def cut_lines(cells: Cells) -> list[str]:
+    """Say in which rows clips were cut, if rows of a corpus differ in that."""
+    ways: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (row, column), results in cells.items():
+        for cut in {result.cut for result in results if result.counts}:
+            ways[column.corpus][cut or "none cut"].append(str(row))
+    return [
+        f"{corpus}: long clips differ between rows: "
+        + "; ".join(f"{cut}: {listed(rows)}" for cut, rows in of_corpus.items())
+        for corpus, of_corpus in ways.items()
+        if len(of_corpus) > 1
+    ]
+
+
 def reason_lines(cells: Cells) -> list[str]:
     """Say why cells are not done, once for each row and reason."""
     columns: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -44,8 +44,9 @@ def plan(
     """Estimate the time and disk space that a run needs.
 
     It takes the options of `nserbench run`, but stores no features and trains no head.
-    The times are rough: they are measured on this machine with one clip for each
-    upstream and one training step for each head.
+    The times are rough: they are measured on this machine with a clip of average length
+    and, where it is much longer, the longest clip for each upstream, and one training
+    step for each head.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park

@@ -59,6 +59,16 @@ def test_pooled_is_the_mean_of_the_valid_frames_and_frames_are_rounded_to_half(
             assert features.frames(key, name) == valid.shape[1]
 
 
+class Told(Silent):
+    """Keeps the notes that a user would read."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 def test_short_clips_are_padded_and_long_ones_cut_and_both_are_listed(
     ask: Ask, plugins: Plugins, levels: Any, runner: Runner, result_of: Any
 ) -> None:
@@ -67,7 +77,8 @@ def test_short_clips_are_padded_and_long_ones_cut_and_both_are_listed(
     )
     plugins.upstreams.add(card, "the test")
     study = ask(upstreams=["window"])
-    (job,) = prepare(study, runner.store, Silent())
+    told = Told()
+    (job,) = prepare(study, runner.store, told)
 
     runner.run(study)
 
@@ -77,6 +88,10 @@ def test_short_clips_are_padded_and_long_ones_cut_and_both_are_listed(
     assert notes["cut"] == [one for one, size in sizes.items() if size > 5000]
     assert notes["padded"]
     assert notes["cut"]
+    assert notes["cut_to"] == 5000 / 16_000
+    label = job.cell.corpus.label
+    count = len(notes["cut"])
+    assert f"window: {count} clips are cut to 0.3125 s in {label}" in told.notes
     assert notes["utterances"] == 24
     for clip in job.clips:
         wave, heard = read_audio(clip.utterance.path), job.extraction.alone.wave(clip)
