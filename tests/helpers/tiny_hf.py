@@ -123,6 +123,27 @@ def _speech_to_text() -> Any:
     return lib.Speech2TextForConditionalGeneration(config)
 
 
+def _speecht5() -> Any:
+    config = lib.SpeechT5Config(
+        vocab_size=40,
+        hidden_size=16,
+        encoder_layers=3,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_layers=2,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=32,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        initializer_range=0.3,
+        encoder_layerdrop=0.9,
+        decoder_layerdrop=0.9,
+        mask_time_prob=0.5,
+    )
+    return lib.SpeechT5ForSpeechToText(config)
+
+
 def _moonshine() -> Any:
     config = lib.MoonshineConfig(
         vocab_size=40,
@@ -143,6 +164,7 @@ WRITERS: dict[str, Callable[[], Any]] = {
     "wav2vec2-bert+gpt2": lambda: _joined("wav2vec2-bert", _gpt2()),
     "adapted+mbart": lambda: _joined("adapted", _mbart()),
     "speech_to_text": _speech_to_text,
+    "speecht5": _speecht5,
     "moonshine": _moonshine,
 }
 EVERY = (*ENCODERS, *WRITERS)
@@ -154,6 +176,8 @@ def extractor_of(name: str) -> Any:
         return lib.Speech2TextFeatureExtractor()
     if name.startswith("wav2vec2-bert"):
         return lib.SeamlessM4TFeatureExtractor()
+    if name == "speecht5":
+        return lib.SpeechT5FeatureExtractor()
     return lib.Wav2Vec2FeatureExtractor(return_attention_mask=name in PADDED)
 
 

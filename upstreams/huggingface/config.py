@@ -18,6 +18,7 @@ from nserbench.upstreams.huggingface.families import (
     Family,
     Place,
 )
+from nserbench.upstreams.huggingface.frames import Pieces
 from nserbench.upstreams.loading.configs import (
     LARGEST_SIZE,
     MOST_LAYERS,
@@ -60,9 +61,9 @@ class Reading:
         return self.family.frames(self.config, samples)
 
     @property
-    def window(self) -> int | None:
-        """Samples that the encoder reads at once; None if it has no limit."""
-        return self.family.window and self.family.window(self.config)
+    def pieces(self) -> Pieces | None:
+        """How a clip is cut that is too long; None if there is no limit."""
+        return self.family.pieces and self.family.pieces(self.config)
 
 
 def describe_encoder(model_type: str) -> Callable[[Options], Groups]:
@@ -163,6 +164,8 @@ def reading_of(config: Mapping[str, Any], checkpoint: str) -> Reading:
     with _complete(f"the encoder of {checkpoint}"):
         # Asked for here, so that a key that is missing is reported before weights load.
         family.frames(part, SAMPLE_RATE)
+        if family.pieces:
+            family.pieces(part)
         groups = {"encoder": _spec(part, (family.layers,), (family.width,))}
         rate = SAMPLE_RATE / family.stride(part)
     groups["encoder"] = GroupSpec(groups["encoder"].layers, groups["encoder"].dim, rate)

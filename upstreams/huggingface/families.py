@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nserbench.upstreams.huggingface import frames
-from nserbench.upstreams.huggingface.frames import HOP, Config
+from nserbench.upstreams.huggingface.frames import HOP, Config, Pieces
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,8 +35,8 @@ class Family:
         tower: ``module:class`` inside ``transformers.models``; empty if ``AutoModel``
             finds it by its configuration.
         front: Modules before the blocks that fine-tuning does not change.
-        window: Samples that it reads at once; longer clips are read in pieces, one
-            after another. None if it has no limit.
+        pieces: How a clip is cut that is longer than it reads at once; None if it has
+            no limit.
         takes_batches: Whether it may read clips of different lengths at once: padding
             does not change their frames.
         over_time: Makes frames of the positions of one clip, where they are not the
@@ -52,7 +52,7 @@ class Family:
     inputs: str = "masked"
     tower: str = ""
     front: Sequence[str] = ()
-    window: Callable[[Config], int] | None = None
+    pieces: Callable[[Config], Pieces] | None = None
     takes_batches: Callable[[Config], bool] = lambda config: False
     over_time: Callable[[Config, Tensor], Tensor] = lambda config, states: states
 
@@ -111,7 +111,7 @@ LIKE_WHISPER = Family(
     blocks="layers",
     norm="layer_norm",
     front=("conv1", "conv2"),
-    window=lambda config: 2 * HOP * int(config["max_source_positions"]),
+    pieces=frames.thirty_seconds,
 )
 QWEN = replace(LIKE_WHISPER, layers="encoder_layers", width="d_model")
 
@@ -123,7 +123,7 @@ FAMILIES: Mapping[str, Family] = {
         norm="layernorm",
         inputs="patches",
         front=("embeddings.patch_embeddings",),
-        window=frames.patches_window,
+        pieces=frames.patches_pieces,
         over_time=_patches_over_time,
     ),
     "audioflamingo3_encoder": replace(
@@ -179,7 +179,7 @@ FAMILIES: Mapping[str, Family] = {
         QWEN,
         norm="",
         inputs="packed",
-        window=None,
+        pieces=None,
         tower="qwen2_5_omni.modeling_qwen2_5_omni:Qwen2_5OmniAudioEncoder",
     ),
     "qwen2_audio_encoder": replace(
@@ -209,6 +209,13 @@ FAMILIES: Mapping[str, Family] = {
         blocks="layers",
         norm="layer_norm",
         front=("encoder.conv",),
+    ),
+    "speecht5": replace(
+        CONVOLVED,
+        layers="encoder_layers",
+        blocks="wrapped_encoder.layers",
+        norm="",
+        front=("prenet.feature_encoder",),
     ),
     "unispeech": CONVOLVED,
     "unispeech-sat": CONVOLVED,
@@ -264,6 +271,7 @@ PLACES: Mapping[str, Place] = {
     "seamless_m4t_v2": Place(family="seamless_m4t_v2", weights=("speech_encoder.",)),
     "speech-encoder-decoder": Place(path=("encoder",), decoder=("decoder",)),
     "speech_to_text": Place(family="speech_to_text", decoder=()),
+    "speecht5": Place(family="speecht5", decoder=()),
     "voxtral": Place(
         path=("audio_config",), family="voxtral_encoder", weights=_AUDIO_TOWER
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from nserbench.plain_data import is_whole, shortened
 
@@ -112,10 +112,7 @@ def gemma3n_factor(config: Config) -> int:
 
 
 def patches(config: Config, samples: int) -> int:
-    """Return the patches of AST in time that are wholly inside the clip, at least one.
-
-    A clip is shorter than what the model reads at once; see `patches_window`.
-    """
+    """Return the patches of AST that are wholly inside the clip, at least one."""
     spectrum = whole_windows(config, samples)
     inside = spectrum - int(config["patch_size"])
     return max(1, inside // int(config["time_stride"]) + 1)
@@ -127,6 +124,30 @@ def patch_columns(config: Config) -> int:
     return beyond // int(config["time_stride"]) + 1
 
 
-def patches_window(config: Config) -> int:
-    """Return the samples that AST reads at once."""
-    return WINDOW + (int(config["max_length"]) - 1) * HOP
+class Pieces(NamedTuple):
+    """How a clip is cut that is longer than an encoder reads at once.
+
+    Attributes:
+        window: Samples that it reads at once.
+        step: Samples from the start of a piece to that of the next.
+        least: Samples of the shortest piece; a rest that is shorter has no frame.
+    """
+
+    window: int
+    step: int
+    least: int
+
+
+def patches_pieces(config: Config) -> Pieces:
+    """Return the pieces for AST: frames go on evenly from each to the next."""
+    return Pieces(
+        window=WINDOW + (int(config["max_length"]) - 1) * HOP,
+        step=patch_columns(config) * int(config["time_stride"]) * HOP,
+        least=WINDOW + (int(config["patch_size"]) - 1) * HOP,
+    )
+
+
+def thirty_seconds(config: Config) -> Pieces:
+    """Return the pieces for models like Whisper, which read 30 s."""
+    window = 2 * HOP * int(config["max_source_positions"])
+    return Pieces(window, window, WINDOW)

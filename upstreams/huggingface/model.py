@@ -36,7 +36,7 @@ from nserbench.upstreams.huggingface.config import (
     named_as_hf,
     read_checkpoint,
 )
-from nserbench.upstreams.huggingface.frames import WINDOW
+from nserbench.upstreams.huggingface.frames import Pieces
 from nserbench.upstreams.huggingface.inputs import MAKERS
 from nserbench.upstreams.huggingface.layers import recorded_layers
 from nserbench.upstreams.loading.hub import checkpoint_folder, read_config
@@ -128,7 +128,7 @@ class SpeechEncoder(Upstream):
 
     def _pieces(self, wave: NDArray[np.float32]) -> Tensor:
         """Return ``(layers, frames, dim)`` of a wave, read in pieces if it is long."""
-        pieces = _pieces(wave, self._reading.window)
+        pieces = _cut(wave, self._reading.pieces)
         return torch.cat([self._states([piece])[0] for piece in pieces], dim=1)
 
     def _states(self, waves: Sequence[NDArray[np.float32]]) -> list[Tensor]:
@@ -203,10 +203,10 @@ class SpeechEncoderDecoder(Transcriber):
     def _search(self, read: Mapping[str, Any]) -> Tensor:
         """Return the start token and the chosen tokens, ``(1, tokens)``."""
         positions = [getattr(self._decoder, key, None) for key in POSITIONS]
-        limits = [limit for limit in positions if limit]
+        limits = [MOST_TOKENS + self._forced, *filter(None, positions)]
         tokens: Tensor = self.model.generate(
             **read,
-            max_new_tokens=min(MOST_TOKENS + self._forced, *limits),
+            max_new_tokens=min(limits),
             # The default cache has as many layers as the encoder, not as the decoder.
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
         )
@@ -262,16 +262,12 @@ def _inputs(
     }
 
 
-def _pieces(wave: NDArray[np.float32], window: int | None) -> list[NDArray[np.float32]]:
-    """Cut a wave into pieces of what an encoder reads at once.
-
-    A rest that is shorter than a window of a spectrogram is dropped.
-    """
-    if window is None or len(wave) <= window:
+def _cut(wave: NDArray[np.float32], pieces: Pieces | None) -> list[NDArray[np.float32]]:
+    """Cut a wave into pieces of what an encoder reads at once."""
+    if pieces is None or len(wave) <= pieces.window:
         return [wave]
-    cuts = range(0, len(wave), window)
-    pieces = [wave[start : start + window] for start in cuts]
-    return [piece for piece in pieces if len(piece) >= WINDOW]
+    starts = range(0, len(wave) - pieces.least + 1, pieces.step)
+    return [wave[start : start + pieces.window] for start in starts]
 
 
 def _valid(

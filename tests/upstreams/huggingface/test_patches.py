@@ -60,10 +60,20 @@ def test_a_clip_beyond_what_it_reads_at_once_is_read_in_pieces(
 
     whole = valid(upstream.extract(Batch.of(wave))["encoder"])
 
-    pieces = [wave[:20_720], wave[20_720:41_440], wave[41_440:]]
+    pieces = [wave[:20_720], wave[19_200:39_920], wave[38_400:]]
     apart = [valid(upstream.extract(Batch.of(piece))["encoder"]) for piece in pieces]
-    assert whole.shape[1] == 12 + 12 + 3
+    assert whole.shape[1] == ((1 + (48_000 - 400) // 160) - 16) // 10 + 1
     assert difference(whole, torch.cat(apart, dim=1)) < 1e-6
+
+
+@pytest.mark.parametrize("length", [20_721, 21_999, 22_000, 23_599, 23_600, 41_300])
+def test_frames_go_on_evenly_from_piece_to_piece(
+    length: int, folder: Path, sound: Callable[..., Wave]
+) -> None:
+    encoder = hf(folder).extract(Batch.of(sound(length, 1)))["encoder"]
+
+    inside = [at for at in range(0, length, 1_600) if at + 2_800 <= length]
+    assert encoder.lengths.tolist() == [len(inside)]
 
 
 def test_an_extractor_of_another_length_is_set_to_that_of_the_model(
