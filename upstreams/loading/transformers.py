@@ -18,8 +18,9 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
 from nserbench.upstreams.base import SAMPLE_RATE
+from nserbench.upstreams.loading.size_limit import SizeLimit
 from nserbench.upstreams.loading.torch_files import (
     BROKEN,
     reason,
@@ -53,20 +54,25 @@ def load_pretrained(kind: Any, folder: Path) -> PreTrainedModel:
     """
     disable_progress_bar()  # it would disturb our own progress bar
     set_verbosity_error()  # else it lists unused weights of other tasks
-    refuse_pointers(sorted(folder.glob("*.safetensors")))
-    for file in sorted(folder.glob("pytorch_model*.bin")):
+    safe = sorted(folder.glob("*.safetensors"))
+    refuse_pointers(safe)
+    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    for file in pickled:
         with torch_file(file):
             pass  # the checks are made on entry
     try:
         config = AutoConfig.from_pretrained(folder, **KNOWN)
         _disable_random_skips(config)
-        model, report = kind.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            output_loading_info=True,
-            **KNOWN,
-        )
+        with SizeLimit(safe or pickled):
+            model, report = kind.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **KNOWN,
+            )
+    except NserbenchError:
+        raise
     except ValueError as error:
         raise BadSpec(f"{folder} is no model for {kind.__name__}: {error}") from error
     except (*BROKEN, SafetensorError, StrictDataclassError) as error:
