@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from nserbench.cards import Card, Option, Options, path_label
 from nserbench.errors import BadCorpus, CorpusMissing
+from nserbench.paths import is_folder
 from nserbench.settings import Settings, variable
 
 
@@ -203,7 +204,7 @@ def folder_of(name: str, obtain: str, settings: Settings) -> Path:
     folder = settings.path(name)
     if folder is None:
         problem = f"{name} is not on this machine: {variable(name)} is not set"
-    elif not folder.is_dir():
+    elif not is_folder(folder):
         problem = f"{name} is not on this machine: {folder} is not a folder"
     else:
         return folder

@@ -14,6 +14,16 @@ def user_path(text: str | Path) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
+def exists(path: Path) -> bool:
+    """Return whether there is such a file or folder; False also as for `is_file`."""
+    return os.path.exists(path)  # noqa: PTH110 - as in `is_file`
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is such a folder; False also as for `is_file`."""
+    return os.path.isdir(path)  # noqa: PTH112 - as in `is_file`
+
+
 def is_file(path: Path) -> bool:
     """Return whether there is such a file; False also for a name that is too long."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for such a name

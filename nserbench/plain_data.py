@@ -26,6 +26,10 @@ MOST_CHARACTERS = 40
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _OF_NUMBERS = str.maketrans("", "", "0123456789.eE+-")
+_LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}"""
+)
+"""A key that tomllib takes long for: its time grows with the square of the parts."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SHOWN = 40  # characters of a text in a message
 
@@ -116,7 +120,10 @@ def read_toml(file: Path, error: type[NserbenchError]) -> dict[str, Any]:
             nested too deeply, or holds a number that is not finite or beyond `LARGEST`.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        if _LONG_KEY.search(text):
+            raise ValueError("a key has more than 32 parts joined by dots")
+        content = tomllib.loads(text)
     except OSError as problem:
         raise error(f"{file} cannot be read: {problem.strerror}") from problem
     except RecursionError as problem:

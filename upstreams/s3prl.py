@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError, UnknownName
-from nserbench.paths import user_path
+from nserbench.paths import is_file, user_path
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
@@ -227,7 +227,7 @@ def _source(name: str, checkpoint: str | None) -> tuple[str | None, list[Path]]:
         options = {"checkpoint": checkpoint, "revision": None}
         return str(folder), checkpoint_files(options)
     file = user_path(checkpoint)
-    if not file.is_file():
+    if not is_file(file):
         raise CheckpointMissing(f"s3prl:{name}: there is no file {checkpoint}")
     return str(file), [file]
 

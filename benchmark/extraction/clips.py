@@ -19,6 +19,7 @@ from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_checks import SHORTEST
 from nserbench.errors import BadAudio
 from nserbench.paths import is_file
+from nserbench.plain_data import parse_json
 from nserbench.progress import Progress
 
 _AUDIO = "audio and levels"
@@ -70,7 +71,7 @@ def read_clips(
     """
     paths = {utterance.path for utterance in utterances if is_file(utterance.path)}
     known = {
-        path: json.loads(fact) for path, fact in file_facts.known(_AUDIO, paths).items()
+        path: parse_json(fact) for path, fact in file_facts.known(_AUDIO, paths).items()
     }
     new = [
         utterance

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_type_hints
 from uuid import uuid4
 
 from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.metrics import confusion, summarise
 from nserbench.benchmark.results.predictions import Predictions, read_csv
 from nserbench.errors import BadResult
-from nserbench.plain_data import parse_json
+from nserbench.plain_data import parse_json, shortened
 
 SCHEMA = 2
 RESULT = "result.json"
@@ -261,16 +260,29 @@ class ResultFile:
             raise BadResult(f"{self.path}: {name!r} holds more than texts{_REMEDY}")
         return tuple(values)
 
-    def facts(self, name: str, *kinds: type) -> dict[str, Any]:
-        """Return a field that has values of some types by name."""
-        facts = self.take(name, dict)
-        for key, value in facts.items():
-            if type(value) not in kinds:
-                raise BadResult(
-                    f"{self.path}: {name}.{key} is {value!r}, which it cannot be"
-                    f"{_REMEDY}"
-                )
-        return facts
+    @property
+    def costs(self) -> dict[str, Any]:
+        """Numbers from 0 up by name; None for what could not be measured."""
+        costs = self.take("costs", dict)
+        for key, value in costs.items():
+            if value is not None and not _is_amount(value):
+                self._refuse(f"costs.{key}", value)
+        return costs
+
+    @property
+    def recognition(self) -> dict[str, Any]:
+        """The errors of transcripts: a text ``measure``, and numbers from 0 up."""
+        errors = self.take("recognition", dict)
+        for key, value in errors.items():
+            if not (isinstance(value, str) if key == "measure" else _is_amount(value)):
+                self._refuse(f"recognition.{key}", value)
+        if "rate" in errors and "measure" not in errors:
+            self._refuse("recognition.measure", None)
+        return errors
+
+    def _refuse(self, field: str, value: object) -> NoReturn:
+        said = f"{self.path}: {field} is {shortened(str(value))}, which it cannot be"
+        raise BadResult(f"{said}{_REMEDY}")
 
     def _take(self, content: Mapping[str, object], name: str, kind: type[T]) -> T:
         value = content.get(name)
@@ -298,8 +310,8 @@ def read_result(folder: Path) -> Result:
             protocol_details=file.take("protocol", dict),
             classes=file.texts("classes"),
             predictions=read_csv(folder / PREDICTIONS) if done else None,
-            recognition=file.facts("recognition", str, float, int, NoneType),
-            costs=file.facts("costs", float, int, NoneType),
+            recognition=file.recognition,
+            costs=file.costs,
             provenance=file.take("provenance", dict),
             notes=file.take("notes", dict),
         )
@@ -347,6 +359,10 @@ def _read_json(path: Path) -> dict[str, object]:
     if not isinstance(content, dict):
         raise BadResult(f"{path} does not hold a result{_REMEDY}")
     return content
+
+
+def _is_amount(value: object) -> bool:
+    return type(value) in (int, float) and float(str(value)) >= 0
 
 
 _REMEDY = "\n  delete its folder and run the cell again"

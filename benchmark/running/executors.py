@@ -64,7 +64,7 @@ def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecut
     """
     if match := re.fullmatch(r"processes:([1-9][0-9]{0,4})", on):
         opened = _processes(int(match[1]))
-    elif match := re.fullmatch(r"dask://([^/:]+:\d+)", on):
+    elif match := re.fullmatch(r"dask://([^/:]+:[0-9]{1,5})", on):
         opened = _dask(match[1])
     elif on == "slurm":
         opened = _slurm(cluster)

@@ -17,6 +17,7 @@ from nserbench.corpora.readers.text_files import (
     read_table,
 )
 from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
+from nserbench.paths import exists
 from nserbench.plain_data import number
 from nserbench.settings import Settings
 
@@ -90,7 +91,7 @@ def _rows(file: Path) -> Iterator[_ManifestRow]:
         raise BadCorpus(
             f"{file} is of an unknown kind: its name must end with .csv, .tsv or .jsonl"
         )
-    if not file.exists():
+    if not exists(file):
         raise CorpusMissing(
             f"the manifest {file} does not exist\n  check path= in manifest:path=FILE"
         )

@@ -25,7 +25,7 @@ from fuzz.target import Files, Target
 from nserbench.errors import NserbenchError
 
 SECONDS = 5.0
-"""Time for one input."""
+"""Processor time for one input."""
 HANGS = 30.0
 """Seconds without a new input after which the process is ended from outside."""
 MEMORY = 2 << 30
@@ -47,7 +47,7 @@ class Outcome:
         refused: Those that ended in a message for the user.
         failures: Number of failures by their place, such as
             ``KeyError in result.py, line 3``.
-        slowest: Seconds of the slowest input.
+        slowest: Seconds of processor time of the slowest input.
         memory: Bytes of the process at its highest, beyond those before the first
             input.
     """
@@ -157,7 +157,7 @@ def _timed(
     target: Target, files: Files, folder: Path, outcome: Outcome
 ) -> tuple[str, str] | None:
     """Read an input; return the place and the traceback of a failure."""
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         with _alarm():
             attempt(target, files, folder)
@@ -166,7 +166,7 @@ def _timed(
     except (Exception, SystemExit, TooSlow) as error:  # noqa: BLE001 - these are sought
         return _place(error), traceback.format_exc()[-8000:]
     finally:
-        outcome.slowest = max(outcome.slowest, time.perf_counter() - began)
+        outcome.slowest = max(outcome.slowest, time.process_time() - began)
     return None
 
 
@@ -188,12 +188,12 @@ def _alarm() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise TooSlow(f"more than {SECONDS:g} s")
 
-    signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _limit_memory() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nserbench.errors import BadSettings
-from nserbench.paths import is_file, user_path
+from nserbench.paths import exists, is_file, is_folder, user_path
 from nserbench.settings import load_settings
 
 
@@ -23,6 +23,8 @@ def test_a_home_is_put_in_only_where_there_is_one(
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "no-such-file"])
 def test_what_no_file_can_be_called_is_no_file(tmp_path: Path, name: str) -> None:
     assert not is_file(tmp_path / name)
+    assert not is_folder(tmp_path / name)
+    assert not exists(tmp_path / name)
 
 
 def test_settings_may_name_the_home_of_an_unknown_user(tmp_path: Path) -> None:

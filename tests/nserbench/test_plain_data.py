@@ -68,6 +68,26 @@ def test_json_of_bytes_must_be_utf_8() -> None:
         parse_json(b'"\xff"')
 
 
+@pytest.mark.parametrize("part", ["a.", '"a b".', "'a' . ", "a-b.\t", "0."])
+@pytest.mark.parametrize("line", ["{}a = 1", "[{}a]", "[[{}a]]", "b = {{{}a = 1}}"])
+def test_a_toml_key_of_many_parts_is_refused(
+    tmp_path: Path, part: str, line: str
+) -> None:
+    file = tmp_path / "nserbench.toml"
+    file.write_text(line.format(part * 100_000) + "\n", encoding="utf-8")
+
+    with pytest.raises(BadSettings, match="a key has more than 32 parts"):
+        read_toml(file, BadSettings)
+
+
+def test_texts_of_toml_may_be_long_and_have_dots(tmp_path: Path) -> None:
+    file = tmp_path / "nserbench.toml"
+    text = "A sentence. " * 1000 + "x" * 1_000_000 + "..." * 1000
+    file.write_text(f'a.b.c = "{text}"\n', encoding="utf-8")
+
+    assert read_toml(file, BadSettings) == {"a": {"b": {"c": text}}}
+
+
 def test_json_is_read() -> None:
     text = '{"a": [1, -2.5, null, "\\ud83d\\ude00", 18446744073709551615]}'
 

@@ -12,6 +12,7 @@ import yaml
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.paths import is_file
 from nserbench.plain_data import number, whole_number
 from nserbench.upstreams.base import SAMPLE_RATE, Description, GroupSpec
 from nserbench.upstreams.conformer.bounded_yaml import read_bounded
@@ -132,7 +133,9 @@ def conformer_weights(options: Options) -> dict[str, Path]:
         for part in parts
         if part != LANGUAGE_MODEL or options["search"] == "beam"
     }
-    if missing := sorted(file.name for file in weights.values() if not file.is_file()):
+    if not weights:
+        raise BadSpec(f"{folder / FILE} names no files of weights")
+    if missing := sorted(file.name for file in weights.values() if not is_file(file)):
         raise CheckpointMissing(
             f"{folder} is incomplete: its {FILE} names {', '.join(missing)}\n"
             "  wanted: the folder as its authors publish it"

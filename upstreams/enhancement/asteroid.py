@@ -20,12 +20,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nserbench.cards import Options
-from nserbench.errors import BadSpec, CheckpointMissing
-from nserbench.paths import user_path
+from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
+from nserbench.paths import is_file, user_path
 from nserbench.plain_data import parse_json
 from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.enhancement.base import Enhancer
 from nserbench.upstreams.loading.hub import find_folder
+from nserbench.upstreams.loading.size_limit import SizeLimit
 from nserbench.upstreams.loading.torch_files import refuse_placeholders, torch_file
 
 CONFIG, SAFE = "config.json", "model.safetensors"
@@ -116,11 +117,11 @@ def enhancer_files(options: Options) -> list[Path]:
     """
     checkpoint, revision = options["checkpoint"], options["revision"]
     path = user_path(checkpoint)
-    if path.is_file():
+    if is_file(path):
         if revision is not None:
             raise BadSpec(f"{checkpoint} is a file and has no revision {revision!r}")
         return [path]
-    names = (CONFIG, SAFE) if (path / SAFE).is_file() else (PICKLED,)
+    names = (CONFIG, SAFE) if is_file(path / SAFE) else (PICKLED,)
     folder = find_folder(checkpoint, revision, names, mark=names[0])
     return [folder / name for name in names]
 
@@ -214,8 +215,10 @@ def _build(saved: _SavedModel) -> BaseModel:
     """
     make = getattr(asteroid, saved.architecture)
     try:
-        with _plain_size():
+        with _plain_size(), SizeLimit([saved.file]):
             model = make(**saved.arguments)
+    except NserbenchError:
+        raise
     except (TypeError, ValueError, KeyError) as error:
         raise BadSpec(
             f"asteroid cannot create the {saved.architecture} of {saved.file}: "

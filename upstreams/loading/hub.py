@@ -8,7 +8,7 @@ from typing import Any
 
 from nserbench.cards import Option, Options
 from nserbench.errors import BadSpec, CheckpointMissing
-from nserbench.paths import user_path
+from nserbench.paths import exists, is_folder, user_path
 from nserbench.plain_data import parse_json
 
 PINNED = {
@@ -48,7 +48,7 @@ def checkpoint_label(checkpoint: str) -> str:
         'whisper-tiny'
     """
     folder = user_path(checkpoint)
-    if folder.is_absolute() or folder.exists() or checkpoint.startswith("."):
+    if folder.is_absolute() or exists(folder) or checkpoint.startswith("."):
         return folder.resolve().name
     return checkpoint
 
@@ -142,7 +142,7 @@ def find_folder(
         BadSpec: if a local folder is given a revision.
     """
     folder = user_path(checkpoint)
-    if not folder.is_dir():
+    if not is_folder(folder):
         folder = _from_hub(checkpoint, revision or PINNED.get(checkpoint), wanted)
     elif revision is not None:
         raise BadSpec(f"{checkpoint} is a folder and has no revision {revision!r}")

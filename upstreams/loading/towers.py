@@ -13,7 +13,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
+from nserbench.upstreams.loading.size_limit import SizeLimit
+from nserbench.upstreams.loading.torch_files import BROKEN, reason, refuse_placeholders
 from nserbench.upstreams.loading.transformers import (
     KNOWN,
     disable_random_skips,
@@ -56,6 +58,7 @@ def load_tower(
         CheckpointMissing: if the weights cannot be read, or are incomplete.
     """
     quiet_library()
+    refuse_placeholders(shards)
     folder = shards[0].parent
     try:
         config: Any = AutoConfig.from_pretrained(folder, **KNOWN)
@@ -63,18 +66,21 @@ def load_tower(
             config = getattr(config, attribute)
         disable_random_skips(config)
         weights = _weights(shards, prefixes)
-        model, report = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=weights,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        with SizeLimit(shards):
+            model, report = kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=weights,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except NserbenchError:
+        raise
     except (AttributeError, StrictDataclassError, ValueError) as error:
         raise BadSpec(f"{folder} is no model for {kind.__name__}: {error}") from error
-    except (OSError, SafetensorError) as error:
+    except (*BROKEN, SafetensorError) as error:
         raise CheckpointMissing(
-            f"the weights in {folder} cannot be read: {error}"
+            f"the weights in {folder} cannot be read: {reason(error)}"
         ) from error
     refuse_incomplete(model, report, folder)
     return model.eval()

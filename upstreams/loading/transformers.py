@@ -20,8 +20,9 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
 from nserbench.upstreams.base import SAMPLE_RATE
+from nserbench.upstreams.loading.size_limit import SizeLimit
 from nserbench.upstreams.loading.torch_files import (
     BROKEN,
     reason,
@@ -55,20 +56,25 @@ def load_pretrained(kind: Any, folder: Path) -> PreTrainedModel:
         CheckpointMissing: if the weights cannot be read, or are incomplete.
     """
     quiet_library()
-    refuse_placeholders(sorted(folder.glob("*.safetensors")))
-    for file in sorted(folder.glob("pytorch_model*.bin")):
+    safe = sorted(folder.glob("*.safetensors"))
+    refuse_placeholders(safe)
+    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    for file in pickled:
         with torch_file(file):
             pass  # the checks are made on entry
     try:
         config = AutoConfig.from_pretrained(folder, **KNOWN)
         disable_random_skips(config)
-        model, report = kind.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            output_loading_info=True,
-            **KNOWN,
-        )
+        with SizeLimit(safe or pickled):
+            model, report = kind.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **KNOWN,
+            )
+    except NserbenchError:
+        raise
     except ValueError as error:
         raise BadSpec(f"{folder} is no model for {kind.__name__}: {error}") from error
     except (*BROKEN, SafetensorError, StrictDataclassError) as error:

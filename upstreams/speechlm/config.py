@@ -13,7 +13,7 @@ from typing import Any
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
-from nserbench.paths import user_path
+from nserbench.paths import is_file, user_path
 from nserbench.plain_data import is_whole, whole_number
 from nserbench.upstreams.base import SAMPLE_RATE, Groups, GroupSpec
 from nserbench.upstreams.loading.torch_files import pickled_part
@@ -122,7 +122,7 @@ def checkpoint_file(options: Options) -> Path:
         CheckpointMissing: if there is none.
     """
     file = user_path(options["checkpoint"])
-    if not file.is_file():
+    if not is_file(file):
         raise CheckpointMissing(
             f"there is no SpeechLM checkpoint {file}\n"
             f"  the .pt files of its authors: {HOME}"

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from nserbench.cards import Options
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
-from nserbench.upstreams.loading.torch_files import torch_file
+from nserbench.upstreams.loading.size_limit import SizeLimit
+from nserbench.upstreams.loading.torch_files import reason, torch_file
 from nserbench.upstreams.speechlm.config import (
     IgnoredObject,
     checkpoint_file,
@@ -57,7 +58,8 @@ class SpeechLM(Upstream):
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
         file = checkpoint_file(options)
-        self.model: SpeechLMModel = SpeechLMModel(read_speechlm_config(file))
+        with SizeLimit([file]):
+            self.model: SpeechLMModel = _built(file)
         _fill(self.model, _weights(file), file)
         self.model.eval().to(device)
 
@@ -80,6 +82,21 @@ class SpeechLM(Upstream):
             "speech": LayerGroup.pad([speech[:, 0] for speech, _ in pairs]),
             "unit": LayerGroup.pad([unit[:, 0] for _, unit in pairs]),
         }
+
+
+def _built(file: Path) -> SpeechLMModel:
+    """Build the model that a checkpoint describes, without its weights.
+
+    Raises:
+        BadSpec: if its sizes do not fit together.
+    """
+    config = read_speechlm_config(file)
+    try:
+        return SpeechLMModel(config)
+    except NserbenchError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BadSpec(f"{file} is no known SpeechLM: {reason(error)}") from error
 
 
 def _weights(file: Path) -> Mapping[str, Tensor]:
