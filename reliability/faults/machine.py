@@ -29,6 +29,7 @@ from faults.workload import (
 )
 
 GROUP = "The machine"
+LEDGER = "ledger.sqlite"
 DAY = 86_400  # seconds
 UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 """Runs a program of root's for which the permissions of files hold."""
@@ -59,8 +60,10 @@ def _limited_size(folder: Path, random: Random) -> Seen:
     if shutil.which("prlimit") is None:
         raise NotPossible("there is no prlimit")
     whole, place = undisturbed(), Place(folder)
+    place.store.mkdir()
+    shutil.copy(whole.store / LEDGER, place.store)  # it is the largest, and first
     files = [one for one in whole.folder.rglob("*") if one.is_file()]
-    largest = max(one.stat().st_size for one in files)
+    largest = max(one.stat().st_size for one in files if one.name != LEDGER)
     bytes_ = random.randint(whole.log.stat().st_size + 1, largest - 1)
     ended = place.start(prefix=["prlimit", f"--fsize={bytes_}"]).wait().checked(None)
     assert ended.code != 0, "no file was too large"
@@ -84,10 +87,12 @@ def _full_disk(folder: Path, random: Random) -> Seen:
     """Let the disk of the store and the results be full, then larger."""
     whole, place = undisturbed(), Place(folder)
     size = sum(one.stat().st_blocks * 512 for one in whole.folder.rglob("*"))
-    with _disk(disk := folder / "disk", int(size * random.uniform(0.1, 0.9))):
+    least = 2 * (whole.store / LEDGER).stat().st_size
+    with _disk(disk := folder / "disk", random.randint(least, size)):
         for name in (place.store, place.results):
             (disk / name.name).mkdir()
             name.symlink_to(disk / name.name)
+        shutil.copy(whole.store / LEDGER, place.store)  # or it would be full at once
         ended = place.run().checked(None)
         larger = ["mount", "-o", "remount,size=64m", str(disk)]
         subprocess.run(larger, check=True, capture_output=True)
