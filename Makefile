@@ -11,7 +11,7 @@ WHOLE := .venv/.whole
 SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
 BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
-.PHONY: demo test test-slow coverage lint format types docs bench fuzz
+.PHONY: demo test test-slow coverage lint format types docs bench faults fuzz
 
 # Done again only when one of the two files changes.
 $(READY): pyproject.toml constraints.txt
@@ -74,3 +74,7 @@ bench: $(WHOLE)
 # fuzz-failures/; reliability/run_fuzz.py --help says how to repeat one.
 fuzz: $(WHOLE)
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python reliability/run_fuzz.py --write
+
+# Faults while the real program runs. To repeat an attempt, see reliability/run_faults.py.
+faults: $(WHOLE)
+	OMP_NUM_THREADS=1 $(BIN)/python reliability/run_faults.py

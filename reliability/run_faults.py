@@ -158,7 +158,7 @@ def _processor() -> str:
     "--only", default="", metavar="TEXT", help="Faults with TEXT in the name."
 )
 @click.option("--seed", type=int, help="Seed of the first attempt; default: any.")
-@click.option("--times", type=int, help="Attempts of each fault.")
+@click.option("--times", type=click.IntRange(1), help="Attempts of each fault.")
 @click.option("--minutes", type=float, help="Start no attempt after this time.")
 @click.option("--write", "save", is_flag=True, help="Write the tables to the docs.")
 def main(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -17,6 +16,7 @@ from uuid import uuid4
 from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.metrics import confusion, summarise
 from nserbench.benchmark.results.predictions import Predictions, read_csv
+from nserbench.disk_clock import disk_time
 from nserbench.errors import BadResult
 from nserbench.plain_data import parse_json, shortened
 
@@ -142,13 +142,17 @@ def _temporary(target: Path) -> Path:
 
 
 def sweep_results(root: Path) -> None:
-    """Delete unfinished results of killed processes, once they are a day old."""
-    oldest = time.time() - _DAY
-    for folder in root.glob(".*"):
-        # Another process may have finished or deleted it.
+    """Delete unfinished results of killed processes, once they are a day old.
+
+    In a folder that cannot be written nothing is deleted.
+    """
+    unfinished = [one for one in root.glob(".*") if _UNFINISHED.search(one.name)]
+    if unfinished:
         with suppress(OSError):
-            if _UNFINISHED.search(folder.name) and folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder)
+            oldest = disk_time(root) - _DAY
+            for folder in unfinished:
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(new: Path, target: Path) -> None:

@@ -249,8 +249,11 @@ def refuse_read_only(results: Path) -> None:
         OSError: if it cannot be written.
     """
     results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=results):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:  # it names the temporary file
+        raise OSError(error.errno, error.strerror, str(results)) from error
 
 
 def is_fatal(error: BaseException) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +22,7 @@ from nserbench.benchmark.store.shards import (
 )
 from nserbench.benchmark.store.weights_files import read_weights
 from nserbench.benchmark.store.whole_files import read_checked, write_whole
+from nserbench.disk_clock import disk_time
 from nserbench.downstreams.base import Tier
 from nserbench.errors import StoreDamaged
 
@@ -296,14 +296,20 @@ class Store:
         return sorted(self.root.rglob("*.damaged-*"))
 
     def sweep(self) -> None:
-        """Delete temporary files of killed processes, once they are a day old."""
-        oldest = time.time() - _DAY
-        for folder in ("features/*", "fits", "tuned", "in-use", "leaderboard"):
-            for file in self.root.glob(f"{folder}/.*"):
-                # Another process may have finished or deleted it.
-                with suppress(OSError):
-                    if file.stat().st_mtime < oldest:
-                        file.unlink()
+        """Delete temporary files of killed processes, once they are a day old.
+
+        In a read-only store nothing is deleted.
+        """
+        folders = ("features/*", "fits", "tuned", "in-use", "leaderboard")
+        files = [file for name in folders for file in self.root.glob(f"{name}/.*")]
+        if files:
+            with suppress(OSError):
+                oldest = disk_time(self.root) - _DAY
+                for file in files:
+                    # Another process may have finished or deleted it.
+                    with suppress(OSError):
+                        if file.stat().st_mtime < oldest:
+                            file.unlink()
 
     def fit_file(self, identity: Mapping[str, object]) -> Path:
         """Return the file for the weights of a trained head; it may not exist yet."""

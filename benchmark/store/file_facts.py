@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import sys
@@ -138,6 +139,9 @@ class FileFacts:
 
         Returns:
             What ``act`` returns; None if the store is read-only.
+
+        Raises:
+            OSError: if the database cannot be read or written, as on a full disk.
         """
         try:
             return self._transaction(act)
@@ -147,7 +151,7 @@ class FileFacts:
             if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                 return None
             if code in _MACHINE_CODES:
-                raise
+                raise OSError(errno.EIO, str(error), str(self.file)) from error
             moved = set_aside(self.file)
             self.note(
                 f"{self.file} is damaged ({error}) and was moved to {moved}: what it "

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from nserbench.benchmark.store.whole_files import write_whole
+from nserbench.disk_clock import disk_time
 from nserbench.plain_data import is_whole, parse_json
 
 BEAT = 20.0
@@ -82,7 +83,7 @@ def living_leases(root: Path) -> list[Lease]:
     files = [*folder.glob("*.json")]
     if not files:
         return []
-    now = _time_of(folder)
+    now = disk_time(folder)
     for file in files:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
             content = parse_json(file.read_bytes())
@@ -102,16 +103,6 @@ def _beat(file: Path, ended: threading.Event) -> None:
     while not ended.wait(BEAT):
         with contextlib.suppress(OSError):  # a full disk must not end the command
             os.utime(file)
-
-
-def _time_of(folder: Path) -> float:
-    """Return the time of the disk, whose clock may differ from this machine's."""
-    probe = folder / f".{uuid4().hex}"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _is_dead(host: str, pid: int) -> bool:

@@ -162,6 +162,20 @@ def _kill_worker(folder: Path, random: Random) -> Seen:
     return Seen(_utterances(repeated, whole), message)
 
 
+def _deadly_head(folder: Path, random: Random) -> Seen:
+    """Run a head that ends its worker process beside a healthy one."""
+    whole, place = undisturbed("noisy"), Place(folder, "noisy")
+    name = random.choice(["SIGSEGV", "SIGABRT", "SIGKILL", "SIGBUS"])
+    options = ["-d", f"deadly:signal={name}", "--on", "processes:2"]
+    ran = place.run(*options).checked(1)
+    place.same_as(whole)
+    failed = [line for line in ran.text.splitlines() if "failed: the worker" in line]
+    assert len(failed) == 2, ran.text
+    assert all("x deadly" in line for line in failed), ran.text
+    assert len(place.answers()) == whole.finished(), "a deadly cell has predictions"
+    return Seen("", "failed: " + failed[0].partition("failed: ")[2])
+
+
 def _kill(process: int) -> bool:
     """Kill a process; return False if it has ended."""
     try:
@@ -279,6 +293,12 @@ FAULTS: tuple[Fault, ...] = (
         30,
     ),
     Fault(GROUP, "SIGKILL of a worker of `--on processes:2`", _kill_worker, 30),
+    Fault(
+        GROUP,
+        "a head that ends its worker of `--on processes:2`",
+        _deadly_head,
+        10,
+    ),
     Fault(GROUP, "SIGKILL of one of two workers of Dask", _kill_dask_worker, 30),
     Fault(GROUP, "SIGKILL of the scheduler of Dask", _kill_dask_scheduler, 30),
 )

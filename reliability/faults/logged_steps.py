@@ -5,6 +5,7 @@ Where ``FAULTS_PACE`` is set, each step takes that many seconds longer.
 """
 
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -82,6 +83,22 @@ class Head(nn.Module):
         return logits
 
 
+class DeadlyHead(Head):
+    """The same head, whose training ends the process, as a crash in a library does."""
+
+    def __init__(
+        self, groups: Mapping[str, Any], classes: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(groups, classes, options)
+        self.signal = signal.Signals[options["signal"]]
+
+    def forward(self, features: Mapping[str, nb.LayerGroup]) -> Tensor:
+        """Kill this process by the chosen signal."""
+        signal.signal(self.signal, signal.SIG_DFL)
+        os.kill(os.getpid(), self.signal)
+        return super().forward(features)
+
+
 def checkpoint(options: Mapping[str, Any]) -> Sequence[Path]:
     """Return the file of the weights."""
     return [Path(options["checkpoint"])]
@@ -114,5 +131,14 @@ def nserbench_upstreams() -> list[nb.UpstreamCard]:
 
 @nb.hookimpl
 def nserbench_downstreams() -> list[nb.DownstreamCard]:
-    """Offer the head."""
-    return [nb.DownstreamCard(name="steps", load="logged_steps:Head", **ABOUT)]
+    """Offer the head, and the one that ends its process."""
+    name = Option(help="name of a signal", default="SIGSEGV")
+    return [
+        nb.DownstreamCard(name="steps", load="logged_steps:Head", **ABOUT),
+        nb.DownstreamCard(
+            name="deadly",
+            load="logged_steps:DeadlyHead",
+            options={"signal": name},
+            **ABOUT,
+        ),
+    ]

@@ -253,13 +253,21 @@ class Place:
         """File of the steps."""
         return self.folder / "log"
 
-    def start(self, *more: str, **variables: str) -> Running:
-        """Start ``nserbench run`` for the study, with more options and variables."""
+    def start(
+        self, *more: str, prefix: Sequence[str] = (), **variables: str
+    ) -> Running:
+        """Start ``nserbench run`` for the study.
+
+        Args:
+            more: More options.
+            prefix: A program that runs it, with its options, such as ``setpriv``.
+            variables: More environment variables.
+        """
         words = [*self.inputs.names(self.study), "--plugin", str(PLUGIN), *self.more]
         config = ["--config", str(self.inputs.folder / "nserbench.toml")]
         folders = ["--store", str(self.store), "--out", str(self.results)]
         words += [*config, *folders, "--device", "cpu", *more]
-        return self.start_command("run", *words, **variables)
+        return self.start_command("run", *words, prefix=prefix, **variables)
 
     def run(self, *more: str, **variables: str) -> Ran:
         """Run the study to its end."""

@@ -1,5 +1,6 @@
 """Every mistake of a user gets one message and no traceback."""
 
+import errno
 import re
 import resource
 import subprocess
@@ -9,6 +10,8 @@ from unittest.mock import Mock
 
 import pytest
 from click.testing import Result
+
+from nserbench.benchmark.running.runner import Runner
 
 Command = Callable[..., Result]
 Refused = Callable[[str], str]
@@ -107,6 +110,18 @@ def test_a_folder_that_cannot_be_written_is_reported_before_the_work(
         ": Not a directory\n  Fix the path or free disk space, then rerun"
         in result.stderr
     )
+
+
+def test_an_error_that_names_no_file_is_still_said_to_be_of_a_file(
+    nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(Runner, "run", Mock(side_effect=error))
+
+    result = nserbench(f"{GRID} {notes}")
+
+    assert result.exit_code == 1
+    assert "Error: a file cannot be read or written: Input/output" in result.stderr
 
 
 @pytest.mark.parametrize(

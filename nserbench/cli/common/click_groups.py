@@ -122,8 +122,8 @@ def _file_problem(error: BaseException) -> str | None:
         # click itself handles a closed pipe.
         if error.errno is None or error.errno == errno.EPIPE:
             return None
-        where = f"{error.filename}: " if error.filename else ""
-        problem = f"{where}{error.strerror}"
+        where = error.filename or "a file cannot be read or written"
+        problem = f"{where}: {error.strerror}"
     elif type(error).__module__ in _LIBRARIES:
         problem = f"a file cannot be read or written: {error}"
     else:

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -301,3 +302,15 @@ def test_unfinished_results_are_deleted_when_they_are_a_day_old(root: Path) -> N
     module.sweep_results(root)
 
     assert {one.name for one in root.iterdir()} == {done.name, unfinished.name, ".git"}
+
+
+def test_a_clock_that_is_days_ahead_deletes_no_result_that_is_being_written(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (unfinished := module._temporary(write_result(root, DONE))).mkdir()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10 * 86_400)
+
+    module.sweep_results(root)
+
+    assert unfinished.is_dir()

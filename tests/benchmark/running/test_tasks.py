@@ -1,7 +1,7 @@
 """Tasks that end their worker are found, and cost no other task anything."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
@@ -82,3 +82,31 @@ def test_a_lost_scheduler_ends_the_command_with_a_sentence() -> None:
 
     with pytest.raises(NserbenchError, match="its scheduler has ended"):
         ended(lost, [Task(list)])
+
+
+def test_a_pool_that_starts_workers_itself_tells_of_a_death_by_an_error_of_its_own(
+    tmp_path: Path,
+) -> None:
+    class Killed(Exception):
+        """The error of a task whose workers died."""
+
+    def run(names: Sequence[str]) -> list[str]:
+        if "deadly" in names:
+            raise Killed
+        return [f"{name} done" for name in names]
+
+    def share(names: Sequence[str]) -> Task[list[str]]:
+        parts = [[name] for name in names] if len(names) > 1 else []
+        return Task(
+            partial(run, names),
+            lambda: [share(part) for part in parts],
+            partial(give_up, names),
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        found = ended(
+            TaskExecutor(pool, None, died=(Killed,)),
+            [share(["a", "deadly", "b"]), share(["c"])],
+        )
+
+    assert found == ["a done", "b done", "c done", "deadly failed"]
