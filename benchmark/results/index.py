@@ -77,4 +77,6 @@ def find_result(text: str, root: Path) -> Path:
 
 def _read_entry(folder: Path) -> ResultEntry:
     file = ResultFile(folder)
-    return ResultEntry(folder, file.cell, file.status, file.take("digest", str))
+    entry = ResultEntry(folder, file.cell, file.status, file.take("digest", str))
+    file.check()
+    return entry
