@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -149,11 +150,51 @@ class CorpusCard(Card):
 
         Raises:
             CorpusMissing: if its files are not on this machine.
-            BadCorpus: if its files contradict each other.
+            BadCorpus: if its files contradict each other, or the reader returns
+                something else than a corpus.
         """
         corpus: Corpus = self.resolve(self.load)(options, settings)
+        _refuse_other(self.name, corpus)
         ordered = sorted(corpus.utterances, key=lambda utterance: utterance.id)
         return replace(corpus, utterances=ordered, unit=_unit(corpus))
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "id": (str,),
+        "path": (Path,),
+        "label": (str,),
+        "speaker": (str,),
+        "fold": (str,),
+        "start": (int, float, type(None)),
+        "end": (int, float, type(None)),
+        "text": (str, type(None)),
+        "language": (str, type(None)),
+        "unit": (str, type(None)),
+        "channel": (str, type(None)),
+    }
+)
+"""Types of the fields of an utterance."""
+_NAMES = {type(None): "None"}
+
+
+def _refuse_other(name: str, corpus: object) -> None:
+    """Refuse what a reader returns in place of a corpus."""
+    if not isinstance(corpus, Corpus):
+        raise BadCorpus(
+            f"the reader of the corpus {name!r} returns an object of the class "
+            f"{type(corpus).__name__}, not a Corpus"
+        )
+    for utterance in corpus.utterances:
+        for field_name, types in _TYPES.items():
+            value = getattr(utterance, field_name, ...)
+            negative = isinstance(value, int | float) and not 0 <= value < math.inf
+            if negative or not isinstance(value, types):
+                wanted = " or ".join(_NAMES.get(kind, kind.__name__) for kind in types)
+                raise BadCorpus(
+                    f"the reader of the corpus {name!r} returns an utterance "
+                    f"whose {field_name} is {value!r}, not {wanted}: {utterance!r}"
+                )
 
 
 def _unit(corpus: Corpus) -> str:
@@ -185,8 +226,13 @@ class NoiseCard(Card):
 
         Raises:
             CorpusMissing: if it is not on this machine.
+            BadCorpus: if the function does not return a path.
         """
-        path: Path = self.resolve(self.load)(self, settings)
+        path = self.resolve(self.load)(self, settings)
+        if not isinstance(path, Path):
+            raise BadCorpus(
+                f"the noise {self.name!r} is {path!r}, not the path of a file"
+            )
         return path
 
 

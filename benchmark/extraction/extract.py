@@ -25,6 +25,7 @@ from nserbench.upstreams.base import (
     Batch,
     Groups,
     LayeredFeatures,
+    LayerGroup,
     Recognised,
     Transcriber,
     Upstream,
@@ -148,8 +149,11 @@ def extract(
             recognised = _run_batch(
                 extraction, loaded, [clip for _, clip in batch], forms, store
             )
-            if recognised.features:
-                _refuse_undescribed(extraction, recognised.features, described)
+            _refuse_other_texts(extraction, recognised.texts, len(batch), forms)
+            if {*forms} != {"transcripts"}:
+                _refuse_undescribed(
+                    extraction, recognised.features, described, len(batch)
+                )
             _collect(extraction, batch, recognised, states)
             progress.advance(len(batch))
         seconds = time.perf_counter() - began
@@ -288,19 +292,44 @@ def _transcriber(upstream: Upstream) -> Transcriber:
 
 
 def _refuse_undescribed(
-    extraction: Extraction, layered: LayeredFeatures, described: Groups
+    extraction: Extraction, layered: object, described: Groups, utterances: int
 ) -> None:
     # Layers are read from the store by the numbers that the card says.
-    expected = {name: (len(spec.layers), spec.dim) for name, spec in described.items()}
-    actual = {
-        name: (group.states.shape[0], group.states.shape[3])
-        for name, group in layered.items()
+    expected = {
+        name: f"(layers {len(spec.layers)}, utterances {utterances}, dim {spec.dim})"
+        for name, spec in described.items()
     }
+    actual: object = type(layered).__name__
+    if isinstance(layered, Mapping):
+        actual = {name: _shape(group) for name, group in layered.items()}
     if actual != expected:
         label = extraction.upstream.bound.label
         raise NserbenchError(
             f"{label} does not return the groups that its card says\n"
-            f"  layers and dim of each group: {actual}, and not {expected}"
+            f"  it returns {actual}, and not {expected}"
+        )
+
+
+def _shape(group: object) -> str:
+    """Return the sizes of a group that are known before; else what it is instead."""
+    if not isinstance(group, LayerGroup):
+        return type(group).__name__
+    if not group.states.is_floating_point():
+        return f"numbers of the type {group.states.dtype}"
+    layers, utterances, _, dim = group.states.shape
+    return f"(layers {layers}, utterances {utterances}, dim {dim})"
+
+
+def _refuse_other_texts(
+    extraction: Extraction, texts: Any, utterances: int, forms: Sequence[Form]
+) -> None:
+    if "transcripts" not in forms:
+        return
+    is_text = isinstance(texts, Sequence) and all(isinstance(t, str) for t in texts)
+    if not is_text or len(texts) != utterances:
+        raise NserbenchError(
+            f"{extraction.upstream.bound.label} does not return one transcript for "
+            f"each of {utterances} utterances, but {texts!r:.200}"
         )
 
 

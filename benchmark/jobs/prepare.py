@@ -20,6 +20,7 @@ from nserbench.benchmark.extraction.resolve_checkpoints import (
 )
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.cell import Cell, Condition, with_mean_head
 from nserbench.benchmark.study.overlap import unit_label
@@ -32,6 +33,7 @@ from nserbench.upstreams.base import Description, UpstreamCard
 from nserbench.upstreams.side_by_side import parts_of
 
 
+@own_state()
 def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     """Digest audio and checkpoints, and return a job for every cell that can run.
 

@@ -38,11 +38,7 @@ def read_entries(root: Path) -> list[ResultEntry]:
     Raises:
         BadResult: if one of them cannot be read.
     """
-    files = [(folder, ResultFile(folder)) for folder in result_folders(root)]
-    return [
-        ResultEntry(folder, file.cell, file.status, file.take("digest", str))
-        for folder, file in files
-    ]
+    return [_read_entry(folder) for folder in result_folders(root)]
 
 
 def is_done(folder: Path) -> bool:
@@ -73,3 +69,10 @@ def find_result(text: str, root: Path) -> Path:
         names = "\n  ".join(folder.name for folder in fitting)
         raise BadResult(f"the digests of several cells begin with {text!r}\n  {names}")
     return fitting[0]
+
+
+def _read_entry(folder: Path) -> ResultEntry:
+    file = ResultFile(folder)
+    entry = ResultEntry(folder, file.cell, file.status, file.take("digest", str))
+    file.check()
+    return entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -27,6 +28,8 @@ _DIGEST = re.compile("[0-9a-f]+")
 _UNFINISHED = re.compile(r"_[0-9a-f]{10}\.[0-9a-f]{8}$")
 """The end of a name that `_temporary` returns for the folder of a result."""
 _DAY = 86_400.0  # seconds
+_DIGESTS = "digests"
+"""Field with the digest of each file of a result."""
 
 Status = Literal["done", "not applicable", "failed"]
 Outcome = Literal[Status, "already there", "deleted"]
@@ -126,7 +129,7 @@ def write_result(root: Path, result: Result) -> Path:
         new.mkdir(parents=True)
         if result.predictions is not None:
             result.predictions.write_csv(new / PREDICTIONS)
-        _write_json(new / RESULT, result)
+        _write_json(new, result)
         for path in (*new.iterdir(), new):
             _sync(path)
         _publish(new, target)
@@ -162,11 +165,19 @@ def _publish(new: Path, target: Path) -> None:
     except OSError:
         if not target.exists():
             raise
-        if read_status(target) != "done":
+        if not _is_done(target):
             old = _temporary(target)
             target.rename(old)
             new.rename(target)
             shutil.rmtree(old)
+
+
+def _is_done(folder: Path) -> bool:
+    """Return whether a folder holds a finished result that can be read."""
+    try:
+        return read_status(folder) == "done"
+    except BadResult:
+        return False
 
 
 def _sync(path: Path) -> None:
@@ -180,11 +191,29 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_json(path: Path, result: Result) -> None:
+def _write_json(folder: Path, result: Result) -> None:
+    """Write ``result.json`` with the digest of its own content, and of predictions.
+
+    Its own is computed with zeros in its place.
+    """
+    digests = {RESULT: _NO_DIGEST}
+    if result.predictions is not None:
+        digests[PREDICTIONS] = _digest((folder / PREDICTIONS).read_bytes())
     text = json.dumps(
-        _as_json(result), indent=1, ensure_ascii=False, allow_nan=False, default=dict
+        {**_as_json(result), _DIGESTS: digests},
+        indent=1,
+        ensure_ascii=False,
+        allow_nan=False,
+        default=dict,
     )
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    content = f"{text}\n".encode()
+    signed = content.replace(_NO_DIGEST.encode(), _digest(content).encode(), 1)
+    (folder / RESULT).write_bytes(signed)
+
+
+def _digest(content: bytes) -> str:
+    """Return the digest of a text file, whatever its line ends."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _as_json(result: Result) -> dict[str, object]:
@@ -221,7 +250,7 @@ class ResultFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / RESULT
-        self._content = _read_json(self.path)
+        self._content, self._written = _read_json(self.path)
         schema = self.take("schema", int)
         if schema != SCHEMA:
             remedy = (
@@ -233,6 +262,39 @@ class ResultFile:
                 f"{self.path} has the schema {schema}, this nserbench reads {SCHEMA}\n"
                 f"  {remedy}"
             )
+
+    def check(self) -> None:
+        """Compare the file with the digest that it holds.
+
+        Raises:
+            BadResult: if it has changed since it was written.
+        """
+        if own := self._digest_of(RESULT):
+            unsigned = self._written.replace(own.encode(), _NO_DIGEST.encode(), 1)
+            if _digest(unsigned) != own:
+                raise BadResult(
+                    f"{self.path} has changed since it was written{_REMEDY}"
+                )
+
+    def _digest_of(self, name: str) -> str:
+        """Return the digest of a file; empty in a result that an older one wrote."""
+        if _DIGESTS not in self._content:
+            return ""
+        digests = self.take(_DIGESTS, dict)
+        return self._take(digests, name, str)
+
+    def predictions(self) -> Predictions:
+        """Read the predictions beside this file.
+
+        Raises:
+            BadResult: if they are missing or damaged, or those of another result.
+        """
+        path = self.path.with_name(PREDICTIONS)
+        predictions = read_csv(path)
+        digest = self._digest_of(PREDICTIONS)
+        if digest and _digest(path.read_bytes()) != digest:
+            raise BadResult(f"{path} has changed since it was written{_REMEDY}")
+        return predictions
 
     @property
     def status(self) -> Status:
@@ -306,14 +368,14 @@ def read_result(folder: Path) -> Result:
     file = ResultFile(folder)
     done = file.status == "done"
     try:
-        return Result(
+        result = Result(
             status=file.status,
             reason=None if done else file.take("reason", str),
             digest=file.take("digest", str),
             **asdict(file.cell),
             protocol_details=file.take("protocol", dict),
             classes=file.texts("classes"),
-            predictions=read_csv(folder / PREDICTIONS) if done else None,
+            predictions=file.predictions() if done else None,
             recognition=file.recognition,
             costs=file.costs,
             provenance=file.take("provenance", dict),
@@ -323,6 +385,8 @@ def read_result(folder: Path) -> Result:
         raise
     except ValueError as error:
         raise BadResult(f"{file.path}: {error}") from error
+    file.check()
+    return result
 
 
 def read_status(folder: Path) -> Status:
@@ -331,7 +395,10 @@ def read_status(folder: Path) -> Status:
     Raises:
         BadResult: if ``result.json`` is missing or damaged.
     """
-    return ResultFile(folder).status
+    file = ResultFile(folder)
+    status = file.status
+    file.check()
+    return status
 
 
 def result_folders(root: Path) -> list[Path]:
@@ -352,21 +419,28 @@ def read_results(root: Path) -> list[Result]:
     return [read_result(folder) for folder in result_folders(root)]
 
 
-def _read_json(path: Path) -> dict[str, object]:
+def _read(path: Path) -> bytes:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = parse_json(text)
+        return path.read_bytes()
     except OSError as error:
-        raise BadResult(f"{path} cannot be read: {error.strerror}") from error
+        raise BadResult(f"{path} cannot be read: {error.strerror}{_REMEDY}") from error
+
+
+def _read_json(path: Path) -> tuple[dict[str, object], bytes]:
+    """Return what a file says, and its bytes."""
+    written = _read(path)
+    try:
+        content = parse_json(written)
     except ValueError as error:
         raise BadResult(f"{path} is not JSON: {error}{_REMEDY}") from error
     if not isinstance(content, dict):
         raise BadResult(f"{path} does not hold a result{_REMEDY}")
-    return content
+    return content, written
 
 
 def _is_amount(value: object) -> bool:
     return type(value) in (int, float) and float(str(value)) >= 0
 
 
+_NO_DIGEST = "0" * len(_digest(b""))
 _REMEDY = "\n  delete its folder and run the cell again"

@@ -44,13 +44,13 @@ from nserbench.benchmark.running.assemble import (
     job_folder,
 )
 from nserbench.benchmark.running.ensure_features import ensure_features
-from nserbench.benchmark.running.interrupts import interrupted, watch_interrupts
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import Study
-from nserbench.error_origin import arose_in_plugin, describe_error
+from nserbench.error_origin import arose_in_plugin, describe_error, message_of
 from nserbench.errors import NserbenchError
+from nserbench.interrupts import by_user, watch_interrupts
 from nserbench.progress import Progress
 
 Share: TypeAlias = Callable[[Request, Sequence[Job], Progress], Iterable[Status]]
@@ -192,12 +192,12 @@ class Runner:
         try:
             with own_state():
                 outcome = self._fit_folds(job)
+            seconds = time.perf_counter() - began
+            result = completed_result(job, outcome, self.store, self.device, seconds)
         except BaseException as error:
             if is_fatal(error):
                 raise
             return self.fail(job, error)
-        seconds = time.perf_counter() - began
-        result = completed_result(job, outcome, self.store, self.device, seconds)
         return self._finish(job, result)
 
     def train_fold(self, job: Job, fold: str) -> None:
@@ -261,13 +261,10 @@ def is_fatal(error: BaseException) -> bool:
 
     Where it arose decides, not its class: an `OSError` of a plugin's code stops only
     the plugin's cells, one of the store or the results, such as a full disk, stops all.
-    So do errors that cancel a program, such as `asyncio.CancelledError`.
     """
     if isinstance(error, NserbenchError):
         return False
-    if not isinstance(error, Exception | SystemExit | KeyboardInterrupt):
-        return True
-    if isinstance(error, KeyboardInterrupt) and interrupted():
+    if by_user(error):
         return True
     stops_all = isinstance(error, _MACHINE_ERRORS) or not isinstance(error, Exception)
     return stops_all and not arose_in_plugin(error)
@@ -275,4 +272,5 @@ def is_fatal(error: BaseException) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return why a cell failed; for an unexpected error also its type and line."""
-    return str(error) if isinstance(error, NserbenchError) else describe_error(error)
+    plain = isinstance(error, NserbenchError)
+    return message_of(error) if plain else describe_error(error)

@@ -31,7 +31,6 @@ from nserbench.benchmark.results.result import Status
 from nserbench.benchmark.running.assemble import cell_name, job_folder
 from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
-from nserbench.benchmark.running.interrupts import watch_interrupts
 from nserbench.benchmark.running.runner import Runner, is_fatal
 from nserbench.benchmark.running.tasks import Task, run_tasks
 from nserbench.benchmark.store.digests import digest
@@ -39,6 +38,7 @@ from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import make_study
 from nserbench.errors import NserbenchError
+from nserbench.interrupts import watch_interrupts
 from nserbench.progress import Progress, Silent
 from nserbench.settings import PREFIX, Settings
 

@@ -28,6 +28,8 @@ from nserbench.errors import StoreDamaged
 
 ABOUT = "about.json"
 _DAY = 86_400.0  # seconds
+_FOLDER = "features"
+"""Name of the fact in which a shard says its folder: a whole shard may be moved."""
 PARTIAL = ".partial"
 """Ending of the checkpoint of an unfinished fine-tuning."""
 
@@ -133,7 +135,7 @@ class Features:
                 for key, groups in states.items()
                 for group, array in groups.items()
             },
-            facts,
+            {**facts, _FOLDER: self.folder.name},
         )
         stored.update(read_header(file)[0])
         self._files[form].add(file)
@@ -204,9 +206,11 @@ def _problem(file: Path) -> StoreDamaged | None:
     """Return why a shard cannot be used, if it cannot."""
     try:
         check_shard(file)
-        read_header(file)
+        folder = read_header(file)[1].get(_FOLDER, file.parent.name)
     except StoreDamaged as error:
         return error
+    if folder != file.parent.name:  # older shards do not say it
+        return StoreDamaged(f"{file} holds features of {folder}")
     return None
 
 
@@ -263,7 +267,10 @@ class Store:
         """
         features = self.features(identity)
         content = json.dumps(dict(identity), indent=1, sort_keys=True).encode()
-        write_whole(features.folder / ABOUT, content)
+        about = features.folder / ABOUT
+        if about.is_dir():  # a folder cannot be replaced by a file
+            set_aside(about)
+        write_whole(about, content)
         return features
 
     def all_features(self) -> Iterator[Features]:

@@ -148,7 +148,8 @@ class FileFacts:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             # SQLite's message quotes the damaged text, which is then no UTF-8.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            cannot_open = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+            if cannot_open and not self.file.is_dir():
                 return None
             if code in _MACHINE_CODES:
                 raise OSError(errno.EIO, str(error), str(self.file)) from error

@@ -163,6 +163,9 @@ def _name(header: bytes, data: Iterable[Piece]) -> str:
     return bytes_digest(header + checksum.to_bytes(4, "little"))
 
 
+_UNREADABLE = ValueError, KeyError, TypeError, AttributeError, RecursionError
+
+
 def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
     """Return the position of each array in a shard, and the shard's metadata.
 
@@ -180,7 +183,7 @@ def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
         arrays = {
             name: _location(file, 8 + size, entry) for name, entry in header.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*_UNREADABLE, IsADirectoryError) as error:
         raise StoreDamaged(f"{file} has no readable header") from error
     if any(array.end > end for array in arrays.values()):
         raise StoreDamaged(f"{file} is shorter than its header says")
@@ -215,6 +218,8 @@ def check_shard(file: Path) -> None:
     Raises:
         StoreDamaged: if they differ.
     """
+    if file.is_dir():
+        raise StoreDamaged(f"{file} is a folder")
     with file.open("rb") as stream:
         size = 8 + int.from_bytes(stream.read(8), "little")
         stream.seek(0)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.cell import Cell, Condition
 from nserbench.benchmark.study.grid import (
@@ -111,6 +112,7 @@ class Study:
     request: Request
 
 
+@own_state()
 def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
     """Look up everything that a request names, without reading audio or weights.
 

@@ -22,6 +22,7 @@ from nserbench.benchmark.training.batch_streams import (
 )
 from nserbench.benchmark.training.cuda_graph import RecordedStep, recorder
 from nserbench.benchmark.training.fit_one import Standardised
+from nserbench.benchmark.training.head_output import checked_logits
 from nserbench.benchmark.training.loss import (
     BestCheckpoint,
     EpochLog,
@@ -249,7 +250,9 @@ class _StackTrainer:
         module.eval()
         with torch.no_grad():
             features = self._batches.features_of(number, rows)
-            logits = module.fuse(features)  # type: ignore[operator]
+            output = module.fuse(features)  # type: ignore[operator]
+        classes = self._class_weights.shape[-1]
+        logits = checked_logits(module, output, len(rows), classes)
         module.train()
         head.dev.append(uar_of(logits, self._labels[rows]))
         head.best.update(head.dev[-1], module.state_dict())

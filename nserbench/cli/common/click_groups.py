@@ -9,6 +9,7 @@ import click
 
 from nserbench.cli.common.streams import print_anything
 from nserbench.errors import NserbenchError
+from nserbench.interrupts import STOPPED, by_user, watch_interrupts
 
 # Libraries that report a full or unreadable disk by an error of their own.
 _LIBRARIES = {"soundfile", "sqlite3"}
@@ -30,24 +31,32 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; print no traceback for errors that the user can fix."""
-        try:
-            return super().invoke(ctx)
-        except NserbenchError as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo(
-                "\nstopped; finished results are kept: run the same command again to "
-                "continue",
-                err=True,
-            )
-            ctx.exit(128 + 2)  # the exit code of shells after SIGINT
-        except (Exception, SystemExit) as error:
-            if isinstance(error, _OF_CLICK) or shows_traceback(ctx):
+        with watch_interrupts():
+            try:
+                return super().invoke(ctx)
+            except NserbenchError as error:
+                from nserbench.error_origin import message_of
+
+                raise click.ClickException(message_of(error)) from error
+            except BaseException as error:
+                if _is_stop(error):
+                    click.echo(f"\n{STOPPED}", err=True)
+                    ctx.exit(128 + 2)  # the exit code of shells after SIGINT
+                if isinstance(error, _OF_CLICK) or shows_traceback(ctx):
+                    raise
+                for explain in (_home_problem, _plugin_problem, _file_problem):
+                    if (problem := explain(error)) is not None:
+                        raise click.ClickException(problem) from error
                 raise
-            for explain in (_home_problem, _plugin_problem, _file_problem):
-                if (problem := explain(error)) is not None:
-                    raise click.ClickException(problem) from error
-            raise
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Return whether an error ends the command because the user wants it."""
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    from nserbench.error_origin import arose_in_plugin
+
+    return by_user(error) or not arose_in_plugin(error)
 
 
 class GroupWithArgument(click.Group):

@@ -1,7 +1,9 @@
 import dataclasses
+import hashlib
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +35,7 @@ PREDICTIONS = Predictions(
     predicted=np.array([0, 1, 0, 0]),
     probabilities=np.array([[1.0, 0.0], [0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]),
 )
+OTHER = dataclasses.replace(PREDICTIONS, predicted=np.array([0, 1, 0, 1]))
 DONE = Result(
     status="done",
     digest="0123456789abcdef",
@@ -77,6 +80,9 @@ def test_a_result_is_written_as_documented(root: Path) -> None:
     f1_weighted = content["metrics"].pop("f1_weighted")
     assert f1 == f1_weighted
     assert f1["folds"] == pytest.approx({"1": 1.0, "2": 1 / 3})
+    digests = content.pop("digests")
+    csv = (folder / "predictions.csv").read_bytes().replace(b"\r\n", b"\n")
+    assert digests["predictions.csv"] == hashlib.sha256(csv).hexdigest()
     assert content == {
         "schema": 2,
         "status": "done",
@@ -102,6 +108,58 @@ def test_a_result_is_written_as_documented(root: Path) -> None:
         },
         "confusion": [[2, 0], [1, 1]],
     }
+
+
+@pytest.mark.parametrize("name", ["result.json", "predictions.csv"])
+def test_no_byte_of_a_result_changes_without_a_word(root: Path, name: str) -> None:
+    file = write_result(root, DONE) / name
+    content = file.read_bytes()
+    field = content.find(
+        b'"digests"'
+    )  # without it, a result is one of an older version
+
+    for place in set(range(len(content))) - set(range(field, field + 9)):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        file.write_bytes(changed)
+        with pytest.raises(BadResult):
+            read_result(file.parent)
+
+
+def test_predictions_of_another_result_are_refused(root: Path) -> None:
+    ours = write_result(root, DONE)
+    other = dataclasses.replace(DONE, digest="fe", predictions=OTHER)
+    theirs = write_result(root, other)
+
+    shutil.copy(theirs / "predictions.csv", ours)
+
+    with pytest.raises(
+        BadResult, match=r"predictions.csv has changed since it was writ"
+    ):
+        read_result(ours)
+
+
+def test_other_line_ends_are_no_damage(root: Path) -> None:
+    folder = write_result(root, DONE)
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"\r\n", b"\n"))
+
+    assert read_result(folder).digest == DONE.digest
+
+
+@pytest.mark.parametrize("content", [None, "", "{"])
+def test_a_result_that_cannot_be_read_is_replaced(
+    root: Path, content: str | None
+) -> None:
+    file = write_result(root, DONE) / "result.json"
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+
+    folder = write_result(root, DONE)
+
+    assert read_result(folder).digest == DONE.digest
+    assert list(root.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("written", [DONE, FAILED], ids=lambda one: one.status)

@@ -105,7 +105,7 @@ def test_a_pool_that_starts_workers_itself_tells_of_a_death_by_an_error_of_its_o
 
     with ThreadPoolExecutor(2) as pool:
         found = ended(
-            TaskExecutor(pool, None, died=(Killed,)),
+            TaskExecutor(pool, None, workers=1, died=(Killed,)),
             [share(["a", "deadly", "b"]), share(["c"])],
         )
 

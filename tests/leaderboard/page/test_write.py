@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from older_results import as_older
 
 from nserbench.benchmark.results.result import read_result
 from nserbench.cli import main as cli
@@ -39,7 +40,7 @@ def data(script: Path) -> Any:
 
 
 def test_a_stored_metric_is_not_read(root: Path, add: Add, tmp_path: Path) -> None:
-    folder = add(right="11101010")
+    folder = as_older(add(right="11101010"))
     write_page(root, tmp_path / "before", ["uar"])
     file = folder / "result.json"
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -166,7 +167,7 @@ def test_only_cells_whose_results_have_changed_are_made_again(
     root: Path, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = tmp_path / "site"
-    changed = add() / "predictions.csv"
+    changed = as_older(add()) / "predictions.csv"
     write_page(root, site, ["uar"])
     add("whisper")
     made = []

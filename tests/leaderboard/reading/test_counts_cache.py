@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from older_results import as_older
 
 from nserbench.benchmark.store.whole_files import write_checked
 from nserbench.errors import BadResult
@@ -60,7 +61,7 @@ def test_only_what_changed_is_read_again(
 def test_an_edit_of_the_predictions_is_seen_even_with_its_time_set_back(
     root: Path, add: Add
 ) -> None:
-    file = add() / "predictions.csv"
+    file = as_older(add()) / "predictions.csv"
     before, stat = uar(summary_table(root, ["uar"])), file.stat()
     text = file.read_text("utf-8")
     line = next(one for one in text.splitlines() if one.endswith(",1,0"))
@@ -77,7 +78,7 @@ def test_an_edit_of_the_predictions_is_seen_even_with_its_time_set_back(
 def test_a_stored_metric_is_not_shown_before_or_after_it_is_edited(
     root: Path, add: Add
 ) -> None:
-    file = add() / "result.json"
+    file = as_older(add()) / "result.json"
     first = summary_table(root, ["uar"])
     content = json.loads(file.read_text("utf-8"))
     content["metrics"]["uar"] = {"mean": 0.1, "low": 0.1, "high": 0.1}
