@@ -19,9 +19,14 @@ from nserbench.leaderboard.analysis.correlation import (
     correlate,
     mixed_effects,
 )
-from nserbench.leaderboard.plots.lines import HEIGHT, PANEL
+from nserbench.leaderboard.plots.lines import (
+    GREY,
+    HEIGHT,
+    PANEL,
+    draw_point,
+    point_style,
+)
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
-from nserbench.leaderboard.plots.scatter import GREY, draw_point, point_style
 from nserbench.leaderboard.plots.style import (
     LINE,
     LINES,
