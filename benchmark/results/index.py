@@ -11,7 +11,6 @@ from nserbench.benchmark.results.result import (
     RESULT,
     ResultFile,
     Status,
-    read_status,
     result_folders,
 )
 from nserbench.errors import BadResult, UnknownName
@@ -51,7 +50,7 @@ def is_done(folder: Path) -> bool:
     Raises:
         BadResult: if it holds a result that cannot be read.
     """
-    return (folder / RESULT).is_file() and read_status(folder) == "done"
+    return (folder / RESULT).is_file() and ResultFile(folder).status == "done"
 
 
 def find_result(text: str, root: Path) -> Path:

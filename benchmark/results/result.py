@@ -142,7 +142,7 @@ def _publish(new: Path, target: Path) -> None:
     except OSError:
         if not target.exists():
             raise
-        if read_status(target) != "done":
+        if ResultFile(target).status != "done":
             old = _temporary(target)
             target.rename(old)
             new.rename(target)
@@ -271,15 +271,6 @@ def read_result(folder: Path) -> Result:
         raise
     except ValueError as error:
         raise BadResult(f"{file.path}: {error}") from error
-
-
-def read_status(folder: Path) -> Status:
-    """Read whether a cell is done, without reading its predictions.
-
-    Raises:
-        BadResult: if ``result.json`` is missing or damaged.
-    """
-    return ResultFile(folder).status
 
 
 def result_folders(root: Path) -> list[Path]:

@@ -117,7 +117,9 @@ class Runner:
         report.outcomes["already there"] = len(jobs) - len(todo)
         self.progress.cells(len(jobs), len(jobs) - len(todo))
         if todo:
-            refuse_read_only(self.results)
+            self.results.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.results):
+                pass  # a folder that is not writable fails before the first cell
             paths = {path for job in todo for path in job.stored_paths(self.store)}
             with lease(self.store.root, paths), watch_interrupts():
                 report.outcomes.update(
@@ -219,17 +221,6 @@ class Runner:
 def _is_same(folder: Path, result: Result) -> bool:
     """Return whether a folder holds this result of a cell that cannot exist."""
     return (folder / RESULT).is_file() and read_result(folder).reason == result.reason
-
-
-def refuse_read_only(results: Path) -> None:
-    """Fail before the first cell if the folder of results is not writable.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=results):
-        pass
 
 
 def is_fatal(error: BaseException) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from nserbench.benchmark.results.index import read_entries
@@ -103,17 +102,3 @@ def gather(source: PageSource) -> Iterator[CellSources]:
         averaged = latest_results(results).get(cell, [])
         predictions = [files[result.digest] for result in averaged]
         yield CellSources(cell, results, averaged, predictions)
-
-
-def read_made(file: Path) -> dict[str, PageParts]:
-    """Read the text of `made_text` from a file; empty if there is no file."""
-    if not file.is_file():
-        return {}
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return {key: PageParts(**parts) for key, parts in content.items()}
-
-
-def made_text(made: Mapping[str, PageParts]) -> str:
-    """Return as JSON what the page was made from, by the keys of the sources."""
-    content = {key: asdict(parts) for key, parts in made.items()}
-    return json.dumps(content, separators=(",", ":")) + "\n"

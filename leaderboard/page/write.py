@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from nserbench.benchmark.results.metrics import METRICS
@@ -17,8 +17,6 @@ from nserbench.leaderboard.page.sources import (
     PageParts,
     PageSource,
     gather,
-    made_text,
-    read_made,
     sources,
 )
 from nserbench.leaderboard.reading.counts import Row
@@ -72,7 +70,8 @@ def write_page(
         shutil.rmtree(out / name, ignore_errors=True)
         shutil.copytree(Path(__file__).with_name(name), out / name)
     (out / LIBRARY[0] / PAGE).replace(out / PAGE)
-    _write_text(out / MADE, made_text(made))
+    content = {key: asdict(parts) for key, parts in made.items()}
+    _write_text(out / MADE, json.dumps(content, separators=(",", ":")) + "\n")
     _write_text(out / INDEX, as_script("nserbench.index", index(table, measured)))
     _remove_others(out, {file for parts in made.values() for file in parts.files})
     return out / PAGE
@@ -95,7 +94,10 @@ def _make_cells(
     out: Path, table: SummaryTable, page_sources: Sequence[PageSource]
 ) -> dict[str, PageParts]:
     """Write the cells of all sources that have changed."""
-    before = read_made(out / MADE)
+    file, before = out / MADE, dict[str, PageParts]()
+    if file.is_file():
+        content = json.loads(file.read_text(encoding="utf-8"))
+        before = {key: PageParts(**parts) for key, parts in content.items()}
     return {
         source.key: kept
         if (kept := before.get(source.key))

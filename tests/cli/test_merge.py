@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from nserbench.benchmark.results.result import read_results
-from nserbench.cli.merge import merge
+from nserbench.cli.leaderboard import merge
 from nserbench.errors import NserbenchError
 
 
