@@ -122,12 +122,7 @@ def draw_wer(points: Sequence[WerPoint], title: str, width: float) -> Figure:
 def _correlations(
     panels: Mapping[str, Sequence[WerPoint]],
 ) -> dict[str, Correlation | None]:
-    """Correlate the points of each corpus and protocol; None where they are too few.
-
-    Raises:
-        NserbenchError: if all have too few, or some rates of one are of words and some
-            of characters.
-    """
+    """Correlate the points of each corpus and protocol; None where they are too few."""
     enough = {
         name: can_correlate(*_rates_and_scores(points))
         for name, points in panels.items()
