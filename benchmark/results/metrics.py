@@ -11,11 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.intervals import (
-    Estimate,
-    interval_of,
-    standard_error,
-)
+from nserbench.benchmark.results.intervals import Estimate, interval_of, standard_error
 from nserbench.benchmark.results.predictions import Predictions
 
 DRAWS = 2000

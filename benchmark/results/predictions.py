@@ -106,29 +106,14 @@ class Predictions:
             # Only the default dialect also quotes names that hold a line end.
             writer = csv.writer(file)
             writer.writerow([*COLUMNS, *(PROBABILITY + name for name in self.classes)])
-            writer.writerows(self._rows())
-
-    def _rows(self) -> Iterator[list[str]]:
-        rows = zip(
-            self.utterances,
-            self.speakers,
-            self.independent,
-            self.folds,
-            self.labels.tolist(),
-            self.predicted.tolist(),
-            self.probabilities.tolist(),
-            strict=True,
-        )
-        for utterance, speaker, unit, fold, label, predicted, probabilities in rows:
-            yield [
-                utterance,
-                speaker,
-                unit,
-                fold,
-                self.classes[label],
-                self.classes[predicted],
-                *(f"{value:.9g}" for value in probabilities),
-            ]
+            columns = (
+                *(self.utterances, self.speakers, self.independent, self.folds),
+                [self.classes[label] for label in self.labels.tolist()],
+                [self.classes[label] for label in self.predicted.tolist()],
+            )
+            probabilities = self.probabilities.tolist()
+            for *names, row in zip(*columns, probabilities, strict=True):
+                writer.writerow([*names, *(f"{value:.9g}" for value in row)])
 
 
 def read_csv(path: Path) -> Predictions:

@@ -67,11 +67,7 @@ class CellOutcome:
 
 
 def completed_result(
-    job: Job,
-    outcome: CellOutcome,
-    store: Store,
-    device: str,
-    seconds: float,
+    job: Job, outcome: CellOutcome, store: Store, device: str, seconds: float
 ) -> Result:
     """Return the result of a cell whose folds have all been tested.
 

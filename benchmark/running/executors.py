@@ -131,11 +131,7 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
 
 
 def _job_script(options: Mapping[str, Any]) -> str:
-    """Return the script of a job as it will be submitted.
-
-    Raises:
-        BadSettings: if the options do not describe a job.
-    """
+    """Return the script of a job as it will be submitted."""
     from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 
     of_cluster = inspect.signature(SLURMCluster).parameters
@@ -149,11 +145,7 @@ def _job_script(options: Mapping[str, Any]) -> str:
 
 
 def _try_submitting(script: str) -> None:
-    """Test whether Slurm accepts a job; Dask would wait for it without a message.
-
-    Raises:
-        NserbenchError: if Slurm is not installed, or refuses the job.
-    """
+    """Test whether Slurm accepts a job; Dask would wait for it without a message."""
     command = ["sbatch", "--test-only"]
     try:
         process = subprocess.run(

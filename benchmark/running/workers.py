@@ -93,12 +93,7 @@ class WorkerReport(Silent):
 
 @dataclass(frozen=True, slots=True)
 class WorkerPool:
-    """Workers that share the cells of a study.
-
-    Attributes:
-        plugins: Plugins that are not installed, as typed.
-        device: Device as typed, such as ``auto``.
-    """
+    """Workers that share the cells of a study."""
 
     executor: TaskExecutor
     plugins: Sequence[str]

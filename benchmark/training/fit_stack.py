@@ -112,10 +112,8 @@ class _HeadProgress:
 
     Attributes:
         steps: Number of steps of all its epochs.
-        best: The weights of the epoch with the best UAR on the dev set.
         sums: ``(steps, 2)`` sums of losses and of right answers, by step.
         norms: Gradient norm at the last step of each epoch.
-        dev: UAR on the dev set after each epoch.
     """
 
     training: HeadTraining
@@ -142,8 +140,6 @@ class _StackTrainer:
 
     Args:
         trainings: The heads in the order of their steps, the longest first.
-        states: ``(layers, all rows, dim)`` of each group, on ``device``.
-        labels: ``(all rows,)`` class numbers.
         weights: ``(heads, classes)`` class weights of the loss.
     """
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, chi2
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.leaderboard.analysis.statistics import Sample
@@ -90,25 +91,25 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricChange:
-    """One metric of both cells, as fractions of 1.
+class MetricChange(Estimate):
+    """The change of a metric from the first cell to the second, as a fraction of 1.
+
+    Its interval is from paired bootstrap draws, as that of a `Difference`.
 
     Attributes:
         first: Score of the first cell, mean over seeds; see `Comparison.pooled`.
-        second: Score of the second cell.
-        change: The second minus the first.
-        low: Lower bound of the 95 % interval of the change, from paired bootstrap draws
-            as in `Difference`. None with one unit of independence.
-        high: Upper bound; likewise.
-        p: Two-sided p-value, from the same draws; not adjusted for other metrics.
+        p: Two-sided p-value, from the same draws; not adjusted for other metrics. None
+            with one unit of independence.
     """
 
     first: float
     second: float
-    change: float
-    low: float | None
-    high: float | None
     p: float | None
+
+    @property
+    def change(self) -> float:
+        """The second minus the first."""
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +204,11 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, MetricChange]:
 
 
 def _change(first: Sample, second: Sample) -> MetricChange:
-    values = first.value, second.value, second.value - first.value
-    difference = second.minus(first)
-    if difference is None:
-        return MetricChange(*values, None, None, None)
-    return MetricChange(*values, difference.low, difference.high, difference.p)
+    low = high = p = None
+    if (difference := second.minus(first)) is not None:
+        low, high, p = difference.low, difference.high, difference.p
+    change = second.value - first.value
+    return MetricChange(change, low, high, first.value, second.value, p)
 
 
 def _agreement(

@@ -81,7 +81,6 @@ class RobustnessTable:
         rows: The rows of the summary table that have an entry.
         columns: By corpus and protocol; each noise, then the mean of several.
         reference: The row by whose errors and loss those of the others are divided.
-        notes: What was averaged, and what is missing and why.
     """
 
     rows: Sequence[Row]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from importlib.metadata import version
 from typing import TypeAlias, TypedDict
@@ -97,8 +97,8 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
             }
             for (row, column), entry in table.entries.items()
         ],
-        "snr": _curves([snr_curves(table, metric) for metric in table.metrics]),
-        "layers": _curves([layer_curves(table, metric) for metric in table.metrics]),
+        "snr": _curves(table, snr_curves),
+        "layers": _curves(table, layer_curves),
         "reference": rows[table.reference] if table.reference else None,
         "ranks": _ranking(table, table.ranks, rows) if table.ranks else None,
         "protocols": list(map(str, table.protocols)),
@@ -188,23 +188,21 @@ def short(fraction: float) -> float:
     return rounded if same else fraction
 
 
-def _curves(by_metric: Sequence[Sequence[Curve]]) -> list[Record]:
-    """Join the curves of all metrics, which go through the same cells."""
-    return [_curve(curves) for curves in zip(*by_metric, strict=True)]
-
-
-def _curve(curves: Sequence[Curve]) -> Record:
-    """Return a curve: for each metric, a value and its interval at every ``x``."""
-    first = curves[0]
-    return {
-        **asdict(first.row),
-        "group": first.group,
-        **asdict(first.column),
-        "x": [point.x for point in first.points],
-        "scores": [
-            [_bounds(point.score) for point in curve.points] for curve in curves
-        ],
-    }
+def _curves(
+    table: SummaryTable, find: Callable[[SummaryTable, str], Sequence[Curve]]
+) -> list[Record]:
+    """Return curves: for each metric, a value and its interval at every ``x``."""
+    by_metric = [find(table, metric) for metric in table.metrics]
+    return [
+        {
+            **asdict(curves[0].row),
+            "group": curves[0].group,
+            **asdict(curves[0].column),
+            "x": [point.x for point in curves[0].points],
+            "scores": [[_bounds(at.score) for at in curve.points] for curve in curves],
+        }
+        for curves in zip(*by_metric, strict=True)
+    ]
 
 
 def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Record:

@@ -52,12 +52,7 @@ def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
     axes.set_xticks(range(len(counts)), list(counts))
     axes.set_ylabel("utterances")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(
-        frameon=False,
-        ncols=4,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-    )
+    axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     figure.savefig(file, dpi=DPI)
 
 

@@ -131,10 +131,7 @@ def _all_equal(names: Sequence[Sequence[str]]) -> bool:
 
 
 def _turn_column_names(
-    figure: Figure,
-    all_axes: Sequence[Axes],
-    panels: Sequence[HeatPanel],
-    width: float,
+    figure: Figure, all_axes: Sequence[Axes], panels: Sequence[HeatPanel], width: float
 ) -> None:
     """Turn names of columns that are wider than their squares, and make room."""
     letters = max(len(name) for panel in panels for name in panel.columns)

@@ -10,15 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from nserbench.leaderboard.plots.lines import line_panels
+from nserbench.leaderboard.plots.lines import GREY, draw_point, line_panels, point_style
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
-from nserbench.leaderboard.plots.scatter import GREY, draw_point, point_style
-from nserbench.leaderboard.plots.style import (
-    LINES,
-    add_legend,
-    refuse_more,
-    styled,
-)
+from nserbench.leaderboard.plots.style import LINES, add_legend, refuse_more, styled
 from nserbench.leaderboard.reading.counts import Column
 from nserbench.leaderboard.tables.series import CostPoint, on_pareto_front
 

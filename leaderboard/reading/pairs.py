@@ -119,11 +119,7 @@ def _version(result: Result) -> list[object]:
 
 
 def _aligned(result: Result, like: Result) -> Result:
-    """Put the utterances of a result into the order of another.
-
-    Raises:
-        BadResult: if the two cannot be compared.
-    """
+    """Put the utterances of a result into the order of another."""
     first, second = predictions_of(like), predictions_of(result)
     reasons = list(_different_utterances(first, second))
     reasons += [

@@ -29,12 +29,7 @@ def to_markdown(report: PaperReport) -> str:
     """Return the tables in GitHub's Markdown, each under its own heading."""
     lines = [f"# {escaped(report.title)}", "", escaped(report.description), ""]
     for section in report.sections:
-        lines += [
-            f"## {escaped(section.title)}",
-            "",
-            *_grid(section).markdown(),
-            "",
-        ]
+        lines += [f"## {escaped(section.title)}", "", *_grid(section).markdown(), ""]
         lines += [f"- {escaped(line)}" for line in section.notes]
         lines += [""] if section.notes else []
     return "\n".join([*lines, *(f"- {escaped(line)}" for line in report.notes), ""])

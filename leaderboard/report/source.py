@@ -219,9 +219,7 @@ class ReportData:
             protocol = read_protocol(
                 request.protocol, tested.corpus.card.protocol
             ).changed(
-                epochs=request.epochs,
-                limit=request.limit,
-                precision=request.precision,
+                epochs=request.epochs, limit=request.limit, precision=request.precision
             )
             for condition in conditions(tested.noise, request.snrs):
                 yield Column(

@@ -8,13 +8,7 @@ from typing import TypeAlias
 
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, ReportItem, ReportRow
 from nserbench.leaderboard.reading.counts import Column, Row
-from nserbench.leaderboard.render.layout import (
-    FEW,
-    POOLED,
-    SUSPECT,
-    TITLES,
-    is_few,
-)
+from nserbench.leaderboard.render.layout import FEW, POOLED, SUSPECT, TITLES, is_few
 from nserbench.leaderboard.render.numbers import interval, percent
 from nserbench.leaderboard.report.source import CorpusCondition, ReportData
 from nserbench.leaderboard.tables.summary import SummaryEntry

@@ -29,11 +29,7 @@ from nserbench.leaderboard.reading.counts import (
 )
 from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.reading.latest import comparable
-from nserbench.leaderboard.reading.protocol_use import (
-    Cells,
-    ProtocolUse,
-    protocol_uses,
-)
+from nserbench.leaderboard.reading.protocol_use import Cells, ProtocolUse, protocol_uses
 from nserbench.leaderboard.tables.summary_notes import (
     cut_lines,
     different_test_lines,
@@ -48,10 +44,7 @@ from nserbench.leaderboard.tables.summary_notes import (
 Samples: TypeAlias = dict[Column, dict[str, dict[Row, Sample]]]
 """The scores, by column, metric and row."""
 
-SELECTION_WARNINGS = {
-    "oracle": "chosen on test",
-    "superb": "chosen on known speakers",
-}
+SELECTION_WARNINGS = {"oracle": "chosen on test", "superb": "chosen on known speakers"}
 """Warnings about protocol variants whose selection makes scores too high."""
 
 

@@ -7,11 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
-from nserbench.leaderboard.reading.counts import (
-    Column,
-    CountedResult,
-    Row,
-)
+from nserbench.leaderboard.reading.counts import Column, CountedResult, Row
 from nserbench.leaderboard.reading.latest import averaged, comparable
 from nserbench.leaderboard.reading.protocol_use import Cells, listed
 

@@ -153,11 +153,9 @@ def _shown_of(shown: Sequence[object], items: Sequence[object]) -> str:
 def _scores(comparison: Comparison) -> TextTable:
     rows = []
     for name, score in comparison.scores.items():
-        interval = "none: one unit"
-        if score.low is not None and score.high is not None:
-            interval = f"{signed_percent(score.low)} to {signed_percent(score.high)}"
+        ends = " to ".join(map(signed_percent, score.bounds or ()))
         p = "" if score.p is None else p_value(score.p)
-        rows.append((name, *_change(score), interval, p))
+        rows.append((name, *_change(score), ends or "none: one unit", p))
     headers = "metric", "first", "second", "change", "95 % interval", "p"
     return TextTable("scores in percent", headers, rows)
 
@@ -223,17 +221,23 @@ def _content(pairs: Sequence[Pair], comparison: Comparison) -> dict[str, object]
         "first": _names(firsts),
         "second": _names(seconds),
         **dataclasses.asdict(comparison),
+        "scores": {
+            name: {
+                "first": score.first,
+                "second": score.second,
+                "change": score.change,
+                "low": score.low,
+                "high": score.high,
+                "p": score.p,
+            }
+            for name, score in comparison.scores.items()
+        },
         "warning": WARNING,
     }
 
 
 def _names(results: Sequence[Result]) -> dict[str, object]:
-    first = results[0]
-    return {
-        "upstream": first.upstream,
-        "downstream": first.downstream,
-        "corpus": first.corpus,
-        "condition": first.condition,
-        "protocol": first.protocol,
-        "digests": {str(result.seed): result.digest for result in results},
-    }
+    names = dataclasses.asdict(results[0].cell)
+    del names["seed"]
+    digests = {str(result.seed): result.digest for result in results}
+    return {**names, "digests": digests}

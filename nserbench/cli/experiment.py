@@ -16,6 +16,7 @@ from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.options import (
     device_option,
     dry_run_option,
+    names_option,
     on_option,
     results_option,
     store_option,
@@ -97,12 +98,8 @@ class HeadEpochs(click.ParamType[tuple[str, int]]):
 def override_options(command: Command) -> Command:
     """Add the options that replace settings of every block, passed as ``overrides``."""
 
-    @click.option(
-        "-c",
-        "--corpus",
-        "corpora",
-        multiple=True,
-        metavar="NAME",
+    @names_option(
+        *("-c", "--corpus", "corpora"),
         help="Corpora to use instead of the experiment's; its noises are kept.",
     )
     @click.option(
@@ -120,10 +117,8 @@ def override_options(command: Command) -> Command:
         help="Number of epochs instead of the protocol's, for all heads or for HEAD.",
     )
     @training_options
-    @click.option(
-        "--checkpoint",
-        "checkpoints",
-        multiple=True,
+    @names_option(
+        *("--checkpoint", "checkpoints"),
         metavar="NAME=CHECKPOINT",
         help="Checkpoint for the upstream or enhancer NAME instead of its own.",
     )
@@ -171,11 +166,8 @@ def _checkpoint(text: str) -> tuple[str, str]:
 
 @click.command()
 @click.argument("number", type=Count())
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="NAME",
-    help="Run only this block or row, such as HSF or 'SSL: WavLM (FT)'.",
+@names_option(
+    "--only", help="Run only this block or row, such as HSF or 'SSL: WavLM (FT)'."
 )
 @override_options
 @device_option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import (
-    GridRequest,
+    StudyMaker,
     device_option,
     grid_options,
     json_option,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @with_session
 def plan(
     session: Session,
-    grid: GridRequest,
+    grid: StudyMaker,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -57,7 +57,7 @@ def plan(
     from nserbench.cli.common.progress_bars import show_progress
 
     settings = session.settings.using(results=out, store=store_folder)
-    studies, store = grid.studies(session.plugins, settings), Store(settings.store)
+    studies, store = grid(session.plugins, settings), Store(settings.store)
     device = choose_device(device)
     with show_progress() as progress:
         cost = together(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import (
-    GridRequest,
+    StudyMaker,
     device_option,
     dry_run_option,
     grid_options,
@@ -50,7 +50,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 @with_session
 def run(
     session: Session,
-    grid: GridRequest,
+    grid: StudyMaker,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -74,7 +74,7 @@ def run(
     nserbench run -u mel -d mean,bigru -c demo,demo-human --snr 0,5
     """
     settings = session.settings.using(results=out, store=store_folder)
-    studies = grid.studies(session.plugins, settings)
+    studies = grid(session.plugins, settings)
     if dry_run:
         _print_cells([cell for study in studies for cell in study.cells], as_json)
         return

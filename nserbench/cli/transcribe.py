@@ -16,6 +16,7 @@ from nserbench.cli.common.options import (
     device_option,
     json_option,
     limit_option,
+    names_option,
     out_option,
     store_option,
     wer_against_option,
@@ -34,13 +35,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "-u",
-    "--upstream",
-    "upstreams",
-    multiple=True,
+@names_option(
+    *("-u", "--upstream", "upstreams"),
     required=True,
-    metavar="NAME",
     help="Upstreams that transcribe, such as whisper.",
 )
 @corpus_options

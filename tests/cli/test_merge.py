@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from older_results import as_older
 
 from nserbench.benchmark.results.result import read_results
-from nserbench.cli.merge import merge
+from nserbench.cli.leaderboard import merge
 from nserbench.errors import NserbenchError
 
 

@@ -19,9 +19,9 @@ from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import (
     Result,
+    ResultFile,
     read_result,
     read_results,
-    read_status,
     write_result,
 )
 from nserbench.errors import BadResult
@@ -183,7 +183,7 @@ def test_a_failed_result_is_replaced_when_the_cell_is_done(root: Path) -> None:
     folder = write_result(root, DONE)
 
     assert list(root.iterdir()) == [folder]
-    assert read_status(folder) == "done"
+    assert ResultFile(folder).status == "done"
 
 
 def test_a_done_result_is_not_replaced(root: Path) -> None:
@@ -201,7 +201,7 @@ def test_writers_of_one_cell_do_not_disturb_each_other(root: Path) -> None:
         folders = set(pool.map(write_result, [root] * 32, [DONE] * 32))
 
     assert list(root.iterdir()) == list(folders)
-    assert read_status(folders.pop()) == "done"
+    assert ResultFile(folders.pop()).status == "done"
 
 
 @pytest.mark.parametrize("step", ["_write_json", "_sync", "_publish"])
