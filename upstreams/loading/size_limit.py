@@ -12,11 +12,11 @@ from torch.overrides import TorchFunctionMode
 
 from nserbench.errors import CheckpointMissing
 
-ROOM = 256 << 20
+ROOM = 64 << 20
 """Bytes that a model may have beyond its weights, such as tables of positions."""
 TIMES = 8
 """A model may have so many times the bytes of its weights, which may be float8."""
-_OVERHEAD = 4096
+_OVERHEAD = 16_384
 """Bytes of a module besides its weights. They bound the number of layers."""
 _MAKERS = frozenset(
     {torch.arange, torch.empty, torch.eye, torch.full, torch.linspace, torch.ones}
