@@ -18,6 +18,8 @@ from nserbench.placeholders import placeholder
 LOWEST_RATE = 1000
 """Hz. Ours: nobody samples speech below this rate, so the header is wrong."""
 
+_EBML = b"\x1a\x45\xdf\xa3"  # the first bytes of Matroska and WebM
+
 
 class AudioFile(Protocol):
     """An open audio file."""
@@ -62,9 +64,16 @@ def open_audio(path: Path) -> Iterator[AudioFile]:
 
 
 def _opener(path: Path) -> AbstractContextManager[AudioFile]:
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SUFFIXES or _begins_as_container(path):
         return open_container(path)
     return open_sound_file(path)
+
+
+def _begins_as_container(path: Path) -> bool:
+    """Return whether a file is MP4, Matroska or AVI by its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" or start[:4] == _EBML or start[8:] == b"AVI "
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from nserbench.corpora.sound_files import Block
 from nserbench.errors import BadAudio
 
 SUFFIXES = frozenset({".avi", ".m4a", ".mkv", ".mp4", ".webm"})
-"""Endings of the files that are read by FFmpeg; libsndfile reads all others."""
+"""Endings of the files that are read by FFmpeg, as are those that begin like them."""
 
 _CUT_SLACK = 0.1  # seconds; the length of the longest packets
 

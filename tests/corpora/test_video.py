@@ -265,6 +265,18 @@ def test_sound_may_end_before_the_pictures(tmp_path: Path, ending: str) -> None:
     assert 0.5 <= len(read_audio(path)) / SAMPLE_RATE < 0.6
 
 
+@pytest.mark.parametrize("ending", SUFFIXES)
+def test_a_container_is_recognised_whatever_its_ending(
+    tmp_path: Path, ending: str
+) -> None:
+    path = write(tmp_path / f"a{ending}", hiss(0.5))
+    expected = read_audio(path)
+
+    read = read_audio(path.rename(tmp_path / "a.wav"))
+
+    np.testing.assert_array_equal(read, expected)
+
+
 def test_damage_within_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", hiss(2.0))
     content = bytearray(path.read_bytes())
