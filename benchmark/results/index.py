@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.result import (
     RESULT,
+    CellName,
     ResultFile,
     Status,
     read_status,

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_type_hints
 from uuid import uuid4
 
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.metrics import confusion, summarise
 from nserbench.benchmark.results.predictions import Predictions, read_csv
 from nserbench.disk_clock import disk_time
@@ -30,6 +29,7 @@ _UNFINISHED = re.compile(r"_[0-9a-f]{10}\.[0-9a-f]{8}$")
 _DAY = 86_400.0  # seconds
 _DIGESTS = "digests"
 """Field with the digest of each file of a result."""
+_MAX_FOLDER_NAME = 150  # characters; file systems allow 255 bytes
 
 Status = Literal["done", "not applicable", "failed"]
 Outcome = Literal[Status, "already there", "deleted"]
@@ -38,6 +38,41 @@ somebody deleted the result while the command ran."""
 _STATUSES: tuple[Status, ...] = get_args(Status)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CellName:
+    """The six names of a cell, spelled as in tables and in ``result.json``.
+
+    Attributes:
+        condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
+        protocol: Protocol with the settings that the command line changed.
+    """
+
+    upstream: str
+    downstream: str
+    corpus: str
+    condition: str
+    protocol: str
+    seed: int
+
+    def folder(self, digest: str) -> str:
+        """Return the name of the result folder: readable, portable and unique.
+
+        Args:
+            digest: Digest of the cell, hex. Its first ten digits make the name unique.
+
+        Examples:
+            >>> name = CellName("mel", "fc:units=9", "emodb", "park@-5", "probe", 0)
+            >>> name.folder("ab" * 32)
+            'mel_fc-units=9_emodb_park@-5_probe_s0_ababababab'
+        """
+        parts = self.upstream, self.downstream, self.corpus, self.condition
+        text = "_".join((*parts, self.protocol, f"s{self.seed}"))
+        readable = re.sub(r"[^A-Za-z0-9.+@=_-]", "-", text)
+        ending = f"_{digest[:10]}"
+        # A leading dot marks a folder that is being written, a leading dash an option.
+        return readable.lstrip(".-")[: _MAX_FOLDER_NAME - len(ending)] + ending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

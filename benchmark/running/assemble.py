@@ -19,10 +19,9 @@ from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.jobs.suspect_heads import review
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.environment import environment, peak_memory
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import Result, Status
+from nserbench.benchmark.results.result import CellName, Result, Status
 from nserbench.benchmark.results.software import MADE_BY, differences, distinct
 from nserbench.benchmark.results.suspect_flags import ALL_FOLDS, MIXED
 from nserbench.benchmark.store.digests import digest

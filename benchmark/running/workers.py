@@ -25,9 +25,8 @@ from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, 
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.environment import choose_device
-from nserbench.benchmark.results.result import Status
+from nserbench.benchmark.results.result import CellName, Status
 from nserbench.benchmark.running.assemble import cell_name, job_folder
 from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor

@@ -121,7 +121,7 @@ class RowView:
         column = self.data.columns(self.row).get(condition)
         if self.row.downstream == EVERY_LAYER and column is not None:
             return self._best_layer(column, metric)
-        return self._score_of(self.data.result_row(self.row), column, metric)
+        return self._score_of(self.data.result_rows[self.row], column, metric)
 
     def _best_layer(self, column: Column, metric: str) -> ReportCell:
         """Return the score of the layer with the highest F1 on the test set."""
@@ -135,7 +135,7 @@ class RowView:
             and entry.scores
         ]
         if not done:
-            return self._score_of(self.data.result_row(self.row), column, metric)
+            return self._score_of(self.data.result_rows[self.row], column, metric)
         _, layer, entry = max(done, key=lambda candidate: candidate[:2])
         reason = (
             f"the layer with the highest {TITLES[chooses]} on the test set, and how "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -228,15 +228,15 @@ def experiment(
     session = Session(settings, session.plugins)
     full = read_experiment(number)
     request = ExperimentRequest(full.only(only), overrides, session, device)
-    ReportData(full, overrides, session.plugins, settings.results).check()
+    data = ReportData(
+        full, overrides, session.plugins, settings.results, against=against
+    )
+    data.check()
     if dry_run or plan:
         _finish((_print_cells if dry_run else _print_costs)(request))
         return
     outcomes, problems = _run(request, on, verify)
-    data = ReportData(
-        full, overrides, session.plugins, settings.results, problems, against
-    )
-    _print_report(data, form, figures)
+    _print_report(replace(data, problems=problems), form, figures)
     _finish(problems, outcomes["failed"])
 
 

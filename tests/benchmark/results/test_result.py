@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.results import result as module
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import (
+    CellName,
     Result,
     ResultFile,
     read_result,
