@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,11 +218,12 @@ def unfinished(folder: Path, rng: Random) -> Seen:
     place = Place(folder, "tuned", source.more)
     running = place.start(FAULTS_PACE="0.02")
     with stopped_at_end(running):
-        wait_for_steps(place, "tuned", rng.randrange(6, 14), running)
+        while running.alive and not [*place.store.glob("tuned/*.partial")]:
+            time.sleep(0.01)
+        steps = len(place.steps("tuned")) + rng.randrange(40)  # within an epoch
+        wait_for_steps(place, "tuned", steps, running)
         running.kill()
     partial = sorted(place.store.glob("tuned/*.partial"))
-    if not partial:
-        return Seen()
     hurt(partial, rng, 1)
     ran = place.run().checked()
     place.same_as(source)
