@@ -101,13 +101,26 @@ def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
     """
     for weights in (_SAFE, _PICKLED):
         folder = find_folder(checkpoint, revision, (*_SMALL, weights))
-        if any(folder.glob(weights)):
+        if found := sorted(folder.glob(weights)):
+            _refuse_without_index(found)
             return folder
     raise CheckpointMissing(
         f"{checkpoint} holds no weights\n"
         f"  it holds: {_listing(folder)}\n"
         f"  wanted: {_SAFE} or {_PICKLED}"
     )
+
+
+def _refuse_without_index(weights: list[Path]) -> None:
+    """Refuse files that are parts of one, without the index of what is in which."""
+    first, folder = weights[0], weights[0].parent
+    parts = any("-of-" in file.name for file in weights)
+    if parts and not any(folder.glob(f"*{first.suffix}.index.json")):
+        index = f"{first.name.partition('-')[0]}{first.suffix}.index.json"
+        raise CheckpointMissing(
+            f"{folder} has weights in {len(weights)} parts, and no index of them\n"
+            f"  wanted: {index}, as the model's authors publish it"
+        )
 
 
 def checkpoint_files(options: Options) -> list[Path]:

@@ -162,6 +162,21 @@ def test_weights_that_are_not_numbers_are_refused(
         hf(file.parent)
 
 
+def test_weights_in_parts_are_read_and_refused_without_their_index(
+    copied: Checkpoint, batch: Batch
+) -> None:
+    folder = copied("hubert")
+    whole = hf(folder).extract(batch)["encoder"].states
+    lib.AutoModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="9KB")
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    index = folder / "model.safetensors.index.json"
+
+    assert torch.equal(hf(folder).extract(batch)["encoder"].states, whole)
+    index.unlink()
+    with pytest.raises(CheckpointMissing, match=rf"no index of them\n.*{index.name}"):
+        hf(folder)
+
+
 def test_weights_that_end_too_soon_are_refused(copied: Checkpoint) -> None:
     file = copied("hubert") / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
