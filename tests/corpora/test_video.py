@@ -265,7 +265,7 @@ def test_sound_may_end_before_the_pictures(tmp_path: Path, ending: str) -> None:
     assert 0.5 <= len(read_audio(path)) / SAMPLE_RATE < 0.6
 
 
-@pytest.mark.parametrize("ending", SUFFIXES)
+@pytest.mark.parametrize("ending", sorted(SUFFIXES))
 def test_a_container_is_recognised_whatever_its_ending(
     tmp_path: Path, ending: str
 ) -> None:
