@@ -11,7 +11,7 @@ WHOLE := .venv/.whole
 SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
 BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
-.PHONY: demo test test-slow coverage lint format types docs bench
+.PHONY: demo test test-slow coverage lint format types docs bench faults fuzz
 
 # Done again only when one of the two files changes.
 $(READY): pyproject.toml constraints.txt
@@ -69,3 +69,12 @@ bench: $(WHOLE)
 	    if grep -qw short "$$output"; then short=1; fi; \
 	done; \
 	exit $$short
+
+# Random inputs for everything that reads what others wrote. Failures are kept in
+# fuzz-failures/; reliability/run_fuzz.py --help says how to repeat one.
+fuzz: $(WHOLE)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python reliability/run_fuzz.py --write
+
+# Faults while the real program runs. To repeat an attempt, see reliability/run_faults.py.
+faults: $(WHOLE)
+	OMP_NUM_THREADS=1 $(BIN)/python reliability/run_faults.py

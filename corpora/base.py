@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,8 @@ from typing import ClassVar
 from nserbench.cards import Card, Option, Options, path_label
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.languages import language_code
+from nserbench.paths import expanded_path, is_folder
 from nserbench.settings import Settings, variable
-from nserbench.user_paths import user_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,7 @@ class CorpusCard(Card):
         {
             "exclude": Option(
                 help="file with the ids of utterances to exclude, one per line",
-                parse=user_path,
+                parse=expanded_path,
                 label=path_label,
             )
         }
@@ -166,9 +167,11 @@ class CorpusCard(Card):
 
         Raises:
             CorpusMissing: if its files are not on this machine.
-            BadCorpus: if its files contradict each other.
+            BadCorpus: if its files contradict each other, or the reader returns
+                something else than a corpus.
         """
         corpus: Corpus = self.resolve(self.load)(options, settings)
+        _refuse_other(self.name, corpus)
         ordered = sorted(corpus.utterances, key=lambda utterance: utterance.id)
         spoken = [_with_code(utterance) for utterance in ordered]
         return replace(corpus, utterances=spoken, unit=_unit(corpus))
@@ -189,6 +192,44 @@ def _with_code(utterance: Utterance) -> Utterance:
     return (
         replace(utterance, language=code) if code != utterance.language else utterance
     )
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "id": (str,),
+        "path": (Path,),
+        "label": (str,),
+        "speaker": (str,),
+        "fold": (str,),
+        "start": (int, float, type(None)),
+        "end": (int, float, type(None)),
+        "text": (str, type(None)),
+        "language": (str, type(None)),
+        "unit": (str, type(None)),
+        "channel": (str, type(None)),
+    }
+)
+"""Types of the fields of an utterance."""
+_NAMES = {type(None): "None"}
+
+
+def _refuse_other(name: str, corpus: object) -> None:
+    """Refuse what a reader returns in place of a corpus."""
+    if not isinstance(corpus, Corpus):
+        raise BadCorpus(
+            f"the reader of the corpus {name!r} returns an object of the class "
+            f"{type(corpus).__name__}, not a Corpus"
+        )
+    for utterance in corpus.utterances:
+        for field_name, types in _TYPES.items():
+            value = getattr(utterance, field_name, ...)
+            negative = isinstance(value, int | float) and not 0 <= value < math.inf
+            if negative or not isinstance(value, types):
+                wanted = " or ".join(_NAMES.get(kind, kind.__name__) for kind in types)
+                raise BadCorpus(
+                    f"the reader of the corpus {name!r} returns an utterance "
+                    f"whose {field_name} is {value!r}, not {wanted}: {utterance!r}"
+                )
 
 
 def _unit(corpus: Corpus) -> str:
@@ -220,8 +261,13 @@ class NoiseCard(Card):
 
         Raises:
             CorpusMissing: if it is not on this machine.
+            BadCorpus: if the function does not return a path.
         """
-        path: Path = self.resolve(self.load)(self, settings)
+        path = self.resolve(self.load)(self, settings)
+        if not isinstance(path, Path):
+            raise BadCorpus(
+                f"the noise {self.name!r} is {path!r}, not the path of a file"
+            )
         return path
 
 
@@ -239,7 +285,7 @@ def folder_of(name: str, obtain: str, settings: Settings) -> Path:
     folder = settings.path(name)
     if folder is None:
         problem = f"{name} is not on this machine: {variable(name)} is not set"
-    elif not folder.is_dir():
+    elif not is_folder(folder):
         problem = f"{name} is not on this machine: {folder} is not a folder"
     else:
         return folder

@@ -5,7 +5,7 @@ from pathlib import Path
 from nserbench.cards import Option, one_of, several, several_label
 from nserbench.corpora.base import CorpusCard
 from nserbench.hook_markers import hookimpl
-from nserbench.user_paths import user_path
+from nserbench.paths import expanded_path
 
 
 def _classes(others: str) -> Option:
@@ -247,7 +247,7 @@ MANIFEST = CorpusCard(
             help="the .csv, .tsv or .jsonl file, with columns path, label, speaker and "
             "if wanted id, fold or split, start, end (seconds), text, language, unit, "
             "gender",
-            parse=user_path,
+            parse=expanded_path,
             label=_stem,
         ),
         "classes": Option(

@@ -10,11 +10,15 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from nserbench.errors import BadSpec, MissingExtra, NserbenchError, UnknownName
+from nserbench.plain_data import number, whole_number
 from nserbench.source_digest import refuse_changed_source, source_digest
 from nserbench.spec import Spec
 
 Options: TypeAlias = Mapping[str, Any]
 """Checked values by option key; every option of the card is present."""
+
+MOST_COUNT = 2**31 - 1
+"""Largest whole number that an option takes; torch's sizes are no larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,6 @@ class Card:
     Attributes:
         name: The name to type on the command line.
         summary: One line for ``nserbench list``.
-        source: The paper or website it comes from.
         licence: Licence of the weights or data that a user loads, as an SPDX
             identifier where there is one.
         load: ``"package.module:function"``, imported only when it is needed.
@@ -124,12 +127,7 @@ C = TypeVar("C", bound=Card)
 
 @dataclass(frozen=True)
 class ConfiguredCard(Generic[C]):
-    """A card with a checked value for each of its options.
-
-    Attributes:
-        card: The card.
-        options: The value of every option, by key.
-    """
+    """A card with a checked value for each of its options."""
 
     card: C
     options: Options
@@ -178,7 +176,6 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     """Check the typed options against a card, and fill in the defaults.
 
     Args:
-        card: The card.
         spec: The name and options that the user typed.
         nested: Binds names inside options, as in ``enhance=dccrn``.
 
@@ -243,9 +240,10 @@ def at_least(least: int) -> Callable[[str], int]:
     """Return a parser for whole numbers that are not below ``least``."""
 
     def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise ValueError(f"must be a whole number, at least {least}")
-        return int(text)
+        try:
+            return whole_number(text, least, MOST_COUNT)
+        except ValueError as error:
+            raise ValueError(f"must be a whole number, at least {least}") from error
 
     return parse
 
@@ -253,7 +251,7 @@ def at_least(least: int) -> Callable[[str], int]:
 def fraction(text: str) -> float:
     """Return a number in ``[0, 1)``."""
     try:
-        value = float(text)
+        value = number(text)
     except ValueError:
         value = -1.0
     if not 0.0 <= value < 1.0:

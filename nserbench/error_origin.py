@@ -26,7 +26,6 @@ class ErrorOrigin:
 
     Attributes:
         file: Name of the file, without its folder.
-        line: Number of the line.
         in_plugin: Whether it is the code of an upstream, head or other plugin.
     """
 
@@ -41,13 +40,18 @@ class ErrorOrigin:
 def origin(error: BaseException) -> ErrorOrigin | None:
     """Return where an error arose; None if no code of nserbench or a plugin ran.
 
-    The innermost frame that is not of a library decides: an error of a library belongs
-    to the code that called it.
+    It is the innermost frame of a plugin, or else of nserbench: an error of a library,
+    or of a function of nserbench that a plugin called, belongs to the plugin.
     """
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        if not _is_library(frame):
-            file = Path(frame.f_code.co_filename).name
-            return ErrorOrigin(file, line, _is_plugin(frame))
+    frames = [
+        (frame, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not _is_library(frame)
+    ]
+    plugins = [(frame, line) for frame, line in frames if _is_plugin(frame)]
+    for frame, line in reversed(plugins or frames):
+        file = Path(frame.f_code.co_filename).name
+        return ErrorOrigin(file, line, in_plugin=bool(plugins))
     return None
 
 
@@ -59,9 +63,21 @@ def arose_in_plugin(error: BaseException) -> bool:
 
 def describe_error(error: BaseException) -> str:
     """Return the type and message of an unexpected error, and where it arose."""
-    place = origin(error)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    place, message = origin(error), message_of(error)
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return text if place is None else f"{text} ({place})"
+
+
+def message_of(error: BaseException) -> str:
+    """Return the message of an error of any code, as text that can be written.
+
+    Characters that are no text in UTF-8, as in the name of a file, are escaped.
+    """
+    try:
+        message = str(error)
+    except Exception as problem:  # noqa: BLE001 - a plugin's error may do anything
+        return f"its message cannot be shown: {type(problem).__name__}"
+    return message.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_plugin(frame: FrameType) -> bool:

@@ -17,8 +17,6 @@ class UnknownName(NserbenchError, LookupError):
 
     Args:
         kind: Kind of name, such as ``"upstream"``.
-        name: The name as it was typed.
-        known: The valid names.
         hint: A last line that says what to do.
         of: For an option: the card that does not have it.
     """

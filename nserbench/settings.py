@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nserbench.errors import BadSettings
-from nserbench.toml_file import read_toml
+from nserbench.paths import user_path
+from nserbench.plain_data import read_toml
 
 FILE = Path("nserbench.toml")
 KNOWN = ("paths", "noises", "cluster")
@@ -38,7 +39,7 @@ class Settings:
     def path(self, name: str) -> Path | None:
         """Return the folder that is set for a name such as ``emodb``, or None."""
         if value := self.environment.get(variable(name)):
-            return Path(value).expanduser()
+            return user_path(value)
         return self.paths.get(name)
 
     def using(self, **folders: Path | None) -> Settings:
@@ -54,7 +55,7 @@ class Settings:
     @property
     def store(self) -> Path:
         """Folder of stored features. Default: ``~/.cache/nserbench``."""
-        return self.path("store") or Path("~/.cache/nserbench").expanduser()
+        return self.path("store") or user_path("~/.cache/nserbench")
 
 
 def variable(name: str) -> str:
@@ -105,9 +106,6 @@ def _table(content: Mapping[str, object], table: str, file: Path) -> dict[str, o
 def _paths(content: Mapping[str, object], table: str, file: Path) -> dict[str, Path]:
     entries = _table(content, table, file)
     for key, value in entries.items():
-        if not isinstance(value, str):
+        if not isinstance(value, str) or "\0" in value:
             raise BadSettings(f"{file}: {key!r} in [{table}] must be a path in quotes")
-    return {
-        key: file.parent / Path(str(value)).expanduser()
-        for key, value in entries.items()
-    }
+    return {key: file.parent / user_path(str(value)) for key, value in entries.items()}

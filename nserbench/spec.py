@@ -17,7 +17,6 @@ class Spec:
     """A name and the options typed after it, not yet checked against a card.
 
     Attributes:
-        name: The text before the colon.
         options: Values as typed, by key.
         positional: The value after the colon without a key, as in ``hf:ORG/NAME``.
     """
@@ -114,7 +113,6 @@ def _split(text: str, mark: str) -> Iterator[str]:
 
 
 def _positions(text: str, mark: str) -> Iterator[int]:
-    """Yield the positions of a mark outside of braces."""
     depth = 0
     for position, letter in enumerate(text):
         depth += (letter == "{") - (letter == "}")

@@ -17,6 +17,7 @@ os.environ |= {
     "COLUMNS": "100",
     "HF_HUB_CACHE": str(Path(__file__).parent / "no-such-cache"),
     "HF_HUB_OFFLINE": "1",
+    "NSERBENCH_MATMUL": "onednn",  # the same bits in every process, without a trial
     "NO_COLOR": "1",
 }
 importlib.import_module("nserbench")  # before any test imports transformers

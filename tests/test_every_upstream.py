@@ -10,6 +10,7 @@ import torch
 from elsewhere import elsewhere
 from tiny_hf import EVERY
 from tiny_models import save_tiny
+from tiny_towers import TOWERS
 
 from nserbench.benchmark.checks.upstream_contract import check_upstream
 from nserbench.benchmark.plugins.registry import Plugins
@@ -43,7 +44,7 @@ CASES = (
     "bert:checkpoint=<bert>",
     "bert:checkpoint=<bert>,pool=cls",
     "hf:<whisper>",
-    *(f"hf:<{name}>" for name in EVERY),
+    *(f"hf:<{name}>" for name in (*EVERY, *TOWERS, "ast")),
     "s3prl:wav2vec2_local,checkpoint=<wav2vec2_local>",
     "s3prl:hubert_local,checkpoint=<hubert_local>",
     "s3prl:wavlm_local,checkpoint=<wavlm_local>",

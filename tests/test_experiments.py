@@ -96,7 +96,7 @@ def test_a_row_runs_the_upstream_that_the_published_row_is_compared_with(
     for line in part.rows:
         runs = line.upstream not in (None, "speechlm")  # which takes a checkpoint
         if runs and line.printed and line.downstream != EVERY_LAYER:
-            assert source.result_row(line) in by_label[str(line)]
+            assert source.result_rows[line] in by_label[str(line)]
 
 
 @pytest.mark.parametrize("number", NUMBERS)

@@ -150,3 +150,16 @@ def test_a_whole_cell(tmp_path: Path) -> None:
     lines = module.report(module.Bench(tmp_path, 5), 1)
 
     assert names(lines) == ["cell-weighted-sum", "cell-ladapter", "cell-checks"]
+
+
+def test_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("matmul")
+    monkeypatch.setattr(module, "SHORTEST", 1e-6)
+
+    assert names(module.figures([8], 32)) == ["matmul-encoder", "matmul-decoder"]
+
+
+def test_growth(tmp_path: Path) -> None:
+    lines = script("growth").report(tmp_path, 3, (2, 3), 1)
+
+    assert names(lines) == ["ledger-growth", "task-growth"]

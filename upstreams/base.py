@@ -32,13 +32,20 @@ class GroupSpec:
             input of block 1, ``l`` is the output of block ``l``. A group of one layer
             without blocks, such as a spectrogram, has ``range(1, 2)``.
         dim: Width of every layer.
-        rate: Frames per second, or None where frames are not in time (tokens,
-            functionals).
+        rate: Frames per second; None if it is not known, or if there is none.
+        in_time: Whether frames follow the audio in time. Tokens of a transcript and
+            functionals of a whole clip do not. If not given: whether there is a rate.
     """
 
     layers: range
     dim: int
     rate: float | None
+    in_time: bool | None = None
+
+    @property
+    def has_time_axis(self) -> bool:
+        """Whether frames follow the audio in time, at a known rate or not."""
+        return self.rate is not None if self.in_time is None else self.in_time
 
     @property
     def blocks(self) -> range:
@@ -347,7 +354,7 @@ class UpstreamCard(ModelCard):
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
         if upstream.model is not None and device == "cpu":
-            from nserbench.matmul import use_onednn
+            from nserbench.matmul import use_fast_products
 
-            use_onednn(upstream.model)
+            use_fast_products(upstream.model)
         return upstream

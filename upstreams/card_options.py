@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nserbench.cards import Option, nested_label, several, several_label
+from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_spec
 
 JOINT = "joint"
@@ -17,7 +18,7 @@ def finetune_head(text: str) -> Spec | str:
 def learning_rate(text: str) -> float:
     """Parse a learning rate."""
     try:
-        value = float(text)
+        value = number(text)
     except ValueError:
         value = 0.0
     if not 0 < value < 1:

@@ -154,10 +154,11 @@ WAVLM = replace(
 
 HF = UpstreamCard(
     name="hf",
-    summary="any speech encoder of Hugging Face, or encoder and decoder: hf:ORG/NAME",
+    summary="a speech model of Hugging Face, or the encoder in it: hf:ORG/NAME",
     source="the checkpoint's own",
     licence="the checkpoint's own",
     load="nserbench.upstreams.huggingface.model:load",
+    version=2,
     options={
         "id": Option(
             help="hub id or local folder",

@@ -20,6 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError, UnknownName
+from nserbench.paths import is_file, user_path
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
@@ -225,8 +226,8 @@ def _source(name: str, checkpoint: str | None) -> tuple[str | None, list[Path]]:
         folder = checkpoint_folder(checkpoint)
         options = {"checkpoint": checkpoint, "revision": None}
         return str(folder), checkpoint_files(options)
-    file = Path(checkpoint).expanduser()
-    if not file.is_file():
+    file = user_path(checkpoint)
+    if not is_file(file):
         raise CheckpointMissing(f"s3prl:{name}: there is no file {checkpoint}")
     return str(file), [file]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from transformers import (
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.matmul import one_thread
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
@@ -49,13 +51,30 @@ MULTILINGUAL_VOCABULARY = 51_865
 """Vocabulary size from which OpenAI's code treats a checkpoint as multilingual."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What a greedy search found.
+
+    Attributes:
+        tokens: ``(batch, tokens)``, filled up with end-of-text.
+        steps: ``(batch,)`` tokens of each utterance, end-of-text included.
+        states: For each layer, ``(batch, tokens, dim)`` states from which they were
+            chosen.
+    """
+
+    tokens: Tensor
+    steps: Tensor
+    states: Sequence[Tensor]
+
+
 class Whisper(Transcriber):
     """The layers of a Whisper over audio and over its own greedy transcript.
 
     The decoder has states only for tokens, and the paper lets it generate them
     (Sec. III-B) without saying how. We take the greedy transcript without timestamps,
-    at most `MOST_TOKENS` long. One pass over the chosen tokens (teacher forcing) then
-    returns all layers: attention is causal, so they equal those of the search.
+    at most `MOST_TOKENS` long, and the states of the search. For fine-tuning, a pass
+    over the chosen tokens (teacher forcing) returns the same with gradients: attention
+    is causal.
 
     Decoder frames are the positions from which the transcript was predicted, one for
     each token that the search chose. The first is that of the last prompt token, which
@@ -101,21 +120,21 @@ class Whisper(Transcriber):
             ValueError: if a wave is empty or longer than 30 s.
         """
         encoded = self._encode(batch.waves)
-        prompts = self._prompts(batch.languages)
+        prompts, audio = self._prompts(batch.languages), encoded.last_hidden_state
         with eval_mode(self.model):
-            tokens, steps = self._search(encoded.last_hidden_state, prompts)
-        decoded = self.model.model.decoder(
-            input_ids=torch.cat([prompts, tokens[:, :-1]], dim=1),
-            encoder_hidden_states=encoded.last_hidden_state,
-            output_hidden_states=True,
-            use_cache=False,
-        )
+            search = self._search(audio, prompts)
+        if torch.is_grad_enabled():
+            states = self._forced(audio, prompts, search.tokens)
+        else:
+            states = search.states
         frames = [-(-len(wave) // FRAME) for wave in batch.waves]
         features = {
-            "encoder": _group(encoded.hidden_states, 0, torch.tensor(frames).to(steps)),
-            "decoder": _group(decoded.hidden_states, prompts.shape[1] - 1, steps),
+            "encoder": _group(
+                encoded.hidden_states, torch.tensor(frames).to(audio.device)
+            ),
+            "decoder": _group(states, search.steps),
         }
-        return Recognised(features, self._texts(tokens))
+        return Recognised(features, self._texts(search.tokens))
 
     @torch.no_grad()
     def transcribe(self, batch: Batch) -> list[str]:
@@ -125,8 +144,7 @@ class Whisper(Transcriber):
             ValueError: if a wave is empty or longer than 30 s.
         """
         encoded = self._encode(batch.waves).last_hidden_state
-        tokens, _ = self._search(encoded, self._prompts(batch.languages))
-        return self._texts(tokens)
+        return self._texts(self._search(encoded, self._prompts(batch.languages)).tokens)
 
     def _texts(self, tokens: Tensor) -> list[str]:
         texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
@@ -151,7 +169,7 @@ class Whisper(Transcriber):
         )
 
     @torch.no_grad()
-    def _search(self, encoded: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
+    def _search(self, encoded: Tensor, prompts: Tensor) -> _Search:
         """Greedy search: the most probable token at each step, until end-of-text.
 
         `generate` of transformers is slower, and mixes settings of the checkpoint with
@@ -160,31 +178,43 @@ class Whisper(Transcriber):
         Args:
             encoded: ``(batch, 1500, dim)``, the last encoder layer.
             prompts: ``(batch, tokens)``.
-
-        Returns:
-            The chosen tokens ``(batch, tokens)``, filled up with end-of-text; and the
-            number of each utterance's tokens, end-of-text included, ``(batch,)``.
         """
         most = self.model.config.max_target_positions - prompts.shape[1]
         end, bias, cache = self._token_ids[END], self._bias_first, None
         steps = prompts.new_zeros(len(prompts))
         running = torch.ones_like(prompts[:, :1], dtype=torch.bool)
         last = prompts
-        chosen: list[Tensor] = []
-        while len(chosen) < min(MOST_TOKENS, most) and running.any():
-            out = self.model.model.decoder(
-                input_ids=last,
-                encoder_hidden_states=encoded,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            scores = self.model.proj_out(out.last_hidden_state[:, -1:]) + bias
-            last = scores.argmax(dim=-1).where(running, end)
-            chosen.append(last)
-            steps += running[:, 0]
-            running &= last != end
-            cache, bias = out.past_key_values, self._bias
-        return torch.cat(chosen, dim=1), steps
+        chosen, states = list[Tensor](), list[Sequence[Tensor]]()
+        with one_thread():  # the products are small
+            while len(chosen) < min(MOST_TOKENS, most) and running.any():
+                out = self.model.model.decoder(
+                    input_ids=last,
+                    encoder_hidden_states=encoded,
+                    past_key_values=cache,
+                    use_cache=True,
+                    output_hidden_states=True,
+                )
+                scores = self.model.proj_out(out.last_hidden_state[:, -1:]) + bias
+                last = scores.argmax(dim=-1).where(running, end)
+                chosen.append(last)
+                states.append([layer[:, -1:] for layer in out.hidden_states])
+                steps += running[:, 0]
+                running &= last != end
+                cache, bias = out.past_key_values, self._bias
+        layers = [torch.cat(layer, dim=1) for layer in zip(*states, strict=True)]
+        return _Search(torch.cat(chosen, dim=1), steps, layers)
+
+    def _forced(
+        self, encoded: Tensor, prompts: Tensor, tokens: Tensor
+    ) -> Sequence[Tensor]:
+        """Return the states of the search, with gradients; arguments as `_search`."""
+        decoded = self.model.model.decoder(
+            input_ids=torch.cat([prompts, tokens[:, :-1]], dim=1),
+            encoder_hidden_states=encoded,
+            output_hidden_states=True,
+            use_cache=False,
+        )
+        return [layer[:, prompts.shape[1] - 1 :] for layer in decoded.hidden_states]
 
     def _prompts(self, languages: Sequence[str | None]) -> Tensor:
         """Return the prompt tokens of each utterance, all of one length."""
@@ -213,10 +243,14 @@ class Whisper(Transcriber):
         """
         settings = self.model.generation_config
         bias = torch.zeros(self.model.config.vocab_size, device=self.model.device)
-        bias[settings.suppress_tokens or []] = -torch.inf
+        known = range(len(bias))  # a token beyond the vocabulary is never chosen
+        bias[
+            [token for token in settings.suppress_tokens or [] if token in known]
+        ] = -torch.inf
         bias[self._token_ids[NO_TIMESTAMPS] + 1 :] = -torch.inf
         first = bias.clone()
-        first[settings.begin_suppress_tokens or []] = -torch.inf
+        begin = settings.begin_suppress_tokens or []
+        first[[token for token in begin if token in known]] = -torch.inf
         return bias, first
 
 
@@ -239,7 +273,7 @@ def _is_multilingual(model: PreTrainedModel) -> bool:
     return bool(flag)
 
 
-def _group(states: Sequence[Tensor], start: int, lengths: Tensor) -> LayerGroup:
+def _group(states: Sequence[Tensor], lengths: Tensor) -> LayerGroup:
     """Stack the layers, each cut first, which saves the memory of their padding."""
-    stop = start + int(lengths.max())
-    return LayerGroup(torch.stack([layer[:, start:stop] for layer in states]), lengths)
+    longest = int(lengths.max())
+    return LayerGroup(torch.stack([layer[:, :longest] for layer in states]), lengths)

@@ -1,4 +1,4 @@
-"""Check that corpora and the noises of DEMAND are complete and readable on disk."""
+"""Check that corpora and noises are complete and readable on disk."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.overlap import overlap
 from nserbench.benchmark.study.splits import make_splits
-from nserbench.benchmark.study.study import read_corpus
+from nserbench.benchmark.study.study import noise_file, read_corpus
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
 from nserbench.corpora.noise.cards import DEMAND_NOISES
+from nserbench.corpora.noise.file_sets import audio_files
 from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.corpora.tools.audio_checks import (
     copy_findings,
+    gap_finding,
     header_findings,
     length_finding,
     read_headers,
@@ -44,8 +46,8 @@ def examine(
     """Check corpora one after another.
 
     Args:
-        names: Corpora as typed, with options, or ``demand``. If empty, all whose
-            folder is set.
+        names: Corpora as typed, with options, noises, or ``demand``. If empty, all
+            corpora whose folder is set, DEMAND, and the noises of the settings.
         deep: Whether to decode the audio, too.
 
     Raises:
@@ -54,14 +56,24 @@ def examine(
     """
     specs = [spec for name in names for spec in parse_specs(name)]
     specs = specs or _corpora_with_folder(plugins, settings)
-    corpora = [
-        None if spec.name == DEMAND else plugins.corpora.bind(spec) for spec in specs
-    ]
-    for bound in corpora:
-        if bound is None:
+    corpora = [_corpus(spec, plugins, settings) for spec in specs]
+    for spec, bound in zip(specs, corpora, strict=True):
+        if bound is not None:
+            yield _examine_corpus(bound, settings, deep, progress)
+        elif spec.name == DEMAND:
             yield _examine_demand(plugins, settings, deep, progress)
         else:
-            yield _examine_corpus(bound, settings, deep, progress)
+            yield _examine_noise(spec.name, plugins, settings, deep, progress)
+
+
+def _corpus(
+    spec: Spec, plugins: Plugins, settings: Settings
+) -> ConfiguredCard[CorpusCard] | None:
+    """Return the corpus of a name; None if it is the name of a noise."""
+    noises = {DEMAND, *settings.noises, *plugins.noises.names}
+    if spec.name in noises and spec.name not in plugins.corpora:
+        return None
+    return plugins.corpora.bind(spec)
 
 
 def _examine_corpus(
@@ -106,7 +118,25 @@ def _examine_demand(
     if not noises:
         return CorpusReport(DEMAND, [_unreadable(next(iter(errors.values())))])
     missing = about("recordings", list(errors), "yellow", "missing", "none is missing")
-    return CorpusReport(DEMAND, [missing, *_audio(noises, deep, progress)])
+    return CorpusReport(DEMAND, [missing, *_noise_audio(noises, deep, progress)])
+
+
+def _examine_noise(
+    name: str, plugins: Plugins, settings: Settings, deep: bool, progress: Progress
+) -> CorpusReport:
+    """Check the file of a noise, or all files of its folder or pattern."""
+    try:
+        path = noise_file(name, {}, plugins, settings)
+    except NserbenchError as error:
+        return CorpusReport(name, [_unreadable(str(error))])
+    files = sorted(audio_files(path))
+    noises = [
+        Utterance(id=str(file), path=file, label="", speaker="", fold="")
+        for file in files
+    ]
+    found = "1 audio file" if len(files) == 1 else f"{len(files)} audio files"
+    reading = CorpusFinding("reading", "green", f"{found}: {path}")
+    return CorpusReport(name, [reading, *_noise_audio(noises, deep, progress)])
 
 
 def _unreadable(reason: str) -> CorpusFinding:
@@ -180,28 +210,38 @@ def _audio(
     utterances: Sequence[Utterance],
     deep: bool,
     progress: Progress,
-    tested: Sequence[str] = (),
+    tested: Sequence[str],
 ) -> Iterator[CorpusFinding]:
-    """Check files and, if ``deep``, samples; of speech also durations and copies."""
+    """Check files, durations and, if ``deep``, samples and copies of speech."""
     headers = read_headers(utterances, progress)
     yield from header_findings(utterances, headers)
-    if tested:
-        yield length_finding(utterances, headers)
+    yield length_finding(utterances, headers)
     if deep:
         sounds = read_sounds(utterances, progress)
         yield from sound_findings(sounds)
-        if tested:
-            yield from copy_findings(utterances, sounds, tested)
+        yield from copy_findings(utterances, sounds, tested)
+
+
+def _noise_audio(
+    noises: Sequence[Utterance], deep: bool, progress: Progress
+) -> Iterator[CorpusFinding]:
+    """Check files and, if ``deep``, samples of noises."""
+    yield from header_findings(noises, read_headers(noises, progress))
+    if deep:
+        sounds = read_sounds(noises, progress, "replace the file")
+        yield from sound_findings(sounds)
+        yield gap_finding(sounds)
 
 
 def _corpora_with_folder(plugins: Plugins, settings: Settings) -> list[Spec]:
-    """Return the corpora that need no options and whose folder is set, and DEMAND."""
+    """Return the corpora without required options, DEMAND and noises that are set."""
     names = [
         card.name
         for card in plugins.corpora
         if not any(option.required for option in card.all_options().values())
     ]
-    named = [name for name in [*names, DEMAND] if settings.path(name) is not None]
+    with_folder = [name for name in [*names, DEMAND] if settings.path(name) is not None]
+    named = [*with_folder, *settings.noises]
     if not named:
         raise NserbenchError(
             "no corpus is named, and the folder of none is set\n"

@@ -20,6 +20,7 @@ from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
     Description,
+    GroupSpec,
     LayeredFeatures,
     Transcriber,
     Upstream,
@@ -197,19 +198,44 @@ def _described(trial: _Trial) -> _Outcome:
 
 
 def _lengths(trial: _Trial) -> _Outcome:
-    described = trial.described.groups
-    rates = {
-        name: spec.rate for name, spec in described.items() if spec.rate is not None
-    }
-    if not rates:
-        return None, "no time axis"
-    for batch, features in zip(trial.batches, trial.alone, strict=True):
-        seconds = len(batch.waves[0]) / SAMPLE_RATE
-        for name, rate in rates.items():
-            frames = int(features[name].lengths[0])
-            if abs(frames - rate * seconds) > FRAME_TOLERANCE:
-                return False, f"{name} has {frames} frames for {seconds:.2f} s"
-    return True, ", ".join(f"{name} {rate:g} per s" for name, rate in rates.items())
+    if not trial.bound.card.reads_audio:
+        return None, "reads no audio"
+    details = []
+    for name, spec in trial.described.groups.items():
+        frames = [int(features[name].lengths[0]) for features in trial.alone]
+        passed, detail = _lengths_of(spec, frames, trial)
+        if not passed:
+            return False, f"{name} has {_listed(frames)} frames for {detail}"
+        details.append(f"{name} {detail}")
+    return True, ", ".join(details)
+
+
+def _lengths_of(spec: GroupSpec, frames: Sequence[int], trial: _Trial) -> _Outcome:
+    """Return whether the frames of a group fit the clips, and what they are or why."""
+    seconds = [len(batch.waves[0]) / SAMPLE_RATE for batch in trial.batches]
+    clips = f"clips of {_listed([f'{length:.2f}' for length in seconds])} s"
+    if not spec.has_time_axis:
+        if trial.described.transcribes:
+            return True, "has no time axis"
+        once = all(count == 1 for count in frames)
+        return once, "has no time axis" if once else f"{clips}, but no time axis"
+    if len(set(seconds)) == len(seconds) and sorted(set(frames)) != list(frames):
+        return False, f"{clips}: padding must not count as frames"
+    if spec.rate is None:
+        return True, "grows with the clip, at a rate that is not stated"
+    off = [
+        abs(count - spec.rate * length)
+        for count, length in zip(frames, seconds, strict=True)
+    ]
+    stated = f"{spec.rate:g} per s"
+    return max(off) <= FRAME_TOLERANCE, (
+        stated if max(off) <= FRAME_TOLERANCE else f"{clips}, not {stated}"
+    )
+
+
+def _listed(values: Sequence[object]) -> str:
+    *most, last = map(str, values)
+    return f"{', '.join(most)} and {last}"
 
 
 def _independent(trial: _Trial) -> _Outcome:

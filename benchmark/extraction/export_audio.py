@@ -7,8 +7,11 @@ import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.io import wavfile
 
+from nserbench.benchmark.extraction.clips import Clip, clip_notes
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.corpora.audio import read_utterance
@@ -46,17 +49,21 @@ def export(
     utterances = opened.corpus.utterances
     if opened.rule.disjoint:
         opened.refuse_short_noises(
-            [len(read_utterance(utterance)) for utterance in utterances]
+            [len(read_utterance(utterance).wave) for utterance in utterances]
         )
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / MANIFEST
     manifest.unlink(missing_ok=True)  # there is a manifest only if all files are
     noise = opened.noise(condition)
     progress.stage(f"writing {condition}", len(utterances), "clips")
-    rows = []
+    rows, clips = [], []
     for utterance in utterances:
-        rows.append(_write(utterance, noise, condition, folder, seed))
+        sound = read_utterance(utterance)
+        rows.append(_write(utterance, sound.wave, noise, condition, folder, seed))
+        clips.append(Clip(utterance, "", len(sound.wave), sound.levels))
         progress.advance()
+    for line in clip_notes(clips):
+        progress.note(line)
     with manifest.open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, rows[0])
         table.writeheader()
@@ -66,13 +73,13 @@ def export(
 
 def _write(
     utterance: Utterance,
+    wave: NDArray[np.float32],
     noise: Noise | None,
     condition: Condition,
     folder: Path,
     seed: int,
 ) -> dict[str, object]:
-    """Write one utterance, and return its row of the manifest."""
-    wave = read_utterance(utterance)
+    """Write one utterance, ``(samples,)``, and return its row of the manifest."""
     mixing: dict[str, object] = dict.fromkeys(
         ("noise", "snr", "noise_file", "offset", "gain", "measured_snr"), ""
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,14 @@ from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.results.software import MADE_BY, made_by
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.training.batching import chunks
+from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
 from nserbench.upstreams.base import (
     Batch,
     Groups,
     LayeredFeatures,
+    LayerGroup,
     Recognised,
     Transcriber,
     Upstream,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 SHARD = 32  # utterances in a file; after a kill at most these are lost
 _GPU_BATCH = 16  # utterances; on a CPU the card says how many
+_BATCH_SAMPLES = _GPU_BATCH * 30 * SAMPLE_RATE  # padded samples of all its utterances
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,15 @@ def extract(
         states: dict[Form, dict[str, dict[str, NDArray[Any]]]] = {
             form: {} for form in forms
         }
-        for batch in chunks(shard, size):
+        for batch in _batches(shard, size, extraction.card.max_samples):
             recognised = _run_batch(
                 extraction, loaded, [clip for _, clip in batch], forms, store
             )
-            if recognised.features:
-                _refuse_undescribed(extraction, recognised.features, described)
+            _refuse_other_texts(extraction, recognised.texts, len(batch), forms)
+            if {*forms} != {"transcripts"}:
+                _refuse_undescribed(
+                    extraction, recognised.features, described, len(batch)
+                )
             _collect(extraction, batch, recognised, states)
             progress.advance(len(batch))
         seconds = time.perf_counter() - began
@@ -156,6 +162,29 @@ def extract(
             facts["peak"] = str(peak_bytes)
         for form in forms:
             features.write(form, states[form], facts)
+
+
+def _batches(
+    shard: Sequence[tuple[str, Clip]], size: int, longest: int | None
+) -> Iterator[Sequence[tuple[str, Clip]]]:
+    """Cut a shard into batches of a size, or smaller where padding takes much memory.
+
+    Args:
+        shard: Utterances with their keys.
+        size: Most utterances of a batch.
+        longest: Samples after which a clip is cut; None if it is not.
+    """
+    batch: list[tuple[str, Clip]] = []
+    padded = 0
+    for key, clip in shard:
+        samples = clip.samples if longest is None else min(clip.samples, longest)
+        padded = max(padded, samples)
+        if batch and (len(batch) == size or padded * (len(batch) + 1) > _BATCH_SAMPLES):
+            yield batch
+            batch, padded = [], samples
+        batch.append((key, clip))
+    if batch:
+        yield batch
 
 
 def _facts(extraction: Extraction, upstream: Upstream) -> dict[str, str]:
@@ -263,19 +292,44 @@ def _transcriber(upstream: Upstream) -> Transcriber:
 
 
 def _refuse_undescribed(
-    extraction: Extraction, layered: LayeredFeatures, described: Groups
+    extraction: Extraction, layered: object, described: Groups, utterances: int
 ) -> None:
     # Layers are read from the store by the numbers that the card says.
-    expected = {name: (len(spec.layers), spec.dim) for name, spec in described.items()}
-    actual = {
-        name: (group.states.shape[0], group.states.shape[3])
-        for name, group in layered.items()
+    expected = {
+        name: f"(layers {len(spec.layers)}, utterances {utterances}, dim {spec.dim})"
+        for name, spec in described.items()
     }
+    actual: object = type(layered).__name__
+    if isinstance(layered, Mapping):
+        actual = {name: _shape(group) for name, group in layered.items()}
     if actual != expected:
         label = extraction.upstream.bound.label
         raise NserbenchError(
             f"{label} does not return the groups that its card says\n"
-            f"  layers and dim of each group: {actual}, and not {expected}"
+            f"  it returns {actual}, and not {expected}"
+        )
+
+
+def _shape(group: object) -> str:
+    """Return the sizes of a group that are known before; else what it is instead."""
+    if not isinstance(group, LayerGroup):
+        return type(group).__name__
+    if not group.states.is_floating_point():
+        return f"numbers of the type {group.states.dtype}"
+    layers, utterances, _, dim = group.states.shape
+    return f"(layers {layers}, utterances {utterances}, dim {dim})"
+
+
+def _refuse_other_texts(
+    extraction: Extraction, texts: Any, utterances: int, forms: Sequence[Form]
+) -> None:
+    if "transcripts" not in forms:
+        return
+    is_text = isinstance(texts, Sequence) and all(isinstance(t, str) for t in texts)
+    if not is_text or len(texts) != utterances:
+        raise NserbenchError(
+            f"{extraction.upstream.bound.label} does not return one transcript for "
+            f"each of {utterances} utterances, but {texts!r:.200}"
         )
 
 

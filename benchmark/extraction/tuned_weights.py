@@ -13,6 +13,8 @@ from nserbench.benchmark.store.weights_files import (
     weights_facts,
     write_weights,
 )
+from nserbench.errors import StoreDamaged
+from nserbench.plain_data import number, whole_number
 from nserbench.upstreams.base import is_inside
 
 
@@ -75,18 +77,25 @@ def load_tuned(file: Path, model: nn.Module) -> None:
     """Load fine-tuned weights into a model that has been loaded from its checkpoint.
 
     Raises:
-        StoreDamaged: if the file has changed since it was written.
-        KeyError: if they belong to another model.
+        StoreDamaged: if the file has changed since it was written, or holds the weights
+            of another model.
     """
     into = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    copy_into(read_weights(file)[0], into)
+    state, _ = read_weights(file)
+    for name, value in state.items():
+        if name not in into or into[name].shape != value.shape:
+            raise StoreDamaged(f"{file} holds weights of another model: {name}")
+    copy_into(state, into)
 
 
 def tuned_facts(file: Path) -> tuple[int, float]:
     """Return the number of trained weights, and the seconds of fine-tuning.
 
     Raises:
-        StoreDamaged: if the file cannot be read.
+        StoreDamaged: if the file cannot be read, or does not say so.
     """
     facts = weights_facts(file)
-    return int(facts["parameters"]), float(facts["seconds"])
+    try:
+        return whole_number(facts["parameters"]), number(facts["seconds"])
+    except (KeyError, ValueError) as error:
+        raise StoreDamaged(f"{file} does not say what fine-tuning took") from error

@@ -34,6 +34,7 @@ from nserbench.benchmark.jobs.head import (
     training_labels,
 )
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.store.feature_store import PARTIAL, Store
 from nserbench.benchmark.store.whole_files import read_checked, write_checked
@@ -59,6 +60,7 @@ from nserbench.upstreams.enhancement.base import Enhancer
 _READ = 32  # utterances per batch without gradients
 
 
+@own_state()
 def fine_tune(
     tuning: FineTuning,
     split: Split,

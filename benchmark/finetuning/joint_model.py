@@ -16,6 +16,7 @@ from nserbench.benchmark.extraction.tuned_weights import (
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.training.feature_statistics import Moments
 from nserbench.benchmark.training.fit_one import note_received
+from nserbench.benchmark.training.head_output import checked_logits
 from nserbench.benchmark.training.loss import grad_norm
 from nserbench.benchmark.training.sources import layer_indices
 from nserbench.downstreams.pooling import mean_over_time
@@ -74,8 +75,9 @@ class JointModel:
             features = head_input(self.job, self.upstream.forward(batch))
             if received is not None:
                 note_received(received, self.head, self._as_read(features))
-            logits: Tensor = self.head(features)
-        return logits.float()
+            output = self.head(features)
+        classes = len(self.job.opened.corpus.classes)
+        return checked_logits(self.head, output, len(batch.ids), classes).float()
 
     def _as_read(self, features: dict[str, LayerGroup]) -> dict[str, LayerGroup]:
         """Return frames for a head on frames, means over time for a pooled head."""

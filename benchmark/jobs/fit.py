@@ -112,6 +112,20 @@ def fit_fold(fit: Fit, sources: JobFeatures, store: Store, device: str) -> FitRe
     Raises:
         NserbenchError: if the training diverges.
     """
+    head, log = fitted_head(fit, sources, store, device)
+    test = torch.tensor(fit.split.test)
+    probabilities = predict(head, sources.test, test, device)
+    return FitResult(test, probabilities, log, weights_by_layer(fit.job, head))
+
+
+def fitted_head(
+    fit: Fit, sources: JobFeatures, store: Store, device: str
+) -> tuple[nn.Module, FitLog]:
+    """Train a head on one fold, or load it from the store; arguments as `fit_fold`.
+
+    Raises:
+        NserbenchError: if the training diverges.
+    """
     file = fit.file(store)
     if store.holds(file):
         head = empty_head(fit).to(device)
@@ -123,9 +137,7 @@ def fit_fold(fit: Fit, sources: JobFeatures, store: Store, device: str) -> FitRe
         log = log_of(fit, head, epochs, time.perf_counter() - start, peak)
         _refuse_diverged(log, fit.job.recipe)
         save_head(file, head, log)
-    test = torch.tensor(fit.split.test)
-    probabilities = predict(head, sources.test, test, device)
-    return FitResult(test, probabilities, log, weights_by_layer(fit.job, head))
+    return head, log
 
 
 def fit_reference(job: Job, store: Store, device: str) -> list[FitResult]:

@@ -19,6 +19,8 @@ from nserbench.benchmark.training.fit_one import FitSeeds, Standardised, seeded
 from nserbench.benchmark.training.loss import EpochLog
 from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import HasLayerWeights
+from nserbench.errors import StoreDamaged
+from nserbench.plain_data import parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,13 @@ def load_head(file: Path, head: nn.Module) -> FitLog:
     """Load saved weights into a head, and return the log of its training.
 
     Raises:
-        StoreDamaged: if the file has changed since it was written.
+        StoreDamaged: if the file has changed since it was written, or holds another
+            head or no log.
     """
     state, facts = read_weights(file)
-    head.load_state_dict(state)
-    log = json.loads(facts["log"])
-    return FitLog(**{**log, "epochs": EpochLog(**log["epochs"])})
+    try:
+        head.load_state_dict(state)
+        log = parse_json(facts["log"])
+        return FitLog(**{**log, "epochs": EpochLog(**log["epochs"])})
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise StoreDamaged(f"{file} holds another head, or no log: {error}") from error

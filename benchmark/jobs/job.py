@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class TrainingCondition:
         return replace(self, extraction=self.extraction.tuned(file))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """A cell with all that it needs.
 
@@ -98,7 +99,7 @@ class Job:
         """How the head is trained."""
         return Recipe(**self.protocol["recipe"])
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The identity of the cell: equal only if the results must be equal."""
         head = self.cell.downstream

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from nserbench.benchmark.extraction.clips import Clip, read_clips
+from nserbench.benchmark.extraction.clips import (
+    Clip,
+    clip_notes,
+    clips_over,
+    read_clips,
+)
 from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.resolve_checkpoints import (
@@ -15,17 +20,20 @@ from nserbench.benchmark.extraction.resolve_checkpoints import (
 )
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.cell import Cell, Condition, with_mean_head
 from nserbench.benchmark.study.overlap import unit_label
 from nserbench.benchmark.study.study import Study
 from nserbench.cards import ConfiguredCard
+from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.corpora.base import Corpus
 from nserbench.progress import Progress
 from nserbench.upstreams.base import Description, UpstreamCard
 from nserbench.upstreams.side_by_side import parts_of
 
 
+@own_state()
 def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     """Digest audio and checkpoints, and return a job for every cell that can run.
 
@@ -44,6 +52,8 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
         {label: u.card.describe(u.options) for label, u in upstreams.items()},
         _read_corpora(study, store, progress),
     )
+    for line in _cut_notes(cells, builder.clips):
+        progress.note(line)
     return [builder.job(cell) for cell in cells]
 
 
@@ -146,10 +156,27 @@ def _read_corpora(
     read: dict[str, Sequence[Clip]] = {}
     for label, opened in study.corpora.items():
         clips = read_clips(opened.corpus.utterances, store.file_facts, progress)
+        for line in clip_notes(clips):
+            progress.note(f"{label}: {line}")
         refuse_copies(label, clips, opened.splits)
         opened.refuse_short_noises([clip.samples for clip in clips])
         read[label] = clips
     return read
+
+
+def _cut_notes(
+    cells: Sequence[Cell], clips: Mapping[str, Sequence[Clip]]
+) -> Iterator[str]:
+    """Say of how many clips an upstream receives only the beginning."""
+    pairs = {
+        (cell.upstream.label, cell.corpus.label): cell.upstream.card.max_samples
+        for cell in cells
+    }
+    for (upstream, corpus), longest in pairs.items():
+        if count := len(clips_over(clips[corpus], longest)):
+            clip = "clip is" if count == 1 else "clips are"
+            seconds = (longest or 0) / SAMPLE_RATE
+            yield f"{upstream}: {count} {clip} cut to {seconds:g} s in {corpus}"
 
 
 def training_conditions(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:

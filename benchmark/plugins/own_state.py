@@ -3,28 +3,195 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import gc
+import io
+import locale
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import torch
+_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGPIPE")
+    if hasattr(signal, name)
+)
+_RUNNING: list[int] = []
+"""One entry for each time that the code of a plugin runs now."""
+
+Restore = Callable[[], object]
 
 
 @contextlib.contextmanager
 def own_state() -> Iterator[None]:
-    """Restore the working folder and the settings of torch after a plugin's code.
+    """Restore what belongs to the whole process after a plugin's code.
 
-    The next plugin, and relative paths, then do not depend on this one.
+    These are the working folder, the handlers of signals, standard output, what Python
+    does with warnings, the limit of recursion, the locale, numpy's handling of errors,
+    and the settings of torch: the next plugin, and relative paths, then do not depend
+    on this one. What the code prints goes to standard error, since standard output is
+    for the command. If the code started a copy of this process (``os.fork``), the copy
+    ends here.
     """
-    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
-    gradients = torch.is_grad_enabled()
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    process, undo = os.getpid(), [save() for save in _SAVED]
+    _RUNNING.append(process)
     try:
-        with contextlib.chdir(Path.cwd()):
+        with contextlib.chdir(Path.cwd()), contextlib.redirect_stdout(_Printed()):
             yield
     finally:
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(gradients)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        if torch.are_deterministic_algorithms_enabled() != deterministic:
-            torch.use_deterministic_algorithms(deterministic)
+        if os.getpid() != process:
+            os._exit(1)
+        _RUNNING.pop()
+        for restore in reversed(undo):
+            restore()
+
+
+def is_running() -> bool:
+    """Return whether the code of a plugin runs now, in any thread."""
+    return bool(_RUNNING)
+
+
+class _Printed(io.TextIOBase):
+    """What a plugin prints, written to standard error; closing it closes nothing."""
+
+    @property
+    def buffer(self) -> _PrintedBytes:
+        return _PrintedBytes()
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+class _PrintedBytes(io.RawIOBase):
+    """Bytes that a plugin prints; those that are no text are escaped."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        sys.stderr.write(bytes(content).decode("utf-8", "backslashreplace"))
+        return len(content)
+
+
+def _signals() -> Restore:
+    if threading.current_thread() is not threading.main_thread():
+        return bool  # only the main thread may set handlers
+    handlers = [(number, signal.getsignal(number)) for number in _SIGNALS]
+
+    def restore() -> None:
+        for number, handler in handlers:
+            # One that was not installed by Python cannot be set again.
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+    return restore
+
+
+def _warnings() -> Restore:
+    filters, show = [*warnings.filters], warnings.showwarning
+
+    def restore() -> None:
+        warnings.showwarning = show
+        if [*warnings.filters] != filters:
+            warnings.resetwarnings()
+            warnings.filters[:] = filters  # type: ignore[index]
+
+    return restore
+
+
+def _interpreter() -> Restore:
+    limit, collects, hook = sys.getrecursionlimit(), gc.isenabled(), sys.excepthook
+    arguments, errors = [*sys.argv], sys.stderr
+
+    def restore() -> None:
+        sys.setrecursionlimit(limit)
+        (gc.enable if collects else gc.disable)()
+        sys.excepthook, sys.stderr, sys.argv[:] = hook, errors, arguments
+
+    return restore
+
+
+def _locale() -> Restore:
+    name = locale.setlocale(locale.LC_ALL)
+    return lambda: locale.setlocale(locale.LC_ALL, name)
+
+
+def _numpy() -> Restore:
+    if (numpy := sys.modules.get("numpy")) is None:
+        return bool
+    state = numpy.geterr()
+    return lambda: numpy.seterr(**state)
+
+
+def _torch() -> Restore:
+    saved = {name: setting.get() for name, setting in _settings_of_torch().items()}
+
+    def restore() -> None:
+        for name, setting in _settings_of_torch().items():
+            value = saved.get(name)
+            value = setting.default if value is None else value
+            if value is not None and setting.get() != value:
+                setting.set(value)
+
+    return restore
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A setting of torch: how to read and to set it, and its value at first."""
+
+    get: Callable[[], Any]
+    set: Callable[[Any], object]
+    default: Any
+
+
+def _settings_of_torch() -> dict[str, _Setting]:
+    """Return the settings by name; none if torch is not imported."""
+    if (torch := sys.modules.get("torch")) is None:
+        return {}
+    cpu, onednn = torch.device("cpu"), torch.backends.mkldnn
+    return {
+        "type": _Setting(
+            torch.get_default_dtype, torch.set_default_dtype, torch.float32
+        ),
+        "device": _Setting(
+            torch.get_default_device,
+            lambda device: torch.set_default_device(None if device == cpu else device),
+            cpu,
+        ),
+        "gradients": _Setting(torch.is_grad_enabled, torch.set_grad_enabled, True),
+        # How many there were before torch was imported cannot be known.
+        "threads": _Setting(torch.get_num_threads, torch.set_num_threads, None),
+        "determinism": _Setting(
+            torch.are_deterministic_algorithms_enabled,
+            torch.use_deterministic_algorithms,
+            False,
+        ),
+        "products": _Setting(
+            torch.get_float32_matmul_precision,
+            torch.set_float32_matmul_precision,
+            "highest",
+        ),
+        "oneDNN": _Setting(
+            lambda: onednn.enabled, partial(setattr, onednn, "enabled"), True
+        ),
+        # Whether tiny numbers become zero cannot be read; nserbench never says so.
+        "denormals": _Setting(lambda: None, torch.set_flush_denormal, False),
+    }
+
+
+_SAVED = (_signals, _warnings, _interpreter, _locale, _numpy, _torch)

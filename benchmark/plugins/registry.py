@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import pluggy
 
 from nserbench.benchmark.plugins import hookspecs
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.cards import Bind, Card, ConfiguredCard, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
+from nserbench.error_origin import describe_error
 from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
+from nserbench.interrupts import by_user
 from nserbench.source_digest import source_digest
 from nserbench.spec import Spec, joined_names, parse_spec
 from nserbench.upstreams.base import UpstreamCard
@@ -36,9 +39,6 @@ BUILT_IN = (
 )
 
 C = TypeVar("C", bound=Card)
-
-_ANYTHING = (Exception, SystemExit)
-"""Errors of a plugin that are reported; an interrupt by the user is not one."""
 
 
 class Registry(Generic[C]):
@@ -172,16 +172,19 @@ class Plugins:
         by_kind = {registry.kind: registry for registry in registries}
         return by_kind[kind].bind(spec, self.bind)
 
-    def cell_finished(self, result: Result) -> list[Exception]:
+    def cell_finished(self, result: Result) -> list[BaseException]:
         """Pass a cell's result to every plugin with that hook; return their errors.
 
         If one plugin fails, the others still get the result.
         """
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         for hook in self._manager.hook.nserbench_cell_finished.get_hookimpls():
             try:
-                hook.function(*[result][: len(hook.argnames)])
-            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                with own_state():
+                    hook.function(*[result][: len(hook.argnames)])
+            except BaseException as error:
+                if by_user(error):
+                    raise
                 errors.append(error)
         return errors
 
@@ -209,21 +212,27 @@ class Plugins:
     def _register_installed(self, entry: EntryPoint) -> None:
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
         try:
-            self._register(entry.load(), entry.value, origin or entry.value)
+            with own_state():
+                self._register(entry.load(), entry.value, origin or entry.value)
         except (DuplicateKey, DuplicateName):
             raise
-        except _ANYTHING as error:
+        except BaseException as error:
+            if by_user(error):
+                raise
             self.broken[origin or entry.value] = error
 
     def _register_named(self, text: str) -> None:
         try:
-            self._register(_load(text), text, text)
-            self._digest_sources(text)
+            with own_state():
+                self._register(_load(text), text, text)
+                self._digest_sources(text)
         except (DuplicateKey, DuplicateName):
             raise
-        except _ANYTHING as error:
+        except BaseException as error:
+            if by_user(error):
+                raise
             raise BadSpec(
-                f"plugin {text} cannot be used: {type(error).__name__}: {error}"
+                f"plugin {text} cannot be used: {describe_error(error)}"
             ) from error
 
     def _digest_sources(self, origin: str) -> None:

@@ -13,6 +13,7 @@ import torch
 
 import nserbench.errors
 from nserbench.errors import BadSpec
+from nserbench.matmul_trial import outcomes, processor
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")  # both files exist on Linux alone
 _PROCESS_STATUS = Path("/proc/self/status")
@@ -27,10 +28,12 @@ def environment(device: str) -> dict[str, object]:
         "commit": _commit(),
         "system": platform.system(),
         "machine": platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device,
         "device_name": device_name(device),
+        "matmul": outcomes(),
     }
 
 
@@ -41,11 +44,7 @@ def peak_memory() -> int:
 
 
 class Peak:
-    """The peak memory since this object was made: of the GPU, or of the whole process.
-
-    Args:
-        device: Device that computes, such as ``cpu`` or ``cuda``.
-    """
+    """Peak memory since this object was made: of the GPU, or of the whole process."""
 
     def __init__(self, device: str) -> None:
         self.device = device

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.result import (
     RESULT,
+    CellName,
     ResultFile,
     Status,
     read_status,
@@ -19,11 +19,7 @@ from nserbench.errors import BadResult, UnknownName
 
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
-    """A result without its predictions, as in a list of results.
-
-    Attributes:
-        status: Whether the cell is done, failed, or cannot exist.
-    """
+    """A result without its predictions, as in a list of results."""
 
     folder: Path
     cell: CellName
@@ -77,4 +73,6 @@ def find_result(text: str, root: Path) -> Path:
 
 def _read_entry(folder: Path) -> ResultEntry:
     file = ResultFile(folder)
-    return ResultEntry(folder, file.cell, file.status, file.take("digest", str))
+    entry = ResultEntry(folder, file.cell, file.status, file.take("digest", str))
+    file.check()
+    return entry

@@ -22,7 +22,6 @@ class Estimate:
     """A number with its 95 % interval.
 
     Attributes:
-        value: The number.
         low: Lower bound; None where there is no interval, as with one speaker.
         high: Upper bound; likewise.
     """
@@ -46,7 +45,6 @@ def standard_error(drawn: NDArray[np.floating[Any]], value: float, units: int) -
 
     Args:
         drawn: Value of each draw, ``(draws,)``.
-        value: Measured value.
         units: Number of independent units, at least 2.
     """
     square = np.mean(np.square(np.asarray(drawn, np.float64) - value))
@@ -62,10 +60,8 @@ def interval_of(
     0 and 1 it is the exact interval of Clopper and Pearson (1934).
 
     Args:
-        value: Measured fraction of 1.
         error: Standard error of the value. If it is below that of ``size`` independent
             utterances, that one is used: few units can agree by chance.
-        freedom: Degrees of freedom of the error.
         size: Effective number of utterances; see
             `nserbench.benchmark.results.metrics.effective_size`.
 
@@ -94,7 +90,6 @@ def least_error(difference: float, freedom: float, size: float) -> float:
 
     Args:
         difference: Difference of two fractions of 1, on the same utterances.
-        freedom: Degrees of freedom of the error.
         size: Effective number of utterances of each fraction.
     """
     hidden = unseen(size, freedom) / t_quantile(freedom)
@@ -110,7 +105,6 @@ def unseen(size: float, freedom: float) -> float:
 
     Args:
         size: Effective number of utterances, at least 2.
-        freedom: Degrees of freedom of the independent units.
     """
     ratio = min(t_quantile(size - 1) / t_quantile(freedom), 1.0)
     return float(-np.expm1(np.log(TAIL) / (size * ratio**2)))

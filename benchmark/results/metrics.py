@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -11,11 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.intervals import (
-    Estimate,
-    interval_of,
-    standard_error,
-)
+from nserbench.benchmark.results.intervals import Estimate, interval_of, standard_error
 from nserbench.benchmark.results.predictions import Predictions
 
 DRAWS = 2000
@@ -49,22 +45,21 @@ def answers_by(predictions: Predictions) -> tuple[tuple[str, ...], NDArray[np.in
         The folds in sorted order, and confusion matrices ``(units, folds, classes,
         classes)``.
     """
-    units, folds = sorted(set(predictions.independent)), sorted(set(predictions.folds))
-    unit_number = {unit: number for number, unit in enumerate(units)}
-    fold_number = {fold: number for number, fold in enumerate(folds)}
+    units, unit = _numbered(predictions.independent)
+    folds, fold = _numbered(predictions.folds)
     classes = len(predictions.classes)
     shape = len(units), len(folds), classes, classes
-    indices = np.ravel_multi_index(
-        (
-            [unit_number[unit] for unit in predictions.independent],
-            [fold_number[fold] for fold in predictions.folds],
-            predictions.labels,
-            predictions.predicted,
-        ),
-        shape,
-    )
+    places = unit, fold, predictions.labels, predictions.predicted
+    indices = np.ravel_multi_index(places, shape)
     counts = np.bincount(indices, minlength=int(np.prod(shape)))
-    return tuple(folds), counts.reshape(shape)
+    return folds, counts.reshape(shape)
+
+
+def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
+    """Return the different names in sorted order, and the number of each name."""
+    different = tuple(sorted(set(names)))
+    numbers = {name: number for number, name in enumerate(different)}
+    return different, [numbers[name] for name in names]
 
 
 def _margins(matrix: CountMatrix) -> tuple[Floats, Floats, Floats]:
@@ -91,28 +86,17 @@ def _sum(values: Floats) -> Floats:
     return np.asarray(values @ np.ones(values.shape[-1]), np.float64)
 
 
-def _uar(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _mean(_ratio(hits, support), support > 0)
-
-
-def _f1_macro(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _mean(_ratio(2 * hits, support + predicted), support > 0)
-
-
-def _f1_weighted(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _mean(_ratio(2 * hits, support + predicted), support)
-
-
-def _accuracy(hits: Floats, support: Floats, predicted: Floats) -> Floats:
-    return _ratio(_sum(hits), _sum(support))
+def _f1(hits: Floats, support: Floats, predicted: Floats) -> Floats:
+    return _ratio(2 * hits, support + predicted)
 
 
 _OF_MARGINS: Mapping[str, Callable[[Floats, Floats, Floats], Floats]] = {
-    "uar": _uar,
-    "f1_macro": _f1_macro,
-    "f1_weighted": _f1_weighted,
-    "accuracy": _accuracy,
+    "uar": lambda hits, support, _: _mean(_ratio(hits, support), support > 0),
+    "f1_macro": lambda *margins: _mean(_f1(*margins), margins[1] > 0),
+    "f1_weighted": lambda *margins: _mean(_f1(*margins), margins[1]),
+    "accuracy": lambda hits, support, _: _ratio(_sum(hits), _sum(support)),
 }
+"""Metrics of hits, support and number of predictions per class."""
 
 
 def _metric(name: str, matrix: CountMatrix) -> Floats:
@@ -220,7 +204,6 @@ class Summary(Estimate):
     The value is ``mean``, or ``pooled`` where a fold lacks a class.
 
     Attributes:
-        chance: Chance level; see `chance`.
         pooled: Metric of the predictions of all folds together.
     """
 
@@ -273,7 +256,6 @@ def bootstrap(
 
     Args:
         answers: ``(units, folds, classes, classes)``, at least two units.
-        metrics: Metrics of `METRICS`.
         seed: Random seed. The draws depend on it and on the number of units alone, so
             that two cells on the same utterances can be compared draw by draw.
 

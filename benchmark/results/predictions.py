@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.errors import BadResult
+from nserbench.plain_data import number, numbers
 
 COLUMNS = ("utterance", "speaker", "unit", "fold", "label", "predicted")
 PROBABILITY = "p_"
@@ -26,7 +27,6 @@ class Predictions:
 
     Attributes:
         utterances: Id of each utterance, all different.
-        folds: Fold in which each utterance was tested.
         classes: Class names, in the order of the numbers in ``labels`` and
             ``predicted``.
         labels: Number of the true class, ``(utterances,)``.
@@ -63,11 +63,11 @@ class Predictions:
             if len(set(names)) != len(names):
                 twice = next(name for name in names if names.count(name) > 1)
                 raise ValueError(f"the {what} {twice!r} occurs more than once")
-        for what, numbers in (("label", self.labels), ("predicted", self.predicted)):
-            if numbers.min() < 0 or numbers.max() >= len(self.classes):
+        for what, indices in (("label", self.labels), ("predicted", self.predicted)):
+            if indices.min() < 0 or indices.max() >= len(self.classes):
                 raise ValueError(
                     f"{what} must lie in 0..{len(self.classes) - 1}, "
-                    f"got {numbers.min()}..{numbers.max()}"
+                    f"got {indices.min()}..{indices.max()}"
                 )
         self._check_distributions()
 
@@ -106,29 +106,14 @@ class Predictions:
             # Only the default dialect also quotes names that hold a line end.
             writer = csv.writer(file)
             writer.writerow([*COLUMNS, *(PROBABILITY + name for name in self.classes)])
-            writer.writerows(self._rows())
-
-    def _rows(self) -> Iterator[list[str]]:
-        rows = zip(
-            self.utterances,
-            self.speakers,
-            self.independent,
-            self.folds,
-            self.labels.tolist(),
-            self.predicted.tolist(),
-            self.probabilities.tolist(),
-            strict=True,
-        )
-        for utterance, speaker, unit, fold, label, predicted, probabilities in rows:
-            yield [
-                utterance,
-                speaker,
-                unit,
-                fold,
-                self.classes[label],
-                self.classes[predicted],
-                *(f"{value:.9g}" for value in probabilities),
-            ]
+            columns = (
+                *(self.utterances, self.speakers, self.independent, self.folds),
+                [self.classes[label] for label in self.labels.tolist()],
+                [self.classes[label] for label in self.predicted.tolist()],
+            )
+            probabilities = self.probabilities.tolist()
+            for *names, row in zip(*columns, probabilities, strict=True):
+                writer.writerow([*names, *(f"{value:.9g}" for value in row)])
 
 
 def read_csv(path: Path) -> Predictions:
@@ -151,17 +136,20 @@ def read_csv(path: Path) -> Predictions:
 def _read(lines: Iterator[str], path: Path) -> Predictions:
     header, rows = _parse(lines, path)
     classes = tuple(name.removeprefix(PROBABILITY) for name in header[len(COLUMNS) :])
-    numbers = {name: number for number, name in enumerate(classes)}
+    indices = {name: index for index, name in enumerate(classes)}
 
     def class_number(name: str) -> int:
-        if name not in numbers:
+        if name not in indices:
             raise ValueError(f"{name!r} is not one of {', '.join(classes)}")
-        return numbers[name]
+        return indices[name]
 
     # Reading by columns takes half the time of reading by rows.
     columns = list(zip(*rows, strict=True)) or [()] * len(header)
     utterances, speakers, units, folds, label, predicted, *probabilities = columns
-    values = [_converted(column, float, path) for column in probabilities]
+    try:
+        values = list(map(numbers, probabilities))
+    except ValueError:  # again, for the number of the line
+        values = [_converted(column, number, path) for column in probabilities]
     return Predictions(
         utterances=utterances,
         speakers=speakers,

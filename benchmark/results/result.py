@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_type_hints
 from uuid import uuid4
 
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.metrics import confusion, summarise
 from nserbench.benchmark.results.predictions import Predictions, read_csv
+from nserbench.disk_clock import disk_time
 from nserbench.errors import BadResult
+from nserbench.plain_data import parse_json, shortened
 
 SCHEMA = 2
 RESULT = "result.json"
 PREDICTIONS = "predictions.csv"
 _DIGEST = re.compile("[0-9a-f]+")
+_UNFINISHED = re.compile(r"_[0-9a-f]{10}\.[0-9a-f]{8}$")
+"""The end of a name that `_temporary` returns for the folder of a result."""
+_DAY = 86_400.0  # seconds
+_DIGESTS = "digests"
+"""Field with the digest of each file of a result."""
+_MAX_FOLDER_NAME = 150  # characters; file systems allow 255 bytes
 
 Status = Literal["done", "not applicable", "failed"]
 Outcome = Literal[Status, "already there", "deleted"]
@@ -31,6 +40,41 @@ _STATUSES: tuple[Status, ...] = get_args(Status)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class CellName:
+    """The six names of a cell, spelled as in tables and in ``result.json``.
+
+    Attributes:
+        condition: ``clean``, or a noise at an SNR in dB such as ``park@0``.
+        protocol: Protocol with the settings that the command line changed.
+    """
+
+    upstream: str
+    downstream: str
+    corpus: str
+    condition: str
+    protocol: str
+    seed: int
+
+    def folder(self, digest: str) -> str:
+        """Return the name of the result folder: readable, portable and unique.
+
+        Args:
+            digest: Digest of the cell, hex. Its first ten digits make the name unique.
+
+        Examples:
+            >>> name = CellName("mel", "fc:units=9", "emodb", "park@-5", "probe", 0)
+            >>> name.folder("ab" * 32)
+            'mel_fc-units=9_emodb_park@-5_probe_s0_ababababab'
+        """
+        parts = self.upstream, self.downstream, self.corpus, self.condition
+        text = "_".join((*parts, self.protocol, f"s{self.seed}"))
+        readable = re.sub(r"[^A-Za-z0-9.+@=_-]", "-", text)
+        ending = f"_{digest[:10]}"
+        # A leading dot marks a folder that is being written, a leading dash an option.
+        return readable.lstrip(".-")[: _MAX_FOLDER_NAME - len(ending)] + ending
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Result:
     """The result of a cell: of one that was run, that failed, or that cannot exist.
@@ -38,12 +82,10 @@ class Result:
     Attributes:
         status: ``not applicable`` where the combination cannot exist.
         reason: Why the cell is not done; None if it is done.
-        digest: Digest that identifies the cell, hex.
         upstream, downstream, corpus, condition, protocol, seed: See `CellName`.
         protocol_details: ``name``, ``version``, ``digest``, ``recipe`` and all other
             settings of the protocol.
         classes: Class names, in the order of the confusion matrix.
-        predictions: Predictions on the test sets; None unless the cell is done.
         recognition: Word or character errors of the transcripts: ``measure`` (WER or
             CER), ``rate``, ``mean``, ``match_error``, ``hallucinations``,
             ``utterances``. Empty where there are no transcripts.
@@ -122,7 +164,7 @@ def write_result(root: Path, result: Result) -> Path:
         new.mkdir(parents=True)
         if result.predictions is not None:
             result.predictions.write_csv(new / PREDICTIONS)
-        _write_json(new / RESULT, result)
+        _write_json(new, result)
         for path in (*new.iterdir(), new):
             _sync(path)
         _publish(new, target)
@@ -137,6 +179,20 @@ def _temporary(target: Path) -> Path:
     return target.with_name(f".{target.name}.{uuid4().hex[:8]}")
 
 
+def sweep_results(root: Path) -> None:
+    """Delete unfinished results of killed processes, once they are a day old.
+
+    In a folder that cannot be written nothing is deleted.
+    """
+    unfinished = [one for one in root.glob(".*") if _UNFINISHED.search(one.name)]
+    if unfinished:
+        with suppress(OSError):
+            oldest = disk_time(root) - _DAY
+            for folder in unfinished:
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _publish(new: Path, target: Path) -> None:
     """Rename a finished folder to its final name, unless a done result has it."""
     try:
@@ -144,11 +200,19 @@ def _publish(new: Path, target: Path) -> None:
     except OSError:
         if not target.exists():
             raise
-        if read_status(target) != "done":
+        if not _is_done(target):
             old = _temporary(target)
             target.rename(old)
             new.rename(target)
             shutil.rmtree(old)
+
+
+def _is_done(folder: Path) -> bool:
+    """Return whether a folder holds a finished result that can be read."""
+    try:
+        return read_status(folder) == "done"
+    except BadResult:
+        return False
 
 
 def _sync(path: Path) -> None:
@@ -162,11 +226,29 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_json(path: Path, result: Result) -> None:
+def _write_json(folder: Path, result: Result) -> None:
+    """Write ``result.json`` with the digest of its own content, and of predictions.
+
+    Its own is computed with zeros in its place.
+    """
+    digests = {RESULT: _NO_DIGEST}
+    if result.predictions is not None:
+        digests[PREDICTIONS] = _digest((folder / PREDICTIONS).read_bytes())
     text = json.dumps(
-        _as_json(result), indent=1, ensure_ascii=False, allow_nan=False, default=dict
+        {**_as_json(result), _DIGESTS: digests},
+        indent=1,
+        ensure_ascii=False,
+        allow_nan=False,
+        default=dict,
     )
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    content = f"{text}\n".encode()
+    signed = content.replace(_NO_DIGEST.encode(), _digest(content).encode(), 1)
+    (folder / RESULT).write_bytes(signed)
+
+
+def _digest(content: bytes) -> str:
+    """Return the digest of a text file, whatever its line ends."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _as_json(result: Result) -> dict[str, object]:
@@ -196,9 +278,6 @@ def _as_json(result: Result) -> dict[str, object]:
 class ResultFile:
     """The fields of a ``result.json``, each checked when it is read.
 
-    Args:
-        folder: Result folder.
-
     Raises:
         BadResult: if the file is missing or damaged, or has another schema. So do the
             methods, if a field is missing or of another type.
@@ -206,7 +285,7 @@ class ResultFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / RESULT
-        self._content = _read_json(self.path)
+        self._content, self._written = _read_json(self.path)
         schema = self.take("schema", int)
         if schema != SCHEMA:
             remedy = (
@@ -218,6 +297,39 @@ class ResultFile:
                 f"{self.path} has the schema {schema}, this nserbench reads {SCHEMA}\n"
                 f"  {remedy}"
             )
+
+    def check(self) -> None:
+        """Compare the file with the digest that it holds.
+
+        Raises:
+            BadResult: if it has changed since it was written.
+        """
+        if own := self._digest_of(RESULT):
+            unsigned = self._written.replace(own.encode(), _NO_DIGEST.encode(), 1)
+            if _digest(unsigned) != own:
+                raise BadResult(
+                    f"{self.path} has changed since it was written{_REMEDY}"
+                )
+
+    def _digest_of(self, name: str) -> str:
+        """Return the digest of a file; empty in a result that an older one wrote."""
+        if _DIGESTS not in self._content:
+            return ""
+        digests = self.take(_DIGESTS, dict)
+        return self._take(digests, name, str)
+
+    def predictions(self) -> Predictions:
+        """Read the predictions beside this file.
+
+        Raises:
+            BadResult: if they are missing or damaged, or those of another result.
+        """
+        path = self.path.with_name(PREDICTIONS)
+        predictions = read_csv(path)
+        digest = self._digest_of(PREDICTIONS)
+        if digest and _digest(path.read_bytes()) != digest:
+            raise BadResult(f"{path} has changed since it was written{_REMEDY}")
+        return predictions
 
     @property
     def status(self) -> Status:
@@ -242,9 +354,41 @@ class ResultFile:
         """Return a field, which must have the given type."""
         return self._take(self._content, name, kind)
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a field that is a list of texts."""
+        values = self.take(name, list)
+        if not all(isinstance(value, str) for value in values):
+            raise BadResult(f"{self.path}: {name!r} holds more than texts{_REMEDY}")
+        return tuple(values)
+
+    @property
+    def costs(self) -> dict[str, Any]:
+        """Numbers from 0 up by name; None for what could not be measured."""
+        costs = self.take("costs", dict)
+        for key, value in costs.items():
+            if value is not None and not _is_amount(value):
+                self._refuse(f"costs.{key}", value)
+        return costs
+
+    @property
+    def recognition(self) -> dict[str, Any]:
+        """The errors of transcripts: a text ``measure``, and numbers from 0 up."""
+        errors = self.take("recognition", dict)
+        for key, value in errors.items():
+            if not (isinstance(value, str) if key == "measure" else _is_amount(value)):
+                self._refuse(f"recognition.{key}", value)
+        if "rate" in errors and "measure" not in errors:
+            self._refuse("recognition.measure", None)
+        return errors
+
+    def _refuse(self, field: str, value: object) -> NoReturn:
+        said = f"{self.path}: {field} is {shortened(str(value))}, which it cannot be"
+        raise BadResult(f"{said}{_REMEDY}")
+
     def _take(self, content: Mapping[str, object], name: str, kind: type[T]) -> T:
         value = content.get(name)
-        if not isinstance(value, kind):
+        # In Python True is an int, but in JSON it is no number.
+        if not isinstance(value, kind) or isinstance(value, bool):
             problem = "is missing" if name not in content else f"is no {kind.__name__}"
             raise BadResult(f"{self.path}: the field {name!r} {problem}{_REMEDY}")
         return value
@@ -259,16 +403,16 @@ def read_result(folder: Path) -> Result:
     file = ResultFile(folder)
     done = file.status == "done"
     try:
-        return Result(
+        result = Result(
             status=file.status,
             reason=None if done else file.take("reason", str),
             digest=file.take("digest", str),
             **asdict(file.cell),
             protocol_details=file.take("protocol", dict),
-            classes=tuple(file.take("classes", list)),
-            predictions=read_csv(folder / PREDICTIONS) if done else None,
-            recognition=file.take("recognition", dict),
-            costs=file.take("costs", dict),
+            classes=file.texts("classes"),
+            predictions=file.predictions() if done else None,
+            recognition=file.recognition,
+            costs=file.costs,
             provenance=file.take("provenance", dict),
             notes=file.take("notes", dict),
         )
@@ -276,6 +420,8 @@ def read_result(folder: Path) -> Result:
         raise
     except ValueError as error:
         raise BadResult(f"{file.path}: {error}") from error
+    file.check()
+    return result
 
 
 def read_status(folder: Path) -> Status:
@@ -284,7 +430,10 @@ def read_status(folder: Path) -> Status:
     Raises:
         BadResult: if ``result.json`` is missing or damaged.
     """
-    return ResultFile(folder).status
+    file = ResultFile(folder)
+    status = file.status
+    file.check()
+    return status
 
 
 def result_folders(root: Path) -> list[Path]:
@@ -305,22 +454,28 @@ def read_results(root: Path) -> list[Result]:
     return [read_result(folder) for folder in result_folders(root)]
 
 
-def _read_json(path: Path) -> dict[str, object]:
+def _read(path: Path) -> bytes:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text, parse_constant=_refuse_constant)
+        return path.read_bytes()
     except OSError as error:
-        raise BadResult(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+        raise BadResult(f"{path} cannot be read: {error.strerror}{_REMEDY}") from error
+
+
+def _read_json(path: Path) -> tuple[dict[str, object], bytes]:
+    """Return what a file says, and its bytes."""
+    written = _read(path)
+    try:
+        content = parse_json(written)
+    except ValueError as error:
         raise BadResult(f"{path} is not JSON: {error}{_REMEDY}") from error
     if not isinstance(content, dict):
         raise BadResult(f"{path} does not hold a result{_REMEDY}")
-    return content
+    return content, written
 
 
-def _refuse_constant(name: str) -> object:
-    """Refuse NaN and infinity, which Python reads although JSON has no such numbers."""
-    raise ValueError(f"{name} is no number of JSON")
+def _is_amount(value: object) -> bool:
+    return type(value) in (int, float) and float(str(value)) >= 0
 
 
+_NO_DIGEST = "0" * len(_digest(b""))
 _REMEDY = "\n  delete its folder and run the cell again"

@@ -16,12 +16,7 @@ MADE_BY = "made_by"
 
 
 def made_by(card: Card, device: str) -> str:
-    """Return the versions of all packages behind a card and the device, as JSON.
-
-    Args:
-        card: The upstream or head.
-        device: Device that computes, such as ``cpu``.
-    """
+    """Return the versions of all packages behind a card and the device, as JSON."""
     names = [*PACKAGES, *_of_extra(card.extra), *_of_plugin(card.load)]
     versions = {name: _version(name) for name in names}
     known = {name: value for name, value in versions.items() if value is not None}
@@ -54,7 +49,6 @@ def _version(name: str) -> str | None:
 
 @cache
 def _of_extra(extra: str | None) -> tuple[str, ...]:
-    """Return the packages of an optional dependency group of nserbench."""
     if extra is None:
         return ()
     wanted = re.compile(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]")

@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
 
 import torch
 
-from nserbench.benchmark.extraction.clips import Clip
+from nserbench.benchmark.extraction.clips import Clip, clips_over
 from nserbench.benchmark.extraction.extract import read_transcripts
 from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.transcripts import recognised
@@ -20,10 +19,9 @@ from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.jobs.suspect_heads import review
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.environment import environment, peak_memory
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import Result, Status
+from nserbench.benchmark.results.result import CellName, Result, Status
 from nserbench.benchmark.results.software import MADE_BY, differences, distinct
 from nserbench.benchmark.results.suspect_flags import ALL_FOLDS, MIXED
 from nserbench.benchmark.store.digests import digest
@@ -68,25 +66,22 @@ class CellOutcome:
 
 
 def completed_result(
-    job: Job,
-    outcome: CellOutcome,
-    store: Store,
-    device: str,
-    seconds: float,
+    job: Job, outcome: CellOutcome, store: Store, device: str, seconds: float
 ) -> Result:
     """Return the result of a cell whose folds have all been tested.
 
     Args:
-        job: Job of the cell.
-        outcome: Predictions of the cell.
-        store: Store with its features.
-        device: Device that computed it.
         seconds: Time that the cell took, without extraction.
     """
     fits = outcome.fits
     makers = _makers(job, fits, store)
     flags = review(job, fits, outcome.reference)
-    if mixed := [*_mixed(makers)]:
+    mixed = [
+        f"{MIXED}: the {what} were made by {differences(software)}"
+        for what, software in makers.items()
+        if len(software) > 1
+    ]
+    if mixed:
         flags[ALL_FOLDS] = [*flags.get(ALL_FOLDS, ()), *mixed]
     choices = {fold: asdict(choice) for fold, choice in outcome.choices.items()}
     layer_weights = _by_fold(job, (fit.layer_weights for fit in fits))
@@ -102,7 +97,7 @@ def completed_result(
         provenance={**_provenance(job, device), "made_by": makers},
         notes={
             **_corpus_notes(job),
-            "training": _training_logs(job, fits),
+            "training": _by_fold(job, (asdict(fit.log.epochs) for fit in fits)),
             **({"flags": flags} if flags else {}),
             **({"layer_weights": layer_weights} if layer_weights else {}),
             **({"choices": choices} if choices else {}),
@@ -118,9 +113,7 @@ def incomplete_result(
     """Return the result of a cell that failed or cannot exist.
 
     Args:
-        cell: The cell.
         status: ``failed`` or ``not applicable``.
-        reason: Why it has no predictions.
         job_digest: Digest of the cell. None where it has no job; then the digest of its
             names is used.
     """
@@ -255,7 +248,6 @@ def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None
 def _makers(
     job: Job, fits: Sequence[FitResult], store: Store
 ) -> dict[str, list[Mapping[str, str]]]:
-    """Return the software and devices that made the features and the heads."""
     features = chain.from_iterable(
         part.facts()
         for fold in _extracting_jobs(job, store)
@@ -266,12 +258,6 @@ def _makers(
         "features": distinct(shard.get(MADE_BY, "{}") for shard in features),
         "heads": distinct(fit.log.made_by for fit in fits),
     }
-
-
-def _mixed(makers: Mapping[str, Sequence[Mapping[str, str]]]) -> Iterator[str]:
-    for what, software in makers.items():
-        if len(software) > 1:
-            yield f"{MIXED}: the {what} were made by {differences(software)}"
 
 
 def _provenance(job: Job, device: str) -> dict[str, object]:
@@ -322,11 +308,6 @@ def _fine_tuning_notes(job: Job) -> dict[str, object]:
     return {"tuning": settings}
 
 
-def _training_logs(job: Job, fits: Sequence[FitResult]) -> dict[str, dict[str, Any]]:
-    folds = [split.fold for split in job.opened.splits]
-    return dict(zip(folds, [asdict(fit.log.epochs) for fit in fits], strict=True))
-
-
 def _by_fold(job: Job, values: Iterable[Collection[object]]) -> dict[str, object]:
     """Return the value of each fold that has one."""
     folds = zip([split.fold for split in job.splits], values, strict=True)
@@ -334,7 +315,7 @@ def _by_fold(job: Job, values: Iterable[Collection[object]]) -> dict[str, object
 
 
 def _corpus_notes(job: Job) -> dict[str, object]:
-    """Return the amount of speech, and the ids of clips that were padded or cut."""
+    """Return the amount of speech, and which clips were padded or cut (in seconds)."""
     card, corpus = job.cell.upstream.card, job.opened.corpus
     longest = card.max_samples
     return {
@@ -347,11 +328,8 @@ def _corpus_notes(job: Job) -> dict[str, object]:
         "padded": [
             clip.utterance.id for clip in job.clips if clip.samples < card.min_samples
         ],
-        "cut": [
-            clip.utterance.id
-            for clip in job.clips
-            if longest is not None and clip.samples > longest
-        ],
+        "cut": [clip.utterance.id for clip in clips_over(job.clips, longest)],
+        "cut_to": longest and longest / SAMPLE_RATE,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -12,13 +12,14 @@ import torch
 from torch.nn import functional as F
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import ModelCache, lacking, transcribe_batch
+from nserbench.benchmark.extraction.extract import ModelCache, lacking
 from nserbench.benchmark.extraction.head_input import HeadInput
 from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import needed, prepare
 from nserbench.benchmark.results.index import is_done
 from nserbench.benchmark.running.assemble import job_folder
+from nserbench.benchmark.running.timed_extraction import TimedExtraction, take_sample
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.study import Study
@@ -26,19 +27,13 @@ from nserbench.downstreams.base import Recipe
 from nserbench.progress import Progress
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
-_BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2}
-
 
 @dataclass(frozen=True, slots=True)
 class ExtractionPass:
     """Extraction of the features of a condition that the store lacks.
 
     Attributes:
-        upstream: Label of the upstream.
-        corpus: Label of the corpus.
-        condition: Condition as in tables.
         utterances: Number of utterances whose features are missing.
-        forms: Forms of the features that are missing.
         size: Bytes that the features will take in the store.
         seconds: Estimated time of the extraction.
     """
@@ -53,29 +48,6 @@ class ExtractionPass:
 
 
 @dataclass(frozen=True, slots=True)
-class TimedExtraction:
-    """The timed extraction of one clip of average length.
-
-    Attributes:
-        features: Features of the clip, a batch of one.
-        seconds: Time of the extraction.
-    """
-
-    features: LayeredFeatures
-    seconds: float
-
-    def size(self, form: Form) -> int:
-        """Return the bytes that the clip takes in the store; 0 for a transcript."""
-        if form == "transcripts":
-            return 0
-        values = sum(
-            group.states.numel() // (group.states.shape[2] if form == "pooled" else 1)
-            for group in self.features.values()
-        )
-        return values * _BYTES[form]
-
-
-@dataclass(frozen=True, slots=True)
 class CostEstimate:
     """What a study would cost.
 
@@ -83,7 +55,6 @@ class CostEstimate:
         missing: Number of cells to run.
         there: Number of cells that have a result.
         refused: Cells that cannot exist, each with the reason.
-        passes: Extractions to run.
         tuning: Estimated seconds to fine-tune all upstreams.
         training: Estimated seconds to train all heads.
     """
@@ -95,22 +66,11 @@ class CostEstimate:
     tuning: float
     training: float
 
-    def as_json(self) -> dict[str, object]:
-        """Return the estimate as a dictionary, ready for JSON."""
-        return asdict(self)
-
 
 def estimate(
     study: Study, store: Store, results: Path, device: str, progress: Progress
 ) -> CostEstimate:
     """Estimate the cost of the cells that have no result.
-
-    Args:
-        study: The study.
-        store: Store with the features that exist.
-        results: Folder of all results.
-        device: Device that will compute.
-        progress: Receives every step.
 
     Raises:
         NserbenchError: if audio or weights cannot be used.
@@ -170,7 +130,6 @@ def sampled_features(
     """Return the sample features of all upstreams of a cell.
 
     Args:
-        extraction: Features that the head of the cell reads.
         samples: Timed extractions by `Extraction.models`.
     """
     timed = {
@@ -192,8 +151,6 @@ def tuning_seconds(
     A step with gradients counts as three forward passes: one forward, two backward.
 
     Args:
-        jobs: Jobs to run.
-        store: Store with the fine-tuned weights that exist.
         samples: Timed extractions by `Extraction.models`.
     """
     seconds_of: dict[Path, float] = {}
@@ -203,36 +160,10 @@ def tuning_seconds(
         sample = samples[with_original_weights(job.extraction.alone).models]
         epochs = len(job.training) * tuning.joint.recipe.epochs
         for split in job.splits:
-            seconds = 3 * sample.seconds * epochs * len(split.train)
+            clips = [job.clips[row] for row in split.train]
+            seconds = 3 * epochs * sample.seconds(clips)
             seconds_of[tuning.file(split, store)] = seconds
     return sum(seconds for file, seconds in seconds_of.items() if not file.exists())
-
-
-def take_sample(
-    extraction: Extraction, clips: Sequence[Clip], models: ModelCache
-) -> TimedExtraction:
-    """Extract the features of a clip of average length, and time it.
-
-    Raises:
-        NserbenchError: if the model cannot be loaded.
-    """
-    loaded, clip = models.open(extraction), middle(clips)
-    texts: Sequence[str | None] = [clip.utterance.text]
-    if (transcripts := extraction.transcripts) is not None:
-        transcriber = models.open(transcripts)
-        batch = transcripts.batch([clip], [None], transcriber.enhancer)
-        texts = transcribe_batch(transcriber.upstream, batch)
-    for _ in range(2):  # the first pass is a warm-up
-        began = time.perf_counter()
-        batch = extraction.batch([clip], texts, loaded.enhancer)
-        features = loaded.upstream.extract(batch)
-    return TimedExtraction(features, time.perf_counter() - began)
-
-
-def middle(clips: Sequence[Clip]) -> Clip:
-    """Return the clip whose length is nearest to the mean."""
-    mean = sum(clip.samples for clip in clips) / len(clips)
-    return min(clips, key=lambda clip: abs(clip.samples - mean))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +171,6 @@ class NeededFeatures:
     """Features that jobs need.
 
     Attributes:
-        corpus: Label of the corpus.
-        extraction: Extraction that makes the features.
-        clips: Utterances.
         forms: Forms that any of the jobs reads.
     """
 
@@ -284,8 +212,6 @@ def missing_passes(
     """Return the extractions of the features that the store lacks.
 
     Args:
-        needs: Features that jobs need.
-        store: Store with the features that exist.
         samples: Timed extractions by `Extraction.models`.
     """
     missing = []
@@ -302,7 +228,7 @@ def missing_passes(
                     utterances=len(clips),
                     forms=tuple(forms),
                     size=len(clips) * sum(sample.size(form) for form in forms),
-                    seconds=len(clips) * sample.seconds,
+                    seconds=sample.seconds(list(clips.values())),
                 )
             )
     return missing

@@ -23,10 +23,8 @@ def ensure_features(
 
     Args:
         jobs: Jobs of one upstream on one corpus in one condition.
-        store: Store of features and fine-tuned weights.
         models: Models with their original weights. A fine-tuned model is loaded for
             its fold only.
-        progress: Receives every step.
 
     Raises:
         NserbenchError: if a model cannot be loaded or breaks its contract, or if the

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import multiprocessing
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,15 +30,20 @@ class TaskExecutor:
     """An executor of tasks, and the threads of each task.
 
     Attributes:
-        pool: Executor as of the standard library.
         threads: Threads that each task may use; None to let the worker decide.
+        workers: Number of tasks that run at once.
         new_pool: Makes another pool when a worker has died and broken the first one;
             None where the pool replaces workers itself.
+        at_once: Number of tasks that are given to the pool at once; None for all.
+        died: Errors of a task whose worker died.
     """
 
     pool: Executor
     threads: int | None
+    workers: int
     new_pool: Callable[[], Executor] | None = None
+    at_once: int | None = None
+    died: tuple[type[Exception], ...] = (BrokenExecutor,)
 
 
 @contextmanager
@@ -56,9 +62,9 @@ def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecut
         NserbenchError: if no scheduler answers at the address, Slurm is not installed,
             or Slurm refuses the jobs.
     """
-    if match := re.fullmatch(r"processes:([1-9]\d*)", on):
+    if match := re.fullmatch(r"processes:([1-9][0-9]{0,4})", on):
         opened = _processes(int(match[1]))
-    elif match := re.fullmatch(r"dask://([^/:]+:\d+)", on):
+    elif match := re.fullmatch(r"dask://([^/:]+:[0-9]{1,5})", on):
         opened = _dask(match[1])
     elif on == "slurm":
         opened = _slurm(cluster)
@@ -74,7 +80,7 @@ def _processes(count: int) -> Iterator[TaskExecutor]:
     context = multiprocessing.get_context("spawn")
     new_pool = partial(ProcessPoolExecutor, count, context)
     threads = max(1, torch.get_num_threads() // count)
-    executor = TaskExecutor(new_pool(), threads, new_pool)
+    executor = TaskExecutor(new_pool(), threads, count, new_pool, count)
     try:
         yield executor
     finally:
@@ -84,7 +90,7 @@ def _processes(count: int) -> Iterator[TaskExecutor]:
 @contextmanager
 def _dask(address: str) -> Iterator[TaskExecutor]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise MissingExtra("--on dask://", "cluster") from error
     try:
@@ -94,15 +100,19 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
             f"no Dask scheduler answers at {address}\n"
             "  start one with `dask scheduler`; it prints its address"
         ) from error
+    # Its logger would print the traceback of a lost connection beside our message.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
-        yield TaskExecutor(client.get_executor(), None)
+        # Those that are there now; a scheduler may add and remove workers.
+        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        yield TaskExecutor(client.get_executor(), None, workers, died=(KilledWorker,))
 
 
 @contextmanager
 def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     try:
         from dask_jobqueue.slurm import SLURMCluster
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise MissingExtra("--on slurm", "cluster") from error
     # By default, a job with several cores would run several tasks at once.
@@ -116,15 +126,12 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     with SLURMCluster(**options) as nodes, Client(nodes) as client:
         nodes.scale(jobs=jobs)
         threads = options["cores"] // options["processes"]
-        yield TaskExecutor(client.get_executor(), max(1, threads))
+        pool, workers = client.get_executor(), jobs * options["processes"]
+        yield TaskExecutor(pool, max(1, threads), workers, died=(KilledWorker,))
 
 
 def _job_script(options: Mapping[str, Any]) -> str:
-    """Return the script of a job as it will be submitted.
-
-    Raises:
-        BadSettings: if the options do not describe a job.
-    """
+    """Return the script of a job as it will be submitted."""
     from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 
     of_cluster = inspect.signature(SLURMCluster).parameters
@@ -138,11 +145,7 @@ def _job_script(options: Mapping[str, Any]) -> str:
 
 
 def _try_submitting(script: str) -> None:
-    """Test whether Slurm accepts a job; Dask would wait for it without a message.
-
-    Raises:
-        NserbenchError: if Slurm is not installed, or refuses the job.
-    """
+    """Test whether Slurm accepts a job; Dask would wait for it without a message."""
     command = ["sbatch", "--test-only"]
     try:
         process = subprocess.run(

@@ -20,6 +20,7 @@ from nserbench.benchmark.jobs.fit import (
     fit_fold,
     fit_reference,
     fit_stacks,
+    fitted_head,
     open_sources,
 )
 from nserbench.benchmark.jobs.job import Fit, Job
@@ -33,6 +34,7 @@ from nserbench.benchmark.results.result import (
     Result,
     Status,
     read_result,
+    sweep_results,
     write_result,
 )
 from nserbench.benchmark.running.assemble import (
@@ -42,13 +44,13 @@ from nserbench.benchmark.running.assemble import (
     job_folder,
 )
 from nserbench.benchmark.running.ensure_features import ensure_features
-from nserbench.benchmark.running.interrupts import interrupted, watch_interrupts
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import Study
-from nserbench.error_origin import arose_in_plugin, describe_error
+from nserbench.error_origin import arose_in_plugin, describe_error, message_of
 from nserbench.errors import NserbenchError
+from nserbench.interrupts import by_user, watch_interrupts
 from nserbench.progress import Progress
 
 Share: TypeAlias = Callable[[Request, Sequence[Job], Progress], Iterable[Status]]
@@ -76,11 +78,7 @@ class Runner:
     """Runs the cells of a study that have no result yet.
 
     Attributes:
-        store: Store of features and fitted heads.
-        results: Folder of all results.
         plugins: Plugins, whose trackers are called after each cell.
-        device: Device that computes, such as ``cpu``.
-        progress: Receives every step.
         share: Runs the jobs in worker processes; None to run them in this process.
         traceback: Whether to show the whole traceback of an unexpected error.
     """
@@ -105,6 +103,7 @@ class Runner:
             OSError: if a file cannot be written, as on a full disk.
         """
         self.store.sweep()
+        sweep_results(self.results)
         jobs = prepare(study, self.store, self.progress)
         report = RunReport([self.results / job_folder(job) for job in jobs])
         for cell in study.cells:
@@ -124,14 +123,13 @@ class Runner:
             refuse_read_only(self.results)
             paths = {path for job in todo for path in job.stored_paths(self.store)}
             with lease(self.store.root, paths), watch_interrupts():
-                report.outcomes.update(self._run(study, todo))
+                report.outcomes.update(
+                    self.run_jobs(todo)
+                    if self.share is None
+                    else self.share(study.request, todo, self.progress)
+                )
         self._count_deleted(report)
         return report
-
-    def _run(self, study: Study, todo: Sequence[Job]) -> Iterable[Status]:
-        if self.share is None:
-            return self.run_jobs(todo)
-        return self.share(study.request, todo, self.progress)
 
     def _count_deleted(self, report: RunReport) -> None:
         """Count results as deleted that somebody deleted while this command ran."""
@@ -156,17 +154,31 @@ class Runner:
         for _, group in groupby(jobs, key=lambda job: job.cell.upstream.label):
             yield from self._run_upstream(list(group))
 
+    def fail(self, job: Job, error: BaseException) -> Status:
+        """Write the result of a cell that failed, and return its status.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        if self.traceback and not isinstance(error, NserbenchError):
+            self.progress.note("".join(format_exception(error)).rstrip())
+        result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
+        return self._finish(job, result)
+
     def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[Status]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
         models = ModelCache(self.device)
-        for _, group in groupby(jobs, key=_condition):
+        by_condition = groupby(
+            jobs, key=lambda job: (job.cell.corpus.label, str(job.cell.condition))
+        )
+        for _, group in by_condition:
             same_condition = list(group)
             try:
                 ensure_features(same_condition, self.store, models, self.progress)
             except BaseException as error:
                 if is_fatal(error):
                     raise
-                yield from [self._failed(job, error) for job in same_condition]
+                yield from [self.fail(job, error) for job in same_condition]
             else:
                 with own_state():
                     fit_stacks(
@@ -180,13 +192,26 @@ class Runner:
         try:
             with own_state():
                 outcome = self._fit_folds(job)
+            seconds = time.perf_counter() - began
+            result = completed_result(job, outcome, self.store, self.device, seconds)
         except BaseException as error:
             if is_fatal(error):
                 raise
-            return self._failed(job, error)
-        seconds = time.perf_counter() - began
-        result = completed_result(job, outcome, self.store, self.device, seconds)
+            return self.fail(job, error)
         return self._finish(job, result)
+
+    def train_fold(self, job: Job, fold: str) -> None:
+        """Train a head on one fold, and keep it in the store.
+
+        Raises:
+            NserbenchError: if the training diverges.
+        """
+        (split,) = [split for split in job.splits if split.fold == fold]
+        with own_state():
+            fit = Fit(job, split)
+            if not self.store.holds(fit.file(self.store)):
+                sources = open_sources(job, self.store, self.device)
+                fitted_head(fit, sources, self.store, self.device)
 
     def _fit_folds(self, job: Job) -> CellOutcome:
         fits, choices = list[FitResult](), dict[str, LayerChoice]()
@@ -203,12 +228,6 @@ class Runner:
                 self.progress.advance()
         return CellOutcome(fits, choices, fit_reference(job, self.store, self.device))
 
-    def _failed(self, job: Job, error: BaseException) -> Status:
-        if self.traceback and not isinstance(error, NserbenchError):
-            self.progress.note("".join(format_exception(error)).rstrip())
-        result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
-        return self._finish(job, result)
-
     def _finish(self, job: Job, result: Result) -> Status:
         write_result(self.results, result)
         outcome = f"failed: {result.reason}" if result.reason else result.status
@@ -216,10 +235,6 @@ class Runner:
         for error in self.plugins.cell_finished(result):
             self.progress.note(f"a tracker failed: {_reason(error)}")
         return result.status
-
-
-def _condition(job: Job) -> tuple[str, str]:
-    return job.cell.corpus.label, str(job.cell.condition)
 
 
 def _is_same(folder: Path, result: Result) -> bool:
@@ -234,8 +249,11 @@ def refuse_read_only(results: Path) -> None:
         OSError: if it cannot be written.
     """
     results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=results):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:  # it names the temporary file
+        raise OSError(error.errno, error.strerror, str(results)) from error
 
 
 def is_fatal(error: BaseException) -> bool:
@@ -243,13 +261,10 @@ def is_fatal(error: BaseException) -> bool:
 
     Where it arose decides, not its class: an `OSError` of a plugin's code stops only
     the plugin's cells, one of the store or the results, such as a full disk, stops all.
-    So do errors that cancel a program, such as `asyncio.CancelledError`.
     """
     if isinstance(error, NserbenchError):
         return False
-    if not isinstance(error, Exception | SystemExit | KeyboardInterrupt):
-        return True
-    if isinstance(error, KeyboardInterrupt) and interrupted():
+    if by_user(error):
         return True
     stops_all = isinstance(error, _MACHINE_ERRORS) or not isinstance(error, Exception)
     return stops_all and not arose_in_plugin(error)
@@ -257,4 +272,5 @@ def is_fatal(error: BaseException) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return why a cell failed; for an unexpected error also its type and line."""
-    return str(error) if isinstance(error, NserbenchError) else describe_error(error)
+    plain = isinstance(error, NserbenchError)
+    return message_of(error) if plain else describe_error(error)

@@ -1,50 +1,46 @@
 """Run the cells of a study in several worker processes.
 
-Features are extracted first, each condition of an upstream by one worker, so that
+Features are extracted first, each utterance of a condition by one worker, so that
 nothing is extracted twice. Then the cells are trained. Cells that are fitted together,
-such as a stack of pooled heads, go to one worker.
+such as a stack of pooled heads, go to one worker. Where there are fewer cells than
+workers, the utterances of a condition and the folds of a cell are shared, too.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from socket import gethostname
 from threading import Lock
-from typing import TypeVar
 from uuid import uuid4
 
 import torch
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
-from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.environment import choose_device
-from nserbench.benchmark.results.result import Status
-from nserbench.benchmark.running.assemble import job_folder
+from nserbench.benchmark.results.result import CellName, Status
+from nserbench.benchmark.running.assemble import cell_name, job_folder
 from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
-from nserbench.benchmark.running.interrupts import watch_interrupts
 from nserbench.benchmark.running.runner import Runner, is_fatal
+from nserbench.benchmark.running.tasks import Task, run_tasks
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Form, Store
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import make_study
 from nserbench.errors import NserbenchError
+from nserbench.interrupts import watch_interrupts
 from nserbench.progress import Progress, Silent
 from nserbench.settings import PREFIX, Settings
 
-T = TypeVar("T")
-
-ATTEMPTS = 3
-"""How often a task is started at most, if the workers that run it die."""
 _ONE_AT_A_TIME = Lock()
 """Lets one task run at a time in a process. A worker of Dask runs a task in each of its
 threads, but seeds, thread counts and the working folder belong to the whole process."""
@@ -55,7 +51,6 @@ class WorkOrder:
     """All that a worker needs to make the same study as the main process.
 
     Attributes:
-        request: Request of the user.
         plugins: Plugins that are not installed, as typed.
         settings: Settings with the absolute folders of the store and the results.
         folder: Working folder, from which relative paths start.
@@ -79,9 +74,7 @@ class WorkerReport(Silent):
     """What a worker reports about its cells.
 
     Attributes:
-        outcomes: Number of cells by status.
         ended: Name of each cell, and its outcome in words.
-        notes: Messages for the user.
     """
 
     outcomes: Counter[Status] = field(default_factory=Counter)
@@ -99,14 +92,7 @@ class WorkerReport(Silent):
 
 @dataclass(frozen=True, slots=True)
 class WorkerPool:
-    """Workers that share the cells of a study.
-
-    Attributes:
-        executor: Executor that runs the tasks.
-        plugins: Plugins that are not installed, as typed.
-        settings: Settings with the folders of the store and the results.
-        device: Device as typed, such as ``auto``.
-    """
+    """Workers that share the cells of a study."""
 
     executor: TaskExecutor
     plugins: Sequence[str]
@@ -119,27 +105,58 @@ class WorkerPool:
         """Run jobs of a request, and yield the status of each.
 
         Raises:
-            NserbenchError: if a worker ends before its task, or makes another study of
+            NserbenchError: if no worker can be started, or one makes another study of
                 the request.
             OSError: if a file cannot be written, as on a full disk.
         """
         order = pickle.dumps(self._order(request))
         # A new store: one remembers the files it saw, and the workers write others.
-        for needs in _extraction_rounds(jobs, Store(self.settings.store)):
-            progress.stage("features, by workers", len(needs), "passes")
-            extractions = [partial(_extract, order, key, forms) for key, forms in needs]
-            for notes in _results(self.executor, extractions, progress):
-                for text in notes:
-                    progress.note(text)
-                progress.advance()
-        shares = [[job_folder(job) for job in share] for share in divide(jobs)]
-        calls = [partial(_run, order, share) for share in shares]
-        for report in _results(self.executor, calls, progress):
+        store = Store(self.settings.store)
+        for needs in _extraction_rounds(jobs, store):
+            blocks = -(-self.executor.workers // len(needs))
+            self._share(
+                "features, by workers",
+                [
+                    partial(_extract, order, key, forms, slice(block, None, blocks))
+                    for key, forms in needs
+                    for block in range(blocks)
+                ],
+                progress,
+            )
+        shares = divide(jobs)
+        few = len(shares) < self.executor.workers
+        folds = {
+            Fit(job, split).file(store): partial(_fit, order, *_named(job), split.fold)
+            for job in jobs
+            for split in job.splits
+            if few and _has_own_folds(job)
+        }
+        self._share("folds, by workers", list(folds.values()), progress)
+        tasks = [_task(order, dict(map(_named, share))) for share in shares]
+        for report in run_tasks(self.executor, tasks, progress.note):
             for text in report.notes:
                 progress.note(text)
             for name, outcome in report.ended:
                 progress.cell(name, outcome)
             yield from report.outcomes.elements()
+
+    def _share(
+        self,
+        title: str,
+        calls: Sequence[Callable[[], Sequence[str]]],
+        progress: Progress,
+    ) -> None:
+        """Run calls that return messages for the user.
+
+        One that ends its worker is left out, since its cells do so, too.
+        """
+        if calls:
+            progress.stage(title, len(calls), "tasks")
+        tasks = [Task(call, instead=tuple[str]) for call in calls]
+        for notes in run_tasks(self.executor, tasks, progress.note):
+            for text in notes:
+                progress.note(text)
+            progress.advance()
 
     def _order(self, request: Request) -> WorkOrder:
         environment = {
@@ -159,6 +176,17 @@ class WorkerPool:
             self.device,
             self.executor.threads,
         )
+
+
+def _named(job: Job) -> tuple[CellName, str]:
+    """Return a job's name and its result folder, which say the job to a worker."""
+    return cell_name(job.cell), job_folder(job)
+
+
+def _has_own_folds(job: Job) -> bool:
+    """Return whether each fold of a job is trained for itself, on given features."""
+    tuned = any(other.tuning is not None for other in job.alternatives)
+    return job.cell.reads_frames and not job.candidates and not tuned
 
 
 def divide(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -210,51 +238,6 @@ def _key(need: NeededFeatures) -> str:
     return digest([need.corpus, need.extraction.identity])
 
 
-def _results(
-    executor: TaskExecutor, calls: Sequence[Callable[[], T]], progress: Progress
-) -> Iterator[T]:
-    """Yield the results of calls as they end; an error cancels those not started.
-
-    If a worker process dies, the calls that it took with it are started again; each is
-    started `ATTEMPTS` times at most.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        lost: list[Callable[[], T]] = []
-        tasks: dict[Future[T], Callable[[], T]] = {}
-        try:
-            for call in calls:
-                try:
-                    tasks[executor.pool.submit(call)] = call
-                except BrokenExecutor:
-                    lost.append(call)
-            for task in as_completed(tasks):
-                try:
-                    yield task.result()
-                except BrokenExecutor as error:
-                    if executor.new_pool is None or attempt == ATTEMPTS:
-                        raise _worker_ended(error) from error
-                    lost.append(tasks[task])
-                except Exception as error:
-                    if isinstance(error, NserbenchError) or is_fatal(error):
-                        raise
-                    raise _worker_ended(error) from error
-        finally:
-            for task in tasks:
-                task.cancel()
-        if not lost or executor.new_pool is None:
-            return
-        progress.note(f"a worker process died: {len(lost)} tasks are started again")
-        executor.pool, calls = executor.new_pool(), lost
-
-
-def _worker_ended(error: Exception) -> NserbenchError:
-    kind = type(error).__name__
-    return NserbenchError(
-        f"a worker ended before its task: {kind}: {error}\n"
-        "  finished cells are kept; run the same command again to continue"
-    )
-
-
 @contextmanager
 def _running(order: WorkOrder) -> Iterator[None]:
     """Run one task at a time in the folder of the order, with errors that pickle."""
@@ -268,14 +251,23 @@ def _running(order: WorkOrder) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _open_study(pickled: bytes) -> tuple[Runner, Sequence[Job]]:
+def _open_study(pickled: bytes) -> tuple[Runner, Mapping[CellName, Job]]:
     """Return the runner and the jobs of an order; made once for all its tasks."""
     order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
     plugins, settings = Plugins(order.plugins), order.settings
     store, device = Store(settings.store), choose_device(order.device)
     study = make_study(order.request, plugins, settings)
     runner = Runner(store, settings.results, plugins, device, Silent())
-    return runner, prepare(study, store, Silent())
+    jobs = prepare(study, store, Silent())
+    return runner, {cell_name(job.cell): job for job in jobs}
+
+
+@lru_cache(maxsize=1)
+def _needs(order: bytes) -> Mapping[str, NeededFeatures]:
+    """Return the features that an order needs; made once for all its tasks."""
+    runner, jobs = _open_study(order)
+    needs = needed_features(list(jobs.values()), runner.store)
+    return {_key(need): need for need in needs}
 
 
 @lru_cache(maxsize=1)
@@ -284,43 +276,95 @@ def _models(name: str, device: str) -> ModelCache:
     return ModelCache(device)
 
 
-def _extract(order: bytes, key: str, forms: Sequence[Form]) -> Sequence[str]:
-    """Extract features, and return messages for the user.
+def _extract(
+    order: bytes, key: str, forms: Sequence[Form], part: slice
+) -> Sequence[str]:
+    """Extract features of a part of the utterances; return messages for the user.
 
     An error that is not fatal occurs again when the cells run.
     """
     with _running(pickle.loads(order)):  # noqa: S301
-        runner, jobs = _open_study(order)
-        needs = {_key(need): need for need in needed_features(jobs, runner.store)}
-        _refuse_other_study([key], needs)
-        extraction, clips = needs[key].extraction, needs[key].clips
-        models = _models(extraction.models, runner.device)
+        runner, _ = _open_study(order)
+        if key not in _needs(order):
+            raise _other_study()
+        need = _needs(order)[key]
+        runner.store.look_again()
+        models = _models(need.extraction.models, runner.device)
         runner.store.note = (notes := list[str]()).append
         try:
-            extract_missing(extraction, clips, forms, runner.store, models, Silent())
+            extract_missing(
+                need.extraction, need.clips[part], forms, runner.store, models, Silent()
+            )
         except BaseException as error:
             if is_fatal(error):
                 raise
         return notes
 
 
-def _run(order: bytes, folders: Sequence[str]) -> WorkerReport:
-    """Run the jobs of some result folders."""
+def _fit(order: bytes, name: CellName, folder: str, fold: str) -> Sequence[str]:
+    """Train the head of a cell on one fold, and return messages for the user.
+
+    An error that is not fatal occurs again when the cell runs.
+    """
+    with _jobs_of(order, {name: folder}) as (runner, (job,), report):
+        try:
+            runner.train_fold(job, fold)
+        except BaseException as error:
+            if is_fatal(error):
+                raise
+    return report.notes
+
+
+def _task(order: bytes, folders: Mapping[CellName, str]) -> Task[WorkerReport]:
+    """Return the task that runs some cells, each given with its result folder."""
+    items, half = list(folders.items()), len(folders) // 2
+    parts = [dict(items[:half]), dict(items[half:])] if half else []
+    return Task(
+        partial(_run, order, folders),
+        divide=lambda: [_task(order, part) for part in parts],
+        instead=partial(_fail, order, folders),
+    )
+
+
+def _run(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
+    """Run some cells, each given with its result folder."""
+    with _jobs_of(order, folders) as (runner, jobs, report):
+        report.outcomes.update(runner.run_jobs(jobs))
+    return report
+
+
+def _fail(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
+    """Write that some cells failed, since each ends its worker."""
+    error = NserbenchError(
+        "the worker process died whenever it ran this cell\n"
+        "  a crash in the code of a plugin or library ends a process, and so does the "
+        "system if memory is short; run this cell without --on to see the last message"
+    )
+    with _jobs_of(order, folders) as (runner, jobs, report):
+        report.outcomes.update(runner.fail(job, error) for job in jobs)
+    return report
+
+
+@contextmanager
+def _jobs_of(
+    order: bytes, folders: Mapping[CellName, str]
+) -> Iterator[tuple[Runner, Sequence[Job], WorkerReport]]:
+    """Yield the jobs of some cells, a runner, and the report that it fills."""
     with _running(pickle.loads(order)):  # noqa: S301
         runner, jobs = _open_study(order)
-        by_folder = {job_folder(job): job for job in jobs}
-        _refuse_other_study(folders, by_folder)
-        share, report = [by_folder[folder] for folder in folders], WorkerReport()
+        share = [jobs[name] for name in folders if name in jobs]
+        if [job_folder(job) for job in share] != list(folders.values()):
+            raise _other_study()
+        runner.store.look_again()
+        report = WorkerReport()
         runner.store.note = report.note
-        report.outcomes.update(replace(runner, progress=report).run_jobs(share))
-        return report
+        yield replace(runner, progress=report), share, report
 
 
-def _refuse_other_study(wanted: Sequence[str], known: Collection[str]) -> None:
-    """Refuse to run where the same request makes another study."""
-    if not set(wanted) <= set(known):
-        raise NserbenchError(
-            f"{gethostname()} makes another study of the same command\n"
-            "  its corpora, weights or packages differ from those of the machine where "
-            "the command runs"
-        )
+def _other_study() -> NserbenchError:
+    """Return the error where the same request makes another study."""
+    return NserbenchError(
+        f"{gethostname()} makes another study of the same command\n"
+        "  its corpora, weights or packages differ from those of the machine where "
+        "the command runs"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,11 +22,14 @@ from nserbench.benchmark.store.shards import (
 )
 from nserbench.benchmark.store.weights_files import read_weights
 from nserbench.benchmark.store.whole_files import read_checked, write_whole
+from nserbench.disk_clock import disk_time
 from nserbench.downstreams.base import Tier
 from nserbench.errors import StoreDamaged
 
 ABOUT = "about.json"
 _DAY = 86_400.0  # seconds
+_FOLDER = "features"
+"""Name of the fact in which a shard says its folder: a whole shard may be moved."""
 PARTIAL = ".partial"
 """Ending of the checkpoint of an unfinished fine-tuning."""
 
@@ -63,14 +65,21 @@ class Features:
         self.folder = folder
         self._note = note
         self._checked: dict[Form, dict[str, ArrayLocation]] = {}
+        self._files: dict[Form, set[Path]] = {}
+        self._current: set[Form] = set()
+
+    def look_again(self) -> None:
+        """Notice the shards that other processes have written since the last use."""
+        self._current.clear()
 
     def keys(self, form: Form) -> set[str]:
         """Return the keys of the utterances that are stored in a form.
 
         Shards that have not been used yet are not checked for this.
         """
-        arrays = self._checked.get(form)
-        if arrays is None:
+        if form in self._checked:
+            arrays = self._stored(form)
+        else:
             arrays = _located(header for _, header in self._headers(form))
         return {name.partition("/")[0] for name in arrays}
 
@@ -126,9 +135,10 @@ class Features:
                 for key, groups in states.items()
                 for group, array in groups.items()
             },
-            facts,
+            {**facts, _FOLDER: self.folder.name},
         )
         stored.update(read_header(file)[0])
+        self._files[form].add(file)
 
     def shards(self, form: Form) -> list[Path]:
         """Return the shards of a form."""
@@ -169,15 +179,20 @@ class Features:
                 continue  # it is reported and set aside before it is used
 
     def _stored(self, form: Form) -> dict[str, ArrayLocation]:
-        if form not in self._checked:
-            files = self.shards(form)
+        stored = self._checked.setdefault(form, {})
+        if form not in self._current:
+            known = self._files.setdefault(form, set())
+            files = [file for file in self.shards(form) if file not in known]
             with ThreadPoolExecutor() as pool:
                 problems = list(pool.map(_problem, files))
             for file, problem in zip(files, problems, strict=True):
                 if problem is not None:
                     report_damage(file, problem, self._note)
-            self._checked[form] = _located(header for _, header in self._headers(form))
-        return self._checked[form]
+                else:
+                    stored.update(read_header(file)[0])
+                    known.add(file)
+            self._current.add(form)
+        return stored
 
 
 def _located(
@@ -191,9 +206,11 @@ def _problem(file: Path) -> StoreDamaged | None:
     """Return why a shard cannot be used, if it cannot."""
     try:
         check_shard(file)
-        read_header(file)
+        folder = read_header(file)[1].get(_FOLDER, file.parent.name)
     except StoreDamaged as error:
         return error
+    if folder != file.parent.name:  # older shards do not say it
+        return StoreDamaged(f"{file} holds features of {folder}")
     return None
 
 
@@ -238,6 +255,11 @@ class Store:
             self._open[name] = Features(self.root / "features" / name, self._say)
         return self._open[name]
 
+    def look_again(self) -> None:
+        """Notice what other processes have written since the last use."""
+        for features in self._open.values():
+            features.look_again()
+
     def announce(self, identity: Mapping[str, object]) -> Features:
         """Open the features of an extraction for writing, and write ``about.json``.
 
@@ -245,7 +267,10 @@ class Store:
         """
         features = self.features(identity)
         content = json.dumps(dict(identity), indent=1, sort_keys=True).encode()
-        write_whole(features.folder / ABOUT, content)
+        about = features.folder / ABOUT
+        if about.is_dir():  # a folder cannot be replaced by a file
+            set_aside(about)
+        write_whole(about, content)
         return features
 
     def all_features(self) -> Iterator[Features]:
@@ -278,14 +303,20 @@ class Store:
         return sorted(self.root.rglob("*.damaged-*"))
 
     def sweep(self) -> None:
-        """Delete temporary files of killed processes, once they are a day old."""
-        oldest = time.time() - _DAY
-        for folder in ("features/*", "fits", "tuned", "in-use"):
-            for file in self.root.glob(f"{folder}/.*"):
-                # Another process may have finished or deleted it.
-                with suppress(OSError):
-                    if file.stat().st_mtime < oldest:
-                        file.unlink()
+        """Delete temporary files of killed processes, once they are a day old.
+
+        In a read-only store nothing is deleted.
+        """
+        folders = ("features/*", "fits", "tuned", "in-use", "leaderboard")
+        files = [file for name in folders for file in self.root.glob(f"{name}/.*")]
+        if files:
+            with suppress(OSError):
+                oldest = disk_time(self.root) - _DAY
+                for file in files:
+                    # Another process may have finished or deleted it.
+                    with suppress(OSError):
+                        if file.stat().st_mtime < oldest:
+                            file.unlink()
 
     def fit_file(self, identity: Mapping[str, object]) -> Path:
         """Return the file for the weights of a trained head; it may not exist yet."""

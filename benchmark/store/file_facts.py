@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable
@@ -80,8 +82,13 @@ class FileFacts:
 
     def known(self, kind: str, paths: Iterable[Path]) -> dict[Path, str]:
         """Return the facts that are still valid, by path."""
-        query = "SELECT path, state, fact, checksum FROM facts WHERE kind = ?"
-        rows = self._run(lambda database: database.execute(query, (kind,)).fetchall())
+        paths = list(paths)
+        names = json.dumps([str(path.absolute()) for path in paths])
+        query = """
+        SELECT facts.path, state, fact, checksum FROM json_each(?)
+        CROSS JOIN facts ON facts.kind = ? AND facts.path = json_each.value
+        """  # CROSS: each path is looked up in the index, and other files cost nothing
+        rows = self._run(lambda data: data.execute(query, (names, kind)).fetchall())
         facts = {
             path: (state, fact)
             for path, state, fact, checksum in rows or ()
@@ -132,16 +139,20 @@ class FileFacts:
 
         Returns:
             What ``act`` returns; None if the store is read-only.
+
+        Raises:
+            OSError: if the database cannot be read or written, as on a full disk.
         """
         try:
             return self._transaction(act)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             # SQLite's message quotes the damaged text, which is then no UTF-8.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            cannot_open = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+            if cannot_open and not self.file.is_dir():
                 return None
             if code in _MACHINE_CODES:
-                raise
+                raise OSError(errno.EIO, str(error), str(self.file)) from error
             moved = set_aside(self.file)
             self.note(
                 f"{self.file} is damaged ({error}) and was moved to {moved}: what it "

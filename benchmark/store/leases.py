@@ -14,12 +14,16 @@ from pathlib import Path
 from uuid import uuid4
 
 from nserbench.benchmark.store.whole_files import write_whole
+from nserbench.disk_clock import disk_time
+from nserbench.plain_data import is_whole, parse_json
 
 BEAT = 20.0
 """Seconds between two signs of life of a lease."""
 DEAD_AFTER = 180.0
 """Seconds without a sign of life after which a lease is not valid any more."""
 _FOLDER = "in-use"
+_MOST_PROCESSES = 2**31 - 1
+"""Largest number of a process that the system's calls take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,16 @@ def living_leases(root: Path) -> list[Lease]:
     files = [*folder.glob("*.json")]
     if not files:
         return []
-    now = _time_of(folder)
+    now = disk_time(folder)
     for file in files:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-            content = json.loads(file.read_text("utf-8"))
-            holder = f"{content['host']}, process {content['pid']}"
+            content = parse_json(file.read_bytes())
+            host, pid = str(content["host"]), content["pid"]
+            if not is_whole(pid, 1, _MOST_PROCESSES):
+                raise ValueError(f"{pid!r} is no number of a process")
+            holder = f"{host}, process {pid}"
             old = now - file.stat().st_mtime > DEAD_AFTER
-            if old or _is_dead(content["host"], int(content["pid"])):
+            if old or _is_dead(host, pid):
                 file.unlink(missing_ok=True)
                 continue
             leases.append(Lease(holder, frozenset(content["paths"])))
@@ -96,16 +103,6 @@ def _beat(file: Path, ended: threading.Event) -> None:
     while not ended.wait(BEAT):
         with contextlib.suppress(OSError):  # a full disk must not end the command
             os.utime(file)
-
-
-def _time_of(folder: Path) -> float:
-    """Return the time of the disk, whose clock may differ from this machine's."""
-    probe = folder / f".{uuid4().hex}"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _is_dead(host: str, pid: int) -> bool:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nserbench.benchmark.store.digests import bytes_digest
 from nserbench.benchmark.store.whole_files import Piece, temporary_file
 from nserbench.errors import StoreDamaged
+from nserbench.plain_data import is_whole, parse_json
 
 SUFFIX = ".safetensors"
 _TYPES: dict[str, np.dtype[Any]] = {
@@ -26,6 +27,9 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "U8": np.dtype("u1"),
 }
+_MOST_AXES = 8
+_LARGEST = 2**40
+"""Largest size of an axis, and bytes of a shard; an empty array may claim any size."""
 _ALIGNMENT = 8
 """Bytes; a safetensors header is padded to a multiple of it."""
 _STEP = 1 << 22
@@ -159,6 +163,9 @@ def _name(header: bytes, data: Iterable[Piece]) -> str:
     return bytes_digest(header + checksum.to_bytes(4, "little"))
 
 
+_UNREADABLE = ValueError, KeyError, TypeError, AttributeError, RecursionError
+
+
 def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
     """Return the position of each array in a shard, and the shard's metadata.
 
@@ -171,12 +178,12 @@ def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
             end = file.stat().st_size
             if size > end - 8:
                 raise ValueError(f"the header has {size} bytes, the file {end}")
-            header = json.loads(stream.read(size))
+            header = parse_json(stream.read(size))
         facts = {str(name): str(fact) for name, fact in _metadata(header).items()}
         arrays = {
             name: _location(file, 8 + size, entry) for name, entry in header.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (*_UNREADABLE, IsADirectoryError) as error:
         raise StoreDamaged(f"{file} has no readable header") from error
     if any(array.end > end for array in arrays.values()):
         raise StoreDamaged(f"{file} is shorter than its header says")
@@ -191,12 +198,18 @@ def _metadata(header: dict[str, Any]) -> dict[str, Any]:
 
 def _location(file: Path, begin: int, entry: Mapping[str, Any]) -> ArrayLocation:
     """Return the position of one array, from its entry in the header."""
-    shape = tuple(int(size) for size in entry["shape"])
-    start, stop = map(int, entry["data_offsets"])
+    shape = tuple(entry["shape"])
+    start, stop = entry["data_offsets"]
     dtype = _TYPES[entry["dtype"]]
-    if min((start, *shape)) < 0 or stop - start != math.prod(shape) * dtype.itemsize:
+    if len(shape) > _MOST_AXES or not all(map(_is_size, (start, stop, *shape))):
+        raise ValueError(f"{entry} holds no sizes")
+    if stop - start != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{entry} contradicts itself")
     return ArrayLocation(file, begin + start, dtype, shape)
+
+
+def _is_size(value: object) -> bool:
+    return is_whole(value, 0, _LARGEST)
 
 
 def check_shard(file: Path) -> None:
@@ -205,6 +218,8 @@ def check_shard(file: Path) -> None:
     Raises:
         StoreDamaged: if they differ.
     """
+    if file.is_dir():
+        raise StoreDamaged(f"{file} is a folder")
     with file.open("rb") as stream:
         size = 8 + int.from_bytes(stream.read(8), "little")
         stream.seek(0)

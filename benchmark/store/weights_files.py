@@ -10,10 +10,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from nserbench.benchmark.store.digests import bytes_digest
-from nserbench.benchmark.store.whole_files import NO_DIGEST, write_whole
+from nserbench.benchmark.store.whole_files import NO_DIGEST, read_file, write_whole
 from nserbench.errors import StoreDamaged
 
-_FIELD = "content"
+_FIELD, _NAME = "content", "name"
 
 
 def write_weights(
@@ -21,14 +21,15 @@ def write_weights(
 ) -> None:
     """Write tensors as a safetensors file with a digest of all its bytes.
 
-    The digest is in the metadata. It is computed with zeros in its own place.
+    The digest is in the metadata. It is computed with zeros in its own place. So is the
+    name of the file, since a file that took the place of another is undamaged.
 
     Args:
         file: Path to write to. A kill or a full disk leaves the whole file or none.
         tensors: Contiguous tensors by name.
         facts: Metadata for the header.
     """
-    content = save(dict(tensors), {**facts, _FIELD: NO_DIGEST})
+    content = save(dict(tensors), {**facts, _NAME: file.stem, _FIELD: NO_DIGEST})
     digest = bytes_digest(content).encode()
     write_whole(file, content.replace(NO_DIGEST.encode(), digest, 1))
 
@@ -37,14 +38,17 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors and metadata, and check them against their digest.
 
     Raises:
-        StoreDamaged: if a byte has changed, or the file is no such file.
+        StoreDamaged: if a byte has changed, the file is no such file, or it was written
+            under another name.
     """
-    content = file.read_bytes()
+    content = read_file(file)
     facts = weights_facts(file)
     digest = facts.pop(_FIELD, "").encode()
     unsigned = content.replace(digest, NO_DIGEST.encode(), 1)
     if bytes_digest(unsigned).encode() != digest:
         raise StoreDamaged(f"{file} has changed since it was written")
+    if (name := facts.pop(_NAME, file.stem)) != file.stem:  # older files have none
+        raise StoreDamaged(f"{file} was stored as {name}")
     return load(content), facts
 
 
@@ -57,5 +61,5 @@ def weights_facts(file: Path) -> dict[str, str]:
     try:
         with safe_open(file, framework="pt") as stored:
             return dict(stored.metadata() or {})
-    except SafetensorError as error:
+    except (SafetensorError, IsADirectoryError) as error:
         raise StoreDamaged(f"{file} cannot be read: {error}") from error

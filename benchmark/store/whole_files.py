@@ -51,18 +51,38 @@ def _start_syncing(descriptor: int, start: int, size: int) -> None:
 
 
 def write_checked(file: Path, content: bytes) -> None:
-    """Write a digest and then the content; a kill leaves the whole file or none."""
-    write_whole(file, bytes_digest(content).encode() + content)
+    """Write a digest and then the content; a kill leaves the whole file or none.
+
+    The digest is also of the file's name, since a file that took the place of another
+    is undamaged.
+    """
+    write_whole(file, _named_digest(file, content) + content)
 
 
 def read_checked(file: Path) -> bytes:
     """Read what `write_checked` wrote.
 
     Raises:
-        StoreDamaged: if a byte has changed.
+        StoreDamaged: if a byte has changed, or it was written under another name.
     """
-    stored = file.read_bytes()
+    stored = read_file(file)
     digest, content = stored[: len(NO_DIGEST)], stored[len(NO_DIGEST) :]
-    if bytes_digest(content).encode() != digest:
+    if _named_digest(file, content) != digest:
         raise StoreDamaged(f"{file} has changed since it was written")
     return content
+
+
+def read_file(file: Path) -> bytes:
+    """Read the content of a file of the store.
+
+    Raises:
+        StoreDamaged: if there is a folder in its place.
+    """
+    try:
+        return file.read_bytes()
+    except IsADirectoryError as error:
+        raise StoreDamaged(f"{file} is a folder") from error
+
+
+def _named_digest(file: Path, content: bytes) -> bytes:
+    return bytes_digest(file.name.encode() + b"\0" + content).encode()

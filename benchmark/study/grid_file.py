@@ -21,8 +21,8 @@ from nserbench.benchmark.study.toml_checks import (
     tables,
 )
 from nserbench.errors import NserbenchError
+from nserbench.plain_data import read_toml
 from nserbench.settings import Settings
-from nserbench.toml_file import read_toml
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from nserbench.benchmark.study.protocols import (
 )
 from nserbench.cards import at_least, fraction, one_of, yes_no
 from nserbench.errors import BadSpec, UnknownName
+from nserbench.plain_data import number
 
 
 def _number(text: str) -> float:
-    value = float(text)
+    value = number(text)
     if not value > 0:
         raise ValueError("the number must be above 0")
     return value

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.cell import Cell, Condition
 from nserbench.benchmark.study.grid import (
@@ -111,6 +112,7 @@ class Study:
     request: Request
 
 
+@own_state()
 def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
     """Look up everything that a request names, without reading audio or weights.
 
@@ -202,7 +204,7 @@ def open_corpora(
         corpus = read_corpus(card, limit, settings)
         names = {pair.noise for pair in pairs if pair.corpus.label == label}
         noises = {
-            name: open_noise(name, noise_file(name, corpus, plugins, settings))
+            name: open_noise(name, noise_file(name, corpus.noises, plugins, settings))
             for name in names
             if name is not None
         }
@@ -228,8 +230,16 @@ def read_corpus(
     return replace(corpus, utterances=limited(utterances, limit))
 
 
-def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) -> Path:
+def noise_file(
+    name: str, own: Mapping[str, Path], plugins: Plugins, settings: Settings
+) -> Path:
     """Find a noise in the corpus, then in the user's settings, then in the plugins.
+
+    Args:
+        name: Name of the noise.
+        own: The noises of the corpus.
+        plugins: All plugins.
+        settings: The user's settings.
 
     Returns:
         A file, a folder of files, or a pattern for them; see `open_noise`.
@@ -238,7 +248,7 @@ def noise_file(name: str, corpus: Corpus, plugins: Plugins, settings: Settings) 
         UnknownName: if no noise has that name.
         CorpusMissing: if its files are not on this machine.
     """
-    paths = {**settings.noises, **corpus.noises}
+    paths = {**settings.noises, **own}
     if name in paths:
         path = paths[name]
         if not audio_files(path):

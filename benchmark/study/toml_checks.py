@@ -7,7 +7,9 @@ from dataclasses import MISSING, field, fields
 from typing import Any, TypeAlias, TypeVar
 
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
+from nserbench.cards import MOST_COUNT
 from nserbench.errors import NserbenchError
+from nserbench.plain_data import is_whole
 
 Check: TypeAlias = Callable[[Any], Any]
 """A function that returns a value, or raises ``ValueError`` with what is expected."""
@@ -16,6 +18,10 @@ T = TypeVar("T")
 
 PRECISIONS = ("fp32", "bf16")
 """Precisions of a block; ``auto`` depends on the machine, and so is only an option."""
+
+
+MOST_SEEDS = 10_000
+"""Largest number of seeds: each is a cell of its own, which a study holds in memory."""
 
 
 class BadGrid(NserbenchError, ValueError):
@@ -102,13 +108,15 @@ def _is_text(value: object) -> bool:
 
 def a_count(value: object) -> int:
     """Check that a value is a whole number from 1 up."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int) or not is_whole(value, 1, MOST_COUNT):
         raise ValueError("a whole number from 1 up")
     return value
 
 
 def a_seed_count(value: object) -> range:
     """Check that a value is a number of seeds; return the seeds from 0 up."""
+    if a_count(value) > MOST_SEEDS:
+        raise ValueError(f"a number of seeds, at most {MOST_SEEDS}")
     return range(a_count(value))
 
 

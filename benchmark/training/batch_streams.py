@@ -27,8 +27,6 @@ class HeadTraining:
         head: The head with fresh weights; trained in place. It has ``fuse``.
         layers: The layers it reads of each group, as indices on the layer axis.
         rows: ``(n,)`` rows of its training set.
-        epochs: Number of epochs.
-        seeds: Seeds of its batch order and dropout.
         dev: ``(m,)`` rows of its dev set, which chooses the epoch; None to take the
             last epoch.
     """
@@ -58,8 +56,6 @@ class BatchStream:
 
     Args:
         rows: ``(n,)`` rows of the training set.
-        seeds: Seeds of batch order and dropout.
-        size: Rows in a batch.
     """
 
     def __init__(self, rows: Tensor, seeds: FitSeeds, size: int) -> None:
@@ -107,8 +103,6 @@ class StackedBatches:
 
     Args:
         states: ``(layers, all rows, dim)`` of each group.
-        dropouts: The dropouts of a head, by name.
-        size: Rows in a batch.
     """
 
     def __init__(
@@ -140,7 +134,6 @@ class StackedBatches:
 
         Args:
             heads: Number of heads, from the first.
-            steps: Number of steps.
         """
         streams = self._streams[:heads]
         drawn = [stream.draw(steps) for stream in streams]

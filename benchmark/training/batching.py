@@ -35,8 +35,6 @@ def shuffled(
     Args:
         rows: ``(n,)`` row numbers.
         lengths: ``(all rows,)`` frames of each row; None if all have the same.
-        size: Rows in a batch.
-        generator: The random generator of the order.
 
     Returns:
         Batches that hold each row once.

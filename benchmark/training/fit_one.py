@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nserbench.benchmark.store.digests import derived_seed
 from nserbench.benchmark.training.batching import by_length, shuffled
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
+from nserbench.benchmark.training.head_output import checked_logits, refuse_infinite
 from nserbench.benchmark.training.loss import (
     BestCheckpoint,
     EpochLog,
@@ -30,11 +31,7 @@ _READ = 32  # utterances per batch without gradients
 
 
 class Standardised(nn.Module):
-    """A head on z-scored features; the statistics are saved with its weights.
-
-    Args:
-        statistics: Mean and deviation of the training set.
-    """
+    """A head on z-scored features; the statistics are saved with its weights."""
 
     def __init__(self, head: nn.Module, statistics: Statistics) -> None:
         super().__init__()
@@ -82,11 +79,7 @@ def _buffer(kind: str, group: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FitSeeds:
-    """The random seeds of a fit, which depend only on the cell's seed and the fold.
-
-    Attributes:
-        fold: Name of the tested fold.
-    """
+    """The random seeds of a fit, which depend only on the cell's seed and the fold."""
 
     seed: int
     fold: str
@@ -114,8 +107,6 @@ def train_head(
     Args:
         rows: ``(n,)`` rows of the training set.
         labels: ``(all rows,)`` class numbers.
-        recipe: Learning rate, epochs and all else.
-        seeds: Seeds of batch order and dropout.
         dev: ``(m,)`` rows of the dev set, which selects the epoch; None for the last.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
@@ -181,7 +172,8 @@ def _train_epoch(
     head.train()
     for batch, features in batches:
         with torch.autocast(device_type, torch.bfloat16, enabled=bf16):
-            logits = head(to_device(features, device)).float()
+            output = head(to_device(features, device))
+        logits = checked_logits(head, output, len(batch), len(weights)).float()
         targets = labels[batch].to(device)
         terms, target_weights = cross_entropy(
             logits, targets, weights, recipe.label_smoothing
@@ -200,15 +192,21 @@ def _train_epoch(
 def predict(
     head: nn.Module, source: FeatureSource, rows: Tensor, device: str
 ) -> Tensor:
-    """Return the class probabilities of some rows, ``(n, classes)`` float64."""
+    """Return the class probabilities of some rows, ``(n, classes)`` float64.
+
+    Raises:
+        NserbenchError: if the head returns no logits, or one that is not finite.
+    """
     head.eval()
     order = torch.arange(len(rows))
     if source.lengths is not None:
         order = by_length(order, source.lengths[rows])
     batches = []
     with torch.no_grad(), Prefetch(source) as prefetch:
-        for _, features in prefetch.batches(rows[order].split(_READ)):
-            logits = head(to_device(features, device))
+        for batch, features in prefetch.batches(rows[order].split(_READ)):
+            output = head(to_device(features, device))
+            logits = checked_logits(head, output, len(batch))
+            refuse_infinite(head, logits)
             batches.append(logits.double().softmax(dim=1).cpu())
     probabilities = torch.cat(batches)
     return torch.empty_like(probabilities).index_copy_(0, order, probabilities)

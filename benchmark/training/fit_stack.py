@@ -22,6 +22,7 @@ from nserbench.benchmark.training.batch_streams import (
 )
 from nserbench.benchmark.training.cuda_graph import RecordedStep, recorder
 from nserbench.benchmark.training.fit_one import Standardised
+from nserbench.benchmark.training.head_output import checked_logits
 from nserbench.benchmark.training.loss import (
     BestCheckpoint,
     EpochLog,
@@ -111,10 +112,8 @@ class _HeadProgress:
 
     Attributes:
         steps: Number of steps of all its epochs.
-        best: The weights of the epoch with the best UAR on the dev set.
         sums: ``(steps, 2)`` sums of losses and of right answers, by step.
         norms: Gradient norm at the last step of each epoch.
-        dev: UAR on the dev set after each epoch.
     """
 
     training: HeadTraining
@@ -141,8 +140,6 @@ class _StackTrainer:
 
     Args:
         trainings: The heads in the order of their steps, the longest first.
-        states: ``(layers, all rows, dim)`` of each group, on ``device``.
-        labels: ``(all rows,)`` class numbers.
         weights: ``(heads, classes)`` class weights of the loss.
     """
 
@@ -193,7 +190,6 @@ class _StackTrainer:
         return min(STEPS, self._active[-1].steps - self._done, *to_dev)
 
     def _take(self, step: RecordedStep, count: int) -> None:
-        """Take some steps, and log them."""
         drawn = self._batches.draw(len(self._active), count)
         factors = self._lr_factors(count)
         results = []
@@ -250,7 +246,9 @@ class _StackTrainer:
         module.eval()
         with torch.no_grad():
             features = self._batches.features_of(number, rows)
-            logits = module.fuse(features)  # type: ignore[operator]
+            output = module.fuse(features)  # type: ignore[operator]
+        classes = self._class_weights.shape[-1]
+        logits = checked_logits(module, output, len(rows), classes)
         module.train()
         head.dev.append(uar_of(logits, self._labels[rows]))
         head.best.update(head.dev[-1], module.state_dict())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -20,9 +18,6 @@ class GpuSource:
 
     Frames follow one another in float16, as in the store. On the fastest GPUs
     a training step takes less time than to copy its features from disk to GPU.
-
-    Args:
-        source: The features on disk, read once.
     """
 
     def __init__(self, source: FrameSource, device: str) -> None:
@@ -66,10 +61,13 @@ class GpuSource:
 
 def on_device(source: FeatureSource, device: str) -> FeatureSource:
     """Return a source with its frames in GPU memory, or the same if they do not fit."""
-    budget = SHARE * free_memory(device)
-    if isinstance(source, FrameSource) and sum(_sizes(source)) <= budget:
-        return GpuSource(source, device)
-    return source
+    if not isinstance(source, FrameSource):
+        return source
+    size = sum(
+        2 * len(spec.layers) * int(source.frames(name).sum()) * spec.dim
+        for name, spec in source.groups.items()
+    )
+    return GpuSource(source, device) if size <= SHARE * free_memory(device) else source
 
 
 def free_memory(device: str) -> int:
@@ -78,9 +76,3 @@ def free_memory(device: str) -> int:
         return 0
     free, _ = torch.cuda.mem_get_info(device)
     return free
-
-
-def _sizes(source: FrameSource) -> Iterator[int]:
-    """Yield the bytes of each group in float16."""
-    for name, spec in source.groups.items():
-        yield 2 * len(spec.layers) * int(source.frames(name).sum()) * spec.dim

@@ -79,7 +79,6 @@ def class_weights(labels: Tensor, classes: int, recipe: Recipe) -> Tensor:
 
     Args:
         labels: ``(n,)`` class numbers of the training set.
-        recipe: The recipe, whose ``class_weights`` decides.
     """
     if not recipe.class_weights:
         return torch.ones(classes)

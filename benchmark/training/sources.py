@@ -168,11 +168,7 @@ class Buffers:
         self._whole: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """Return an uninitialised float32 tensor in the memory of the one before.
-
-        Args:
-            name: Name of the memory, such as that of a group.
-        """
+        """Return an uninitialised float32 tensor in the memory of the one before."""
         size = math.prod(shape)
         if name not in self._whole or len(self._whole[name]) < size:
             self._whole[name] = torch.empty(size, device=self.device)

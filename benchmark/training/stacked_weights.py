@@ -61,12 +61,7 @@ class StackedWeights:
         return vmap(self._forward)(state, pooled)
 
     def step(self, losses: Tensor, factors: Tensor) -> None:
-        """Take a step of Adam.
-
-        Args:
-            losses: ``(heads,)`` mean loss of each head.
-            factors: ``(heads,)`` factor on the learning rate of each head.
-        """
+        """Take a step of Adam."""
         self._optimiser.zero_grad(set_to_none=True)
         # No weight is shared, so each head's gradient is that of its own loss.
         losses.sum().backward()

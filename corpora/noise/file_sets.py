@@ -6,14 +6,22 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
+from nserbench.corpora.audio import (
+    SAMPLE_RATE,
+    audio_digest,
+    named_errors,
+    read_sound,
+    wanted_blocks,
+)
+from nserbench.corpora.audio_files import open_audio
+from nserbench.corpora.audio_headers import AudioHeader, read_header
 from nserbench.corpora.noise.mixing import (
     NoiseSegment,
     WholeNoise,
@@ -21,6 +29,7 @@ from nserbench.corpora.noise.mixing import (
     looped,
     read_noise,
     stable_hash,
+    warn_of_levels,
 )
 from nserbench.errors import BadAudio, BadSpec, CorpusMissing
 
@@ -33,6 +42,7 @@ end in zeros, and the last milliseconds of a bark would be amplified to the SNR.
 
 _ZERO = 2.0**-16  # half a step of 16-bit audio
 _MARGIN = 2  # samples at 16 kHz that may be lost by resampling
+_SHOWN = 20  # bad files named in one message
 _log = logging.getLogger(__name__)
 
 
@@ -46,12 +56,14 @@ class NoiseSet(WholeNoise):
         name: See `Noise`.
         files: Paths of the files in ``folder``, with forward slashes, sorted.
         digest: Digest of the names and sizes of all files.
+        lengths: Safe lower bound of each file's samples at 16 kHz.
     """
 
     name: str
     folder: Path
     files: Sequence[str]
     digest: str
+    lengths: Mapping[str, int]
     _keys: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
     def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
@@ -102,7 +114,7 @@ class NoiseSet(WholeNoise):
             )
         parts = [self.files[first::number] for first in range(number)]
         return [
-            NoiseSet(self.name, self.folder, files, _digest(self.folder, files))
+            replace(self, files=files, digest=_digest(self.folder, files), _keys={})
             for files in parts
         ]
 
@@ -120,7 +132,7 @@ class NoiseSet(WholeNoise):
         """Cut a segment out of a file, by a random number; None if too much is zero."""
         path = self.folder / file
         remedy = f"noise {self.name!r} needs it: replace the file, or remove it"
-        length = _length(path, remedy)
+        length = self.lengths[file]
         offset = number % count_offsets(length, samples)
         start, end = 0.0, length / SAMPLE_RATE
         if is_looped := length < samples:
@@ -128,12 +140,12 @@ class NoiseSet(WholeNoise):
         else:
             start = offset / SAMPLE_RATE
             end = (offset + samples + _MARGIN) / SAMPLE_RATE
-        if _share_not_zero(path, start, end) < SOUNDING:
+        if _share_not_zero(path, start, end, remedy) < SOUNDING:
             return None
-        wave = read_audio(path, start, end, remedy=remedy)
-        return NoiseSegment(
-            path, offset, looped(wave, offset if is_looped else 0, samples)
-        )
+        sound = read_sound(path, start, end, remedy=remedy)
+        warn_of_levels(self, path, sound.levels)
+        wave = looped(sound.wave, offset if is_looped else 0, samples)
+        return NoiseSegment(path, offset, wave)
 
 
 def open_noise(name: str, path: Path) -> WholeNoise:
@@ -144,7 +156,7 @@ def open_noise(name: str, path: Path) -> WholeNoise:
             subfolders. Only the last part of the path may be a pattern.
 
     Raises:
-        BadAudio: if ``path`` is a file that cannot be used.
+        BadAudio: if a file cannot be used. Of a folder, only the headers are read.
         CorpusMissing: if there is no file.
     """
     folder = path if path.is_dir() else path.parent
@@ -157,7 +169,8 @@ def open_noise(name: str, path: Path) -> WholeNoise:
             f"  audio files end with {', '.join(sorted(SUFFIXES))}"
         )
     names = sorted(file.relative_to(folder).as_posix() for file in files)
-    return NoiseSet(name, folder, names, _digest(folder, names))
+    lengths = _lengths(name, folder, names)
+    return NoiseSet(name, folder, names, _digest(folder, names), lengths)
 
 
 def audio_files(path: Path) -> list[Path]:
@@ -179,27 +192,50 @@ def _digest(folder: Path, names: Sequence[str]) -> str:
     return hashlib.blake2b(listed.encode("ascii"), digest_size=16).hexdigest()
 
 
-def _length(path: Path, remedy: str) -> int:
-    """Return a safe lower bound of a file's samples at 16 kHz, from its header."""
+def _lengths(name: str, folder: Path, files: Sequence[str]) -> dict[str, int]:
+    """Return a safe lower bound of each file's samples at 16 kHz, from its header."""
+    with ThreadPoolExecutor() as pool:
+        headers = list(pool.map(_header, (folder / file for file in files)))
+    bad = [
+        f"{folder / file} {header}"
+        for file, header in zip(files, headers, strict=True)
+        if isinstance(header, BadAudio)
+    ]
+    if bad:
+        more = f"\n  and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise BadAudio(
+            f"noise {name!r}: {len(bad)} of {len(files)} files cannot be used\n  "
+            + "\n  ".join(bad[:_SHOWN])
+            + f"{more}\n  replace them, or remove them from the folder"
+        )
+    return {
+        file: _samples(header)
+        for file, header in zip(files, headers, strict=True)
+        if isinstance(header, AudioHeader)
+    }
+
+
+def _header(path: Path) -> AudioHeader | BadAudio:
     try:
-        info = soundfile.info(path)
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise BadAudio(f"{path} cannot be read ({reason}); {remedy}") from error
-    margin = 0 if info.samplerate == SAMPLE_RATE else _MARGIN
-    samples: int = info.frames * SAMPLE_RATE // info.samplerate
-    return max(1, samples - margin)
+        return read_header(path)
+    except BadAudio as error:
+        return error  # so that the message names all bad files, not only the first
 
 
-def _share_not_zero(path: Path, start: float, end: float) -> float:
+def _samples(header: AudioHeader) -> int:
+    margin = 0 if header.rate == SAMPLE_RATE else _MARGIN
+    return max(1, header.frames * SAMPLE_RATE // header.rate - margin)
+
+
+def _share_not_zero(path: Path, start: float, end: float, remedy: str) -> float:
     """Return the share of samples that are not 0, between two times in seconds."""
-    with soundfile.SoundFile(path) as audio:
-        rate = audio.samplerate
-        first = round(start * rate)
-        audio.seek(first)
-        frames = audio.read(round(end * rate) - first, always_2d=True)
-    not_zero = np.abs(frames.mean(axis=1)) > _ZERO
-    return float(not_zero.mean()) if len(not_zero) else 0.0
+    count = not_zero = 0
+    with named_errors(path, remedy), open_audio(path) as audio:
+        for block in wanted_blocks(audio, start, end):
+            mono = block.frames.mean(axis=0, dtype=np.float64)
+            not_zero += int(np.count_nonzero(np.abs(mono) > _ZERO))
+            count += mono.size
+    return not_zero / count
 
 
 @functools.cache  # once for each set, not for each utterance

@@ -16,13 +16,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_audio
+from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_sound
+from nserbench.corpora.levels import LEVEL_CHECKS, Levels, decibels
 from nserbench.errors import BadAudio, BadSpec
 
 MIX_VERSION = 1
 """Increased if the same speech, noise, SNR and seed would give another mixture."""
 
+HIGHEST_GAIN = 60.0
+"""dB. Ours: what must be amplified by more is rounding errors in silence, not noise."""
+
 _log = logging.getLogger(__name__)
+_warned: set[tuple[str, str]] = set()  # digest of a noise, and what about it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,8 +221,18 @@ def read_noise(name: str, path: Path) -> Recording:
     Raises:
         BadAudio: if the file cannot be used.
     """
-    wave = read_audio(path, remedy=f"use another file for noise {name!r}")
-    return Recording(name, path, wave, audio_digest(wave))
+    sound = read_sound(path, remedy=f"use another file for noise {name!r}")
+    recording = Recording(name, path, sound.wave, audio_digest(sound.wave))
+    warn_of_levels(recording, path, sound.levels)
+    return recording
+
+
+def warn_of_levels(noise: Noise, path: Path, levels: Levels) -> None:
+    """Warn of odd levels of a file of a noise, once for each kind."""
+    for check in LEVEL_CHECKS:
+        if check.finds(levels):
+            found = f"{check.trouble}: {check.describe(str(path), levels)}"
+            _warn_once(noise, check.name, found)
 
 
 def stable_hash(*key: str | int) -> int:
@@ -261,6 +276,14 @@ def add_noise(
     """
     segment = noise.segment_for(utterance_id, len(speech), seed)
     wave, gain = mix(speech, segment.wave, snr)
+    if (amplified := decibels(gain)) > HIGHEST_GAIN:
+        _warn_once(
+            noise,
+            "gain",
+            f"it is amplified by {amplified:.0f} dB for {utterance_id}: "
+            f"{segment.path} is almost silent from "
+            f"{segment.offset / SAMPLE_RATE:.3f} s on; use a file without gaps",
+        )
     measured = measured_snr(speech, wave.astype(np.float64) - speech)
     return NoisyWave(wave, segment.path, segment.offset, gain, measured)
 
@@ -326,6 +349,13 @@ def _power(wave: NDArray[np.floating], name: str) -> float:
     if power == 0.0:
         raise ValueError(f"no SNR can be set: the {name} is silent throughout")
     return power
+
+
+def _warn_once(noise: Noise, about: str, message: str) -> None:
+    """Log a warning about a noise, once in this process."""
+    if (noise.digest, about) not in _warned:
+        _warned.add((noise.digest, about))
+        _log.warning("noise %r: %s", noise.name, message)
 
 
 @functools.cache  # once for each noise, not for each utterance

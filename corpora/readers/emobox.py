@@ -20,6 +20,7 @@ from nserbench.corpora.readers.emobox_lists import (
 from nserbench.corpora.readers.manifest import deal
 from nserbench.corpora.readers.naming import PAPER
 from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
+from nserbench.paths import is_file
 from nserbench.settings import Settings, variable
 
 AUDIO = "emobox-audio"
@@ -169,7 +170,7 @@ def _classes(
 
 def _refuse_missing(utterances: Sequence[Utterance], audio: Path) -> None:
     paths = {utterance.path for utterance in utterances}
-    missing = sorted(path for path in paths if not path.is_file())
+    missing = sorted(path for path in paths if not is_file(path))
     if missing:
         raise BadCorpus(
             f"{len(missing)} audio files of EmoBox's lists are missing, such as\n  "

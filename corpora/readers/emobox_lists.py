@@ -161,6 +161,6 @@ def _is_text(value: object) -> bool:
 
 
 def _is_span(start: object, end: object) -> bool:
-    if not all(type(value) in (int, float) for value in (start, end)):
+    if type(start) not in (int, float) or type(end) not in (int, float):
         return False
     return 0 <= float(str(start)) < float(str(end)) < math.inf

@@ -6,13 +6,11 @@ import unicodedata
 from pathlib import Path
 from typing import Literal
 
-from nserbench.corpora.readers.text_files import is_pointer
 from nserbench.errors import BadCorpus
-from nserbench.user_paths import user_path
+from nserbench.paths import exists, expanded_path, is_file
+from nserbench.placeholders import placeholder
 
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
-_POINTER_BYTES = 1024
-"""No pointer of git-lfs is larger."""
 
 
 def listed_file(text: str, folder: Path, where: str) -> Path:
@@ -30,23 +28,19 @@ def listed_file(text: str, folder: Path, where: str) -> Path:
             file whose content is elsewhere.
     """
     try:
-        path = user_path(text, folder)
-        size = path.stat().st_size if path.exists() else None
+        path = expanded_path(text, folder)
+        if exists(path):
+            problem = placeholder(path) if is_file(path) else None
+        else:
+            problem = _missing(text, path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadCorpus(
             f"{where}: the path {text[:200]!r} cannot be used: {reason}"
         ) from error
-    problem = _missing(text, path) if size is None else _pointer(path, size)
     if problem:
         raise BadCorpus(f"{where}: the path {text!r} {problem}")
     return path
-
-
-def _pointer(path: Path, size: int) -> str:
-    if size < _POINTER_BYTES and path.is_file() and is_pointer(path.read_bytes()):
-        return "is only a pointer of git-lfs, not the audio\n  run `git lfs pull` there"
-    return ""
 
 
 def _missing(text: str, path: Path) -> str:

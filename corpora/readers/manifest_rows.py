@@ -16,6 +16,8 @@ from nserbench.corpora.readers.text_files import (
 )
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.languages import language_code
+from nserbench.paths import exists
+from nserbench.plain_data import number
 
 NEEDED = ("path", "label", "speaker")
 OPTIONAL = ("id", "fold", "start", "end", "text", "language", "unit", "gender")
@@ -53,7 +55,7 @@ class ManifestRow:
         if column not in self.cells:
             return None
         try:
-            value = float(self.cells[column])
+            value = number(self.cells[column])
         except ValueError:
             value = math.nan
         if not 0.0 <= value < math.inf:
@@ -122,7 +124,7 @@ def _cells(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         raise BadCorpus(
             f"{file} is of an unknown kind: its name must end with .csv, .tsv or .jsonl"
         )
-    if not file.exists():
+    if not exists(file):
         raise CorpusMissing(
             f"the manifest {file} does not exist\n  check path= in manifest:path=FILE"
         )

@@ -8,38 +8,30 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nserbench.errors import BadCorpus
+from nserbench.placeholders import placeholder
+from nserbench.plain_data import parse_json as json_content
 
 _SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_POINTER = b"version https://git-lfs.github.com/spec/"
-
-
-def is_pointer(content: bytes) -> bool:
-    """Return whether a file's content is what git-lfs has until it is pulled."""
-    return content.startswith(_POINTER)
 
 
 def read_text(file: Path) -> str:
     """Read a UTF-8 file, with or without a byte order mark.
 
     Raises:
-        BadCorpus: if the file cannot be read, is not UTF-8, or is only a pointer of
-            git-lfs.
+        BadCorpus: if the file cannot be read, is not UTF-8, or is only a notice,
+            such as a pointer of git-lfs.
     """
     try:
         content = file.read_bytes()
     except OSError as error:
         raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
-    if is_pointer(content):
-        raise BadCorpus(
-            f"{file}, line 1: only a pointer of git-lfs, not the file itself\n"
-            "  run `git lfs pull` there"
-        )
+    if content and (instead := placeholder(file)) is not None:
+        raise BadCorpus(f"{file} {instead}")
     if content[1:2] == b"\0" or content[:1] == b"\0" or content[:2] in _UTF_16_MARKS:
         raise BadCorpus(
             f"{file}, line 1: not UTF-8, but probably UTF-16\n  save the file as UTF-8"
@@ -159,6 +151,8 @@ def _rows(
 def parse_json(text: str, where: str) -> object:
     """Parse JSON, such as one line of a JSON Lines file.
 
+    NaN, infinity and lone surrogates are kept: the reader checks what it uses.
+
     Args:
         text: The JSON.
         where: Where it stands, for the message.
@@ -167,8 +161,8 @@ def parse_json(text: str, where: str) -> object:
         BadCorpus: if it is not JSON.
     """
     try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value: object = json_content(text, lenient=True)
+    except ValueError as error:
         raise BadCorpus(f"{where}: not JSON: {error}") from error
     return value
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nserbench.corpora.audio import END_SLACK, SAMPLE_RATE, audio_digest, read_utterance
+from nserbench.corpora.audio import (
+    END_SLACK,
+    REMEDY,
+    SAMPLE_RATE,
+    audio_digest,
+    read_utterance,
+)
+from nserbench.corpora.audio_headers import AudioHeader, read_header
 from nserbench.corpora.base import Utterance
+from nserbench.corpora.levels import LEVEL_CHECKS, QUIETEST, Levels, decibels
 from nserbench.corpora.threads import map_in_threads
-from nserbench.corpora.tools.audio_headers import AudioHeader, read_header
 from nserbench.corpora.tools.findings import CorpusFinding, about
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
@@ -33,10 +42,14 @@ class AudioStatistics:
     Attributes:
         digest: Digest of the samples, mono at 16 kHz.
         clipped: Share of samples at full scale.
+        levels: How loud it is.
+        quietest: RMS of its quietest second.
     """
 
     digest: str
     clipped: float
+    levels: Levels
+    quietest: float
 
 
 def read_headers(
@@ -109,11 +122,18 @@ def seconds(utterance: Utterance, header: AudioHeader) -> float:
 
 
 def read_sounds(
-    utterances: Sequence[Utterance], progress: Progress
+    utterances: Sequence[Utterance], progress: Progress, remedy: str = REMEDY
 ) -> dict[str, AudioStatistics | BadAudio]:
-    """Decode each utterance, by id; the value is an error if it cannot be decoded."""
+    """Decode each utterance, by id; the value is an error if it cannot be decoded.
+
+    Args:
+        utterances: The utterances, or noises in their place.
+        progress: Receives every step.
+        remedy: Advice for those that cannot be decoded.
+    """
+    decode = partial(_sound, remedy=remedy)
     sounds = map_in_threads(
-        _sound, utterances, progress, stage="decoding", unit="clips"
+        decode, utterances, progress, stage="decoding", unit="clips"
     )
     names = (utterance.id for utterance in utterances)
     return dict(zip(names, sounds, strict=True))
@@ -136,6 +156,13 @@ def sound_findings(
         "not decodable, silent, or with NaN",
         "all can be decoded, none is silent or has NaN",
     )
+    for check in LEVEL_CHECKS:
+        odd = [
+            check.describe(name, sound.levels)
+            for name, sound in good.items()
+            if check.finds(sound.levels)
+        ]
+        yield about(check.name, odd, "yellow", check.trouble, check.fine)
     clipped = [
         f"{name} ({100 * sound.clipped:.1f} %)"
         for name, sound in good.items()
@@ -143,6 +170,22 @@ def sound_findings(
     ]
     share = f"{100 * CLIPPED:g} % of the samples or more at full scale"
     yield about("clipping", clipped, "yellow", share, f"none has {share}")
+
+
+def gap_finding(sounds: Mapping[str, AudioStatistics | BadAudio]) -> CorpusFinding:
+    """List the noises that are almost silent for a second or longer.
+
+    Args:
+        sounds: As `read_sounds` returns them.
+    """
+    quiet = [
+        f"{name} ({decibels(sound.quietest):.1f} dBFS)"
+        for name, sound in sounds.items()
+        if isinstance(sound, AudioStatistics) and decibels(sound.quietest) < QUIETEST
+    ]
+    limit = f"under {QUIETEST:g} dBFS"
+    trouble = f"RMS {limit} for a second, which would be amplified to the SNR"
+    return about("gaps", quiet, "yellow", trouble, f"no second {limit}")
 
 
 def copy_findings(
@@ -221,10 +264,18 @@ def _header(path: Path) -> AudioHeader | BadAudio:
         return error  # so that all errors are listed, not only the first
 
 
-def _sound(utterance: Utterance) -> AudioStatistics | BadAudio:
+def _sound(utterance: Utterance, remedy: str) -> AudioStatistics | BadAudio:
     try:
-        wave = read_utterance(utterance)
+        sound = read_utterance(utterance, remedy=remedy)
     except BadAudio as error:
         return error
-    clipped = float(np.mean(np.abs(wave) >= FULL_SCALE))
-    return AudioStatistics(audio_digest(wave), clipped)
+    clipped = float(np.mean(np.abs(sound.wave) >= FULL_SCALE))
+    digest, quietest = audio_digest(sound.wave), _quietest_second(sound.wave)
+    return AudioStatistics(digest, clipped, sound.levels, quietest)
+
+
+def _quietest_second(wave: NDArray[np.float32]) -> float:
+    """Return the lowest RMS, without the mean, of the whole seconds of a wave."""
+    seconds = len(wave) // SAMPLE_RATE
+    parts = wave[: seconds * SAMPLE_RATE].reshape(seconds, -1) if seconds else [wave]
+    return min(float(part.std(dtype=np.float64)) for part in parts)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from nserbench.corpora.audio import read_utterance
+from nserbench.corpora.audio_headers import AudioHeader
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_checks import read_headers, seconds
-from nserbench.corpora.tools.audio_headers import AudioHeader
 from nserbench.corpora.tools.wada_snr import wada_snr
 from nserbench.errors import BadAudio
 from nserbench.progress import Progress
@@ -133,4 +133,4 @@ def _quartiles(
 
 
 def _snr(clip: Utterance) -> float:
-    return wada_snr(read_utterance(clip))
+    return wada_snr(read_utterance(clip).wave)

@@ -131,8 +131,7 @@ def _write(
     """Append to the begun download if the server resumes it; else start again."""
     is_resumed = response.status_code == 206
     done = part.stat().st_size if is_resumed else 0
-    left = int(response.headers.get("Content-Length", archive.bytes - done))
-    megabytes = -(-left // CHUNK)
+    megabytes = -(-max(archive.bytes - done, 0) // CHUNK)
     progress.stage(f"downloading {archive.file}", megabytes, "MB")
     with part.open("ab" if is_resumed else "wb") as file:
         for chunk in response.iter_content(CHUNK):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, chi2
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.leaderboard.analysis.statistics import Sample
@@ -24,11 +25,6 @@ class Agreement:
     """Correct answers of a pair of results, and McNemar's test on them.
 
     Attributes:
-        seeds: Seed of the first and of the second result.
-        both: Number of utterances that both classify correctly.
-        first: Number that only the first classifies correctly.
-        second: Number that only the second classifies correctly.
-        neither: Number that neither classifies correctly.
         exact: Whether p is from the binomial test; otherwise it is from the chi-square
             test with continuity correction.
         p: Two-sided p-value of McNemar's test, which takes utterances as independent.
@@ -95,25 +91,25 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricChange:
-    """One metric of both cells, as fractions of 1.
+class MetricChange(Estimate):
+    """The change of a metric from the first cell to the second, as a fraction of 1.
+
+    Its interval is from paired bootstrap draws, as that of a `Difference`.
 
     Attributes:
         first: Score of the first cell, mean over seeds; see `Comparison.pooled`.
-        second: Score of the second cell.
-        change: The second minus the first.
-        low: Lower bound of the 95 % interval of the change, from paired bootstrap draws
-            as in `Difference`. None with one unit of independence.
-        high: Upper bound; likewise.
-        p: Two-sided p-value, from the same draws; not adjusted for other metrics.
+        p: Two-sided p-value, from the same draws; not adjusted for other metrics. None
+            with one unit of independence.
     """
 
     first: float
     second: float
-    change: float
-    low: float | None
-    high: float | None
     p: float | None
+
+    @property
+    def change(self) -> float:
+        """The second minus the first."""
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +118,10 @@ class Comparison:
 
     Attributes:
         utterances: Number of test utterances with each seed.
-        units: Number of units of independence behind the intervals.
         pooled: Whether a fold lacks a class; scores are then of all folds together.
         scores: The change of each metric, by its name in `METRICS`.
         agreements: McNemar's test of each pair. The pairs are not added up, since an
             utterance would then count once for each seed.
-        classes: The recall of each class that occurs.
-        speakers: The accuracy on each speaker.
         flips: The utterances that only one cell classifies correctly, by the change of
             the probability of the true class, largest first.
     """
@@ -211,11 +204,11 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, MetricChange]:
 
 
 def _change(first: Sample, second: Sample) -> MetricChange:
-    values = first.value, second.value, second.value - first.value
-    difference = second.minus(first)
-    if difference is None:
-        return MetricChange(*values, None, None, None)
-    return MetricChange(*values, difference.low, difference.high, difference.p)
+    low = high = p = None
+    if (difference := second.minus(first)) is not None:
+        low, high, p = difference.low, difference.high, difference.p
+    change = second.value - first.value
+    return MetricChange(change, low, high, first.value, second.value, p)
 
 
 def _agreement(

@@ -25,8 +25,6 @@ class Correlation:
     Attributes:
         r: Pearson's r, from -1 to 1.
         p: Two-sided p-value of the t test that r is 0.
-        fisher: Bounds of the interval by Fisher's z.
-        bootstrap: Bounds of the interval by bootstrap over points.
     """
 
     r: float
@@ -42,8 +40,6 @@ class MixedEffects:
 
     Attributes:
         slope: Change of y for a change of x by 1, with its interval (Wald).
-        p: Two-sided p-value of the test that the slope is 0 (Wald).
-        spread: Standard deviation of the intercepts.
     """
 
     slope: Estimate

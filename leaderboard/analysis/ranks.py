@@ -226,11 +226,8 @@ def _interval(
     score. It is no wider than that of a row among equal rows, which rank by chance.
 
     Args:
-        rank: The mean rank.
         drawn: ``(draws,)``, the mean rank in each draw.
         equal: ``(draws,)``, the same if every row has the same score.
-        rows: Number of rows that are ranked.
-        units: Number of units of independence.
     """
     value, error = (rank - 1) / (rows - 1), standard_error(drawn, rank, units)
     low, high = 0.0, 1.0

@@ -59,9 +59,7 @@ class Robustness:
             ``relative``: the loss divided by that of the reference row: ROBUSER's
             relative corruption error, and relative mCE for a mean of noises.
             The last three are missing where they cannot be computed.
-        seeds: The seeds that are averaged.
         utterances: Number of test utterances at each SNR with each seed.
-        units: Number of units of independence behind the intervals.
         pooled: Whether a fold lacks a class; all folds are then scored together.
         chance: Chance level at each SNR, by metric.
     """
@@ -82,10 +80,7 @@ class RobustnessTable:
     Attributes:
         rows: The rows of the summary table that have an entry.
         columns: By corpus and protocol; each noise, then the mean of several.
-        headers: The header lines of each column.
-        metrics: Names in `METRICS`.
         reference: The row by whose errors and loss those of the others are divided.
-        notes: What was averaged, and what is missing and why.
     """
 
     rows: Sequence[Row]
@@ -141,7 +136,6 @@ def interval(sample: Sample, about: float = 0.0) -> tuple[float, float] | None:
     """Return the 95 % interval of a loss, slope or ratio, by Student's t.
 
     Args:
-        sample: The measure.
         about: The value of the measure if no answer differed.
 
     Returns:

@@ -34,7 +34,6 @@ def details(
     were tested on the same utterances.
 
     Args:
-        results: All results of its row and column.
         averaged: The results that the table averages, one for each seed.
         files: The predictions of each of ``averaged``, as files of the page.
     """

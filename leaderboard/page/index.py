@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from importlib.metadata import version
 from typing import TypeAlias, TypedDict
@@ -32,14 +32,11 @@ from nserbench.leaderboard.tables.summary import Score, SummaryEntry, SummaryTab
 DIGITS = 5
 """Digits of a fraction of 1; the page shows three."""
 
-METRIC_NAMES = {
-    "uar": ("UAR", "unweighted average recall"),
-    "f1_macro": ("F1", "mean F1 of the classes"),
-    "f1_weighted": (
-        "weighted F1",
-        "mean F1 of the classes, weighted by their utterances",
-    ),
-    "accuracy": ("accuracy", "share of correct predictions"),
+METRIC_MEANINGS = {
+    "uar": "unweighted average recall",
+    "f1_macro": "mean F1 of the classes",
+    "f1_weighted": "mean F1 of the classes, weighted by their utterances",
+    "accuracy": "share of correct predictions",
 }
 
 Bounds: TypeAlias = tuple[float, float | None, float | None]
@@ -80,9 +77,13 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
     rows = {row: number for number, row in enumerate(table.rows)}
     columns = {column: number for number, column in enumerate(table.columns)}
     fronts = _fronts(table, measured)
+    freedom = 1 / np.linspace(1e-9, 1, 401)
     return {
         "version": version("nserbench"),
-        "metrics": [_metric(name) for name in table.metrics],
+        "metrics": [
+            {"name": name, "title": TITLES[name], "meaning": METRIC_MEANINGS[name]}
+            for name in table.metrics
+        ],
         "rows": [(row.upstream, row.downstream) for row in rows],
         "columns": [_column(table, column) for column in columns],
         "cells": [
@@ -96,15 +97,15 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
             }
             for (row, column), entry in table.entries.items()
         ],
-        "snr": _curves([snr_curves(table, metric) for metric in table.metrics]),
-        "layers": _curves([layer_curves(table, metric) for metric in table.metrics]),
+        "snr": _curves(table, snr_curves),
+        "layers": _curves(table, layer_curves),
         "reference": rows[table.reference] if table.reference else None,
         "ranks": _ranking(table, table.ranks, rows) if table.ranks else None,
         "protocols": list(map(str, table.protocols)),
         "notes": table.notes,
         "few_units": FEW_UNITS,
         "flags": MEANINGS,
-        "student": _student(),
+        "student": np.log(stdtrit(freedom, 0.975)).round(7).tolist(),
         "colours": COLOURS,
     }
 
@@ -127,16 +128,6 @@ def _fronts(
         fronts.append(map(int, on_pareto_front(costs)))
     by_cell = zip(spent, zip(*fronts, strict=True), strict=True)
     return {cell: {"front": on_front} for cell, on_front in by_cell}
-
-
-def _student() -> list[float]:
-    freedom = 1 / np.linspace(1e-9, 1, 401)
-    return [round(value, 7) for value in np.log(stdtrit(freedom, 0.975)).tolist()]
-
-
-def _metric(name: str) -> Record:
-    title, meaning = METRIC_NAMES[name]
-    return {"name": name, "title": title, "meaning": meaning}
 
 
 def _column(table: SummaryTable, column: Column) -> Record:
@@ -197,27 +188,24 @@ def short(fraction: float) -> float:
     return rounded if same else fraction
 
 
-def _curves(by_metric: Sequence[Sequence[Curve]]) -> list[Record]:
-    """Join the curves of all metrics, which go through the same cells."""
-    return [_curve(curves) for curves in zip(*by_metric, strict=True)]
-
-
-def _curve(curves: Sequence[Curve]) -> Record:
-    """Return a curve: for each metric, a value and its interval at every ``x``."""
-    first = curves[0]
-    return {
-        **asdict(first.row),
-        "group": first.group,
-        **asdict(first.column),
-        "x": [point.x for point in first.points],
-        "scores": [
-            [_bounds(point.score) for point in curve.points] for curve in curves
-        ],
-    }
+def _curves(
+    table: SummaryTable, find: Callable[[SummaryTable, str], Sequence[Curve]]
+) -> list[Record]:
+    """Return curves: for each metric, a value and its interval at every ``x``."""
+    by_metric = [find(table, metric) for metric in table.metrics]
+    return [
+        {
+            **asdict(curves[0].row),
+            "group": curves[0].group,
+            **asdict(curves[0].column),
+            "x": [point.x for point in curves[0].points],
+            "scores": [[_bounds(at.score) for at in curve.points] for curve in curves],
+        }
+        for curves in zip(*by_metric, strict=True)
+    ]
 
 
 def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Record:
-    """Return mean ranks, their intervals, and rows that do not differ significantly."""
     return {
         "rows": [(rows[row], *astuple(rank)) for row, rank in ranks.mean.items()],
         "note": rank_note(ranks, TITLES[table.metrics[0]]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nserbench.benchmark.results.index import read_entries
@@ -14,6 +14,7 @@ from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.page.index import CellFacts
 from nserbench.leaderboard.reading.counts import RowColumn, row_and_column
 from nserbench.leaderboard.reading.latest import latest_results
+from nserbench.plain_data import parse_json
 
 FORM = 4
 """Version of the cells' files; raise it when their content changes."""
@@ -40,7 +41,6 @@ class CellSources:
     """The results of one cell.
 
     Attributes:
-        results: All its results.
         averaged: The results that the table averages, one for each seed.
         predictions: The file with the predictions of each of ``averaged``.
     """
@@ -56,7 +56,6 @@ class PageParts:
     """The part of the page that was made from a source.
 
     Attributes:
-        stamp: Stamp of the source when it was read.
         cells: Facts of each cell, by its id.
     """
 
@@ -108,20 +107,22 @@ def gather(source: PageSource) -> Iterator[CellSources]:
 
 
 def read_made(file: Path) -> dict[str, PageParts]:
-    """Read the text of `made_text` from a file; empty if there is no file."""
+    """Read the text of `made_text` from a file.
+
+    Empty if there is no such file, or it is damaged: the page is then made anew.
+    """
     if not file.is_file():
         return {}
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        key: PageParts(parts["stamp"], parts["cells"], parts["files"])
-        for key, parts in content.items()
-    }
+    try:
+        return {
+            key: PageParts(parts["stamp"], dict(parts["cells"]), list(parts["files"]))
+            for key, parts in parse_json(file.read_bytes()).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def made_text(made: Mapping[str, PageParts]) -> str:
     """Return as JSON what the page was made from, by the keys of the sources."""
-    content = {
-        key: {"stamp": parts.stamp, "cells": parts.cells, "files": parts.files}
-        for key, parts in made.items()
-    }
+    content = {key: asdict(parts) for key, parts in made.items()}
     return json.dumps(content, separators=(",", ":")) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,6 @@ from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import BadResult, NserbenchError
 from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import CellFacts, cell_id, index
-from nserbench.leaderboard.page.scripts import as_script
 from nserbench.leaderboard.page.sources import (
     CellSources,
     PageParts,
@@ -46,12 +46,10 @@ def write_page(
     they are.
 
     Args:
-        roots: Folders of results.
         out: Folder of the page, which is made if it does not exist. A page in it is
             replaced; other files in it are kept.
         metrics: Names in `METRICS`; the page opens with the first. It has all other
             metrics as well.
-        reference: The row that the other rows are compared with.
 
     Returns:
         The page's ``index.html``.
@@ -70,7 +68,10 @@ def write_page(
     measured = {
         name: parts.cells[name] for parts in made.values() for name in parts.cells
     }
-    _copy_library(out)
+    for name in LIBRARY:
+        shutil.rmtree(out / name, ignore_errors=True)
+        shutil.copytree(Path(__file__).with_name(name), out / name)
+    (out / LIBRARY[0] / PAGE).replace(out / PAGE)
     _write_text(out / MADE, made_text(made))
     _write_text(out / INDEX, as_script("nserbench.index", index(table, measured)))
     _remove_others(out, {file for parts in made.values() for file in parts.files})
@@ -97,21 +98,15 @@ def _make_cells(
     before = read_made(out / MADE)
     return {
         source.key: kept
-        if (kept := before.get(source.key)) and _is_current(out, source, kept)
+        if (kept := before.get(source.key))
+        and kept.stamp == source.stamp
+        and all((out / file).is_file() for file in kept.files)
         else _make(out, table, source)
         for source in page_sources
     }
 
 
-def _is_current(out: Path, source: PageSource, made: PageParts) -> bool:
-    """Return whether the page has all files of a source, unchanged."""
-    return made.stamp == source.stamp and all(
-        (out / file).is_file() for file in made.files
-    )
-
-
 def _make(out: Path, table: SummaryTable, source: PageSource) -> PageParts:
-    """Write the cells of a source."""
     cells: dict[str, CellFacts] = {}
     written: list[str] = []
     for cell in gather(source):
@@ -131,7 +126,6 @@ def _make(out: Path, table: SummaryTable, source: PageSource) -> PageParts:
 
 
 def _write_cell(out: Path, name: str, cell: CellSources) -> list[str]:
-    """Write the files of a cell, and return their names."""
     copies = [f"{PREDICTIONS}/{name}-seed{result.seed}.csv" for result in cell.averaged]
     for file, copy in zip(cell.predictions, copies, strict=True):
         shutil.copyfile(file, out / copy)
@@ -152,11 +146,22 @@ def _facts(table: SummaryTable, cell: CellSources) -> CellFacts:
     return facts
 
 
-def _copy_library(out: Path) -> None:
-    for name in LIBRARY:
-        shutil.rmtree(out / name, ignore_errors=True)
-        shutil.copytree(Path(__file__).with_name(name), out / name)
-    (out / LIBRARY[0] / PAGE).replace(out / PAGE)
+def as_script(target: str, content: object) -> str:
+    r"""Return the script that sets a variable of the page to some data.
+
+    A page that is opened from a file may load nothing but scripts. The variable is a
+    JavaScript expression such as ``nserbench.index``.
+
+    Raises:
+        ValueError: if a number in it is infinite or NaN, which JSON cannot hold.
+
+    Examples:
+        >>> print(as_script("a.b", ["<i>"]), end="")
+        a.b = ["\u003ci>"];
+    """
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    # ASCII without "<", so that no part of it can be read as an HTML tag.
+    return f"{target} = {text.replace('<', chr(92) + 'u003c')};\n"
 
 
 def _write_text(file: Path, text: str) -> None:

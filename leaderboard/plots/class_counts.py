@@ -44,25 +44,16 @@ def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
         NserbenchError: if the file has another ending.
     """
     refuse_other_kinds(file)
-    classes = _ordered(counts)
+    names = dict.fromkeys(itertools.chain.from_iterable(counts.values()))
+    classes = sorted(names, key=[*ORDER, *names].index)
     figure = Figure(figsize=(2.0 + 2.2 * len(counts), 3.4), layout="constrained")
     axes = figure.add_subplot()
     _draw_bars(axes, counts, classes)
     axes.set_xticks(range(len(counts)), list(counts))
     axes.set_ylabel("utterances")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(
-        frameon=False,
-        ncols=4,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-    )
+    axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     figure.savefig(file, dpi=DPI)
-
-
-def _ordered(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    names = dict.fromkeys(itertools.chain.from_iterable(counts.values()))
-    return sorted(names, key=[*ORDER, *names].index)
 
 
 def _draw_bars(

@@ -83,7 +83,9 @@ def draw_heatmaps(
         if size.width / len(panel.columns) > DIGIT * (digits + 1):
             _write_numbers(axes, panel, colours, form)
     _turn_column_names(figure, all_axes, panels, size.width)
-    _hide_repeated_names(all_axes, panels)
+    rows, columns = map(_all_equal, _names(panels))
+    for axes, left, bottom in edges(all_axes):  # name rows and columns there only
+        axes.tick_params(labelleft=left or not rows, labelbottom=bottom or not columns)
     label_axes(all_axes, x, y)
     bar = figure.colorbar(colours, ax=all_axes, label=unit, fraction=0.05, aspect=14)
     bar.outline.set_linewidth(0)
@@ -95,7 +97,6 @@ class _Size:
     """How many panels fit side by side.
 
     Attributes:
-        panels_in_a_row: Number of panels side by side.
         height: Height of a panel in inches.
         width: Width of the squares of a panel in inches.
     """
@@ -122,7 +123,6 @@ class _Size:
 def _names(
     panels: Sequence[HeatPanel],
 ) -> tuple[list[Sequence[str]], list[Sequence[str]]]:
-    """Return the names of the rows and of the columns of each panel."""
     return [panel.rows for panel in panels], [panel.columns for panel in panels]
 
 
@@ -131,10 +131,7 @@ def _all_equal(names: Sequence[Sequence[str]]) -> bool:
 
 
 def _turn_column_names(
-    figure: Figure,
-    all_axes: Sequence[Axes],
-    panels: Sequence[HeatPanel],
-    width: float,
+    figure: Figure, all_axes: Sequence[Axes], panels: Sequence[HeatPanel], width: float
 ) -> None:
     """Turn names of columns that are wider than their squares, and make room."""
     letters = max(len(name) for panel in panels for name in panel.columns)
@@ -144,13 +141,6 @@ def _turn_column_names(
                 name.set(rotation=45, ha="right", rotation_mode="anchor")
         height = figure.get_figheight() + 0.6 * CHARACTER * letters
         figure.set_size_inches(figure.get_figwidth(), height)
-
-
-def _hide_repeated_names(all_axes: Sequence[Axes], panels: Sequence[HeatPanel]) -> None:
-    """Name rows and columns only at the edges, if all panels have the same names."""
-    rows, columns = map(_all_equal, _names(panels))
-    for axes, left, bottom in edges(all_axes):
-        axes.tick_params(labelleft=left or not rows, labelbottom=bottom or not columns)
 
 
 def _colours(

@@ -1,13 +1,15 @@
-"""Lines with bands of 95 % intervals, and the panels that they are drawn in."""
+"""Lines and points with 95 % intervals, and the panels that they are drawn in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.plots.style import (
     LINES,
     add_legend,
@@ -26,6 +28,11 @@ FEW = 3
 """Largest number of lines whose bands are drawn darker."""
 DARK, LIGHT = 0.16, 0.07
 """Opacity of the bands of few and of many lines, from 0 to 1."""
+
+GREY = "#777777"
+"""Colour of lines among the points."""
+BAR = {"elinewidth": 0.5, "capsize": 0}
+"""How the bar of an interval is drawn, in points."""
 
 Lines = Mapping[int, Sequence[Point]]
 """Points by the number of the line, which sets its colour, marker and dashes."""
@@ -77,3 +84,17 @@ def draw_legend(figure: Figure, names: Sequence[str]) -> None:
     refuse_more(LINES, "lines", len(names))
     handles = [Line2D([], [], **line_style(number)) for number in range(len(names))]
     add_legend(figure, handles, names)
+
+
+def point_style(number: int) -> dict[str, Any]:
+    """Return colour and marker of a point, by its index in the legend."""
+    return {**line_style(number), "linestyle": "none"}
+
+
+def draw_point(axes: Axes, x: float, score: Estimate, **style: Any) -> None:
+    """Draw a score in percent, with its 95 % interval, at an x."""
+    bars = None
+    if score.bounds:
+        below, above = (abs(bound - score.value) for bound in score.bounds)
+        bars = [[100 * below], [100 * above]]
+    axes.errorbar([x], [100 * score.value], bars, **BAR | style)

@@ -30,7 +30,6 @@ from nserbench.leaderboard.reading.latest import averaged
 from nserbench.leaderboard.reading.protocol_use import listed, protocol_uses
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.tables.series import (
-    Curve,
     WerPoint,
     confusions,
     costs,
@@ -45,11 +44,8 @@ class FigureData:
     """What a figure is made from.
 
     Attributes:
-        root: Folder of the results.
         table: Table of that folder; its rows and columns are those to draw.
         width: Width of the figure in inches.
-        heatmap: Whether layers are drawn as a heatmap.
-        against: What transcripts are compared with.
     """
 
     root: Path
@@ -105,7 +101,6 @@ class FigureKind:
 
     Attributes:
         find: Returns the parts to draw; empty if there are none.
-        draw: Draws the parts.
         takes: The results that it needs, in words.
         example: Options of `nserbench run` that make such results.
     """
@@ -120,16 +115,13 @@ def _find_wer(data: FigureData) -> list[WerPoint]:
     return wer_points(data.table, data.results, data.metric, data.against)
 
 
-def _draw_layers(data: FigureData, curves: Sequence[Curve]) -> Figure:
-    draw = layers.draw_layer_heatmap if data.heatmap else layers.draw_layers
-    return draw(curves, data.metric, data.width)
-
-
 KINDS: Mapping[str, FigureKind] = MappingProxyType(
     {
         "layers": FigureKind(
             lambda data: layers.drawable(data.table, data.metric),
-            _draw_layers,
+            lambda data, curves: (
+                layers.draw_layer_heatmap if data.heatmap else layers.draw_layers
+            )(curves, data.metric, data.width),
             "an upstream with two layers or more under the head single",
             "-u whisper -d single:layer=all -c demo",
         ),

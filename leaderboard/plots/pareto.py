@@ -10,15 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from nserbench.leaderboard.plots.lines import line_panels
+from nserbench.leaderboard.plots.lines import GREY, draw_point, line_panels, point_style
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
-from nserbench.leaderboard.plots.scatter import GREY, draw_point, point_style
-from nserbench.leaderboard.plots.style import (
-    LINES,
-    add_legend,
-    refuse_more,
-    styled,
-)
+from nserbench.leaderboard.plots.style import LINES, add_legend, refuse_more, styled
 from nserbench.leaderboard.reading.counts import Column
 from nserbench.leaderboard.tables.series import CostPoint, on_pareto_front
 
@@ -61,7 +55,11 @@ def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure
         for point in _in_column(column, best):
             style = point_style(rows.index(point.row))
             draw_point(axes, seconds(point), point.score, **style)
-        _draw_front(axes, _in_column(column, best))
+        front = _in_column(column, best)  # the best score that a time can reach
+        x, y = map(seconds, front), (100 * point.score.value for point in front)
+        axes.plot(
+            [*x], [*y], color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post"
+        )
         _scale(axes)
     handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
     names = distinct_names([(row.upstream, row.downstream) for row in rows])
@@ -79,13 +77,6 @@ def seconds(point: CostPoint) -> float:
 
 def _in_column(column: Column, points: Sequence[CostPoint]) -> list[CostPoint]:
     return sorted((point for point in points if point.column == column), key=seconds)
-
-
-def _draw_front(axes: Axes, best: Sequence[CostPoint]) -> None:
-    """Draw the best score that can be reached in a time, as steps."""
-    x = [seconds(point) for point in best]
-    y = [100 * point.score.value for point in best]
-    axes.plot(x, y, color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post")
 
 
 def _scale(axes: Axes) -> None:

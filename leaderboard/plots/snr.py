@@ -8,9 +8,13 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nserbench.leaderboard.plots.lines import draw_legend, draw_lines, line_panels
+from nserbench.leaderboard.plots.lines import (
+    draw_legend,
+    draw_lines,
+    draw_point,
+    line_panels,
+)
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
-from nserbench.leaderboard.plots.scatter import draw_point
 from nserbench.leaderboard.plots.style import line_style, styled
 from nserbench.leaderboard.reading.counts import Column, RowColumn
 from nserbench.leaderboard.render.layout import TITLES

@@ -19,9 +19,14 @@ from nserbench.leaderboard.analysis.correlation import (
     correlate,
     mixed_effects,
 )
-from nserbench.leaderboard.plots.lines import HEIGHT, PANEL
+from nserbench.leaderboard.plots.lines import (
+    GREY,
+    HEIGHT,
+    PANEL,
+    draw_point,
+    point_style,
+)
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
-from nserbench.leaderboard.plots.scatter import GREY, draw_point, point_style
 from nserbench.leaderboard.plots.style import (
     LINE,
     LINES,
@@ -117,12 +122,7 @@ def draw_wer(points: Sequence[WerPoint], title: str, width: float) -> Figure:
 def _correlations(
     panels: Mapping[str, Sequence[WerPoint]],
 ) -> dict[str, Correlation | None]:
-    """Correlate the points of each corpus and protocol; None where they are too few.
-
-    Raises:
-        NserbenchError: if all have too few, or some rates of one are of words and some
-            of characters.
-    """
+    """Correlate the points of each corpus and protocol; None where they are too few."""
     enough = {
         name: can_correlate(*_rates_and_scores(points))
         for name, points in panels.items()
@@ -173,7 +173,6 @@ def correlation_lines(points: Sequence[WerPoint]) -> list[str]:
 def _panel_lines(
     name: str, correlated: Correlation | None, points: Sequence[WerPoint]
 ) -> Iterator[str]:
-    """Yield the lines on one corpus and protocol."""
     if correlated is None:
         few = f"no correlation over {len(points)} points"
         needed = f"it takes {FEWEST} that differ in both measures"

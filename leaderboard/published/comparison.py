@@ -28,7 +28,6 @@ class ComparedNumber:
     """A published number, and our result that it can be compared with.
 
     Attributes:
-        metric: A name in `METRICS`.
         theirs: The number in percent, as printed; None where nothing is printed.
         row: Our row, or the row that a result would have; None if we cannot run it.
         column: Our column; None if we have no result.
@@ -72,7 +71,6 @@ class PublishedComparison:
         metrics: The metrics of our table that the publication has as well.
         pairs: Published numbers with ours, in the order of the publication.
         differences: Differences between the protocols, by our column.
-        notes: Notes on published rows.
     """
 
     ours: SummaryTable

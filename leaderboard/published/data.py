@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import NamedTuple
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import NserbenchError, UnknownName
 from nserbench.leaderboard.reading.counts import Row, condition_order
+from nserbench.paths import user_path
+from nserbench.plain_data import read_toml
 
 FOLDER = Path(__file__).parent / "reference"
 NOT_SAID = "not said"
@@ -72,11 +73,8 @@ class PrintedRow:
 
         In ``ours``, ``*`` stands for any value of an option, such as a path.
         """
-        return any(_matches(str(row), str(pattern)) for pattern in self.ours)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^,]+"), name) is not None
+        patterns = (re.escape(str(of)).replace(r"\*", "[^,]+") for of in self.ours)
+        return any(re.fullmatch(pattern, str(row)) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +159,13 @@ def read_published(name: str) -> Published:
     if name in published_names():
         return _published(FOLDER / f"{name}.toml")
     if name.endswith(".toml"):
-        return _published(Path(name).expanduser())
+        return _published(user_path(name))
     hint = "or a file of your own: --reference FILE.toml"
     raise UnknownName("reference", name, published_names(), hint)
 
 
 def _published(file: Path) -> Published:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadReference(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadReference(f"{file} is not TOML: {error}") from error
-    top = _Section(content, str(file))
+    top = _Section(read_toml(file, BadReference), str(file))
     top.refuse_others("title citation url differences protocol tables words")
     tables = [_table(section) for section in top.sections("tables")]
     return Published(
@@ -184,7 +176,7 @@ def _published(file: Path) -> Published:
         settings=top.texts_by_key("protocol"),
         differences=top.texts("differences"),
         tables=tables,
-        words=_words(top.section("words")) if "words" in content else None,
+        words=_words(top.section("words")) if "words" in top.content else None,
     )
 
 

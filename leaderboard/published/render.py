@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from itertools import groupby
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from nserbench.leaderboard.published.comparison import (
@@ -22,40 +19,38 @@ from nserbench.leaderboard.render.csv_json import (
     interval_fields,
     json_text,
 )
+from nserbench.leaderboard.render.grid import METRIC, Grid, GridRow, GridText, escaped
 from nserbench.leaderboard.render.layout import TITLES, plain
-from nserbench.leaderboard.render.markdown import escaped, markdown_row, markdown_rule
 from nserbench.leaderboard.render.numbers import percent, signed_percent
-from nserbench.leaderboard.render.terminal_width import split_to_width
 from nserbench.leaderboard.tables.summary_notes import SHORT
 
 
 def print_comparison(view: PublishedComparison, console: Console) -> None:
     """Print the tables in which we have a result, split to the width of the console."""
-    for title, grid, headers in _tables(view):
+    for title, grid in _tables(view):
         console.print(Text(plain(title)))
-        for part in split_to_width(headers, partial(_part, grid), console):
-            console.print(part, "")
+        grid.print(console)
     for line in _lines(view):
         console.print(Text(plain(line)))
 
 
-Line = tuple[str, str, str]
-"""The published row, our row, and the metric."""
-Header = tuple[str, ...]
-Grid = dict[Line, dict[Header, str]]
-
-
-def _tables(view: PublishedComparison) -> Iterator[tuple[str, Grid, list[Header]]]:
-    """Return title, cells and headers of each table in which we have a result."""
+def _tables(view: PublishedComparison) -> Iterator[tuple[str, Grid]]:
+    """Return title and cells of each table in which we have a result."""
     for table, pairs in _with_results(view):
-        grid: Grid = {}
+        cells: dict[tuple[str, str, str], dict[tuple[str, ...], str]] = {}
         for pair in pairs:
             row = str(pair.row) if pair.row else "reported only"
             line = (pair.printed_row.label, row, TITLES[pair.metric])
-            grid.setdefault(line, {})[view.header(pair)] = _cell(pair)
-        headers = list(dict.fromkeys(view.header(pair) for pair in pairs))
+            cells.setdefault(line, {})[view.header(pair)] = _cell(pair)
+        heads = list(dict.fromkeys(view.header(pair) for pair in pairs))
+        rows = [
+            GridRow(names, [title], [[GridText(of.get(head, ""))] for head in heads])
+            for (*names, title), of in cells.items()
+        ]
         caption = f": {table.caption}" if table.caption else ""
-        yield f"{view.published.title}, {table.name}{caption}", grid, headers
+        title = f"{view.published.title}, {table.name}{caption}"
+        headings = "theirs", "ours", METRIC
+        yield title, Grid(headings, (24, 32, None), heads, rows, together=2)
 
 
 def _with_results(
@@ -66,22 +61,6 @@ def _with_results(
         pairs = list(group)
         if any(pair.entry for pair in pairs):
             yield pairs[0].table, pairs
-
-
-def _part(grid: Grid, headers: Sequence[Header]) -> Table:
-    part = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    part.add_column("theirs", overflow="fold", max_width=24)
-    part.add_column("ours", overflow="fold", max_width=32)
-    part.add_column("")
-    for header in headers:
-        part.add_column(Text("\n".join(map(plain, header))), no_wrap=True)
-    above: Sequence[str] = ()
-    for (*names, title), cells in grid.items():
-        first = ["", ""] if names == above else map(plain, names)
-        texts = (cells.get(header, "") for header in headers)
-        part.add_row(*map(Text, (*first, title, *texts)))
-        above = names
-    return part
 
 
 def _cell(pair: ComparedNumber) -> str:
@@ -95,7 +74,6 @@ def _cell(pair: ComparedNumber) -> str:
 
 
 def _lines(view: PublishedComparison) -> Iterator[str]:
-    """Return the lines below the tables."""
     theirs = view.published
     shown = [table.name for table, _ in _with_results(view)]
     missing = [table.name for table in theirs.tables if table.name not in shown]
@@ -130,14 +108,8 @@ def _differing(view: PublishedComparison) -> Iterator[str]:
 def to_markdown(view: PublishedComparison) -> str:
     """Write the tables in which we have a result in GitHub Markdown."""
     text = []
-    for title, grid, headers in _tables(view):
-        text += [f"**{escaped(title)}**", ""]
-        names = ("theirs", "ours", "metric", *map(" ".join, headers))
-        text += [markdown_row(map(escaped, names)), markdown_rule(3, len(headers))]
-        for line, cells in grid.items():
-            texts = (*line, *(cells.get(header, "") for header in headers))
-            text.append(markdown_row(map(escaped, texts)))
-        text.append("")
+    for title, grid in _tables(view):
+        text += [f"**{escaped(title)}**", "", *grid.markdown(), ""]
     notes = (f"- {escaped(line)}" for line in _lines(view))
     return "\n".join([*text, *notes, ""])
 

@@ -25,6 +25,7 @@ from nserbench.benchmark.results.result import (
 from nserbench.benchmark.results.suspect_flags import MEANINGS, kind_of
 from nserbench.benchmark.study.overlap import Overlap
 from nserbench.errors import BadResult
+from nserbench.plain_data import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,6 @@ class Counts:
     """The predictions of a finished cell, as confusion matrices.
 
     Attributes:
-        utterances: Number of test utterances.
         tested: Hash of the test utterances, their labels, units of independence and
             folds. Two cells can be compared if it is equal.
         answers: ``(units, folds, classes, classes)``, confusion matrices.
@@ -114,7 +114,6 @@ class ProtocolSettings:
     """The settings of a protocol, without its folds: names and values as text.
 
     Attributes:
-        recipe: How the head was trained.
         others: All other settings; both are empty if the result has none.
     """
 
@@ -157,14 +156,14 @@ class CountedResult:
     """One result: its row, column and seed, with its confusion matrices.
 
     Attributes:
-        settings: The settings of its protocol.
         reason: Why the cell is not done; None if it is.
-        finished: Time at which the cell was finished.
         facts: Protocol and provenance by key, to tell two results apart.
         counts: The confusion matrices; None unless the cell is done.
         overlap: Which speakers and texts training and test set share, as text; empty
             if the result does not say.
         flags: What makes the head suspect; keys of `results.flags.MEANINGS`.
+        cut: How many clips the upstream cut, and to which length, as text; empty if it
+            cut none.
     """
 
     row: Row
@@ -178,6 +177,7 @@ class CountedResult:
     counts: Counts | None
     overlap: str = ""
     flags: tuple[str, ...] = ()
+    cut: str = ""
 
 
 def folders_of(root: Path) -> list[Path]:
@@ -239,6 +239,7 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         counts=None if predictions is None else Counts.of(predictions),
         overlap=_overlap(result, name or result.folder),
         flags=_flags(result, name or result.folder),
+        cut=_cut(result, name or result.folder),
     )
 
 
@@ -249,7 +250,6 @@ def flaws_of(predictions: Predictions, protocol: Mapping[str, object]) -> Iterat
 
 
 def _contradicted(predictions: Predictions) -> Iterator[str]:
-    """Say where the predicted class is not the most probable one."""
     rows = np.arange(len(predictions.predicted))
     chosen = predictions.probabilities[rows, predictions.predicted]
     wrong = np.flatnonzero(chosen < predictions.probabilities.max(axis=1)).tolist()
@@ -263,7 +263,6 @@ def _contradicted(predictions: Predictions) -> Iterator[str]:
 def _fold_flaws(
     predictions: Predictions, protocol: Mapping[str, object]
 ) -> Iterator[str]:
-    """Say which folds have another size than the protocol says."""
     if not isinstance(sizes := protocol.get("folds"), Mapping):
         return
     expected = {
@@ -284,6 +283,17 @@ def _flags(result: Result, name: str) -> tuple[str, ...]:
     except (AttributeError, TypeError, ValueError) as error:
         raise BadResult(f"{name}: notes.flags: {error}") from error
     return tuple(kind for kind in MEANINGS if kind in kinds)
+
+
+def _cut(result: Result, name: str) -> str:
+    """Say how many clips an upstream cut, and to which length; empty for none."""
+    cut, longest = result.notes.get("cut", []), result.notes.get("cut_to")
+    if not isinstance(cut, list) or not isinstance(longest, float | int | None):
+        raise BadResult(f"{name}: notes.cut must be a list, notes.cut_to a number")
+    if not cut:
+        return ""
+    length = "" if longest is None else f" to {longest:g} s"
+    return f"{len(cut)} {'clip' if len(cut) == 1 else 'clips'} cut{length}"
 
 
 def _overlap(result: Result, name: str) -> str:
@@ -326,7 +336,7 @@ def condition_order(condition: str) -> tuple[int, str, float]:
     if condition == "clean":
         return 0, "", 0.0
     noise, _, snr = condition.rpartition("@")
-    return 1, noise, -float(snr)
+    return 1, noise, -number(snr)
 
 
 def finished_at(result: Result, name: str = "") -> datetime:

@@ -13,6 +13,9 @@ import io
 import json
 import os
 import time
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
@@ -37,12 +40,19 @@ from nserbench.leaderboard.reading.counts import (
     read_counted_result,
 )
 from nserbench.leaderboard.reading.latest import by_cell
+from nserbench.plain_data import parse_json
 from nserbench.settings import Settings
 
-VERSION = 6
+VERSION = 7
 """Version of the cache file. Raise it when the format or the numbers change."""
 MIN_AGE_NS = 2_000_000_000
 """Age in ns below which a file may change again without a new time stamp."""
+_OTHER_CONTENT = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+"""What numpy, zipfile and `_cached` raise for a file that nserbench did not write."""
 MANY = 100
 """Number of results from which on several processes are faster than one."""
 
@@ -128,11 +138,11 @@ def _load(file: Path) -> Known:
     try:
         stored = io.BytesIO(read_checked(file))
         with np.load(stored, allow_pickle=False) as content:
-            about = json.loads(content["about"].tobytes())
+            about = parse_json(content["about"].tobytes())
             if about["version"] != VERSION:
                 return {}
             return dict(_cached(about["results"], content["answers"], content["drawn"]))
-    except (OSError, StoreDamaged):
+    except (OSError, StoreDamaged, *_OTHER_CONTENT):
         return {}
 
 
@@ -154,14 +164,12 @@ def _cached(
             "row": Row(**fields["row"]),
             "column": Column(**fields["column"]),
             "finished": datetime.fromisoformat(fields["finished"]),
-            "settings": _settings(**fields["settings"]),
+            "settings": ProtocolSettings(
+                *(tuple(map(tuple, part)) for part in fields["settings"].values())
+            ),
             "counts": counts,
         }
         yield name, (stamp, CountedResult(**fields))
-
-
-def _settings(recipe: Any, others: Any) -> ProtocolSettings:
-    return ProtocolSettings(tuple(map(tuple, recipe)), tuple(map(tuple, others)))
 
 
 def _save(file: Path, known: Known) -> None:
@@ -189,22 +197,14 @@ def _save(file: Path, known: Known) -> None:
 
 
 def _fields(result: CountedResult) -> dict[str, object]:
-    fields: dict[str, object] = {
-        field.name: getattr(result, field.name) for field in dataclasses.fields(result)
-    }
-    counts = result.counts
-    return {
-        **fields,
-        "row": dataclasses.asdict(result.row),
-        "column": dataclasses.asdict(result.column),
-        "settings": dataclasses.asdict(result.settings),
-        "finished": result.finished.isoformat(),
-        "counts": counts
-        and {
+    fields = dataclasses.asdict(dataclasses.replace(result, counts=None))
+    fields["finished"] = result.finished.isoformat()
+    if (counts := result.counts) is not None:
+        fields["counts"] = {
             "utterances": counts.utterances,
             "tested": counts.tested,
             "classes": counts.classes,
             "shape": counts.answers.shape,
             "resampled": bool(counts.drawn),
-        },
-    }
+        }
+    return fields

@@ -119,11 +119,7 @@ def _version(result: Result) -> list[object]:
 
 
 def _aligned(result: Result, like: Result) -> Result:
-    """Put the utterances of a result into the order of another.
-
-    Raises:
-        BadResult: if the two cannot be compared.
-    """
+    """Put the utterances of a result into the order of another."""
     first, second = predictions_of(like), predictions_of(result)
     reasons = list(_different_utterances(first, second))
     reasons += [
@@ -143,7 +139,6 @@ def _aligned(result: Result, like: Result) -> Result:
 
 
 def _different_utterances(first: Predictions, second: Predictions) -> Iterator[str]:
-    """Say where classes or utterances differ."""
     if first.classes != second.classes:
         yield f"the classes are {_listed(first.classes)} and {_listed(second.classes)}"
     tested, others = set(first.utterances), set(second.utterances)
@@ -156,7 +151,6 @@ def _different_utterances(first: Predictions, second: Predictions) -> Iterator[s
 
 
 def _ordered(predictions: Predictions, utterances: Sequence[str]) -> Predictions:
-    """Put predictions into the order of the utterances."""
     indices = {name: index for index, name in enumerate(predictions.utterances)}
     order = [indices[name] for name in utterances]
     return Predictions(

@@ -20,7 +20,6 @@ class Subject:
     """A name in a table, and what must be equal wherever it stands.
 
     Attributes:
-        what: What differs, for messages.
         of: Returns the names that share it, of a result; None if it has none.
         identity: Returns what the name stands for, by key; empty if the result does
             not say.
@@ -108,14 +107,14 @@ def _where(result: CountedResult) -> tuple[str, ...]:
     return result.column.corpus, "by", result.column.protocol
 
 
-def _cell(result: CountedResult) -> tuple[str, ...]:
-    return (f"{result.row},", str(result.column), "by", result.column.protocol)
-
-
 SUBJECTS = (
     Subject("weights", lambda result: (result.row.upstream,), _models),
     Subject("audio, utterances or labels", _where, _of("corpus", "labels")),
     Subject("noise or mixing", _noise, _of("noise", "mix_version")),
-    Subject("settings of the protocol", _cell, _settings),
+    Subject(
+        "settings of the protocol",
+        lambda one: (f"{one.row},", str(one.column), "by", one.column.protocol),
+        _settings,
+    ),
 )
 """What a table takes as equal wherever a name stands."""

@@ -51,7 +51,6 @@ def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> s
     scripts than Latin need XeLaTeX or LuaLaTeX.
 
     Args:
-        table: The table.
         intervals: Whether each number is followed by its interval, in small type.
     """
     layout = as_layout(table)

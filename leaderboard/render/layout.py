@@ -70,7 +70,6 @@ class TableLayout:
         titles: Title of each number within a cell, such as ``UAR``.
         cells: ``cells[row][column][title]``.
         ranks: The mean rank of each row; empty if ranks are not shown.
-        caption: What the numbers are.
         intervals: What the intervals are, and the marks on them.
         chance: ``chance[column][title]``, the last row of the table; empty if there is
             none.

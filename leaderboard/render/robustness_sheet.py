@@ -84,7 +84,6 @@ def robustness_layout(table: RobustnessTable) -> TableLayout:
 
 
 def _kinds(table: RobustnessTable) -> tuple[str, ...]:
-    """Return the measures that are shown."""
     if table.reference is None:
         return "area", "slope", "loss"
     return "area", "slope", "corruption", "relative"
@@ -197,7 +196,6 @@ def _notes(table: RobustnessTable) -> Iterator[str]:
 
 
 def _missing_notes(table: RobustnessTable) -> Iterator[str]:
-    """Say why a measure is missing."""
     if _lacks(table, "loss"):
         yield f"{MISSING}: no result on clean speech with the same utterances and seeds"
     if _lacks(table, "corruption"):

@@ -54,25 +54,21 @@ def summary_layout(table: SummaryTable) -> TableLayout:
     tied = any(cell.tied for cell in chain.from_iterable(chain.from_iterable(columns)))
     ranks = table.ranks.mean if table.ranks else {}
     has_chance = any(entry.chance for entry in table.entries.values())
+    pooled = {entry.pooled for entry in table.entries.values() if entry.scores}
+    averaging = "all folds together" if pooled == {True} else "mean of folds"
     return TableLayout(
         rows=table.rows,
         headers=[_header(table, column) for column in table.columns],
         titles=list(chain.from_iterable(pairs)) if table.reference else titles,
         cells=[list(cells) for cells in zip(*columns, strict=True)],
         ranks=[_rank(ranks.get(row)) for row in table.rows] if ranks else [],
-        caption=f"{joined(titles)}: {_averaging(table)}, in percent",
+        caption=f"{joined(titles)}: {averaging}, in percent",
         intervals=list(_interval_notes(table)),
         notes=[*([TIED_NOTE] if tied else []), *_notes(table, titles)],
         chance=[_chance(table, column) for column in table.columns]
         if has_chance
         else [],
     )
-
-
-def _averaging(table: SummaryTable) -> str:
-    """Say how folds are averaged; pooled columns also have a mark."""
-    pooled = {entry.pooled for entry in table.entries.values() if entry.scores}
-    return "all folds together" if pooled == {True} else "mean of folds"
 
 
 def _chance(table: SummaryTable, column: Column) -> list[str]:

@@ -41,12 +41,8 @@ def draw_report(data: ReportData, folder: Path) -> Iterator[tuple[Path, str]]:
                 heatmap=True,
                 against=data.against,
             )
-            file = folder / f"{_file_name(name)}.svg"
+            file = folder / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.svg"
             yield file, _draw(kind, figure_data, file)
-
-
-def _file_name(name: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", name.lower())
 
 
 def _tables(data: ReportData, item: ReportItem) -> Iterator[tuple[str, SummaryTable]]:

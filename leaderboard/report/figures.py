@@ -116,7 +116,6 @@ def _printed_rates(data: ReportData, row: ReportRow) -> dict[CorpusCondition, st
 
 
 def _paper_lines(data: ReportData) -> list[str]:
-    """Return what the paper writes about its error rates and scores."""
     words = data.printed_words
     if words is None:
         return []

@@ -72,10 +72,9 @@ def _notes(data: ReportData) -> Iterator[str]:
 
 
 def _replaced_upstreams(data: ReportData) -> Iterator[str]:
-    """Yield a note for each upstream that the command line gave other weights."""
     labels = {}
     for row in data.experiment.lines():
-        result_row = data.result_row(row)
+        result_row = data.result_rows[row]
         if result_row is not None and data.typed(row).upstream != row.upstream:
             labels[row.upstream] = result_row.upstream
     for name, label in labels.items():

@@ -53,10 +53,7 @@ class ReportData:
     name them.
 
     Attributes:
-        overrides: What the command line changes in the experiment.
-        root: Folder of the results.
         problems: Blocks that could not be run, and why.
-        against: What transcripts are compared with.
     """
 
     experiment: Experiment
@@ -126,7 +123,7 @@ class ReportData:
 
     def results(self, row: ReportRow) -> list[Result]:
         """Read the results of a row, with their predictions."""
-        result_row, columns = self.result_row(row), set(self.columns(row).values())
+        result_row, columns = self.result_rows[row], set(self.columns(row).values())
         if result_row is None:
             return []
         names = (result_row.upstream, result_row.downstream)
@@ -141,12 +138,9 @@ class ReportData:
     def _entries(self) -> list[ResultEntry]:
         return read_entries(self.root)
 
-    def result_row(self, row: ReportRow) -> Row | None:
-        """Return upstream and head as results name them; None if they are unknown."""
-        return self._labels[row]
-
     @cached_property
-    def _labels(self) -> Mapping[ReportRow, Row | None]:
+    def result_rows(self) -> Mapping[ReportRow, Row | None]:
+        """Upstream and head as results name them; None if they are unknown."""
         return {row: self._label(row) for row in self.experiment.lines()}
 
     def _label(self, row: ReportRow) -> Row | None:
@@ -186,7 +180,7 @@ class ReportData:
 
     def _result_rows(self, row: ReportRow, rows: Sequence[Row]) -> Iterator[Row]:
         """Yield the rows of results that a row of the paper stands for."""
-        wanted = self.result_row(row)
+        wanted = self.result_rows[row]
         for result_row in rows:
             if result_row == wanted or (
                 wanted is not None
@@ -222,9 +216,7 @@ class ReportData:
             protocol = read_protocol(
                 request.protocol, tested.corpus.card.protocol
             ).changed(
-                epochs=request.epochs,
-                limit=request.limit,
-                precision=request.precision,
+                epochs=request.epochs, limit=request.limit, precision=request.precision
             )
             for condition in conditions(tested.noise, request.snrs):
                 yield Column(
@@ -289,5 +281,5 @@ def _numbers(
 
 
 def _layer(head: str) -> int | None:
-    match = re.fullmatch(r"single:(?:.*,)?layer=(\d+)", head)
+    match = re.fullmatch(r"single:(?:.*,)?layer=([0-9]{1,9})", head)
     return int(match[1]) if match else None

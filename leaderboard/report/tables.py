@@ -8,13 +8,7 @@ from typing import TypeAlias
 
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, ReportItem, ReportRow
 from nserbench.leaderboard.reading.counts import Column, Row
-from nserbench.leaderboard.render.layout import (
-    FEW,
-    POOLED,
-    SUSPECT,
-    TITLES,
-    is_few,
-)
+from nserbench.leaderboard.render.layout import FEW, POOLED, SUSPECT, TITLES, is_few
 from nserbench.leaderboard.render.numbers import interval, percent
 from nserbench.leaderboard.report.source import CorpusCondition, ReportData
 from nserbench.leaderboard.tables.summary import SummaryEntry
@@ -32,7 +26,6 @@ class ReportCell:
     """One cell of a table.
 
     Attributes:
-        text: The text to print.
         value: The number that is compared within its column, a fraction of 1; None if
             the cell is not compared.
     """
@@ -51,7 +44,6 @@ class Section:
 
     Attributes:
         names: Headings of the columns that name rows.
-        heads: Headings of the other columns.
         by_metric: Whether the last name of each row is a metric.
     """
 
@@ -129,7 +121,7 @@ class RowView:
         column = self.data.columns(self.row).get(condition)
         if self.row.downstream == EVERY_LAYER and column is not None:
             return self._best_layer(column, metric)
-        return self._score_of(self.data.result_row(self.row), column, metric)
+        return self._score_of(self.data.result_rows[self.row], column, metric)
 
     def _best_layer(self, column: Column, metric: str) -> ReportCell:
         """Return the score of the layer with the highest F1 on the test set."""
@@ -143,7 +135,7 @@ class RowView:
             and entry.scores
         ]
         if not done:
-            return self._score_of(self.data.result_row(self.row), column, metric)
+            return self._score_of(self.data.result_rows[self.row], column, metric)
         _, layer, entry = max(done, key=lambda candidate: candidate[:2])
         reason = (
             f"the layer with the highest {TITLES[chooses]} on the test set, and how "

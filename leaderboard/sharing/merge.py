@@ -47,7 +47,6 @@ class ResultSet:
     """Results that can all be compared with each other.
 
     Attributes:
-        results: The results, by the names of their folders.
         known: The first result with a fact about each subject.
     """
 
@@ -94,7 +93,6 @@ class MergeReport:
 
     Attributes:
         written: Number of results written to each folder; the merged one comes first.
-        apart: Why results were written to folders of their own.
         recomputed: Results whose stored metrics did not match their predictions.
     """
 
@@ -111,7 +109,6 @@ def merge(folders: Sequence[Path], out: Path, *, separate: bool = False) -> Merg
     same arguments changes nothing.
 
     Args:
-        folders: Folders of results.
         out: The merged folder; created if it does not exist.
         separate: Whether results that cannot be compared with earlier ones are written
             to folders of their own: ``apart-1`` and so on in ``out``.
@@ -175,16 +172,12 @@ def _assign(
     elif separate:
         without = [other for other in sets[1:] if not other.conflicts(result)]
         if not without:
-            without = [_new_set(sets)]
+            used = {result_set.root for result_set in sets}
+            roots = (sets[0].root / f"{APART}{number}" for number in count(1))
+            without = [ResultSet(next(root for root in roots if root not in used))]
             sets += without
         without[0].add(result)
     return conflicts
-
-
-def _new_set(sets: Sequence[ResultSet]) -> ResultSet:
-    used = {result_set.root for result_set in sets}
-    roots = (sets[0].root / f"{APART}{number}" for number in count(1))
-    return ResultSet(next(root for root in roots if root not in used))
 
 
 def _write(sets: Sequence[ResultSet], apart: Sequence[str]) -> MergeReport:
@@ -235,16 +228,12 @@ def _lines(conflicts: Sequence[Conflict]) -> list[str]:
 
 def _line(conflict: Conflict) -> str:
     name, of = conflict.subject
-    first, second = (
-        _fact(result, conflict.subject) for result in (conflict.first, conflict.second)
-    )
-    return f"{name} of {of} differ: {first}; {second}"
-
-
-def _fact(result: Submission, subject: Subject) -> str:
-    fact = result.facts.get(subject, "")
-    short = fact if len(fact) <= LONG else f"{fact[:LONG]}..."
-    return f"{short} in {result.folder}".lstrip()
+    facts = []
+    for result in (conflict.first, conflict.second):
+        fact = result.facts.get(conflict.subject, "")
+        short = fact if len(fact) <= LONG else f"{fact[:LONG]}..."
+        facts.append(f"{short} in {result.folder}".lstrip())
+    return f"{name} of {of} differ: {'; '.join(facts)}"
 
 
 def _refusal(problems: Sequence[str], *, separable: bool) -> str:

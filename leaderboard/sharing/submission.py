@@ -15,6 +15,7 @@ from nserbench.benchmark.results.result import RESULT, Result, read_result
 from nserbench.benchmark.store.digests import digest
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import condition_order, flaws_of
+from nserbench.plain_data import parse_json
 
 ROUNDED = 1e-9
 """Largest difference between a stored metric and the one computed again."""
@@ -93,7 +94,6 @@ def _flaws(result: Result) -> Iterator[str]:
 
 
 def _digests(result: Result) -> Iterator[str]:
-    """Say which digests are missing or do not match the protocol."""
     for kind in ("corpus", *(("noise",) if result.condition != "clean" else ())):
         if not isinstance(result.provenance.get(kind), str):
             yield f"provenance.{kind} is missing, so the audio cannot be checked"
@@ -103,7 +103,6 @@ def _digests(result: Result) -> Iterator[str]:
 
 
 def _units(predictions: Predictions) -> Iterator[str]:
-    """Say which unit is tested in two folds."""
     fold_of: dict[str, str] = {}
     for unit, fold in zip(predictions.independent, predictions.folds, strict=True):
         if fold_of.setdefault(unit, fold) != fold:
@@ -116,7 +115,7 @@ def _wrong_metrics(folder: Path, predictions: Predictions) -> str | None:
 
     Intervals are not compared, since they depend on random draws.
     """
-    stored = json.loads((folder / RESULT).read_text(encoding="utf-8")).get("metrics")
+    stored = parse_json((folder / RESULT).read_bytes()).get("metrics")
     matrices = answers_by(predictions)[1].sum(axis=0)
     for name, metric in METRICS.items():
         computed = {

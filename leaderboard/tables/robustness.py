@@ -28,12 +28,7 @@ from nserbench.leaderboard.analysis.robustness_measures import (
     slope,
 )
 from nserbench.leaderboard.analysis.statistics import Sample
-from nserbench.leaderboard.reading.counts import (
-    Column,
-    Counts,
-    Row,
-    RowColumn,
-)
+from nserbench.leaderboard.reading.counts import Column, Counts, Row, RowColumn
 from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.reading.latest import comparable
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
@@ -157,10 +152,7 @@ def _test(cell: Seeds) -> tuple[int, tuple[int, ...]]:
 
 
 def _measured(
-    snrs: Sequence[float],
-    noisy: Sequence[Seeds],
-    clean: Seeds,
-    metrics: Sequence[str],
+    snrs: Sequence[float], noisy: Sequence[Seeds], clean: Seeds, metrics: Sequence[str]
 ) -> dict[tuple[str, str], Sample]:
     """Compute the measures of a curve, with each seed and in each draw."""
     measured = {}

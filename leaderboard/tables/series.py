@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
 from nserbench.leaderboard.reading.latest import latest_results
 from nserbench.leaderboard.tables.summary import Score, SummaryTable
+from nserbench.plain_data import whole_number
 
 FROM_CLEAN = "match error from clean"
 """Name of the measure that compares transcripts with those of clean speech."""
@@ -42,7 +44,6 @@ class Curve:
         column: The column; of an SNR curve, its condition is the noise alone.
         group: Value of the head's option ``groups`` in a layer curve; empty if the head
             reads all groups, and for an SNR curve.
-        points: The points, in ascending order of ``x``.
         cells: Row and column of each point in the table.
     """
 
@@ -151,7 +152,6 @@ def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:
 
 
 def _scores(table: SummaryTable, metric: str) -> Iterator[tuple[Row, Column, Score]]:
-    """Return the scores of finished entries, row by row."""
     for row in table.rows:
         for column in table.columns:
             entry = table.entries.get((row, column))
@@ -176,11 +176,14 @@ def _single_layer(row: Row) -> tuple[Row, str, int] | None:
     name, _, text = row.downstream.partition(":")
     options = dict(item.split("=", 1) for item in text.split(",") if "=" in item)
     layer = options.pop("layer", "")
-    if name != "single" or not layer.isdecimal():
+    if name != "single" or not _LAYER.fullmatch(layer):
         return None
     group = options.pop("groups", "")
     rest = ",".join(f"{key}={value}" for key, value in options.items())
     return Row(row.upstream, f"{name}:{rest}" if rest else name), group, int(layer)
+
+
+_LAYER = re.compile("[0-9]{1,9}")
 
 
 def confusions(results: Sequence[Result]) -> list[Confusion]:
@@ -299,7 +302,7 @@ def _weights(result: Result) -> list[tuple[str, int, float]]:
     notes = cast("dict[str, dict[str, dict[str, dict[str, float]]]]", result.notes)
     try:
         return [
-            (group, int(layer), float(weight))
+            (group, whole_number(layer), float(weight))
             for fold in notes.get("layer_weights", {}).values()
             for group, layers in fold.items()
             for layer, weight in layers.items()

@@ -29,12 +29,9 @@ from nserbench.leaderboard.reading.counts import (
 )
 from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.reading.latest import comparable
-from nserbench.leaderboard.reading.protocol_use import (
-    Cells,
-    ProtocolUse,
-    protocol_uses,
-)
+from nserbench.leaderboard.reading.protocol_use import Cells, ProtocolUse, protocol_uses
 from nserbench.leaderboard.tables.summary_notes import (
+    cut_lines,
     different_test_lines,
     flag_lines,
     flags_of,
@@ -47,10 +44,7 @@ from nserbench.leaderboard.tables.summary_notes import (
 Samples: TypeAlias = dict[Column, dict[str, dict[Row, Sample]]]
 """The scores, by column, metric and row."""
 
-SELECTION_WARNINGS = {
-    "oracle": "chosen on test",
-    "superb": "chosen on known speakers",
-}
+SELECTION_WARNINGS = {"oracle": "chosen on test", "superb": "chosen on known speakers"}
 """Warnings about protocol variants whose selection makes scores too high."""
 
 
@@ -75,9 +69,7 @@ class SummaryEntry:
     Attributes:
         status: ``done`` if at least one seed is done.
         scores: Scores by metric; empty unless it is done.
-        seeds: The seeds that are averaged.
         utterances: Number of test utterances with each seed.
-        units: Number of units of independence behind the intervals.
         pooled: Whether a fold lacks a class; scores are then of all folds together, and
             otherwise the mean of folds.
         chance: Chance level by metric, if each class is guessed equally often.
@@ -102,8 +94,6 @@ class SummaryTable:
     Attributes:
         rows: By name, with numbers in names sorted as numbers.
         columns: By corpus; clean first, then noises by name, from high to low SNR.
-        metrics: Names in `METRICS`.
-        notes: What was averaged, and what is missing and why.
         reference: The row that the others are compared with.
         ranks: Mean ranks by the first metric, without columns in
             `SELECTION_WARNINGS`. None unless two rows are both done in two columns.
@@ -187,7 +177,10 @@ def summary_table(
     """
     folders = [roots] if isinstance(roots, Path) else roots
     unsorted, older = read_cells(folders)
-    cells = {key: unsorted[key] for key in sorted(unsorted, key=_order)}
+    order = sorted(
+        unsorted, key=lambda key: (_row_order(key[0]), _column_order(key[1]))
+    )
+    cells = {key: unsorted[key] for key in order}
     rows = sorted({row for row, _ in cells}, key=_row_order)
     if reference is not None and reference not in rows:
         raise UnknownName("row", str(reference), list(map(str, rows)))
@@ -204,6 +197,7 @@ def summary_table(
             *seed_lines(cells),
             *older,
             *different_test_lines(cells),
+            *cut_lines(cells),
             *too_few_units_lines(cells),
             *reason_lines(cells),
         ],
@@ -219,7 +213,6 @@ def summary_table(
 
 
 def _samples(cells: Cells, metrics: Sequence[str]) -> Samples:
-    """Compute the metrics of the finished cells, by column, metric and row."""
     columns = sorted({column for _, column in cells}, key=_column_order)
     samples: Samples = {column: {name: {} for name in metrics} for column in columns}
     for (row, column), results in cells.items():
@@ -246,10 +239,6 @@ def _entries(
     }
 
 
-def _order(key: RowColumn) -> tuple[object, ...]:
-    return _row_order(key[0]), _column_order(key[1])
-
-
 def _row_order(row: Row) -> tuple[object, ...]:
     return _natural(row.upstream), _natural(row.downstream)
 
@@ -259,11 +248,15 @@ def _column_order(column: Column) -> tuple[object, ...]:
     return _natural(column.corpus), condition, _natural(column.protocol)
 
 
-def _natural(name: str) -> list[str | int]:
+def _natural(name: str) -> list[str | tuple[int, str]]:
     """Return a sort key that puts layer 9 before layer 10."""
-    # Pieces with an odd index are digits, so numbers are compared with numbers.
-    pieces = re.split(r"([0-9]+)", name)
-    return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)]
+    # Pieces with an odd index are digits. A number may have any length in a result of
+    # others, so it is compared by its length and then as text.
+    pieces = re.split(r"0*([0-9]+)", name)
+    return [
+        (len(piece), piece) if index % 2 else piece
+        for index, piece in enumerate(pieces)
+    ]
 
 
 def _entry(
@@ -287,7 +280,6 @@ def _entry(
 
 
 def _scores(samples: Mapping[Row, Sample], reference: Row | None) -> dict[Row, Score]:
-    """Score the rows of one column in one metric."""
     tied = tied_with_best(samples)
     from_reference = differences(samples, reference) if reference else {}
     scores = {}

@@ -7,11 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
-from nserbench.leaderboard.reading.counts import (
-    Column,
-    CountedResult,
-    Row,
-)
+from nserbench.leaderboard.reading.counts import Column, CountedResult, Row
 from nserbench.leaderboard.reading.latest import averaged, comparable
 from nserbench.leaderboard.reading.protocol_use import Cells, listed
 
@@ -72,6 +68,20 @@ def overlap_lines(cells: Cells) -> list[str]:
         f"{corpus}{f' ({listed(protocols)})' if len(ways) > 1 else ''}: {overlap}"
         for corpus, ways in overlaps.items()
         for overlap, protocols in ways.items()
+    ]
+
+
+def cut_lines(cells: Cells) -> list[str]:
+    """Say in which rows clips were cut, if rows of a corpus differ in that."""
+    ways: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for (row, column), results in cells.items():
+        for cut in {result.cut for result in results if result.counts}:
+            ways[column.corpus][cut or "none cut"].append(str(row))
+    return [
+        f"{corpus}: long clips differ between rows: "
+        + "; ".join(f"{cut}: {listed(rows)}" for cut, rows in of_corpus.items())
+        for corpus, of_corpus in ways.items()
+        if len(of_corpus) > 1
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from nserbench.benchmark.results.metrics import summarise
@@ -29,15 +30,7 @@ def run_name(result: Result) -> str:
 
 def hyperparameters(result: Result) -> dict[str, str | int]:
     """Return the names of a cell, and its status."""
-    return {
-        "upstream": result.upstream,
-        "downstream": result.downstream,
-        "corpus": result.corpus,
-        "condition": result.condition,
-        "protocol": result.protocol,
-        "seed": result.seed,
-        "status": result.status,
-    }
+    return {**asdict(result.cell), "status": result.status}
 
 
 def scores(result: Result) -> dict[str, float]:

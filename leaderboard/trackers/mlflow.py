@@ -81,7 +81,6 @@ def _experiment(client: MlflowClient) -> str:
 
 
 def _log_numbers(client: MlflowClient, run: str, result: Result) -> None:
-    """Log metrics, costs and training curves."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)  # ms

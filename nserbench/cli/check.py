@@ -10,10 +10,10 @@ import click
 
 from nserbench.cli.common.options import device_option, json_option
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.cli.common.text import size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.checks.upstream_contract import ContractReport
 
 _WORDS = {True: "yes", False: "NO", None: "-"}
@@ -59,24 +59,14 @@ def check_one(session: Session, name: str, device: str, as_json: bool) -> None:
 
 
 def _print(label: str, report: ContractReport) -> None:
-    from nserbench.cli.common.tables import print_tables
-    from nserbench.cli.common.text import size
-
-    print_tables([(label, _table(report))])
+    rows = (
+        (finding.check, _WORDS[finding.passed], finding.detail)
+        for finding in report.findings
+    )
+    print_tables([TextTable(label, ("check", "passed", "detail"), rows)])
     speed = "no audio" if report.realtime is None else f"{report.realtime:.3f}"
     click.echo(
         f"\nreal-time factor: {speed} (seconds of computation per second of audio)\n"
         f"parameters: {report.parameters:,}\n"
         f"peak memory of this process: {size(report.memory)}"
     )
-
-
-def _table(report: ContractReport) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table("check", "passed", "detail")
-    for finding in report.findings:
-        table.add_row(finding.check, _WORDS[finding.passed], Text(finding.detail))
-    return table

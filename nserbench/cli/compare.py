@@ -13,12 +13,11 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import wrapped
 from nserbench.leaderboard.render.numbers import p_value, percent, signed_percent
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.results.result import Result
     from nserbench.leaderboard.analysis.compare import (
         Comparison,
@@ -92,8 +91,6 @@ def compare(
 
 
 def _print(pairs: Sequence[Pair], comparison: Comparison, flips: Path | None) -> None:
-    from nserbench.cli.common.tables import print_tables
-
     for which, result in zip(("first ", "second"), pairs[0], strict=True):
         click.echo(wrapped(f"{which}  {_title(result)}"))
     click.echo(
@@ -131,21 +128,20 @@ def _title(result: Result) -> str:
     )
 
 
-def _tables(comparison: Comparison) -> Iterator[tuple[str, Table]]:
-    yield "scores in percent", _scores(comparison)
-    yield "correct answers", _agreements(comparison)
-    yield "recall in percent", _subgroups("class", comparison.classes)
+def _tables(comparison: Comparison) -> Iterator[TextTable]:
+    yield _scores(comparison)
+    yield _agreements(comparison)
+    yield _subgroups("recall in percent", "class", comparison.classes)
     speakers = comparison.speakers
     shown = sorted(speakers, key=lambda speaker: -abs(speaker.change))[:SHOWN]
-    yield (
-        f"correct answers in percent{_shown_of(shown, speakers)}",
-        _subgroups("speaker", sorted(shown, key=lambda speaker: speaker.change)),
-    )
+    title = f"correct answers in percent{_shown_of(shown, speakers)}"
+    shown.sort(key=lambda speaker: speaker.change)
+    yield _subgroups(title, "speaker", shown)
     for which, gained in (("first", False), ("second", True)):
         flips = [flip for flip in comparison.flips if flip.gained is gained]
         if flips:
             title = f"only the {which} is correct{_shown_of(flips[:SHOWN], flips)}"
-            yield title, _flips(flips[:SHOWN])
+            yield _flips(title, flips[:SHOWN])
 
 
 def _shown_of(shown: Sequence[object], items: Sequence[object]) -> str:
@@ -154,56 +150,43 @@ def _shown_of(shown: Sequence[object], items: Sequence[object]) -> str:
     return f" ({len(shown)} of {len(items)}, the largest changes)"
 
 
-def _scores(comparison: Comparison) -> Table:
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table("metric", "first", "second", "change", "95 % interval", "p")
+def _scores(comparison: Comparison) -> TextTable:
+    rows = []
     for name, score in comparison.scores.items():
-        interval = "none: one unit"
-        if score.low is not None and score.high is not None:
-            interval = f"{signed_percent(score.low)} to {signed_percent(score.high)}"
+        ends = " to ".join(map(signed_percent, score.bounds or ()))
         p = "" if score.p is None else p_value(score.p)
-        table.add_row(name, *_change(score), interval, p)
-    return table
+        rows.append((name, *_change(score), ends or "none: one unit", p))
+    headers = "metric", "first", "second", "change", "95 % interval", "p"
+    return TextTable("scores in percent", headers, rows)
 
 
-def _agreements(comparison: Comparison) -> Table:
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table(
-        "seeds", "both", "only first", "only second", "neither", "McNemar's p", "test"
-    )
+def _agreements(comparison: Comparison) -> TextTable:
+    answers = "both", "only first", "only second", "neither"
+    rows = []
     for counts in comparison.agreements:
         numbers = (counts.both, counts.first, counts.second, counts.neither)
         test = "exact" if counts.exact else "chi-square"
-        table.add_row(_seeds(counts.seeds), *map(str, numbers), p_value(counts.p), test)
-    return table
+        p = p_value(counts.p)
+        rows.append((_seeds(counts.seeds), *map(str, numbers), p, test))
+    headers = "seeds", *answers, "McNemar's p", "test"
+    return TextTable("correct answers", headers, rows)
 
 
-def _subgroups(header: str, subgroups: Iterable[Subgroup]) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table(header, "utterances", "first", "second", "change")
-    for subgroup in subgroups:
-        name, utterances = Text(subgroup.name), str(subgroup.utterances)
-        table.add_row(name, utterances, *_change(subgroup))
-    return table
+def _subgroups(title: str, header: str, subgroups: Iterable[Subgroup]) -> TextTable:
+    rows = [(one.name, str(one.utterances), *_change(one)) for one in subgroups]
+    headers = header, "utterances", "first", "second", "change"
+    return TextTable(title, headers, rows)
 
 
-def _flips(flips: Iterable[Disagreement]) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table("utterance", "speaker", "seeds", "true", "first", "second")
+def _flips(title: str, flips: Iterable[Disagreement]) -> TextTable:
+    rows = []
     for flip in flips:
         first = f"{flip.first} {percent(flip.first_probabilities[flip.first])}"
         second = f"{flip.second} {percent(flip.second_probabilities[flip.second])}"
-        texts = (flip.utterance, flip.speaker, _seeds(flip.seeds), flip.label)
-        table.add_row(*map(Text, (*texts, first, second)))
-    return table
+        texts = flip.utterance, flip.speaker, _seeds(flip.seeds), flip.label
+        rows.append((*texts, first, second))
+    headers = "utterance", "speaker", "seeds", "true", "first", "second"
+    return TextTable(title, headers, rows)
 
 
 def _change(scores: MetricChange | Subgroup) -> tuple[str, str, str]:
@@ -232,24 +215,29 @@ def _write_flips(
 
 
 def _content(pairs: Sequence[Pair], comparison: Comparison) -> dict[str, object]:
-    """Return the content that `--json` prints."""
     firsts, seconds = zip(*pairs, strict=True)
     return {
         "unit": "fraction of 1",
         "first": _names(firsts),
         "second": _names(seconds),
         **dataclasses.asdict(comparison),
+        "scores": {
+            name: {
+                "first": score.first,
+                "second": score.second,
+                "change": score.change,
+                "low": score.low,
+                "high": score.high,
+                "p": score.p,
+            }
+            for name, score in comparison.scores.items()
+        },
         "warning": WARNING,
     }
 
 
 def _names(results: Sequence[Result]) -> dict[str, object]:
-    first = results[0]
-    return {
-        "upstream": first.upstream,
-        "downstream": first.downstream,
-        "corpus": first.corpus,
-        "condition": first.condition,
-        "protocol": first.protocol,
-        "digests": {str(result.seed): result.digest for result in results},
-    }
+    names = dataclasses.asdict(results[0].cell)
+    del names["seed"]
+    digests = {str(result.seed): result.digest for result in results}
+    return {**names, "digests": digests}

@@ -12,10 +12,10 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.cli.common.text import counted
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.corpora.tools.corpus_statistics import CorpusStatistics
 
 BAR = 40
@@ -87,9 +87,6 @@ def stats(
 
 
 def _print(corpus: CorpusStatistics) -> None:
-    from nserbench.cli.common.tables import print_tables
-    from nserbench.cli.common.text import counted
-
     edition = f", edition {corpus.edition}" if corpus.edition else ""
     utterances = counted(sum(corpus.classes.values()), "utterance")
     click.echo(
@@ -105,48 +102,36 @@ def _print(corpus: CorpusStatistics) -> None:
     print_tables(_tables(corpus))
 
 
-def _tables(corpus: CorpusStatistics) -> Iterator[tuple[str, Table]]:
-    yield "classes by fold", _counts("fold", corpus.folds, corpus.classes)
+def _tables(corpus: CorpusStatistics) -> Iterator[TextTable]:
+    yield _counts("fold", corpus.folds, corpus.classes)
     if corpus.speakers.keys() != corpus.folds.keys():
         if len(corpus.speakers) <= MOST_SPEAKERS:
-            yield "classes by speaker", _counts("speaker", corpus.speakers)
+            yield _counts("speaker", corpus.speakers)
         else:
-            yield "speakers", _speakers(corpus.speakers)
-    yield "durations", _bars(corpus.lengths)
+            yield _speakers(corpus.speakers)
+    most = max(corpus.lengths.values())
+    bars = (
+        (name, str(count), "#" * round(BAR * count / most))
+        for name, count in corpus.lengths.items()
+    )
+    yield TextTable("durations", ("duration", "utterances", ""), bars)
 
 
 def _counts(
     header: str,
     rows: Mapping[str, Mapping[str, int]],
     total: Mapping[str, int] | None = None,
-) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
+) -> TextTable:
     classes = list(next(iter(rows.values())))
-    table = new_table(header, *classes, "all")
-    for name, counts in [*rows.items(), *([("all", total)] if total else [])]:
-        values = map(str, counts.values())
-        table.add_row(Text(name), *values, str(sum(counts.values())))
-    return table
+    cells = [
+        (name, *map(str, (*counts.values(), sum(counts.values()))))
+        for name, counts in [*rows.items(), *([("all", total)] if total else [])]
+    ]
+    return TextTable(f"classes by {header}", (header, *classes, "all"), cells)
 
 
-def _speakers(speakers: Mapping[str, Mapping[str, int]]) -> Table:
-    from nserbench.cli.common.tables import new_table
-
+def _speakers(speakers: Mapping[str, Mapping[str, int]]) -> TextTable:
     sizes = sorted(sum(counts.values()) for counts in speakers.values())
-    table = new_table("speakers", "fewest utterances", "median", "most")
-    median = sizes[len(sizes) // 2]
-    table.add_row(*map(str, (len(sizes), sizes[0], median, sizes[-1])))
-    return table
-
-
-def _bars(counts: Mapping[str, int]) -> Table:
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table("duration", "utterances", "")
-    most = max(counts.values())
-    for name, count in counts.items():
-        table.add_row(name, str(count), "#" * round(BAR * count / most))
-    return table
+    headers = ("speakers", "fewest utterances", "median", "most")
+    numbers = len(sizes), sizes[0], sizes[len(sizes) // 2], sizes[-1]
+    return TextTable("speakers", headers, [map(str, numbers)])

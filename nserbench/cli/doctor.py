@@ -1,19 +1,18 @@
-"""``nserbench doctor``: check the files of corpora on this machine."""
+"""``nserbench doctor``: check the files of corpora and noises on this machine."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport
 
 SHOWN = 5
@@ -23,17 +22,18 @@ _STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
 @click.command()
-@click.argument("names", metavar="[CORPUS]...", nargs=-1)
+@click.argument("names", metavar="[CORPUS|NOISE]...", nargs=-1)
 @click.option("--deep", is_flag=True, help="Also decode the audio.")
 @json_option
 @with_session
 def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) -> None:
-    """Check that corpora are complete and their audio is usable. Changes no file.
+    """Check that corpora and noises are complete and usable. Changes no file.
 
-    Without names, it checks every corpus whose folder is set, and the noise collection
-    DEMAND as `demand`. Counts are compared with the published ones. Audio headers show
-    files that are missing, truncated, too long or too short. Speakers in both training
-    and test set are reported. --deep also finds silence, clipping, NaN and duplicates.
+    Without names, it checks every corpus and noise that is set, and the noise
+    collection DEMAND as `demand`. Counts are compared with the published ones. Audio
+    headers show files that are missing, truncated, too long or too short. Speakers in
+    both training and test set are reported. --deep also finds silence, odd levels,
+    clipping, NaN and duplicates.
 
     Green: no problem. Yellow: worth knowing. Red: results would be wrong or impossible;
     the exit code is then 1.
@@ -49,35 +49,23 @@ def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) 
             examine(names, session.plugins, session.settings, deep, progress)
         )
     if as_json:
-        click.echo(json.dumps([_row(report) for report in reports], indent=1))
+        rows = [{**asdict(report), "severity": report.severity} for report in reports]
+        click.echo(json.dumps(rows, indent=1))
     else:
-        _print(reports)
+        print_tables(map(_table, reports))
     if any(report.severity == "red" for report in reports):
         raise SystemExit(1)
 
 
-def _row(report: CorpusReport) -> dict[str, Any]:
-    return {**asdict(report), "severity": report.severity}
-
-
-def _print(reports: list[CorpusReport]) -> None:
-    from nserbench.cli.common.tables import print_tables
-
-    print_tables(
-        [(f"{report.name}: {report.severity}", _table(report)) for report in reports]
-    )
-
-
-def _table(report: CorpusReport) -> Table:
+def _table(report: CorpusReport) -> TextTable:
     from rich.text import Text
 
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table("check", "state", "detail")
-    for finding in report.findings:
-        state = Text(finding.severity, style=_STYLES[finding.severity])
-        table.add_row(finding.check, state, Text(_detail(finding)))
-    return table
+    rows = [
+        (one.check, Text(one.severity, style=_STYLES[one.severity]), _detail(one))
+        for one in report.findings
+    ]
+    title = f"{report.name}: {report.severity}"
+    return TextTable(title, ("check", "state", "detail"), rows)
 
 
 def _detail(finding: CorpusFinding) -> str:

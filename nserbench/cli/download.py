@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from nserbench.cli.common.options import out_option
+from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.cli.common.text import size
 from nserbench.errors import NserbenchError, UnknownName
 
 
@@ -30,7 +32,6 @@ def download(name: str | None, out: Path, yes: bool) -> None:
     nserbench download emodb
     """
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.text import size
     from nserbench.corpora.tools.download import download as fetch
     from nserbench.corpora.tools.download_sources import SOURCES
 
@@ -61,14 +62,11 @@ def download(name: str | None, out: Path, yes: bool) -> None:
 
 
 def _list() -> None:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table, print_tables
-    from nserbench.cli.common.text import size
     from nserbench.corpora.tools.download_sources import SOURCES
 
-    table = new_table("name", "size", "licence", "summary")
-    for name, source in SOURCES.items():
-        texts = map(Text, (source.licence, source.summary))
-        table.add_row(name, size(source.bytes), *texts)
-    print_tables([("downloads", table)])
+    rows = (
+        (name, size(source.bytes), source.licence, source.summary)
+        for name, source in SOURCES.items()
+    )
+    headers = ("name", "size", "licence", "summary")
+    print_tables([TextTable("downloads", headers, rows)])

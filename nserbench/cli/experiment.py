@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nserbench.cards import at_least
+from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.options import (
-    SnrList,
     device_option,
     dry_run_option,
+    names_option,
     on_option,
     results_option,
     store_option,
@@ -23,11 +25,10 @@ from nserbench.cli.common.options import (
     wer_against_option,
 )
 from nserbench.cli.common.session import Command, Session, open_runner, with_session
-from nserbench.cli.common.text import cell_line
+from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.cli.common.text import cell_line, duration, not_applicable, size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.experiments.catalogue import Experiment
     from nserbench.benchmark.experiments.run import BlockProblem
     from nserbench.benchmark.extraction.word_errors import Against
@@ -88,20 +89,17 @@ class HeadEpochs(click.ParamType[tuple[str, int]]):
     ) -> tuple[str, int]:
         """Return the head, empty for all heads, and the number."""
         head, _, number = str(value).rpartition("=")
-        if not number.isdecimal() or int(number) < 1:
+        try:
+            return head, at_least(1)(number)
+        except ValueError:
             self.fail(f"{value!r} is not N or HEAD=N with N at least 1", param, ctx)
-        return head, int(number)
 
 
 def override_options(command: Command) -> Command:
     """Add the options that replace settings of every block, passed as ``overrides``."""
 
-    @click.option(
-        "-c",
-        "--corpus",
-        "corpora",
-        multiple=True,
-        metavar="NAME",
+    @names_option(
+        *("-c", "--corpus", "corpora"),
         help="Corpora to use instead of the experiment's; its noises are kept.",
     )
     @click.option(
@@ -119,10 +117,8 @@ def override_options(command: Command) -> Command:
         help="Number of epochs instead of the protocol's, for all heads or for HEAD.",
     )
     @training_options
-    @click.option(
-        "--checkpoint",
-        "checkpoints",
-        multiple=True,
+    @names_option(
+        *("--checkpoint", "checkpoints"),
         metavar="NAME=CHECKPOINT",
         help="Checkpoint for the upstream or enhancer NAME instead of its own.",
     )
@@ -169,12 +165,9 @@ def _checkpoint(text: str) -> tuple[str, str]:
 
 
 @click.command()
-@click.argument("number", type=int)
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="NAME",
-    help="Run only this block or row, such as HSF or 'SSL: WavLM (FT)'.",
+@click.argument("number", type=Count())
+@names_option(
+    "--only", help="Run only this block or row, such as HSF or 'SSL: WavLM (FT)'."
 )
 @override_options
 @device_option
@@ -235,24 +228,22 @@ def experiment(
     session = Session(settings, session.plugins)
     full = read_experiment(number)
     request = ExperimentRequest(full.only(only), overrides, session, device)
-    ReportData(full, overrides, session.plugins, settings.results).check()
+    data = ReportData(
+        full, overrides, session.plugins, settings.results, against=against
+    )
+    data.check()
     if dry_run or plan:
         _finish((_print_cells if dry_run else _print_costs)(request))
         return
     outcomes, problems = _run(request, on, verify)
-    data = ReportData(
-        full, overrides, session.plugins, settings.results, problems, against
-    )
-    _print_report(data, form, figures)
+    _print_report(replace(data, problems=problems), form, figures)
     _finish(problems, outcomes["failed"])
 
 
 def _run(
     experiment: ExperimentRequest, on: str | None, verify: bool
 ) -> tuple[Counter[Outcome], list[BlockProblem]]:
-    """Run the missing cells, block by block; return outcomes and problems."""
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.text import not_applicable
 
     with (
         show_progress() as progress,
@@ -288,7 +279,6 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
     from nserbench.benchmark.running.cost import estimate
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.tables import print_tables
 
     settings = experiment.session.settings
     with show_progress() as progress:
@@ -299,24 +289,20 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
             return estimate(study, store, settings.results, device, progress)
 
         done, problems = experiment.each_block(act)
-    print_tables([("blocks", _costs(done))])
+    print_tables([_costs(done)])
     click.echo("features that two blocks share are counted in both")
     return problems
 
 
-def _costs(done: Sequence[tuple[str, CostEstimate]]) -> Table:
-    from nserbench.cli.common.tables import new_table
-    from nserbench.cli.common.text import duration, size
-
+def _costs(done: Sequence[tuple[str, CostEstimate]]) -> TextTable:
     headers = "block", "to run", "done", "n/a", "size", "extract", "fine-tune", "train"
-    table = new_table(*headers)
-    rows = [(name, _columns(cost)) for name, cost in done]
+    rows, cells = [(name, _columns(cost)) for name, cost in done], []
     total = [sum(column) for column in zip(*(row for _, row in rows), strict=True)]
     for name, row in [*rows, *([("total", total)] if total else [])]:
         counts, bytes_, seconds = row[:3], row[3], row[4:]
         texts = (*(f"{count:.0f}" for count in counts), size(bytes_))
-        table.add_row(name, *texts, *map(duration, seconds))
-    return table
+        cells.append((name, *texts, *map(duration, seconds)))
+    return TextTable("blocks", headers, cells)
 
 
 def _columns(cost: CostEstimate) -> Sequence[float]:

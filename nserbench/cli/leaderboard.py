@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import click
 
 from nserbench.cli.common.click_groups import GroupWithArgument, HiddenArgument
 from nserbench.cli.common.options import out_option
 from nserbench.cli.common.session import with_settings
-from nserbench.cli.merge import merge
+from nserbench.cli.common.text import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from nserbench.leaderboard.reading.counts import Row
+    from nserbench.leaderboard.render.layout import TableLayout
     from nserbench.settings import Settings
 
 FORMS = ("table", "markdown", "csv", "json", "latex", "html")
 SITE = Path("site")
+T = TypeVar("T")
+
+_View: TypeAlias = "tuple[Callable[[Console], None], Mapping[str, Callable[[], str]]]"
+"""Prints a table on a console; and returns it as text, by the name of the format."""
 
 
 @click.group(
@@ -109,7 +113,41 @@ def leaderboard(
         _show(_summary(root, metrics, row), form, out)
 
 
-leaderboard.add_command(merge)
+@leaderboard.command("merge")
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    metavar="FOLDER...",
+    type=click.Path(path_type=Path),
+)
+@out_option(
+    "FOLDER",
+    "Folder for the joined results; results already in it are joined as well.",
+    required=True,
+)
+@click.option(
+    "--separate",
+    is_flag=True,
+    help="Put results that are not comparable into separate folders apart-1, ...",
+)
+def merge(folders: tuple[Path, ...], out: Path, separate: bool) -> None:
+    """Join the results of several labs if they are comparable.
+
+    Metrics are computed again from the predictions. Results are comparable if audio,
+    utterances, labels, folds, noise, protocol and weights are the same. If not, nothing
+    is written, and the differences are listed.
+    """
+    from nserbench.leaderboard.sharing.merge import merge as merge_folders
+
+    report = merge_folders(folders, out, separate=separate)
+    for line in report.recomputed:
+        click.echo(f"computed again: {line}")
+    for line in report.apart:
+        click.echo(f"separated: {line}")
+    for folder, number in report.written.items():
+        click.echo(f"{counted(number, 'new result')} in {folder}")
+    click.echo(f"to compare: `nserbench leaderboard {out}`")
 
 
 def _row(text: str | None) -> Row | None:
@@ -123,37 +161,24 @@ def _row(text: str | None) -> Row | None:
     return Row(upstream.strip(), head.strip())
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A table and the functions that print or convert it.
-
-    Attributes:
-        prints: Prints the table on a console.
-        forms: Functions that return the table as text, by the name of the format.
-    """
-
-    prints: Callable[[Console], None]
-    forms: Mapping[str, Callable[[], str]]
-
-
 def _show(view: _View, form: str, out: Path | None) -> None:
-    """Print a table in the given format, or write it to a file."""
     from rich.console import Console
 
-    if form != "table" and form not in view.forms:
+    print_on, forms = view
+    if form != "table" and form not in forms:
         raise click.UsageError(
-            f"this table has no format {form}: use {', '.join(['table', *view.forms])}"
+            f"this table has no format {form}: use {', '.join(['table', *forms])}"
         )
     if out is None and form == "table":
-        view.prints(Console())
+        print_on(Console())
     elif out is None:
-        click.echo(view.forms[form](), nl=False)
+        click.echo(forms[form](), nl=False)
     else:
         with out.open("w", encoding="utf-8") as stream:
             if form == "table":
-                view.prints(Console(file=stream))
+                print_on(Console(file=stream))
             else:
-                stream.write(view.forms[form]())
+                stream.write(forms[form]())
         click.echo(f"written: {out}")
 
 
@@ -166,37 +191,34 @@ def _write_page(
 
 
 def _summary(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
-    from nserbench.leaderboard.render import text as render
+    from nserbench.leaderboard.render import csv_json, summary_sheet
     from nserbench.leaderboard.tables.summary import summary_table
 
     table = summary_table(root, metrics, reference=row)
-    return _View(
-        partial(render.print_table, table),
-        {
-            "markdown": partial(render.to_markdown, table),
-            "csv": partial(render.to_csv, table),
-            "json": partial(render.to_json, table),
-            "latex": partial(render.to_latex, table),
-        },
-    )
+    layout = summary_sheet.summary_layout(table)
+    return _layout_view(layout, csv_json.to_csv, csv_json.to_json, table)
 
 
 def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
     from nserbench.leaderboard.render import robustness_sheet as forms
-    from nserbench.leaderboard.render import text as render
     from nserbench.leaderboard.tables.robustness import robustness_table
 
     table = robustness_table(root, metrics, reference=row)
-    sheet = forms.robustness_layout(table)
-    return _View(
-        partial(render.print_table, sheet),
-        {
-            "markdown": partial(render.to_markdown, sheet),
-            "csv": partial(forms.robustness_csv, table),
-            "json": partial(forms.robustness_json, table),
-            "latex": partial(render.to_latex, sheet),
-        },
-    )
+    layout = forms.robustness_layout(table)
+    return _layout_view(layout, forms.robustness_csv, forms.robustness_json, table)
+
+
+def _layout_view(
+    layout: TableLayout, to_csv: Callable[[T], str], to_json: Callable[[T], str], of: T
+) -> _View:
+    from nserbench.leaderboard.render import text
+
+    return partial(text.print_table, layout), {
+        "markdown": partial(text.to_markdown, layout),
+        "csv": partial(to_csv, of),
+        "json": partial(to_json, of),
+        "latex": partial(text.to_latex, layout),
+    }
 
 
 def _with_published(root: Path, metrics: tuple[str, ...], name: str) -> _View:
@@ -207,11 +229,8 @@ def _with_published(root: Path, metrics: tuple[str, ...], name: str) -> _View:
 
     published = read_published(name)
     view = compare_with_published(summary_table(root, metrics), published)
-    return _View(
-        partial(forms.print_comparison, view),
-        {
-            "markdown": partial(forms.to_markdown, view),
-            "csv": partial(forms.to_csv, view),
-            "json": partial(forms.to_json, view),
-        },
-    )
+    return partial(forms.print_comparison, view), {
+        "markdown": partial(forms.to_markdown, view),
+        "csv": partial(forms.to_csv, view),
+        "json": partial(forms.to_json, view),
+    }

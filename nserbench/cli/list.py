@@ -10,10 +10,9 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.cards import Card, Option
 
 BUILT_IN = "built in"
@@ -52,10 +51,8 @@ def list_(session: Session, kind: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    from nserbench.cli.common.tables import print_tables
-
     shown = DETAILED if kind else BRIEF
-    named = [(name, _names(entries, shown)) for name, entries in rows.items()]
+    named = [_names(name, entries, shown) for name, entries in rows.items()]
     print_tables([*named, *_details(rows[kind])] if kind else named)
     if kind is None:
         click.echo("\nfor options and sources: nserbench list KIND")
@@ -119,24 +116,17 @@ def _default(option: Option) -> str | None:
     return None if option.default is None else option.label(option.default)
 
 
-def _names(rows: Sequence[Row], shown: Sequence[str]) -> Table:
+def _names(title: str, rows: Sequence[Row], shown: Sequence[str]) -> TextTable:
     """Return a table of names, without columns that are empty."""
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
     columns = [key for key in shown if any(row.get(key) not in _PLAIN for row in rows)]
-    table = new_table(*columns)
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(*(Text(str(row.get(key) or "")) for key in columns))
-    return table
+    cells = [[str(row.get(key) or "") for key in columns] for row in rows]
+    return TextTable(title, columns, cells, whole=[0])
 
 
-def _details(rows: Sequence[Row]) -> Iterator[tuple[str, Table]]:
+def _details(rows: Sequence[Row]) -> Iterator[TextTable]:
     """Yield a table of options and one of sources, each entry with its names."""
-    options: dict[tuple[str, ...], list[str]] = {}
-    sources: dict[tuple[str, ...], list[str]] = {}
+    options: dict[Sequence[str], list[str]] = {}
+    sources: dict[Sequence[str], list[str]] = {}
     for row in rows:
         for key, option in row.get("options", {}).items():
             default = f" [{option['default']}]" if option["default"] else ""
@@ -144,24 +134,13 @@ def _details(rows: Sequence[Row]) -> Iterator[tuple[str, Table]]:
             options.setdefault(meaning, []).append(row["name"])
         if "source" in row:
             sources.setdefault((row["source"],), []).append(row["name"])
-    if options:
-        headers = "option", "meaning [default]", "for"
-        yield "options", _shared(options, headers, len(rows))
-    if sources:
-        yield "sources", _shared(sources, ("source", "for"), len(rows))
-
-
-def _shared(
-    names_by_entry: Mapping[tuple[str, ...], Sequence[str]],
-    headers: tuple[str, ...],
-    all_names: int,
-) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
-    table = new_table(*headers)
-    for entry, names in names_by_entry.items():
-        owners = "all" if len(names) == all_names else ", ".join(names)
-        table.add_row(*map(Text, entry), Text(owners))
-    return table
+    for title, headers, entries in (
+        ("options", ("option", "meaning [default]", "for"), options),
+        ("sources", ("source", "for"), sources),
+    ):
+        cells = [
+            (*entry, "all" if len(names) == len(rows) else ", ".join(names))
+            for entry, names in entries.items()
+        ]
+        if cells:
+            yield TextTable(title, headers, cells)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nserbench.cli.common.options import (
-    GridRequest,
+    StudyMaker,
     device_option,
     grid_options,
     json_option,
@@ -18,10 +19,10 @@ from nserbench.cli.common.options import (
     store_option,
 )
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.cli.common.text import duration, not_applicable, size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.running.cost import CostEstimate, ExtractionPass
 
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @with_session
 def plan(
     session: Session,
-    grid: GridRequest,
+    grid: StudyMaker,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -43,8 +44,9 @@ def plan(
     """Estimate the time and disk space that a run needs.
 
     It takes the options of `nserbench run`, but stores no features and trains no head.
-    The times are rough: they are measured on this machine with one clip for each
-    upstream and one training step for each head.
+    The times are rough: they are measured on this machine with a clip of average length
+    and, where it is much longer, the longest clip for each upstream, and one training
+    step for each head.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
@@ -53,10 +55,9 @@ def plan(
     from nserbench.benchmark.running.cost import estimate, together
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.text import not_applicable
 
     settings = session.settings.using(results=out, store=store_folder)
-    studies, store = grid.studies(session.plugins, settings), Store(settings.store)
+    studies, store = grid(session.plugins, settings), Store(settings.store)
     device = choose_device(device)
     with show_progress() as progress:
         cost = together(
@@ -66,7 +67,7 @@ def plan(
             ]
         )
     if as_json:
-        click.echo(json.dumps(cost.as_json(), indent=1))
+        click.echo(json.dumps(asdict(cost), indent=1))
         return
     for study in studies:
         for line in not_applicable(study.cells):
@@ -75,11 +76,8 @@ def plan(
 
 
 def _print(cost: CostEstimate) -> None:
-    from nserbench.cli.common.tables import print_tables
-    from nserbench.cli.common.text import duration, size
-
     if cost.passes:
-        print_tables([("features to extract", _table(cost.passes))])
+        print_tables([_table(cost.passes)])
         click.echo()
     extraction = sum(item.seconds for item in cost.passes)
     click.echo(
@@ -93,23 +91,18 @@ def _print(cost: CostEstimate) -> None:
     )
 
 
-def _table(passes: Sequence[ExtractionPass]) -> Table:
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-    from nserbench.cli.common.text import duration, size
-
-    table = new_table(
-        "upstream", "corpus", "condition", "clips", "features", "size", "time"
-    )
-    for item in passes:
-        table.add_row(
-            Text(item.upstream),
-            Text(item.corpus),
-            Text(item.condition),
+def _table(passes: Sequence[ExtractionPass]) -> TextTable:
+    headers = "upstream", "corpus", "condition", "clips", "features", "size", "time"
+    rows = [
+        (
+            item.upstream,
+            item.corpus,
+            item.condition,
             str(item.utterances),
             " + ".join(item.forms),
             size(item.size),
             duration(item.seconds),
         )
-    return table
+        for item in passes
+    ]
+    return TextTable("features to extract", headers, rows)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nserbench.cli.common.options import Option, out_option, wer_against_option
+from nserbench.cli.common.number_types import Number
+from nserbench.cli.common.options import names_option, out_option, wer_against_option
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.text import wrapped
 
@@ -18,20 +19,17 @@ if TYPE_CHECKING:
 FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
 
 
-def _only(what: str, *names: str) -> Option:
-    """Return an option that restricts the figure to results with certain names."""
-    return click.option(*names, multiple=True, metavar="NAME", help=f"Only {what}.")
-
-
 @click.command()
 @click.argument("figure", type=click.Choice(FIGURES))
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @out_option("FILE", "File for the figure: .pdf, .svg or .png; default: FIGURE.pdf.")
-@_only("these upstreams", "-u", "--upstream", "upstreams")
-@_only("these heads", "-d", "--downstream", "heads")
-@_only("these corpora", "-c", "--corpus", "corpora")
-@_only("these noises, or `clean`", "--noise", "noises")
-@_only("these protocols, by their full names", "--protocol", "protocols")
+@names_option("-u", "--upstream", "upstreams", help="Only these upstreams.")
+@names_option("-d", "--downstream", "heads", help="Only these heads.")
+@names_option("-c", "--corpus", "corpora", help="Only these corpora.")
+@names_option("--noise", "noises", help="Only these noises, or `clean`.")
+@names_option(
+    "--protocol", "protocols", help="Only these protocols, by their full names."
+)
 @click.option(
     "--metric",
     default="f1",
@@ -41,7 +39,7 @@ def _only(what: str, *names: str) -> Option:
 )
 @click.option(
     "--width",
-    type=click.FloatRange(2, 20),
+    type=Number(2, 20),
     default=3.4,
     show_default=True,
     metavar="INCHES",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import (
-    GridRequest,
+    StudyMaker,
     device_option,
     dry_run_option,
     grid_options,
@@ -21,7 +21,7 @@ from nserbench.cli.common.options import (
     verify_option,
 )
 from nserbench.cli.common.session import Session, open_runner, with_session
-from nserbench.cli.common.text import cell_line
+from nserbench.cli.common.text import cell_line, not_applicable
 
 if TYPE_CHECKING:
     from nserbench.benchmark.results.result import Outcome
@@ -50,7 +50,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 @with_session
 def run(
     session: Session,
-    grid: GridRequest,
+    grid: StudyMaker,
     out: Path | None,
     store_folder: Path | None,
     device: str,
@@ -74,7 +74,7 @@ def run(
     nserbench run -u mel -d mean,bigru -c demo,demo-human --snr 0,5
     """
     settings = session.settings.using(results=out, store=store_folder)
-    studies = grid.studies(session.plugins, settings)
+    studies = grid(session.plugins, settings)
     if dry_run:
         _print_cells([cell for study in studies for cell in study.cells], as_json)
         return
@@ -94,7 +94,6 @@ def _evaluate(
 ) -> RunReport:
     from nserbench.benchmark.running.runner import RunReport
     from nserbench.cli.common.progress_bars import show_progress
-    from nserbench.cli.common.text import not_applicable
 
     total = RunReport()
     with (

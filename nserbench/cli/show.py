@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import printable
 from nserbench.leaderboard.render.numbers import percent
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.results.predictions import Predictions
     from nserbench.benchmark.results.result import Result
     from nserbench.settings import Settings
@@ -36,7 +35,6 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
     """
     from nserbench.benchmark.results.index import find_result
     from nserbench.benchmark.results.result import RESULT, read_result
-    from nserbench.cli.common.tables import print_tables
 
     result_folder = find_result(cell, folder or settings.results)
     if as_json:
@@ -53,66 +51,53 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
     print_tables(_tables(result))
 
 
-def _tables(result: Result) -> Iterator[tuple[str, Table]]:
+def _tables(result: Result) -> Iterator[TextTable]:
     if result.predictions is not None:
-        yield "scores in percent", _scores(result.predictions)
-        yield "confusion matrix", _confusions(result.predictions)
+        yield _scores(result.predictions)
+        yield _confusions(result.predictions)
     for name in ("recognition", "protocol_details", "costs", "provenance", "notes"):
         if facts := getattr(result, name):
-            yield name.replace("_", " "), _facts(facts)
+            yield TextTable(_spaced(name), ("", ""), _facts(facts), whole=[0])
 
 
-def _scores(predictions: Predictions) -> Table:
+def _scores(predictions: Predictions) -> TextTable:
     from nserbench.benchmark.results.metrics import summarise
-    from nserbench.cli.common.tables import new_table
 
     summaries = summarise(predictions)
     folds = [f"fold {fold}" for fold in next(iter(summaries.values())).folds]
-    table = new_table(
-        "metric", "score", "95 % interval", "chance", "fold mean", "pooled", *folds
-    )
-    table.columns[2].no_wrap = True
+    means = "score", "95 % interval", "chance", "fold mean", "pooled"
+    rows = []
     for name, score in summaries.items():
         low, high = _percent(score.low), _percent(score.high)
         interval = "" if score.low is None else f"{low} to {high}"
         values = score.chance, score.mean, score.pooled, *score.folds.values()
-        table.add_row(name, _percent(score.value), interval, *map(_percent, values))
-    return table
+        rows.append((name, _percent(score.value), interval, *map(_percent, values)))
+    return TextTable("scores in percent", ("metric", *means, *folds), rows, whole=[2])
 
 
 def _percent(fraction: float | None) -> str:
     return "" if fraction is None else percent(fraction)
 
 
-def _confusions(predictions: Predictions) -> Table:
-    from rich.text import Text
-
+def _confusions(predictions: Predictions) -> TextTable:
     from nserbench.benchmark.results.metrics import confusion
-    from nserbench.cli.common.tables import new_table
 
     classes = predictions.classes
-    table = new_table("true \\ predicted", *classes)
     matrix = confusion(predictions.labels, predictions.predicted, len(classes))
-    for name, row in zip(classes, matrix.tolist(), strict=True):
-        table.add_row(Text(name), *map(str, row))
-    return table
+    counts = zip(classes, matrix.tolist(), strict=True)
+    rows = [(name, *map(str, row)) for name, row in counts]
+    return TextTable("confusion matrix", ("true \\ predicted", *classes), rows)
 
 
-def _facts(facts: Mapping[str, object]) -> Table:
-    from rich.text import Text
+def _spaced(name: str) -> str:
+    return printable(name.replace("_", " "))
 
-    from nserbench.cli.common.tables import new_table
 
-    table = new_table("", "")
-    table.show_header = False
-    table.columns[0].no_wrap = True
+def _facts(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
         inner = value if isinstance(value, Mapping) else {"": value}
         lines = [f"{key}: {_text(item)}".lstrip(": ") for key, item in inner.items()]
-        table.add_row(
-            Text(printable(name.replace("_", " "))), Text("\n".join(lines) or "none")
-        )
-    return table
+        yield _spaced(name), "\n".join(lines) or "none"
 
 
 def _text(value: object) -> str:

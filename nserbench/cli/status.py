@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +11,11 @@ import click
 
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.results.index import ResultEntry
+    from nserbench.benchmark.results.result import Status
     from nserbench.settings import Settings
 
 
@@ -32,7 +31,6 @@ def status(settings: Settings, folder: Path | None, as_json: bool) -> None:
     a cell without a result is missing.
     """
     from nserbench.benchmark.results.index import read_entries
-    from nserbench.cli.common.tables import print_tables
 
     results = folder or settings.results
     entries = read_entries(results)
@@ -48,39 +46,28 @@ def status(settings: Settings, folder: Path | None, as_json: bool) -> None:
         print_tables(_tables(entries))
 
 
-def _tables(entries: Sequence[ResultEntry]) -> Iterator[tuple[str, Table]]:
-    """Yield a title and a table for each corpus and protocol."""
-    groups: dict[str, list[ResultEntry]] = defaultdict(list)
+def _tables(entries: Sequence[ResultEntry]) -> Iterator[TextTable]:
+    """Yield a table for each corpus and protocol, with a column for each condition."""
+    groups: dict[str, dict[tuple[str, str], dict[str, list[Status]]]] = {}
+    conditions: dict[str, dict[str, None]] = {}
     for entry in entries:
-        title = f"{entry.names['corpus']} ({entry.names['protocol']})"
-        groups[title].append(entry)
-    for title, group in groups.items():
-        yield title, _table(group)
+        cell = entry.cell
+        title, row = (
+            f"{cell.corpus} ({cell.protocol})",
+            (cell.upstream, cell.downstream),
+        )
+        conditions.setdefault(title, {})[cell.condition] = None
+        statuses = groups.setdefault(title, {}).setdefault(row, {})
+        statuses.setdefault(cell.condition, []).append(entry.status)
+    for title, rows in groups.items():
+        cells = [
+            (*row, *(_status(statuses.get(name, ())) for name in conditions[title]))
+            for row, statuses in rows.items()
+        ]
+        yield TextTable(title, ("upstream", "downstream", *conditions[title]), cells)
 
 
-def _table(entries: Sequence[ResultEntry]) -> Table:
-    """Return a table of one corpus and protocol, with a column for each condition."""
-    from rich.text import Text
-
-    from nserbench.cli.common.tables import new_table
-
-    conditions = dict.fromkeys(str(entry.names["condition"]) for entry in entries)
-    table = new_table("upstream", "downstream", *conditions)
-    for row in dict.fromkeys(_row(entry) for entry in entries):
-        row_entries = [entry for entry in entries if _row(entry) == row]
-        statuses = [_status(row_entries, condition) for condition in conditions]
-        table.add_row(*map(Text, row), *statuses)
-    return table
-
-
-def _row(entry: ResultEntry) -> tuple[str, str]:
-    return str(entry.names["upstream"]), str(entry.names["downstream"])
-
-
-def _status(entries: Sequence[ResultEntry], condition: str) -> str:
-    statuses = [
-        entry.status for entry in entries if entry.names["condition"] == condition
-    ]
+def _status(statuses: Sequence[Status]) -> str:
     if not statuses:
         return "missing"
     if set(statuses) == {"done"}:

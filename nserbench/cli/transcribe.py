@@ -16,15 +16,15 @@ from nserbench.cli.common.options import (
     device_option,
     json_option,
     limit_option,
+    names_option,
     out_option,
     store_option,
     wer_against_option,
 )
 from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nserbench.benchmark.extraction.transcripts import Transcripts
     from nserbench.benchmark.extraction.word_errors import Against
     from nserbench.benchmark.store.feature_store import Store
@@ -35,13 +35,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "-u",
-    "--upstream",
-    "upstreams",
-    multiple=True,
+@names_option(
+    *("-u", "--upstream", "upstreams"),
     required=True,
-    metavar="NAME",
     help="Upstreams that transcribe, such as whisper.",
 )
 @corpus_options
@@ -83,7 +79,6 @@ def transcribe(
         read_transcribers,
     )
     from nserbench.benchmark.study.study import open_corpora
-    from nserbench.cli.common.tables import print_tables
 
     settings = session.settings.using(store=store_folder)
     transcribers = read_transcribers(upstreams, session.plugins)
@@ -147,10 +142,8 @@ def _row(transcripts: Transcripts) -> dict[str, Any]:
 
 def _tables(
     transcripts: Sequence[Transcripts], against: Against
-) -> Iterator[tuple[str, Table]]:
+) -> Iterator[TextTable]:
     """Yield a table of error rates for each upstream on each corpus."""
-    from nserbench.cli.common.tables import new_table
-
     reference = {
         "reference": "the corpus's texts",
         "clean": "transcripts of clean speech",
@@ -161,7 +154,7 @@ def _tables(
         rows = list(group)
         measures = [row.recognition.measure for row in rows if row.recognition]
         rate = measures[0] if measures else "WER"
-        table = new_table(
+        headers = (
             "condition",
             "clips",
             f"{rate} %",
@@ -169,9 +162,11 @@ def _tables(
             "match error rate %",
             "hallucinated %",
         )
-        for row in rows:
-            table.add_row(str(row.condition), str(len(row.clips)), *_rates(row))
-        yield f"{upstream} on {corpus}, against {reference}", table
+        cells = [
+            (str(row.condition), str(len(row.clips)), *_rates(row)) for row in rows
+        ]
+        title = f"{upstream} on {corpus}, against {reference}"
+        yield TextTable(title, headers, cells)
 
 
 def _rates(transcripts: Transcripts) -> list[str]:

@@ -43,3 +43,7 @@ class Fault:
     attempt: Callable[[Path, Random], Seen]
     times: int
     quick: int = 0
+
+
+class NotPossible(Exception):
+    """This machine cannot bring a fault about; the text says what it lacks."""

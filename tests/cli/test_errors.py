@@ -1,5 +1,6 @@
 """Every mistake of a user gets one message and no traceback."""
 
+import errno
 import re
 import resource
 import subprocess
@@ -9,6 +10,8 @@ from unittest.mock import Mock
 
 import pytest
 from click.testing import Result
+
+from nserbench.benchmark.running.runner import Runner
 
 Command = Callable[..., Result]
 Refused = Callable[[str], str]
@@ -52,9 +55,12 @@ def test_the_error_for_an_unknown_name_has_the_nearest(
         ("run -u mel: -d mean -c demo", "nothing follows the colon in 'mel:'"),
         ("run -u mel -d mean:dropout=2 -c demo", "mean:dropout=2: must be a number fr"),
         (f"{GRID} demo --snr loud", "Invalid value for '--snr': 'loud' is not a lis"),
-        (f"{GRID} demo --snr nan", "Invalid value for '--snr': 'nan' is not within -"),
+        (f"{GRID} demo --snr nan", "Invalid value for '--snr': 'nan' is not a list o"),
         (f"{GRID} demo --snr 1e9", "Invalid value for '--snr': '1e9' is not within -"),
-        (f"{GRID} demo --epochs 0", "Invalid value for '--epochs': 0 is not in the r"),
+        (f"{GRID} demo --epochs 0", "Invalid value for '--epochs': '0' is not a whol"),
+        (f"{GRID} demo --epochs 1_0", "Invalid value for '--epochs': '1_0' is not a w"),
+        (f"{GRID} demo --seeds 10001", "Invalid value for '--seeds': '10001' is not a"),
+        ("plot f1 --width nan", "Invalid value for '--width': 'nan' is not a num"),
         (f"{GRID} manifest", "manifest needs a file"),
         ("run -d mean -c demo", "Missing option '-u' / '--upstream', or '--grid'."),
         ("store prune", "choose what to delete: --frames, --heads, --fine"),
@@ -104,6 +110,18 @@ def test_a_folder_that_cannot_be_written_is_reported_before_the_work(
         ": Not a directory\n  Fix the path or free disk space, then rerun"
         in result.stderr
     )
+
+
+def test_an_error_that_names_no_file_is_still_said_to_be_of_a_file(
+    nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(Runner, "run", Mock(side_effect=error))
+
+    result = nserbench(f"{GRID} {notes}")
+
+    assert result.exit_code == 1
+    assert "Error: a file cannot be read or written: Input/output" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from older_results import as_older
 
 from nserbench.benchmark.results.result import read_results
-from nserbench.cli.merge import merge
+from nserbench.cli.leaderboard import merge
 from nserbench.errors import NserbenchError
 
 
@@ -16,6 +17,7 @@ def theirs(finished: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "theirs"
     shutil.copytree(finished / "results", folder)
     for file in folder.glob("*/result.json"):
+        as_older(file.parent)
         content = json.loads(file.read_text())
         if content["status"] == "done":
             content["provenance"]["corpus"] = "ab" * 16

@@ -92,3 +92,14 @@ def test_the_protocol_decides_which_noise_is_added(
     assert {row["fold"] for row in found} == {"0", "1"}
     for row in found:
         assert (int(row["offset"]) >= half) is (row["fold"] == "1")
+
+
+def test_speech_of_an_odd_level_is_noted(nserbench: Command, notes: str) -> None:
+    wave, rate = soundfile.read("s0_low_0.wav")
+    soundfile.write("s0_low_0.wav", 2**15 * wave, rate, subtype="FLOAT")
+
+    result = nserbench(f"mix -c {notes} --noise hiss --snr 0 -o noisy")
+
+    assert result.exit_code == 0, result.output
+    assert "peak above 8, where full scale is 1" in result.stderr
+    assert "s0_low_0" in result.stderr

@@ -2,9 +2,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
+from click.testing import Result
 
 from nserbench.cli import main
 
@@ -93,3 +95,32 @@ def test_o_and_out_are_the_same_option_in_every_command() -> None:
     ]
 
     assert names == [["-o", "--out"]] * 9
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1"])
+def test_a_name_is_printed_whatever_the_encoding_lacks(
+    process: Process, notes: str, encoding: str
+) -> None:
+    Path("notes.csv").rename("notes†.csv")
+
+    line = "run --dry-run -u mel -d mean -c manifest:path=notes†.csv"
+    answer = process(line, PYTHONIOENCODING=encoding)
+
+    assert answer.returncode == 0, answer.stderr
+    assert "notes+" in answer.stdout
+
+
+def test_without_a_home_the_message_says_what_to_set(
+    nserbench: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", fail)
+    monkeypatch.delenv("NSERBENCH_STORE")
+
+    result = nserbench("store ls")
+
+    assert result.exit_code == 1
+    assert "HOME is not set" in result.stderr
+    assert "NSERBENCH_STORE" in result.stderr

@@ -14,6 +14,7 @@ from nserbench.errors import BadAudio
 from nserbench.upstreams import base as upstreams
 
 WriteAudio = Callable[..., Path]
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 72862\n"
 
 
 def noise(samples: int, channels: int = 1) -> NDArray[np.float32]:
@@ -113,7 +114,7 @@ def test_a_part_beyond_the_end_is_refused(
         (np.array([0.1, np.nan, 0.2]), "has samples that are NaN or infinite"),
         (np.array([0.1, -np.inf, 0.2]), "has samples that are NaN or infinite"),
         (np.array([[np.inf, -np.inf], [0, 0.1]]), "has samples that are NaN or"),
-        (np.array([[0.5, -0.5], [0.25, -0.25]]), "is silent throughout"),
+        (np.array([[0.5, -0.5], [0.25, -0.25]]), "is silent as mono: its channels"),
     ],
 )
 def test_unusable_samples_are_refused(
@@ -163,14 +164,23 @@ def test_a_wav_that_was_written_to_a_pipe_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("a.wav", b"no audio at all"), ("a.wav", b""), ("a.raw", b"12" * 100)],
+    ("name", "content", "problem"),
+    [
+        ("a.wav", b"no audio at all", "cannot be read (Format not recognised)"),
+        ("a.wav", b"", "is empty (0 bytes)"),
+        ("a.raw", b"12" * 100, "cannot be read (a raw file has no header"),
+        ("a.wav", POINTER, "is a git-lfs pointer, not the file itself"),
+        ("a.mp4", POINTER, "is a git-lfs pointer, not the file itself"),
+        ("a.flac", b"\n<!DOCTYPE HTML><html>", "is a web page, not the file itself"),
+    ],
 )
-def test_what_is_no_audio_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_what_is_no_audio_is_refused(
+    tmp_path: Path, name: str, content: bytes, problem: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
 
-    with pytest.raises(BadAudio, match=re.escape(f"{path} cannot be read")):
+    with pytest.raises(BadAudio, match=re.escape(f"{path} {problem}")):
         read_audio(path)
 
 

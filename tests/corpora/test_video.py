@@ -11,7 +11,8 @@ import scipy.signal
 import soundfile
 from numpy.typing import NDArray
 
-from nserbench.corpora.audio import CONTAINERS, SAMPLE_RATE, read_audio
+from nserbench.corpora.audio import SAMPLE_RATE, read_audio
+from nserbench.corpora.containers import SUFFIXES
 from nserbench.errors import BadAudio
 
 Floats = NDArray[np.float32]
@@ -164,7 +165,7 @@ def test_a_channel_with_another_name_is_a_mistake_of_the_caller(tmp_path: Path) 
 
 
 def test_every_container_has_a_codec_here() -> None:
-    assert set(CODECS) == CONTAINERS
+    assert set(CODECS) == SUFFIXES
 
 
 @pytest.mark.parametrize("ending", CODECS)
@@ -264,6 +265,18 @@ def test_sound_may_end_before_the_pictures(tmp_path: Path, ending: str) -> None:
     assert 0.5 <= len(read_audio(path)) / SAMPLE_RATE < 0.6
 
 
+@pytest.mark.parametrize("ending", sorted(SUFFIXES))
+def test_a_container_is_recognised_whatever_its_ending(
+    tmp_path: Path, ending: str
+) -> None:
+    path = write(tmp_path / f"a{ending}", hiss(0.5))
+    expected = read_audio(path)
+
+    read = read_audio(path.rename(tmp_path / "a.wav"))
+
+    np.testing.assert_array_equal(read, expected)
+
+
 def test_damage_within_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", hiss(2.0))
     content = bytearray(path.read_bytes())
@@ -314,7 +327,7 @@ def missing(path: Path) -> Path:
         (without_sound, "has no sound: none of its streams is audio"),
         (without_samples, "holds no samples"),
         (with_nan, "has samples that are NaN or infinite"),
-        (empty, "cannot be read (Invalid data found"),
+        (empty, "is empty (0 bytes)"),
         (text, "cannot be read (Invalid data found"),
         (missing, "cannot be read (No such file or directory)"),
     ],

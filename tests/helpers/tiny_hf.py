@@ -50,14 +50,30 @@ ENCODERS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]
     "adapted": (lib.Wav2Vec2Model, lib.Wav2Vec2Config, LARGE | {"add_adapter": True}),
     "conformer": (lib.Wav2Vec2ConformerModel, lib.Wav2Vec2ConformerConfig, CONVOLVED),
     "data2vec-audio": (lib.Data2VecAudioModel, lib.Data2VecAudioConfig, CONVOLVED),
+    "mms": (lib.Wav2Vec2Model, lib.Wav2Vec2Config, LARGE | {"adapter_attn_dim": 4}),
+    "hubert-batch-norm": (
+        lib.HubertModel,
+        lib.HubertConfig,
+        LARGE | {"conv_pos_batch_norm": True},
+    ),
+    "unispeech": (lib.UniSpeechModel, lib.UniSpeechConfig, CONVOLVED),
     "unispeech-sat": (lib.UniSpeechSatModel, lib.UniSpeechSatConfig, CONVOLVED),
     "sew": (lib.SEWModel, lib.SEWConfig, SQUEEZED),
+    "sew-d": (lib.SEWDModel, lib.SEWDConfig, SQUEEZED),
     "wav2vec2-bert": (lib.Wav2Vec2BertModel, lib.Wav2Vec2BertConfig, SIZE),
 }
-PRENORM = ("wav2vec2-large", "hubert-large", "wavlm-large", "adapted", "conformer")
+PRENORM = (
+    "wav2vec2-large",
+    "hubert-large",
+    "hubert-batch-norm",
+    "wavlm-large",
+    "adapted",
+    "mms",
+    "conformer",
+)
 """Checkpoints whose last state is normalised after the last block."""
 
-PADDED = ("wav2vec2-large", "hubert-large", "adapted")
+PADDED = ("wav2vec2-large", "hubert-large", "adapted", "mms")
 """Checkpoints that read a mask, and so a batch of waves of different lengths."""
 
 
@@ -107,6 +123,27 @@ def _speech_to_text() -> Any:
     return lib.Speech2TextForConditionalGeneration(config)
 
 
+def _speecht5() -> Any:
+    config = lib.SpeechT5Config(
+        vocab_size=40,
+        hidden_size=16,
+        encoder_layers=3,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_layers=2,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=32,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        initializer_range=0.3,
+        encoder_layerdrop=0.9,
+        decoder_layerdrop=0.9,
+        mask_time_prob=0.5,
+    )
+    return lib.SpeechT5ForSpeechToText(config)
+
+
 def _moonshine() -> Any:
     config = lib.MoonshineConfig(
         vocab_size=40,
@@ -127,6 +164,7 @@ WRITERS: dict[str, Callable[[], Any]] = {
     "wav2vec2-bert+gpt2": lambda: _joined("wav2vec2-bert", _gpt2()),
     "adapted+mbart": lambda: _joined("adapted", _mbart()),
     "speech_to_text": _speech_to_text,
+    "speecht5": _speecht5,
     "moonshine": _moonshine,
 }
 EVERY = (*ENCODERS, *WRITERS)
@@ -138,6 +176,8 @@ def extractor_of(name: str) -> Any:
         return lib.Speech2TextFeatureExtractor()
     if name.startswith("wav2vec2-bert"):
         return lib.SeamlessM4TFeatureExtractor()
+    if name == "speecht5":
+        return lib.SpeechT5FeatureExtractor()
     return lib.Wav2Vec2FeatureExtractor(return_attention_mask=name in PADDED)
 
 
@@ -155,12 +195,21 @@ def save_tokenizer(folder: Path, tokens: int = 40) -> None:
     model.save_pretrained(folder)
 
 
+def draw_batch_norms(model: Any) -> None:
+    """Draw the statistics of batch norms, which begin as 0 and 1."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            for values in (*module.parameters(), module.get_buffer("running_mean")):
+                torch.nn.init.normal_(values)
+
+
 def save_hf(folder: Path, name: str) -> Path:
     """Write a checkpoint of `ENCODERS` or `WRITERS`."""
     torch.manual_seed(7)
     if name in ENCODERS:
         kind, config, size = ENCODERS[name]
         model = kind(config(**size))
+        draw_batch_norms(model)
     else:
         model = WRITERS[name]()
         model.generation_config = lib.GenerationConfig(

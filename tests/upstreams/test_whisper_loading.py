@@ -1,13 +1,17 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from transformers import WhisperForConditionalGeneration
 
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams import whisper as module
+from nserbench.upstreams.base import Batch
 from nserbench.upstreams.whisper import Whisper
 
 OpenWhisper = Callable[..., Whisper]
@@ -36,6 +40,50 @@ def test_without_a_word_on_languages_the_vocabulary_decides(
     found.append(open_whisper(folder).multilingual)
 
     assert found == [False, True]
+
+
+def test_tokens_beyond_the_vocabulary_need_no_suppression(
+    multilingual: Path,
+    copy_of: Callable[[Path], Path],
+    open_whisper: OpenWhisper,
+    sound: Callable[..., NDArray[np.float32]],
+) -> None:
+    folder = copy_of(multilingual)
+    file = folder / "generation_config.json"
+    settings = json.loads(file.read_text())
+    wanted = open_whisper(folder).transcribe(Batch.of(sound(9_000, 1)))
+    for key in ("suppress_tokens", "begin_suppress_tokens"):
+        settings[key] = [*(settings.get(key) or []), 50_256, 70_000]
+    file.write_text(json.dumps(settings))
+
+    found = open_whisper(folder).transcribe(Batch.of(sound(9_000, 1)))
+
+    assert found == wanted
+
+
+def test_a_checkpoint_without_settings_for_generation_is_read(
+    multilingual: Path,
+    copy_of: Callable[[Path], Path],
+    open_whisper: OpenWhisper,
+    sound: Callable[..., NDArray[np.float32]],
+) -> None:
+    folder = copy_of(multilingual)
+    (folder / "generation_config.json").unlink()
+
+    groups = open_whisper(folder).extract(Batch.of(sound(9_000, 1)))
+
+    assert groups["encoder"].lengths.tolist() == [29]
+
+
+def test_a_whisper_that_does_not_read_30_s_at_once_is_refused(
+    multilingual: Path, copy_of: Callable[[Path], Path], open_whisper: OpenWhisper
+) -> None:
+    file = copy_of(multilingual) / "config.json"
+    config = json.loads(file.read_text())
+    file.write_text(json.dumps(config | {"max_source_positions": 750}))
+
+    with pytest.raises(BadSpec, match=r"30 s at once.*750\n  wanted: .*1500"):
+        open_whisper(file.parent)
 
 
 def test_a_checkpoint_without_a_tokenizer_is_refused(

@@ -12,7 +12,11 @@ import yaml
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.paths import is_file
+from nserbench.plain_data import number, whole_number
 from nserbench.upstreams.base import SAMPLE_RATE, Description, GroupSpec
+from nserbench.upstreams.conformer.bounded_yaml import read_bounded
+from nserbench.upstreams.loading.configs import LARGEST_SIZE, MOST_LAYERS
 from nserbench.upstreams.loading.hub import find_folder
 
 FILE = "hyperparams.yaml"
@@ -23,6 +27,7 @@ _WEIGHTS = ("*.ckpt", "*.yaml", "*.txt", "*.model")
 _CLASS = "class"
 _HOP = 10  # ms; as the strides, the default of speechbrain
 _STRIDES = "(1, 2, 2)"
+_MOST_STRIDES, _LONGEST_HOP = 100, 1000
 
 Content: TypeAlias = dict[str, Any]
 """Mappings as dicts, sequences as lists, all else as strings. Where a mapping describes
@@ -52,11 +57,17 @@ def describe_conformer(options: Options) -> Description:
     bank = _part(content, "Fbank", where)
     front = _part(content, "ConvolutionFrontEnd", where)
     try:
-        sample_rate = int(bank.get("sample_rate", SAMPLE_RATE))
-        strides = re.findall(r"\d+", str(front.get("strides", _STRIDES)))
-        hop = float(bank.get("hop_length", _HOP)) * math.prod(map(int, strides))
-        dim = int(model["d_model"])
-        halves = [int(model[f"num_{half}_layers"]) for half in ("encoder", "decoder")]
+        sample_rate = _size(bank.get("sample_rate", SAMPLE_RATE))
+        texts = re.findall("[0-9]+", str(front.get("strides", _STRIDES)))[
+            :_MOST_STRIDES
+        ]
+        strides = [whole_number(text, 1, _LONGEST_HOP) for text in texts]
+        hop = _hop(bank.get("hop_length", _HOP)) * math.prod(strides)
+        dim = _size(model["d_model"])
+        halves = [
+            _size(model[f"num_{half}_layers"], MOST_LAYERS)
+            for half in ("encoder", "decoder")
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise BadSpec(
             f"{FILE} of {where} does not say how large the model is: {error!r}"
@@ -70,6 +81,18 @@ def describe_conformer(options: Options) -> Description:
         "decoder": GroupSpec(range(halves[1] + 1), dim, rate=None),
     }
     return Description(groups, True, options["search"] == "greedy", ("front",))
+
+
+def _size(text: object, most: int = LARGEST_SIZE) -> int:
+    return whole_number(str(text), 1, most)
+
+
+def _hop(text: object) -> float:
+    """Return the milliseconds between two frames of the filter bank."""
+    value = number(str(text))
+    if not 1 / _LONGEST_HOP <= value <= _LONGEST_HOP:
+        raise ValueError(f"hop_length is {value:g} ms")
+    return value
 
 
 def conformer_folder(options: Options) -> Path:
@@ -102,13 +125,17 @@ def conformer_weights(options: Options) -> dict[str, Path]:
     folder = conformer_folder(options)
     content = _read(folder)
     loader = _part(content, "Pretrainer", options["checkpoint"])
-    paths = loader.get("paths") or {}
+    paths, parts = (loader.get(key) or {} for key in ("paths", "loadables"))
+    if not isinstance(paths, Mapping) or not isinstance(parts, Mapping):
+        raise BadSpec(f"{folder / FILE} names no files of weights")
     weights = {
         part: folder / _name(content, paths.get(part, f"{part}.ckpt"))
-        for part in loader.get("loadables") or {}
+        for part in parts
         if part != LANGUAGE_MODEL or options["search"] == "beam"
     }
-    if missing := sorted(file.name for file in weights.values() if not file.is_file()):
+    if not weights:
+        raise BadSpec(f"{folder / FILE} names no files of weights")
+    if missing := sorted(file.name for file in weights.values() if not is_file(file)):
         raise CheckpointMissing(
             f"{folder} is incomplete: its {FILE} names {', '.join(missing)}\n"
             "  wanted: the folder as its authors publish it"
@@ -126,8 +153,8 @@ def conformer_files(options: Options) -> list[Path]:
 
 
 def _read(folder: Path) -> Content:
+    text = read_bounded(folder / FILE)
     try:
-        text = (folder / FILE).read_text(encoding="utf-8")
         content = _plain(yaml.compose(text, Loader=yaml.SafeLoader))
     except (RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise CheckpointMissing(f"{folder / FILE} cannot be read: {error}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import pickle
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nserbench.cards import Options
-from nserbench.errors import CheckpointMissing
+from nserbench.errors import CheckpointMissing, NserbenchError
 from nserbench.upstreams.base import (
     Batch,
     LayerGroup,
@@ -32,6 +31,8 @@ from nserbench.upstreams.conformer.config import (
     describe_conformer,
 )
 from nserbench.upstreams.conformer.safe_yaml import safe_hyperparams
+from nserbench.upstreams.loading.size_limit import SizeLimit
+from nserbench.upstreams.loading.torch_files import BROKEN, reason, torch_file
 
 # On import, speechbrain would switch TF32 on for all models of the process.
 os.environ.setdefault("SB_DISABLE_QUIRKS", "allow_tf32,disable_jit_profiling")
@@ -50,8 +51,6 @@ for _name, _module in list(sys.modules.items()):
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_UNREADABLE = (EOFError, KeyError, OSError, RuntimeError, ValueError)
 
 
 class Conformer(Transcriber):
@@ -186,20 +185,28 @@ def _load(options: Options, device: str) -> Any:
             },
         }
     }
+    for part in weights.values():
+        with torch_file(part):
+            pass  # the checks are made on entry
     file = conformer_folder(options) / FILE
     with TemporaryDirectory() as folder:  # speechbrain writes next to the file
         (Path(folder) / FILE).write_text(safe_hyperparams(file, values), "utf-8")
         try:
-            asr = EncoderDecoderASR.from_hparams(
-                source=folder,
-                savedir=folder,
-                local_strategy=LocalStrategy.NO_LINK,
-                fetch_config=FetchConfig(allow_network=False),
-                run_opts={"device": device},
-                freeze_params=False,
-            )
-        except (*_UNREADABLE, pickle.UnpicklingError) as error:
-            raise CheckpointMissing(f"{file.parent} cannot be read: {error}") from error
+            with SizeLimit(list(weights.values())):
+                asr = EncoderDecoderASR.from_hparams(
+                    source=folder,
+                    savedir=folder,
+                    local_strategy=LocalStrategy.NO_LINK,
+                    fetch_config=FetchConfig(allow_network=False),
+                    run_opts={"device": device},
+                    freeze_params=False,
+                )
+        except NserbenchError:
+            raise
+        except BROKEN as error:
+            raise CheckpointMissing(
+                f"{file.parent} cannot be read: {reason(error)}"
+            ) from error
     _check_complete(asr.hparams.pretrainer.loadables, weights)
     return asr
 

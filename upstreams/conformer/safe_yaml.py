@@ -8,15 +8,21 @@ therefore compared with those that ASR checkpoints need.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hyperpyyaml import resolve_references
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.loader import Loader
 
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.upstreams.conformer.bounded_yaml import (
+    MOST_CHARACTERS,
+    read_bounded,
+)
 
 _SCORERS = "speechbrain.decoders.scorer."
 _TRANSFORMERS = "speechbrain.lobes.models.transformer."
@@ -62,6 +68,22 @@ OBJECTS = frozenset(
 )
 """The classes that a file may name. None of them downloads, writes or runs code."""
 
+_SECONDS = 60
+_SHOWN = 300  # characters of an error in a message
+_RESOLVE = f"""
+import json, sys
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (2 ** 30, 2 ** 30))
+except (ImportError, ValueError, OSError):
+    pass  # only the time is bounded there
+from hyperpyyaml import resolve_references
+text, values = json.load(sys.stdin)
+resolved = resolve_references(text, values).getvalue()
+sys.stdout.reconfigure(encoding="utf-8")
+sys.stdout.write(resolved[:{MOST_CHARACTERS + 1}])
+"""
+
 _PLAIN = frozenset(
     f"tag:yaml.org,2002:{kind}"
     for kind in ("bool", "float", "int", "map", "merge", "null", "seq", "str")
@@ -88,16 +110,42 @@ def safe_hyperparams(file: Path, values: Mapping[str, Any]) -> str:
         BadSpec: if it names any other object.
         CheckpointMissing: if it cannot be read, or a reference has no target.
     """
+    text = read_bounded(file)
     try:
-        text = file.read_text(encoding="utf-8")
         _refuse(text, _RAW, file)
-        resolved: str = resolve_references(text, values).getvalue()
+        resolved = _resolved(text, values)
         _refuse(resolved, _RESOLVED, file)
     except BadSpec:
         raise
     except (ValueError, YAMLError) as error:
         raise CheckpointMissing(f"{file} cannot be read: {error}") from error
     return resolved
+
+
+def _resolved(text: str, values: Mapping[str, Any]) -> str:
+    """Resolve references in a process of its own, with bounds on time and memory.
+
+    HyperPyYAML computes: ``!ref 9 ** 9 ** 9`` would not end, and each of twenty lines
+    may double the text of the one before.
+
+    Raises:
+        ValueError: if it cannot be resolved within the bounds.
+    """
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", _RESOLVE],
+            input=json.dumps([text, values]),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"its references take more than {_SECONDS} s") from error
+    if ended.returncode or len(ended.stdout) > MOST_CHARACTERS:
+        lines = ended.stderr.strip().splitlines() or ["its references grow too large"]
+        raise ValueError(lines[-1][:_SHOWN])
+    return ended.stdout
 
 
 def _refuse(text: str, known: frozenset[str], file: Path) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import abc
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, ClassVar, cast
 
 import asteroid
@@ -22,10 +20,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nserbench.cards import Options
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
+from nserbench.paths import is_file, user_path
+from nserbench.plain_data import parse_json
 from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.enhancement.base import Enhancer
 from nserbench.upstreams.loading.hub import find_folder
+from nserbench.upstreams.loading.size_limit import SizeLimit
+from nserbench.upstreams.loading.torch_files import refuse_placeholders, torch_file
 
 CONFIG, SAFE = "config.json", "model.safetensors"
 PICKLED = "pytorch_model.bin"
@@ -114,12 +116,12 @@ def enhancer_files(options: Options) -> list[Path]:
         BadSpec: if a local file or folder is given a revision.
     """
     checkpoint, revision = options["checkpoint"], options["revision"]
-    path = Path(checkpoint).expanduser()
-    if path.is_file():
+    path = user_path(checkpoint)
+    if is_file(path):
         if revision is not None:
             raise BadSpec(f"{checkpoint} is a file and has no revision {revision!r}")
         return [path]
-    names = (CONFIG, SAFE) if (path / SAFE).is_file() else (PICKLED,)
+    names = (CONFIG, SAFE) if is_file(path / SAFE) else (PICKLED,)
     folder = find_folder(checkpoint, revision, names, mark=names[0])
     return [folder / name for name in names]
 
@@ -145,33 +147,44 @@ def _read(files: list[Path]) -> _SavedModel:
         raise CheckpointMissing(
             f"{file} is no checkpoint of asteroid: it has no {error}"
         ) from error
-    except UnpicklingError as error:
-        # The text of the error advises to load the file anyway.
-        raise CheckpointMissing(
-            f"{file} is not read: it is damaged, or holds Python objects besides "
-            "weights and scores, and those could run code"
-        ) from error
+    except CheckpointMissing:
+        raise
     except _UNREADABLE as error:
         raise CheckpointMissing(f"{file} cannot be read: {error}") from error
 
 
 def _read_safe(config: Path, file: Path) -> _SavedModel:
-    arguments = json.loads(config.read_text(encoding="utf-8"))
+    arguments = parse_json(config.read_bytes())
+    if not isinstance(arguments, dict):
+        raise ValueError(f"its {CONFIG} holds no arguments of a model")
     architecture = arguments.pop("model")
     for key in ALWAYS.keys() & arguments.keys():
         if arguments[key] != ALWAYS[key]:
             raise ValueError(f"its {CONFIG} says {key}={arguments[key]!r}")
         del arguments[key]
-    return _SavedModel(architecture, arguments, load_file(file), file)
+    refuse_placeholders([file])
+    return _checked(architecture, arguments, load_file(file), file)
 
 
 def _read_pickled(file: Path) -> _SavedModel:
-    with torch.serialization.safe_globals(_SCORE):
+    with torch_file(file), torch.serialization.safe_globals(_SCORE):
         content = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
         raise ValueError("it holds no dictionary")
     parts = content["model_name"], content["model_args"], content["state_dict"]
-    return _SavedModel(*parts, file)
+    return _checked(*parts, file)
+
+
+def _checked(
+    architecture: object, arguments: object, weights: object, file: Path
+) -> _SavedModel:
+    """Return what a file holds, if each part is of its kind."""
+    if not isinstance(architecture, str) or not isinstance(arguments, dict):
+        raise ValueError("it does not say which model it is, and with which arguments")
+    tensors = weights if isinstance(weights, dict) else {}
+    if not tensors or not all(isinstance(one, Tensor) for one in tensors.values()):
+        raise ValueError("its weights are no tensors by name")
+    return _SavedModel(architecture, arguments, tensors, file)
 
 
 def _refuse_others(saved: _SavedModel, architecture: str, checkpoint: str) -> None:
@@ -202,8 +215,10 @@ def _build(saved: _SavedModel) -> BaseModel:
     """
     make = getattr(asteroid, saved.architecture)
     try:
-        with _plain_size():
+        with _plain_size(), SizeLimit([saved.file]):
             model = make(**saved.arguments)
+    except NserbenchError:
+        raise
     except (TypeError, ValueError, KeyError) as error:
         raise BadSpec(
             f"asteroid cannot create the {saved.architecture} of {saved.file}: "

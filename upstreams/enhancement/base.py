@@ -45,18 +45,16 @@ class Enhancer(abc.ABC):
             ``(samples,)``, float32; silent if the model removes everything.
 
         Raises:
-            ValueError: if the model changes the length.
+            ValueError: if it is no array of floating-point numbers of that length, or
+                a number is not finite.
         """
         speech = self.separate(wave)
-        if speech.shape != wave.shape:
-            raise ValueError(
-                f"{type(self).__name__} returns {speech.shape} for {wave.shape}"
-            )
+        _refuse_other(type(self).__name__, speech, wave)
         power = _power(speech)
         if power == 0.0:
-            return speech
+            return speech.astype("float32", copy=False)
         scaled: NDArray[np.float32] = speech * (_power(wave) / power) ** 0.5
-        return scaled
+        return scaled.astype("float32", copy=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +71,22 @@ class EnhancerCard(ModelCard):
         """Load the model on a device."""
         enhancer: Enhancer = self.resolve(self.load)(options, device)
         return enhancer
+
+
+def _refuse_other(name: str, speech: object, wave: NDArray[np.float32]) -> None:
+    """Refuse what is no wave of the same length."""
+    import numpy as np
+
+    if not isinstance(speech, np.ndarray):
+        raise ValueError(
+            f"{name} returns an object of the class {type(speech).__name__}"
+        )
+    if speech.shape != wave.shape:
+        raise ValueError(f"{name} returns {speech.shape} for {wave.shape}")
+    if not np.issubdtype(speech.dtype, np.floating):
+        raise ValueError(f"{name} returns {speech.dtype}, no floating-point numbers")
+    if not np.isfinite(speech).all():
+        raise ValueError(f"{name} returns numbers that are not finite")
 
 
 def _power(wave: NDArray[np.float32]) -> float:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import (
-    AutoModel,
     AutoModelForSpeechSeq2Seq,
     DynamicCache,
     EncoderDecoderCache,
+    GenerationConfig,
     PreTrainedModel,
     SequenceFeatureExtractor,
 )
@@ -19,7 +20,6 @@ from transformers import (
 from nserbench.cards import Options
 from nserbench.errors import BadSpec
 from nserbench.upstreams.base import (
-    SAMPLE_RATE,
     Batch,
     GroupSpec,
     LayeredFeatures,
@@ -30,11 +30,18 @@ from nserbench.upstreams.base import (
     eval_mode,
 )
 from nserbench.upstreams.huggingface.config import (
+    Reading,
     as_checkpoint,
-    describe_checkpoint,
     describe_hf,
+    named_as_hf,
+    read_checkpoint,
 )
+from nserbench.upstreams.huggingface.frames import Pieces
+from nserbench.upstreams.huggingface.inputs import MAKERS
+from nserbench.upstreams.huggingface.layers import recorded_layers
 from nserbench.upstreams.loading.hub import checkpoint_folder, read_config
+from nserbench.upstreams.loading.shards import shards_with
+from nserbench.upstreams.loading.towers import load_tower, tower_class
 from nserbench.upstreams.loading.transformers import (
     load_extractor,
     load_pretrained,
@@ -49,15 +56,24 @@ if TYPE_CHECKING:
 MOST_TOKENS = 224
 """Tokens of the longest transcript, end-of-text included, as for Whisper."""
 
+TOKENS = (
+    "bos_token_id",
+    "decoder_start_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "forced_bos_token_id",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "bad_words_ids",
+)
+"""Settings of a checkpoint that say which tokens begin and end its transcripts, and
+which it never writes."""
+
 POSITIONS = ("max_position_embeddings", "max_target_positions")
 """Names in configurations of the highest number of tokens that a decoder reads."""
 
-PADDED = frozenset({"hubert", "wav2vec2"})
-"""Types that read a batch at once if they use layer norm: a test shows that padding
-then does not change their features. Group norm is over time, and so over padding.
-WavLM is not in this list, since it masks padding in a way that torch deprecates."""
 
-
+@named_as_hf()
 def load(options: Options, device: str) -> Upstream:
     """Load any checkpoint of transformers; a Whisper is loaded as `Whisper`.
 
@@ -76,12 +92,12 @@ def load(options: Options, device: str) -> Upstream:
 
 
 class SpeechEncoder(Upstream):
-    """The layers of an encoder such as wav2vec 2.0, HuBERT or WavLM.
+    """The layers of an encoder such as wav2vec 2.0, alone or in a larger model.
 
-    Audio is normalised as the checkpoint's ``preprocessor_config.json`` says. Layer 0
+    Audio is prepared as the checkpoint's ``preprocessor_config.json`` says. Layer 0
     is the input of block 1: the projected output of the convolutions, with positions
     added. The last layer is the encoder's output: after its final layer norm if it has
-    one, and before any adapter that shortens the time axis.
+    one, and before anything that shortens the time axis.
 
     In training mode LayerDrop and SpecAugment stay off.
 
@@ -95,53 +111,55 @@ class SpeechEncoder(Upstream):
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
-        self._described = describe_checkpoint(options)
-        folder = checkpoint_folder(options["checkpoint"], options["revision"])
+        self._reading = read_checkpoint(options)
+        model, folder = _load_encoder(self._reading, options)
         self._extractor = load_extractor(folder)
-        self.model: PreTrainedModel = load_pretrained(AutoModel, folder).to(device)
-        config = self.model.config
-        self._padded = (
-            config.model_type in PADDED and config.feat_extract_norm == "layer"
-        )
+        self.model: PreTrainedModel = model.to(device)
+        family, config = self._reading.family, self._reading.config
+        self._together = family.takes_batches(config)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
         """Return the group ``encoder``."""
-        batches = [batch.waves] if self._padded else [[wave] for wave in batch.waves]
-        states = [alone for waves in batches for alone in self._states(waves)]
-        return {"encoder": _group(states, self._described["encoder"])}
+        if self._together:
+            states = self._states(batch.waves)
+        else:
+            states = [self._pieces(wave) for wave in batch.waves]
+        return {"encoder": _group(states, self._reading.groups["encoder"])}
+
+    def _pieces(self, wave: NDArray[np.float32]) -> Tensor:
+        """Return ``(layers, frames, dim)`` of a wave, read in pieces if it is long."""
+        pieces = _cut(wave, self._reading.pieces)
+        return torch.cat([self._states([piece])[0] for piece in pieces], dim=1)
 
     def _states(self, waves: Sequence[NDArray[np.float32]]) -> list[Tensor]:
-        """Return ``(layers, frames, dim)`` of each wave."""
-        inputs = _inputs(self._extractor, waves, self.device)
-        states = torch.stack(_encode(self.model, inputs)[1])
-        if not self._padded:
-            return [states[:, 0, : _valid(inputs, states.shape[2])]]
-        config = self.model.config
-        windows = list(zip(config.conv_kernel, config.conv_stride, strict=True))
-        return [
-            states[:, index, : _convolved(len(wave), windows)]
-            for index, wave in enumerate(waves)
-        ]
+        """Return ``(layers, frames, dim)`` of each wave, without padding."""
+        family = self._reading.family
+        inputs = _inputs(self._reading, self._extractor, waves, self.model)
+        with recorded_layers(self.model, family.blocks, family.norm) as layers:
+            self.model(**inputs)
+        return _valid(self._reading, layers, waves)
 
 
 class SpeechEncoderDecoder(Transcriber):
     """The layers of an encoder over audio, and of a decoder over its transcript.
 
-    The transcript is that of a greedy search, at most `MOST_TOKENS` long, within the
-    limits of the checkpoint's ``generation_config.json``. One pass over the chosen
-    tokens returns all decoder layers. Decoder frames are as in `Whisper`: one for each
-    chosen token, end-of-text included, at the position from which it was predicted.
+    The transcript is that of a greedy search, at most `MOST_TOKENS` long, without the
+    tokens that the checkpoint's ``generation_config.json`` suppresses. One pass over
+    the chosen tokens returns all decoder layers. Decoder frames are as in `Whisper`:
+    one for each chosen token, end-of-text included, at the position from which it was
+    predicted. A token that the checkpoint forces to be the first has none.
 
     Encoder, options and errors are as in `SpeechEncoder`. Utterances run one by one.
     """
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
-        self._described = describe_checkpoint(options)
+        self._reading = read_checkpoint(options)
         folder = checkpoint_folder(options["checkpoint"], options["revision"])
         self._extractor = load_extractor(folder)
         model = load_pretrained(AutoModelForSpeechSeq2Seq, folder)
         self.model: PreTrainedModel = model.to(device)
+        self.model.generation_config = greedy_settings(model, options["checkpoint"])
         self._decoder = getattr(model.config, "decoder", model.config)
         self._tokenizer = load_tokenizer(folder, self._decoder.vocab_size)
 
@@ -149,104 +167,132 @@ class SpeechEncoderDecoder(Transcriber):
         """Return the groups ``encoder`` and ``decoder``, and the greedy transcripts."""
         *halves, texts = zip(*map(self._utterance, batch.waves), strict=True)
         features = {
-            name: _group(states, self._described[name])
+            name: _group(states, self._reading.groups[name])
             for name, states in zip(("encoder", "decoder"), halves, strict=True)
         }
         return Recognised(features, texts)
 
     def _utterance(self, wave: NDArray[np.float32]) -> tuple[Tensor, Tensor, str]:
         """Return both groups, ``(layers, frames, dim)``, and the transcript."""
-        inputs = _inputs(self._extractor, [wave], self.device)
-        encoded, layers = _encode(self.model.get_encoder(), inputs)
+        family, encoder = self._reading.family, self.model.get_encoder()
+        inputs = _inputs(self._reading, self._extractor, [wave], encoder)
+        with recorded_layers(encoder, family.blocks, family.norm) as layers:
+            encoded = encoder(**inputs)
         mask = inputs.get("attention_mask")
-        encoder = {"encoder_outputs": encoded, "attention_mask": mask}
+        read = {"encoder_outputs": encoded, "attention_mask": mask}
         with eval_mode(self.model):
-            tokens = self._search(encoder)
+            tokens = self._search(read)
         decoded = self.model(
-            **encoder,
+            **read,
             decoder_input_ids=tokens[:, :-1],
             output_hidden_states=True,
             use_cache=False,
         ).decoder_hidden_states
-        states = torch.stack(layers)[:, 0]
         return (
-            states[:, : _valid(inputs, states.shape[1])],
-            torch.stack(decoded)[:, 0],
+            _valid(self._reading, layers, [wave])[0],
+            torch.stack(decoded)[:, 0, self._forced :],
             self._tokenizer.decode(tokens[0], skip_special_tokens=True).strip(),
         )
 
+    @property
+    def _forced(self) -> int:
+        """Tokens, such as that of a language, that are set and not predicted."""
+        return int(self.model.generation_config.forced_bos_token_id is not None)
+
     @torch.no_grad()
-    def _search(self, encoder: Mapping[str, Any]) -> Tensor:
+    def _search(self, read: Mapping[str, Any]) -> Tensor:
         """Return the start token and the chosen tokens, ``(1, tokens)``."""
-        limits = [getattr(self._decoder, key, None) or MOST_TOKENS for key in POSITIONS]
+        positions = [getattr(self._decoder, key, None) for key in POSITIONS]
+        limits = [MOST_TOKENS + self._forced, *filter(None, positions)]
         tokens: Tensor = self.model.generate(
-            **encoder,
-            do_sample=False,
-            num_beams=1,
-            max_new_tokens=min(MOST_TOKENS, *limits),
+            **read,
+            max_new_tokens=min(limits),
             # The default cache has as many layers as the encoder, not as the decoder.
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
         )
         return tokens
 
 
+def greedy_settings(model: PreTrainedModel, checkpoint: str) -> GenerationConfig:
+    """Return settings of a greedy search with the checkpoint's own tokens.
+
+    Its other settings, such as beams and penalties for repetition, are not used: a
+    decoder frame is then a token that was the most probable one.
+
+    Raises:
+        BadSpec: if it does not say which token begins and which ends a transcript.
+    """
+    its = model.generation_config
+    start = its.decoder_start_token_id
+    if start is None:
+        start = its.bos_token_id
+    if start is None or its.eos_token_id is None:
+        which = "begins" if start is None else "ends"
+        key = "decoder_start_token_id" if start is None else "eos_token_id"
+        raise BadSpec(
+            f"{checkpoint} does not say which token {which} a transcript\n"
+            f"  wanted: {key} in its generation_config.json or config.json"
+        )
+    kept = {key: getattr(its, key) for key in TOKENS if getattr(its, key) is not None}
+    return GenerationConfig(**kept, do_sample=False, num_beams=1)
+
+
+def _load_encoder(reading: Reading, options: Options) -> tuple[PreTrainedModel, Path]:
+    """Load the encoder of a checkpoint, and return its folder, too."""
+    place, kind = reading.place, tower_class(reading.family.tower)
+    checkpoint, revision = options["checkpoint"], options["revision"]
+    if not place.weights:
+        folder = checkpoint_folder(checkpoint, revision)
+        return load_pretrained(kind, folder), folder
+    shards = shards_with(checkpoint, revision, place.weights)
+    return load_tower(kind, shards, place.path, place.weights), shards[0].parent
+
+
 def _inputs(
+    reading: Reading,
     extractor: SequenceFeatureExtractor,
     waves: Sequence[NDArray[np.float32]],
-    device: str,
-) -> Mapping[str, Tensor]:
-    """Prepare waves for the checkpoint, with a mask if there is padding."""
-    inputs = extractor(
-        list(waves),
-        sampling_rate=SAMPLE_RATE,
-        padding=True,
-        return_attention_mask=True,
-        return_tensors="pt",
-    ).to(device)
+    encoder: PreTrainedModel,
+) -> dict[str, Tensor | None]:
+    """Prepare waves for an encoder, on its device."""
+    made = MAKERS[reading.family.inputs](extractor, waves, encoder.config)
     return {
-        key: value
-        for key, value in inputs.items()
-        if key != "attention_mask" or not value.all()  # any mask makes WavLM warn
+        name: value if value is None else value.to(encoder.device)
+        for name, value in made.items()
     }
 
 
-def _encode(
-    encoder: nn.Module, inputs: Mapping[str, Tensor]
-) -> tuple[Any, list[Tensor]]:
-    """Run an encoder.
+def _cut(wave: NDArray[np.float32], pieces: Pieces | None) -> list[NDArray[np.float32]]:
+    """Cut a wave into pieces of what an encoder reads at once."""
+    if pieces is None or len(wave) <= pieces.window:
+        return [wave]
+    starts = range(0, len(wave) - pieces.least + 1, pieces.step)
+    return [wave[start : start + pieces.window] for start in starts]
 
-    Returns:
-        Its output object, and its layers, ``(batch, frames, dim)`` each.
+
+def _valid(
+    reading: Reading, layers: Sequence[Tensor], waves: Sequence[NDArray[np.float32]]
+) -> list[Tensor]:
+    """Return ``(layers, frames, dim)`` of each wave, without padding.
+
+    Raises:
+        BadSpec: if there are fewer frames than the audio has.
     """
-    adapter = getattr(encoder, "adapter", None) or nn.Identity()
-    into_adapter: list[Tensor] = []
-    with adapter.register_forward_pre_hook(
-        lambda _, args: into_adapter.append(args[0])
-    ):
-        output = encoder(**inputs, output_hidden_states=True)
-    layers = list(output.hidden_states)
-    last = into_adapter[0] if into_adapter else output.last_hidden_state
-    if last.shape == layers[-1].shape:  # SEW upsamples after the last block
-        layers[-1] = last
-    return output, layers
-
-
-def _convolved(samples: int, windows: Sequence[tuple[int, int]]) -> int:
-    """Return the number of frames after convolutions of some kernels and strides."""
-    for kernel, stride in windows:
-        samples = (samples - kernel) // stride + 1
-    return samples
-
-
-def _valid(inputs: Mapping[str, Tensor], frames: int) -> int:
-    """Return the number of valid frames of one utterance.
-
-    Some extractors pad even a single utterance, to a multiple of their frames.
-    """
-    mask = inputs.get("attention_mask")
-    if mask is None or mask.shape[1] != frames:
-        return frames
-    return int(mask.sum())
+    states = torch.stack(list(layers))
+    # Some encoders cut a clip into rows of a batch, or have no batch.
+    rows = states.reshape(len(layers), len(waves), -1, states.shape[-1])
+    found = []
+    for row, wave in enumerate(waves):
+        over_time = reading.family.over_time(reading.config, rows[:, row])
+        frames = reading.frames(len(wave))
+        if not 1 <= frames <= over_time.shape[1]:
+            raise BadSpec(
+                f"the model returns {over_time.shape[1]} frames for {len(wave)} "
+                f"samples, but its config.json describes {frames}\n"
+                "  wanted: configuration and feature extractor of one model"
+            )
+        found.append(over_time[:, :frames])
+    return found
 
 
 def _group(states: Sequence[Tensor], described: GroupSpec) -> LayerGroup:

@@ -8,10 +8,16 @@ from typing import Any
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, MissingExtra
+from nserbench.plain_data import is_whole, shortened
 from nserbench.upstreams.base import Description, Groups, GroupSpec
 from nserbench.upstreams.loading.hub import read_config
 
 MEL_BANDS = 80
+MOST_LAYERS, LARGEST_SIZE = 10_000, 1_000_000
+"""Bounds of what a configuration may say; both are far beyond any published model."""
+WHISPER_POSITIONS = 1500
+"""Encoder frames of 30 s, which a Whisper reads at once."""
+
 CALLED = {"bert": "BERT", "whisper": "Whisper"}
 """Names in messages by ``model_type``, where they differ."""
 
@@ -38,12 +44,18 @@ def describe_whisper(options: Options) -> Groups:
 def whisper_groups(config: Mapping[str, Any], checkpoint: str) -> Groups:
     """Return the groups of a Whisper from its configuration; see `describe_whisper`."""
     with of_type("whisper", config, checkpoint):
+        if (positions := config["max_source_positions"]) != WHISPER_POSITIONS:
+            raise BadSpec(
+                f"{checkpoint} is no Whisper that reads 30 s at once: its config.json "
+                f"says max_source_positions {positions}\n"
+                f"  wanted: a Whisper with {WHISPER_POSITIONS}"
+            )
         return {
             "encoder": GroupSpec(
-                range(config["encoder_layers"] + 1), config["d_model"], rate=50.0
+                layers_in(config, "encoder_layers"), size_in(config, "d_model"), 50.0
             ),
             "decoder": GroupSpec(
-                range(config["decoder_layers"] + 1), config["d_model"], rate=None
+                layers_in(config, "decoder_layers"), size_in(config, "d_model"), None
             ),
         }
 
@@ -55,8 +67,33 @@ def describe_bert(options: Options) -> Groups:
     """
     config = read_config(options["checkpoint"], options["revision"])
     with of_type("bert", config, options["checkpoint"]):
-        layers = range(config["num_hidden_layers"] + 1)
-        return {"text": GroupSpec(layers, config["hidden_size"], rate=None)}
+        layers = layers_in(config, "num_hidden_layers")
+        return {"text": GroupSpec(layers, size_in(config, "hidden_size"), rate=None)}
+
+
+def layers_in(config: Mapping[str, Any], key: str) -> range:
+    """Return layer 0 and as many as a configuration says.
+
+    Raises:
+        KeyError: if it does not say so.
+        ValueError: if it says something else than a number of layers.
+    """
+    return range(size_in(config, key, MOST_LAYERS) + 1)
+
+
+def size_in(config: Mapping[str, Any], key: str, most: int = LARGEST_SIZE) -> int:
+    """Return a size from a configuration.
+
+    Raises:
+        KeyError: if it is not there.
+        ValueError: if it is no whole number from 1 to ``most``.
+    """
+    value = config[key]
+    if not is_whole(value, 1, most):
+        raise ValueError(
+            f"{key} is {shortened(str(value))}, not a whole number from 1 to {most}"
+        )
+    return int(value)
 
 
 @contextmanager
@@ -71,7 +108,7 @@ def of_type(
         hint: What to do if it is of another type.
 
     Raises:
-        BadSpec: if it is of another type, or lacks a key.
+        BadSpec: if it is of another type, or lacks a key, or a size is none.
     """
     if config.get("model_type") != model_type:
         raise BadSpec(
@@ -82,6 +119,8 @@ def of_type(
         yield config
     except KeyError as error:
         raise BadSpec(f"config.json of {checkpoint} does not say {error}") from error
+    except ValueError as error:
+        raise BadSpec(f"config.json of {checkpoint}: {error}") from error
 
 
 def describe_s3prl(options: Options) -> Description:

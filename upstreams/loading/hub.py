@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
 from typing import Any
 
 from nserbench.cards import Option, Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.paths import exists, is_folder, user_path
+from nserbench.plain_data import parse_json
 
 PINNED = {
     "JorisCos/ConvTasNet_Libri1Mix_enhsingle_16k": (
@@ -28,6 +29,9 @@ PATIENCE = 2.0
 """Timeout in seconds for each address of the hub. It has about four, and a hub that
 cannot be reached has to be reported within 10 s."""
 
+COPY = "checkpoint=FOLDER"
+"""How an upstream is given a folder instead of a hub id. ``hf`` has another way."""
+
 _SMALL = ("*.json", "*.txt", "*.model")
 _SAFE = "model*.safetensors"
 _PICKLED = "pytorch_model*.bin"
@@ -43,8 +47,8 @@ def checkpoint_label(checkpoint: str) -> str:
         >>> checkpoint_label("/data/models/whisper-tiny")
         'whisper-tiny'
     """
-    folder = Path(checkpoint).expanduser()
-    if folder.is_absolute() or folder.exists() or checkpoint.startswith("."):
+    folder = user_path(checkpoint)
+    if folder.is_absolute() or exists(folder) or checkpoint.startswith("."):
         return folder.resolve().name
     return checkpoint
 
@@ -81,9 +85,11 @@ def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
     """
     file = find_folder(checkpoint, revision, ("config.json",)) / "config.json"
     try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        config = parse_json(file.read_bytes())
     except ValueError as error:
         raise CheckpointMissing(f"{file} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointMissing(f"{file} holds no settings of a model")
     return config
 
 
@@ -95,13 +101,26 @@ def checkpoint_folder(checkpoint: str, revision: str | None = None) -> Path:
     """
     for weights in (_SAFE, _PICKLED):
         folder = find_folder(checkpoint, revision, (*_SMALL, weights))
-        if any(folder.glob(weights)):
+        if found := sorted(folder.glob(weights)):
+            _refuse_without_index(found)
             return folder
     raise CheckpointMissing(
         f"{checkpoint} holds no weights\n"
         f"  it holds: {_listing(folder)}\n"
         f"  wanted: {_SAFE} or {_PICKLED}"
     )
+
+
+def _refuse_without_index(weights: list[Path]) -> None:
+    """Refuse files that are parts of one, without the index of what is in which."""
+    first, folder = weights[0], weights[0].parent
+    parts = any("-of-" in file.name for file in weights)
+    if parts and not any(folder.glob(f"*{first.suffix}.index.json")):
+        index = f"{first.name.partition('-')[0]}{first.suffix}.index.json"
+        raise CheckpointMissing(
+            f"{folder} has weights in {len(weights)} parts, and no index of them\n"
+            f"  wanted: {index}, as the model's authors publish it"
+        )
 
 
 def checkpoint_files(options: Options) -> list[Path]:
@@ -135,8 +154,8 @@ def find_folder(
         CheckpointMissing: if it is not found, or lacks ``mark``.
         BadSpec: if a local folder is given a revision.
     """
-    folder = Path(checkpoint).expanduser()
-    if not folder.is_dir():
+    folder = user_path(checkpoint)
+    if not is_folder(folder):
         folder = _from_hub(checkpoint, revision or PINNED.get(checkpoint), wanted)
     elif revision is not None:
         raise BadSpec(f"{checkpoint} is a folder and has no revision {revision!r}")
@@ -199,7 +218,7 @@ def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
             return (
                 f"{checkpoint} is neither a folder on this machine nor on the hub\n"
                 "  if it is private: hf auth login\n"
-                "  a copy in a folder: checkpoint=FOLDER"
+                f"  a copy in a folder: {COPY}"
             )
     reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
     which = f" --revision {revision}" if revision else ""
@@ -207,5 +226,5 @@ def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
         f"{checkpoint} is not on this machine and cannot be downloaded from the hub: "
         f"{reason}\n"
         f"  with a network: hf download {checkpoint}{which}\n"
-        "  a copy in a folder: checkpoint=FOLDER"
+        f"  a copy in a folder: {COPY}"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 import re
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +13,20 @@ from typing import Any
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.paths import is_file, user_path
+from nserbench.plain_data import is_whole, whole_number
 from nserbench.upstreams.base import SAMPLE_RATE, Groups, GroupSpec
+from nserbench.upstreams.loading.torch_files import pickled_part
 
 HOME = "https://github.com/microsoft/SpeechT5/tree/main/SpeechLM"
 """Where the authors list their checkpoints."""
 
-_CONVOLUTION = re.compile(r"\[\((\d+),(\d+),(\d+)\)\](?:\*(\d+))?")
+_CONVOLUTION = re.compile(r"\[\((\d+),(\d+),(\d+)\)\](?:\*(\d+))?", re.ASCII)
+_MOST = (100_000, 1000, 1000, 100)
+"""Largest number of channels, samples of a kernel, of a stride, and of convolutions."""
+_LARGEST = 100_000
+"""Largest size of a layer, and number of layers; the published ones have up to 4096."""
+_SHOWN = 200  # characters of a setting in a message
 _COMMON = {"use_rel_pos_enc": True, "add_unit_encoder": True, "activation_fn": "gelu"}
 _COMMON_UNIT = {
     "activation_fn": "gelu",
@@ -114,8 +121,8 @@ def checkpoint_file(options: Options) -> Path:
     Raises:
         CheckpointMissing: if there is none.
     """
-    file = Path(options["checkpoint"]).expanduser()
-    if not file.is_file():
+    file = user_path(options["checkpoint"])
+    if not is_file(file):
         raise CheckpointMissing(
             f"there is no SpeechLM checkpoint {file}\n"
             f"  the .pt files of its authors: {HOME}"
@@ -129,13 +136,12 @@ def read_speechlm_config(file: Path) -> SpeechLMConfig:
     Neither torch nor the weights are loaded, and nothing that the file names is run.
 
     Raises:
+        CheckpointMissing: if it is no whole file of ``torch.save``.
         BadSpec: if it is no pre-trained SpeechLM, or differs from all published ones.
     """
     config = _read(file).get("cfg")
     try:
-        if not isinstance(config, Mapping):
-            raise KeyError("cfg")
-        return _config(config["model"], config["task"])
+        return _config(_table(config, "model"), _table(config, "task"))
     except KeyError as error:
         raise BadSpec(
             f"{file} is no pre-trained SpeechLM: it has no {error}\n"
@@ -145,9 +151,32 @@ def read_speechlm_config(file: Path) -> SpeechLMConfig:
         raise BadSpec(f"{file} is no known SpeechLM: {error}") from error
 
 
+def _table(config: object, key: str) -> Mapping[str, Any]:
+    """Return a part of a configuration that has values by name."""
+    if not isinstance(config, Mapping):
+        raise KeyError("cfg")
+    if not isinstance(part := config[key], Mapping):
+        raise ValueError(f"{key} holds no values by name")
+    return part
+
+
+def _size(config: Mapping[str, Any], key: str) -> int:
+    value = config[key]
+    if not is_whole(value, 1, _LARGEST):
+        raise ValueError(f"{key}={value!r}"[:_SHOWN])
+    return int(value)
+
+
+def _switch(config: Mapping[str, Any], key: str) -> bool:
+    value = config[key]
+    if not isinstance(value, bool):
+        raise ValueError(f"{key}={value!r}"[:_SHOWN])
+    return value
+
+
 def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> SpeechLMConfig:
-    text = model["text_transformer"]
-    unit = text["encoder"]
+    text = _table(model, "text_transformer")
+    unit = _table(text, "encoder")
     _expect(model, _COMMON)
     _expect(text, _COMMON_UNIT)
     _expect(unit, {"learned_pos": True})
@@ -158,24 +187,24 @@ def _config(model: Mapping[str, Any], task: Mapping[str, Any]) -> SpeechLMConfig
     return SpeechLMConfig(
         convolutions=_convolutions(model["conv_feature_layers"]),
         norm_each=model["extractor_mode"] == "layer_norm",
-        conv_bias=model["conv_bias"],
-        normalize=task["normalize"],
-        position_kernel=model["conv_pos"],
-        position_groups=model["conv_pos_groups"],
-        positions=text["max_source_positions"],
+        conv_bias=_switch(model, "conv_bias"),
+        normalize=_switch(task, "normalize"),
+        position_kernel=_size(model, "conv_pos"),
+        position_groups=_size(model, "conv_pos_groups"),
+        positions=_size(text, "max_source_positions"),
         speech=TransformerSizes(
-            layers=model["encoder_layers"],
-            dim=model["encoder_embed_dim"],
-            feed_forward=model["encoder_ffn_embed_dim"],
-            heads=model["encoder_attention_heads"],
-            pre_norm=model["layer_norm_first"],
+            layers=_size(model, "encoder_layers"),
+            dim=_size(model, "encoder_embed_dim"),
+            feed_forward=_size(model, "encoder_ffn_embed_dim"),
+            heads=_size(model, "encoder_attention_heads"),
+            pre_norm=_switch(model, "layer_norm_first"),
         ),
         unit=TransformerSizes(
-            layers=unit["layers"],
-            dim=unit["embed_dim"],
-            feed_forward=unit["ffn_embed_dim"],
-            heads=unit["attention_heads"],
-            pre_norm=unit["normalize_before"],
+            layers=_size(unit, "layers"),
+            dim=_size(unit, "embed_dim"),
+            feed_forward=_size(unit, "ffn_embed_dim"),
+            heads=_size(unit, "attention_heads"),
+            pre_norm=_switch(unit, "normalize_before"),
         ),
     )
 
@@ -184,19 +213,24 @@ def _expect(config: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     for key, value in expected.items():
         if config[key] != value:
             raise ValueError(
-                f"{key}={config[key]}, but all published ones have {value}"
+                f"{key}={config[key]!r:.80}, but all published ones have {value}"
             )
 
 
-def _convolutions(text: str) -> tuple[tuple[int, int, int], ...]:
+def _convolutions(text: object) -> tuple[tuple[int, int, int], ...]:
     """Parse fairseq's Python expression: ``[(512,10,5)] + [(512,3,2)] * 4``."""
+    if not isinstance(text, str):
+        raise ValueError(f"conv_feature_layers={text!r}"[:_SHOWN])
     layers: list[tuple[int, int, int]] = []
     for piece in re.sub(r"\s", "", text).split("+"):
         match = _CONVOLUTION.fullmatch(piece)
         if match is None:
-            raise ValueError(f"conv_feature_layers={text}")
-        channels, kernel, stride, times = match.groups(default="1")
-        layers += [(int(channels), int(kernel), int(stride))] * int(times)
+            raise ValueError(f"conv_feature_layers={text}"[:_SHOWN])
+        channels, kernel, stride, times = (
+            whole_number(size, 1, most)
+            for size, most in zip(match.groups(default="1"), _MOST, strict=True)
+        )
+        layers += [(channels, kernel, stride)] * times
     return tuple(layers)
 
 
@@ -220,8 +254,11 @@ class IgnoredObject:
         """Replace a list as well."""
 
 
-class _DataUnpickler(pickle.Unpickler):
-    """Reads plain data, and replaces everything else by an `IgnoredObject`."""
+class _DataUnpickler(pickle._Unpickler):
+    """Reads plain data, and replaces everything else by an `IgnoredObject`.
+
+    The form in Python: that in C reserves as much memory as a file's numbers ask for.
+    """
 
     def find_class(self, module: str, name: str) -> type:
         if (module, name) == ("collections", "OrderedDict"):
@@ -233,14 +270,6 @@ class _DataUnpickler(pickle.Unpickler):
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-            with archive.open(names[0]) as pickled:
-                content = _DataUnpickler(pickled).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, IndexError) as error:
-        raise BadSpec(
-            f"{file} is no complete file of torch.save: {error}\n"
-            f"  wanted: a SpeechLM .pt, as listed at {HOME}"
-        ) from error
+    with pickled_part(file) as stream:
+        content = _DataUnpickler(stream).load()
     return content if isinstance(content, Mapping) else {}

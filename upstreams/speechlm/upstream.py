@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from nserbench.cards import Options
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
+from nserbench.upstreams.loading.size_limit import SizeLimit
+from nserbench.upstreams.loading.torch_files import reason, torch_file
 from nserbench.upstreams.speechlm.config import (
     IgnoredObject,
     checkpoint_file,
@@ -56,7 +58,8 @@ class SpeechLM(Upstream):
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
         file = checkpoint_file(options)
-        self.model: SpeechLMModel = SpeechLMModel(read_speechlm_config(file))
+        with SizeLimit([file]):
+            self.model: SpeechLMModel = _built(file)
         _fill(self.model, _weights(file), file)
         self.model.eval().to(device)
 
@@ -81,28 +84,47 @@ class SpeechLM(Upstream):
         }
 
 
+def _built(file: Path) -> SpeechLMModel:
+    """Build the model that a checkpoint describes, without its weights.
+
+    Raises:
+        BadSpec: if its sizes do not fit together.
+    """
+    config = read_speechlm_config(file)
+    try:
+        return SpeechLMModel(config)
+    except NserbenchError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BadSpec(f"{file} is no known SpeechLM: {reason(error)}") from error
+
+
 def _weights(file: Path) -> Mapping[str, Tensor]:
     # Files written by training hold dictionaries, which are not needed here.
-    with safe_globals([(IgnoredObject, _DICTIONARY)]):
+    with torch_file(file), safe_globals([(IgnoredObject, _DICTIONARY)]):
         try:
             content = torch.load(file, "cpu", weights_only=True, mmap=True)
-        except (pickle.UnpicklingError, RuntimeError) as error:
-            raise _unreadable(file) from error
-    weights: Mapping[str, Tensor] = content.get("model", {})
+        except pickle.UnpicklingError:
+            _refuse_unsafe(file)
+            raise
+    weights = content.get("model") if isinstance(content, Mapping) else None
+    if not isinstance(weights, Mapping):
+        raise CheckpointMissing(f"{file} holds no weights of a model")
+    for name, tensor in weights.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise CheckpointMissing(f"{file} holds weights that are no tensors")
     return weights
 
 
-def _unreadable(file: Path) -> BadSpec | CheckpointMissing:
+def _refuse_unsafe(file: Path) -> None:
+    """Refuse a file that names objects besides plain data."""
     if unsafe := sorted(get_unsafe_globals_in_checkpoint(file)):
-        return BadSpec(
+        raise BadSpec(
             f"{file} holds objects that could run code: {', '.join(unsafe)}\n"
             "  if you trust it, keep the rest, where its packages are installed:\n"
             f"  old = torch.load({file.name!r}, weights_only=False)\n"
             "  torch.save({'cfg': old['cfg'], 'model': old['model']}, 'clean.pt')"
         )
-    return CheckpointMissing(
-        f"the weights in {file} cannot be read: the file is incomplete"
-    )
 
 
 def _fill(model: SpeechLMModel, weights: Mapping[str, Tensor], file: Path) -> None:

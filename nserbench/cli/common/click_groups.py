@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
+from nserbench.cli.common.streams import print_anything
 from nserbench.errors import NserbenchError
+from nserbench.interrupts import STOPPED, by_user, watch_interrupts
 
 # Libraries that report a full or unreadable disk by an error of their own.
 _LIBRARIES = {"soundfile", "sqlite3"}
+_NO_HOME = ("Could not determine home directory.",)  # of `Path.expanduser`
 _OF_CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)
 
 
@@ -21,25 +24,39 @@ class Commands(click.Group):
         """Return the names in the order in which they were added."""
         return list(self.commands)
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; print whatever the encoding of the terminal is."""
+        print_anything()
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; print no traceback for errors that the user can fix."""
-        try:
-            return super().invoke(ctx)
-        except NserbenchError as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo(
-                "\nstopped; finished results are kept: run the same command again to "
-                "continue",
-                err=True,
-            )
-            ctx.exit(128 + 2)  # the exit code of shells after SIGINT
-        except (Exception, SystemExit) as error:
-            if isinstance(error, _OF_CLICK) or shows_traceback(ctx):
+        with watch_interrupts():
+            try:
+                return super().invoke(ctx)
+            except NserbenchError as error:
+                from nserbench.error_origin import message_of
+
+                raise click.ClickException(message_of(error)) from error
+            except BaseException as error:
+                if _is_stop(error):
+                    click.echo(f"\n{STOPPED}", err=True)
+                    ctx.exit(128 + 2)  # the exit code of shells after SIGINT
+                if isinstance(error, _OF_CLICK) or shows_traceback(ctx):
+                    raise
+                for explain in (_home_problem, _plugin_problem, _file_problem):
+                    if (problem := explain(error)) is not None:
+                        raise click.ClickException(problem) from error
                 raise
-            if (problem := _plugin_problem(error) or _file_problem(error)) is None:
-                raise
-            raise click.ClickException(problem) from error
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Return whether an error ends the command because the user wants it."""
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    from nserbench.error_origin import arose_in_plugin
+
+    return by_user(error) or not arose_in_plugin(error)
 
 
 class GroupWithArgument(click.Group):
@@ -85,6 +102,17 @@ def shows_traceback(ctx: click.Context) -> bool:
     return bool(ctx.find_root().params.get("traceback"))
 
 
+def _home_problem(error: BaseException) -> str | None:
+    """Return what to do where no home folder is known; None for other errors."""
+    if not isinstance(error, RuntimeError) or error.args != _NO_HOME:
+        return None
+    return (
+        "this user has no home folder, and the variable HOME is not set\n"
+        "  set HOME to a folder; or set NSERBENCH_STORE to a folder for features, and "
+        "HF_HOME to one for checkpoints"
+    )
+
+
 def _plugin_problem(error: BaseException) -> str | None:
     """Return what went wrong in a plugin's code; None if it arose elsewhere."""
     from nserbench.error_origin import arose_in_plugin, describe_error
@@ -103,12 +131,17 @@ def _file_problem(error: BaseException) -> str | None:
         # click itself handles a closed pipe.
         if error.errno is None or error.errno == errno.EPIPE:
             return None
-        where = f"{error.filename}: " if error.filename else ""
-        problem = f"{where}{error.strerror}"
+        where = error.filename or "a file cannot be read or written"
+        problem = f"{where}: {error.strerror}"
     elif type(error).__module__ in _LIBRARIES:
         problem = f"a file cannot be read or written: {error}"
     else:
         return None
+    if isinstance(error, PermissionError):
+        return (
+            f"{problem}\n  Use a folder that you may write to: NSERBENCH_STORE=FOLDER "
+            "for features, NSERBENCH_RESULTS=FOLDER for results"
+        )
     return (
         f"{problem}\n  Fix the path or free disk space, then rerun; finished results "
         "are kept"

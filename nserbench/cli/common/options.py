@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
+from nserbench.benchmark.study.toml_checks import MOST_SEEDS
+from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.session import Command
 
 if TYPE_CHECKING:
@@ -20,34 +20,15 @@ if TYPE_CHECKING:
 
 Option = Callable[[Command], Command]
 """A decorator that adds an option to a command."""
-
-
-class SnrList(click.ParamType[tuple[float, ...]]):
-    """SNRs in dB, separated by commas."""
-
-    name = "decibels"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        """Return the SNRs in dB."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            snrs = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as 0,-5", param, ctx)
-        if not all(abs(snr) <= MAX_ABS_SNR_DB for snr in snrs):
-            limits = f"-{MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g} dB"
-            self.fail(f"{value!r} is not within {limits}", param, ctx)
-        return tuple(snr + 0.0 for snr in snrs)  # -0 becomes 0
+StudyMaker: TypeAlias = "Callable[[Plugins, Settings], list[Study]]"
+"""Returns the studies of a grid, with all names looked up."""
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 limit_option = click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=Count(),
     metavar="N",
     help="Use at most N utterances per corpus, spread over folds and classes.",
 )
@@ -71,6 +52,12 @@ def out_option(metavar: str, summary: str, **settings: Any) -> Option:
         help=summary,
         **settings,
     )
+
+
+def names_option(*flags: str, help: str, **settings: Any) -> Option:
+    """Return an option that takes names, and may be repeated."""
+    settings = {"metavar": "NAME", "multiple": True, **settings}
+    return click.option(*flags, help=help, **settings)
 
 
 results_option = out_option("FOLDER", "Folder for results; default: `results`.")
@@ -114,20 +101,14 @@ wer_against_option = click.option(
 def corpus_options(command: Command, required: bool = True) -> Command:
     """Add the options ``--corpus``, ``--noise`` and ``--snr``."""
 
-    @click.option(
-        "-c",
-        "--corpus",
-        "corpora",
-        multiple=True,
+    @names_option(
+        *("-c", "--corpus", "corpora"),
         required=required,
         metavar="NAME[-NOISE]",
         help="Corpora: emodb is clean speech, emodb-park has the noise `park` added.",
     )
-    @click.option(
-        "--noise",
-        "noises",
-        multiple=True,
-        metavar="NAME",
+    @names_option(
+        *("--noise", "noises"),
         help="Noises for corpora named without one; `--noise clean` adds clean speech.",
     )
     @click.option(
@@ -149,7 +130,7 @@ def corpus_options(command: Command, required: bool = True) -> Command:
 
 epochs_option = click.option(
     "--epochs",
-    type=click.IntRange(min=1),
+    type=Count(),
     metavar="N",
     help="Number of epochs instead of the protocol's.",
 )
@@ -163,7 +144,7 @@ def training_options(command: Command) -> Command:
     )
     @click.option(
         "--seeds",
-        type=click.IntRange(min=1),
+        type=Count(MOST_SEEDS),
         metavar="N",
         help="Number of seeds, one cell for each of 0 to N-1; default: 1.",
     )
@@ -178,20 +159,12 @@ def training_options(command: Command) -> Command:
 def grid_options(command: Command) -> Command:
     """Add the options that define a grid, passed to the command as ``grid``."""
 
-    @click.option(
-        "-u",
-        "--upstream",
-        "upstreams",
-        multiple=True,
-        metavar="NAME",
+    @names_option(
+        *("-u", "--upstream", "upstreams"),
         help="Upstreams (speech representations); A+B gives a head the layers of both.",
     )
-    @click.option(
-        "-d",
-        "--downstream",
-        "downstreams",
-        multiple=True,
-        metavar="NAME",
+    @names_option(
+        *("-d", "--downstream", "downstreams"),
         help="Heads, which fuse the layers and classify.",
     )
     @functools.partial(corpus_options, required=False)
@@ -218,44 +191,28 @@ def grid_options(command: Command) -> Command:
     )
     @functools.wraps(command)
     def wrapped(**rest: Any) -> object:
-        return command(grid=_grid_request(rest), **rest)
+        return command(grid=_grid(rest), **rest)
 
     return wrapped
 
 
-@dataclass(frozen=True, slots=True)
-class GridRequest:
-    """The grid that the options or a grid file define.
+def _studies(
+    file: Path | None, values: Mapping[str, Any], plugins: Plugins, settings: Settings
+) -> list[Study]:
+    """Look up all names of a grid: of a grid file, or else of the options alone."""
+    from nserbench.benchmark.study.grid_file import Overrides, read_grid, studies
+    from nserbench.benchmark.study.request import Request
+    from nserbench.benchmark.study.study import make_study
 
-    Attributes:
-        file: Path of the grid file; None if the options define the whole grid.
-        values: Values of the options, by the field names of `Request`; None or empty
-            for an option that was not typed.
-    """
-
-    file: Path | None
-    values: Mapping[str, Any]
-
-    def studies(self, plugins: Plugins, settings: Settings) -> list[Study]:
-        """Return the studies of the grid, with all names looked up.
-
-        Raises:
-            NserbenchError: if a name is unknown, a file is missing, or settings
-                contradict each other.
-        """
-        from nserbench.benchmark.study.grid_file import Overrides, read_grid, studies
-        from nserbench.benchmark.study.request import Request
-        from nserbench.benchmark.study.study import make_study
-
-        typed = {key: value for key, value in self.values.items() if value}
-        if self.file is None:
-            return [make_study(Request(**typed), plugins, settings)]
-        blocks = studies(read_grid(self.file), Overrides(typed), plugins, settings)
-        return [study for _, study in blocks]
+    typed = {key: value for key, value in values.items() if value}
+    if file is None:
+        return [make_study(Request(**typed), plugins, settings)]
+    blocks = studies(read_grid(file), Overrides(typed), plugins, settings)
+    return [study for _, study in blocks]
 
 
-def _grid_request(options: dict[str, Any]) -> GridRequest:
-    """Remove the options that define the grid, and return their request."""
+def _grid(options: dict[str, Any]) -> StudyMaker:
+    """Remove the options that define the grid, and return how its studies are made."""
     from nserbench.benchmark.study.request import NEEDED, SETTINGS
 
     file = options.pop("grid")
@@ -270,7 +227,7 @@ def _grid_request(options: dict[str, Any]) -> GridRequest:
             raise click.UsageError(
                 f"{option} cannot be combined with --grid: set it in {file}"
             )
-    return GridRequest(file, values)
+    return functools.partial(_studies, file, values)
 
 
 def _precision(wanted: str | None, device: str) -> str | None:

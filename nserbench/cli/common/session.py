@@ -103,7 +103,6 @@ def open_runner(
     """Open a runner that uses the store and results folder of the settings.
 
     Args:
-        device: Name of the device, such as ``auto``.
         on: The worker processes to use, as `open_executor` takes them; None to compute
             in this process.
         verify: Whether to read all audio and checkpoints again.

@@ -12,9 +12,9 @@ import trees
 
 from nserbench.benchmark.checks.doctor import examine
 from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.corpora.audio_headers import read_header
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
 from nserbench.corpora.readers.published_counts import PublishedCounts
-from nserbench.corpora.tools.audio_headers import read_header
 from nserbench.corpora.tools.findings import CorpusFinding, CorpusReport
 from nserbench.errors import BadAudio, NserbenchError, UnknownName
 from nserbench.progress import Silent
@@ -93,7 +93,7 @@ def test_every_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         assert told.startswith(str(tmp_path / f"{file}.wav"))
     assert [told.partition(".wav ")[2] for told in found.names] == [
         "cannot be read (No such file or directory)",
-        "is cut off: 956 of 6400 bytes of audio are there",
+        "is cut off: 14.9 % of the audio is there (0.030 s)",
         "cannot be read (Format not recognised)",
         "holds no samples",
         "ends before u4 does",
@@ -177,6 +177,26 @@ def test_decoding_finds_silence_nan_and_clipping(tmp_path: Path) -> None:
     assert "u1.wav has samples that are NaN" in nan
     assert finding(deep, "clipping").severity == "yellow"
     assert finding(deep, "clipping").names == ("u2 (1.0 %)",)
+
+
+def test_decoding_finds_odd_levels(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    wave = noise(0.2)
+    odd = {
+        "u0": 32768 * wave,
+        "u1": wave / 2**16,
+        "u2": np.column_stack([wave, 1e-5 - wave]),
+    }
+    for name, samples in odd.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+
+    deep = look(list_corpus(tmp_path, rows), deep=True)
+
+    peak, rms, mono = (finding(deep, check) for check in ("peak", "RMS", "mono"))
+    assert {peak.severity, rms.severity, mono.severity} == {"yellow"}
+    assert [name.partition(" ")[0] for name in peak.names] == ["u0"]
+    assert [name.partition(" ")[0] for name in rms.names] == ["u1", "u2"]
+    assert [name.partition(" ")[0] for name in mono.names] == ["u2"]
 
 
 def test_copies_are_red_across_folds_and_yellow_within_a_fold(tmp_path: Path) -> None:
@@ -308,6 +328,52 @@ def test_every_recording_of_demand_is_checked(tmp_path: Path) -> None:
     assert finding(reports, "files").detail == "cannot be used: 1"
     assert finding(reports, "rate").detail == "resampled from 48 kHz: 1"
     assert "length" not in {one.check for one in reports[0].findings}
+
+
+def look_at_noise(name: str, path: Path) -> list[CorpusReport]:
+    settings = Settings(noises={name: path}, environment={})
+    return list(examine([name], Plugins(installed=False), settings, True, Silent()))
+
+
+def test_every_file_of_a_noise_is_checked(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        soundfile.write(tmp_path / f"{name}.wav", noise(2.0), RATE)
+    (tmp_path / "b.wav").write_bytes((tmp_path / "b.wav").read_bytes()[:9000])
+
+    reports = look_at_noise("rain", tmp_path)
+
+    assert finding(reports, "reading").detail == f"3 audio files: {tmp_path}"
+    files = finding(reports, "files")
+    assert files.severity == "red"
+    assert files.names[0].startswith(f"{tmp_path}/b.wav is cut off")
+    assert "exclude" not in finding(reports, "sound").names[0]
+
+
+def test_a_noise_with_a_gap_is_yellow(tmp_path: Path) -> None:
+    wave = noise(4.0)
+    wave[RATE : 2 * RATE] *= 1e-5
+    soundfile.write(tmp_path / "a.wav", wave, RATE)
+
+    gaps = finding(look_at_noise("rain", tmp_path / "a.wav"), "gaps")
+
+    assert gaps.severity == "yellow"
+    assert gaps.names[0].startswith(f"{tmp_path}/a.wav (-")
+
+
+def test_a_noise_that_is_not_there_is_red(tmp_path: Path) -> None:
+    found = finding(look_at_noise("rain", tmp_path / "a.wav"), "reading")
+
+    assert found.severity == "red"
+    assert "is not a file" in found.detail
+
+
+def test_without_names_the_noises_of_the_settings_are_checked(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(2.0), RATE)
+    settings = Settings(noises={"rain": tmp_path / "a.wav"}, environment={})
+
+    reports = examine([], Plugins(installed=False), settings, False, Silent())
+
+    assert [(one.name, one.severity) for one in reports] == [("rain", "green")]
 
 
 def test_an_empty_demand_is_red_and_the_message_says_how_to_get_it(

@@ -145,6 +145,58 @@ def test_each_check_fails_for_the_upstream_that_breaks_it(
     assert check in failed(report)
 
 
+class Padded(Good):
+    """Pads every clip to a length that it does not tell from audio."""
+
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
+        found = super().forward_and_transcribe(batch)
+        states = nn.functional.pad(found.features["out"].states, (0, 0, 0, 2_000))
+        states = states[:, :, :1_500]
+        lengths = torch.full((len(batch.waves),), 1_500)
+        return Recognised({"out": LayerGroup(states, lengths)}, found.texts)
+
+
+@pytest.mark.parametrize(
+    ("spec", "detail"),
+    [
+        (GroupSpec(range(1, 2), 4, None), "but no time axis"),
+        (GroupSpec(range(1, 2), 4, None, in_time=True), "padding must not count"),
+        (GroupSpec(range(1, 2), 4, 600.0), "padding must not count"),
+    ],
+)
+def test_padding_that_counts_as_frames_is_found(
+    spec: GroupSpec, detail: str, examined: Any
+) -> None:
+    report = examined(Padded, groups={"out": spec}, transcribes=False)
+
+    details = {one.check: one.detail for one in report.findings}
+    assert "frames match the duration" in failed(report)
+    assert "1500, 1500 and 1500 frames" in details["frames match the duration"]
+    assert detail in details["frames match the duration"]
+
+
+def test_frames_at_a_rate_that_is_not_stated_must_grow_with_the_clip(
+    examined: Any,
+) -> None:
+    groups = {"out": GroupSpec(range(1, 2), 4, None, in_time=True)}
+
+    report = examined(Good, groups=groups)
+
+    details = {one.check: one.detail for one in report.findings}
+    assert report.passed
+    assert "at a rate that is not stated" in details["frames match the duration"]
+
+
+def test_frames_of_an_upstream_without_text_are_not_taken_for_tokens(
+    examined: Any,
+) -> None:
+    groups = {"out": GroupSpec(range(1, 2), 4, None)}
+
+    assert examined(Good, groups=groups).passed
+    report = examined(Good, groups=groups, transcribes=False)
+    assert failed(report) == {"frames match the duration"}
+
+
 class Fragile(Good):
     def transcribe(self, batch: Batch) -> list[str]:
         raise IndexError("no such token")

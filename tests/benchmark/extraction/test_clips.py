@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from nserbench.benchmark.extraction.clips import Clip, read_clips
+from nserbench.benchmark.extraction.clips import Clip, clip_notes, read_clips
 from nserbench.benchmark.store.file_facts import FileFacts
 from nserbench.corpora import audio as module
-from nserbench.corpora.audio import audio_digest, read_audio
+from nserbench.corpora.audio import audio_digest, read_audio, read_sound
 from nserbench.corpora.base import Utterance
 from nserbench.errors import BadAudio
 from nserbench.progress import Silent
@@ -37,11 +38,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of files as they are decoded."""
     names: list[str] = []
 
-    def read(path: Path, *part: Any) -> object:
+    def read(path: Path, *part: Any, **rest: Any) -> object:
         names.append(path.name)
-        return read_audio(path, *part)
+        return read_sound(path, *part, **rest)
 
-    monkeypatch.setattr(module, "read_audio", read)
+    monkeypatch.setattr(module, "read_sound", read)
     return names
 
 
@@ -143,7 +144,8 @@ def test_only_a_file_that_changed_is_read_again(
 ) -> None:
     paths = [tone(tmp_path / name) for name in ("a.wav", "b.wav")]
     before = hear(*map(utterance, paths))
-    soundfile.write(paths[0], -read_audio(paths[0]), RATE, subtype="FLOAT")
+    negated = -soundfile.read(paths[0])[0]
+    soundfile.write(paths[0], negated, RATE, subtype="FLOAT")
     os.utime(paths[0], ns=(0, 0))
 
     after = hear(*map(utterance, paths))
@@ -180,3 +182,47 @@ def test_good_files_are_not_read_again_after_a_bad_one(
     hear(utterance(good))
 
     assert sorted(decoded) == ["bad.wav", "good.wav"]
+
+
+def test_notes_name_odd_levels_and_lengths(
+    hear: Callable[..., list[Clip]], tmp_path: Path
+) -> None:
+    wave = np.random.default_rng(0).normal(0, 0.1, RATE // 2)
+    stereo = np.column_stack([wave, 1e-4 - wave])
+    written = {
+        "usual": wave,
+        "counts": 32768 * wave,
+        "counts2": 10_000 * wave,
+        "small": wave / 2**16,
+        "opposite": stereo + 1e-3 * wave[:, None],
+        "short": wave[:700],
+    }
+    for name, samples in written.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+
+    clips = hear(*(utterance(tmp_path / f"{name}.wav") for name in written))
+
+    found = [note.partition(": ")[::2] for note in clip_notes(clips)]
+    assert [trouble for trouble, _ in found] == [
+        "peak above 8, where full scale is 1",
+        "RMS under -80 dBFS",
+        "channels cancel out",
+        "under 50 ms",
+    ]
+    loud, quiet, cancelled, short = (rest for _, rest in found)
+    assert re.search(r": 2 of 6 clips, counts None None \(\+8\d\.\d dB\) and 1 m", loud)
+    assert re.search(r": 1 of 6 clips, small None None \(-11\d\.\d dB\)$", quiet)
+    assert re.search(r": 1 of 6 clips, opposite None None \(-5", cancelled)
+    assert short == "1 of 6 clips, short None None (700 samples)"
+
+
+def test_levels_are_kept_with_the_digest(
+    hear: Callable[..., list[Clip]], decoded: list[str], tmp_path: Path
+) -> None:
+    path = tone(tmp_path / "a.wav")
+    first = hear(utterance(path))[0]
+
+    again = hear(utterance(path))[0]
+
+    assert again.levels == first.levels
+    assert decoded == ["a.wav"]

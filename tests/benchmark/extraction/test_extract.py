@@ -94,6 +94,25 @@ def test_an_enhancer_that_changes_the_length_is_refused() -> None:
         Cut({}, "cpu").enhance(np.ones(9, np.float32))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda wave: wave.astype("complex64"), "returns complex64"),
+        (lambda wave: wave.tolist(), "an object of the class list"),
+        (lambda wave: wave * np.float32("nan"), "numbers that are not finite"),
+    ],
+)
+def test_an_enhancer_that_returns_no_speech_is_refused(
+    change: Callable[[Wave], Wave], message: str
+) -> None:
+    class Odd(Enhancer):
+        def separate(self, wave: Wave) -> Wave:
+            return change(wave)
+
+    with pytest.raises(ValueError, match=message):
+        Odd({}, "cpu").enhance(np.ones(9, np.float32))
+
+
 def test_transcripts_come_with_the_features_from_one_pass(
     ask: Ask, runner: Runner
 ) -> None:

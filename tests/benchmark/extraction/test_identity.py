@@ -18,6 +18,7 @@ from nserbench.benchmark.store.file_facts import DIGEST, state_of
 from nserbench.benchmark.study.study import Study
 from nserbench.corpora.audio import audio_digest, read_audio
 from nserbench.corpora.base import Utterance
+from nserbench.corpora.levels import Levels
 from nserbench.errors import BadAudio, CheckpointMissing, NserbenchError
 from nserbench.progress import Silent
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
@@ -58,6 +59,16 @@ def test_pooled_is_the_mean_of_the_valid_frames_and_frames_are_rounded_to_half(
             assert features.frames(key, name) == valid.shape[1]
 
 
+class Told(Silent):
+    """Keeps the notes that a user would read."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 def test_short_clips_are_padded_and_long_ones_cut_and_both_are_listed(
     ask: Ask, plugins: Plugins, levels: Any, runner: Runner, result_of: Any
 ) -> None:
@@ -66,7 +77,8 @@ def test_short_clips_are_padded_and_long_ones_cut_and_both_are_listed(
     )
     plugins.upstreams.add(card, "the test")
     study = ask(upstreams=["window"])
-    (job,) = prepare(study, runner.store, Silent())
+    told = Told()
+    (job,) = prepare(study, runner.store, told)
 
     runner.run(study)
 
@@ -76,6 +88,10 @@ def test_short_clips_are_padded_and_long_ones_cut_and_both_are_listed(
     assert notes["cut"] == [one for one, size in sizes.items() if size > 5000]
     assert notes["padded"]
     assert notes["cut"]
+    assert notes["cut_to"] == 5000 / 16_000
+    label = job.cell.corpus.label
+    count = len(notes["cut"])
+    assert f"window: {count} clips are cut to 0.3125 s in {label}" in told.notes
     assert notes["utterances"] == 24
     for clip in job.clips:
         wave, heard = read_audio(clip.utterance.path), job.extraction.alone.wave(clip)
@@ -190,7 +206,8 @@ def test_parts_of_a_file_are_extracted_separately(
     )
 
     expected = read_audio(path)[800:1600]
-    wave = extraction.wave(Clip(part, audio_digest(expected), 800))
+    clip = Clip(part, audio_digest(expected), 800, Levels(1.0, 1.0, 1.0))
+    wave = extraction.wave(clip)
 
     np.testing.assert_array_equal(wave, expected)
 

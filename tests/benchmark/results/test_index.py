@@ -3,9 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.index import find_result, is_done, read_entries
-from nserbench.benchmark.results.result import RESULT, Result, Status, write_result
+from nserbench.benchmark.results.result import (
+    RESULT,
+    CellName,
+    Result,
+    Status,
+    write_result,
+)
 from nserbench.errors import BadResult, UnknownName
 
 

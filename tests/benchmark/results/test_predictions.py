@@ -91,11 +91,11 @@ def test_any_name_is_written_and_read_unchanged(tmp_path: Path, name: str) -> No
     [
         ("bob,2,neutral", "bob,2,joy", ", line 4: 'joy' is not one of anger"),
         ("a2,ann,", "a2,", ", line 3: 7 fields instead of 8"),
-        ("0.75", "much", ", line 3: could not convert string to float: 'much'"),
+        ("0.75", "much", ", line 3: 'much' is not a number"),
         ("speaker", "person", ", line 1: the first columns must be utterance, sp"),
         ("b1,bob", '"b1,bob', ", line 4: unexpected end of data"),
         ("0.875", "0.8", ": the probabilities of 'b1' are no distribution"),
-        ("0.875", "nan", ": the probabilities of 'b1' are no distribution"),
+        ("0.875", "nan", ", line 4: 'nan' is not a number"),
         ("b1,", "a1,", ": the utterance 'a1' occurs more than once"),
         ("p_neutral", "p_anger", ", line 3: 'neutral' is not one of anger, anger"),
         (TEXT.partition("\n")[2], "", ": there are no predictions"),

@@ -1,6 +1,10 @@
 import dataclasses
+import hashlib
 import json
+import os
 import re
+import shutil
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,13 +15,13 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.results import result as module
-from nserbench.benchmark.results.cell_name import CellName
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import (
+    CellName,
     Result,
+    ResultFile,
     read_result,
     read_results,
-    read_status,
     write_result,
 )
 from nserbench.errors import BadResult
@@ -31,6 +35,7 @@ PREDICTIONS = Predictions(
     predicted=np.array([0, 1, 0, 0]),
     probabilities=np.array([[1.0, 0.0], [0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]),
 )
+OTHER = dataclasses.replace(PREDICTIONS, predicted=np.array([0, 1, 0, 1]))
 DONE = Result(
     status="done",
     digest="0123456789abcdef",
@@ -75,6 +80,9 @@ def test_a_result_is_written_as_documented(root: Path) -> None:
     f1_weighted = content["metrics"].pop("f1_weighted")
     assert f1 == f1_weighted
     assert f1["folds"] == pytest.approx({"1": 1.0, "2": 1 / 3})
+    digests = content.pop("digests")
+    csv = (folder / "predictions.csv").read_bytes().replace(b"\r\n", b"\n")
+    assert digests["predictions.csv"] == hashlib.sha256(csv).hexdigest()
     assert content == {
         "schema": 2,
         "status": "done",
@@ -102,6 +110,58 @@ def test_a_result_is_written_as_documented(root: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["result.json", "predictions.csv"])
+def test_no_byte_of_a_result_changes_without_a_word(root: Path, name: str) -> None:
+    file = write_result(root, DONE) / name
+    content = file.read_bytes()
+    field = content.find(
+        b'"digests"'
+    )  # without it, a result is one of an older version
+
+    for place in set(range(len(content))) - set(range(field, field + 9)):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        file.write_bytes(changed)
+        with pytest.raises(BadResult):
+            read_result(file.parent)
+
+
+def test_predictions_of_another_result_are_refused(root: Path) -> None:
+    ours = write_result(root, DONE)
+    other = dataclasses.replace(DONE, digest="fe", predictions=OTHER)
+    theirs = write_result(root, other)
+
+    shutil.copy(theirs / "predictions.csv", ours)
+
+    with pytest.raises(
+        BadResult, match=r"predictions.csv has changed since it was writ"
+    ):
+        read_result(ours)
+
+
+def test_other_line_ends_are_no_damage(root: Path) -> None:
+    folder = write_result(root, DONE)
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"\r\n", b"\n"))
+
+    assert read_result(folder).digest == DONE.digest
+
+
+@pytest.mark.parametrize("content", [None, "", "{"])
+def test_a_result_that_cannot_be_read_is_replaced(
+    root: Path, content: str | None
+) -> None:
+    file = write_result(root, DONE) / "result.json"
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+
+    folder = write_result(root, DONE)
+
+    assert read_result(folder).digest == DONE.digest
+    assert list(root.iterdir()) == [folder]
+
+
 @pytest.mark.parametrize("written", [DONE, FAILED], ids=lambda one: one.status)
 def test_reading_returns_what_was_written(root: Path, written: Result) -> None:
     read = read_result(write_result(root, written))
@@ -123,7 +183,7 @@ def test_a_failed_result_is_replaced_when_the_cell_is_done(root: Path) -> None:
     folder = write_result(root, DONE)
 
     assert list(root.iterdir()) == [folder]
-    assert read_status(folder) == "done"
+    assert ResultFile(folder).status == "done"
 
 
 def test_a_done_result_is_not_replaced(root: Path) -> None:
@@ -141,7 +201,7 @@ def test_writers_of_one_cell_do_not_disturb_each_other(root: Path) -> None:
         folders = set(pool.map(write_result, [root] * 32, [DONE] * 32))
 
     assert list(root.iterdir()) == list(folders)
-    assert read_status(folders.pop()) == "done"
+    assert ResultFile(folders.pop()).status == "done"
 
 
 @pytest.mark.parametrize("step", ["_write_json", "_sync", "_publish"])
@@ -189,6 +249,19 @@ def test_a_number_that_json_cannot_hold_is_refused(root: Path) -> None:
         ('"schema": 2', '"schema": 1', r"this nserbench reads 2\n  an older"),
         ('"schema": 2,', "", "the field 'schema' is missing"),
         ('"seed": 0', '"seed": "0"', "the field 'seed' is no int"),
+        ('"seed": 0', '"seed": true', "the field 'seed' is no int"),
+        ('"seed": 0', '"seed": 1e400', "is not JSON"),
+        ('"seed": 0', f'"seed": {"9" * 5000}', "is not JSON"),
+        ('"mel"', '"\\ud800"', "is not JSON"),
+        ('"classes": [', '"classes": [1, ', "'classes' holds more than texts"),
+        ('"rate": 0.25', '"rate": [0.25]', r"recognition.rate is '\[0.25\]'"),
+        ('"rate": 0.25', '"rate": -0.25', "recognition.rate is '-0.25'"),
+        ('"rate": 0.25', '"rate": null', "recognition.rate is 'None'"),
+        ('"measure": "WER",', "", "recognition.measure is 'None'"),
+        ('"measure": "WER"', '"measure": 1', "recognition.measure is '1'"),
+        ('"seconds": 1.5', '"seconds": -1', "costs.seconds is '-1'"),
+        ('"seconds": 1.5', '"seconds": "1.5"', "costs.seconds is '1.5'"),
+        ('"seconds": 1.5', '"seconds": true', "costs.seconds is 'True'"),
         ('"upstream": "mel",', "", "the field 'upstream' is missing"),
         ('"classes": [', '"classes_": [', "the field 'classes' is missing"),
         ('"anger",', '"joy",', "the predictions have other classes than the result"),
@@ -270,3 +343,32 @@ def test_a_file_that_is_not_json_is_refused(root: Path, text: str) -> None:
 
     with pytest.raises(BadResult, match="is not JSON"):
         read_result(folder)
+
+
+def test_unfinished_results_are_deleted_when_they_are_a_day_old(root: Path) -> None:
+    old, new, other = root / "old", root / "new", root / ".git"
+    done = write_result(root, DONE)
+    for folder in (old, new):
+        folder.mkdir()
+        folder.rename(unfinished := module._temporary(done))
+        if folder is old:
+            os.utime(unfinished, (0, 0))
+    other.mkdir()
+    os.utime(other, (0, 0))
+    os.utime(done, (0, 0))
+
+    module.sweep_results(root)
+
+    assert {one.name for one in root.iterdir()} == {done.name, unfinished.name, ".git"}
+
+
+def test_a_clock_that_is_days_ahead_deletes_no_result_that_is_being_written(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (unfinished := module._temporary(write_result(root, DONE))).mkdir()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10 * 86_400)
+
+    module.sweep_results(root)
+
+    assert unfinished.is_dir()

@@ -1,16 +1,28 @@
+import dataclasses
 import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
+from nserbench.benchmark.extraction.clips import Clip
+from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.jobs.prepare import prepare
-from nserbench.benchmark.running.cost import CostEstimate, estimate, middle
+from nserbench.benchmark.running.cost import CostEstimate, estimate
 from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.running.timed_extraction import (
+    TimedExtraction,
+    middle,
+    take_sample,
+)
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Study
+from nserbench.corpora.base import Utterance
+from nserbench.corpora.levels import Levels
 from nserbench.errors import BadAudio
 from nserbench.progress import Silent
 
@@ -135,8 +147,51 @@ def test_the_sample_is_a_clip_of_average_length(ask: Ask, runner: Runner) -> Non
     assert abs(middle(job.clips).samples - mean) == min(abs(s - mean) for s in sizes)
 
 
+def timed(average: int, growth: float, longest: int | None = None) -> TimedExtraction:
+    return TimedExtraction({}, 2.0, average, longest, growth)
+
+
+def clips_of(*sizes: int) -> list[Clip]:
+    part = Utterance(id="u", path=Path("u.wav"), label="a", speaker="s", fold="1")
+    return [Clip(part, "", size, Levels(1.0, 1.0, 1.0)) for size in sizes]
+
+
+def test_time_grows_with_the_length_of_clips_as_it_was_timed() -> None:
+    clips = clips_of(100, 100, 1000)
+
+    assert timed(100, 0.0).seconds(clips) == 3 * 2.0
+    assert timed(100, 1.0).seconds(clips) == 12 * 2.0
+    assert timed(100, 2.0).seconds(clips) == 102 * 2.0
+    assert timed(100, 2.0, longest=300).seconds(clips) == 11 * 2.0
+
+
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_growth_is_found_by_timing_the_longest_clip(
+    ask: Ask,
+    runner: Runner,
+    notes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    power: int,
+) -> None:
+    wave = np.random.default_rng(0).normal(0, 0.1, 70 * 16_000)
+    soundfile.write(notes.parent / "s0_low_0.wav", wave, 16_000)
+    (job,) = prepare(ask(), runner.store, Silent())
+    received: list[int] = []
+
+    def timing(_: object, clip: Clip, *__: object) -> tuple[dict[str, Any], float]:
+        received.append(clip.samples)
+        return {}, 1e-9 * clip.samples**power
+
+    monkeypatch.setattr("nserbench.benchmark.running.timed_extraction._timed", timing)
+
+    sample = take_sample(job.extraction.alone, job.clips, ModelCache("cpu"))
+
+    assert received == [sample.average, 60 * 16_000]  # not the whole 70 s
+    assert sample.growth == pytest.approx(power)
+
+
 def test_a_plan_can_be_written_as_json(plan: Callable[..., CostEstimate]) -> None:
-    content = json.loads(json.dumps(plan().as_json()))
+    content = json.loads(json.dumps(dataclasses.asdict(plan())))
 
     assert content["missing"] == 1
     assert content["passes"][0]["forms"] == ["pooled"]

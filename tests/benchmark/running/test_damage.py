@@ -15,6 +15,7 @@ from nserbench.benchmark.store.feature_store import Features
 from nserbench.benchmark.study.study import Study
 
 Ask = Callable[..., Study]
+RunAgain = Callable[[], tuple[dict[str, bytes], list[str]]]
 ARTEFACTS = {
     "pooled features": "features/*/pooled-*.safetensors",
     "frames": "features/*/frames-*.safetensors",
@@ -106,6 +107,70 @@ def test_a_file_that_was_cut_off_is_noticed_and_changes_no_number(
         assert again == first, size
         assert len(notes) == 1, size
         file = sorted(runner.store.root.glob(ARTEFACTS[artefact]))[0]
+
+
+@pytest.mark.parametrize("pattern", ARTEFACTS.values(), ids=ARTEFACTS)
+def test_a_folder_in_the_place_of_a_file_is_noticed_and_changes_no_number(
+    first: dict[str, bytes], runner: Runner, run_again: RunAgain, pattern: str
+) -> None:
+    file = sorted(runner.store.root.glob(pattern))[0]
+    file.unlink()
+    file.mkdir()
+
+    again, notes = run_again()
+
+    assert again == first
+    assert any(str(file) in note for note in notes)
+
+
+def test_heads_that_were_swapped_are_noticed_and_change_no_number(
+    first: dict[str, bytes], runner: Runner, run_again: RunAgain
+) -> None:
+    heads = sorted(runner.store.fits(), key=lambda file: file.stat().st_size)
+    one, other = sorted(heads[:2])  # of the pooled head, in two folds
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+    again, notes = run_again()
+
+    assert again == first
+    assert notes[0].startswith(f"{one} was stored as {other.stem}: moved to ")
+    assert notes[1].startswith(f"{other} was stored as {one.stem}: moved to ")
+
+
+def test_a_shard_of_other_features_is_noticed_and_changes_no_number(
+    ask: Ask, runner: Runner, runner_in: Callable[[Path], Runner]
+) -> None:
+    both = {"downstreams": ["mean"], "noises": ["hiss"], "snrs": [0.0, 5.0]}
+    runner.run(ask(**both))
+    before = answers(runner)
+    (one, *_, other) = sorted(runner.store.root.glob("features/*/pooled-*.safetensors"))
+    assert one.parent != other.parent
+    shutil.move(one, other.with_name(one.name))
+    other.unlink()
+    for head in runner.store.fits():
+        head.unlink()
+    shutil.rmtree(runner.results)
+    again = runner_in(runner.results.parent)
+    again.store.note = (notes := list[str]()).append
+
+    again.run(ask(**both))
+
+    assert answers(again) == before
+    assert f"{one.name} holds features of {one.parent.name}: moved to" in notes[0]
+
+
+def test_a_folder_in_the_place_of_the_ledger_stops_nothing(
+    first: dict[str, bytes], runner: Runner, run_again: RunAgain
+) -> None:
+    (runner.store.root / "ledger.sqlite").unlink()
+    (runner.store.root / "ledger.sqlite").mkdir()
+
+    again, notes = run_again()
+
+    assert again == first
+    assert "ledger.sqlite is damaged" in notes[0]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])

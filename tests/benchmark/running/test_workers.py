@@ -4,6 +4,7 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from scribes import Reader, calls, offer_scribes
 
 from nserbench.benchmark.extraction.extract import extract_missing
+from nserbench.benchmark.jobs.head import save_head
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import Result, read_result
@@ -36,8 +38,8 @@ GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a new folder, with empty caches."""
     monkeypatch.chdir(tmp_path)
-    module._open_study.cache_clear()
-    module._models.cache_clear()
+    for cached in (module._open_study, module._needs, module._models):
+        cached.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +93,7 @@ class Notes(Silent):
 def threads() -> Iterator[TaskExecutor]:
     """Return an executor that runs its tasks in threads of this process."""
     with ThreadPoolExecutor(4) as executor:
-        yield TaskExecutor(executor, None)
+        yield TaskExecutor(executor, None, workers=1)
 
 
 def table(results: Sequence[Result]) -> dict[str, object]:
@@ -103,11 +105,13 @@ def table(results: Sequence[Result]) -> dict[str, object]:
 
 
 @pytest.fixture
-def alone(ask: Callable[..., Study], runner: Runner) -> Callable[..., list[Result]]:
-    """Return a function that runs a grid in this process alone."""
+def alone(
+    ask: Callable[..., Study], runner_in: Callable[[Path], Runner], tmp_path: Path
+) -> Callable[..., list[Result]]:
+    """Return a function that runs a grid in this process, with a store of its own."""
 
     def go(**said: Any) -> list[Result]:
-        report = runner.run(ask(**said))
+        report = runner_in(tmp_path / "alone").run(ask(**said))
         return [read_result(folder) for folder in report.folders]
 
     return go
@@ -156,6 +160,53 @@ def test_no_features_are_extracted_twice(
     assert len(heard) == 2
 
 
+def test_few_conditions_are_shared_by_utterance_and_few_cells_by_fold(
+    share: Callable[..., Any],
+    alone: Callable[..., list[Result]],
+    threads: TaskExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts: list[list[str]] = []
+    fitted: list[Path] = []
+
+    def extracted(extraction: Any, clips: Any, *rest: Any) -> None:
+        parts.append([clip.utterance.id for clip in clips])
+        extract_missing(extraction, clips, *rest)
+
+    def saved(file: Path, *rest: Any) -> None:
+        fitted.append(file)
+        save_head(file, *rest)
+
+    monkeypatch.setattr(module, "extract_missing", extracted)
+    monkeypatch.setattr("nserbench.benchmark.jobs.fit.save_head", saved)
+    grid: Any = {"downstreams": ["bigru"], "noises": ["clean"]}
+    expected = table(alone(**grid))
+    fits, fitted[:] = len(fitted), []
+
+    shared, told = share(replace(threads, workers=4), **grid)
+
+    assert table(shared) == expected
+    assert [line.rpartition(": ")[2] for line in told] == ["done"]
+    assert len(parts) == 4
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    together = [name for part in parts for name in part]
+    assert len(set(together)) == len(together) == 24
+    assert len(set(fitted)) == len(fitted) == fits
+
+
+def test_a_fold_that_fails_fails_its_cell_and_no_other(
+    share: Callable[..., Any], threads: TaskExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Mock(side_effect=NserbenchError("training diverged"))
+    monkeypatch.setattr("nserbench.benchmark.jobs.fit.train_head", broken)
+
+    results, _ = share(
+        replace(threads, workers=4), downstreams=["bigru", "mean"], noises=["clean"]
+    )
+
+    assert [result.status for result in results] == ["failed", "done"]
+
+
 def test_transcripts_are_made_before_the_features_of_upstreams_that_read_them(
     share: Callable[..., Any],
     threads: TaskExecutor,
@@ -185,7 +236,7 @@ def test_features_of_a_fine_tuned_upstream_are_left_to_the_worker_that_fine_tune
 
 def test_a_task_uses_the_threads_of_its_executor(share: Callable[..., Any]) -> None:
     with ThreadPoolExecutor(1) as executor:
-        (result,), _ = share(TaskExecutor(executor, 3))
+        (result,), _ = share(TaskExecutor(executor, 3, workers=1))
 
     assert result.provenance["threads"] == 3
 
@@ -337,21 +388,23 @@ def test_the_tasks_of_a_worker_that_died_are_started_again(
     assert table([mel]) == table(alone())
 
 
-def test_a_worker_that_always_dies_ends_the_run_and_the_same_command_continues(
-    share: Callable[..., Any],
+def test_a_cell_that_ends_its_worker_fails_by_name_and_the_others_go_on(
+    share: Callable[..., Any], alone: Callable[..., list[Result]]
 ) -> None:
     plugin = write_plugin("os._exit(3)")
-    with (
-        pytest.raises(NserbenchError, match="a worker ended before its task"),
-        open_executor("processes:1", {}) as executor,
-    ):
-        share(executor, [plugin], upstreams=["odd"])
 
+    with open_executor("processes:2", {}) as executor:
+        results, told = share(executor, [plugin], upstreams=["odd", "mel"])
+
+    odd, mel = sorted(results, key=lambda one: one.upstream != "odd")
+    assert odd.status == "failed"
+    assert str(odd.reason).startswith("the worker process died whenever it ran")
+    assert any("odd" in line and "failed: the worker" in line for line in told)
+    assert table([mel]) == table(alone())
     write_plugin("pass")
     _source.cache_clear()  # as in another process
     with open_executor("processes:1", {}) as executor:
         (result,), _ = share(executor, [plugin], upstreams=["odd"])
-
     assert result.status == "done"
 
 

@@ -1,3 +1,5 @@
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +88,20 @@ def test_a_store_lists_features_whose_description_is_lost(tmp_path: Path) -> Non
 
     assert features.label("upstream") == "mel"
     assert features.label("condition") == "?"
+
+
+@pytest.mark.parametrize("folder", ["fits", "features/0123", "leaderboard"])
+def test_temporary_files_are_deleted_when_the_disk_says_that_they_are_a_day_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10 * 86_400)
+    (tmp_path / folder).mkdir(parents=True)
+    old, new = tmp_path / folder / ".old", tmp_path / folder / ".new"
+    new.touch()
+    old.touch()
+    os.utime(old, (now - 90_000, now - 90_000))
+
+    Store(tmp_path).sweep()
+
+    assert [*(tmp_path / folder).iterdir()] == [new]

@@ -156,8 +156,10 @@ def test_a_full_disk_is_no_damage(
 ) -> None:
     fails(monkeypatch, "database or disk is full", sqlite3.SQLITE_FULL)
 
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(OSError, match="full") as caught:
         facts.known("digest", [tmp_path])
+
+    assert caught.value.filename == str(facts.file)
 
 
 def test_a_folder_that_cannot_be_written_is_enough_to_read_from(

@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -69,8 +70,22 @@ def test_an_open_lease_gives_signs_of_life(
         assert file.stat().st_mtime > 0
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"host": 1, "pid": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"host": 1, "pid": "x"}',
+        '{"host": "HOST", "pid": 1e30, "paths": []}',
+        '{"host": "HOST", "pid": 99999999999999, "paths": []}',
+        '{"host": "HOST", "pid": -1, "paths": []}',
+        '{"host": "HOST", "pid": 1, "paths": [[]]}',
+        "[" * 100_000,
+    ],
+)
 def test_a_damaged_lease_is_ignored(tmp_path: Path, content: str) -> None:
+    content = content.replace("HOST", socket.gethostname())
     (tmp_path / "in-use").mkdir()
     (tmp_path / "in-use/x.json").write_text(content)
 

@@ -170,7 +170,6 @@ def test_a_protocol_that_begins_with_a_plus_is_added_to_the_one_typed(
         ("seeds = [0, 1]", "'seeds' must be a whole number from 1 up"),
         ("snrs = 0", "'snrs' must be numbers in brackets, in dB from -100 to 100"),
         ("snrs = [200]", "'snrs' must be numbers in brackets"),
-        ("snrs = [nan]", "'snrs' must be numbers in brackets"),
         ('noises = "park"', "'noises' must be texts in brackets"),
         ("noises = []", "'noises' must be texts in brackets"),
         ('noises = [""]', "'noises' must be texts in brackets"),
@@ -182,6 +181,19 @@ def test_a_key_or_value_that_is_not_known_is_named(line: str, told: str) -> None
 
     assert message.startswith("grid.toml: [[block]] number 1")
     assert told in message
+
+
+@pytest.mark.parametrize("value", ["[nan]", "[inf]", "[0, -inf]"])
+def test_an_snr_that_is_not_finite_is_named(value: str) -> None:
+    message = refusal(f"{BLOCK}snrs = {value}\n")
+
+    assert message.startswith("grid.toml: 'snrs' is ")
+    assert "which is not a finite number" in message
+
+
+@pytest.mark.parametrize("number", ["10_001", "99999999999", "0x7fffffffffffffff"])
+def test_a_study_has_at_most_ten_thousand_seeds(number: str) -> None:
+    assert "'seeds' must be" in refusal(f"{BLOCK}seeds = {number}\n")
 
 
 def test_an_unknown_key_is_refused_with_the_known_ones() -> None:

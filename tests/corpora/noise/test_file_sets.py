@@ -284,15 +284,38 @@ def test_a_set_that_is_silent_for_an_utterance_is_refused(
     )
 
 
-def test_a_drawn_file_that_cannot_be_read_is_named(
+def test_every_file_that_cannot_be_used_is_named_at_once(
     tmp_path: Path, write_audio: WriteAudio
 ) -> None:
-    write_audio("set/a.wav").write_bytes(b"no audio")
+    whole = write_audio("set/a.wav", waves(16_000, 0))
+    write_audio("set/b.wav").write_bytes(b"no audio")
+    write_audio("set/c.wav").write_bytes(whole.read_bytes()[:-8000])
+    write_audio("set/d.wav", waves(0, 0))
 
     with pytest.raises(BadAudio) as caught:
-        opened(tmp_path / "set").key("u1", SAMPLES, 0)
+        open_noise("din", tmp_path / "set")
 
-    assert str(caught.value).startswith(f"{tmp_path}/set/a.wav cannot be read (")
+    assert str(caught.value).splitlines() == [
+        "noise 'din': 3 of 4 files cannot be used",
+        f"  {tmp_path}/set/b.wav cannot be read (Format not recognised)",
+        f"  {tmp_path}/set/c.wav is cut off: 87.5 % of the audio is there (0.875 s)",
+        f"  {tmp_path}/set/d.wav holds no samples",
+        "  replace them, or remove them from the folder",
+    ]
+
+
+def test_a_drawn_file_that_is_damaged_inside_is_named(
+    tmp_path: Path, write_audio: WriteAudio
+) -> None:
+    path = write_audio("set/a.flac", waves(16_000, 0))
+    content = bytearray(path.read_bytes())
+    content[1000:5000] = bytes(4000)
+    path.write_bytes(content)
+
+    with pytest.raises(BadAudio) as caught:
+        opened(tmp_path / "set").key("u1", 12_000, 0)
+
+    assert str(caught.value).startswith(f"{tmp_path}/set/a.flac is cut off or damaged")
     assert "noise 'din' needs it" in str(caught.value)
 
 

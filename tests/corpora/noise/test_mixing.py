@@ -1,4 +1,5 @@
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -272,3 +273,37 @@ def test_digest_of_a_noise_is_that_of_its_samples(write_audio: WriteAudio) -> No
     changed = read_noise("a", write_audio("c.wav", drawn(100, seed=1)))
 
     assert one.digest == moved.digest != changed.digest
+
+
+def test_noise_that_is_amplified_by_more_than_60_db_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture, write_audio: WriteAudio
+) -> None:
+    ticks = np.zeros(3200, np.float32)
+    ticks[::50] = 2.0**-15
+    loud = np.concatenate([drawn(3200), ticks])
+    noise = read_noise("ticks", write_audio("ticks.wav", loud))
+    speech = drawn(2000)
+
+    with caplog.at_level(logging.WARNING):
+        offsets = [add_noise(speech, noise, f"u{n}", 0.0, 0).offset for n in range(20)]
+
+    assert any(offset > 3200 for offset in offsets)
+    (record,) = caplog.records
+    found = re.search(r"amplified by (\d+) dB for (u\d+)", record.message)
+    assert found is not None
+    assert found[1] == "87"  # 0.1 (RMS) over 2 ** -15 / sqrt(50)
+    assert f"{noise.path} is almost silent from" in record.message
+
+
+def test_a_quiet_noise_is_warned_of_where_it_is_read(
+    caplog: pytest.LogCaptureFixture, write_audio: WriteAudio
+) -> None:
+    path = write_audio("quiet.wav", drawn(1600) * np.float32(1e-5))
+
+    with caplog.at_level(logging.WARNING):
+        read_noise("quiet", path)
+        read_noise("quiet", path)
+
+    (record,) = caplog.records
+    assert "noise 'quiet': RMS under -80 dBFS" in record.message
+    assert f"{path} (-120." in record.message

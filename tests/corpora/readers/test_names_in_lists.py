@@ -237,7 +237,7 @@ def test_the_unit_of_independence_is_read(tmp_path: Path) -> None:
         ("$NO_SUCH_VARIABLE/a.wav", "the variable $NO_SUCH_VARIABLE is not set"),
         ("~no-such-user/a.wav", "cannot be used: "),
         ("cloud.wav", "is a file that is only in iCloud\n  download it"),
-        ("pointer.wav", "is only a pointer of git-lfs, not the audio\n  run `git lfs"),
+        ("pointer.wav", "is a git-lfs pointer, not the file itself: run `git lfs"),
         (
             unicodedata.normalize("NFC", "ä.wav"),
             "is there under the same letters in another Unicode form, NFD\n  write",

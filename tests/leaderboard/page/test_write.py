@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from older_results import as_older
 
 from nserbench.benchmark.results.result import read_result
 from nserbench.cli import main as cli
@@ -19,8 +20,8 @@ from nserbench.leaderboard.page import write as write_module
 from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import index
-from nserbench.leaderboard.page.scripts import as_script
-from nserbench.leaderboard.page.write import write_page
+from nserbench.leaderboard.page.sources import read_made
+from nserbench.leaderboard.page.write import as_script, write_page
 from nserbench.leaderboard.tables.series import (
     costs,
     on_pareto_front,
@@ -39,7 +40,7 @@ def data(script: Path) -> Any:
 
 
 def test_a_stored_metric_is_not_read(root: Path, add: Add, tmp_path: Path) -> None:
-    folder = add(right="11101010")
+    folder = as_older(add(right="11101010"))
     write_page(root, tmp_path / "before", ["uar"])
     file = folder / "result.json"
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -166,7 +167,7 @@ def test_only_cells_whose_results_have_changed_are_made_again(
     root: Path, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = tmp_path / "site"
-    changed = add() / "predictions.csv"
+    changed = as_older(add()) / "predictions.csv"
     write_page(root, site, ["uar"])
     add("whisper")
     made = []
@@ -330,3 +331,13 @@ def test_the_command_is_one_that_the_command_line_reads(
     words = shlex.split(line)
     assert words[3] == result.upstream
     cli.commands["run"].make_context("run", words[2:])
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": {}}', "[" * 100_000])
+def test_a_damaged_list_of_what_the_page_was_made_from_is_not_used(
+    tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "made.json"
+    file.write_text(text)
+
+    assert read_made(file) == {}

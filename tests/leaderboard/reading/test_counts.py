@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from older_results import as_older
 
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts_cache import read_counted_results
@@ -98,7 +99,7 @@ def test_a_failure_after_a_finished_result_is_shown(root: Path, add: Add) -> Non
 
 
 def test_metrics_in_the_file_are_not_read(root: Path, add: Add) -> None:
-    file = add() / "result.json"
+    file = as_older(add()) / "result.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     before = read_counted_results(root)[0].counts
     content["metrics"] = {"uar": {"mean": 0.1}}
@@ -115,7 +116,7 @@ def test_metrics_in_the_file_are_not_read(root: Path, add: Add) -> None:
 def test_the_same_utterances_in_another_order_are_the_same_test(
     root: Path, add: Add
 ) -> None:
-    folder = add()
+    folder = as_older(add())
     add("whisper", speakers=("ann",) * 8)
     head, *rows = (folder / "predictions.csv").read_text("utf-8").splitlines()
     before = {one.row.upstream: one.counts for one in read_counted_results(root)}

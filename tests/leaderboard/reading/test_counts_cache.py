@@ -1,10 +1,14 @@
+import io
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from older_results import as_older
 
+from nserbench.benchmark.store.whole_files import write_checked
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading import counts_cache as cache
 from nserbench.leaderboard.reading.counts import CountedResult, read_counted_result
@@ -57,7 +61,7 @@ def test_only_what_changed_is_read_again(
 def test_an_edit_of_the_predictions_is_seen_even_with_its_time_set_back(
     root: Path, add: Add
 ) -> None:
-    file = add() / "predictions.csv"
+    file = as_older(add()) / "predictions.csv"
     before, stat = uar(summary_table(root, ["uar"])), file.stat()
     text = file.read_text("utf-8")
     line = next(one for one in text.splitlines() if one.endswith(",1,0"))
@@ -74,7 +78,7 @@ def test_an_edit_of_the_predictions_is_seen_even_with_its_time_set_back(
 def test_a_stored_metric_is_not_shown_before_or_after_it_is_edited(
     root: Path, add: Add
 ) -> None:
-    file = add() / "result.json"
+    file = as_older(add()) / "result.json"
     first = summary_table(root, ["uar"])
     content = json.loads(file.read_text("utf-8"))
     content["metrics"]["uar"] = {"mean": 0.1, "low": 0.1, "high": 0.1}
@@ -167,3 +171,21 @@ def test_a_damaged_result_is_an_error_and_is_not_cached(root: Path, add: Add) ->
 
     with pytest.raises(BadResult, match="line 1"):
         read_counted_results(root)
+
+
+@pytest.mark.parametrize(
+    "about", [b"{}", b"[]", b'{"version": 6}', b"\xff", b"[" * 9999]
+)
+def test_a_cache_file_with_other_content_is_made_again(
+    root: Path, add: Add, reads: list[Path], about: bytes
+) -> None:
+    add()
+    first = summary_table(root, ["uar"])
+    file = cache_file(root)
+    content = io.BytesIO()
+    np.savez(content, about=np.frombuffer(about, np.uint8))
+    write_checked(file, content.getvalue())
+    reads.clear()
+
+    assert summary_table(root, ["uar"]) == first
+    assert len(reads) == 1

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from labs import add, details, predictions
+from older_results import as_older
 
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.errors import NserbenchError
@@ -21,7 +22,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def test_a_stored_metric_is_reported_and_computed_again(lab: Path, out: Path) -> None:
-    folder = add(lab, found=predictions("11111110"))
+    folder = as_older(add(lab, found=predictions("11111110")))
     file = folder / "result.json"
     content = json.loads(file.read_text())
     content["metrics"]["uar"]["mean"] = 0.99
@@ -37,7 +38,7 @@ def test_a_stored_metric_is_reported_and_computed_again(lab: Path, out: Path) ->
 
 
 def test_metrics_that_are_not_there_are_reported(lab: Path, out: Path) -> None:
-    folder = add(lab)
+    folder = as_older(add(lab))
     content = json.loads((folder / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps({**content, "metrics": ["uar"]}))
 

@@ -118,6 +118,15 @@ def test_other_heads_have_no_layer(head: str, root: Path, add: Add) -> None:
     assert layer_curves(table(root), "uar") == []
 
 
+@pytest.mark.parametrize("layer", ["9" * 5000, "\u0661", "1_0", "-1"])
+def test_a_layer_that_is_no_number_has_no_curve(
+    layer: str, root: Path, add: Add
+) -> None:
+    add(head=f"single:layer={layer}")
+
+    assert layer_curves(table(root), "uar") == []
+
+
 def test_a_confusion_counts_the_answers_of_all_folds_and_seeds(
     root: Path, add: Add
 ) -> None:

@@ -189,3 +189,36 @@ for module in list(sys.modules.values()):
 """
 
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("d_model: 16", "d_model: 1000000"),
+        ("num_encoder_layers: 2", "num_encoder_layers: 10000"),
+        ("output_neurons: 28", "output_neurons: 1000000000"),
+        ("d_ffn: 32", "d_ffn: 10000000000"),
+    ],
+)
+def test_layers_that_are_far_larger_than_the_weights_are_refused(
+    copy: Path, old: str, new: str
+) -> None:
+    (copy / "hyperparams.yaml").write_text(HYPERPARAMS.replace(old, new, 1))
+
+    with pytest.raises(CheckpointMissing, match="far larger than its weights"):
+        Conformer(options(copy), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("d_model: 16", "d_model: 1_6"),
+        ("num_encoder_layers: 2", f"num_encoder_layers: {'9' * 5000}"),
+        ("sample_rate: 16000", "sample_rate: .nan"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(copy: Path, old: str, new: str) -> None:
+    (copy / "hyperparams.yaml").write_text(HYPERPARAMS.replace(old, new, 1))
+
+    with pytest.raises(BadSpec, match="does not say how large the model is"):
+        Conformer(options(copy), "cpu")

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from nserbench.errors import BadSpec, CheckpointMissing
 
 pytest.importorskip("nserbench.upstreams.conformer.safe_yaml", exc_type=ImportError)
 
+from nserbench.upstreams.conformer import safe_yaml
 from nserbench.upstreams.conformer.safe_yaml import safe_hyperparams
 
 ORDINARY = """\
@@ -85,3 +87,47 @@ def test_a_file_that_cannot_be_read_is_named(file: Path, text: str) -> None:
 
     with pytest.raises(CheckpointMissing, match=r"hyperparams\.yaml cannot be read"):
         safe_hyperparams(file, {})
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+    for old, new in itertools.pairwise("abcdefgh")
+)
+GROWING = {
+    "aliases": LAUGHS,
+    "nested lists": f"a: {'[' * 40_000}{']' * 40_000}",
+    "nested mappings": f"a: {'{a: ' * 60}1{'}' * 60}",
+    "length": f"a: {'x' * 200_000}",
+    "values": f"a: [{'1, ' * 20_000}]",
+}
+COMPUTED = {
+    "power": "n: 9\nevil: !ref <n> ** 9 ** 9 ** 9",
+    "repeated text": "n: 999999999\nevil: !ref '\"aaaaaaaaaa\" * <n>'",
+    "doubled text": "a0: xxxxxxxxxx\n"
+    + "".join(f"a{i + 1}: !ref <a{i}><a{i}>\n" for i in range(30)),
+}
+
+
+@pytest.mark.parametrize("text", GROWING.values(), ids=GROWING)
+def test_a_file_that_grows_when_it_is_read_is_refused(file: Path, text: str) -> None:
+    file.write_text(f"{ORDINARY}{text}\n")
+
+    with pytest.raises(CheckpointMissing, match=r"hyperparams\.yaml cannot be read: "):
+        safe_hyperparams(file, {})
+
+
+@pytest.mark.parametrize("text", COMPUTED.values(), ids=COMPUTED)
+def test_references_that_compute_without_end_are_refused(
+    file: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safe_yaml, "_SECONDS", 3)
+    file.write_text(f"{ORDINARY}{text}\n")
+
+    with pytest.raises(CheckpointMissing, match=r"hyperparams\.yaml cannot be read: "):
+        safe_hyperparams(file, {})
+
+
+def test_aliases_may_be_used(file: Path) -> None:
+    file.write_text(f"{ORDINARY}sizes: &a [1, 2]\nagain: {{one: *a, two: *a}}\n")
+
+    assert "again:" in safe_hyperparams(file, {})

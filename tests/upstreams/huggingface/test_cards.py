@@ -31,7 +31,7 @@ def bound(text: str) -> ConfiguredCard[UpstreamCard]:
     [
         ("wav2vec2", {"encoder": GroupSpec(range(4), 16, 50.0)}),
         ("sew", {"encoder": GroupSpec(range(4), 16, 25.0)}),
-        ("wav2vec2-bert", {"encoder": GroupSpec(range(4), 16, None)}),
+        ("wav2vec2-bert", {"encoder": GroupSpec(range(4), 16, 50.0)}),
         (
             "adapted+mbart",
             {
@@ -42,8 +42,15 @@ def bound(text: str) -> ConfiguredCard[UpstreamCard]:
         (
             "moonshine",
             {
-                "encoder": GroupSpec(range(3), 16, None),
+                "encoder": GroupSpec(range(3), 16, 16_000 / 384),
                 "decoder": GroupSpec(range(4), 16, None),
+            },
+        ),
+        (
+            "speech_to_text",
+            {
+                "encoder": GroupSpec(range(2), 24, 25.0),
+                "decoder": GroupSpec(range(3), 24, None),
             },
         ),
     ],
@@ -84,7 +91,10 @@ def test_a_whisper_is_our_own(
     said = CARDS["whisper"].describe({"checkpoint": multilingual, "revision": None})
     assert one.card.describe(one.options) == said
     ours, theirs = upstream.extract(batch), whisper.extract(batch)
-    torch.testing.assert_close(ours["decoder"].states, theirs["decoder"].states)
+    # Other products of matrices, in as many steps as there are tokens.
+    torch.testing.assert_close(
+        ours["decoder"].states, theirs["decoder"].states, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_the_generic_card_takes_an_id_with_and_without_its_key() -> None:

@@ -47,7 +47,9 @@ def test_an_utterance_is_the_same_alone_and_in_a_batch(
             assert difference(*both) < 1e-5
 
 
-@pytest.mark.parametrize(("name", "passes"), [("hubert", 3), ("hubert-large", 1)])
+@pytest.mark.parametrize(
+    ("name", "passes"), [("hubert", 3), ("hubert-large", 1), ("hubert-batch-norm", 3)]
+)
 def test_only_models_that_padding_does_not_change_read_a_batch_at_once(
     name: str, passes: int, checkpoint: Checkpoint, batch: Batch
 ) -> None:

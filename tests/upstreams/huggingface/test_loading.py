@@ -11,7 +11,9 @@ from hf_checks import (
 from safetensors.torch import load_file, save_file
 from tiny_hf import save_tokenizer
 
+from nserbench.cards import bind
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.spec import Spec
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import nserbench_upstreams
 
@@ -31,9 +33,11 @@ def test_a_checkpoint_of_another_type_is_refused(
 @pytest.mark.parametrize(
     ("name", "lost", "message"),
     [
-        ("wav2vec2", "hidden_size", "encoder: it has none of d_model, hidden_size"),
-        ("wav2vec2", "num_hidden_layers", "encoder: it has none of encoder_layers"),
-        ("hubert+gpt2", "encoder", "encoder: it has none of encoder_layers"),
+        ("wav2vec2", "hidden_size", "the encoder of .*: it has no hidden_size"),
+        ("wav2vec2", "num_hidden_layers", "encoder of .*: it has no num_hidden_layers"),
+        ("wav2vec2", "conv_stride", "the encoder of .*: it has no conv_stride"),
+        ("hubert+gpt2", "encoder", "the encoder of .*: it has no 'encoder'"),
+        ("moonshine", "decoder_num_hidden_layers", "the decoder of .*: it has no "),
     ],
 )
 def test_a_configuration_that_does_not_say_enough_is_refused(
@@ -48,6 +52,15 @@ def test_a_configuration_that_does_not_say_enough_is_refused(
         described(file.parent)
 
 
+@pytest.mark.parametrize("told", ["describe", "checkpoint_files", "open"])
+def test_a_hub_id_that_is_not_found_is_answered_with_what_hf_takes(told: str) -> None:
+    one = bind(CARDS["hf"], Spec("hf", positional="nobody/nothing"))
+    device = ["cpu"] if told == "open" else []
+
+    with pytest.raises(CheckpointMissing, match="a copy in a folder: hf:FOLDER"):
+        getattr(one.card, told)(one.options, *device)
+
+
 def test_code_of_the_hub_is_never_run(copied: Checkpoint) -> None:
     file = copied("wav2vec2") / "config.json"
     config = json.loads(file.read_text())
@@ -58,11 +71,11 @@ def test_code_of_the_hub_is_never_run(copied: Checkpoint) -> None:
         described(file.parent)
 
 
-def test_a_type_that_the_library_does_not_know_is_refused(copied: Checkpoint) -> None:
+def test_a_type_that_is_not_read_is_refused(copied: Checkpoint) -> None:
     file = copied("wav2vec2") / "config.json"
     file.write_text(file.read_text().replace('"wav2vec2"', '"wav3vec"'))
 
-    with pytest.raises(BadSpec, match="wav3vec"):
+    with pytest.raises(BadSpec, match=r"'wav3vec', which hf does not read\n  hf reads"):
         hf(file.parent)
 
 
@@ -121,6 +134,47 @@ def test_incomplete_weights_are_refused(copied: Checkpoint) -> None:
 
     with pytest.raises(CheckpointMissing, match=r"1 tensors are missing.*k_proj"):
         hf(file.parent)
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "speech_to_text"])
+def test_weights_with_more_layers_than_the_configuration_says_are_refused(
+    name: str, copied: Checkpoint
+) -> None:
+    file = copied(name) / "config.json"
+    config = json.loads(file.read_text())
+    key = "num_hidden_layers" if name == "wav2vec2" else "decoder_layers"
+    file.write_text(json.dumps(config | {key: config[key] - 1}))
+
+    with pytest.raises(CheckpointMissing, match=r"more layers than its config\.json"):
+        hf(file.parent)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_numbers_are_refused(
+    value: float, copied: Checkpoint
+) -> None:
+    file = copied("hubert") / "model.safetensors"
+    weights = load_file(file)
+    weights["encoder.layers.2.attention.k_proj.weight"][3, 2] = value
+    save_file(weights, file, {"format": "pt"})
+
+    with pytest.raises(CheckpointMissing, match=r"NaN or infinite.*k_proj"):
+        hf(file.parent)
+
+
+def test_weights_in_parts_are_read_and_refused_without_their_index(
+    copied: Checkpoint, batch: Batch
+) -> None:
+    folder = copied("hubert")
+    whole = hf(folder).extract(batch)["encoder"].states
+    lib.AutoModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="9KB")
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    index = folder / "model.safetensors.index.json"
+
+    assert torch.equal(hf(folder).extract(batch)["encoder"].states, whole)
+    index.unlink()
+    with pytest.raises(CheckpointMissing, match=rf"no index of them\n.*{index.name}"):
+        hf(folder)
 
 
 def test_weights_that_end_too_soon_are_refused(copied: Checkpoint) -> None:

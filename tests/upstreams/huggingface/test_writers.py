@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +16,7 @@ from layers import difference, valid
 from tiny_hf import WRITERS
 
 from nserbench.cards import bind
+from nserbench.errors import BadSpec
 from nserbench.spec import Spec
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import nserbench_upstreams
@@ -62,6 +64,72 @@ def test_a_transcript_that_ends_has_a_frame_for_its_end(
 
     assert heard.texts == ("", "", "")
     assert heard.features["decoder"].lengths.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_beams": 4, "num_return_sequences": 3, "early_stopping": True},
+        {"return_dict_in_generate": True, "output_scores": True},
+        {"no_repeat_ngram_size": 1, "repetition_penalty": 9.0, "min_length": 6},
+        {"do_sample": True, "temperature": 9.0, "top_k": 3},
+        {"max_length": 2},
+    ],
+)
+def test_a_transcript_is_greedy_whatever_else_the_checkpoint_is_set_to(
+    settings: dict[str, object], copied: Checkpoint, batch: Batch
+) -> None:
+    folder = copied("speech_to_text")
+    theirs = hf(folder).forward_and_transcribe(batch)
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+
+    ours = hf(folder).forward_and_transcribe(batch)
+
+    assert ours.texts == theirs.texts
+    for name, group in theirs.features.items():
+        assert torch.equal(ours.features[name].states, group.states)
+
+
+def test_a_token_that_is_forced_has_no_frame(copied: Checkpoint, batch: Batch) -> None:
+    folder = copied("speech_to_text")
+    file = folder / "generation_config.json"
+    settings = json.loads(file.read_text()) | {"forced_bos_token_id": 5}
+    file.write_text(json.dumps(settings))
+    library = lib.AutoModelForSpeechSeq2Seq.from_pretrained(folder).eval()
+    wave = batch.waves[0]
+    inputs = library_inputs("speech_to_text", wave)
+
+    with torch.no_grad():
+        heard = hf(folder).forward_and_transcribe(Batch.of(wave))
+        tokens = library.generate(**inputs, do_sample=False, max_new_tokens=7)
+        states = library(
+            **inputs, decoder_input_ids=tokens[:, :-1], output_hidden_states=True
+        ).decoder_hidden_states
+    decoder = heard.features["decoder"]
+    words = [f"w{token}" for token in tokens[0].tolist() if token > 2]
+    assert tokens[0, 1] == 5
+    assert heard.texts[0].split() == words
+    assert decoder.lengths.tolist() == [tokens.shape[1] - 2]
+    assert difference(valid(decoder), torch.stack(states)[:, 0, 1:]) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (("decoder_start_token_id", "bos_token_id"), "begins a transcript\n.*start"),
+        (("eos_token_id",), "ends a transcript\n.*wanted: eos_token_id"),
+    ],
+)
+def test_a_decoder_that_does_not_say_where_transcripts_begin_or_end_is_refused(
+    lost: tuple[str, ...], message: str, copied: Checkpoint
+) -> None:
+    folder = copied("speech_to_text")
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | dict.fromkeys(lost)))
+
+    with pytest.raises(BadSpec, match=message):
+        hf(folder)
 
 
 def test_a_transcript_fits_into_the_positions_of_the_decoder(

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+STOPPED = "stopped; finished results are kept: run the same command again to continue"
+"""What the command line prints after an interruption."""
 _SIGNALS: list[int] = []
 """The interrupts that arrived while they were watched."""
 _WATCHES: list[bool] = []
@@ -41,6 +43,11 @@ def interrupted() -> bool:
     if threading.current_thread() is not threading.main_thread():
         return False
     return bool(_SIGNALS) or not _WATCHES
+
+
+def by_user(error: BaseException) -> bool:
+    """Return whether an error is an interruption by the user."""
+    return isinstance(error, KeyboardInterrupt) and interrupted()
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,50 @@
+"""The process ends although the code of a plugin does not."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+HANGS = """
+import ctypes, os
+c = ctypes.CDLL(None)
+c.pthread_mutex_lock.argtypes = [ctypes.c_void_p]
+mutex = ctypes.create_string_buffer(64)
+while True:
+    try:
+        os.write(2, b"hangs now")
+        c.pthread_mutex_lock(mutex)
+    except BaseException:
+        pass
+"""
+LISTED = [sys.executable, "-m", "nserbench", "list", "--plugin", "mine.py"]
+
+
+def test_ctrl_c_ends_a_plugin_that_waits_in_a_library_and_catches_every_error() -> None:
+    Path("mine.py").write_text(HANGS)
+    with subprocess.Popen(LISTED, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(9) == b"hangs now"
+
+        os.kill(process.pid, signal.SIGINT)
+
+        told = process.stderr.read().decode()
+    assert process.returncode == 130
+    assert "\nstopped; finished results are kept" in told
+    assert "the code of a plugin did not end within 3 s" in told
+
+
+def test_a_thread_of_a_plugin_does_not_keep_the_process() -> None:
+    Path("mine.py").write_text(
+        "import threading\n"
+        "threading.Thread(target=threading.Event().wait, name='endless').start()"
+    )
+
+    ended = subprocess.run(LISTED, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0
+    assert "upstreams" in ended.stdout
+    assert ended.stderr == (
+        "warning: a plugin started threads that have not ended: endless\n"
+    )
