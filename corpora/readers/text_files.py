@@ -31,7 +31,7 @@ def read_text(file: Path) -> str:
     except OSError as error:
         raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
     if content and (instead := placeholder(file)) is not None:
-        raise BadCorpus(f"{file} {instead}")
+        raise BadCorpus(f"{file}, line 1: the file {instead}")
     if content[1:2] == b"\0" or content[:1] == b"\0" or content[:2] in _UTF_16_MARKS:
         raise BadCorpus(
             f"{file}, line 1: not UTF-8, but probably UTF-16\n  save the file as UTF-8"

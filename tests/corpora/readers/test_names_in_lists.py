@@ -264,7 +264,7 @@ def test_home_and_variables_in_paths_are_replaced(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DATA", str(tmp_path / "data"))
-    (tmp_path / "$DATA.wav").touch()
+    (tmp_path / "$DATA.wav").write_bytes(b"sound")
 
     corpus = read(
         tmp_path, HEADER, "~/a.wav,x,s", "$DATA/b.wav,x,s", "${DATA}/c.wav,x,s",
