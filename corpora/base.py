@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from nserbench.cards import Card, Option, Options, path_label
 from nserbench.errors import BadCorpus, CorpusMissing
-from nserbench.paths import is_folder
+from nserbench.languages import language_code
+from nserbench.paths import expanded_path, is_folder
 from nserbench.settings import Settings, variable
 
 
@@ -29,11 +30,13 @@ class Utterance:
         start: Seconds into the file; its beginning if None.
         end: Seconds into the file; its end if None.
         text: Transcript.
-        language: ISO 639-1, such as ``"de"``.
+        language: ISO 639-1, such as ``"de"``, or what
+            `nserbench.languages.language_code` reads.
         unit: Name of the unit of independence, such as a dialogue; None if that is the
             speaker.
         channel: Channel of the file to read: ``"centre"``, or ``"downmix"`` or None for
             the mean of all channels.
+        gender: Gender of the speaker, as the corpus names it.
     """
 
     id: str
@@ -47,6 +50,7 @@ class Utterance:
     language: str | None = None
     unit: str | None = None
     channel: str | None = None
+    gender: str | None = None
 
     @property
     def independent(self) -> str:
@@ -61,8 +65,10 @@ class Corpus:
     Attributes:
         classes: The labels, in the order of logits and tables.
         utterances: The utterances, at least one.
-        tested: The folds that are test sets in turn, with all other folds as the
-            training set; empty for all folds (cross-validation).
+        tested: The folds that are test sets in turn; empty for all folds
+            (cross-validation).
+        trained: The folds that are the training set, with the development set, of every
+            test set; empty for all but the one that is tested.
         noises: Audio files, folders or patterns of the corpus's own noises, by name.
             They are used before noises of the same name from elsewhere.
         unit: Kind of the unit of independence, such as ``"speaker"``.
@@ -70,10 +76,14 @@ class Corpus:
         left_out: Reason why a listed utterance is excluded, by its id.
         edition: Name of the edition, if several are published; else empty.
         remark: What a reader of the results should know; empty if there is nothing.
+        warnings: What may be wrong in the corpus's files, a sentence each, with file
+            and line.
+        rows: Number of rows of the file that lists the utterances; None if there is no
+            such file.
 
     Raises:
         BadCorpus: if there are no utterances, two have the same id, a label is not a
-            class, or a tested fold has no utterances.
+            class, a tested or trained fold has no utterances, or one is both.
     """
 
     classes: tuple[str, ...]
@@ -85,6 +95,9 @@ class Corpus:
     left_out: Mapping[str, str] = field(default_factory=dict)
     edition: str = ""
     remark: str = ""
+    trained: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         if not self.utterances:
@@ -101,7 +114,11 @@ class Corpus:
                     f"{utterance.id} has the label {utterance.label!r}\n"
                     f"  classes: {', '.join(self.classes)}"
                 )
-        if missing := set(self.tested) - set(self.folds):
+        if both := set(self.tested) & set(self.trained):
+            raise BadCorpus(
+                f"the fold {sorted(both)[0]!r} is both trained on and tested"
+            )
+        if missing := {*self.tested, *self.trained} - set(self.folds):
             raise BadCorpus(
                 f"no utterance is in the fold {sorted(missing)[0]!r}\n"
                 f"  folds: {', '.join(self.folds)}"
@@ -131,7 +148,7 @@ class CorpusCard(Card):
         {
             "exclude": Option(
                 help="file with the ids of utterances to exclude, one per line",
-                parse=Path,
+                parse=expanded_path,
                 label=path_label,
             )
         }
@@ -156,7 +173,25 @@ class CorpusCard(Card):
         corpus: Corpus = self.resolve(self.load)(options, settings)
         _refuse_other(self.name, corpus)
         ordered = sorted(corpus.utterances, key=lambda utterance: utterance.id)
-        return replace(corpus, utterances=ordered, unit=_unit(corpus))
+        spoken = [_with_code(utterance) for utterance in ordered]
+        return replace(corpus, utterances=spoken, unit=_unit(corpus))
+
+
+def _with_code(utterance: Utterance) -> Utterance:
+    """Return an utterance whose language is the code that upstreams know.
+
+    Raises:
+        BadCorpus: if its language is not known.
+    """
+    if utterance.language is None:
+        return utterance
+    try:
+        code = language_code(utterance.language)
+    except ValueError as error:
+        raise BadCorpus(f"the language of {utterance.id}: {error}") from error
+    return (
+        replace(utterance, language=code) if code != utterance.language else utterance
+    )
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(

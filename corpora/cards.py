@@ -5,6 +5,7 @@ from pathlib import Path
 from nserbench.cards import Option, one_of, several, several_label
 from nserbench.corpora.base import CorpusCard
 from nserbench.hook_markers import hookimpl
+from nserbench.paths import expanded_path
 
 
 def _classes(others: str) -> Option:
@@ -244,8 +245,9 @@ MANIFEST = CorpusCard(
     options={
         "path": Option(
             help="the .csv, .tsv or .jsonl file, with columns path, label, speaker and "
-            "if wanted id, fold, start, end (seconds), text, language",
-            parse=Path,
+            "if wanted id, fold or split, start, end (seconds), text, language, unit, "
+            "gender",
+            parse=expanded_path,
             label=_stem,
         ),
         "classes": Option(
@@ -253,6 +255,19 @@ MANIFEST = CorpusCard(
             "labels are skipped; all labels, sorted, unless given",
             parse=several,
             label=several_label,
+        ),
+        "split": Option(
+            help="the column that is read as fold; fold or split unless given",
+        ),
+        "tested": Option(
+            help="folds that are tested, joined by +; all others are the training set; "
+            "unless given, those named test if one is named train, else all in turn",
+            parse=several,
+            label=several_label,
+        ),
+        "dev": Option(
+            help="fold that is the development set; one named dev or validation unless "
+            "given",
         ),
     },
     positional="path",

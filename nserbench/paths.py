@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+_VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
 
 
 def user_path(text: str | Path) -> Path:
-    """Return a path with ``~`` or ``~USER`` replaced, unless there is no such user.
+    """Return a path with ``~`` and ``$VARIABLE`` replaced, where both are known.
 
-    `Path.expanduser` raises then, and a message that the path does not exist says more.
+    Otherwise it is the path as written: a message that it does not exist says more.
     """
-    return Path(os.path.expanduser(text))  # noqa: PTH111
+    try:
+        return expanded_path(str(text))
+    except ValueError:
+        return Path(text)
+
+
+def expanded_path(text: str, folder: Path = Path()) -> Path:
+    """Return the path that a text names, with ``~`` and ``$VARIABLE`` replaced.
+
+    A file that has just this name is taken as it is.
+
+    Args:
+        text: The path as it was written.
+        folder: The folder at which relative paths start.
+
+    Raises:
+        ValueError: if a variable is not set, or ``~NAME`` is not a user.
+    """
+    if not text.startswith("~") and "$" not in text:
+        return folder / text
+    if exists(folder / text):
+        return folder / text
+    expanded = os.path.expandvars(text)
+    try:
+        path = folder / Path(expanded).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{text}: {error}") from error
+    if exists(path):
+        return path
+    if missing := _VARIABLE.search(expanded):
+        raise ValueError(f"{text}: the variable {missing[0]} is not set")
+    return path
 
 
 def exists(path: Path) -> bool:

@@ -93,6 +93,7 @@ def _examine_corpus(
     findings = [
         _reading(corpus, excluded),
         _counts(bound, whole),
+        _names(corpus),
         _skipped(corpus),
         *_folds(corpus),
         _texts(corpus),
@@ -143,8 +144,9 @@ def _unreadable(reason: str) -> CorpusFinding:
 
 
 def _reading(corpus: Corpus, excluded: int) -> CorpusFinding:
+    rows = "" if corpus.rows is None else f" of {corpus.rows} rows"
     parts = (
-        f"{len(corpus.utterances)} utterances in {len(corpus.classes)} classes",
+        f"{len(corpus.utterances)} utterances{rows} in {len(corpus.classes)} classes",
         corpus.edition and f"edition {corpus.edition}",
         f"{excluded} left out by exclude=" if excluded else "",
     )
@@ -169,6 +171,10 @@ def _counts(bound: ConfiguredCard[CorpusCard], corpus: Corpus) -> CorpusFinding:
         "differ from the published counts",
         "as published, for every class, fold and speaker",
     )
+
+
+def _names(corpus: Corpus) -> CorpusFinding:
+    return about("names", corpus.warnings, "yellow", "may be wrong", "none is doubtful")
 
 
 def _skipped(corpus: Corpus) -> CorpusFinding:

@@ -218,5 +218,7 @@ def _remarks(label: str, corpus: Corpus) -> Iterator[str]:
         yield f"{label}: {corpus.edition}"
     if corpus.remark:
         yield f"{label}: {corpus.remark}"
+    for warning in corpus.warnings:
+        yield f"{label}: {warning}"
     for name, why in corpus.left_out.items():
         yield f"{label}: {name} is left out: {why}"

@@ -321,6 +321,7 @@ def _corpus_notes(job: Job) -> dict[str, object]:
     return {
         "edition": corpus.edition,
         **({"remark": corpus.remark} if corpus.remark else {}),
+        **({"warnings": list(corpus.warnings)} if corpus.warnings else {}),
         "left_out": dict(corpus.left_out),
         "utterances": len(job.clips),
         "hours": round(sum(clip.samples for clip in job.clips) / SAMPLE_RATE / 3600, 4),

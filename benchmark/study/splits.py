@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import Literal
 
 from nserbench.benchmark.store.digests import derived_seed
+from nserbench.benchmark.study.shared_audio import refuse_shared_audio
 from nserbench.corpora.base import Corpus, Utterance
 from nserbench.errors import BadCorpus
 
@@ -69,11 +70,16 @@ def make_splits(corpus: Corpus, rule: SplitRule = PLAIN) -> list[Split]:
     """Return one split for each fold that the corpus tests, or for each of its folds.
 
     Raises:
-        BadCorpus: if there is only one fold, if a speaker (or another unit of
-            independence) is in training and test set, or if a training set lacks a
-            class.
+        BadCorpus: if there is only one class or fold, if a speaker (or another unit of
+            independence) is in training and test set, if utterances of two folds
+            overlap in a file, or if a training set lacks a class.
     """
     corpus = folded(corpus, rule)
+    if len(corpus.classes) < 2:
+        raise BadCorpus(
+            f"all utterances are of the class {corpus.classes[0]!r}: there is nothing "
+            "to tell apart\n  use utterances of two classes or more"
+        )
     if len(corpus.folds) < 2:
         raise BadCorpus(
             f"all utterances are in the fold {corpus.folds[0]!r}: "
@@ -83,6 +89,7 @@ def make_splits(corpus: Corpus, rule: SplitRule = PLAIN) -> list[Split]:
         _held_out(corpus, _split(corpus, fold), rule.dev)
         for fold in corpus.tested or corpus.folds
     ]
+    refuse_shared_audio(corpus)
     for split in splits:
         _refuse_shared_units(corpus, split)
         _refuse_untrained_classes(corpus, split)
@@ -93,7 +100,11 @@ def _split(corpus: Corpus, fold: str) -> Split:
     folds = [utterance.fold for utterance in corpus.utterances]
     return Split(
         fold,
-        train=tuple(row for row, name in enumerate(folds) if name != fold),
+        train=tuple(
+            row
+            for row, name in enumerate(folds)
+            if name != fold and (not corpus.trained or name in corpus.trained)
+        ),
         test=tuple(row for row, name in enumerate(folds) if name == fold),
     )
 

@@ -2,166 +2,143 @@
 
 from __future__ import annotations
 
-import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance
-from nserbench.corpora.readers.text_files import (
-    is_unicode,
-    parse_json,
-    read_lines,
-    read_table,
+from nserbench.corpora.readers.fixed_split import fixed_split
+from nserbench.corpora.readers.list_names import (
+    null_warnings,
+    number_warnings,
+    refuse_spellings,
 )
-from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
-from nserbench.paths import exists
-from nserbench.plain_data import number
+from nserbench.corpora.readers.list_paths import listed_file
+from nserbench.corpora.readers.manifest_rows import ManifestRow, places, read_rows
+from nserbench.errors import BadCorpus, BadSpec
 from nserbench.settings import Settings
 
-NEEDED = ("path", "label", "speaker")
-OPTIONAL = ("id", "fold", "start", "end", "text", "language")
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
 MOST_SPEAKERS = 10
 """If there are more, a fold has several speakers."""
 FOLDS = ("1", "2", "3", "4", "5")
-
-
-@dataclass(frozen=True, slots=True)
-class _ManifestRow:
-    """One row: where it is, and its cells that are not empty, by known column."""
-
-    where: str
-    cells: Mapping[str, str]
-
-    def required(self, column: str) -> str:
-        if column not in self.cells:
-            raise BadCorpus(f"{self.where}: {column!r} is missing or empty")
-        return self.cells[column]
-
-    def seconds(self, column: str) -> float | None:
-        if column not in self.cells:
-            return None
-        try:
-            value = number(self.cells[column])
-        except ValueError:
-            value = math.nan
-        if not 0.0 <= value < math.inf:
-            raise BadCorpus(
-                f"{self.where}: {column!r} is {self.cells[column]!r}, "
-                "but it must be a number of seconds, 0 or more"
-            )
-        return value
+NAMES = ("id", "label", "speaker", "fold", "unit", "gender")
+"""Columns whose cells are names: one name must be written in one way."""
 
 
 def load(options: Options, settings: Settings) -> Corpus:
     """Read the utterances that a file lists.
 
-    If the file has no column ``fold``, each speaker is a fold. More than ten speakers
-    are put into five folds with about the same number of utterances.
+    If the file has no column ``fold`` or ``split``, each speaker is a fold. More than
+    ten speakers are put into five folds with about the same number of utterances.
 
     Args:
         options: ``path`` is the file; audio paths in it are relative to its folder.
-            ``classes`` are the labels to keep; all labels if None.
+            ``classes`` are the labels to keep; all labels if None. ``split``,
+            ``tested`` and ``dev`` say which column holds the folds, and which folds are
+            tested and selected on.
         settings: Not used.
 
     Raises:
         BadSpec: if no path is given.
         CorpusMissing: if there is no such file.
-        BadCorpus: if the file cannot be read, a line cannot be understood, or a class
-            has no utterance.
+        BadCorpus: if the file cannot be read, a line cannot be understood, a name is
+            written in two ways, or a class has no utterance.
     """
     file: Path | None = options["path"]
     if file is None:
         raise BadSpec("manifest needs a file\n  write manifest:path=FILE")
-    rows = list(_rows(file))
-    if not rows:
-        raise BadCorpus(f"{file} lists no utterances\n  write one line per utterance")
+    rows = read_rows(file, options["split"])
+    warnings = tuple(_check_names(rows))
     utterances = _utterances(rows, file.parent)
     classes = _classes(options["classes"], utterances, file)
-    kept = [utterance for utterance in utterances if utterance.label in classes]
-    return Corpus(classes=classes, utterances=_folded(kept))
+    kept = _folded([one for one in utterances if one.label in classes])
+    folds = sorted({one.fold for one in kept})
+    split = fixed_split(folds, options["tested"], options["dev"], str(file))
+    return Corpus(
+        classes=classes,
+        utterances=kept,
+        tested=split.tested,
+        trained=split.trained,
+        dev=split.dev,
+        warnings=warnings,
+        rows=len(rows),
+    )
 
 
-def _rows(file: Path) -> Iterator[_ManifestRow]:
-    kind = file.suffix.lower()
-    if kind not in (".jsonl", *DELIMITERS):
-        raise BadCorpus(
-            f"{file} is of an unknown kind: its name must end with .csv, .tsv or .jsonl"
-        )
-    if not exists(file):
-        raise CorpusMissing(
-            f"the manifest {file} does not exist\n  check path= in manifest:path=FILE"
-        )
-    if kind == ".jsonl":
-        return (_json_row(where, line) for where, line in read_lines(file))
-    table = read_table(file, NEEDED, delimiter=DELIMITERS[kind])
-    return (_row(where, cells) for where, cells in table)
+def _check_names(rows: Sequence[ManifestRow]) -> Iterator[str]:
+    """Yield warnings of names, and refuse names that are written in two ways."""
+    for column in NAMES:
+        refuse_spellings(column, places(rows, column))
+        yield from number_warnings(column, places(rows, column))
+    for column in (*NAMES, "language", "text"):
+        yield from null_warnings(column, places(rows, column))
+    yield from _two_labels(rows)
 
 
-def _json_row(where: str, line: str) -> _ManifestRow:
-    entry = parse_json(line, where)
-    if not isinstance(entry, dict):
-        raise BadCorpus(f"{where}: not a JSON object such as {{'path': ...}}")
-    return _row(where, {name: _cell(where, name, entry[name]) for name in entry})
-
-
-def _cell(where: str, column: str, value: object) -> str:
-    if value is None or column not in NEEDED + OPTIONAL:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadCorpus(f"{where}: {column!r} is neither text nor a number")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise BadCorpus(f"{where}: {column!r} is {value}")
-    return str(value)
-
-
-def _row(where: str, cells: Mapping[str, str]) -> _ManifestRow:
-    known = {
-        column: cell.strip()
-        for column, cell in cells.items()
-        if column in NEEDED + OPTIONAL and cell.strip()
-    }
-    for column, cell in known.items():
-        if not is_unicode(cell):
-            raise BadCorpus(
-                f"{where}: {column!r} holds characters that are not Unicode"
+def _two_labels(rows: Sequence[ManifestRow]) -> Iterator[str]:
+    """Warn of a part of a file that is listed twice with different labels."""
+    firsts: dict[tuple[str | None, ...], ManifestRow] = {}
+    for row in rows:
+        key = tuple(row.cells.get(column) for column in ("path", "start", "end"))
+        first = firsts.setdefault(key, row)
+        if first.cells.get("label") != row.cells.get("label"):
+            yield (
+                f"{row.where}: the same audio as in {first.where}, with another label, "
+                f"{row.cells.get('label')!r} and not {first.cells.get('label')!r}"
             )
-    return _ManifestRow(where, known)
 
 
-def _utterances(rows: Sequence[_ManifestRow], folder: Path) -> Sequence[Utterance]:
+def _utterances(rows: Sequence[ManifestRow], folder: Path) -> Sequence[Utterance]:
     has_folds = any("fold" in row.cells for row in rows)
-    places: dict[str, str] = {}
+    wheres: dict[str, str] = {}
+    genders: dict[str, tuple[str, str]] = {}
     utterances = []
     for row in rows:
         fold = row.required("fold") if has_folds else ""
         utterance = _utterance(row, folder, fold)
-        if first := places.get(utterance.id):
+        if first := wheres.get(utterance.id):
             raise BadCorpus(
                 f"{row.where}: the id {utterance.id!r} is also used in {first}"
             )
-        places[utterance.id] = row.where
+        wheres[utterance.id] = row.where
+        _refuse_second_gender(utterance, row.where, genders)
         utterances.append(utterance)
     return utterances
 
 
-def _utterance(row: _ManifestRow, folder: Path, fold: str) -> Utterance:
+def _refuse_second_gender(
+    one: Utterance, where: str, genders: dict[str, tuple[str, str]]
+) -> None:
+    """Refuse a speaker of two genders: they are two speakers of one name."""
+    if one.gender is None:
+        return
+    gender, first = genders.setdefault(one.speaker, (one.gender, where))
+    if gender != one.gender:
+        raise BadCorpus(
+            f"{where}: the gender of speaker {one.speaker!r} is {one.gender!r}, but "
+            f"{gender!r} in {first}\n  give two speakers two names, or correct one line"
+        )
+
+
+def _utterance(row: ManifestRow, folder: Path, fold: str) -> Utterance:
     path, start, end = row.required("path"), row.seconds("start"), row.seconds("end")
     if end is not None and end <= (start or 0.0):
         raise BadCorpus(f"{row.where}: the end, {end} s, is not after the start")
     return Utterance(
-        id=row.cells.get("id", path + _times(row.cells)),
-        path=folder / path,
+        id=row.cells.get("id", unicodedata.normalize("NFC", path) + _times(row.cells)),
         label=row.required("label"),
         speaker=row.required("speaker"),
+        path=listed_file(path, folder, row.where),
         fold=fold,
         start=start,
         end=end,
         text=row.cells.get("text"),
-        language=row.cells.get("language"),
+        language=row.language(),
+        unit=row.cells.get("unit"),
+        gender=row.cells.get("gender"),
     )
 
 
@@ -178,6 +155,7 @@ def _classes(
     labels = sorted({utterance.label for utterance in utterances})
     if wanted is None:
         return tuple(labels)
+    wanted = tuple(unicodedata.normalize("NFC", label) for label in wanted)
     if unknown := [label for label in wanted if label not in labels]:
         raise BadCorpus(
             f"{file} has no utterance labelled {unknown[0]!r}\n"

@@ -5,25 +5,39 @@ An error names the file and, where there is one, the line.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nserbench.errors import BadCorpus
+from nserbench.placeholders import placeholder
 from nserbench.plain_data import parse_json as json_content
+
+_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(file: Path) -> str:
     """Read a UTF-8 file, with or without a byte order mark.
 
     Raises:
-        BadCorpus: if the file cannot be read, or is not UTF-8.
+        BadCorpus: if the file cannot be read, is not UTF-8, or is only a notice,
+            such as a pointer of git-lfs.
     """
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        content = file.read_bytes()
     except OSError as error:
         raise BadCorpus(f"{file} cannot be read: {error.strerror}") from error
+    if content and (instead := placeholder(file)) is not None:
+        raise BadCorpus(f"{file}, line 1: the file {instead}")
+    if content[1:2] == b"\0" or content[:1] == b"\0" or content[:2] in _UTF_16_MARKS:
+        raise BadCorpus(
+            f"{file}, line 1: not UTF-8, but probably UTF-16\n  save the file as UTF-8"
+        )
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise BadCorpus(
@@ -67,7 +81,8 @@ def read_table(
 
     Raises:
         BadCorpus: if the file cannot be read or is not UTF-8, a column is missing or
-            there twice, or a row has too few or too many cells.
+            there twice, a row has too few or too many cells, or a cell has a line
+            break.
     """
     rows = _rows(file, delimiter, quoted)
     _, header = next(rows, ("", []))
@@ -76,6 +91,7 @@ def read_table(
         raise BadCorpus(
             f"{file}, line 1: there is no column {missing[0]!r}\n"
             f"  columns: {', '.join(columns) or 'none'}"
+            + _header_hint(columns, needed, delimiter)
         )
     if len(set(columns)) < len(columns):
         raise BadCorpus(f"{file}, line 1: two columns have the same name")
@@ -85,10 +101,25 @@ def read_table(
         yield where, dict(zip(columns, cells, strict=True))
 
 
+def _header_hint(columns: Sequence[str], needed: Sequence[str], delimiter: str) -> str:
+    """Return what to do about columns that are not found, if the header tells."""
+    if {column.casefold() for column in columns}.issuperset(needed):
+        return "\n  write the names of the columns in small letters"
+    for mark, name in _SEPARATORS.items():
+        if len(columns) == 1 and mark in columns[0]:
+            return f"\n  {name} separate the cells: write {_SEPARATORS[delimiter]}"
+    return ""
+
+
 def _rows(
     file: Path, delimiter: str, quoted: bool
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """Read the rows that are not empty; each begins where the one before ends."""
+    """Read the rows that are not empty; each is one line.
+
+    Raises:
+        BadCorpus: if a cell has a line break, or an opened quotation mark is not closed
+            as it must be.
+    """
     text = io.StringIO(read_text(file), newline="")
     reader = csv.reader(
         text,
@@ -99,11 +130,22 @@ def _rows(
     line = 1
     try:
         for cells in reader:
+            if reader.line_num > line:
+                raise BadCorpus(
+                    f"{file}, line {line}: a cell has a line break: the row ends in "
+                    f"line {reader.line_num}\n"
+                    "  close the quotation mark, or write the text in one line"
+                )
             if cells:
                 yield f"{file}, line {line}", cells
             line = reader.line_num + 1
     except csv.Error as error:
-        raise BadCorpus(f"{file}, line {line}: {error}") from error
+        hint = (
+            "\n  write the cell in quotation marks, and each such mark in it twice"
+            if quoted
+            else ""
+        )
+        raise BadCorpus(f"{file}, line {line}: {error}{hint}") from error
 
 
 def parse_json(text: str, where: str) -> object:

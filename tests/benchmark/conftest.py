@@ -22,7 +22,7 @@ from nserbench.benchmark.store.feature_store import Features, Form, Store
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
-from nserbench.corpora.readers.manifest import OPTIONAL
+from nserbench.corpora.readers.manifest_rows import OPTIONAL
 from nserbench.progress import Silent
 from nserbench.settings import Settings
 from nserbench.upstreams.base import (

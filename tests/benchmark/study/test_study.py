@@ -94,10 +94,17 @@ def test_a_noise_comes_from_the_corpus_then_the_user_then_a_plugin(
     def read(options: object, settings: Settings) -> Corpus:
         who = [("1", "a"), ("2", "b")]
         return Corpus(
-            classes=("low",),
+            classes=("high", "low"),
             utterances=[
-                Utterance(id=s, path=notes, label="low", speaker=s, fold=fold)
+                Utterance(
+                    id=f"{s} {label}",
+                    path=notes / s / label,
+                    label=label,
+                    speaker=s,
+                    fold=fold,
+                )
                 for fold, s in who
+                for label in ("high", "low")
             ],
             noises={"hum": files["corpus"]} if "corpus" in there else {},
         )

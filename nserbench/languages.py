@@ -1,0 +1,58 @@
+"""Languages as people write them: codes of BCP 47 and ISO 639, and English names."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import langcodes
+from langcodes.tag_parser import LanguageTagError
+
+_UNSTATED = frozenset({"mis", "mul", "und", "zxx"})
+"""Codes for no language, several languages, or one that is not known."""
+_SHORTEST_NAME = 3
+"""Letters; a shorter text is a code or nothing."""
+
+
+@cache
+def language_code(text: str) -> str:
+    """Return the code of a language: of ISO 639-1, or of 639-3 if it has none there.
+
+    Regions, scripts and variants are left out, and Mandarin is Chinese, ``zh``.
+
+    Args:
+        text: A tag of BCP 47, a code of ISO 639-1, 639-2 or 639-3, or an English name.
+
+    Raises:
+        ValueError: if it is none of these.
+
+    Examples:
+        >>> [language_code(text) for text in ("DE", "de-DE", "deu", "ger", "German")]
+        ['de', 'de', 'de', 'de', 'de']
+        >>> [language_code(text) for text in ("zh-CN", "cmn", "Mandarin", "yue")]
+        ['zh', 'zh', 'zh', 'yue']
+    """
+    found = _of_tag(text.strip()) or _of_name(text.strip())
+    code = found and found.prefer_macrolanguage().language
+    if not code or code in _UNSTATED:
+        raise ValueError(
+            f"{text!r} is not a language: write a code such as de, deu or de-DE, or an "
+            "English name such as German"
+        )
+    return code
+
+
+def _of_tag(text: str) -> langcodes.Language | None:
+    try:
+        found = langcodes.Language.get(text)
+    except LanguageTagError:
+        return None
+    return found if found.is_valid() and "-" not in (found.language or "-") else None
+
+
+def _of_name(text: str) -> langcodes.Language | None:
+    if len(text) < _SHORTEST_NAME:
+        return None
+    try:
+        return langcodes.find(text, language="en")
+    except LookupError:
+        return None
