@@ -54,8 +54,12 @@ class Settings:
 
     @property
     def store(self) -> Path:
-        """Folder of stored features. Default: ``~/.cache/nserbench``."""
-        return self.path("store") or user_path("~/.cache/nserbench")
+        """Folder of stored features. Default: ``~/.cache/nserbench``.
+
+        Raises:
+            RuntimeError: if it is not set, and the user has no home.
+        """
+        return self.path("store") or Path("~/.cache/nserbench").expanduser()
 
 
 def variable(name: str) -> str:

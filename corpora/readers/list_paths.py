@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from nserbench.errors import BadCorpus
-from nserbench.paths import exists, expanded_path, is_file
-from nserbench.placeholders import placeholder
+from nserbench.paths import exists, expanded_path
 
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
@@ -24,15 +23,12 @@ def listed_file(text: str, folder: Path, where: str) -> Path:
         where: ``FILE, line N`` of the list, for messages.
 
     Raises:
-        BadCorpus: if the path is written as another system writes it, or stands for a
-            file whose content is elsewhere.
+        BadCorpus: if the path is written as another system writes it, or the file is
+            only in iCloud.
     """
     try:
         path = expanded_path(text, folder)
-        if exists(path):
-            problem = placeholder(path) if is_file(path) else None
-        else:
-            problem = _missing(text, path)
+        problem = "" if exists(path) else _missing(text, path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadCorpus(

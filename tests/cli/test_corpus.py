@@ -84,5 +84,5 @@ def test_a_broken_file_is_named(nserbench: Command, notes: str) -> None:
     answer = nserbench(f"corpus stats {notes}")
 
     assert answer.exit_code == 1
-    assert "s0_low_0.wav cannot be read" in answer.stderr
+    assert "s0_low_0.wav is empty" in answer.stderr
     assert "nserbench doctor" in answer.stderr

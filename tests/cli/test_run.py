@@ -2,6 +2,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from click.testing import Result
@@ -209,10 +210,8 @@ def test_the_command_line_overrides_the_environment_and_that_the_file(
 def test_an_interruption_says_how_to_continue(
     nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("nserbench.benchmark.study.study.make_study", interrupt)
+    interrupted = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr("nserbench.benchmark.study.study.make_study", interrupted)
 
     result = nserbench(f"run -u mel -d mean -c {notes}")
 

@@ -237,7 +237,6 @@ def test_the_unit_of_independence_is_read(tmp_path: Path) -> None:
         ("$NO_SUCH_VARIABLE/a.wav", "the variable $NO_SUCH_VARIABLE is not set"),
         ("~no-such-user/a.wav", "cannot be used: "),
         ("cloud.wav", "is a file that is only in iCloud\n  download it"),
-        ("pointer.wav", "is a git-lfs pointer, not the file itself: run `git lfs"),
         (
             unicodedata.normalize("NFC", "ä.wav"),
             "is there under the same letters in another Unicode form, NFD\n  write",
@@ -248,9 +247,6 @@ def test_a_path_that_another_system_wrote_is_refused_with_what_to_do(
     tmp_path: Path, path: str, hint: str
 ) -> None:
     (tmp_path / ".cloud.wav.icloud").touch()
-    (tmp_path / "pointer.wav").write_text(
-        "version https://git-lfs.github.com/spec/v1\n"
-    )
     (tmp_path / unicodedata.normalize("NFD", "ä.wav")).touch()
 
     said = refusal(tmp_path, HEADER, f"{path},x,s")

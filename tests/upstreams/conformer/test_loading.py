@@ -72,7 +72,7 @@ def test_a_missing_file_is_named(copy: Path, file: str) -> None:
 def test_a_truncated_file_is_refused(copy: Path, file: str, kept: int) -> None:
     (copy / file).write_bytes((copy / file).read_bytes()[:kept])
 
-    with pytest.raises(CheckpointMissing, match="copy cannot be read"):
+    with pytest.raises(CheckpointMissing, match=r"copy cannot be read|is empty"):
         Conformer(options(copy), "cpu")
 
 
