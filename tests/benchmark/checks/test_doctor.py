@@ -72,7 +72,7 @@ def test_a_corpus_without_faults_is_green(tmp_path: Path) -> None:
 
     assert report.severity == "green", report
     assert {one.check: one.detail for one in report.findings}["reading"] == (
-        "8 utterances in 2 classes"
+        "8 utterances of 8 rows in 2 classes"
     )
 
 

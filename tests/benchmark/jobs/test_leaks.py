@@ -36,7 +36,7 @@ def corpus(*rows: str, **said: Any) -> Corpus:
         ones.append(
             Utterance(
                 id=f"u{number}",
-                path=Path("none.wav"),
+                path=Path(f"none{number}.wav"),
                 label="xy"[number % 2],
                 speaker=speaker,
                 fold=fold,
