@@ -9,6 +9,8 @@ from langcodes.tag_parser import LanguageTagError
 
 _UNSTATED = frozenset({"mis", "mul", "und", "zxx"})
 """Codes for no language, several languages, or one that is not known."""
+_AS = {"nb": "no"}
+"""Languages that upstreams know under a wider code."""
 _SHORTEST_NAME = 3
 """Letters; a shorter text is a code or nothing."""
 
@@ -17,7 +19,8 @@ _SHORTEST_NAME = 3
 def language_code(text: str) -> str:
     """Return the code of a language: of ISO 639-1, or of 639-3 if it has none there.
 
-    Regions, scripts and variants are left out, and Mandarin is Chinese, ``zh``.
+    Regions, scripts and variants are left out; Mandarin is Chinese, ``zh``, and Bokmål
+    is Norwegian, ``no``.
 
     Args:
         text: A tag of BCP 47, a code of ISO 639-1, 639-2 or 639-3, or an English name.
@@ -38,7 +41,7 @@ def language_code(text: str) -> str:
             f"{text!r} is not a language: write a code such as de, deu or de-DE, or an "
             "English name such as German"
         )
-    return code
+    return _AS.get(code, code)
 
 
 def _of_tag(text: str) -> langcodes.Language | None:

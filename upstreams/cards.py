@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from nserbench.cards import Option, nested_label, one_of, path_label
@@ -26,10 +25,10 @@ from nserbench.upstreams.speechlm.config import HOME, describe_speechlm
 
 
 def language_code(text: str) -> str:
-    """Parse a language as Whisper names it: ISO 639-1, or 639-3 if it has none."""
-    if not re.fullmatch("[a-z]{2,3}", text):
-        raise ValueError("a code such as en, de or zh is wanted")
-    return text
+    """Parse a language; see `nserbench.languages.language_code`."""
+    from nserbench.languages import language_code
+
+    return language_code(text)
 
 
 def transcript(text: str) -> Spec | str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from transformers import (
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.languages import language_code
 from nserbench.matmul import one_thread
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
@@ -105,8 +108,9 @@ class Whisper(Transcriber):
             feature_size=self.model.config.num_mel_bins
         )
         self.multilingual = _is_multilingual(self.model)
-        self.language: str | None = options["language"]
         self._token_ids: dict[str, int] = self.tokenizer.get_vocab()
+        self._languages = _language_tokens(self._token_ids)
+        self.language: str | None = options["language"]
         self._bias, self._bias_first = self._suppressed()
         if self.language and not self._knows(self.language):
             raise BadSpec(
@@ -222,7 +226,7 @@ class Whisper(Transcriber):
         for of_utterance in languages:
             asked = self.language or of_utterance
             language = asked if asked is not None and self._knows(asked) else "en"
-            task = [f"<|{language}|>", TRANSCRIBE] if self.multilingual else []
+            task = [self._languages[language], TRANSCRIBE] if self.multilingual else []
             rows.append(
                 [self._token_ids[name] for name in (START, *task, NO_TIMESTAMPS)]
             )
@@ -231,7 +235,7 @@ class Whisper(Transcriber):
     def _knows(self, language: str) -> bool:
         # The vocabulary of English-only checkpoints also names all languages.
         if self.multilingual:
-            return f"<|{language}|>" in self._token_ids
+            return language in self._languages
         return language == "en"
 
     def _suppressed(self) -> tuple[Tensor, Tensor]:
@@ -264,6 +268,20 @@ def _tokenizer(folder: Path) -> WhisperTokenizer:
             "  wanted: tokenizer.json, or vocab.json, merges.txt and added_tokens.json"
         )
     return tokenizer
+
+
+def _language_tokens(names: Iterable[str]) -> dict[str, str]:
+    """Return the token of each language by its code, old and new.
+
+    Javanese is ``jw`` and Filipino ``tl`` in Whisper; they are ``jv`` and ``fil`` now.
+    """
+    tokens = {}
+    for name in sorted(names):
+        if match := re.fullmatch(r"<\|([a-z]{2,3})\|>", name):
+            with suppress(ValueError):  # a token that is no language
+                tokens[language_code(match[1])] = name
+            tokens[match[1]] = name
+    return tokens
 
 
 def _is_multilingual(model: PreTrainedModel) -> bool:

@@ -100,8 +100,9 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
             f"no Dask scheduler answers at {address}\n"
             "  start one with `dask scheduler`; it prints its address"
         ) from error
-    # Its logger would print the traceback of a lost connection beside our message.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    # They would print the traceback of a lost connection beside our message.
+    for name in ("distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
         # Those that are there now; a scheduler may add and remove workers.
         workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))

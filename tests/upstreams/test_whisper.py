@@ -15,10 +15,11 @@ from transformers import (
 )
 from transformers.generation import GenerationMixin
 
+from nserbench.languages import language_code
 from nserbench.upstreams import whisper as module
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import WHISPER
-from nserbench.upstreams.whisper import Whisper
+from nserbench.upstreams.whisper import Whisper, _language_tokens
 
 Wave = NDArray[np.float32]
 MakeSound = Callable[..., Wave]
@@ -319,3 +320,13 @@ def test_real_states_are_those_of_the_search_alone_and_in_a_batch(
         for name in together:
             both = valid(together[name], place), valid(alone[name])
             assert difference(*both) < 1e-4
+
+
+def test_tokens_of_languages_are_found_under_old_and_new_codes() -> None:
+    names = ["<|de|>", "<|jw|>", "<|tl|>", "<|no|>", "<|0.00|>", "de"]
+    tokens = _language_tokens(names)
+
+    assert {language_code(name): tokens[language_code(name)] for name in (
+        "German", "jw", "Javanese", "tl", "fil", "nb", "Norwegian",
+    )} == {"de": "<|de|>", "jv": "<|jw|>", "fil": "<|tl|>", "no": "<|no|>"}  # fmt: skip
+    assert tokens["jw"] == "<|jw|>"
