@@ -19,20 +19,24 @@ _WATCHES: list[bool] = []
 def watch_interrupts() -> Iterator[None]:
     """Note interrupts (Ctrl-C), which then raise `KeyboardInterrupt` as always.
 
-    Outside the main thread, or where another handler is installed, nothing is changed.
+    Where the process ignores interrupts, as one that a shell started in the background
+    does, none can be the user's. Outside the main thread, or where another handler is
+    installed, nothing is changed.
     """
-    plain = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not plain or threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    known = before in (signal.default_int_handler, signal.SIG_IGN)
+    if not known or threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, _note)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _note)
     _SIGNALS.clear()
     _WATCHES.append(True)
     try:
         yield
     finally:
         _WATCHES.pop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
 
 
 def interrupted() -> bool:

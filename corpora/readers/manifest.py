@@ -37,8 +37,8 @@ def load(options: Options, settings: Settings) -> Corpus:
     Args:
         options: ``path`` is the file; audio paths in it are relative to its folder.
             ``classes`` are the labels to keep; all labels if None. ``split``,
-            ``tested`` and ``dev`` say which column holds the folds, and which folds are
-            tested and selected on.
+            ``tested`` and ``dev``, which a plugin need not give, say which column holds
+            the folds, and which folds are tested and selected on.
         settings: Not used.
 
     Raises:
@@ -50,13 +50,13 @@ def load(options: Options, settings: Settings) -> Corpus:
     file: Path | None = options["path"]
     if file is None:
         raise BadSpec("manifest needs a file\n  write manifest:path=FILE")
-    rows = read_rows(file, options["split"])
+    rows = read_rows(file, options.get("split"))
     warnings = tuple(_check_names(rows))
     utterances = _utterances(rows, file.parent)
     classes = _classes(options["classes"], utterances, file)
     kept = _folded([one for one in utterances if one.label in classes])
     folds = sorted({one.fold for one in kept})
-    split = fixed_split(folds, options["tested"], options["dev"], str(file))
+    split = fixed_split(folds, options.get("tested"), options.get("dev"), str(file))
     return Corpus(
         classes=classes,
         utterances=kept,

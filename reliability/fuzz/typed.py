@@ -127,7 +127,8 @@ def _read_grid(folder: Path) -> None:
 def _read_manifest(folder: Path) -> None:
     (file,) = folder.glob("list.*")
     card: CorpusCard = _plugins().corpora["manifest"]
-    corpus = card.read({"path": file, "classes": None, "exclude": None}, Settings())
+    options = {key: option.default for key, option in card.all_options().items()}
+    corpus = card.read({**options, "path": file}, Settings())
     overlap(corpus, make_splits(corpus))
 
 
@@ -160,7 +161,9 @@ TARGETS = (
     Target("manifests, CSV", lambda: _one("list.csv", CSV), _read_manifest),
     Target(
         "manifests, TSV",
-        lambda: _one("list.tsv", CSV.replace(",", "\t")),
+        lambda: _one(
+            "list.tsv", CSV.replace('"', "").replace(", ", " ").replace(",", "\t")
+        ),
         _read_manifest,
     ),
     Target("manifests, JSON Lines", lambda: _one("list.jsonl", JSONL), _read_manifest),
