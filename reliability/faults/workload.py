@@ -11,6 +11,7 @@ import csv
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,11 @@ FIT_STEPS = 2 * EPOCHS
 """Steps of training of a fit: 40 utterances in batches of 32."""
 RATE = 16_000
 _TIMEOUT = 120.0  # seconds
+
+
+def _take_interrupts() -> None:
+    """Let a new process take Ctrl-C, as one in the foreground does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -303,6 +309,7 @@ class Place:
         process = subprocess.Popen(
             words,
             env=environment,
+            preexec_fn=_take_interrupts,
             stdout=out,
             stderr=err,
             cwd=self.folder,
