@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 HANGS = """
@@ -23,13 +24,19 @@ LISTED = [sys.executable, "-m", "nserbench", "list", "--plugin", "mine.py"]
 
 def test_ctrl_c_ends_a_plugin_that_waits_in_a_library_and_catches_every_error() -> None:
     Path("mine.py").write_text(HANGS)
-    with subprocess.Popen(LISTED, stderr=subprocess.PIPE) as process:
+    # As in the foreground: a shell starts others with interrupts ignored.
+    takes_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        LISTED, stderr=subprocess.PIPE, preexec_fn=takes_interrupts
+    ) as process:
         assert process.stderr is not None
         assert process.stderr.read(9) == b"hangs now"
-
         os.kill(process.pid, signal.SIGINT)
 
-        told = process.stderr.read().decode()
+        try:
+            told = process.communicate(timeout=60)[1].decode()
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "\nstopped; finished results are kept" in told
     assert "the code of a plugin did not end within 3 s" in told
