@@ -108,7 +108,7 @@ def test_both_readers_of_the_store_read_the_same_bytes(tmp_path: Path) -> None:
 def test_extraction(tmp_path: Path) -> None:
     module = script("extraction")
     model = module.save_model(tmp_path / "model")
-    table = module.write_clips(tmp_path / "clips", 5, (0.1, 0.2))
+    table = module.write_clips(tmp_path / "clips", 10, (0.1, 0.2))
 
     assert names([module.report_rate(tmp_path, model, table, 1)]) == ["extraction"]
     peak = module.peak_of(model, table, tmp_path / "store")
@@ -118,7 +118,7 @@ def test_extraction(tmp_path: Path) -> None:
 def test_the_plain_loop_computes_what_extraction_stores(tmp_path: Path) -> None:
     module = script("extraction")
     model = module.save_model(tmp_path / "model")
-    table = module.write_clips(tmp_path / "clips", 5, (0.1, 0.2))
+    table = module.write_clips(tmp_path / "clips", 10, (0.1, 0.2))
     store = module.Store(tmp_path / "store")
     job = module.make_job(model, table, store)
     module.fill(job, store, module.ModelCache("cpu"))
@@ -147,7 +147,7 @@ def test_the_leaderboard(tmp_path: Path) -> None:
 def test_a_whole_cell(tmp_path: Path) -> None:
     module = script("cell")
 
-    lines = module.report(module.Bench(tmp_path, 5), 1)
+    lines = module.report(module.Bench(tmp_path, 10), 1)
 
     assert names(lines) == ["cell-weighted-sum", "cell-ladapter", "cell-checks"]
 

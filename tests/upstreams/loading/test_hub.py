@@ -157,9 +157,10 @@ def test_cards_of_whisper_differ_in_the_groups_they_hand_on(
     assert whisper.card.load == WHISPER.load
 
 
-def test_a_language_that_is_no_code_is_refused() -> None:
-    with pytest.raises(BadSpec, match="language=German: a code such as en"):
-        bound("whisper:language=German")
+def test_a_language_is_taken_by_name_and_what_is_none_is_refused() -> None:
+    assert bound("whisper:language=German").label == "whisper:language=de"
+    with pytest.raises(BadSpec, match="'gibberish' is not a language: write a code"):
+        bound("whisper:language=gibberish")
 
 
 def test_describing_needs_no_torch(multilingual: Path) -> None:
