@@ -67,7 +67,8 @@ def _ranges(texts: Iterable[str]) -> str:
     for text in filter(None, texts):
         number, _, rest = text.partition(" ")
         known = number.isdigit()
-        numbers.setdefault(rest if known else text, []).append(int(number) * known)
+        amount = int(number) if known else 0
+        numbers.setdefault(rest if known else text, []).append(amount)
     parts = []
     for rest, found in numbers.items():
         low, high = min(found), max(found)
