@@ -12,7 +12,8 @@ import numpy as np
 from _measure import at_most, medians, seconds
 
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import PREDICTIONS, Result, write_result
+from nserbench.benchmark.results.result import PREDICTIONS, Result
+from nserbench.benchmark.results.write_results import write_result
 from nserbench.leaderboard.reading.counts_cache import MIN_AGE_NS, cache_file
 from nserbench.leaderboard.tables.summary import summary_table
 

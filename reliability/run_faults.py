@@ -24,6 +24,8 @@ import click
 import faults
 from faults.fault import Fault, NotPossible, Seen
 
+from nserbench.matmul_trial import processor
+
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults -->", "<!-- end: faults -->"
 HEADER = (
@@ -131,7 +133,7 @@ def write(found: Sequence[Tried], page: Path, *, all_of_them: bool) -> None:
         for group in sorted(rows)
     ]
     today = datetime.now(UTC).date()
-    where = f"{_processor()}, {cpu_count()} cores, {today}."
+    where = f"{processor()}, {cpu_count()} cores, {today}."
     text = "\n\n".join([f"The last run: {where}", *parts])
     page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
@@ -144,13 +146,6 @@ def _rows_of(text: str) -> dict[str, dict[str, str]]:
         lines = [line for line in table.splitlines() if line.startswith("| ")][1:]
         rows[group] = {line.split(" | ")[0][2:]: line for line in lines}
     return rows
-
-
-def _processor() -> str:
-    file = Path("/proc/cpuinfo")
-    text = file.read_text() if file.is_file() else ""
-    found = re.search(r"model name\s*: (.*)", text)
-    return found[1] if found else "unknown processor"
 
 
 @click.command()

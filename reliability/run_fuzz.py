@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 from fuzz.catalogue import TARGETS
 from fuzz.run import Outcome, attempt, fuzz
 from fuzz.target import Target
+
+from nserbench.matmul_trial import processor
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 BEGIN, END = "<!-- fuzz: begin -->", "<!-- fuzz: end -->"
@@ -65,8 +66,8 @@ def write_table(page: Path, rows: Sequence[str], seed: int) -> None:
     known |= {line.split("|")[1]: line for line in rows}
     order = [f" {target.name} " for target in TARGETS]
     lines = [known[name] for name in order if name in known]
-    processor = f"On {_processor()}, one process, seed {seed}:"
-    body = "\n".join([processor, "", _HEAD, "|---|" + "--:|" * 5, *lines])
+    title = f"On {processor()}, one process, seed {seed}:"
+    body = "\n".join([title, "", _HEAD, "|---|" + "--:|" * 5, *lines])
     page.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
 
 
@@ -88,12 +89,6 @@ def _repeat(target: Target, kept: Path) -> int:
 
 def _disk() -> Path | None:
     return MEMORY_DISK if os.access(MEMORY_DISK, os.W_OK) else None
-
-
-def _processor() -> str:
-    cpu = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
-    return found[1].strip() if found else platform.processor()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from values import note
 
 from nserbench.benchmark.results.metrics import summarise
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.cli import main
 
 NOISES = {

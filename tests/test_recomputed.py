@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.cli import main
 
 CLASSES = ("high", "low", "rising")

@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nserbench.benchmark.results.result import (
-    RESULT,
-    CellName,
+from nserbench.benchmark.results.read_results import (
     ResultFile,
-    Status,
     read_status,
     result_folders,
 )
+from nserbench.benchmark.results.result import RESULT, CellName, Status
 from nserbench.errors import BadResult, UnknownName
 
 

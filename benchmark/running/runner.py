@@ -28,15 +28,9 @@ from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
-from nserbench.benchmark.results.result import (
-    RESULT,
-    Outcome,
-    Result,
-    Status,
-    read_result,
-    sweep_results,
-    write_result,
-)
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import RESULT, Outcome, Result, Status
+from nserbench.benchmark.results.write_results import sweep_results, write_result
 from nserbench.benchmark.running.assemble import (
     CellOutcome,
     completed_result,

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nserbench.benchmark.results.index import read_entries
-from nserbench.benchmark.results.result import PREDICTIONS, RESULT, Result, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import PREDICTIONS, RESULT, Result
 from nserbench.benchmark.store.digests import digest
 from nserbench.leaderboard.page.index import CellFacts
 from nserbench.leaderboard.reading.counts import RowColumn, row_and_column

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from matplotlib.figure import Figure
 
 from nserbench.benchmark.extraction.word_errors import Against
-from nserbench.benchmark.results.result import Result, read_results
+from nserbench.benchmark.results.read_results import read_results
+from nserbench.benchmark.results.result import Result
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.plots import layers, snr
 from nserbench.leaderboard.plots.confusion import draw_confusions

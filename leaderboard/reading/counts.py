@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.results.metrics import answers_by, bootstrap, lacks_a_class
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import (
-    Result,
-    Status,
-    read_result,
-    result_folders,
-)
+from nserbench.benchmark.results.read_results import read_result, result_folders
+from nserbench.benchmark.results.result import Result, Status
 from nserbench.benchmark.results.suspect_flags import MEANINGS, kind_of
 from nserbench.benchmark.study.overlap import Overlap
 from nserbench.errors import BadResult

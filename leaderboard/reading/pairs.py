@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from nserbench.benchmark.results.index import read_entries
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import Result, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import Result
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import finished_at, flaws_of
 

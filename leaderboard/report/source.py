@@ -15,7 +15,8 @@ from nserbench.benchmark.experiments.run import BlockProblem
 from nserbench.benchmark.extraction.word_errors import Against
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import ResultEntry, read_entries
-from nserbench.benchmark.results.result import Result, read_result, result_folders
+from nserbench.benchmark.results.read_results import read_result, result_folders
+from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.study.grid_file import Overrides
 from nserbench.benchmark.study.name_lookup import (
     conditions,

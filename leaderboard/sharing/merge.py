@@ -11,7 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.result import read_result, result_folders, write_result
+from nserbench.benchmark.results.read_results import read_result, result_folders
+from nserbench.benchmark.results.write_results import write_result
 from nserbench.errors import BadResult, NserbenchError
 from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.sharing.submission import (

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from nserbench.benchmark.results.metrics import METRICS, answers_by, mean_of_folds
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import RESULT, Result, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import RESULT, Result
 from nserbench.benchmark.store.digests import digest
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import condition_order, flaws_of

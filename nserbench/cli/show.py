@@ -34,7 +34,8 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
     `nserbench status --json`. FOLDER holds the results; default: `results`.
     """
     from nserbench.benchmark.results.index import find_result
-    from nserbench.benchmark.results.result import RESULT, read_result
+    from nserbench.benchmark.results.read_results import read_result
+    from nserbench.benchmark.results.result import RESULT
 
     result_folder = find_result(cell, folder or settings.results)
     if as_json:

@@ -11,7 +11,8 @@ import numpy as np
 from fuzz.target import Files, Target
 from nserbench.benchmark.results.index import read_entries
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import Result, write_result
+from nserbench.benchmark.results.result import Result
+from nserbench.benchmark.results.write_results import write_result
 from nserbench.benchmark.store.digests import bytes_digest, digest
 from nserbench.leaderboard.page.sources import read_made
 from nserbench.leaderboard.reading import counts_cache
@@ -22,18 +23,29 @@ from nserbench.leaderboard.tables.series import layer_weights, wer_points
 from nserbench.leaderboard.tables.summary import summary_table
 
 UTTERANCES = 8
+_DETAILS: dict[str, object] = {
+    "name": "probe",
+    "version": 2,
+    "recipe": {"epochs": 50, "learning_rate": 0.01, "standardise": True},
+    "mix_seed": 0,
+    "folds": {"1": {"train": 4, "test": 4}, "2": {"train": 4, "test": 4}},
+}
+_NOTES: dict[str, object] = {
+    "flags": {"1": ["dead head: all anger"]},
+    "overlap": {
+        "utterances": 8,
+        "speakers": 0,
+        "texts": None,
+        "without_text": 8,
+    },
+    "layer_weights": {"1": {"encoder": {"0": 0.25, "1": 0.75}}},
+    "padded": ["u1"],
+}
 
 
 def result(condition: str = "park@-5", status: str = "done") -> Result:
     """Return a valid result of eight utterances in two folds."""
     labels = np.arange(UTTERANCES) % 2
-    details: dict[str, object] = {
-        "name": "probe",
-        "version": 2,
-        "recipe": {"epochs": 50, "learning_rate": 0.01, "standardise": True},
-        "mix_seed": 0,
-        "folds": {"1": {"train": 4, "test": 4}, "2": {"train": 4, "test": 4}},
-    }
     done = status == "done"
     predictions = Predictions(
         utterances=tuple(f"u{number}" for number in range(UTTERANCES)),
@@ -55,7 +67,7 @@ def result(condition: str = "park@-5", status: str = "done") -> Result:
         condition=condition,
         protocol="probe",
         seed=0,
-        protocol_details={**details, "digest": digest(details)},
+        protocol_details={**_DETAILS, "digest": digest(_DETAILS)},
         classes=("anger", "neutral"),
         predictions=predictions if done else None,
         recognition={"measure": "WER", "rate": 0.25, "clean_match_error": 0.1},
@@ -67,17 +79,7 @@ def result(condition: str = "park@-5", status: str = "done") -> Result:
             "noise": "d" * 32,
             "weights": "e" * 32,
         },
-        notes={
-            "flags": {"1": ["dead head: all anger"]},
-            "overlap": {
-                "utterances": 8,
-                "speakers": 0,
-                "texts": None,
-                "without_text": 8,
-            },
-            "layer_weights": {"1": {"encoder": {"0": 0.25, "1": 0.75}}},
-            "padded": ["u1"],
-        },
+        notes=_NOTES,
     )
 
 
@@ -108,7 +110,7 @@ def _read(folder: Path) -> None:
 
 def _read_tables(folder: Path) -> None:
     """Read a result as the leaderboard, the figures and the page do."""
-    from nserbench.benchmark.results.result import read_results
+    from nserbench.benchmark.results.read_results import read_results
     from nserbench.leaderboard.tables.series import costs, layer_curves, snr_curves
 
     table = summary_table(folder, ["uar"])

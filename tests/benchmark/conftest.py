@@ -16,7 +16,8 @@ from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.result import Result, read_results
+from nserbench.benchmark.results.read_results import read_results
+from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Features, Form, Store
 from nserbench.benchmark.study.request import Request

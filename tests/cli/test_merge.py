@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from older_results import as_older
 
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.cli.leaderboard import merge
 from nserbench.errors import NserbenchError
 

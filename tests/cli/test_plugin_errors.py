@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nserbench.benchmark.results.result import PREDICTIONS, read_results
+from nserbench.benchmark.results.read_results import read_results
+from nserbench.benchmark.results.result import PREDICTIONS
 
 Command = Callable[..., Any]
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import Result, write_result
+from nserbench.benchmark.results.result import Result
+from nserbench.benchmark.results.write_results import write_result
 from nserbench.benchmark.store.digests import digest
 
 SPEAKERS = ("ann", "ann", "bob", "bob", "cid", "cid", "dot", "dot")

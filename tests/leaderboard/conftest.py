@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import Result, write_result
+from nserbench.benchmark.results.result import Result
+from nserbench.benchmark.results.write_results import write_result
 
 Add = Callable[..., Path]
 

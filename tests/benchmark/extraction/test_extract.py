@@ -18,7 +18,7 @@ from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store

@@ -14,7 +14,8 @@ from values import not_none
 from nserbench.benchmark.jobs.fit import open_sources
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.result import Result, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study

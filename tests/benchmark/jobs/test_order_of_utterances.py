@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from nserbench.benchmark.jobs.job import Fit, Job
-from nserbench.benchmark.results.result import PREDICTIONS, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import PREDICTIONS
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.corpora.base import Corpus, CorpusCard

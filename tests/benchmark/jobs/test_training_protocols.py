@@ -12,7 +12,8 @@ from values import note
 from nserbench.benchmark.jobs.fit import open_sources
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
-from nserbench.benchmark.results.result import Result, read_results
+from nserbench.benchmark.results.read_results import read_results
+from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.benchmark.training.fit_stack import fit_together

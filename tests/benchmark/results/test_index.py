@@ -4,13 +4,8 @@ from pathlib import Path
 import pytest
 
 from nserbench.benchmark.results.index import find_result, is_done, read_entries
-from nserbench.benchmark.results.result import (
-    RESULT,
-    CellName,
-    Result,
-    Status,
-    write_result,
-)
+from nserbench.benchmark.results.result import RESULT, CellName, Result, Status
+from nserbench.benchmark.results.write_results import write_result
 from nserbench.errors import BadResult, UnknownName
 
 

@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nserbench.benchmark.results import result as module
+from nserbench.benchmark.results import write_results as module
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import (
-    CellName,
-    Result,
+from nserbench.benchmark.results.read_results import (
     ResultFile,
     read_result,
     read_results,
-    write_result,
 )
+from nserbench.benchmark.results.result import CellName, Result
+from nserbench.benchmark.results.write_results import write_result
 from nserbench.errors import BadResult
 
 PREDICTIONS = Predictions(

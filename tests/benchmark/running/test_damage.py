@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from values import note
 
-from nserbench.benchmark.results.result import PREDICTIONS, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import PREDICTIONS
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Features
 from nserbench.benchmark.study.study import Study

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from nserbench.benchmark.results.predictions import read_csv
-from nserbench.benchmark.results.result import PREDICTIONS, read_results
+from nserbench.benchmark.results.read_results import read_results
+from nserbench.benchmark.results.result import PREDICTIONS
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.cli import main
 

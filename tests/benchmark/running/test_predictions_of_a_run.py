@@ -13,11 +13,8 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.metrics import summarise
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import (
-    PREDICTIONS,
-    Result,
-    read_results,
-)
+from nserbench.benchmark.results.read_results import read_results
+from nserbench.benchmark.results.result import PREDICTIONS, Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.benchmark.training.sources import read_pooled

@@ -17,13 +17,8 @@ from nserbench.benchmark.extraction import extract as module
 from nserbench.benchmark.jobs import fit as fits
 from nserbench.benchmark.jobs.head import save_head
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.result import (
-    PREDICTIONS,
-    RESULT,
-    Result,
-    read_result,
-    read_results,
-)
+from nserbench.benchmark.results.read_results import read_result, read_results
+from nserbench.benchmark.results.result import PREDICTIONS, RESULT, Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.leases import living_leases
 from nserbench.benchmark.study.study import Study

@@ -18,7 +18,8 @@ from nserbench.benchmark.extraction.extract import extract_missing
 from nserbench.benchmark.jobs.head import save_head
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.result import Result, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running import workers as module
 from nserbench.benchmark.running.executors import TaskExecutor, open_executor
 from nserbench.benchmark.running.runner import Runner

@@ -15,7 +15,8 @@ from nserbench.benchmark.jobs.head import FitLog, class_numbers
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.suspect_heads import review
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.result import Result, read_results
+from nserbench.benchmark.results.read_results import read_results
+from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.benchmark.training import gpu_source as resident

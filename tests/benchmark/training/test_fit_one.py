@@ -16,7 +16,7 @@ from nserbench.benchmark.jobs.fit import FitResult, fit_fold, open_sources
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Study

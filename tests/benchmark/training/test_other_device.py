@@ -9,7 +9,8 @@ import pytest
 import torch
 from elsewhere import elsewhere
 
-from nserbench.benchmark.results.result import Result, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study

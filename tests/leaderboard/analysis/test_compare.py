@@ -12,7 +12,7 @@ from values import not_none
 
 from nserbench.benchmark.results.intervals import unseen
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import read_result
+from nserbench.benchmark.results.read_results import read_result
 from nserbench.errors import BadResult
 from nserbench.leaderboard.analysis.compare import Subgroup, compare, mcnemar
 from nserbench.leaderboard.reading.counts import Column, Row

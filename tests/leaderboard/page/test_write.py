@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from older_results import as_older
 
-from nserbench.benchmark.results.result import read_result
+from nserbench.benchmark.results.read_results import read_result
 from nserbench.cli import main as cli
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.page import write as write_module

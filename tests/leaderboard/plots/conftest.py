@@ -13,7 +13,8 @@ from figures import (
 )
 
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import Result, write_result
+from nserbench.benchmark.results.result import Result
+from nserbench.benchmark.results.write_results import write_result
 
 
 def made_up(

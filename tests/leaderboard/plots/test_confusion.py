@@ -12,7 +12,7 @@ from figures import (
     heatmaps,
 )
 
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.leaderboard.plots.make import (
     make_figure,
 )

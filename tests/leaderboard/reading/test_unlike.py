@@ -8,7 +8,7 @@ import pytest
 from labs import add, predictions
 from older_results import as_older
 
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.reading.latest import latest_results

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from robustness_text import printed
 
-from nserbench.benchmark.results.result import read_result
+from nserbench.benchmark.results.read_results import read_result
 from nserbench.leaderboard.analysis.robustness_measures import (
     RobustnessTable,
 )

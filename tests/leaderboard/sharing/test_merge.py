@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from labs import SPEAKERS, add, fail, predictions
 
-from nserbench.benchmark.results.result import read_result, read_results
+from nserbench.benchmark.results.read_results import read_result, read_results
 from nserbench.errors import BadResult, NserbenchError
 from nserbench.leaderboard.sharing.merge import merge
 

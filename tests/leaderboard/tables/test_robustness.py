@@ -12,7 +12,7 @@ from values import not_none
 
 from nserbench.benchmark.results.intervals import unseen
 from nserbench.benchmark.results.predictions import Predictions
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.errors import BadResult, NserbenchError, UnknownName
 from nserbench.leaderboard.analysis.robustness_measures import (
     RobustnessColumn,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.results.intervals import Estimate
-from nserbench.benchmark.results.result import read_results
+from nserbench.benchmark.results.read_results import read_results
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
 from nserbench.leaderboard.reading.latest import latest_results

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nserbench.benchmark.results.metrics import METRICS
-from nserbench.benchmark.results.result import read_result
+from nserbench.benchmark.results.read_results import read_result
 from nserbench.errors import UnknownName
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import Column, Counts, Row

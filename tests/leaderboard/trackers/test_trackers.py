@@ -7,7 +7,8 @@ import pytest
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.metrics import METRICS, summarise
-from nserbench.benchmark.results.result import Result, read_result
+from nserbench.benchmark.results.read_results import read_result
+from nserbench.benchmark.results.result import Result
 from nserbench.errors import MissingExtra
 from nserbench.leaderboard.trackers import curves, hyperparameters, mlflow, tensorboard
 
