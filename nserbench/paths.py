@@ -1,9 +1,11 @@
-"""Paths that somebody else wrote: of a user without a home, or of no possible file."""
+"""Paths that somebody else wrote, and errors that name no path."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
@@ -61,3 +63,14 @@ def is_folder(path: Path) -> bool:
 def is_file(path: Path) -> bool:
     """Return whether there is such a file; False also for a name that is too long."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for such a name
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Name a file or folder in errors that name none, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise

@@ -21,6 +21,7 @@ from nserbench.benchmark.results.read_results import (
 from nserbench.benchmark.results.result import PREDICTIONS, RESULT, SCHEMA, Result
 from nserbench.disk_clock import disk_time
 from nserbench.errors import BadResult
+from nserbench.paths import named_errors
 
 _UNFINISHED = re.compile(r"_[0-9a-f]{10}\.[0-9a-f]{8}$")
 """The end of a name that `_temporary` returns for the folder of a result."""
@@ -46,14 +47,15 @@ def write_result(root: Path, result: Result) -> Path:
     target = root / result.folder
     new = _temporary(target)
     try:
-        new.mkdir(parents=True)
-        if result.predictions is not None:
-            result.predictions.write_csv(new / PREDICTIONS)
-        _write_json(new, result)
-        for path in (*new.iterdir(), new):
-            _sync(path)
-        _publish(new, target)
-        _sync(root)
+        with named_errors(root):
+            new.mkdir(parents=True)
+            if result.predictions is not None:
+                result.predictions.write_csv(new / PREDICTIONS)
+            _write_json(new, result)
+            for path in (*new.iterdir(), new):
+                _sync(path)
+            _publish(new, target)
+            _sync(root)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return target

@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 import logging
 import multiprocessing
+import os
 import re
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
@@ -78,13 +81,32 @@ def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecut
 def _processes(count: int) -> Iterator[TaskExecutor]:
     # A forked process would inherit locks that threads of this process hold.
     context = multiprocessing.get_context("spawn")
-    new_pool = partial(ProcessPoolExecutor, count, context)
+    new_pool = partial(ProcessPoolExecutor, count, context, _end_with_command)
     threads = max(1, torch.get_num_threads() // count)
     executor = TaskExecutor(new_pool(), threads, count, new_pool, count)
     try:
         yield executor
+    except KeyboardInterrupt:
+        # The code of a plugin may wait without end. Files are written whole or not.
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        raise
     finally:
         executor.pool.shutdown(cancel_futures=True)
+
+
+def _end_with_command() -> None:
+    """From now on, end this worker process when the command that started it ends.
+
+    A worker waits for its next task without end, also if the command was killed.
+    """
+    if command := multiprocessing.parent_process():
+        threading.Thread(target=_end_after, args=(command,), daemon=True).start()
+
+
+def _end_after(process: BaseProcess) -> None:
+    process.join()
+    os._exit(1)
 
 
 @contextmanager

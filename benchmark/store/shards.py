@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nserbench.benchmark.store.digests import bytes_digest
 from nserbench.benchmark.store.whole_files import Piece, temporary_file
 from nserbench.errors import StoreDamaged
+from nserbench.paths import named_errors
 from nserbench.plain_data import is_whole, parse_json
 
 SUFFIX = ".safetensors"
@@ -75,15 +76,15 @@ def _read_at(file: Path, start: int, view: memoryview) -> int:
     """Fill a buffer from a position in a file; return the number of bytes read."""
     view = view.cast("B")
     if not hasattr(os, "preadv"):
-        with file.open("rb") as stream:
+        with named_errors(file), file.open("rb") as stream:
             stream.seek(start)
             return stream.readinto(view)
     descriptor = os.open(file, os.O_RDONLY)
     try:
         done = 0
-        # One call reads at most 2 GiB.
-        while step := os.preadv(descriptor, [view[done:]], start + done):
-            done += step
+        with named_errors(file):  # one call reads at most 2 GiB
+            while step := os.preadv(descriptor, [view[done:]], start + done):
+                done += step
         return done
     finally:
         os.close(descriptor)
@@ -173,7 +174,7 @@ def read_header(file: Path) -> tuple[dict[str, ArrayLocation], dict[str, str]]:
         StoreDamaged: if the header cannot be read, or names a place outside the file.
     """
     try:
-        with file.open("rb") as stream:
+        with named_errors(file), file.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
             end = file.stat().st_size
             if size > end - 8:
@@ -220,7 +221,7 @@ def check_shard(file: Path) -> None:
     """
     if file.is_dir():
         raise StoreDamaged(f"{file} is a folder")
-    with file.open("rb") as stream:
+    with named_errors(file), file.open("rb") as stream:
         size = 8 + int.from_bytes(stream.read(8), "little")
         stream.seek(0)
         header = stream.read(min(size, file.stat().st_size))

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from nserbench.benchmark.store.digests import bytes_digest
 from nserbench.errors import StoreDamaged
+from nserbench.paths import named_errors
 
 Piece = bytes | memoryview
 
@@ -31,7 +32,7 @@ def write_whole(final: Path, content: bytes) -> None:
 def temporary_file(temporary: Path, *pieces: Piece) -> Iterator[None]:
     """Write and sync a file for the caller to rename; delete it if that fails."""
     try:
-        with temporary.open("wb") as stream:
+        with named_errors(temporary.parent), temporary.open("wb") as stream:
             for piece in pieces:
                 start = stream.tell()
                 stream.write(piece)
@@ -79,7 +80,8 @@ def read_file(file: Path) -> bytes:
         StoreDamaged: if there is a folder in its place.
     """
     try:
-        return file.read_bytes()
+        with named_errors(file):
+            return file.read_bytes()
     except IsADirectoryError as error:
         raise StoreDamaged(f"{file} is a folder") from error
 

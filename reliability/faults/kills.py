@@ -22,6 +22,7 @@ from faults.workload import (
     Place,
     Ran,
     Running,
+    assert_all_ended,
     stopped_at_end,
     undisturbed,
     wait_for_steps,
@@ -122,18 +123,21 @@ def _leaderboard(place: Place) -> Ran:
 
 def _kill_one_of(commands: int, folder: Path, random: Random) -> Seen:
     """Kill one of several commands that share a store and results."""
-    whole, place = undisturbed("noisy"), Place(folder, "noisy")
-    running = [place.start(**_SLOW) for _ in range(commands)]
-    with stopped_at_end(*running):
-        total = len(whole.steps("extracted")) + len(whole.steps("trained"))
-        wanted = random.randint(1, commands * total)
-        while _steps(place) < wanted and all(one.alive for one in running):
-            time.sleep(0.002)
-        killed = running.pop(random.randrange(commands))
-        killed.kill()
-        for one in running:
-            one.wait().checked()
-    place.same_as(whole)
+    whole = undisturbed("noisy")
+    total = len(whole.steps("extracted")) + len(whole.steps("trained"))
+    for number in count():
+        place = Place(folder / str(number), "noisy")
+        running = [place.start(**_SLOW) for _ in range(commands)]
+        with stopped_at_end(*running):
+            wanted = random.randint(1, commands * total)
+            while _steps(place) < wanted and all(one.alive for one in running):
+                time.sleep(0.002)
+            killed = running.pop(random.randrange(commands)).kill()
+            for one in running:
+                one.wait().checked()
+        place.same_as(whole)
+        if killed.code == -signal.SIGKILL:
+            break
     place.clear_log()
     ran = place.run().checked()
     assert _steps(place) == 0, "the others left work to do"
@@ -145,21 +149,61 @@ def _steps(place: Place) -> int:
 
 
 def _kill_worker(folder: Path, random: Random) -> Seen:
-    """Kill a worker of ``--on processes:2``."""
-    whole, place = undisturbed("noisy"), Place(folder, "noisy")
-    what = random.choice(["extracted", "trained"])
-    running = place.start("--on", "processes:2", **_SLOW)
-    with stopped_at_end(running):
-        wait_for_steps(place, what, random.randint(1, len(whole.steps(what))), running)
-        workers = sorted({process for process, _ in place.steps(what)})
-        died = _kill(random.choice(workers)) if workers else False
-        ran = running.wait().checked()
-    place.same_as(whole)
+    """Kill a worker of ``--on processes:2`` that is at work."""
+    whole = undisturbed("noisy")
+    for number in count():
+        place = Place(folder / str(number), "noisy")
+        what = random.choice(["extracted", "trained"])
+        running = place.start("--on", "processes:2", **_SLOW)
+        with stopped_at_end(running):
+            most = len(whole.steps(what)) - 1
+            wait_for_steps(place, what, random.randint(1, most), running)
+            steps = place.steps(what)
+            died = bool(steps) and _kill(steps[-1][0])  # the one that worked last
+            ran = running.wait().checked()
+        place.same_as(whole)
+        if died:
+            break
     repeated = len(place.steps("extracted")) - len(whole.steps("extracted"))
     assert repeated <= 2 * SHARD, f"{repeated} utterances were extracted again"
+    _assert_nothing_left(place)
     message = ran.line("a worker process died")
-    assert message or not died or ran.code == 0, ran.text
+    assert message, f"no word of the worker that died:\n{ran.text}"
     return Seen(_utterances(repeated, whole), message)
+
+
+def _assert_nothing_left(place: Place) -> None:
+    """Run a finished command again.
+
+    Raises:
+        AssertionError: if it extracts or trains anything.
+    """
+    place.clear_log()
+    place.run().checked()
+    assert _steps(place) == 0, "the command left work to do"
+
+
+def _kill_command_of_workers(folder: Path, random: Random) -> Seen:
+    """Kill a command with ``--on processes:2``, but none of its workers."""
+    whole = undisturbed("noisy")
+    for number in count():
+        place = Place(folder / str(number), "noisy")
+        what = random.choice(["extracted", "trained"])
+        running = place.start("--on", "processes:2", **_SLOW)
+        with stopped_at_end(running):
+            most = len(whole.steps(what)) - 1
+            wait_for_steps(place, what, random.randint(1, most), running)
+            killed = running.kill()
+        assert_all_ended(running)
+        if killed.code == -signal.SIGKILL:
+            break
+    stored = place.stored()
+    place.clear_log()
+    ran = place.run("--on", "processes:2").checked()
+    extracted, needed = len(place.steps("extracted")), len(whole.steps("extracted"))
+    assert extracted == needed - stored, f"{extracted} extracted, {stored} were stored"
+    place.same_as(whole)
+    return Seen("", ran.line("already there"))
 
 
 def _deadly_head(folder: Path, random: Random) -> Seen:
@@ -228,15 +272,15 @@ def _kill_dask_worker(folder: Path, random: Random) -> Seen:
     with _dask(place, workers=2) as (address, (_, *workers)):
         running = place.start("--on", f"dask://{address}")
         with stopped_at_end(running):
-            most = len(whole.steps(what))
+            most = len(whole.steps(what)) - 1
             wait_for_steps(place, what, random.randint(1, most), running)
-            busy = {process for process, _ in place.steps(what)}
-            chosen = [one for one in workers if one.process.pid in busy] or workers
-            random.choice(chosen).process.kill()
+            last = place.steps(what)[-1][0]  # the one that worked last
+            next(one for one in workers if one.process.pid == last).process.kill()
             running.wait().checked()
     place.same_as(whole)
     repeated = len(place.steps("extracted")) - len(whole.steps("extracted"))
     assert repeated <= 2 * SHARD, f"{repeated} utterances were extracted again"
+    _assert_nothing_left(place)
     return Seen(_utterances(repeated, whole), "")
 
 
@@ -293,6 +337,13 @@ FAULTS: tuple[Fault, ...] = (
         30,
     ),
     Fault(GROUP, "SIGKILL of a worker of `--on processes:2`", _kill_worker, 30),
+    Fault(
+        GROUP,
+        "SIGKILL of a command with `--on processes:2`",
+        _kill_command_of_workers,
+        30,
+        quick=1,
+    ),
     Fault(
         GROUP,
         "a head that ends its worker of `--on processes:2`",

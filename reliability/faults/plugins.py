@@ -14,7 +14,14 @@ from random import Random
 
 from faults import sick
 from faults.fault import Fault, Seen
-from faults.workload import Place, Ran, Running, shared_inputs, stopped_at_end
+from faults.workload import (
+    Place,
+    Ran,
+    Running,
+    assert_all_ended,
+    shared_inputs,
+    stopped_at_end,
+)
 
 LIMIT = 5.0
 """Seconds in which Ctrl-C must end a command."""
@@ -170,12 +177,17 @@ def tracking(folder: Path, rng: Random) -> Seen:
     return Seen("nothing", ran.line("a tracker failed"))
 
 
-def hanging(way: str) -> Callable[[Path, Random], Seen]:
-    """Return an attempt with a head that never comes back, and Ctrl-C."""
+def hanging(way: str, *more: str) -> Callable[[Path, Random], Seen]:
+    """Return an attempt with a head that never comes back, and Ctrl-C.
+
+    Args:
+        way: Name of the head.
+        more: More options.
+    """
 
     def attempt(folder: Path, rng: Random) -> Seen:
         place = Place(folder)
-        running = start(place, "-u", "mel", "-d", f"mean,{way}-call")
+        running = start(place, "-u", "mel", "-d", f"mean,{way}-call", *more)
         with stopped_at_end(running):
             until = time.monotonic() + 120
             while time.monotonic() < until and "hangs now" not in read(running):
@@ -183,9 +195,10 @@ def hanging(way: str) -> Callable[[Path, Random], Seen]:
             time.sleep(rng.uniform(0, 0.5))
             os.kill(running.process.pid, signal.SIGINT)
             ran = running.wait(LIMIT).checked(130)
-        assert f"mel x {way}-call" in ran.stderr, "the cell that runs is not named"
+        assert more or f"mel x {way}-call" in ran.stderr, "the cell is not named"
         assert "stopped; finished results are kept" in ran.stderr, ran.stderr
-        assert [*place.answers().values()] == [healthy()]
+        assert_all_ended(running)
+        assert more or [*place.answers().values()] == [healthy()]
         return Seen("the cell that hung", ran.line("stopped; "))
 
     return attempt
@@ -263,6 +276,19 @@ FAULTS = (
             "hangs": "sleeps without end",
             "hangs-on": "sleeps without end and catches every error",
             "hangs-in-c": "waits in C without end",
+        }.items()
+    ),
+    *(
+        Fault(
+            "Plugins",
+            f"a head hangs in a worker of `--on processes:2`, {text}; Ctrl-C",
+            hanging(way, "--on", "processes:2"),
+            10,
+            quick=int(way == "hangs-in-c"),
+        )
+        for way, text in {
+            "hangs-on": "and catches every error",
+            "hangs-in-c": "in C",
         }.items()
     ),
     Fault("Plugins", "a head ends the process (`os._exit`): exit code 9", killing, 3),

@@ -379,6 +379,27 @@ def wait_for_steps(place: Place, what: str, count: int, running: Running) -> boo
     return True
 
 
+def assert_all_ended(command: Running, seconds: float = 20) -> None:
+    """Check that no process that a command started goes on.
+
+    Args:
+        command: The command, which has ended. Its processes are in one group.
+        seconds: How long they may take to end.
+
+    Raises:
+        AssertionError: if one goes on; then they are killed.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            os.killpg(command.process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.killpg(command.process.pid, signal.SIGKILL)
+    raise AssertionError("a process goes on after its command has ended")
+
+
 @contextmanager
 def stopped_at_end(*commands: Running) -> Iterator[None]:
     """Kill commands that still run at the end, so that no attempt leaves one."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from nserbench.errors import BadSettings
-from nserbench.paths import exists, is_file, is_folder, user_path
+from nserbench.paths import exists, is_file, is_folder, named_errors, user_path
 from nserbench.settings import load_settings
 
 
@@ -40,3 +42,17 @@ def test_a_path_with_a_nul_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadSettings, match=r"'cafe' in \[noises\] must be a path"):
         load_settings(file)
+
+
+def test_an_error_that_names_no_file_gets_the_name_of_the_one_at_hand() -> None:
+    named = pytest.raises(OSError, match="No space left on device: 'shards'")
+
+    with named, named_errors(Path("shards")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_an_error_that_names_a_file_keeps_its_name() -> None:
+    named = pytest.raises(FileNotFoundError, match="'missing'")
+
+    with named, named_errors(Path("shards")):
+        Path("missing").read_bytes()
