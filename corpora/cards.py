@@ -18,6 +18,20 @@ def _classes(others: str) -> Option:
 
 _CLASSES = _classes("all (7 emotions)")
 
+
+def _tests(text: str) -> tuple[str, ...]:
+    """Parse names of test sets.
+
+    Raises:
+        ValueError: if one is unknown.
+    """
+    known = ("test1", "test2", "test3")
+    names = several(text)
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}")
+    return names
+
+
 DEMO = CorpusCard(
     name="demo",
     summary="synthetic speech-like sounds with four emotions, to try things out",
@@ -231,6 +245,27 @@ EMOBOX = CorpusCard(
     "lists expect them, below downloads",
 )
 
+MSP_PODCAST = CorpusCard(
+    name="msp-podcast",
+    summary="MSP-Podcast: turns of podcasts in English, train, development / tests",
+    source="Lotfian and Busso, Building naturalistic emotionally balanced speech "
+    "corpus by retrieving emotional speech from existing podcast recordings, IEEE "
+    "Transactions on Affective Computing 10, 2019",
+    licence="a signed agreement with UT Dallas",
+    load="nserbench.corpora.readers.msp_podcast:load",
+    options={
+        "classes": _classes("all (8 emotions)"),
+        "tested": Option(
+            help="the test sets, joined by +: test1, test2, test3",
+            default=("test1",),
+            parse=_tests,
+            label=several_label,
+        ),
+    },
+    obtain="ask for it at https://www.lab-msp.com/MSP/MSP-Podcast.html and unpack the "
+    "archives",
+)
+
 
 def _stem(path: Path) -> str:
     return path.stem
@@ -290,6 +325,7 @@ def nserbench_corpora() -> list[CorpusCard]:
         ESD,
         NEMO,
         URDU,
+        MSP_PODCAST,
         EMOBOX,
         DEMO,
         MANIFEST,

@@ -53,8 +53,8 @@ def _of_tag(text: str) -> langcodes.Language | None:
 
 
 def _of_name(text: str) -> langcodes.Language | None:
-    if len(text) < _SHORTEST_NAME:
-        return None
+    if len(text) < _SHORTEST_NAME or not text.isprintable():
+        return None  # langcodes fails on control characters and lone surrogates
     try:
         return langcodes.find(text, language="en")
     except LookupError:

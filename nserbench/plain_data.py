@@ -88,7 +88,7 @@ def parse_json(text: str | bytes, *, lenient: bool = False) -> Any:
     """Return the content of a JSON text.
 
     Args:
-        text: The JSON, as bytes in UTF-8.
+        text: The JSON, as bytes in UTF-8, with or without a byte order mark.
         lenient: Whether NaN, infinity and lone surrogates are kept, for a caller that
             checks each value it uses and skips others.
 
@@ -97,7 +97,7 @@ def parse_json(text: str | bytes, *, lenient: bool = False) -> Any:
             not finite or beyond `LARGEST`, or a lone surrogate, which no file can hold.
     """
     if isinstance(text, bytes):
-        text = text.decode("utf-8")
+        text = text.decode("utf-8-sig")
     try:
         content = json.loads(
             text,
@@ -113,14 +113,14 @@ def parse_json(text: str | bytes, *, lenient: bool = False) -> Any:
 
 
 def read_toml(file: Path, error: type[NserbenchError]) -> dict[str, Any]:
-    """Return the content of a TOML file.
+    """Return the content of a TOML file, with or without a byte order mark.
 
     Raises:
         NserbenchError: of the given type, if the file cannot be read, is not TOML, is
             nested too deeply, or holds a number that is not finite or beyond `LARGEST`.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         if _LONG_KEY.search(text):
             raise ValueError("a key has more than 32 parts joined by dots")
         content = tomllib.loads(text)

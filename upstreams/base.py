@@ -303,6 +303,9 @@ class UpstreamCard(ModelCard):
         learning_rate: Default learning rate of its weights in fine-tuning.
         window: Samples that a clip is padded to inside the model, as in Whisper; 0 if
             it is not padded.
+        languages: ``"package.module:function"`` that takes the options and returns the
+            codes of the languages that the checkpoint knows, or None if it knows any;
+            None if the model takes no language.
         batch: Utterances in one batch on a CPU. More than 1 only if they are computed
             separately, so that features are equal to the bit in any batch.
     """
@@ -319,6 +322,7 @@ class UpstreamCard(ModelCard):
     frozen: Sequence[str] = ()
     learning_rate: float = 1e-4
     window: int = 0
+    languages: str | None = None
     batch: int = 1
 
     @property

@@ -71,6 +71,7 @@ WHISPER = UpstreamCard(
     tunable=True,
     frozen=("encoder.conv1", "encoder.conv2"),
     window=480_000,
+    languages="nserbench.upstreams.whisper:languages_of",
 )
 
 
@@ -171,6 +172,7 @@ HF = UpstreamCard(
     groups=describe_hf,
     files="nserbench.upstreams.huggingface.config:hf_files",
     reads=frozenset({"waves", "languages"}),  # Whisper takes the language
+    languages="nserbench.upstreams.huggingface.model:known_languages",
     min_samples=1_600,
     max_samples=480_000,
     transcribes=None,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import (
     PreTrainedModel,
+    WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
     WhisperTokenizer,
@@ -30,8 +31,8 @@ from nserbench.upstreams.base import (
     Transcriber,
     eval_mode,
 )
-from nserbench.upstreams.loading.configs import describe_whisper
-from nserbench.upstreams.loading.hub import checkpoint_folder
+from nserbench.upstreams.loading.configs import describe_whisper, of_type, size_in
+from nserbench.upstreams.loading.hub import checkpoint_folder, read_settings
 from nserbench.upstreams.loading.transformers import load_pretrained
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ START, END = "<|startoftranscript|>", "<|endoftext|>"
 TRANSCRIBE, NO_TIMESTAMPS = "<|transcribe|>", "<|notimestamps|>"
 MULTILINGUAL_VOCABULARY = 51_865
 """Vocabulary size from which OpenAI's code treats a checkpoint as multilingual."""
+_DEFAULTS = {"vocab_size": WhisperConfig().vocab_size}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class Whisper(Transcriber):
         self.extractor = WhisperFeatureExtractor(
             feature_size=self.model.config.num_mel_bins
         )
-        self.multilingual = _is_multilingual(self.model)
+        flag = getattr(self.model.generation_config, "is_multilingual", None)
+        self.multilingual = _is_multilingual(flag, self.model.config.vocab_size)
         self._token_ids: dict[str, int] = self.tokenizer.get_vocab()
         self._languages = _language_tokens(self._token_ids)
         self.language: str | None = options["language"]
@@ -284,11 +287,34 @@ def _language_tokens(names: Iterable[str]) -> dict[str, str]:
     return tokens
 
 
-def _is_multilingual(model: PreTrainedModel) -> bool:
-    flag = getattr(model.generation_config, "is_multilingual", None)
-    if flag is None:  # older checkpoints do not say it
-        return bool(model.config.vocab_size >= MULTILINGUAL_VOCABULARY)
-    return bool(flag)
+def _is_multilingual(flag: object, vocabulary: int) -> bool:
+    """Return what a checkpoint says, or what the size of its vocabulary tells."""
+    return vocabulary >= MULTILINGUAL_VOCABULARY if flag is None else bool(flag)
+
+
+def languages_of(options: Options) -> frozenset[str] | None:
+    """Return the languages for which utterances of their own language get a prompt.
+
+    Args:
+        options: ``checkpoint``, ``revision`` and ``language``.
+
+    Returns:
+        ISO 639 codes; None if ``language`` is given, and so no other is used.
+
+    Raises:
+        CheckpointMissing: if it is not found, or is incomplete.
+    """
+    if options["language"] is not None:
+        return None
+    folder = checkpoint_folder(options["checkpoint"], options["revision"])
+    settings = folder / "generation_config.json"
+    says = read_settings(settings) if settings.is_file() else {}
+    config = {**_DEFAULTS, **read_settings(folder / "config.json")}
+    with of_type("whisper", config, options["checkpoint"]):
+        vocabulary = size_in(config, "vocab_size")
+    if not _is_multilingual(says.get("is_multilingual"), vocabulary):
+        return frozenset({"en"})
+    return frozenset(_language_tokens(_tokenizer(folder).get_vocab()))
 
 
 def _group(states: Sequence[Tensor], lengths: Tensor) -> LayerGroup:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from nserbench.benchmark.extraction.clips import Clip, clip_notes
+from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.corpora.audio import read_utterance
@@ -21,6 +24,11 @@ from nserbench.progress import Progress
 from nserbench.upstreams.base import SAMPLE_RATE
 
 MANIFEST = "manifest.csv"
+_PLAIN = re.compile(r"[\w@+=,-][\w@+=,. -]{0,99}", re.ASCII)
+"""Ids that are file names as they are."""
+_UNSAFE = re.compile(r"[^\w@+=,.-]+", re.ASCII)
+_SHORT = 60
+"""Characters that are kept of other ids."""
 
 
 def export(
@@ -57,9 +65,11 @@ def export(
     noise = opened.noise(condition)
     progress.stage(f"writing {condition}", len(utterances), "clips")
     rows, clips = [], []
+    names = file_names([utterance.id for utterance in utterances])
     for utterance in utterances:
         sound = read_utterance(utterance)
-        rows.append(_write(utterance, sound.wave, noise, condition, folder, seed))
+        file = folder / f"{names[utterance.id]}.wav"
+        rows.append(_write(utterance, sound.wave, noise, condition, file, seed))
         clips.append(Clip(utterance, "", len(sound.wave), sound.levels))
         progress.advance()
     for line in clip_notes(clips):
@@ -76,7 +86,7 @@ def _write(
     wave: NDArray[np.float32],
     noise: Noise | None,
     condition: Condition,
-    folder: Path,
+    file: Path,
     seed: int,
 ) -> dict[str, object]:
     """Write one utterance, ``(samples,)``, and return its row of the manifest."""
@@ -94,8 +104,6 @@ def _write(
             "gain": repr(float(mixture.gain)),
             "measured_snr": f"{mixture.snr:.4f}",
         }
-    # Quoted, since an id may be a path that leads out of the folder.
-    file = folder / f"{quote(utterance.id, safe='@')}.wav"
     # Not by soundfile, whose float files hold the time at which they were written.
     wavfile.write(file, SAMPLE_RATE, wave)
     return {
@@ -104,6 +112,22 @@ def _write(
         "source": utterance.path,
         **mixing,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
+
+
+def file_names(ids: Sequence[str]) -> dict[str, str]:
+    """Return a file name without ending for each id, which every system takes.
+
+    An id may be a path that leads out of the folder, may begin with a dot, and is, if
+    Chinese and quoted, longer than a file name may be. The names of such ids, and of
+    those that differ only in case, are shortened and end with a digest of the id.
+    """
+    counts = Counter(name.casefold() for name in ids)
+    return {
+        name: name
+        if _PLAIN.fullmatch(name) and counts[name.casefold()] == 1
+        else f"{_UNSAFE.sub('_', name).lstrip('._')[:_SHORT]}-{digest(name)[:12]}"
+        for name in ids
     }
 
 

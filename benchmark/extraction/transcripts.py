@@ -14,6 +14,7 @@ from nserbench.benchmark.extraction.extract import (
     read_transcripts,
 )
 from nserbench.benchmark.extraction.resolve_checkpoints import resolve_upstream
+from nserbench.benchmark.extraction.unknown_languages import unknown_languages
 from nserbench.benchmark.extraction.word_errors import Against, WordErrors, recognition
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Condition
@@ -42,21 +43,9 @@ class Transcripts:
 
     @property
     def recognition(self) -> WordErrors | None:
-        """Word errors; None if a reference is missing, or all are empty."""
+        """Word errors; None if no reference is known, or all are empty."""
         languages = [clip.utterance.language for clip in self.clips]
-        return recognised(self.references, self.texts, languages)
-
-
-def recognised(
-    references: Sequence[str | None],
-    texts: Sequence[str],
-    languages: Sequence[str | None],
-) -> WordErrors | None:
-    """Count word errors; return None if the reference of an utterance is missing."""
-    known = [text for text in references if text is not None]
-    if len(known) < len(references):
-        return None
-    return recognition(known, texts, languages)
+        return recognition(self.references, self.texts, languages)
 
 
 def transcribe(
@@ -89,6 +78,9 @@ def transcribe(
         label: read_clips(opened.corpus.utterances, store.file_facts, progress)
         for label, opened in corpora.items()
     }
+    for label, read in clips.items():
+        for line in unknown_languages(resolved, label, read):
+            progress.note(line)
     results = []
     for label, condition in conditions:
         references: Sequence[str | None]

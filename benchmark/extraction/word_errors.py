@@ -38,6 +38,7 @@ class WordErrors:
             that one long repetition loop cannot dominate it, unlike the other two.
         hallucinations: Share of transcripts that are longer than twice their
             reference, repeat themselves, or are empty although the reference is not.
+        utterances: Number of utterances that have a reference. All else is of them.
     """
 
     measure: Literal["WER", "CER"]
@@ -72,28 +73,37 @@ class TranscriptMatch:
 
 
 def recognition(
-    references: Sequence[str],
+    references: Sequence[str | None],
     transcripts: Sequence[str],
     languages: Sequence[str | None],
 ) -> WordErrors | None:
-    """Count the word errors of transcripts.
+    """Count the word errors of the transcripts that have a reference.
 
     Both sides are normalised with Whisper's code: with the English normaliser if the
     language is English or not known (Whisper is then prompted for English), else with
     the basic one.
 
     Args:
+        references: Text of each utterance; None where it is not known.
+        transcripts: Transcript of each utterance.
         languages: ISO 639-1 code of each utterance; None where it is not known.
 
     Returns:
         The errors; None if no reference has a word, since there is no rate then.
     """
-    matches = list(starmap(match, zip(references, transcripts, languages, strict=True)))
+    known = [
+        (reference, transcript, language)
+        for reference, transcript, language in zip(
+            references, transcripts, languages, strict=True
+        )
+        if reference is not None
+    ]
+    matches = list(starmap(match, known))
     spoken = [m for m in matches if m.words]
     if not spoken:
         return None
     return WordErrors(
-        measure="CER" if all(language in UNSPACED for language in languages) else "WER",
+        measure="CER" if all(of in UNSPACED for *_, of in known) else "WER",
         rate=sum(m.errors for m in matches) / sum(m.words for m in spoken),
         mean=sum(m.errors / m.words for m in spoken) / len(spoken),
         match_error=sum(m.match_error for m in matches) / len(matches),

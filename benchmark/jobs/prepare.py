@@ -18,6 +18,7 @@ from nserbench.benchmark.extraction.resolve_checkpoints import (
     ResolvedUpstream,
     resolve_upstream,
 )
+from nserbench.benchmark.extraction.unknown_languages import unknown_languages
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
 from nserbench.benchmark.plugins.own_state import own_state
@@ -52,7 +53,8 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
         {label: u.card.describe(u.options) for label, u in upstreams.items()},
         _read_corpora(study, store, progress),
     )
-    for line in _cut_notes(cells, builder.clips):
+    notes = _cut_notes(cells, builder.clips), _language_notes(cells, builder)
+    for line in chain.from_iterable(notes):
         progress.note(line)
     return [builder.job(cell) for cell in cells]
 
@@ -177,6 +179,17 @@ def _cut_notes(
             clip = "clip is" if count == 1 else "clips are"
             seconds = (longest or 0) / SAMPLE_RATE
             yield f"{upstream}: {count} {clip} cut to {seconds:g} s in {corpus}"
+
+
+def _language_notes(cells: Sequence[Cell], builder: _JobBuilder) -> Iterator[str]:
+    """Say which languages of the corpora the upstreams are not prompted for."""
+    pairs = dict.fromkeys((cell.upstream.label, cell.corpus.label) for cell in cells)
+    lines = (
+        unknown_languages(model, corpus, builder.clips[corpus])
+        for upstream, corpus in pairs
+        for model in builder.models[upstream].values()
+    )
+    return iter(dict.fromkeys(chain.from_iterable(lines)))
 
 
 def training_conditions(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:

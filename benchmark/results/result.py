@@ -69,7 +69,8 @@ class Result:
         classes: Class names, in the order of the confusion matrix.
         recognition: Word or character errors of the transcripts: ``measure`` (WER or
             CER), ``rate``, ``mean``, ``match_error``, ``hallucinations``,
-            ``utterances``. Empty where there are no transcripts.
+            ``utterances`` (those that have a text to compare with) and ``clips`` (all
+            that were tested). Empty where there are no transcripts.
         costs: Seconds, bytes and counts by name; None for what cannot be measured.
         provenance: ``finished`` (ISO 8601), package versions, digests of the inputs,
             and the device.

@@ -13,7 +13,7 @@ import torch
 from nserbench.benchmark.extraction.clips import Clip, clips_over
 from nserbench.benchmark.extraction.extract import read_transcripts
 from nserbench.benchmark.extraction.head_input import HeadInput
-from nserbench.benchmark.extraction.transcripts import recognised
+from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.best_layer import LayerChoice
 from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
@@ -215,9 +215,11 @@ def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
     clips, texts, clean_texts = zip(*_transcripts(job, store), strict=True)
     references = [clip.utterance.text for clip in clips]
     languages = [clip.utterance.language for clip in clips]
-    errors = recognised(references, texts, languages)
-    from_clean = recognised(clean_texts, texts, languages)
-    content: dict[str, str | float | int] = {} if errors is None else asdict(errors)
+    errors = recognition(references, texts, languages)
+    from_clean = recognition(clean_texts, texts, languages)
+    content: dict[str, str | float | int] = {}
+    if errors is not None:
+        content = {**asdict(errors), "clips": len(clips)}
     if from_clean is not None:
         content["clean_rate"] = from_clean.rate
         content["clean_match_error"] = from_clean.match_error
@@ -227,13 +229,13 @@ def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
 def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None]]:
     """Yield clips with their transcript, and the one without noise if it is stored.
 
-    If the upstream is fine-tuned, each is of the fold in which the clip is tested.
+    The clips are those that are tested, as for the scores. If the upstream is
+    fine-tuned, each transcript is of the fold in which the clip is tested.
     """
-    tuned = _fine_tuning(job) is not None
     for fold in _extracting_jobs(job, store):
         words = fold.extraction.transcript_source
         assert words is not None  # noqa: S101 - as for the job itself
-        rows = fold.splits[0].test if tuned else range(len(fold.clips))
+        rows = sorted({row for split in fold.splits for row in split.test})
         clips = [fold.clips[row] for row in rows]
         quiet = words.without_noise()
         stored = store.features(quiet.identity).keys("transcripts")

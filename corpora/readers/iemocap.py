@@ -22,6 +22,8 @@ LABELS = {
     "sad": "sadness",
     "ang": "anger",
 }
+GENDERS = ("F", "M")
+NOBODY = "its name does not say which of the two actors speaks"
 UNUSED = ("fru", "sur", "fea", "dis", "oth", "xxx")
 """The other labels; ``xxx`` means that the raters disagreed."""
 SESSIONS = "12345"
@@ -49,7 +51,7 @@ _SHOWN = 20  # missing files in one message
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _TURN = re.compile(
     rf"\[{_NUMBER} - {_NUMBER}\]\s+"
-    r"(?P<id>Ses(?P<session>0[1-5])[FM]_\w+_(?P<gender>[FM])\w{3})\s+"
+    r"(?P<id>Ses(?P<session>0[1-5])[FM]_\w+_(?P<gender>[A-Z])\w{3})\s+"
     rf"(?P<emotion>{'|'.join([*LABELS, *UNUSED])})\s+"
     rf"\[{_NUMBER}, {_NUMBER}, {_NUMBER}\]",
     re.ASCII,
@@ -63,7 +65,8 @@ def load(options: Options, settings: Settings) -> Corpus:
 
     The speaker is the session and the last gender letter of a turn's name: in
     ``Ses01F_impro01_M000``, ``M`` speaks and ``F`` wears the motion markers. A turn
-    without a transcript has no text.
+    without a transcript has no text. A turn whose name has another letter there, such
+    as ``XX``, is nobody's and is left out, unless its label is not used anyway.
 
     Args:
         options: ``folds`` is ``sessions`` to leave one of five out in turn, or
@@ -78,16 +81,21 @@ def load(options: Options, settings: Settings) -> Corpus:
     """
     top = _release(folder_of("iemocap", IEMOCAP.obtain, settings))
     by_speaker = options["folds"] == "speakers"
-    utterances = [
+    turns = [
         utterance
         for number in SESSIONS
         for sheet in _sheets(top / f"Session{number}")
         if _part(sheet) in _wanted(options)
         for utterance in _utterances(sheet, by_speaker)
     ]
+    utterances = [turn for turn in turns if turn.gender in GENDERS]
     _refuse_missing(utterances)
-    remark = REPEATED if "scripted" in _wanted(options) else ""
-    return Corpus(classes=CLASSES, utterances=utterances, remark=remark)
+    return Corpus(
+        classes=CLASSES,
+        utterances=utterances,
+        remark=REPEATED if "scripted" in _wanted(options) else "",
+        left_out={turn.id: NOBODY for turn in turns if turn.gender not in GENDERS},
+    )
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
@@ -181,6 +189,7 @@ def _utterances(sheet: Path, by_speaker: bool) -> Iterator[Utterance]:
             fold=speaker if by_speaker else turn["session"].lstrip("0"),
             text=texts.get(name),
             language="en",
+            gender=turn["gender"],
         )
 
 

@@ -76,6 +76,29 @@ def _check_names(rows: Sequence[ManifestRow]) -> Iterator[str]:
     for column in (*NAMES, "language", "text"):
         yield from null_warnings(column, places(rows, column))
     yield from _two_labels(rows)
+    yield from _no_language(rows)
+
+
+def _no_language(rows: Sequence[ManifestRow]) -> Iterator[str]:
+    """Warn of texts that cannot be English and have no language."""
+    foreign = [
+        row
+        for row in rows
+        if not row.cells.get("language") and not _is_latin(row.cells.get("text") or "")
+    ]
+    if foreign:
+        yield (
+            f"{foreign[0].where}: the text is not in Latin letters, and no language is "
+            f"given ({len(foreign)} of {len(rows)} rows): models are prompted for "
+            "English, and errors counted in words; add a column language"
+        )
+
+
+def _is_latin(text: str) -> bool:
+    """Return whether at least half of the letters of a text are Latin ones."""
+    letters = [letter for letter in text if letter.isalpha()]
+    latin = sum(unicodedata.name(one, "").startswith("LATIN") for one in letters)
+    return 2 * latin >= len(letters)
 
 
 def _two_labels(rows: Sequence[ManifestRow]) -> Iterator[str]:

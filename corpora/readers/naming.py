@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nserbench.cards import Options
@@ -97,6 +97,8 @@ class NamedCorpus:
             corpus without this option.
         counts: Published number of utterances of each speaker in each class.
         folds: The fold of each speaker.
+        editions: Name of and remark about an edition, by its number of files. Any other
+            number is taken as the edition whose counts are published.
     """
 
     naming: FileNaming
@@ -104,6 +106,7 @@ class NamedCorpus:
     classes: Mapping[str, tuple[str, ...]]
     counts: Mapping[tuple[str, str], int]
     folds: Mapping[str, str]
+    editions: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
     def load(self, options: Options, settings: Settings) -> Corpus:
         """Read the WAV and FLAC files of the corpus.
@@ -114,10 +117,12 @@ class NamedCorpus:
         """
         files = self.naming.files(settings)
         utterances = [self.utterance(path, name) for path, name in files]
-        return choose(self._chosen(options), utterances)
+        corpus = choose(self._chosen(options), utterances)
+        edition, remark = self.editions.get(len(files), ("", ""))
+        return replace(corpus, edition=edition, remark=remark)
 
     def expected(self, options: Options) -> tuple[PublishedCounts, ...]:
-        """Return the published counts."""
+        """Return the published counts of the edition that has them."""
         return published(self.counts, self.folds, self._chosen(options))
 
     def _chosen(self, options: Options) -> tuple[str, ...]:

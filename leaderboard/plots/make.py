@@ -34,6 +34,7 @@ from nserbench.leaderboard.tables.series import (
     WerPoint,
     confusions,
     costs,
+    coverage_lines,
     layer_weights,
     wer_points,
 )
@@ -198,4 +199,7 @@ def caption_lines(name: str, data: FigureData) -> list[str]:
     for protocol in sorted({column.protocol for _, column in cells}):
         if warnings := ", ".join(selection_warnings(protocol)):
             lines.append(f"scores of {protocol} are too optimistic: {warnings}")
-    return [*lines, *correlation_lines(_find_wer(data))] if name == "wer" else lines
+    if name != "wer":
+        return lines
+    points = _find_wer(data)
+    return [*lines, *coverage_lines(points), *correlation_lines(points)]

@@ -23,6 +23,7 @@ from nserbench.leaderboard.tables.series import (
     Confusion,
     WerPoint,
     confusions,
+    coverage_lines,
     wer_points,
 )
 
@@ -95,7 +96,12 @@ def word_error_sections(data: ReportData, item: ReportItem) -> Iterator[Section]
         if rates.keys() & data.columns(row).keys():
             paper_lines = _paper_lines(data)
     title = f"{item.name}: {item.caption}"
-    lines = [*notes.lines(), *_correlation_lines(all_points), *paper_lines]
+    lines = [
+        *notes.lines(),
+        *coverage_lines(all_points),
+        *_correlation_lines(all_points),
+        *paper_lines,
+    ]
     names, heads = ("model", "condition"), ("error rate, %", "F1")
     yield Section(title, names, heads, rows, lines)
 

@@ -87,11 +87,14 @@ class WerPoint(InOneCell):
     Attributes:
         rate: Error rate as a fraction of the words or characters; may exceed 1.
         measure: What ``rate`` is: ``WER``, ``CER`` or `FROM_CLEAN`.
+        compared: Of how many clips it is, such as ``17 of 18``, where some have no text
+            to compare with; else empty.
     """
 
     rate: float
     score: Estimate
     measure: str
+    compared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +218,30 @@ def wer_points(
     latest, points = latest_results(results), []
     key = "rate" if against == "reference" else "clean_match_error"
     for row, column, score in _scores(table, metric):
-        seeds = [result.recognition for result in latest.get((row, column), ())]
-        if errors := [recognition for recognition in seeds if key in recognition]:
+        seeds = latest.get((row, column), ())
+        if errors := [one.recognition for one in seeds if key in one.recognition]:
             rate = float(np.mean([float(recognition[key]) for recognition in errors]))
             measure = str(errors[0]["measure"]) if key == "rate" else FROM_CLEAN
-            points.append(WerPoint(row, column, rate, score, measure))
+            part = _compared(errors[0]) if key == "rate" else ""
+            points.append(WerPoint(row, column, rate, score, measure, part))
     return points
+
+
+def _compared(errors: Mapping[str, str | float | int]) -> str:
+    """Return of how many clips an error rate is; empty if it is of all."""
+    compared, clips = errors.get("utterances"), errors.get("clips")
+    return "" if clips == compared or clips is None else f"{compared} of {clips}"
+
+
+def coverage_lines(points: Sequence[WerPoint]) -> list[str]:
+    """Return of how many clips an error rate is, where not all have a text."""
+    parts = {
+        f"error rates of {point.column.corpus}: of {point.compared} clips, since the "
+        "others have no text"
+        for point in points
+        if point.compared
+    }
+    return sorted(parts)
 
 
 def costs(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import json_option
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import wrapped
@@ -41,7 +42,7 @@ WARNING = (
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=UserPath(), required=False)
 @click.option(
     "--all-seeds",
     is_flag=True,
@@ -49,7 +50,7 @@ WARNING = (
 )
 @click.option(
     "--flips",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     metavar="FILE.csv",
     help="Write a table of the utterances that only one of the two cells has right.",
 )

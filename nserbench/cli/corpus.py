@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import json_option
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Session, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import counted
@@ -33,7 +34,7 @@ def corpus() -> None:
 @click.argument("names", metavar="CORPUS...", nargs=-1, required=True)
 @click.option(
     "--figure",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="FILE.svg|pdf|png",
     help="Also draw the class counts of the corpora, as in Fig. 2 of the paper.",
 )

@@ -24,6 +24,7 @@ from nserbench.cli.common.options import (
     verify_option,
     wer_against_option,
 )
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Command, Session, open_runner, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import cell_line, duration, not_applicable, size
@@ -187,7 +188,7 @@ def _checkpoint(text: str) -> tuple[str, str]:
 )
 @click.option(
     "--figures",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(file_okay=False),
     metavar="FOLDER",
     help="Also draw the figures of the report into this folder.",
 )

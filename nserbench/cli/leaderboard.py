@@ -11,6 +11,7 @@ import click
 
 from nserbench.cli.common.click_groups import GroupWithArgument, HiddenArgument
 from nserbench.cli.common.options import out_option
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.text import counted
 
@@ -35,9 +36,7 @@ _View: TypeAlias = "tuple[Callable[[Console], None], Mapping[str, Callable[[], s
     invoke_without_command=True,
     subcommand_metavar="[FOLDER] | COMMAND ...",
 )
-@click.argument(
-    "folder", type=click.Path(path_type=Path), required=False, cls=HiddenArgument
-)
+@click.argument("folder", type=UserPath(), required=False, cls=HiddenArgument)
 @click.option(
     "--format",
     "form",
@@ -119,7 +118,7 @@ def leaderboard(
     nargs=-1,
     required=True,
     metavar="FOLDER...",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
 )
 @out_option(
     "FOLDER",

@@ -9,6 +9,7 @@ import click
 
 from nserbench.cli.common.number_types import Number
 from nserbench.cli.common.options import names_option, out_option, wer_against_option
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.text import wrapped
 
@@ -21,7 +22,7 @@ FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
 
 @click.command()
 @click.argument("figure", type=click.Choice(FIGURES))
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=UserPath(), required=False)
 @out_option("FILE", "File for the figure: .pdf, .svg or .png; default: FIGURE.pdf.")
 @names_option("-u", "--upstream", "upstreams", help="Only these upstreams.")
 @names_option("-d", "--downstream", "heads", help="Only these heads.")

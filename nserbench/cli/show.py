@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import printable
@@ -24,7 +25,7 @@ SHOWN = 6
 
 @click.command()
 @click.argument("cell")
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=UserPath(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the file result.json.")
 @with_settings
 def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import json_option
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.tables import TextTable, print_tables
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=UserPath(), required=False)
 @json_option
 @with_settings
 def status(settings: Settings, folder: Path | None, as_json: bool) -> None:

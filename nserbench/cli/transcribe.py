@@ -135,7 +135,7 @@ def _row(transcripts: Transcripts) -> dict[str, Any]:
         "upstream": transcripts.upstream,
         "corpus": transcripts.corpus,
         "condition": str(transcripts.condition),
-        "utterances": len(transcripts.clips),
+        "clips": len(transcripts.clips),
         **(asdict(errors) if errors else {}),
     }
 
@@ -162,11 +162,17 @@ def _tables(
             "match error rate %",
             "hallucinated %",
         )
-        cells = [
-            (str(row.condition), str(len(row.clips)), *_rates(row)) for row in rows
-        ]
+        cells = [(str(row.condition), _compared(row), *_rates(row)) for row in rows]
         title = f"{upstream} on {corpus}, against {reference}"
         yield TextTable(title, headers, cells)
+
+
+def _compared(transcripts: Transcripts) -> str:
+    """Return of how many clips the rates are, such as ``17 of 18``."""
+    clips, errors = len(transcripts.clips), transcripts.recognition
+    if errors is None or errors.utterances == clips:
+        return str(clips)
+    return f"{errors.utterances} of {clips}"
 
 
 def _rates(transcripts: Transcripts) -> list[str]:

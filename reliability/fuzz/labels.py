@@ -19,6 +19,7 @@ from nserbench.corpora.readers import (
     esd,
     iemocap,
     meld,
+    msp_podcast,
     nemo,
     ravdess,
     savee,
@@ -68,6 +69,14 @@ _NEMO = """\
 file_id\temotion\traw_text\tnormalized_text\tspeaker_id
 EB0_anger_1.wav\tanger\tOna jest "tu".\tona\tEB0
 EB0_sadness_2.wav\tsadness\tNie wiem.\tnie\tEB0
+"""
+_MSP = """\
+FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set
+MSP-PODCAST_1_1.wav,N,3.2,4.0,3.4,127,Male,Train
+MSP-PODCAST_1_2.wav,A,3.2,4.0,3.4,Unknown,Male,Train
+MSP-PODCAST_1_3.wav,H,3.2,4.0,3.4,5,Female,Development
+MSP-PODCAST_1_4.wav,S,3.2,4.0,3.4,6,Female,Test1
+MSP-PODCAST_1_5.wav,,,,,,,Test3
 """
 _LISTED = [
     {
@@ -238,6 +247,23 @@ TARGETS = (
         lambda: [{"data.tsv": _NEMO.encode()}],
         _reader("NEMO", nemo.load, classes="all"),
         prepare=_with(_NEMO_FILES),
+    ),
+    Target(
+        "labels, MSP-Podcast",
+        lambda: [
+            {
+                msp_podcast.LABELS: _MSP.encode(),
+                "Transcripts/MSP-PODCAST_1_1.txt": "Hé.".encode(),
+            }
+        ],
+        _reader("MSP_PODCAST", msp_podcast.load, classes="all", tested=("test1",)),
+        prepare=_with(
+            [
+                msp_podcast.LABELS,
+                "Transcripts/MSP-PODCAST_1_1.txt",
+                *(f"Audios/MSP-PODCAST_1_{number}.wav" for number in range(1, 6)),
+            ]
+        ),
     ),
     Target(
         "labels, EmoBox",

@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import Result
+
+from nserbench.benchmark.extraction.export_audio import file_names
 
 Command = Callable[..., Result]
 
@@ -92,6 +95,40 @@ def test_the_protocol_decides_which_noise_is_added(
     assert {row["fold"] for row in found} == {"0", "1"}
     for row in found:
         assert (int(row["offset"]) >= half) is (row["fold"] == "1")
+
+
+def test_names_of_files_are_short_never_hidden_and_all_different(
+    nserbench: Command, notes: str
+) -> None:
+    ids = ["语料/今天天气很好" * 20, ".hidden", "../out", "plain 1"]
+    with Path("notes.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row, name in zip(rows, ids, strict=False):
+        row["id"] = name
+    with Path("notes.csv").open("w", newline="") as stream:
+        table = csv.DictWriter(stream, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+
+    result = nserbench("mix -c manifest-hiss:notes.csv -o noisy")
+
+    assert result.exit_code == 0, result.output
+    rows = manifest("noisy/manifest-path=notes/hiss@0/manifest.csv")
+    names = {row["id"]: row["path"] for row in rows}
+    files = {file.name for file in Path("noisy").rglob("*.wav")}
+    assert files == set(names.values())
+    assert all(len(name) < 105 and name.isascii() for name in files)
+    assert not [name for name in files if name.startswith((".", "_"))]
+    assert len(files) == len(rows)
+    assert names["plain 1"] == "plain 1.wav"
+    assert re.fullmatch(r"hidden-[0-9a-f]{12}\.wav", names[".hidden"])
+
+
+def test_ids_that_differ_only_in_case_get_file_names_that_differ_in_more() -> None:
+    names = file_names(["Anna", "anna", "bea"])
+
+    assert len({name.casefold() for name in names.values()}) == 3
+    assert names["bea"] == "bea"
 
 
 def test_speech_of_an_odd_level_is_noted(nserbench: Command, notes: str) -> None:

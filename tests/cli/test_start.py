@@ -124,3 +124,20 @@ def test_without_a_home_the_message_says_what_to_set(
     assert result.exit_code == 1
     assert "HOME is not set" in result.stderr
     assert "NSERBENCH_STORE" in result.stderr
+
+
+@pytest.mark.parametrize("path", ["~/lab/r", "$LAB/r", "${LAB}/r"])
+def test_home_and_variables_are_replaced_in_paths_that_no_shell_has_seen(
+    nserbench: Callable[..., Result],
+    notes: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LAB", str(tmp_path / "lab"))
+
+    result = nserbench(f"run -u mel -d mean -c {notes} --epochs 1 --out={path}")
+
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "lab/r").glob("*/result.json"))) == 1

@@ -66,6 +66,19 @@ def test_the_error_rate_of_each_condition_is_printed(
     assert {row["utterances"] for row in rows} == {24}
 
 
+def test_error_rates_are_of_the_clips_that_have_a_text(
+    nserbench: Command, told: str, scribe: str
+) -> None:
+    file = Path(told.removeprefix("manifest:"))
+    file.write_text(file.read_text().replace("Low!", "", 1))
+
+    (row,) = json.loads(nserbench(f"transcribe {scribe} -c {told} --json").stdout)
+    lines = nserbench(f"transcribe {scribe} -c {told}").stdout.splitlines()
+
+    assert (row["rate"], row["utterances"], row["clips"]) == (0.0, 23, 24)
+    assert lines[3].split()[:5] == ["clean", "23", "of", "24", "0.0"]
+
+
 def test_against_clean_needs_no_reference(
     nserbench: Command, notes: str, scribe: str
 ) -> None:
@@ -98,6 +111,31 @@ def test_transcripts_are_written_next_to_their_references(
     assert {(row["reference"], row["transcript"]) for row in rows} == {
         ("Low!", "low low")
     }
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["transcribe -u {scribe}", "run -d mean --epochs 1 -u {scribe}"],
+    ids=["transcribe", "run"],
+)
+def test_a_language_that_the_checkpoint_lacks_is_noted(
+    nserbench: Command, told: str, scribe: str, command: str
+) -> None:
+    knows = "reads={'waves', 'languages'}, languages='scribe:known',"
+    plugin = SCRIBE.replace('name="scribe",', f'name="scribe", {knows}')
+    Path("scribe.py").write_text(f"{plugin}\nknown = lambda options: {{'en', 'de'}}\n")
+    list_ = Path(told.removeprefix("manifest:"))
+    header, *rows = list_.read_text().splitlines()
+    spoken = [f"{row},{'fr' if n % 3 else 'de'}" for n, row in enumerate(rows)]
+    list_.write_text("\n".join([f"{header},language", *spoken]))
+
+    answer = nserbench(f"{command.format(scribe=scribe[3:])} -c {told}")
+
+    assert (
+        "scribe does not know the language fr: 16 of 24 clips of manifest:path=notes "
+        "get an English prompt"
+    ) in answer.stderr
+    assert "language de" not in answer.stderr
 
 
 def test_an_upstream_that_cannot_transcribe_is_refused(

@@ -11,7 +11,16 @@ import soundfile
 
 from nserbench.cards import bind
 from nserbench.corpora.base import Corpus, CorpusCard, Utterance
-from nserbench.corpora.cards import CREMAD, ESD, NEMO, RAVDESS, SAVEE, TESS, URDU
+from nserbench.corpora.cards import (
+    CREMAD,
+    ESD,
+    MSP_PODCAST,
+    NEMO,
+    RAVDESS,
+    SAVEE,
+    TESS,
+    URDU,
+)
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.settings import Settings
 from nserbench.spec import parse_spec
@@ -191,19 +200,20 @@ def plant(top: Path, names: Iterator[str] | Sequence[str]) -> Path:
 
 
 def read(name: str, folder: Path | None, options: str = "") -> Corpus:
-    card = CARDS[name]
+    card = {**CARDS, MSP_PODCAST.name: MSP_PODCAST}[name]
     paths = {} if folder is None else {name: folder}
     bound = bind(card, parse_spec(f"{name}:{options}" if options else name))
     return card.read(bound.options, Settings(paths=paths, environment={}))
 
 
 def everything(name: str) -> str:
-    return "classes=all" if "classes" in CARDS[name].options else ""
+    has_classes = name not in CARDS or "classes" in CARDS[name].options
+    return "classes=all" if has_classes else ""
 
 
-def refusal(name: str, folder: Path) -> str:
+def refusal(name: str, folder: Path, options: str = "") -> str:
     with pytest.raises(BadCorpus) as caught:
-        read(name, folder)
+        read(name, folder, options)
     return str(caught.value)
 
 
@@ -211,7 +221,7 @@ def problem(name: str, folder: Path, otherwise: str) -> str:
     """Return the message of a refusal, or a fixed text if there is none."""
     try:
         read(name, folder, everything(name))
-    except BadCorpus as error:
+    except (BadCorpus, CorpusMissing) as error:
         return str(error)
     return otherwise
 

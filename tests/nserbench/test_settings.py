@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from nserbench.errors import BadSettings
 from nserbench.settings import Settings, load_settings
@@ -10,10 +12,10 @@ def test_paths_in_the_file_start_at_its_own_folder(tmp_path: Path) -> None:
     file = tmp_path / "lab.toml"
     file.write_text('[paths]\nemodb = "data/emodb"\n[noises]\nbus = "/n/bus.wav"\n')
 
-    settings = load_settings(file)
+    found = load_settings(file)
 
-    assert settings.path("emodb") == tmp_path / "data/emodb"
-    assert settings.noises == {"bus": Path("/n/bus.wav")}
+    assert found.path("emodb") == tmp_path / "data/emodb"
+    assert found.noises == {"bus": Path("/n/bus.wav")}
 
 
 def test_the_cluster_table_is_kept_as_written(tmp_path: Path) -> None:
@@ -24,17 +26,17 @@ def test_the_cluster_table_is_kept_as_written(tmp_path: Path) -> None:
 
 
 def test_the_environment_overrides_the_file() -> None:
-    settings = Settings({"crema-d": Path("a")}, environment={"NSERBENCH_CREMA_D": "b"})
+    found = Settings({"crema-d": Path("a")}, environment={"NSERBENCH_CREMA_D": "b"})
 
-    assert settings.path("crema-d") == Path("b")
+    assert found.path("crema-d") == Path("b")
 
 
 def test_without_a_file_the_defaults_are_used() -> None:
-    settings = Settings(environment={})
+    found = Settings(environment={})
 
-    assert settings.results == Path("results")
-    assert settings.store == Path("~/.cache/nserbench").expanduser()
-    assert settings.path("emodb") is None
+    assert found.results == Path("results")
+    assert found.store == Path("~/.cache/nserbench").expanduser()
+    assert found.path("emodb") is None
 
 
 def test_the_file_in_the_working_folder_is_read_by_default() -> None:
@@ -62,6 +64,39 @@ def test_the_error_for_a_broken_file_names_it(
         BadSettings, match=rf"lab\.toml.* {problem}|lab\.toml: .*{problem}"
     ):
         load_settings(file)
+
+
+LINES = ("[paths]", 'emodb = "~/x"', "[noises]", "bus = '$N/b.wav'", "[cluster]", "a=1")
+
+
+@settings(derandomize=True)
+@given(
+    content=st.binary(max_size=100)
+    | st.text("".join(LINES), max_size=60).map(str.encode)
+    | st.lists(st.sampled_from(LINES)).map("\n".join).map(str.encode)
+)
+@example(content="\ufeff[paths]\nemodb = 'x'".encode())
+def test_any_bytes_are_settings_or_refused_with_the_name_of_the_file(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "soup.toml"
+    file.write_bytes(content)
+
+    try:
+        said = f"{file}: {load_settings(file)}"
+    except BadSettings as error:
+        said = str(error)
+    assert said.startswith(str(file))
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_is_no_part_of_the_settings(
+    tmp_path: Path, mark: str
+) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text(f"{mark}[paths]\ndemand = '/noise'", encoding="utf-8")
+
+    assert load_settings(file).paths == {"demand": Path("/noise")}
 
 
 def test_a_given_file_must_exist(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from transformers import WhisperForConditionalGeneration
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.upstreams import whisper as module
 from nserbench.upstreams.base import Batch
-from nserbench.upstreams.whisper import Whisper
+from nserbench.upstreams.whisper import Whisper, languages_of
 
 OpenWhisper = Callable[..., Whisper]
 
@@ -23,6 +23,20 @@ def test_a_language_that_the_checkpoint_lacks_is_refused(
     for folder, language in ((multilingual, "fr"), (english, "de")):
         with pytest.raises(BadSpec, match=f"does not know language={language}"):
             open_whisper(folder, language)
+
+
+def test_the_languages_of_a_checkpoint_are_known_before_it_is_loaded(
+    multilingual: Path, english: Path
+) -> None:
+    options = {"checkpoint": str(multilingual), "revision": None, "language": None}
+
+    found = languages_of(options)
+
+    assert found is not None
+    assert {"de", "en", "zh"} <= found
+    assert "fr" not in found
+    assert languages_of({**options, "checkpoint": str(english)}) == frozenset({"en"})
+    assert languages_of({**options, "language": "zh"}) is None
 
 
 def test_without_a_word_on_languages_the_vocabulary_decides(

@@ -24,7 +24,7 @@ def read_bounded(file: Path) -> str:
             deeply, or grows beyond bounds when its aliases are followed.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         if len(text) > MOST_CHARACTERS:
             raise ValueError(f"it has {len(text)} characters")
         _refuse_growth(text)

@@ -47,7 +47,7 @@ from nserbench.upstreams.loading.transformers import (
     load_pretrained,
     load_tokenizer,
 )
-from nserbench.upstreams.whisper import Whisper
+from nserbench.upstreams.whisper import Whisper, languages_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +89,13 @@ def load(options: Options, device: str) -> Upstream:
         return Whisper(checkpoint, device)
     writes = describe_hf(options).transcribes
     return (SpeechEncoderDecoder if writes else SpeechEncoder)(checkpoint, device)
+
+
+def known_languages(options: Options) -> frozenset[str] | None:
+    """Return the languages that a Whisper knows; None for any other checkpoint."""
+    if read_config(options["id"], options["revision"]).get("model_type") == "whisper":
+        return languages_of(as_checkpoint(options))
+    return None
 
 
 class SpeechEncoder(Upstream):

@@ -83,7 +83,16 @@ def read_config(checkpoint: str, revision: str | None = None) -> dict[str, Any]:
         CheckpointMissing: if it is not found, or cannot be read.
         BadSpec: if a local folder is given a revision.
     """
-    file = find_folder(checkpoint, revision, ("config.json",)) / "config.json"
+    folder = find_folder(checkpoint, revision, ("config.json",))
+    return read_settings(folder / "config.json")
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Read a JSON file with settings of a model.
+
+    Raises:
+        CheckpointMissing: if it is not JSON, or holds no settings.
+    """
     try:
         config = parse_json(file.read_bytes())
     except ValueError as error:

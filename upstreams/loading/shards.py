@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nserbench.errors import CheckpointMissing
+from nserbench.plain_data import parse_json
 from nserbench.upstreams.loading.hub import find_folder
 
 INDEX = "model.safetensors.index.json"
@@ -51,7 +51,7 @@ def small_files(folder: Path) -> list[Path]:
 
 def _names(index: Path, prefixes: Sequence[str]) -> list[str]:
     try:
-        content: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parse_json(index.read_bytes())
         places = content["weight_map"].items()
         names = {str(file) for name, file in places if name.startswith(tuple(prefixes))}
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ import click
 
 from nserbench.benchmark.study.toml_checks import MOST_SEEDS
 from nserbench.cli.common.number_types import Count, SnrList
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Command
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ limit_option = click.option(
 store_option = click.option(
     "--store",
     "store_folder",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="FOLDER",
     help="Folder for features; default: ~/.cache/nserbench.",
 )
@@ -47,7 +48,7 @@ def out_option(metavar: str, summary: str, **settings: Any) -> Option:
     return click.option(
         "-o",
         "--out",
-        type=click.Path(path_type=Path),
+        type=UserPath(),
         metavar=metavar,
         help=summary,
         **settings,
@@ -170,7 +171,7 @@ def grid_options(command: Command) -> Command:
     @functools.partial(corpus_options, required=False)
     @click.option(
         "--grid",
-        type=click.Path(path_type=Path),
+        type=UserPath(),
         metavar="FILE",
         help="TOML file with blocks of these options, instead of -u and -d.",
     )

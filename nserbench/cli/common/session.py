@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nserbench.cli.common.click_groups import shows_traceback
+from nserbench.cli.common.path_type import UserPath
 from nserbench.errors import NserbenchError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def with_settings(command: Command) -> Command:
 
     @click.option(
         "--config",
-        type=click.Path(path_type=Path),
+        type=UserPath(),
         metavar="FILE",
         help="Settings file; default: nserbench.toml in the working folder.",
     )

@@ -67,6 +67,18 @@ def test_words_for_silence_are_errors_without_a_rate() -> None:
     assert found.match_error == 0.5
 
 
+def test_utterances_without_a_reference_are_left_out() -> None:
+    known = recognition(["one day", "hi"], ["one way", "hi"], ["en", "en"])
+
+    found = recognition(
+        ["one day", None, "hi"], ["one way", "今天", "hi"], ["en", "zh", "en"]
+    )
+
+    assert found is not None
+    assert (found, found.utterances) == (known, 2)
+    assert recognition([None], ["hi"], ["en"]) is None
+
+
 def test_an_empty_transcript_of_an_empty_reference_matches() -> None:
     assert match("", "", "en").match_error == 0.0
 

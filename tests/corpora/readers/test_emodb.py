@@ -8,7 +8,7 @@ import pytest
 from nserbench.cards import bind
 from nserbench.corpora.base import Corpus
 from nserbench.corpora.cards import EMODB
-from nserbench.corpora.readers.emodb import expected, load
+from nserbench.corpora.readers.emodb import EMOTIONS, TEXTS, expected, load
 from nserbench.errors import BadCorpus, BadSpec, CorpusMissing
 from nserbench.settings import Settings
 from nserbench.spec import parse_spec
@@ -50,6 +50,24 @@ def test_name_says_speaker_sentence_and_emotion(tmp_path: Path) -> None:
         "besucht."
     )
     assert utterance.language == "de"
+
+
+def test_the_second_edition_is_recognised_by_its_number_of_files(
+    tmp_path: Path,
+) -> None:
+    names = [
+        f"{speaker}{text}{emotion}{take}.wav"
+        for speaker in SPEAKERS
+        for text in TEXTS
+        for emotion in EMOTIONS
+        for take in "ab"
+    ]
+    first = read(with_files(tmp_path / "first", names[:535]), "emodb:classes=all")
+    second = read(with_files(tmp_path / "second", names[:816]), "emodb:classes=all")
+
+    assert (first.edition, second.edition) == ("", "2.0")
+    assert (first.remark, len(second.utterances)) == ("", 816)
+    assert "281 of the 816 files" in second.remark
 
 
 @pytest.mark.parametrize("below", ["", "wav"])

@@ -106,6 +106,24 @@ def test_full_release_is_as_expected(
     assert counts.total == len(corpus.utterances) == total
 
 
+@pytest.mark.parametrize(
+    ("name", "emotion", "left_out"),
+    [
+        ("Ses01F_impro01_XX99", "xxx", []),
+        ("Ses01F_impro01_XX98", "neu", ["Ses01F_impro01_XX98"]),
+    ],
+)
+def test_a_turn_of_no_known_speaker_refuses_no_other(
+    small: Path, name: str, emotion: str, left_out: list[str]
+) -> None:
+    add(small / SHEET, f"[6.2 - 8.2]\t{name}\t{emotion}\t[2.5000, 2.5000, 2.5000]")
+
+    corpus = read(small)
+
+    assert [one.id for one in corpus.utterances] == sorted(SMALL)
+    assert [*corpus.left_out] == left_out
+
+
 def test_the_parts_are_recognised_by_the_names_of_the_dialogues(release: Path) -> None:
     ids = {
         parts: {one.id for one in read(release, f"iemocap:parts={parts}").utterances}

@@ -348,3 +348,24 @@ def test_any_json_line_is_read_or_refused(
     file.write_bytes(f"{GOOD}\n{line}".encode("utf-8", "surrogatepass"))
 
     read_or_refused(file, known=1)
+
+
+@settings(derandomize=True)
+@given(
+    content=st.binary(max_size=200) | st.text(TWO, max_size=200).map(str.encode),
+    ending=st.sampled_from(["csv", "tsv", "jsonl"]),
+)
+@example(content=b"", ending="tsv")
+@example(content=b"\xef\xbb\xbf", ending="jsonl")
+@example(content=b'path\tlabel\tspeaker\n"a"\tx\ty\nb\tz\t\xff', ending="tsv")
+def test_any_bytes_are_a_list_or_refused_with_its_name(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, ending: str
+) -> None:
+    file = tmp_path_factory.getbasetemp() / f"soup.{ending}"
+    file.write_bytes(content)
+
+    try:
+        said = f"{file}: {len(read(file).utterances)} utterances"
+    except BadCorpus as error:
+        said = str(error)
+    assert re.match(rf"{re.escape(str(file))}(, line [1-9]\d*)?\b.", said)

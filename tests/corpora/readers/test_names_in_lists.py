@@ -130,6 +130,17 @@ def test_good_names_are_not_warned_of(tmp_path: Path) -> None:
     assert read(tmp_path, HEADER, "a.wav,x,1", "b.wav,y,2").warnings == ()
 
 
+def test_texts_that_are_not_english_need_a_language(tmp_path: Path) -> None:
+    header, rows = HEADER + ",text", ("a.wav,x,1,Über alles!", "b.wav,y,2,你好吗 OK")
+
+    (warning,) = read(tmp_path, header, *rows).warnings
+    spoken = read(tmp_path, header + ",language", rows[0] + ",", rows[1] + ",zh")
+
+    assert "list.csv, line 3: the text is not in Latin letters, and no" in warning
+    assert "(1 of 2 rows)" in warning
+    assert spoken.warnings == ()
+
+
 def test_a_speaker_of_two_genders_is_refused(tmp_path: Path) -> None:
     said = refusal(tmp_path, HEADER + ",gender", "a.wav,x,s,f", "b.wav,x,s,m")
 

@@ -53,6 +53,21 @@ def test_word_and_character_errors_are_not_correlated(root: Path, add: Add) -> N
         make_figure("wer", figure_data(root))
 
 
+def test_the_caption_says_of_how_many_clips_an_error_rate_is(
+    root: Path, add: Add
+) -> None:
+    for number, (rate, right) in enumerate(RECOGNITION.values()):
+        errors = {"measure": "WER", "rate": rate, "utterances": 17, "clips": 18}
+        add(f"cell {number}", recognition=errors, right=right)
+
+    lines = caption_lines("wer", figure_data(root))
+
+    assert (
+        "error rates of emodb: of 17 of 18 clips, since the others have no text"
+        in lines
+    )
+
+
 def add_transcribed(add: Add, *conditions: str, **study: Any) -> None:
     """Add results of an upstream that transcribes, of a corpus and protocol."""
     for condition in conditions or RECOGNITION:
