@@ -34,6 +34,11 @@ _CUT = re.compile(
 )
 _NIST_COUNT = re.compile(rb"^sample_count -i (\d+)", re.MULTILINE)
 _NIST_HEADER = 1024  # bytes
+_DS64_SIZE = 28, "<Q"
+"""Position and `struct` format of the size of an RF64's audio."""
+_IN_DS64 = 0xFFFF_FFFF
+"""What the chunk with the audio says of its size in an RF64."""
+_LARGEST = 1 << 40  # bytes; no file of audio has more, and no file can have far more
 _UNKNOWN_SIZE = 0x7FFF_0000  # bytes; programs that write to a pipe claim this or more
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")  # of players, behind the audio
 _BLOCK = 1 << 20  # bytes
@@ -109,6 +114,8 @@ _FORMATS: Mapping[bytes, _Chunks] = MappingProxyType(
         b"RIFX": _Chunks(12, 4, ">I", False, 2, b"data"),
         b"FORM": _Chunks(12, 4, ">I", False, 2, b"SSND"),
         b"riff": _Chunks(40, 16, "<Q", True, 8, b"data"),
+        b"RF64": _Chunks(12, 4, "<I", False, 2, b"data"),
+        b"caff": _Chunks(8, 4, ">q", False, 1, b"data"),
     }
 )
 
@@ -120,32 +127,40 @@ class AudioChunk:
     Attributes:
         size_at: Position of its size in the file, in bytes.
         size_format: `struct` format of its size.
+        header: Bytes that its size counts beside the audio.
         size: Bytes of audio that the header says.
         stray: Bytes after it that are neither a chunk nor padding nor a tag.
     """
 
     size_at: int
     size_format: str
+    header: int
     size: int
     stray: int
 
 
 def find_audio_chunk(path: Path) -> AudioChunk | None:
-    """Find the audio of a WAV, AIFF or W64 file, and what follows it.
+    """Find the audio of a WAV, RF64, AIFF, W64 or CAF file, and what follows it.
 
     Returns:
         None for other formats, and where the chunk reaches the end of the file.
     """
     length = path.stat().st_size
     with path.open("rb") as file:
-        if (chunks := _FORMATS.get(file.read(4))) is None:
+        form = file.read(4)
+        if (chunks := _FORMATS.get(form)) is None:
             return None
         at = chunks.first
         while at < length and (chunk := _chunk_at(file, at, chunks)) is not None:
             if chunk.name.startswith(chunks.audio):
-                stray = _stray(file, chunk.following, length, chunks)
                 place = at + chunks.id_size, chunks.size
-                return AudioChunk(*place, chunk.size, stray) if stray else None
+                if form == b"RF64" and chunk.size == _IN_DS64:
+                    place = _DS64_SIZE
+                    chunk = chunk.resized(min(_number_at(file, *place), _LARGEST))
+                stray = _stray(file, chunk.following, length, chunks)
+                header = chunks.header if chunks.counts_header else 0
+                found = AudioChunk(*place, header, chunk.size, stray)
+                return found if stray else None
             at = chunk.following
     return None
 
@@ -158,6 +173,18 @@ class _Chunk:
     size: int
     following: int
 
+    def resized(self, size: int) -> _Chunk:
+        """Return the chunk with another size, of a format of even positions."""
+        end = self.following - self.size - self.size % 2 + size
+        return _Chunk(self.name, size, end + end % 2)
+
+
+def _number_at(file: BinaryIO, at: int, form: str) -> int:
+    """Return a number at a position; 0 if the file ends before it."""
+    file.seek(at)
+    content = file.read(struct.calcsize(form)).ljust(struct.calcsize(form), b"\0")
+    return int(struct.unpack(form, content)[0])
+
 
 def _chunk_at(file: BinaryIO, at: int, chunks: _Chunks) -> _Chunk | None:
     """Return the chunk at a position; None at the end, and where there is no chunk."""
@@ -167,7 +194,10 @@ def _chunk_at(file: BinaryIO, at: int, chunks: _Chunks) -> _Chunk | None:
     if len(header) < chunks.header or not _is_name(name[:4]):
         return None
     (size,) = struct.unpack(chunks.size, header[chunks.id_size :])
-    size = max(size - chunks.header, 0) if chunks.counts_header else size
+    # A CAF says -1 if it does not know its size.
+    size = max(size - chunks.header if chunks.counts_header else size, 0)
+    if size > _LARGEST:
+        return None
     end = at + chunks.header + size
     return _Chunk(name, size, end + -end % chunks.align)
 

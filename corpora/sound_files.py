@@ -149,14 +149,13 @@ def open_sound_file(path: Path) -> Iterator[SoundFile]:
 
 
 def _source(path: Path, chunk: AudioChunk | None) -> Path | io.BytesIO:
-    """Return a file, or its content with a size of its audio that is not 0."""
+    """Return a file, or its content with the size of its audio where it says 0."""
     if chunk is None or chunk.size:
         return path
     content = bytearray(path.read_bytes())
-    unknown = b"\x7f" + b"\xff" * (struct.calcsize(chunk.size_format) - 1)
-    if chunk.size_format.startswith("<"):
-        unknown = unknown[::-1]
-    content[chunk.size_at : chunk.size_at + len(unknown)] = unknown
+    largest = (1 << 8 * struct.calcsize(chunk.size_format) - 1) - 1
+    size = min(chunk.stray + chunk.header, largest)
+    struct.pack_into(chunk.size_format, content, chunk.size_at, size)
     return io.BytesIO(content)
 
 

@@ -235,3 +235,43 @@ def test_a_size_beyond_any_file_is_no_chunk(tmp_path: Path) -> None:
 
     with pytest.raises(BadAudio):
         read_audio(file)
+
+
+SIZES = {  # where each format has the size of its audio, how, and what the size counts
+    "AIFF": (b"SSND", 4, ">I", 8),
+    "CAF": (b"data", 4, ">q", 4),
+    "RF64": (b"ds64", 16, "<Q", 0),
+    "W64": (b"data", 16, "<Q", 24),
+    "WAV": (b"data", 4, "<I", 0),
+}
+
+
+def with_size(path: Path, kind: str, size: int) -> Path:
+    """Write a sound file whose header says a number of bytes of audio."""
+    content = bytearray(sound_file(path, kind).read_bytes())
+    name, after, form, _ = SIZES[kind]
+    struct.pack_into(form, content, content.index(name) + after, size)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [*((kind, 0) for kind in SIZES), ("CAF", -1)]
+)
+def test_a_file_that_does_not_know_its_size_is_read_to_its_end(
+    tmp_path: Path, kind: str, size: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = with_size(tmp_path / "a", kind, size)
+
+    np.testing.assert_array_equal(
+        read_audio(path), read_audio(sound_file(tmp_path / "b", kind))
+    )
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_size_that_is_too_small_is_refused(tmp_path: Path, kind: str) -> None:
+    path = with_size(tmp_path / "a", kind, LENGTH + SIZES[kind][3])
+
+    with pytest.raises(BadAudio, match=r"has a wrong header|is cut off"):
+        read_audio(path)
