@@ -9,23 +9,28 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
 import torch
 
 from nserbench.errors import BadSettings, BadSpec, MissingExtra, NserbenchError
+from nserbench.plain_data import is_whole
 
 _CONNECT_TIMEOUT = 10.0  # seconds to wait for the answer of a scheduler
 _CLUSTER_HELP = (
     "  describe a job under [cluster] in nserbench.toml, for example\n"
     '  jobs = 4, cores = 8, memory = "32GB", walltime = "08:00:00"'
 )
+_GPU = "GPU"
+"""Resource that a Dask worker announces: ``dask worker --resources GPU=1``."""
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(slots=True)
@@ -50,13 +55,20 @@ class TaskExecutor:
 
 
 @contextmanager
-def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
+def open_executor(
+    on: str, cluster: Mapping[str, object], device: str = "auto"
+) -> Iterator[TaskExecutor]:
     """Start workers, and stop them at the end.
+
+    Each of the processes sees one GPU, in turn, unless the device has a number, as
+    ``cuda:1``. If workers of Dask announce the resource ``GPU``, each task takes one.
 
     Args:
         on: ``processes:N``, ``dask://HOST:PORT`` or ``slurm``.
-        cluster: The ``[cluster]`` table of the settings: ``jobs``, and the arguments
-            of `dask_jobqueue.SLURMCluster`. Used for ``slurm`` alone.
+        cluster: The ``[cluster]`` table of the settings: ``jobs``, or ``minimum`` and
+            ``maximum``, and the arguments of `dask_jobqueue.SLURMCluster`. Used for
+            ``slurm`` alone.
+        device: Device as typed.
 
     Raises:
         BadSpec: if ``on`` is none of these.
@@ -66,7 +78,7 @@ def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecut
             or Slurm refuses the jobs.
     """
     if match := re.fullmatch(r"processes:([1-9][0-9]{0,4})", on):
-        opened = _processes(int(match[1]))
+        opened = _processes(int(match[1]), [] if ":" in device else _visible_gpus())
     elif match := re.fullmatch(r"dask://([^/:]+:[0-9]{1,5})", on):
         opened = _dask(match[1])
     elif on == "slurm":
@@ -78,10 +90,13 @@ def open_executor(on: str, cluster: Mapping[str, object]) -> Iterator[TaskExecut
 
 
 @contextmanager
-def _processes(count: int) -> Iterator[TaskExecutor]:
+def _processes(count: int, gpus: Sequence[str]) -> Iterator[TaskExecutor]:
     # A forked process would inherit locks that threads of this process hold.
     context = multiprocessing.get_context("spawn")
-    new_pool = partial(ProcessPoolExecutor, count, context, _end_with_command)
+    started = context.Value("i", 0)
+    new_pool = partial(
+        ProcessPoolExecutor, count, context, _begin_process, (started, gpus)
+    )
     threads = max(1, torch.get_num_threads() // count)
     executor = TaskExecutor(new_pool(), threads, count, new_pool, count)
     try:
@@ -95,11 +110,26 @@ def _processes(count: int) -> Iterator[TaskExecutor]:
         executor.pool.shutdown(cancel_futures=True)
 
 
-def _end_with_command() -> None:
-    """From now on, end this worker process when the command that started it ends.
+def _visible_gpus() -> list[str]:
+    """Return the GPUs of this process, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    if (named := os.environ.get(_VISIBLE)) is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def _begin_process(started: Synchronized[int], gpus: Sequence[str]) -> None:
+    """Prepare a worker process: choose its GPU, and end it with the command.
 
     A worker waits for its next task without end, also if the command was killed.
+
+    Args:
+        started: Number of workers that have started.
+        gpus: The GPUs to choose from, in turn.
     """
+    if gpus:
+        with started.get_lock():
+            os.environ[_VISIBLE] = gpus[started.value % len(gpus)]
+            started.value += 1
     if command := multiprocessing.parent_process():
         threading.Thread(target=_end_after, args=(command,), daemon=True).start()
 
@@ -127,8 +157,11 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
         # Those that are there now; a scheduler may add and remove workers.
-        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        yield TaskExecutor(client.get_executor(), None, workers, died=(KilledWorker,))
+        there = client.scheduler_info(n_workers=-1)["workers"].values()
+        gpus = int(sum(worker.get("resources", {}).get(_GPU, 0) for worker in there))
+        needs = {"resources": {_GPU: 1}} if gpus else {}
+        pool = client.get_executor(pure=False, **needs)
+        yield TaskExecutor(pool, None, gpus or max(1, len(there)), died=(KilledWorker,))
 
 
 @contextmanager
@@ -140,17 +173,34 @@ def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
         raise MissingExtra("--on slurm", "cluster") from error
     # By default, a job with several cores would run several tasks at once.
     options: dict[str, Any] = {"processes": 1, **cluster}
-    jobs = options.pop("jobs", None)
-    if not isinstance(jobs, int) or jobs < 1:
-        raise BadSettings(
-            f"--on slurm: jobs must be a number of at least 1\n{_CLUSTER_HELP}"
-        )
+    options.pop("paths", None)  # see `Relocation`
+    fewest, most = _job_counts(options)
     _try_submitting(_job_script(options))
     with SLURMCluster(**options) as nodes, Client(nodes) as client:
-        nodes.scale(jobs=jobs)
+        if fewest == most:
+            nodes.scale(jobs=most)
+        else:
+            nodes.adapt(minimum_jobs=fewest, maximum_jobs=most)
         threads = options["cores"] // options["processes"]
-        pool, workers = client.get_executor(), jobs * options["processes"]
+        pool, workers = client.get_executor(pure=False), most * options["processes"]
         yield TaskExecutor(pool, max(1, threads), workers, died=(KilledWorker,))
+
+
+def _job_counts(options: dict[str, Any]) -> tuple[int, int]:
+    """Take the fewest and the most jobs out of the options of a cluster.
+
+    Raises:
+        BadSettings: if they are not given, or are no such numbers.
+    """
+    jobs = options.pop("jobs", None)
+    fewest, most = options.pop("minimum", jobs), options.pop("maximum", jobs)
+    given = [is_whole(count, least) for count, least in ((fewest, 0), (most, 1))]
+    if not all(given) or fewest > most:
+        raise BadSettings(
+            "--on slurm: jobs must be a number of at least 1, or minimum and maximum "
+            f"be numbers of jobs\n{_CLUSTER_HELP}"
+        )
+    return fewest, most
 
 
 def _job_script(options: Mapping[str, Any]) -> str:

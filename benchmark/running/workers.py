@@ -30,6 +30,7 @@ from nserbench.benchmark.results.result import CellName, Status
 from nserbench.benchmark.running.assemble import cell_name, job_folder
 from nserbench.benchmark.running.cost import NeededFeatures, needed_features
 from nserbench.benchmark.running.executors import TaskExecutor
+from nserbench.benchmark.running.relocation import Relocation
 from nserbench.benchmark.running.runner import Runner, is_fatal
 from nserbench.benchmark.running.tasks import Task, run_tasks
 from nserbench.benchmark.store.digests import digest
@@ -168,11 +169,12 @@ class WorkerPool:
             results=self.settings.results.absolute(),
             store=self.settings.store.absolute(),
         )
+        moved = Relocation.of(self.settings)
         return WorkOrder(
-            request,
-            self.plugins,
-            settings,
-            Path.cwd(),
+            moved.request(request),
+            [moved.text(name) for name in self.plugins],
+            moved.settings(settings),
+            moved.path(Path.cwd()),
             self.device,
             self.executor.threads,
         )

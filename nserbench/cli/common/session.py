@@ -132,6 +132,6 @@ def open_runner(
     from nserbench.benchmark.running.executors import open_executor
     from nserbench.benchmark.running.workers import WorkerPool
 
-    with open_executor(on, settings.cluster) as executor:
+    with open_executor(on, settings.cluster, device) as executor:
         runner.share = WorkerPool(executor, plugins.named, settings, device).run
         yield runner

@@ -2,6 +2,7 @@ import pickle
 import shutil
 import subprocess
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 from scribes import Reader, calls, offer_scribes
+from worker_tasks import visible_gpus
 
 from nserbench.benchmark.extraction.extract import extract_missing
 from nserbench.benchmark.jobs.head import save_head
@@ -62,7 +64,8 @@ def share(
         executor: TaskExecutor, plugins: Sequence[str] = (), **said: Any
     ) -> tuple[list[Result], list[str]]:
         folders = {"store": tmp_path / "store", "results": tmp_path / "results"}
-        settings = Settings(folders, {"hiss": hiss}, environment={})
+        cluster = said.pop("cluster", {})
+        settings = Settings(folders, {"hiss": hiss}, cluster, environment={})
         plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
         request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
         offered, told = vars(module)["Plugins"](plugins), Notes()  # as patched
@@ -459,6 +462,65 @@ def test_an_unknown_executor_is_answered_with_the_known_ones(on: str) -> None:
         pass
 
 
+def test_workers_read_and_write_in_their_own_folders(
+    share: Callable[..., Any],
+    threads: TaskExecutor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "there").symlink_to(tmp_path)
+    moved = {"paths": {str(tmp_path): str(tmp_path / "there")}}
+    stores: list[Path] = []
+
+    def opened(root: Path, *more: Any) -> Store:
+        stores.append(root)
+        return Store(root, *more)
+
+    monkeypatch.setattr(module, "Store", opened)
+
+    (result,), _ = share(threads, cluster=moved)
+
+    assert result.status == "done"
+    assert stores == [tmp_path / "store", tmp_path / "there/store"]
+
+
+@pytest.mark.parametrize(
+    ("device", "seen"), [("auto", {"3", "7"}), ("cuda:1", {"3,7"})]
+)
+def test_each_process_sees_one_gpu_unless_the_device_has_a_number(
+    monkeypatch: pytest.MonkeyPatch, device: str, seen: set[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
+
+    with open_executor("processes:2", {}, device) as executor:
+        tasks = [executor.pool.submit(visible_gpus) for _ in range(4)]
+        found = dict(task.result() for task in tasks)
+
+    assert len(found) == 2
+    assert set(found.values()) == seen
+
+
+def test_tasks_take_the_gpus_that_dask_workers_announce() -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=4,
+        processes=False,
+        protocol="tcp",
+        resources={"GPU": 2},
+        dashboard_address=None,
+    ) as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        with open_executor(f"dask://{address}", {}) as executor:
+            tasks = [executor.pool.submit(time.sleep, 0.5) for _ in range(3)]
+            state, running = cluster.workers[0].state, set[int]()
+            while not all(task.done() for task in tasks):
+                running.add(state.executing_count)
+                time.sleep(0.01)
+
+    assert (executor.workers, max(running)) == (2, 2)
+
+
 def test_an_address_without_a_scheduler_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -527,6 +589,9 @@ def test_the_error_of_jobs_that_cannot_be_submitted_says_why(
     [
         ({}, "jobs must be a number"),
         ({"jobs": 0, "cores": 1, "memory": "1GB"}, "jobs must be a number"),
+        ({"minimum": 2, "maximum": 1, "cores": 1}, "minimum and maximum"),
+        ({"minimum": 1, "cores": 1}, "minimum and maximum"),
+        ({"maximum": "many", "minimum": 1}, "minimum and maximum"),
         ({"jobs": 1, "memory": "1GB"}, "cores"),
         ({"jobs": 1, "cores": 1, "memory": "1GB", "quue": "a"}, "quue"),
     ],
