@@ -20,7 +20,7 @@ from nserbench.cli.common.options import (
 )
 from nserbench.cli.common.session import Session, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import duration, not_applicable, size
+from nserbench.cli.common.text import duration, free_bytes, not_applicable, size
 
 if TYPE_CHECKING:
     from nserbench.benchmark.running.cost import CostEstimate, ExtractionPass
@@ -66,13 +66,15 @@ def plan(
                 for study in studies
             ]
         )
+    free = free_bytes(settings.store)
     if as_json:
-        click.echo(json.dumps(asdict(cost), indent=1))
+        click.echo(json.dumps({**asdict(cost), "free": free}, indent=1))
         return
     for study in studies:
         for line in not_applicable(study.cells):
             click.echo(line)
     _print(cost)
+    _compare_disk(sum(item.size for item in cost.passes), free, settings.store)
 
 
 def _print(cost: CostEstimate) -> None:
@@ -89,6 +91,18 @@ def _print(cost: CostEstimate) -> None:
         + f"training of heads: {duration(cost.training)}\n"
         f"total: about {duration(extraction + cost.tuning + cost.training)}"
     )
+
+
+def _compare_disk(needed: float, free: int, store: Path) -> None:
+    """Warn if the features will not fit on the disk of the store."""
+    if needed > free:
+        click.echo(
+            f"warning: {store} has {size(free)} free, and the features need "
+            f"{size(needed)}\n"
+            "  free disk space, set --store to a larger disk, use heads on pooled "
+            "features, or run fewer conditions at a time",
+            err=True,
+        )
 
 
 def _table(passes: Sequence[ExtractionPass]) -> TextTable:

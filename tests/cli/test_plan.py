@@ -1,8 +1,10 @@
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
 Command = Callable[..., Result]
@@ -67,3 +69,16 @@ def test_cells_with_a_result_cost_nothing(
         "training of heads: 0 s\n"
         "total: about 0 s\n"
     )
+
+
+def test_features_that_do_not_fit_on_the_disk_are_warned_of(
+    nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(".")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    short = nserbench(f"plan {GRID} -c {notes}")
+    told = json.loads(nserbench(f"plan --json {GRID} -c {notes}").stdout)
+
+    assert "has 0.0 MB free, and the features need 0.2 MB\n  free disk" in short.stderr
+    assert (short.exit_code, told["free"]) == (0, 1000)
