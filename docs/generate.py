@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
+import scaling
 
 from nserbench.benchmark.plugins import hookspecs
 from nserbench.benchmark.plugins.registry import Plugins
@@ -140,6 +141,10 @@ def main(arguments: list[str]) -> int:
         **card_pages(),
         DOCS / "cli.md": {"cli": cli_reference()},
         DOCS / "plugins.md": {"plugin": example(), "hooks": hook_reference()},
+        DOCS / "scaling.md": {
+            "costs": scaling.costs_table(),
+            "workers": scaling.scaling_table(),
+        },
         ROOT / "README.md": {"plugin": example()},
     }
     stale = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scaling
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -31,11 +32,29 @@ def test_every_hook_has_a_heading_with_its_signature(signature: str) -> None:
     assert f"### `{signature}`" in headings
 
 
+def test_workers_share_tasks_in_the_order_of_their_needs() -> None:
+    work = [
+        scaling.Task("a", 2),
+        scaling.Task("b", 3),
+        scaling.Task("c", 4, ["a"]),
+        scaling.Task("d", 1, ["a", "b"]),
+    ]
+
+    assert scaling.makespan(work, 1, barrier=False) == 10
+    assert scaling.makespan(work, 2, barrier=False) == 6
+    assert scaling.makespan(work, 2, barrier=True) == 7
+    assert scaling.makespan(work, 9, barrier=True) == 7
+
+
 def test_a_page_that_is_out_of_date_is_named(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     generate = runpy.run_path(str(ROOT / "docs/generate.py"))
-    blocks = {"cli.md": ("cli",), "plugins.md": ("plugin", "hooks")}
+    blocks = {
+        "cli.md": ("cli",),
+        "plugins.md": ("plugin", "hooks"),
+        "scaling.md": ("costs", "workers"),
+    }
     for name, wanted in {**blocks, "README.md": ("plugin",)}.items():
         marks = (f"<!-- generated: {one} -->\n<!-- end: {one} -->" for one in wanted)
         (tmp_path / name).write_text("\n".join(["before", *marks, "after"]))

@@ -1,0 +1,350 @@
+"""What the paper's whole study costs: counted from its grids, and simulated.
+
+`docs/generate.py` writes the tables into docs/scaling.md.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from nserbench.benchmark.experiments.catalogue import read_experiment
+from nserbench.benchmark.experiments.summaries import NUMBERS
+from nserbench.benchmark.study.request import Request
+
+EPOCHS = 50
+FRAMES = 50  # a second, of Whisper's encoder and of wav2vec 2.0, HuBERT and WavLM
+TOKENS = 15  # of the transcript of a clip
+LAYERS, WIDTH = 13, 768
+BYTES = 2  # of a value of a frame
+BLOCKS = 8
+"""Tasks into which the extraction of a condition is divided in the simulation."""
+
+
+@dataclass(frozen=True)
+class CorpusSize:
+    """Size of a corpus: clips, their mean length in s, and its folds."""
+
+    clips: int
+    seconds: float
+    folds: int
+
+    @property
+    def trained(self) -> float:
+        """Clips that all folds train on together, per epoch."""
+        if self.folds == 1:  # a fixed split
+            return 0.8 * self.clips
+        return self.clips * (self.folds - 1)
+
+
+SIZES = {
+    "iemocap": CorpusSize(5531, 4.5, 5),
+    "meld": CorpusSize(11351, 3.1, 1),
+    "casia": CorpusSize(1200, 1.9, 4),
+}
+
+
+def transformer(frames: float, layers: int = 12, width: int = WIDTH) -> float:
+    """Return the operations of an encoder: 24 d^2 a frame, and attention."""
+    return layers * (24 * width**2 * frames + 4 * width * frames**2)
+
+
+def whisper(seconds: float) -> float:
+    """Return the operations of whisper-small: always 30 s, and the transcript."""
+    convolutions = 2 * 3 * WIDTH * (80 * 3000 + WIDTH * 1500)
+    over_audio = 12 * 4 * WIDTH**2 * 1500  # keys and values of cross-attention
+    tokens = TOKENS * (12 * 28 * WIDTH**2 + 2 * 51_865 * WIDTH)
+    return convolutions + transformer(1500) + over_audio + tokens
+
+
+def wav2vec2(seconds: float) -> float:
+    """Return the operations of wav2vec 2.0 base, HuBERT base and WavLM base."""
+    convolutions = 4.9e9 * seconds  # seven layers of 512 channels from 16 kHz
+    return convolutions + transformer(FRAMES * seconds)
+
+
+COSTS: Mapping[str, Callable[[float], float]] = {
+    "whisper": whisper,
+    "conformer": lambda seconds: transformer(25 * seconds, 12, 512) * 1.6,
+    "speechlm": wav2vec2,
+    "wav2vec2": wav2vec2,
+    "hubert": wav2vec2,
+    "wavlm": wav2vec2,
+}
+"""Operations for a clip. Other upstreams cost below a hundredth of Whisper."""
+
+
+def adapter(corpus: CorpusSize, layers: int) -> float:
+    """Return the operations to train the L-adapter: 7.1 MFLOP a frame and layer."""
+    frames = FRAMES * corpus.seconds if layers else 0.0
+    per_clip = 7.078e6 * layers * frames
+    return EPOCHS * corpus.trained * per_clip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the study, and what it needs."""
+
+    upstream: str
+    downstream: str
+    corpus: str
+    condition: str
+
+    @property
+    def model(self) -> str:
+        """The model whose features it reads."""
+        name = self.upstream.partition(":")[0]
+        return "whisper" if name.startswith("whisper-") else name
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the model is fine-tuned."""
+        return "finetune=" in self.upstream
+
+    @property
+    def size(self) -> CorpusSize:
+        """Size of its corpus."""
+        return SIZES[self.corpus]
+
+
+def cells_of(request: Request) -> Iterator[Cell]:
+    """Yield the cells of a block."""
+    for name in request.corpora:
+        corpus, _, own = name.partition("-")
+        conditions = [
+            noise if noise == "clean" else f"{noise}@{snr:g}"
+            for noise in (own and [own]) or request.noises or ["clean"]
+            for snr in (request.snrs if noise != "clean" else [0.0])
+        ]
+        for upstream in request.upstreams:
+            for downstream in request.downstreams:
+                for condition in conditions:
+                    yield Cell(upstream, downstream, corpus, condition)
+
+
+@cache
+def study() -> tuple[Cell, ...]:
+    """Return the different cells of the seven experiments."""
+    requests = [
+        block.request
+        for number in NUMBERS
+        for block in read_experiment(number).grid.blocks
+    ]
+    cells = (cell for request in requests for cell in cells_of(request))
+    return tuple(dict.fromkeys(cells))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine, and what it computes in a second.
+
+    Attributes:
+        extraction: Operations a second of an upstream.
+        adapter: Operations a second of the L-adapter's training.
+    """
+
+    name: str
+    extraction: float
+    adapter: float
+
+
+CORES = Machine("2 cores", 92e9, 35e9)
+"""An Intel Xeon with 2 cores, where a clip took 8.5 s of a core, and the L-adapter ran
+at 29 to 38 GF/s."""
+MACHINES = (
+    CORES,
+    Machine("GPU of 24 GB", 33e12, 2.1e16 / 1500),
+    Machine("GPU of 80 GB", 27e12, 2.1e16 / 1500),
+)
+"""GPUs are assumed to reach 40 % of 82 and 67 TF/s in float32. Training of the
+L-adapter is bound by the launches of its kernels: 25 minutes for a cell on IEMOCAP."""
+
+
+def passes() -> dict[tuple[str, str, str], float]:
+    """Return the operations of each pass, by model, corpus and condition."""
+    found: dict[tuple[str, str, str], float] = {}
+    for cell in study():
+        if cell.model in COSTS and not cell.tuned:
+            work = cell.size.clips * COSTS[cell.model](cell.size.seconds)
+            found[cell.model, cell.corpus, cell.condition] = work
+    return found
+
+
+def fine_tunings() -> dict[tuple[str, str, str], float]:
+    """Return the operations of each fine-tuning; a step is three forward passes."""
+    return {
+        (cell.model, cell.corpus, cell.condition): 3
+        * EPOCHS
+        * cell.size.trained
+        * COSTS[cell.model](cell.size.seconds)
+        for cell in study()
+        if cell.tuned and cell.model in COSTS
+    }
+
+
+def adapters() -> dict[Cell, float]:
+    """Return the operations of each cell of the L-adapter."""
+    return {
+        cell: adapter(cell.size, 0 if cell.upstream == "whisper-dec" else LAYERS)
+        for cell in study()
+        if cell.downstream == "ladapter"
+    }
+
+
+def frame_bytes(corpus: CorpusSize) -> float:
+    """Return the bytes of the frames of a condition of whisper-small."""
+    frames = FRAMES * corpus.seconds + TOKENS
+    return corpus.clips * LAYERS * WIDTH * BYTES * frames
+
+
+def costs_table() -> str:
+    """Return what each part of the study costs on each machine."""
+    kept = sum(
+        frame_bytes(SIZES[corpus])
+        for model, corpus, _ in passes()
+        if model == "whisper"
+    )
+    parts: dict[str, tuple[Sequence[float], str]] = {
+        "feature extraction": ([*passes().values()], "extraction"),
+        "fine-tuning": ([*fine_tunings().values()], "extraction"),
+        "training of L-adapters": ([*adapters().values()], "adapter"),
+    }
+    head = ["part", "number", "operations", *(f"hours, {one.name}" for one in MACHINES)]
+    rows = [
+        [
+            name,
+            str(len(work)),
+            f"{sum(work):.1e}",
+            *(_hours(sum(work) / getattr(one, rate)) for one in MACHINES),
+        ]
+        for name, (work, rate) in parts.items()
+    ]
+    lines = _table(head, rows)
+    return (
+        f"{len(study())} cells.\n\n{lines}\n\nFrames of Whisper in all conditions: "
+        f"{kept / 1e9:.0f} GB; pooled features of all models: "
+        f"{_pooled() / 1e9:.1f} GB."
+    )
+
+
+def _pooled() -> float:
+    return sum(
+        SIZES[corpus].clips * 2 * LAYERS * WIDTH * 4 for _, corpus, _ in passes()
+    )
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of the simulation: its seconds, and the tasks that come first."""
+
+    name: str
+    seconds: float
+    after: Sequence[str] = ()
+
+
+def tasks(machine: Machine) -> list[Task]:
+    """Return the study as tasks: blocks of clips, fine-tunings and folds."""
+    found: list[Task] = []
+    for key, work in passes().items():
+        seconds = work / machine.extraction / BLOCKS
+        found += [Task(f"{key} {block}", seconds) for block in range(BLOCKS)]
+    for key, work in fine_tunings().items():
+        folds = SIZES[key[1]].folds
+        seconds = work / machine.extraction / folds
+        found += [Task(f"tuned {key} {fold}", seconds) for fold in range(folds)]
+    for cell, work in adapters().items():
+        needs = cell.model, cell.corpus, cell.condition
+        first = [f"{needs} {block}" for block in range(BLOCKS)]
+        seconds = work / machine.adapter / cell.size.folds
+        found += [
+            Task(f"{cell} {fold}", seconds, first) for fold in range(cell.size.folds)
+        ]
+    return found
+
+
+def makespan(work: Sequence[Task], workers: int, *, barrier: bool) -> float:
+    """Return the seconds until all tasks are done; the longest ready task goes first.
+
+    Args:
+        work: The tasks.
+        workers: Workers that run one task at a time.
+        barrier: Whether all tasks that come first end before any other begins.
+    """
+    waits = {task.name: len(task.after) for task in work}
+    followers: dict[str, list[Task]] = defaultdict(list)
+    for task in work:
+        for name in task.after:
+            followers[name].append(task)
+    ready = [(-task.seconds, task.name) for task in work if not task.after]
+    heapq.heapify(ready)
+    running: list[tuple[float, str]] = []
+    later: list[tuple[float, str]] = []
+    now = 0.0
+    while ready or running or later:
+        while ready and len(running) < workers:
+            seconds, name = heapq.heappop(ready)
+            heapq.heappush(running, (now - seconds, name))
+        now, name = heapq.heappop(running)
+        for task in followers[name]:
+            waits[task.name] -= 1
+            if not waits[task.name]:
+                heapq.heappush(later if barrier else ready, (-task.seconds, task.name))
+        if barrier and not ready and not running:
+            ready, later = later, []
+    return now
+
+
+def scaling_table() -> str:
+    """Return the hours of the study with more and more workers."""
+    work = tasks(CORES)
+    alone = sum(task.seconds for task in work)
+    longest = max(task.seconds for task in work)
+    rows = []
+    for workers in (1, 10, 100, 1000):
+        hours = makespan(work, workers, barrier=True)
+        free = makespan(work, workers, barrier=False)
+        disk = _disk_rate() * min(workers, len(adapters()) * 5) / 1e6
+        rows.append(
+            [
+                f"{workers:,}",
+                _hours(hours),
+                f"{alone / hours / workers:.0%}",
+                _hours(free),
+                f"{disk:,.0f} MB/s",
+            ]
+        )
+    head = [
+        "workers of 2 cores",
+        "hours",
+        "busy",
+        "hours without the barrier",
+        "reading frames",
+    ]
+    return (
+        f"{len(work):,} tasks, {_hours(alone)} hours in all; the longest takes "
+        f"{_hours(longest)}.\n\n{_table(head, rows)}"
+    )
+
+
+def _disk_rate() -> float:
+    """Return the bytes a second that a worker reads while it trains the L-adapter."""
+    size = SIZES["iemocap"]
+    seconds = adapter(size, LAYERS) / CORES.adapter
+    return EPOCHS * (size.folds - 1) * frame_bytes(size) / seconds
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(costs_table(), scaling_table(), sep="\n\n")
