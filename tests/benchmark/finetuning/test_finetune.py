@@ -12,6 +12,7 @@ import pytest
 import torch
 import transformers as lib
 from elsewhere import elsewhere
+from plans import planned
 from safetensors.torch import load_file
 from tiny_models import save_tiny
 from torch import nn
@@ -30,7 +31,6 @@ from nserbench.benchmark.results.metrics import summarise
 from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.results.result import PREDICTIONS, Result
 from nserbench.benchmark.running import ensure_features as provision
-from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.request import Request
@@ -488,7 +488,7 @@ def test_a_plan_estimates_the_time_of_fine_tuning(study: Ask, runner: Runner) ->
     asked = study("finetune=last")
 
     def price() -> Any:
-        return estimate(asked, runner.store, runner.results, "cpu", Silent())
+        return planned(runner, asked)
 
     before = price()
     runner.run(asked)

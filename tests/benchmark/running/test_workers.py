@@ -39,7 +39,7 @@ GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a new folder, with empty caches."""
     monkeypatch.chdir(tmp_path)
-    for cached in (module._open_study, module._needs, module._models):
+    for cached in (module._open_studies, module._needs, module._models):
         cached.cache_clear()
 
 
@@ -144,9 +144,9 @@ def test_no_features_are_extracted_twice(
 ) -> None:
     heard: list[str] = []
 
-    def noted(extraction: Any, clips: Any, *rest: Any) -> None:
-        heard.append(extraction.condition)
-        extract_missing(extraction, clips, *rest)
+    def noted(need: Any, *rest: Any) -> None:
+        heard.append(need.extraction.condition)
+        extract_missing(need, *rest)
 
     monkeypatch.setattr(module, "extract_missing", noted)
     monkeypatch.setattr(
@@ -170,9 +170,9 @@ def test_few_conditions_are_shared_by_utterance_and_few_cells_by_fold(
     parts: list[list[str]] = []
     fitted: list[Path] = []
 
-    def extracted(extraction: Any, clips: Any, *rest: Any) -> None:
-        parts.append([clip.utterance.id for clip in clips])
-        extract_missing(extraction, clips, *rest)
+    def extracted(need: Any, *rest: Any) -> None:
+        parts.append([clip.utterance.id for clip in need.clips.values()])
+        extract_missing(need, *rest)
 
     def saved(file: Path, *rest: Any) -> None:
         fitted.append(file)
@@ -226,13 +226,13 @@ def test_transcripts_are_made_before_the_features_of_upstreams_that_read_them(
 
 
 def test_features_of_a_fine_tuned_upstream_are_left_to_the_worker_that_fine_tunes_it(
-    monkeypatch: pytest.MonkeyPatch, store: Store
+    store: Store,
 ) -> None:
     upstream = SimpleNamespace(tuned=Path("tuned.safetensors"))
     need = SimpleNamespace(extraction=SimpleNamespace(upstream=upstream))
-    monkeypatch.setattr(module, "needed_features", lambda *_: [need])
+    needs: Any = [SimpleNamespace(name="tuned", need=need)]
 
-    assert [*module._extraction_rounds([], store)] == []
+    assert [*module._extraction_rounds(needs, store)] == []
 
 
 def test_a_task_uses_the_threads_of_its_executor(share: Callable[..., Any]) -> None:
