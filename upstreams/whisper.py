@@ -127,7 +127,7 @@ class Whisper(Transcriber):
         Raises:
             ValueError: if a wave is empty or longer than 30 s.
         """
-        drawn_before = torch.is_grad_enabled() and self._decoder_draws
+        drawn_before = self.model.training and self._decoder_draws
         if batch.reads("decoder") or drawn_before:
             return self.forward_and_transcribe(batch).features
         return {"encoder": _encoder_group(self._encode(batch.waves), batch)}

@@ -111,13 +111,13 @@ class Conformer(Transcriber):
     def forward(self, batch: Batch) -> LayeredFeatures:
         """Return both groups; ``encoder`` alone, without a search, if it alone is read.
 
-        With gradients both are returned: the random numbers that the head draws come
-        after those of the decoder's dropout.
+        In training both are returned: the random numbers that the head draws come after
+        those of the decoder's dropout.
 
         Raises:
             ValueError: if a wave is empty.
         """
-        if batch.reads("decoder") or torch.is_grad_enabled():
+        if batch.reads("decoder") or self.model.training:
             return self.forward_and_transcribe(batch).features
         return {"encoder": LayerGroup.pad([self._encode(wave) for wave in batch.waves])}
 

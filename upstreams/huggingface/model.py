@@ -166,10 +166,10 @@ class SpeechEncoderDecoder(Transcriber):
     def forward(self, batch: Batch) -> LayeredFeatures:
         """Return both groups; ``encoder`` alone, without a search, if it alone is read.
 
-        With gradients both are returned: the random numbers that the head draws come
-        after those of the decoder's dropout.
+        In training both are returned: the random numbers that the head draws come after
+        those of the decoder's dropout.
         """
-        if batch.reads("decoder") or torch.is_grad_enabled():
+        if batch.reads("decoder") or self.model.training:
             return self.forward_and_transcribe(batch).features
         states = [self._encode(wave)[0] for wave in batch.waves]
         return {"encoder": _group(states, self._reading.groups["encoder"])}

@@ -59,17 +59,21 @@ def share(
     """Return a function from an executor and a grid to results and messages."""
 
     def go(
-        executor: TaskExecutor, plugins: Sequence[str] = (), **said: Any
+        executor: TaskExecutor,
+        plugins: Sequence[str] = (),
+        blocks: Sequence[dict[str, Any]] = ({},),
+        **said: Any,
     ) -> tuple[list[Result], list[str]]:
         folders = {"store": tmp_path / "store", "results": tmp_path / "results"}
         settings = Settings(folders, {"hiss": hiss}, environment={})
-        plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
-        request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
+        plain: Any = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
+        plain |= {"downstreams": ["mean"], "epochs": 2, **said}
         offered, told = vars(module)["Plugins"](plugins), Notes()  # as patched
         pool = WorkerPool(executor, plugins, settings, "cpu")
         store = Store(settings.store)
         runner = Runner(store, settings.results, offered, "cpu", told, pool.run)
-        report = runner.run(make_study(request, offered, settings))
+        requests = [Request(**{**plain, **block}) for block in blocks]
+        report = runner.run(*(make_study(one, offered, settings) for one in requests))
         return [read_result(one) for one in report.folders], told.lines
 
     return go
@@ -159,6 +163,38 @@ def test_no_features_are_extracted_twice(
     assert counted.calls == 2
     share(threads, **GRID | {"downstreams": ["last"]})
     assert len(heard) == 2
+
+
+@pytest.mark.parametrize("heads", [("mean", "bigru"), ("bigru", "mean")])
+def test_blocks_of_a_grid_share_their_passes_in_any_order(
+    share: Callable[..., Any],
+    alone: Callable[..., list[Result]],
+    threads: TaskExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    heads: tuple[str, str],
+) -> None:
+    target = "nserbench.benchmark.extraction.extract.extract"
+    monkeypatch.setattr(target, counted := Counted())
+    noises = {"noises": ["clean", "hiss"]}
+
+    blocks = [{"downstreams": [head], **noises} for head in heads]
+    results, _ = share(threads, blocks=blocks)
+
+    assert counted.calls == 2
+    assert table(results) == table(alone(**GRID))
+
+
+def test_a_worker_extracts_only_for_cells_that_have_no_result(
+    share: Callable[..., Any], threads: TaskExecutor, tmp_path: Path
+) -> None:
+    share(threads, downstreams=["bigru"])
+    (features,) = Store(tmp_path / "store").all_features()
+    (frames,) = features.shards("frames")
+    frames.unlink()
+
+    share(threads, blocks=[{"downstreams": ["bigru"]}, {"downstreams": ["last"]}])
+
+    assert features.shards("frames") == []
 
 
 def test_few_conditions_are_shared_by_utterance_and_few_cells_by_fold(
