@@ -24,6 +24,7 @@ from _measure import at_least, at_most, medians, seconds
 from torch.nn import functional as F
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
+from nserbench.benchmark.extraction.need import Need, entries_of
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -112,11 +113,10 @@ class Bench:
         self.store = Store(self.folder / f"store-{self._runs}")
         job = self.job(HEADS[0], self.store)
         self.models.open(job.extraction.alone)
+        entries = entries_of(job.extraction.alone, FORMS)
         return seconds(
             lambda: extract_missing(
-                job.extraction.alone,
-                job.clips,
-                FORMS,
+                Need.of(job.extraction.alone, job.clips, entries),
                 self.store,
                 self.models,
                 Silent(),

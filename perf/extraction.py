@@ -20,6 +20,7 @@ from _measure import at_least, at_most, medians, seconds
 from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
+from nserbench.benchmark.extraction.need import Need, entries_of
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.results.environment import peak_memory
@@ -63,9 +64,9 @@ def make_job(model: Path, manifest: Path, store: Store) -> Job:
 
 def fill(job: Job, store: Store, models: ModelCache) -> None:
     """Extract the features that a store lacks."""
-    extract_missing(
-        job.extraction.alone, job.clips, ["pooled"], store, models, Silent()
-    )
+    entries = entries_of(job.extraction.alone, ["pooled"])
+    need = Need.of(job.extraction.alone, job.clips, entries)
+    extract_missing(need, store, models, Silent())
 
 
 class PlainLoop:

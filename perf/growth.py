@@ -47,19 +47,21 @@ def task(manifest: Path, cells: int) -> Callable[[], float]:
     folders = {"store": manifest.parent / "store", "results": manifest.parent / "r"}
     settings = Settings(folders, environment={})
     order = pickle.dumps(
-        workers.WorkOrder(request, [], settings, manifest.parent, "cpu", None)
+        workers.WorkOrder(
+            [request], [range(cells)], [], settings, manifest.parent, "cpu", None
+        )
     )
-    opened = workers._open_study.__wrapped__(order)
-    name, job = next(iter(opened[1].items()))
-    folder = job_folder(job)
+    opened = workers._open_studies.__wrapped__(order)
+    job = opened[1][0][0]
+    name = workers.JobName(0, 0, job_folder(job))
 
     def measure() -> float:
         vars(job).pop("digest", None)  # as in a process that has not needed it yet
         with (
-            patch.object(workers, "_open_study", lambda order: opened),
-            patch.object(Runner, "run_jobs", lambda runner, jobs: []),
+            patch.object(workers, "_open_studies", lambda order: opened),
+            patch.object(Runner, "run_jobs", lambda runner, jobs, needs: []),
         ):
-            return seconds(lambda: workers._run(order, {name: folder}))
+            return seconds(lambda: workers._run(order, [name]))
 
     return measure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,12 +151,19 @@ class Batch:
             scale at 1.0. Empty if the upstream reads no audio.
         texts: A transcript for each, or None where there is none.
         languages: An ISO 639-1 code such as ``"de"`` for each, or None if unknown.
+        groups: Names of the groups that are read; None for all. An upstream may leave
+            out the others to save time, but need not.
     """
 
     ids: Sequence[str]
     waves: Sequence[NDArray[np.float32]]
     texts: Sequence[str | None]
     languages: Sequence[str | None]
+    groups: frozenset[str] | None = field(default=None, kw_only=True)
+
+    def reads(self, group: str) -> bool:
+        """Return whether a group is read."""
+        return self.groups is None or group in self.groups
 
     @classmethod
     def of(cls, *waves: NDArray[np.float32]) -> Batch:
@@ -189,7 +196,8 @@ class Upstream(abc.ABC):
         Features of an utterance do not depend on the others in the batch.
 
         Returns:
-            The groups that the card describes, on the device of the model.
+            The groups that the card describes, on the device of the model. Those that
+            are not in ``batch.groups`` may be missing.
         """
 
     def extract(self, batch: Batch) -> LayeredFeatures:
@@ -296,6 +304,8 @@ class UpstreamCard(ModelCard):
         min_samples: Shorter clips are zero-padded to this.
         max_samples: Longer clips are cut to this; None for no limit.
         transcribes: Whether it is a `Transcriber`; None if its options decide.
+        without_transcript: Groups that a `Transcriber` returns without transcribing, if
+            no other group is read; most often its encoder.
         tunable: Whether it can be fine-tuned; None if its options decide. Unless it is
             False, there are the options ``finetune`` and ``lr``.
         frozen: Names of modules that fine-tuning does not change, such as
@@ -318,6 +328,7 @@ class UpstreamCard(ModelCard):
     min_samples: int = 1
     max_samples: int | None = None
     transcribes: bool | None = False
+    without_transcript: Sequence[str] = ()
     tunable: bool | None = False
     frozen: Sequence[str] = ()
     learning_rate: float = 1e-4
@@ -353,6 +364,13 @@ class UpstreamCard(ModelCard):
         if self.transcribes is None:
             return self.describe(options).transcribes
         return self.transcribes
+
+    def transcribes_for(self, options: Options, groups: Iterable[str]) -> bool:
+        """Return whether it has to transcribe to return some groups."""
+        known = self.without_transcript
+        return self.can_transcribe(options) and any(
+            name not in known for name in groups
+        )
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""

@@ -68,6 +68,7 @@ WHISPER = UpstreamCard(
     reads=frozenset({"waves", "languages"}),
     max_samples=480_000,
     transcribes=True,
+    without_transcript=("encoder",),
     tunable=True,
     frozen=("encoder.conv1", "encoder.conv2"),
     window=480_000,
@@ -176,6 +177,7 @@ HF = UpstreamCard(
     min_samples=1_600,
     max_samples=480_000,
     transcribes=None,
+    without_transcript=("encoder",),
     tunable=True,
 )
 
@@ -204,6 +206,7 @@ CONFORMER = UpstreamCard(
     min_samples=400,
     max_samples=480_000,
     transcribes=True,
+    without_transcript=("encoder",),
     tunable=None,
 )
 

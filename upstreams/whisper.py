@@ -26,6 +26,7 @@ from nserbench.matmul import one_thread
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
+    LayeredFeatures,
     LayerGroup,
     Recognised,
     Transcriber,
@@ -120,6 +121,20 @@ class Whisper(Transcriber):
                 f"{options['checkpoint']} does not know language={self.language}"
             )
 
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        """Return both groups; ``encoder`` alone, without a search, if it alone is read.
+
+        In training the decoder runs all the same if the checkpoint has dropout in it:
+        the random numbers that the head draws come after those of the decoder.
+
+        Raises:
+            ValueError: if a wave is empty or longer than 30 s.
+        """
+        drawn_before = self.model.training and self._decoder_draws
+        if batch.reads("decoder") or drawn_before:
+            return self.forward_and_transcribe(batch).features
+        return {"encoder": _encoder_group(self._encode(batch.waves), batch)}
+
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Return the groups ``encoder`` and ``decoder``, and the greedy transcripts.
 
@@ -134,11 +149,8 @@ class Whisper(Transcriber):
             states = self._forced(audio, prompts, search.tokens)
         else:
             states = search.states
-        frames = [-(-len(wave) // FRAME) for wave in batch.waves]
         features = {
-            "encoder": _group(
-                encoded.hidden_states, torch.tensor(frames).to(audio.device)
-            ),
+            "encoder": _encoder_group(encoded, batch),
             "decoder": _group(states, search.steps),
         }
         return Recognised(features, self._texts(search.tokens))
@@ -152,6 +164,13 @@ class Whisper(Transcriber):
         """
         encoded = self._encode(batch.waves).last_hidden_state
         return self._texts(self._search(encoded, self._prompts(batch.languages)).tokens)
+
+    @property
+    def _decoder_draws(self) -> bool:
+        """Whether the decoder draws random numbers in training, as for dropout."""
+        config = self.model.config
+        rates = config.dropout, config.attention_dropout, config.activation_dropout
+        return any(rate > 0 for rate in (*rates, config.decoder_layerdrop))
 
     def _texts(self, tokens: Tensor) -> list[str]:
         texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
@@ -315,6 +334,13 @@ def languages_of(options: Options) -> frozenset[str] | None:
     if not _is_multilingual(says.get("is_multilingual"), vocabulary):
         return frozenset({"en"})
     return frozenset(_language_tokens(_tokenizer(folder).get_vocab()))
+
+
+def _encoder_group(encoded: Any, batch: Batch) -> LayerGroup:
+    """Return the encoder's states, without frames beyond the audio."""
+    device = encoded.last_hidden_state.device
+    frames = [-(-len(wave) // FRAME) for wave in batch.waves]
+    return _group(encoded.hidden_states, torch.tensor(frames).to(device))
 
 
 def _group(states: Sequence[Tensor], lengths: Tensor) -> LayerGroup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -264,6 +264,17 @@ def _repeatable(trial: _Trial) -> _Outcome:
     return largest == 0.0, f"largest difference {largest:.1e}"
 
 
+def _each_group_alone(trial: _Trial) -> _Outcome:
+    for name in trial.described.groups:
+        batch = replace(trial.batches[0], groups=frozenset({name}))
+        returned, expected = trial.upstream.extract(batch), trial.alone[0][name]
+        if name not in returned:
+            return False, f"{name} is missing where it alone is read"
+        if not torch.equal(returned[name].states, expected.states):
+            return False, f"{name} has other values where it alone is read"
+    return True, "each alone, and all"
+
+
 def _finite(trial: _Trial) -> _Outcome:
     for name, group in _valid(trial):
         if not bool(group.isfinite().all()):
@@ -322,6 +333,7 @@ _CHECKS: dict[str, _Check] = {
     "frames match the duration": _lengths,
     "same alone and in a batch": _independent,
     "same values when repeated": _repeatable,
+    "same whichever groups are read": _each_group_alone,
     "finite": _finite,
     "gradients": _gradients,
     "transcripts": _transcripts,

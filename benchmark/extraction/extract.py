@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.extraction.need import Need, Pass, forms_of
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.results.software import MADE_BY, made_by
-from nserbench.benchmark.store.feature_store import Form, Store
+from nserbench.benchmark.store.feature_store import Entry, Features, Form, Store
 from nserbench.benchmark.training.batching import chunks
 from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.errors import NserbenchError
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 SHARD = 32  # utterances in a file; after a kill at most these are lost
 _GPU_BATCH = 16  # utterances; on a CPU the card says how many
 _BATCH_SAMPLES = _GPU_BATCH * 30 * SAMPLE_RATE  # padded samples of all its utterances
+
+_States: TypeAlias = dict[Form, dict[str, dict[str, NDArray[Any]]]]
+"""Arrays by form, key and group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,91 +81,72 @@ class ModelCache:
 
 
 def extract_missing(
-    extraction: Extraction,
-    clips: Sequence[Clip],
-    forms: Sequence[Form],
-    store: Store,
-    models: ModelCache,
-    progress: Progress,
+    need: Need, store: Store, models: ModelCache, progress: Progress
 ) -> None:
-    """Extract the features that the store lacks, and the transcripts that they need.
+    """Extract what the store lacks; transcripts that the upstream reads must be there.
 
     Raises:
         NserbenchError: if a model cannot be loaded, a feature is not finite, or a
             group is not as the card says.
     """
-    if extraction.transcripts is not None:
-        source = extraction.transcripts
-        extract_missing(source, clips, ["transcripts"], store, models, progress)
-    for form in forms:
-        store.features(extraction.identity).check(form)
-    missing, to_store = lacking(extraction, clips, forms, store)
-    if missing:
+    features, extraction = need.stored(store), need.extraction
+    for form in forms_of(need.entries):
+        features.check(form)
+    for one in need.passes(store):
         title = f"{extraction.upstream.bound.label} in {extraction.condition}"
-        progress.stage(title, len(missing), "clips")
-        loaded = models.open(extraction)
-        extract(extraction, loaded, missing, to_store, store, progress)
+        progress.stage(title, len(one.clips), "clips")
+        extract(one, models.open(extraction), store, progress)
 
 
-def lacking(
-    extraction: Extraction, clips: Sequence[Clip], forms: Sequence[Form], store: Store
-) -> tuple[dict[str, Clip], list[Form]]:
-    """Return the utterances missing from the store, by key, and the forms they lack."""
-    by_key = dict(zip(extraction.keys(clips), clips, strict=True))
-    features = store.features(extraction.identity)
-    stored = {form: features.keys(form) for form in forms}
-    lacking_forms = [form for form in forms if not stored[form].issuperset(by_key)]
-    return {
-        key: clip
-        for key, clip in by_key.items()
-        if any(key not in stored[form] for form in lacking_forms)
-    }, lacking_forms
+def extract(one: Pass, loaded: LoadedModels, store: Store, progress: Progress) -> None:
+    """Run an upstream over utterances, and store their features and transcripts.
 
-
-def extract(
-    extraction: Extraction,
-    loaded: LoadedModels,
-    clips: Mapping[str, Clip],
-    forms: Sequence[Form],
-    store: Store,
-    progress: Progress,
-) -> None:
-    """Run an upstream over utterances and store its features or transcripts.
-
-    Args:
-        clips: Utterances by key.
+    Means over time are stored of every group that the upstream returns, since they cost
+    nothing more; frames only of the groups that are read.
 
     Raises:
         NserbenchError: if a feature is not finite, or a group is not as the card says.
     """
-    upstream, bound = loaded.upstream, extraction.upstream.bound
+    upstream, extraction = loaded.upstream, one.extraction
     features = store.announce(extraction.identity)
     described_by = _facts(extraction, upstream)
+    bound = extraction.upstream.bound
     described = bound.card.describe(bound.options).groups
     on_cpu, peak = upstream.device == "cpu", Peak(upstream.device)
     size = extraction.card.batch if on_cpu else _GPU_BATCH
-    for shard in chunks(list(clips.items()), SHARD):
+    kept = kept_entries(one, described, features)
+    for shard in chunks(list(one.clips.items()), SHARD):
         began = time.perf_counter()
-        states: dict[Form, dict[str, dict[str, NDArray[Any]]]] = {
-            form: {} for form in forms
-        }
+        states: _States = {form: {} for form in one.forms}
         for batch in _batches(shard, size, extraction.card.max_samples):
-            recognised = _run_batch(
-                extraction, loaded, [clip for _, clip in batch], forms, store
-            )
-            _refuse_other_texts(extraction, recognised.texts, len(batch), forms)
-            if {*forms} != {"transcripts"}:
-                _refuse_undescribed(
-                    extraction, recognised.features, described, len(batch)
-                )
-            _collect(extraction, batch, recognised, states)
+            clips = [clip for _, clip in batch]
+            recognised = _run_batch(one, loaded, clips, store)
+            _refuse_other_texts(one, recognised.texts, len(batch))
+            if one.groups:
+                _refuse_undescribed(one, recognised.features, described, len(batch))
+            _collect(one, batch, recognised, kept, states)
             progress.advance(len(batch))
         seconds = time.perf_counter() - began
         facts = {**described_by, "seconds": f"{seconds:.3f}"}
         if (peak_bytes := peak.bytes) is not None:
             facts["peak"] = str(peak_bytes)
-        for form in forms:
-            features.write(form, states[form], facts)
+        for form, arrays in states.items():
+            features.write(form, arrays, facts)
+
+
+def kept_entries(
+    one: Pass, returned: Iterable[str], features: Features
+) -> Mapping[str, frozenset[Entry]]:
+    """Return what is stored of each utterance of a pass, by key.
+
+    Args:
+        one: The pass.
+        returned: Groups that the upstream returns.
+        features: Where they are stored.
+    """
+    free = {Entry("pooled", name) for name in returned}
+    wanted = one.entries | free if "pooled" in one.forms else one.entries
+    return features.lacking(dict.fromkeys(one.clips, wanted))
 
 
 def _batches(
@@ -233,33 +218,35 @@ def read_texts(
 
 
 def _run_batch(
-    extraction: Extraction,
-    loaded: LoadedModels,
-    clips: Sequence[Clip],
-    forms: Sequence[Form],
-    store: Store,
+    one: Pass, loaded: LoadedModels, clips: Sequence[Clip], store: Store
 ) -> Recognised:
     """Run an upstream over one batch of utterances."""
-    texts = read_texts(extraction, clips, store)
+    texts = read_texts(one.extraction, clips, store)
     with own_state():
-        batch = extraction.batch(clips, texts, loaded.enhancer)
-        return _run(loaded.upstream, batch, set(forms))
+        batch = one.extraction.batch(clips, texts, loaded.enhancer, one.groups)
+        return run_upstream(loaded.upstream, batch, one.returns_transcripts)
 
 
 def _collect(
-    extraction: Extraction,
+    one: Pass,
     batch: Sequence[tuple[str, Clip]],
     recognised: Recognised,
-    states: Mapping[Form, dict[str, dict[str, NDArray[Any]]]],
+    kept: Mapping[str, frozenset[Entry]],
+    states: _States,
 ) -> None:
-    """Add the arrays of a batch to ``states``, by form and key."""
+    """Add the arrays of a batch that are kept to ``states``, by form and key."""
     for index, (key, clip) in enumerate(batch):
         for form, arrays in states.items():
             if form == "transcripts":
                 arrays[key] = {"text": _utf8(recognised.texts[index])}
             else:
-                arrays[key] = _arrays(recognised.features, index, form)
-                _refuse_infinite(extraction, clip, arrays[key])
+                groups = {
+                    name: group
+                    for name, group in recognised.features.items()
+                    if Entry(form, name) in kept[key]
+                }
+                arrays[key] = _arrays(groups, index, form)
+                _refuse_infinite(one.extraction, clip, arrays[key])
 
 
 def transcribe_batch(upstream: Upstream, batch: Batch) -> list[str]:
@@ -271,11 +258,17 @@ def transcribe_batch(upstream: Upstream, batch: Batch) -> list[str]:
     return _transcriber(upstream).transcribe(batch)
 
 
-def _run(upstream: Upstream, batch: Batch, forms: set[Form]) -> Recognised:
-    """Extract features, transcripts or both from a batch."""
-    if "transcripts" not in forms:
+def run_upstream(upstream: Upstream, batch: Batch, transcripts: bool) -> Recognised:
+    """Return the features of the groups that a batch names, and transcripts if wanted.
+
+    If no group is read, there are only transcripts.
+
+    Raises:
+        NserbenchError: if the upstream cannot transcribe, although its card says so.
+    """
+    if not transcripts:
         return Recognised(upstream.extract(batch), ())
-    if forms == {"transcripts"}:
+    if batch.groups is not None and not batch.groups:
         return Recognised({}, transcribe_batch(upstream, batch))
     import torch
 
@@ -292,18 +285,20 @@ def _transcriber(upstream: Upstream) -> Transcriber:
 
 
 def _refuse_undescribed(
-    extraction: Extraction, layered: object, described: Groups, utterances: int
+    one: Pass, layered: object, described: Groups, utterances: int
 ) -> None:
     # Layers are read from the store by the numbers that the card says.
+    returned = layered if isinstance(layered, Mapping) else {}
     expected = {
         name: f"(layers {len(spec.layers)}, utterances {utterances}, dim {spec.dim})"
         for name, spec in described.items()
+        if name in one.groups or name in returned
     }
     actual: object = type(layered).__name__
     if isinstance(layered, Mapping):
         actual = {name: _shape(group) for name, group in layered.items()}
     if actual != expected:
-        label = extraction.upstream.bound.label
+        label = one.extraction.upstream.bound.label
         raise NserbenchError(
             f"{label} does not return the groups that its card says\n"
             f"  it returns {actual}, and not {expected}"
@@ -320,15 +315,13 @@ def _shape(group: object) -> str:
     return f"(layers {layers}, utterances {utterances}, dim {dim})"
 
 
-def _refuse_other_texts(
-    extraction: Extraction, texts: Any, utterances: int, forms: Sequence[Form]
-) -> None:
-    if "transcripts" not in forms:
+def _refuse_other_texts(one: Pass, texts: Any, utterances: int) -> None:
+    if not one.returns_transcripts:
         return
     is_text = isinstance(texts, Sequence) and all(isinstance(t, str) for t in texts)
     if not is_text or len(texts) != utterances:
         raise NserbenchError(
-            f"{extraction.upstream.bound.label} does not return one transcript for "
+            f"{one.extraction.upstream.bound.label} does not return one transcript for "
             f"each of {utterances} utterances, but {texts!r:.200}"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,34 @@ class HeadInput:
         by_part = [part.keys(clips) for part in self.parts.values()]
         return [_AND.join(keys) for keys in zip(*by_part, strict=True)]
 
-    def stored_features(self, store: Store) -> list[Features]:
-        """Return the stored features of all extractions, each only once."""
-        parts = self.parts.values()
-        return list(dict.fromkeys(store.features(part.identity) for part in parts))
+    def own_groups(self, groups: Iterable[str]) -> dict[str, list[str]]:
+        """Return the groups of each part under their own names, by the part's prefix.
+
+        Args:
+            groups: Names of groups as a head reads them.
+        """
+        if "" in self.parts:
+            return {"": list(groups)}
+        own: dict[str, list[str]] = {name: [] for name in self.parts}
+        for group in groups:
+            part, _, name = group.partition(".")
+            own[part].append(name)
+        return own
+
+    def stored_features(
+        self, store: Store, groups: Iterable[str]
+    ) -> dict[Features, set[str]]:
+        """Return the stored features of all extractions, each once, and what is read.
+
+        Args:
+            store: Where the features are.
+            groups: Names of groups as a head reads them.
+        """
+        read: dict[Features, set[str]] = {}
+        for name, own in self.own_groups(groups).items():
+            features = store.features(self.parts[name].identity)
+            read.setdefault(features, set()).update(own)
+        return read
 
     def folders(self, store: Store) -> set[Path]:
         """Return the folders of the store that hold features and transcripts."""

@@ -190,14 +190,23 @@ class Extraction:
         clips: Sequence[Clip],
         texts: Sequence[str | None],
         enhancer: Enhancer | None = None,
+        groups: frozenset[str] | None = None,
     ) -> Batch:
-        """Return the input of the upstream for some utterances."""
+        """Return the input of the upstream for some utterances.
+
+        Args:
+            clips: The utterances.
+            texts: The text of each, if the upstream reads texts.
+            enhancer: Removes noise first; None if there is no enhancer.
+            groups: Groups that are read; None for all.
+        """
         with_audio = clips if self.card.reads_audio else ()
         return Batch(
             [clip.utterance.id for clip in clips],
             [self.wave(clip, enhancer) for clip in with_audio],
             texts,
             [clip.utterance.language for clip in clips],
+            groups=groups,
         )
 
     def _noise_key(self, clip: Clip) -> int | str | None:

@@ -13,10 +13,11 @@ from nserbench.benchmark.extraction.extract import (
     extract_missing,
     read_transcripts,
 )
+from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.extraction.resolve_checkpoints import resolve_upstream
 from nserbench.benchmark.extraction.unknown_languages import unknown_languages
 from nserbench.benchmark.extraction.word_errors import Against, WordErrors, recognition
-from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.cards import ConfiguredCard
@@ -69,9 +70,8 @@ def transcribe(
 
     def transcribe_condition(label: str, condition: Condition) -> list[str]:
         extraction = resolved.extraction(corpora[label], condition, mix_seed=0)
-        extract_missing(
-            extraction, clips[label], ["transcripts"], store, models, progress
-        )
+        need = Need.of(extraction, clips[label], [TRANSCRIPT])
+        extract_missing(need, store, models, progress)
         return read_transcripts(extraction, clips[label], store)
 
     clips = {

@@ -47,7 +47,8 @@ class AudioBatches:
             *(
                 [value for batch in batches for value in getattr(batch, name)]
                 for name in ("ids", "waves", "texts", "languages")
-            )
+            ),
+            groups=frozenset(self.job.cell.groups),
         )
 
     def _read_row(self, row: int) -> Batch:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
+from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.tuned_weights import copy_into, save_tuned
 from nserbench.benchmark.finetuning.audio_batches import AudioBatches
 from nserbench.benchmark.finetuning.joint_model import JointModel, head_input
@@ -34,9 +34,10 @@ from nserbench.benchmark.jobs.head import (
     training_labels,
 )
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
+from nserbench.benchmark.jobs.needs import Needs, tuning_entries
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.results.environment import Peak
-from nserbench.benchmark.store.feature_store import PARTIAL, Store
+from nserbench.benchmark.store.feature_store import PARTIAL, TRANSCRIPT, Store
 from nserbench.benchmark.store.whole_files import read_checked, write_checked
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.batching import shuffled
@@ -64,6 +65,7 @@ _READ = 32  # utterances per batch without gradients
 def fine_tune(
     tuning: FineTuning,
     split: Split,
+    needs: Needs,
     store: Store,
     models: ModelCache,
     progress: Progress,
@@ -75,6 +77,7 @@ def fine_tune(
     (ours), since those of an upstream in training change with every step.
 
     Args:
+        needs: What all jobs of the command read.
         store: Where the weights go, and the checkpoint of every epoch.
         models: The original models, loaded once.
 
@@ -90,7 +93,7 @@ def fine_tune(
     upstream = card.open(options, models.device)
     job.training[0].extraction.alone.upstream.refuse_changed()
     batches = AudioBatches(job, store, _enhancer(job, models))
-    _ensure_inputs(job, store, models, progress)
+    _ensure_inputs(job, needs, store, models, progress)
     statistics = None
     if job.recipe.standardise:
         statistics = _statistics(fit, store, upstream, batches, progress)
@@ -109,16 +112,16 @@ def fine_tune(
 
 
 def _ensure_inputs(
-    job: Job, store: Store, models: ModelCache, progress: Progress
+    job: Job, needs: Needs, store: Store, models: ModelCache, progress: Progress
 ) -> None:
     """Make the transcripts that are read, and the means for standardisation."""
-    pooled = job.recipe.standardise and not job.cell.reads_frames
+    entries, given = tuning_entries(job), (store, models, progress)
     for part in job.training:
         extraction = part.extraction.alone
-        if pooled:
-            extract_missing(extraction, job.clips, ["pooled"], store, models, progress)
+        if entries:
+            needs.ensure(extraction, job.clips, *given, entries)
         elif (texts := extraction.transcripts) is not None:
-            extract_missing(texts, job.clips, ["transcripts"], store, models, progress)
+            needs.ensure(texts, job.clips, *given, [TRANSCRIPT])
 
 
 def _statistics(

@@ -13,7 +13,6 @@ from nserbench.benchmark.extraction.clips import (
     read_clips,
 )
 from nserbench.benchmark.extraction.head_input import HeadInput
-from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.resolve_checkpoints import (
     ResolvedUpstream,
     resolve_upstream,
@@ -22,7 +21,7 @@ from nserbench.benchmark.extraction.unknown_languages import unknown_languages
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
 from nserbench.benchmark.plugins.own_state import own_state
-from nserbench.benchmark.store.feature_store import Form, Store
+from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Cell, Condition, with_mean_head
 from nserbench.benchmark.study.overlap import unit_label
 from nserbench.benchmark.study.study import Study
@@ -32,6 +31,30 @@ from nserbench.corpora.base import Corpus
 from nserbench.progress import Progress
 from nserbench.upstreams.base import Description, UpstreamCard
 from nserbench.upstreams.side_by_side import parts_of
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStudy:
+    """A study with a job for each cell that can exist.
+
+    Attributes:
+        todo: Positions of the jobs that are to be run.
+    """
+
+    study: Study
+    jobs: Sequence[Job]
+    todo: Sequence[int]
+
+    @property
+    def jobs_to_run(self) -> list[Job]:
+        """The jobs that are to be run."""
+        return [self.jobs[position] for position in self.todo]
+
+
+def prepare_study(study: Study, store: Store, progress: Progress) -> PreparedStudy:
+    """Return a study with its jobs, all of them to be run; errors as for `prepare`."""
+    jobs = prepare(study, store, progress)
+    return PreparedStudy(study, jobs, range(len(jobs)))
 
 
 @own_state()
@@ -210,19 +233,6 @@ def training_conditions(cell: Cell, cells: Sequence[Cell]) -> list[Condition]:
             return sorted({other.condition for other in same}, key=lambda c: c.rank)
         case "unseen":
             return [Condition(cell.protocol.unseen, cell.condition.snr)]
-
-
-def needed(jobs: Sequence[Job], extraction: Extraction) -> list[Form]:
-    """Return the forms that jobs need of an extraction that all of them read.
-
-    Pooled features cost nothing beside frames, and transcripts nothing beside either.
-    """
-    forms: list[Form] = ["pooled"]
-    if any(job.cell.reads_frames for job in jobs):
-        forms.append("frames")
-    if extraction.transcribes:
-        forms.append("transcripts")
-    return forms
 
 
 def _remarks(label: str, corpus: Corpus) -> Iterator[str]:

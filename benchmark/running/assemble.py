@@ -153,10 +153,14 @@ def _costs(
     job: Job, fits: Sequence[FitResult], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
     by_fold = [
-        fold.extraction.stored_features(store) for fold in _extracting_jobs(job, store)
+        fold.extraction.stored_features(store, job.cell.groups)
+        for fold in _extracting_jobs(job, store)
     ]
     features = [*chain.from_iterable(by_fold)]
-    facts = [part.facts() for part in features]
+    # Where a later pass added a group, each pass counts for the heads that read of it.
+    facts = [
+        part.facts(groups=groups) for read in by_fold for part, groups in read.items()
+    ]
     shards = [*chain.from_iterable(facts)]
     models = _total(part[0].get("parameters") for part in facts[: len(by_fold[0])])
     tuned, tuning = 0.0, 0.0
@@ -209,8 +213,12 @@ def _extracting_jobs(job: Job, store: Store) -> list[Job]:
 
 
 def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
-    """Compare transcripts with reference texts and with clean transcripts, if known."""
-    if job.extraction.transcript_source is None:
+    """Compare transcripts with reference texts and with clean transcripts, if known.
+
+    Empty if there are no transcripts in the store: none are made for a head that can do
+    without.
+    """
+    if not has_transcripts(job, store):
         return {}
     clips, texts, clean_texts = zip(*_transcripts(job, store), strict=True)
     references = [clip.utterance.text for clip in clips]
@@ -224,6 +232,21 @@ def _recognition(job: Job, store: Store) -> dict[str, str | float | int]:
         content["clean_rate"] = from_clean.rate
         content["clean_match_error"] = from_clean.match_error
     return content
+
+
+def has_transcripts(job: Job, store: Store) -> bool:
+    """Return whether there is a transcript of each utterance in the cell's condition.
+
+    If the upstream is fine-tuned, whether there is one by the model of every fold.
+    """
+    for fold in _extracting_jobs(job, store):
+        words = fold.extraction.transcript_source
+        if words is None:
+            return False
+        stored = store.features(words.identity).keys("transcripts")
+        if not stored.issuperset(words.keys(fold.clips)):
+            return False
+    return True
 
 
 def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None]]:
@@ -251,10 +274,10 @@ def _makers(
     job: Job, fits: Sequence[FitResult], store: Store
 ) -> dict[str, list[Mapping[str, str]]]:
     features = chain.from_iterable(
-        part.facts()
+        part.facts(groups=groups)
         for fold in _extracting_jobs(job, store)
         for condition in (fold.extraction, *(part.extraction for part in fold.training))
-        for part in condition.stored_features(store)
+        for part, groups in condition.stored_features(store, job.cell.groups).items()
     )
     return {
         "features": distinct(shard.get(MADE_BY, "{}") for shard in features),

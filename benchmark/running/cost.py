@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import torch
 from torch.nn import functional as F
 
-from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import ModelCache, lacking
-from nserbench.benchmark.extraction.head_input import HeadInput
-from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
+from nserbench.benchmark.extraction.extract import ModelCache, kept_entries
+from nserbench.benchmark.extraction.need import Pass
 from nserbench.benchmark.jobs.job import Job
-from nserbench.benchmark.jobs.prepare import needed, prepare
-from nserbench.benchmark.results.index import is_done
-from nserbench.benchmark.running.assemble import job_folder
-from nserbench.benchmark.running.timed_extraction import TimedExtraction, take_sample
-from nserbench.benchmark.store.digests import digest
+from nserbench.benchmark.jobs.needs import NamedNeed, Needs
+from nserbench.benchmark.jobs.prepare import PreparedStudy
+from nserbench.benchmark.running.runner import without_result
+from nserbench.benchmark.running.timed_extraction import Samples
 from nserbench.benchmark.store.feature_store import Form, Store
-from nserbench.benchmark.study.study import Study
 from nserbench.downstreams.base import Recipe
 from nserbench.progress import Progress
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
@@ -30,10 +26,13 @@ from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 @dataclass(frozen=True, slots=True)
 class ExtractionPass:
-    """Extraction of the features of a condition that the store lacks.
+    """A pass of an upstream that makes what the store lacks of a condition.
 
     Attributes:
-        utterances: Number of utterances whose features are missing.
+        utterances: Number of utterances.
+        groups: Groups that are read; none if the transcripts alone are.
+        forms: Forms that are stored.
+        transcribes: Whether the upstream has to transcribe, which takes long.
         size: Bytes that the features will take in the store.
         seconds: Estimated time of the extraction.
     """
@@ -42,7 +41,9 @@ class ExtractionPass:
     corpus: str
     condition: str
     utterances: int
+    groups: tuple[str, ...]
     forms: tuple[Form, ...]
+    transcribes: bool
     size: float
     seconds: float
 
@@ -55,6 +56,7 @@ class CostEstimate:
         missing: Number of cells to run.
         there: Number of cells that have a result.
         refused: Cells that cannot exist, each with the reason.
+        passes: Passes that no earlier study of the same command needs.
         tuning: Estimated seconds to fine-tune all upstreams.
         training: Estimated seconds to train all heads.
     """
@@ -68,96 +70,101 @@ class CostEstimate:
 
 
 def estimate(
-    study: Study, store: Store, results: Path, device: str, progress: Progress
-) -> CostEstimate:
-    """Estimate the cost of the cells that have no result.
+    studies: Sequence[PreparedStudy],
+    store: Store,
+    results: Path,
+    device: str,
+    progress: Progress,
+) -> list[CostEstimate]:
+    """Estimate the cost of the cells that have no result, for each study of a command.
+
+    What several studies share is counted in the first of them.
 
     Raises:
-        NserbenchError: if audio or weights cannot be used.
+        NserbenchError: if a model cannot be loaded.
     """
-    jobs = prepare(study, store, progress)
-    todo = [job for job in jobs if not is_done(results / job_folder(job))]
-    needs = needed_features(todo, store)
-    models, samples = ModelCache(device), dict[str, TimedExtraction]()
-    for need in needs:
-        timed = with_original_weights(need.extraction)
-        if timed.models not in samples:
-            progress.note(f"timing {need.extraction.upstream.bound.label}")
-            samples[timed.models] = take_sample(timed, need.clips, models)
+    todo = without_result(studies, results)
+    jobs = list(chain.from_iterable(one.jobs_to_run for one in todo))
+    needs = Needs(jobs, store)
+    samples = Samples(ModelCache(device), progress.note)
+    counted: set[str] = set()
+    costs = []
+    for prepared in todo:
+        own = [one.name for one in Needs(prepared.jobs_to_run, store)]
+        new = [one for one in needs if one.name in own and one.name not in counted]
+        counted.update(own)
+        costs.append(_estimate(prepared, new, store, samples, device))
+    return costs
+
+
+def _estimate(
+    prepared: PreparedStudy,
+    needs: Sequence[NamedNeed],
+    store: Store,
+    samples: Samples,
+    device: str,
+) -> CostEstimate:
+    """Estimate the cost of one study, with the passes that are counted in it."""
+    todo, cells = prepared.jobs_to_run, prepared.study.cells
+    passes = [
+        _cost_of(one, named.corpus, store, samples)
+        for named in needs
+        for one in named.need.passes(store)
+    ]
     steps: dict[tuple[str, str], float] = {}
     training = 0.0
     for job in chain.from_iterable(job.alternatives for job in todo):
         pair = job.cell.upstream.label, job.cell.downstream.label
         if pair not in steps:
-            features = sampled_features(job.extraction, samples)
-            steps[pair] = step_seconds(job, features, device)
+            steps[pair] = step_seconds(job, sampled_features(job, samples), device)
         training += steps[pair] * step_count(job)
     return CostEstimate(
         missing=len(todo),
-        there=len(jobs) - len(todo),
-        refused=[f"{cell}: {cell.refused}" for cell in study.cells if cell.refused],
-        passes=missing_passes(needs, store, samples),
+        there=len(prepared.jobs) - len(todo),
+        refused=[f"{cell}: {cell.refused}" for cell in cells if cell.refused],
+        passes=passes,
         tuning=tuning_seconds(todo, store, samples),
         training=training,
     )
 
 
 def together(estimates: Sequence[CostEstimate]) -> CostEstimate:
-    """Return the sum of several estimates; a shared extraction counts once."""
-    passes = {
-        (one.upstream, one.corpus, one.condition, one.forms): one
-        for one in chain.from_iterable(estimate.passes for estimate in estimates)
-    }
+    """Return the sum of the estimates of a command's studies."""
     return CostEstimate(
         missing=sum(estimate.missing for estimate in estimates),
         there=sum(estimate.there for estimate in estimates),
         refused=list(chain.from_iterable(estimate.refused for estimate in estimates)),
-        passes=list(passes.values()),
+        passes=list(chain.from_iterable(estimate.passes for estimate in estimates)),
         tuning=sum(estimate.tuning for estimate in estimates),
         training=sum(estimate.training for estimate in estimates),
     )
 
 
-def with_original_weights(extraction: Extraction) -> Extraction:
-    """Return an extraction with the original weights, which takes the same time."""
-    upstream = DigestedModel(extraction.upstream.bound, "")
-    return replace(extraction, upstream=upstream)
-
-
-def sampled_features(
-    extraction: HeadInput, samples: Mapping[str, TimedExtraction]
-) -> LayeredFeatures:
-    """Return the sample features of all upstreams of a cell.
-
-    Args:
-        samples: Timed extractions by `Extraction.models`.
-    """
+def sampled_features(job: Job, samples: Samples) -> LayeredFeatures:
+    """Return the sample features of all upstreams of a cell."""
+    own = job.extraction.own_groups(job.cell.groups)
     timed = {
-        name: samples[with_original_weights(part).models]
-        for name, part in extraction.parts.items()
+        name: samples.features(job.extraction.parts[name], job.clips, groups)
+        for name, groups in own.items()
     }
     return {
         f"{name}.{group}".lstrip("."): states
-        for name, sample in timed.items()
-        for group, states in sample.features.items()
+        for name, features in timed.items()
+        for group, states in features.items()
     }
 
 
-def tuning_seconds(
-    jobs: Sequence[Job], store: Store, samples: Mapping[str, TimedExtraction]
-) -> float:
+def tuning_seconds(jobs: Sequence[Job], store: Store, samples: Samples) -> float:
     """Return the estimated seconds to make the fine-tuned weights that are missing.
 
     A step with gradients counts as three forward passes: one forward, two backward.
-
-    Args:
-        samples: Timed extractions by `Extraction.models`.
     """
     seconds_of: dict[Path, float] = {}
     for job in chain.from_iterable(job.alternatives for job in jobs):
         if (tuning := job.tuning) is None:
             continue
-        sample = samples[with_original_weights(job.extraction.alone).models]
+        extraction, groups = job.extraction.alone, tuning.joint.cell.groups
+        sample = samples.of(extraction, job.clips, groups)
         epochs = len(job.training) * tuning.joint.recipe.epochs
         for split in job.splits:
             clips = [job.clips[row] for row in split.train]
@@ -166,72 +173,24 @@ def tuning_seconds(
     return sum(seconds for file, seconds in seconds_of.items() if not file.exists())
 
 
-@dataclass(frozen=True, slots=True)
-class NeededFeatures:
-    """Features that jobs need.
-
-    Attributes:
-        forms: Forms that any of the jobs reads.
-    """
-
-    corpus: str
-    extraction: Extraction
-    clips: Sequence[Clip]
-    forms: list[Form]
-
-
-def needed_features(jobs: Sequence[Job], store: Store) -> list[NeededFeatures]:
-    """Return all features that jobs need, each once.
-
-    Transcripts come before the features of the upstreams that read them.
-    """
-    needs: dict[tuple[str, str], NeededFeatures] = {}
-
-    def add(job: Job, extraction: Extraction, forms: Sequence[Form]) -> None:
-        if extraction.transcripts is not None:
-            add(job, extraction.transcripts, ["transcripts"])
-        # Not the upstream's label: whisper-enc and whisper-dec share their features.
-        key = job.cell.corpus.label, digest(extraction.identity)
-        need = NeededFeatures(job.cell.corpus.label, extraction, job.clips, [])
-        known = needs.setdefault(key, need).forms
-        known += [form for form in forms if form not in known]
-
-    fitted = chain.from_iterable(job.alternatives for job in jobs)
-    for job in chain.from_iterable(job.folds(store) for job in fitted):
-        inputs = [*(part.extraction for part in job.training), job.extraction]
-        for part in chain.from_iterable(one.parts.values() for one in inputs):
-            add(job, part, needed([job], part))
-    return list(needs.values())
-
-
-def missing_passes(
-    needs: Sequence[NeededFeatures],
-    store: Store,
-    samples: Mapping[str, TimedExtraction],
-) -> list[ExtractionPass]:
-    """Return the extractions of the features that the store lacks.
-
-    Args:
-        samples: Timed extractions by `Extraction.models`.
-    """
-    missing = []
-    for need in needs:
-        extraction = need.extraction
-        clips, forms = lacking(extraction, need.clips, need.forms, store)
-        if clips:
-            sample = samples[with_original_weights(extraction).models]
-            missing.append(
-                ExtractionPass(
-                    upstream=extraction.upstream.bound.label,
-                    corpus=need.corpus,
-                    condition=extraction.condition,
-                    utterances=len(clips),
-                    forms=tuple(forms),
-                    size=len(clips) * sum(sample.size(form) for form in forms),
-                    seconds=sample.seconds(list(clips.values())),
-                )
-            )
-    return missing
+def _cost_of(one: Pass, corpus: str, store: Store, samples: Samples) -> ExtractionPass:
+    """Return the estimated cost of a pass."""
+    extraction, clips = one.extraction, list(one.clips.values())
+    sample = samples.of(extraction, clips, one.groups, one.returns_transcripts)
+    features = store.features(extraction.identity)
+    kept = kept_entries(one, sample.features, features)
+    described = extraction.card.describe(extraction.upstream.bound.options).groups
+    return ExtractionPass(
+        upstream=extraction.upstream.bound.label,
+        corpus=corpus,
+        condition=extraction.condition,
+        utterances=len(clips),
+        groups=tuple(name for name in described if name in one.groups),
+        forms=one.forms,
+        transcribes=one.transcribes,
+        size=sum(map(sample.size, kept.values())),
+        seconds=sample.seconds(clips),
+    )
 
 
 def step_count(job: Job) -> int:

@@ -6,25 +6,34 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
+from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.finetuning.finetune import fine_tune
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
-from nserbench.benchmark.jobs.prepare import needed
+from nserbench.benchmark.jobs.needs import Needs
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.progress import Progress
 
 
 def ensure_features(
-    jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
+    jobs: Sequence[Job],
+    needs: Needs,
+    store: Store,
+    models: ModelCache,
+    progress: Progress,
 ) -> None:
     """Make the features that jobs need for training and test, and that are missing.
 
+    Whatever other jobs read of the same utterances is made in the same pass.
+
     Args:
         jobs: Jobs of one upstream on one corpus in one condition.
+        needs: What all jobs of the command read.
+        store: Where the features go.
         models: Models with their original weights. A fine-tuned model is loaded for
             its fold only.
+        progress: Receives each pass.
 
     Raises:
         NserbenchError: if a model cannot be loaded or breaks its contract, or if the
@@ -33,12 +42,12 @@ def ensure_features(
     fitted = list(chain.from_iterable(job.alternatives for job in jobs))
     frozen = [job for job in fitted if job.tuning is None]
     if frozen:
-        _extract(frozen, store, models, progress)
+        _extract(frozen, needs, store, models, progress)
     for tuning, fits in _grouped_by_tuned_weights(fitted, store):
-        if any(_needs_fine_tuning(tuning, fit, store) for fit in fits):
-            fine_tune(tuning, fits[0].split, store, models, progress)
+        if any(_needs_fine_tuning(tuning, fit, needs, store) for fit in fits):
+            fine_tune(tuning, fits[0].split, needs, store, models, progress)
         tuned = [fit.job for fit in fits]
-        _extract(tuned, store, ModelCache(models.device), progress)
+        _extract(tuned, needs, store, ModelCache(models.device), progress)
 
 
 def _grouped_by_tuned_weights(
@@ -56,7 +65,9 @@ def _grouped_by_tuned_weights(
     yield from ((tunings[name], fits[name]) for name in fits)
 
 
-def _needs_fine_tuning(tuning: FineTuning, fit: Fit, store: Store) -> bool:
+def _needs_fine_tuning(
+    tuning: FineTuning, fit: Fit, needs: Needs, store: Store
+) -> bool:
     """Return whether a head or features are missing that need fine-tuning."""
     file = fit.file(store)
     if file == tuning.head(fit.split, store).file(store) and not store.holds(file):
@@ -64,17 +75,20 @@ def _needs_fine_tuning(tuning: FineTuning, fit: Fit, store: Store) -> bool:
     if store.holds(tuning.file(fit.split, store)):
         return False
     return any(
-        lacking(extraction, fit.job.clips, needed([fit.job], extraction), store)[0]
+        needs.of(extraction, fit.job.clips).passes(store)
         for extraction in _extractions([fit.job])
     )
 
 
 def _extract(
-    jobs: Sequence[Job], store: Store, models: ModelCache, progress: Progress
+    jobs: Sequence[Job],
+    needs: Needs,
+    store: Store,
+    models: ModelCache,
+    progress: Progress,
 ) -> None:
     for extraction in _extractions(jobs):
-        forms = needed(jobs, extraction)
-        extract_missing(extraction, jobs[0].clips, forms, store, models, progress)
+        needs.ensure(extraction, jobs[0].clips, store, models, progress)
 
 
 def _extractions(jobs: Sequence[Job]) -> list[Extraction]:

@@ -6,14 +6,15 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, groupby
 from pathlib import Path
 from traceback import format_exception
 from typing import TypeAlias
 
 from nserbench.benchmark.extraction.extract import ModelCache
+from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.jobs.best_layer import LayerChoice, choose
 from nserbench.benchmark.jobs.fit import (
     FitResult,
@@ -24,7 +25,8 @@ from nserbench.benchmark.jobs.fit import (
     open_sources,
 )
 from nserbench.benchmark.jobs.job import Fit, Job
-from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.jobs.needs import Needs
+from nserbench.benchmark.jobs.prepare import PreparedStudy, prepare_study
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
@@ -38,17 +40,18 @@ from nserbench.benchmark.running.assemble import (
     job_folder,
 )
 from nserbench.benchmark.running.ensure_features import ensure_features
-from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
 from nserbench.benchmark.store.leases import lease
-from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import Study
 from nserbench.error_origin import arose_in_plugin, describe_error, message_of
 from nserbench.errors import NserbenchError
 from nserbench.interrupts import by_user, watch_interrupts
 from nserbench.progress import Progress
 
-Share: TypeAlias = Callable[[Request, Sequence[Job], Progress], Iterable[Status]]
-"""Runs jobs of a request in worker processes, and returns the status of each."""
+Share: TypeAlias = Callable[
+    [Sequence[PreparedStudy], Needs, Progress], Iterable[Status]
+]
+"""Runs the jobs of studies in worker processes, and returns the status of each."""
 
 _MACHINE_ERRORS = (OSError, sqlite3.Error)
 
@@ -85,49 +88,66 @@ class Runner:
     share: Share | None = None
     traceback: bool = False
 
-    def run(self, study: Study) -> RunReport:
-        """Run the cells that have no result.
-
-        A cell that fails gets a result with the status ``failed``, and is tried again
-        by the next run. The other cells still run.
+    def run(self, *studies: Study) -> RunReport:
+        """Run the cells of studies that have no result; see `run_prepared`.
 
         Raises:
             BadAudio: if any audio cannot be used.
             CheckpointMissing: if any weights are missing.
             OSError: if a file cannot be written, as on a full disk.
         """
+        return self.run_prepared(
+            [prepare_study(study, self.store, self.progress) for study in studies]
+        )
+
+    def run_prepared(self, studies: Sequence[PreparedStudy]) -> RunReport:
+        """Run the cells that have no result, study by study.
+
+        What any of them reads of an utterance is extracted in one pass of the upstream.
+        A cell that fails gets a result with the status ``failed``, and is tried again
+        by the next run. The other cells still run.
+
+        Raises:
+            OSError: if a file cannot be written, as on a full disk.
+        """
         self.store.sweep()
         sweep_results(self.results)
-        jobs = prepare(study, self.store, self.progress)
+        jobs = [job for prepared in studies for job in prepared.jobs]
         report = RunReport([self.results / job_folder(job) for job in jobs])
+        for prepared in studies:
+            self._write_refused(prepared.study, report)
+        todo = without_result(studies, self.results)
+        jobs = [job for prepared in todo for job in prepared.jobs_to_run]
+        report.outcomes["already there"] = len(report.folders) - len(jobs)
+        self.progress.cells(len(report.folders), len(report.folders) - len(jobs))
+        if jobs:
+            refuse_read_only(self.results)
+            needs = Needs(jobs, self.store)
+            for line in _without_word_errors(jobs, needs, self.store):
+                self.progress.note(line)
+            paths = {path for job in jobs for path in job.stored_paths(self.store)}
+            with lease(self.store.root, paths), watch_interrupts():
+                report.outcomes.update(
+                    self.run_jobs(jobs, needs)
+                    if self.share is None
+                    else self.share(todo, needs, self.progress)
+                )
+        self._count_deleted(report)
+        return report
+
+    def _write_refused(self, study: Study, report: RunReport) -> None:
+        """Write the results of cells that cannot exist, and count them."""
         for cell in study.cells:
             if cell.refused is not None:
                 result = incomplete_result(cell, "not applicable", cell.refused)
                 if not _is_same(self.results / result.folder, result):
                     write_result(self.results, result)
                 report.outcomes["not applicable"] += 1
-        todo = [
-            job
-            for job, folder in zip(jobs, report.folders, strict=True)
-            if not is_done(folder)
-        ]
-        report.outcomes["already there"] = len(jobs) - len(todo)
-        self.progress.cells(len(jobs), len(jobs) - len(todo))
-        if todo:
-            refuse_read_only(self.results)
-            paths = {path for job in todo for path in job.stored_paths(self.store)}
-            with lease(self.store.root, paths), watch_interrupts():
-                report.outcomes.update(
-                    self.run_jobs(todo)
-                    if self.share is None
-                    else self.share(study.request, todo, self.progress)
-                )
-        self._count_deleted(report)
-        return report
 
     def _count_deleted(self, report: RunReport) -> None:
         """Count results as deleted that somebody deleted while this command ran."""
-        count = sum(not (folder / RESULT).is_file() for folder in report.folders)
+        folders = set(report.folders)
+        count = sum(not (folder / RESULT).is_file() for folder in folders)
         if not count:
             return
         self.progress.note(
@@ -139,14 +159,18 @@ class Runner:
             report.outcomes[name] -= taken
             count -= taken
 
-    def run_jobs(self, jobs: Sequence[Job]) -> Iterable[Status]:
+    def run_jobs(self, jobs: Sequence[Job], needs: Needs) -> Iterable[Status]:
         """Run jobs in this process, and yield the status of each.
+
+        Args:
+            jobs: The jobs.
+            needs: What all jobs of the command read.
 
         Raises:
             OSError: if a file cannot be written, as on a full disk.
         """
         for _, group in groupby(jobs, key=lambda job: job.cell.upstream.label):
-            yield from self._run_upstream(list(group))
+            yield from self._run_upstream(list(group), needs)
 
     def fail(self, job: Job, error: BaseException) -> Status:
         """Write the result of a cell that failed, and return its status.
@@ -159,16 +183,19 @@ class Runner:
         result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
         return self._finish(job, result)
 
-    def _run_upstream(self, jobs: Sequence[Job]) -> Iterable[Status]:
+    def _run_upstream(self, jobs: Sequence[Job], needs: Needs) -> Iterable[Status]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
         models = ModelCache(self.device)
+        # Each study has opened its corpora itself: it may use fewer utterances.
         by_condition = groupby(
-            jobs, key=lambda job: (job.cell.corpus.label, str(job.cell.condition))
+            jobs, key=lambda job: (id(job.opened), str(job.cell.condition))
         )
         for _, group in by_condition:
             same_condition = list(group)
             try:
-                ensure_features(same_condition, self.store, models, self.progress)
+                ensure_features(
+                    same_condition, needs, self.store, models, self.progress
+                )
             except BaseException as error:
                 if is_fatal(error):
                     raise
@@ -234,6 +261,50 @@ class Runner:
 def _is_same(folder: Path, result: Result) -> bool:
     """Return whether a folder holds this result of a cell that cannot exist."""
     return (folder / RESULT).is_file() and read_result(folder).reason == result.reason
+
+
+def without_result(
+    studies: Sequence[PreparedStudy], results: Path
+) -> list[PreparedStudy]:
+    """Return studies whose jobs to run are those without a result, each once."""
+    seen: set[Path] = set()
+    todo = []
+    for prepared in studies:
+        missing = []
+        for position, job in enumerate(prepared.jobs):
+            folder = results / job_folder(job)
+            if folder not in seen and not is_done(folder):
+                missing.append(position)
+            seen.add(folder)
+        todo.append(replace(prepared, todo=missing))
+    return todo
+
+
+def _without_word_errors(
+    jobs: Sequence[Job], needs: Needs, store: Store
+) -> Iterator[str]:
+    """Say which upstreams could transcribe, but will not, since nothing reads it."""
+    fine_tuned: dict[str, bool] = {}
+    for job in chain.from_iterable(job.alternatives for job in jobs):
+        label = job.cell.upstream.label
+        if label not in fine_tuned and _loses_word_errors(job, needs, store):
+            fine_tuned[label] = job.tuning is not None
+    for label, tuned in fine_tuned.items():
+        hint = f"\n  to have them, run `nserbench transcribe -u {label}` first"
+        yield f"{label}: no word errors, since nothing reads its transcripts" + (
+            "" if tuned else hint
+        )
+
+
+def _loses_word_errors(job: Job, needs: Needs, store: Store) -> bool:
+    """Return whether there would be word errors if the upstream transcribed."""
+    source = job.folds(store)[0].extraction.transcript_source
+    if source is None or needs.has(source, TRANSCRIPT):
+        return False
+    spoken = all(clip.utterance.text is not None for clip in job.clips)
+    if not spoken and source.noise is None:
+        return False
+    return bool(Need.of(source, job.clips, [TRANSCRIPT]).passes(store))
 
 
 def refuse_read_only(results: Path) -> None:

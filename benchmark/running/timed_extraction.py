@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import (
-    LoadedModels,
     ModelCache,
+    run_upstream,
     transcribe_batch,
 )
-from nserbench.benchmark.extraction.identity import Extraction
-from nserbench.benchmark.store.feature_store import Form
+from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
+from nserbench.benchmark.store.feature_store import TRANSCRIPT, Entry, Form
 from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_utterance
 from nserbench.upstreams.base import LayeredFeatures
 
@@ -52,34 +52,103 @@ class TimedExtraction:
             math.pow(ratio, self.growth) for ratio in ratios
         )
 
-    def size(self, form: Form) -> int:
-        """Return the bytes that the clip takes in the store; 0 for a transcript."""
-        if form == "transcripts":
-            return 0
-        values = sum(
-            group.states.numel() // (group.states.shape[2] if form == "pooled" else 1)
-            for group in self.features.values()
+    def size(self, entries: Iterable[Entry]) -> int:
+        """Return the bytes that entries of the clip take; 0 for a transcript."""
+        return sum(
+            self._values(entry) * _BYTES[entry.form]
+            for entry in entries
+            if entry != TRANSCRIPT
         )
-        return values * _BYTES[form]
+
+    def _values(self, entry: Entry) -> int:
+        states = self.features[entry.group].states
+        frames = states.shape[2] if entry.form == "pooled" else 1
+        return states.numel() // frames
+
+
+@dataclass(slots=True)
+class Samples:
+    """Timed extractions, each taken once.
+
+    Attributes:
+        note: Receives what is being timed, for the user.
+    """
+
+    models: ModelCache
+    note: Callable[[str], None]
+    _taken: dict[tuple[str, frozenset[str], bool], TimedExtraction] = field(
+        default_factory=dict
+    )
+
+    def of(
+        self,
+        extraction: Extraction,
+        clips: Sequence[Clip],
+        groups: Iterable[str],
+        transcripts: bool = False,
+    ) -> TimedExtraction:
+        """Time what a pass does that reads some groups, and transcripts if wanted.
+
+        Fine-tuned weights take the time of the original ones, which are used.
+
+        Raises:
+            NserbenchError: if the model cannot be loaded.
+        """
+        timed = with_original_weights(extraction)
+        wanted = timed.models, frozenset(groups), transcripts
+        if wanted not in self._taken:
+            if not any(models == timed.models for models, _, _ in self._taken):
+                self.note(f"timing {extraction.upstream.bound.label}")
+            self._taken[wanted] = take_sample(
+                timed, clips, self.models, wanted[1], transcripts
+            )
+        return self._taken[wanted]
+
+    def features(
+        self, extraction: Extraction, clips: Sequence[Clip], groups: Iterable[str]
+    ) -> LayeredFeatures:
+        """Return some groups of a sample: of one that was taken, if it has them."""
+        needed, models = set(groups), with_original_weights(extraction).models
+        for (name, _, _), sample in self._taken.items():
+            if name == models and needed <= sample.features.keys():
+                return sample.features
+        return self.of(extraction, clips, needed).features
+
+
+def with_original_weights(extraction: Extraction) -> Extraction:
+    """Return an extraction with the original weights, which takes the same time."""
+    upstream = DigestedModel(extraction.upstream.bound, "")
+    return replace(extraction, upstream=upstream)
 
 
 def take_sample(
-    extraction: Extraction, clips: Sequence[Clip], models: ModelCache
+    extraction: Extraction,
+    clips: Sequence[Clip],
+    models: ModelCache,
+    groups: frozenset[str] | None = None,
+    transcripts: bool = False,
 ) -> TimedExtraction:
     """Extract the features of a clip of average length and of the longest; time both.
+
+    Args:
+        extraction: The extraction.
+        clips: The clips to choose from.
+        models: Opens the models.
+        groups: Groups that are read; None for all.
+        transcripts: Whether the transcripts are wanted.
 
     Raises:
         NserbenchError: if the model cannot be loaded.
     """
-    loaded, longest = models.open(extraction), extraction.card.max_samples
-    clip = middle(clips)
-    features, seconds = _timed(extraction, clip, loaded, models)
+    pass_ = _TimedPass(extraction, models, groups, transcripts)
+    longest, clip = extraction.card.max_samples, middle(clips)
+    features, seconds = _timed(pass_, clip)
     average = received(clip, longest)
     long_clip = _beginning(max(clips, key=lambda one: one.samples))
     ratio = received(long_clip, longest) / average
     growth = 1.0
     if ratio >= _LONG:
-        _, more = _timed(extraction, long_clip, loaded, models)
+        _, more = _timed(pass_, long_clip)
         growth = min(max(math.log(more / seconds, ratio), 0.0), _MOST_GROWTH)
     return TimedExtraction(features, seconds, average, longest, growth)
 
@@ -95,20 +164,29 @@ def middle(clips: Sequence[Clip]) -> Clip:
     return min(clips, key=lambda clip: abs(clip.samples - mean))
 
 
-def _timed(
-    extraction: Extraction, clip: Clip, loaded: LoadedModels, models: ModelCache
-) -> tuple[LayeredFeatures, float]:
+@dataclass(frozen=True, slots=True)
+class _TimedPass:
+    """What is timed; the attributes are the arguments of `take_sample`."""
+
+    extraction: Extraction
+    models: ModelCache
+    groups: frozenset[str] | None
+    transcripts: bool
+
+
+def _timed(timed: _TimedPass, clip: Clip) -> tuple[LayeredFeatures, float]:
     """Return the features of a clip, and the seconds that they took."""
+    extraction, loaded = timed.extraction, timed.models.open(timed.extraction)
     texts: Sequence[str | None] = [clip.utterance.text]
     if (transcripts := extraction.transcripts) is not None:
-        transcriber = models.open(transcripts)
+        transcriber = timed.models.open(transcripts)
         batch = transcripts.batch([clip], [None], transcriber.enhancer)
         texts = transcribe_batch(transcriber.upstream, batch)
     for _ in range(2):  # the first pass is a warm-up
         began = time.perf_counter()
-        batch = extraction.batch([clip], texts, loaded.enhancer)
-        features = loaded.upstream.extract(batch)
-    return features, time.perf_counter() - began
+        batch = extraction.batch([clip], texts, loaded.enhancer, timed.groups)
+        returned = run_upstream(loaded.upstream, batch, timed.transcripts)
+    return returned.features, time.perf_counter() - began
 
 
 def _beginning(clip: Clip) -> Clip:

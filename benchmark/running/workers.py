@@ -1,4 +1,4 @@
-"""Run the cells of a study in several worker processes.
+"""Run the cells of studies in several worker processes.
 
 Features are extracted first, each utterance of a condition by one worker, so that
 nothing is extracted twice. Then the cells are trained. Cells that are fitted together,
@@ -10,31 +10,32 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from socket import gethostname
 from threading import Lock
+from typing import NamedTuple
 from uuid import uuid4
 
 import torch
 
-from nserbench.benchmark.extraction.extract import ModelCache, extract_missing, lacking
+from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
+from nserbench.benchmark.extraction.need import Need, Pass
 from nserbench.benchmark.jobs.job import Fit, Job
-from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.jobs.needs import Needs
+from nserbench.benchmark.jobs.prepare import PreparedStudy, prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.environment import choose_device
-from nserbench.benchmark.results.result import CellName, Status
-from nserbench.benchmark.running.assemble import cell_name, job_folder
-from nserbench.benchmark.running.cost import NeededFeatures, needed_features
+from nserbench.benchmark.results.result import Status
+from nserbench.benchmark.running.assemble import job_folder
 from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.relocation import Relocation
 from nserbench.benchmark.running.runner import Runner, is_fatal
 from nserbench.benchmark.running.tasks import Task, run_tasks
-from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.feature_store import Form, Store
+from nserbench.benchmark.store.feature_store import Entry, Store
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import make_study
 from nserbench.errors import NserbenchError
@@ -49,9 +50,11 @@ threads, but seeds, thread counts and the working folder belong to the whole pro
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """All that a worker needs to make the same study as the main process.
+    """All that a worker needs to make the same studies as the main process.
 
     Attributes:
+        requests: The request of each study.
+        todo: Positions of the jobs of each study that are to be run.
         plugins: Plugins that are not installed, as typed.
         settings: Settings with the absolute folders of the store and the results.
         folder: Working folder, from which relative paths start.
@@ -61,7 +64,8 @@ class WorkOrder:
             looks at the files anew.
     """
 
-    request: Request
+    requests: Sequence[Request]
+    todo: Sequence[Sequence[int]]
     plugins: Sequence[str]
     settings: Settings
     folder: Path
@@ -101,39 +105,44 @@ class WorkerPool:
     device: str
 
     def run(
-        self, request: Request, jobs: Sequence[Job], progress: Progress
+        self, studies: Sequence[PreparedStudy], needs: Needs, progress: Progress
     ) -> Iterator[Status]:
-        """Run jobs of a request, and yield the status of each.
+        """Run the jobs of studies, and yield the status of each.
 
         Raises:
             NserbenchError: if no worker can be started, or one makes another study of
                 the request.
             OSError: if a file cannot be written, as on a full disk.
         """
-        order = pickle.dumps(self._order(request))
+        order = pickle.dumps(self._order(studies))
         # A new store: one remembers the files it saw, and the workers write others.
         store = Store(self.settings.store)
-        for needs in _extraction_rounds(jobs, store):
-            blocks = -(-self.executor.workers // len(needs))
+        for round_of_passes in _extraction_rounds(needs, store):
             self._share(
                 "features, by workers",
-                [
-                    partial(_extract, order, key, forms, slice(block, None, blocks))
-                    for key, forms in needs
-                    for block in range(blocks)
-                ],
+                _extraction_calls(order, round_of_passes, self.executor.workers),
                 progress,
             )
+        jobs = [job for one in studies for job in one.jobs_to_run]
+        names = {
+            id(one.jobs[position]): JobName(
+                number, position, job_folder(one.jobs[position])
+            )
+            for number, one in enumerate(studies)
+            for position in one.todo
+        }
         shares = divide(jobs)
         few = len(shares) < self.executor.workers
         folds = {
-            Fit(job, split).file(store): partial(_fit, order, *_named(job), split.fold)
+            Fit(job, split).file(store): partial(
+                _fit, order, names[id(job)], split.fold
+            )
             for job in jobs
             for split in job.splits
             if few and _has_own_folds(job)
         }
         self._share("folds, by workers", list(folds.values()), progress)
-        tasks = [_task(order, dict(map(_named, share))) for share in shares]
+        tasks = [_task(order, [names[id(job)] for job in share]) for share in shares]
         for report in run_tasks(self.executor, tasks, progress.note):
             for text in report.notes:
                 progress.note(text)
@@ -159,7 +168,7 @@ class WorkerPool:
                 progress.note(text)
             progress.advance()
 
-    def _order(self, request: Request) -> WorkOrder:
+    def _order(self, studies: Sequence[PreparedStudy]) -> WorkOrder:
         environment = {
             name: value
             for name, value in self.settings.environment.items()
@@ -171,7 +180,8 @@ class WorkerPool:
         )
         moved = Relocation.of(self.settings)
         return WorkOrder(
-            moved.request(request),
+            [moved.request(one.study.request) for one in studies],
+            [one.todo for one in studies],
             [moved.text(name) for name in self.plugins],
             moved.settings(settings),
             moved.path(Path.cwd()),
@@ -180,9 +190,18 @@ class WorkerPool:
         )
 
 
-def _named(job: Job) -> tuple[CellName, str]:
-    """Return a job's name and its result folder, which say the job to a worker."""
-    return cell_name(job.cell), job_folder(job)
+class JobName(NamedTuple):
+    """What says a job to a worker.
+
+    Attributes:
+        study: Position of its study among those of the command.
+        position: Its position among the jobs of the study.
+        folder: Its result folder, which a worker compares with its own.
+    """
+
+    study: int
+    position: int
+    folder: str
 
 
 def _has_own_folds(job: Job) -> bool:
@@ -213,31 +232,38 @@ def divide(jobs: Sequence[Job]) -> list[list[Job]]:
     return [shares[key] for key in sorted(shares, key=lambda key: bool(key[0]))]
 
 
-def _extraction_rounds(
-    jobs: Sequence[Job], store: Store
-) -> Iterator[list[tuple[str, Sequence[Form]]]]:
-    """Yield the missing extractions: first those that give the transcripts of others.
+def _extraction_rounds(needs: Needs, store: Store) -> Iterator[list[tuple[str, Pass]]]:
+    """Yield the missing passes, each with the name of its extraction.
 
-    Extractions with a fine-tuned upstream are made by the worker that fine-tunes it.
+    Those that give the transcripts of others come first. Passes of a fine-tuned
+    upstream are made by the worker that fine-tunes it.
     """
-    needs = [
-        need
-        for need in needed_features(jobs, store)
-        if need.extraction.upstream.tuned is None
-        and lacking(need.extraction, need.clips, need.forms, store)[0]
+    passes = [
+        (named.name, one)
+        for named in needs
+        if named.need.extraction.upstream.tuned is None
+        for one in named.need.passes(store)
     ]
     for reads_transcripts in (False, True):
-        extractions: list[tuple[str, Sequence[Form]]] = [
-            (_key(need), need.forms)
-            for need in needs
-            if (need.extraction.transcripts is not None) is reads_transcripts
+        of_round = [
+            (name, one)
+            for name, one in passes
+            if (one.extraction.transcripts is not None) is reads_transcripts
         ]
-        if extractions:
-            yield extractions
+        if of_round:
+            yield of_round
 
 
-def _key(need: NeededFeatures) -> str:
-    return digest([need.corpus, need.extraction.identity])
+def _extraction_calls(
+    order: bytes, passes: Sequence[tuple[str, Pass]], workers: int
+) -> list[Callable[[], Sequence[str]]]:
+    """Return the tasks of passes: where there are few, each is shared by utterances."""
+    blocks = -(-workers // len(passes))
+    return [
+        partial(_extract, order, name, one.entries, [*one.clips][block::blocks])
+        for name, one in passes
+        for block in range(blocks)
+    ]
 
 
 @contextmanager
@@ -253,23 +279,27 @@ def _running(order: WorkOrder) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _open_study(pickled: bytes) -> tuple[Runner, Mapping[CellName, Job]]:
-    """Return the runner and the jobs of an order; made once for all its tasks."""
+def _open_studies(pickled: bytes) -> tuple[Runner, Sequence[Sequence[Job]]]:
+    """Return the runner and the jobs of each study; made once for all tasks."""
     order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
     plugins, settings = Plugins(order.plugins), order.settings
     store, device = Store(settings.store), choose_device(order.device)
-    study = make_study(order.request, plugins, settings)
     runner = Runner(store, settings.results, plugins, device, Silent())
-    jobs = prepare(study, store, Silent())
-    return runner, {cell_name(job.cell): job for job in jobs}
+    jobs = [
+        prepare(make_study(request, plugins, settings), store, Silent())
+        for request in order.requests
+    ]
+    return runner, jobs
 
 
 @lru_cache(maxsize=1)
-def _needs(order: bytes) -> Mapping[str, NeededFeatures]:
-    """Return the features that an order needs; made once for all its tasks."""
-    runner, jobs = _open_study(order)
-    needs = needed_features(list(jobs.values()), runner.store)
-    return {_key(need): need for need in needs}
+def _needs(pickled: bytes) -> Needs:
+    """Return what the jobs of an order read that are run; made once for all tasks."""
+    order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
+    runner, studies = _open_studies(pickled)
+    positions = zip(studies, order.todo, strict=True)
+    todo = [jobs[n] for jobs, numbers in positions for n in numbers if n < len(jobs)]
+    return Needs(todo, runner.store)
 
 
 @lru_cache(maxsize=1)
@@ -279,36 +309,36 @@ def _models(name: str, device: str) -> ModelCache:
 
 
 def _extract(
-    order: bytes, key: str, forms: Sequence[Form], part: slice
+    order: bytes, name: str, entries: frozenset[Entry], keys: Sequence[str]
 ) -> Sequence[str]:
-    """Extract features of a part of the utterances; return messages for the user.
+    """Extract entries of some utterances; return messages for the user.
 
     An error that is not fatal occurs again when the cells run.
     """
     with _running(pickle.loads(order)):  # noqa: S301
-        runner, _ = _open_study(order)
-        if key not in _needs(order):
+        runner, _ = _open_studies(order)
+        known = _needs(order).named(name)
+        if known is None or not known.clips.keys() >= set(keys):
             raise _other_study()
-        need = _needs(order)[key]
+        clips = {key: known.clips[key] for key in keys}
+        need = Need(known.extraction, clips, dict.fromkeys(clips, entries))
         runner.store.look_again()
         models = _models(need.extraction.models, runner.device)
         runner.store.note = (notes := list[str]()).append
         try:
-            extract_missing(
-                need.extraction, need.clips[part], forms, runner.store, models, Silent()
-            )
+            extract_missing(need, runner.store, models, Silent())
         except BaseException as error:
             if is_fatal(error):
                 raise
         return notes
 
 
-def _fit(order: bytes, name: CellName, folder: str, fold: str) -> Sequence[str]:
+def _fit(order: bytes, name: JobName, fold: str) -> Sequence[str]:
     """Train the head of a cell on one fold, and return messages for the user.
 
     An error that is not fatal occurs again when the cell runs.
     """
-    with _jobs_of(order, {name: folder}) as (runner, (job,), report):
+    with _jobs_of(order, [name]) as (runner, (job,), report):
         try:
             runner.train_fold(job, fold)
         except BaseException as error:
@@ -317,45 +347,49 @@ def _fit(order: bytes, name: CellName, folder: str, fold: str) -> Sequence[str]:
     return report.notes
 
 
-def _task(order: bytes, folders: Mapping[CellName, str]) -> Task[WorkerReport]:
-    """Return the task that runs some cells, each given with its result folder."""
-    items, half = list(folders.items()), len(folders) // 2
-    parts = [dict(items[:half]), dict(items[half:])] if half else []
+def _task(order: bytes, names: Sequence[JobName]) -> Task[WorkerReport]:
+    """Return the task that runs some cells."""
+    half = len(names) // 2
+    parts = [names[:half], names[half:]] if half else []
     return Task(
-        partial(_run, order, folders),
+        partial(_run, order, names),
         divide=lambda: [_task(order, part) for part in parts],
-        instead=partial(_fail, order, folders),
+        instead=partial(_fail, order, names),
     )
 
 
-def _run(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
-    """Run some cells, each given with its result folder."""
-    with _jobs_of(order, folders) as (runner, jobs, report):
-        report.outcomes.update(runner.run_jobs(jobs))
+def _run(order: bytes, names: Sequence[JobName]) -> WorkerReport:
+    """Run some cells."""
+    with _jobs_of(order, names) as (runner, jobs, report):
+        report.outcomes.update(runner.run_jobs(jobs, _needs(order)))
     return report
 
 
-def _fail(order: bytes, folders: Mapping[CellName, str]) -> WorkerReport:
+def _fail(order: bytes, names: Sequence[JobName]) -> WorkerReport:
     """Write that some cells failed, since each ends its worker."""
     error = NserbenchError(
         "the worker process died whenever it ran this cell\n"
         "  a crash in the code of a plugin or library ends a process, and so does the "
         "system if memory is short; run this cell without --on to see the last message"
     )
-    with _jobs_of(order, folders) as (runner, jobs, report):
+    with _jobs_of(order, names) as (runner, jobs, report):
         report.outcomes.update(runner.fail(job, error) for job in jobs)
     return report
 
 
 @contextmanager
 def _jobs_of(
-    order: bytes, folders: Mapping[CellName, str]
+    order: bytes, names: Sequence[JobName]
 ) -> Iterator[tuple[Runner, Sequence[Job], WorkerReport]]:
     """Yield the jobs of some cells, a runner, and the report that it fills."""
     with _running(pickle.loads(order)):  # noqa: S301
-        runner, jobs = _open_study(order)
-        share = [jobs[name] for name in folders if name in jobs]
-        if [job_folder(job) for job in share] != list(folders.values()):
+        runner, studies = _open_studies(order)
+        share = [
+            studies[name.study][name.position]
+            for name in names
+            if name.position < len(studies[name.study])
+        ]
+        if [job_folder(job) for job in share] != [name.folder for name in names]:
             raise _other_study()
         runner.store.look_again()
         report = WorkerReport()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -37,6 +37,16 @@ Form = Tier | Literal["transcripts"]
 """The form in which an utterance is stored: a tier of features, or a transcript."""
 
 FORMS: tuple[Form, ...] = ("pooled", "frames", "transcripts")
+
+
+class Entry(NamedTuple):
+    """What the store holds of an utterance: a group in one form, or the transcript."""
+
+    form: Form
+    group: str
+
+
+TRANSCRIPT = Entry("transcripts", "text")
 
 
 class FeatureReader(Protocol):
@@ -77,11 +87,30 @@ class Features:
 
         Shards that have not been used yet are not checked for this.
         """
+        return {name.partition("/")[0] for name in self._names(form)}
+
+    def lacking(
+        self, wanted: Mapping[str, frozenset[Entry]]
+    ) -> dict[str, frozenset[Entry]]:
+        """Return the entries that are not stored, by key; no key that lacks none.
+
+        Shards that have not been used yet are not checked for this.
+        """
+        forms = {entry.form for entries in wanted.values() for entry in entries}
+        names = {form: self._names(form) for form in forms}
+        lacking = {
+            key: frozenset(
+                e for e in entries if f"{key}/{e.group}" not in names[e.form]
+            )
+            for key, entries in wanted.items()
+        }
+        return {key: entries for key, entries in lacking.items() if entries}
+
+    def _names(self, form: Form) -> Collection[str]:
+        """Return the names of the arrays that are stored in a form: ``key/group``."""
         if form in self._checked:
-            arrays = self._stored(form)
-        else:
-            arrays = _located(header for _, header in self._headers(form))
-        return {name.partition("/")[0] for name in arrays}
+            return self._stored(form).keys()
+        return _located(header for _, header in self._headers(form)).keys()
 
     def check(self, form: Form) -> None:
         """Check all shards of a form, and set damaged ones aside."""
@@ -144,16 +173,27 @@ class Features:
         """Return the shards of a form."""
         return sorted(self.folder.glob(f"{form}-*{SUFFIX}"))
 
-    def facts(self, form: Form = "pooled") -> list[Mapping[str, str]]:
+    def facts(
+        self, form: Form = "pooled", groups: Collection[str] | None = None
+    ) -> list[Mapping[str, str]]:
         """Return the metadata of each shard of a form.
 
         Where two runs extracted the same utterances at once, one shard counts.
+
+        Args:
+            form: The form.
+            groups: Shards that hold none of these groups are left out; None for all.
         """
         seen: set[str] = set()
         facts: list[Mapping[str, str]] = []
         for _, (arrays, metadata) in self._headers(form):
-            if not seen.issuperset(arrays):
-                seen.update(arrays)
+            named = {
+                name
+                for name in arrays
+                if groups is None or name.partition("/")[2] in groups
+            }
+            if not seen.issuperset(named):
+                seen.update(named)
                 facts.append(metadata)
         return facts
 

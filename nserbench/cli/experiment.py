@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nserbench.benchmark.experiments.catalogue import Experiment
     from nserbench.benchmark.experiments.run import BlockProblem
     from nserbench.benchmark.extraction.word_errors import Against
+    from nserbench.benchmark.jobs.prepare import PreparedStudy
     from nserbench.benchmark.results.result import Outcome
     from nserbench.benchmark.running.cost import CostEstimate
     from nserbench.benchmark.study.grid_file import Overrides
@@ -244,6 +245,7 @@ def experiment(
 def _run(
     experiment: ExperimentRequest, on: str | None, verify: bool
 ) -> tuple[Counter[Outcome], list[BlockProblem]]:
+    from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.cli.common.progress_bars import show_progress
 
     with (
@@ -253,14 +255,15 @@ def _run(
         ) as runner,
     ):
 
-        def act(request: Request) -> Counter[Outcome]:
+        def act(request: Request) -> PreparedStudy:
             study = experiment.study(request)
             for line in not_applicable(study.cells):
                 progress.note(line)
-            return runner.run(study).outcomes
+            return prepare_study(study, runner.store, progress)
 
         done, problems = experiment.each_block(act)
-    return sum((outcomes for _, outcomes in done), Counter()), problems
+        outcomes = runner.run_prepared([prepared for _, prepared in done]).outcomes
+    return outcomes, problems
 
 
 def _print_cells(experiment: ExperimentRequest) -> list[BlockProblem]:
@@ -274,8 +277,9 @@ def _print_cells(experiment: ExperimentRequest) -> list[BlockProblem]:
 def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
     """Print the estimated cost of each block, and return the problems.
 
-    Features that two blocks share are counted in both, until one of them has run.
+    A pass that two blocks share is counted in the first.
     """
+    from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import estimate
     from nserbench.benchmark.store.feature_store import Store
@@ -283,15 +287,17 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
 
     settings = experiment.session.settings
     with show_progress() as progress:
+        store = Store(settings.store)
 
-        def act(request: Request) -> CostEstimate:
-            study = experiment.study(request)
-            store, device = Store(settings.store), choose_device(experiment.device)
-            return estimate(study, store, settings.results, device, progress)
+        def act(request: Request) -> PreparedStudy:
+            return prepare_study(experiment.study(request), store, progress)
 
-        done, problems = experiment.each_block(act)
-    print_tables([_costs(done)])
-    click.echo("features that two blocks share are counted in both")
+        planned, problems = experiment.each_block(act)
+        names, studies = [name for name, _ in planned], [one for _, one in planned]
+        device = choose_device(experiment.device)
+        costs = estimate(studies, store, settings.results, device, progress)
+    print_tables([_costs(list(zip(names, costs, strict=True)))])
+    click.echo("a pass over audio that two blocks share is counted in the first")
     return problems
 
 

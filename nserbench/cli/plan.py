@@ -51,6 +51,7 @@ def plan(
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
     """
+    from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import estimate, together
     from nserbench.benchmark.store.feature_store import Store
@@ -60,13 +61,9 @@ def plan(
     studies, store = grid(session.plugins, settings), Store(settings.store)
     device = choose_device(device)
     with show_progress() as progress:
-        cost = together(
-            [
-                estimate(study, store, settings.results, device, progress)
-                for study in studies
-            ]
-        )
-    free = free_bytes(settings.store)
+        prepared = [prepare_study(study, store, progress) for study in studies]
+        estimates = estimate(prepared, store, settings.results, device, progress)
+    cost, free = together(estimates), free_bytes(settings.store)
     if as_json:
         click.echo(json.dumps({**asdict(cost), "free": free}, indent=1))
         return
@@ -106,7 +103,10 @@ def _compare_disk(needed: float, free: int, store: Path) -> None:
 
 
 def _table(passes: Sequence[ExtractionPass]) -> TextTable:
-    headers = "upstream", "corpus", "condition", "clips", "features", "size", "time"
+    headers = (
+        *("upstream", "corpus", "condition", "clips", "features", "search"),
+        *("size", "time"),
+    )
     rows = [
         (
             item.upstream,
@@ -114,6 +114,7 @@ def _table(passes: Sequence[ExtractionPass]) -> TextTable:
             item.condition,
             str(item.utterances),
             " + ".join(item.forms),
+            "yes" if item.transcribes else "no",
             size(item.size),
             duration(item.seconds),
         )

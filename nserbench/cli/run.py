@@ -92,10 +92,8 @@ def _evaluate(
     on: str | None,
     verify: bool,
 ) -> RunReport:
-    from nserbench.benchmark.running.runner import RunReport
     from nserbench.cli.common.progress_bars import show_progress
 
-    total = RunReport()
     with (
         show_progress() as progress,
         open_runner(session, device, progress, on, verify=verify) as runner,
@@ -103,10 +101,7 @@ def _evaluate(
         for study in studies:
             for line in not_applicable(study.cells):
                 progress.note(line)
-            report = runner.run(study)
-            total.folders += report.folders
-            total.outcomes += report.outcomes
-    return total
+        return runner.run(*studies)
 
 
 def _print_cells(cells: Sequence[Cell], as_json: bool) -> None:

@@ -13,13 +13,14 @@ from notes import HOP, write_corpus, write_noise
 from torch.nn.utils.rnn import pad_sequence
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
+from nserbench.benchmark.extraction.need import Need, entries_of
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.running.runner import Runner
-from nserbench.benchmark.store.feature_store import Features, Form, Store
+from nserbench.benchmark.store.feature_store import Features, Store
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
@@ -165,10 +166,10 @@ def fill() -> Callable[[Job, Store], Features]:
     """Return a function that extracts what a job lacks, pooled and frames."""
 
     def go(job: Job, store: Store) -> Features:
-        forms: list[Form] = ["pooled", "frames"]
-        extract_missing(
-            job.extraction.alone, job.clips, forms, store, ModelCache("cpu"), Silent()
-        )
+        extraction = job.extraction.alone
+        entries = entries_of(extraction, ["pooled", "frames"])
+        need = Need.of(extraction, job.clips, entries)
+        extract_missing(need, store, ModelCache("cpu"), Silent())
         return store.features(job.extraction.identity)
 
     return go

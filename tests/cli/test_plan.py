@@ -23,9 +23,9 @@ def test_it_prints_cells_features_size_and_time(nserbench: Command, notes: str) 
     assert words[:3] + words[4:] == [
         f"not applicable: {refused}",
         "features to extract",
-        "upstream corpus condition clips features size time",
-        "mel manifest:path=notes clean 24 pooled + frames 0.1 MB TIME",
-        "mel manifest:path=notes hiss@0 24 pooled + frames 0.1 MB TIME",
+        "upstream corpus condition clips features search size time",
+        "mel manifest:path=notes clean 24 pooled + frames no 0.1 MB TIME",
+        "mel manifest:path=notes hiss@0 24 pooled + frames no 0.1 MB TIME",
         "",
         "cells: 4 to run, 0 already there, 2 not applicable",
         "feature extraction: 0.2 MB, TIME",

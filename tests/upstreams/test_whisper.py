@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,44 @@ def test_decoder_states_are_those_of_the_search_step_by_step(
         decoder = whisper.extract(one)["decoder"]
 
         assert difference(valid(decoder), states) < 1e-5
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_the_encoder_alone_is_the_same_to_the_bit_and_runs_no_decoder(
+    whisper: Whisper, batch: Batch, gradients: bool
+) -> None:
+    ran: list[object] = []
+    hook = whisper.model.model.decoder.register_forward_hook(
+        lambda *args: ran.append(args)
+    )
+    both = whisper.extract(batch)["encoder"]
+    ran.clear()
+
+    with torch.set_grad_enabled(gradients):
+        alone = whisper.forward(replace(batch, groups=frozenset({"encoder"})))
+    hook.remove()
+
+    assert alone.keys() == {"encoder"}
+    assert torch.equal(alone["encoder"].states, both.states)
+    assert torch.equal(alone["encoder"].lengths, both.lengths)
+    assert alone["encoder"].states.requires_grad is gradients
+    assert ran == []
+
+
+def test_a_decoder_with_dropout_draws_its_numbers_before_those_of_the_head(
+    multilingual: Path, open_whisper: OpenWhisper, batch: Batch
+) -> None:
+    whisper = open_whisper(multilingual)
+    assert whisper.model.config.dropout > 0
+    whisper.model.train()
+
+    drawn = []
+    for groups in (None, frozenset({"encoder"})):
+        torch.manual_seed(0)
+        whisper.forward(replace(batch, groups=groups))
+        drawn.append(torch.rand(4))
+
+    assert torch.equal(*drawn)
 
 
 def test_frames_beyond_the_audio_are_left_out(whisper: Whisper, batch: Batch) -> None:

@@ -18,6 +18,7 @@ from nserbench.cards import Options
 from nserbench.errors import CheckpointMissing, NserbenchError
 from nserbench.upstreams.base import (
     Batch,
+    LayeredFeatures,
     LayerGroup,
     Recognised,
     Transcriber,
@@ -106,6 +107,19 @@ class Conformer(Transcriber):
         )
         self.model: nn.Module = asr.mods if self.beam else parts
         self.model.eval()
+
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        """Return both groups; ``encoder`` alone, without a search, if it alone is read.
+
+        In training both are returned: the random numbers that the head draws come after
+        those of the decoder's dropout.
+
+        Raises:
+            ValueError: if a wave is empty.
+        """
+        if batch.reads("decoder") or self.model.training:
+            return self.forward_and_transcribe(batch).features
+        return {"encoder": LayerGroup.pad([self._encode(wave) for wave in batch.waves])}
 
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Return the groups ``encoder`` and ``decoder``, and the transcripts.

@@ -170,6 +170,17 @@ class SpeechEncoderDecoder(Transcriber):
         self._decoder = getattr(model.config, "decoder", model.config)
         self._tokenizer = load_tokenizer(folder, self._decoder.vocab_size)
 
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        """Return both groups; ``encoder`` alone, without a search, if it alone is read.
+
+        In training both are returned: the random numbers that the head draws come after
+        those of the decoder's dropout.
+        """
+        if batch.reads("decoder") or self.model.training:
+            return self.forward_and_transcribe(batch).features
+        states = [self._encode(wave)[0] for wave in batch.waves]
+        return {"encoder": _group(states, self._reading.groups["encoder"])}
+
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Return the groups ``encoder`` and ``decoder``, and the greedy transcripts."""
         *halves, texts = zip(*map(self._utterance, batch.waves), strict=True)
@@ -181,12 +192,7 @@ class SpeechEncoderDecoder(Transcriber):
 
     def _utterance(self, wave: NDArray[np.float32]) -> tuple[Tensor, Tensor, str]:
         """Return both groups, ``(layers, frames, dim)``, and the transcript."""
-        family, encoder = self._reading.family, self.model.get_encoder()
-        inputs = _inputs(self._reading, self._extractor, [wave], encoder)
-        with recorded_layers(encoder, family.blocks, family.norm) as layers:
-            encoded = encoder(**inputs)
-        mask = inputs.get("attention_mask")
-        read = {"encoder_outputs": encoded, "attention_mask": mask}
+        states, read = self._encode(wave)
         with eval_mode(self.model):
             tokens = self._search(read)
         decoded = self.model(
@@ -196,10 +202,23 @@ class SpeechEncoderDecoder(Transcriber):
             use_cache=False,
         ).decoder_hidden_states
         return (
-            _valid(self._reading, layers, [wave])[0],
+            states,
             torch.stack(decoded)[:, 0, self._forced :],
             self._tokenizer.decode(tokens[0], skip_special_tokens=True).strip(),
         )
+
+    def _encode(self, wave: NDArray[np.float32]) -> tuple[Tensor, dict[str, Any]]:
+        """Return the encoder's states, ``(layers, frames, dim)``, and what is decoded.
+
+        The latter are arguments for the whole model.
+        """
+        family, encoder = self._reading.family, self.model.get_encoder()
+        inputs = _inputs(self._reading, self._extractor, [wave], encoder)
+        with recorded_layers(encoder, family.blocks, family.norm) as layers:
+            encoded = encoder(**inputs)
+        mask = inputs.get("attention_mask")
+        states = _valid(self._reading, layers, [wave])[0]
+        return states, {"encoder_outputs": encoded, "attention_mask": mask}
 
     @property
     def _forced(self) -> int:

@@ -94,6 +94,20 @@ class Numb(Good):
         return states.detach() + 0 * self.front.weight.sum()
 
 
+class Choosy(Good):
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states + 1 if self.asked else states
+
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
+        self.asked = batch.groups is not None
+        return super().forward_and_transcribe(batch)
+
+
+class Mute(Good):
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        return super().forward(batch) if batch.groups is None else {}
+
+
 class Two(Good):
     def transcribe(self, batch: Batch) -> list[str]:
         return ["something else"] * len(batch.waves)
@@ -131,6 +145,8 @@ def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -
         (Slow, "frames match the duration"),
         (Sociable, "same alone and in a batch"),
         (Moody, "same values when repeated"),
+        (Choosy, "same whichever groups are read"),
+        (Mute, "same whichever groups are read"),
         (Sick, "finite"),
         (Numb, "gradients"),
         (Two, "transcripts"),

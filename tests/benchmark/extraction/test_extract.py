@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plans import planned
 from scribes import FACTS, Reader, calls, offer_scribes, words
 from values import not_none
 
@@ -14,14 +15,14 @@ from nserbench.benchmark.extraction.extract import (
     read_transcripts,
 )
 from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.read_results import read_results
-from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
-from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import BadSpec, MissingExtra, NothingToRun
 from nserbench.progress import Silent
@@ -273,7 +274,7 @@ def test_a_plan_counts_transcripts_once_for_all_readers(
 ) -> None:
     study = ask(upstreams=["reader:text=scribe,scribe"])
 
-    found = estimate(study, runner.store, runner.results, "cpu", Silent())
+    found = planned(runner, study)
 
     assert [(one.upstream, one.forms) for one in found.passes] == [
         ("scribe", ("transcripts", "pooled")),
@@ -287,9 +288,8 @@ def test_a_kill_between_transcripts_and_features_loses_neither(
     (job,) = prepare(ask(upstreams=["reader:text=scribe"]), runner.store, Silent())
     source = job.extraction.alone.transcripts
     assert source is not None
-    extract_missing(
-        source, job.clips, ["transcripts"], runner.store, ModelCache("cpu"), Silent()
-    )
+    need = Need.of(source, job.clips, [TRANSCRIPT])
+    extract_missing(need, runner.store, ModelCache("cpu"), Silent())
 
     runner.run(ask(upstreams=["reader:text=scribe"]))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from plans import planned
 from scribes import FACTS, Reader, Scribe, calls, offer_scribes
 from torch import nn
 from values import not_none
@@ -16,11 +17,9 @@ from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.read_results import read_result
 from nserbench.benchmark.results.result import Result
-from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import BadSpec, NothingToRun, NserbenchError, UnknownName
-from nserbench.progress import Silent
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import Batch, LayeredFeatures, Upstream, UpstreamCard
 from nserbench.upstreams.side_by_side import parts_of
@@ -283,9 +282,7 @@ def test_a_plan_counts_what_each_upstream_lacks(
 ) -> None:
     run(upstreams=["levels"])
 
-    found = estimate(
-        ask(upstreams=["mel+levels"]), runner.store, runner.results, "cpu", Silent()
-    )
+    found = planned(runner, ask(upstreams=["mel+levels"]))
 
     assert [(one.upstream, one.utterances) for one in found.passes] == [("mel", 24)]
     assert found.training > 0

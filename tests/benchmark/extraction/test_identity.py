@@ -9,6 +9,7 @@ import torch
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import LoadedModels, ModelCache, extract
+from nserbench.benchmark.extraction.need import Pass, entries_of
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
@@ -185,13 +186,12 @@ def test_features_that_cannot_be_stored_are_refused_and_nothing_is_written(
 ) -> None:
     (job,) = prepared()
 
-    affects_features, sick = (
-        dict(zip(job.keys, job.clips, strict=True)),
-        LoadedModels(Sick(spoil), None),
-    )
+    extraction, sick = job.extraction.alone, LoadedModels(Sick(spoil), None)
+    clips = dict(zip(job.keys, job.clips, strict=True))
+    everything = Pass(extraction, clips, entries_of(extraction, BOTH))
 
     with pytest.raises(NserbenchError, match=reason):
-        extract(job.extraction.alone, sick, affects_features, BOTH, store, Silent())
+        extract(everything, sick, store, Silent())
 
     assert store.features(job.extraction.identity).keys("pooled") == set()
 

@@ -1,5 +1,6 @@
 """Fine-tuned upstreams: which weights change, results, and interrupted runs."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import torch
 import transformers as lib
 from elsewhere import elsewhere
+from plans import planned
 from safetensors.torch import load_file
 from tiny_models import save_tiny
 from torch import nn
@@ -30,7 +32,6 @@ from nserbench.benchmark.results.metrics import summarise
 from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.results.result import PREDICTIONS, Result
 from nserbench.benchmark.running import ensure_features as provision
-from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.request import Request
@@ -42,6 +43,7 @@ from nserbench.errors import BadSpec, NothingToRun, StoreDamaged
 from nserbench.progress import Silent
 from nserbench.settings import Settings
 from nserbench.upstreams.base import Batch
+from nserbench.upstreams.whisper import Whisper
 
 Ask = Callable[..., Study]
 FAST = "probe+batch_size=8"
@@ -488,7 +490,7 @@ def test_a_plan_estimates_the_time_of_fine_tuning(study: Ask, runner: Runner) ->
     asked = study("finetune=last")
 
     def price() -> Any:
-        return estimate(asked, runner.store, runner.results, "cpu", Silent())
+        return planned(runner, asked)
 
     before = price()
     runner.run(asked)
@@ -569,6 +571,32 @@ def test_every_family_with_weights_can_be_fine_tuned(
     for module in job.tuning.frozen:
         assert any(f".{module}." in f".{key}" for key in before)
         assert not any(f".{module}." in f".{key}" for key in moved)
+
+
+def test_a_head_on_the_encoder_fine_tunes_whisper_without_a_search(
+    study: Ask,
+    runner: Runner,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(Whisper, "_search")
+    folder = save_tiny(tmp_path, "whisper")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"dropout": 0.0, "decoder_layerdrop": 0.0}  # as published
+    (folder / "config.json").write_text(json.dumps(config))
+
+    runner.run(
+        study(
+            upstreams=[f"whisper-enc:checkpoint={folder}"],
+            finetune="joint",
+            epochs=1,
+            limit=8,
+        )
+    )
+
+    (result,) = read_results(runner.results)
+    assert result.status == "done", result.reason
+    assert result.recognition == {}
 
 
 def test_fine_tuned_weights_of_another_model_are_refused(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nserbench.benchmark.extraction.extract import lacking
 from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.extraction.need import Need, entries_of
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.plugins.registry import Plugins, Registry
 from nserbench.benchmark.store.feature_store import Features, Form, Store
@@ -24,7 +24,9 @@ BOTH: Sequence[Form] = ("pooled", "frames")
 
 def missing(job: Job, root: Path) -> int:
     """Return how many utterances a new process would extract for a job."""
-    return len(lacking(job.extraction.alone, job.clips, BOTH, Store(root))[0])
+    extraction = job.extraction.alone
+    need = Need.of(extraction, job.clips, entries_of(extraction, BOTH))
+    return sum(len(one.clips) for one in need.passes(Store(root)))
 
 
 def pooled(job: Job, features: Features, group: str) -> Any:

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from plans import planned
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.jobs.prepare import prepare
-from nserbench.benchmark.running.cost import CostEstimate, estimate
+from nserbench.benchmark.running.cost import CostEstimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.running.timed_extraction import (
     TimedExtraction,
     middle,
     take_sample,
 )
-from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.study import Study
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.levels import Levels
@@ -32,8 +32,7 @@ Ask = Callable[..., Study]
 @pytest.fixture
 def plan(ask: Ask, runner: Runner) -> Callable[..., CostEstimate]:
     def go(**said: Any) -> CostEstimate:
-        store = Store(runner.store.root)
-        return estimate(ask(**said), store, runner.results, "cpu", Silent())
+        return planned(runner, ask(**said))
 
     return go
 

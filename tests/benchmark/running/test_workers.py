@@ -41,7 +41,7 @@ GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a new folder, with empty caches."""
     monkeypatch.chdir(tmp_path)
-    for cached in (module._open_study, module._needs, module._models):
+    for cached in (module._open_studies, module._needs, module._models):
         cached.cache_clear()
 
 
@@ -61,18 +61,22 @@ def share(
     """Return a function from an executor and a grid to results and messages."""
 
     def go(
-        executor: TaskExecutor, plugins: Sequence[str] = (), **said: Any
+        executor: TaskExecutor,
+        plugins: Sequence[str] = (),
+        blocks: Sequence[dict[str, Any]] = ({},),
+        **said: Any,
     ) -> tuple[list[Result], list[str]]:
         folders = {"store": tmp_path / "store", "results": tmp_path / "results"}
         cluster = said.pop("cluster", {})
         settings = Settings(folders, {"hiss": hiss}, cluster, environment={})
-        plain = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
-        request = Request(**{**plain, "downstreams": ["mean"], "epochs": 2, **said})
+        plain: Any = {"upstreams": ["mel"], "corpora": [f"manifest:path={notes}"]}
+        plain |= {"downstreams": ["mean"], "epochs": 2, **said}
         offered, told = vars(module)["Plugins"](plugins), Notes()  # as patched
         pool = WorkerPool(executor, plugins, settings, "cpu")
         store = Store(settings.store)
         runner = Runner(store, settings.results, offered, "cpu", told, pool.run)
-        report = runner.run(make_study(request, offered, settings))
+        requests = [Request(**{**plain, **block}) for block in blocks]
+        report = runner.run(*(make_study(one, offered, settings) for one in requests))
         return [read_result(one) for one in report.folders], told.lines
 
     return go
@@ -147,9 +151,9 @@ def test_no_features_are_extracted_twice(
 ) -> None:
     heard: list[str] = []
 
-    def noted(extraction: Any, clips: Any, *rest: Any) -> None:
-        heard.append(extraction.condition)
-        extract_missing(extraction, clips, *rest)
+    def noted(need: Any, *rest: Any) -> None:
+        heard.append(need.extraction.condition)
+        extract_missing(need, *rest)
 
     monkeypatch.setattr(module, "extract_missing", noted)
     monkeypatch.setattr(
@@ -164,6 +168,38 @@ def test_no_features_are_extracted_twice(
     assert len(heard) == 2
 
 
+@pytest.mark.parametrize("heads", [("mean", "bigru"), ("bigru", "mean")])
+def test_blocks_of_a_grid_share_their_passes_in_any_order(
+    share: Callable[..., Any],
+    alone: Callable[..., list[Result]],
+    threads: TaskExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    heads: tuple[str, str],
+) -> None:
+    target = "nserbench.benchmark.extraction.extract.extract"
+    monkeypatch.setattr(target, counted := Counted())
+    noises = {"noises": ["clean", "hiss"]}
+
+    blocks = [{"downstreams": [head], **noises} for head in heads]
+    results, _ = share(threads, blocks=blocks)
+
+    assert counted.calls == 2
+    assert table(results) == table(alone(**GRID))
+
+
+def test_a_worker_extracts_only_for_cells_that_have_no_result(
+    share: Callable[..., Any], threads: TaskExecutor, tmp_path: Path
+) -> None:
+    share(threads, downstreams=["bigru"])
+    (features,) = Store(tmp_path / "store").all_features()
+    (frames,) = features.shards("frames")
+    frames.unlink()
+
+    share(threads, blocks=[{"downstreams": ["bigru"]}, {"downstreams": ["last"]}])
+
+    assert features.shards("frames") == []
+
+
 def test_few_conditions_are_shared_by_utterance_and_few_cells_by_fold(
     share: Callable[..., Any],
     alone: Callable[..., list[Result]],
@@ -173,9 +209,9 @@ def test_few_conditions_are_shared_by_utterance_and_few_cells_by_fold(
     parts: list[list[str]] = []
     fitted: list[Path] = []
 
-    def extracted(extraction: Any, clips: Any, *rest: Any) -> None:
-        parts.append([clip.utterance.id for clip in clips])
-        extract_missing(extraction, clips, *rest)
+    def extracted(need: Any, *rest: Any) -> None:
+        parts.append([clip.utterance.id for clip in need.clips.values()])
+        extract_missing(need, *rest)
 
     def saved(file: Path, *rest: Any) -> None:
         fitted.append(file)
@@ -229,13 +265,13 @@ def test_transcripts_are_made_before_the_features_of_upstreams_that_read_them(
 
 
 def test_features_of_a_fine_tuned_upstream_are_left_to_the_worker_that_fine_tunes_it(
-    monkeypatch: pytest.MonkeyPatch, store: Store
+    store: Store,
 ) -> None:
     upstream = SimpleNamespace(tuned=Path("tuned.safetensors"))
     need = SimpleNamespace(extraction=SimpleNamespace(upstream=upstream))
-    monkeypatch.setattr(module, "needed_features", lambda *_: [need])
+    needs: Any = [SimpleNamespace(name="tuned", need=need)]
 
-    assert [*module._extraction_rounds([], store)] == []
+    assert [*module._extraction_rounds(needs, store)] == []
 
 
 def test_a_task_uses_the_threads_of_its_executor(share: Callable[..., Any]) -> None:

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 from elsewhere import elsewhere
+from plans import planned
 
 from nserbench.benchmark.results.read_results import read_result
 from nserbench.benchmark.results.result import Result
-from nserbench.benchmark.running.cost import estimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.study.study import Study
 from nserbench.benchmark.training import gpu_source as resident
-from nserbench.progress import Silent
 
 pytestmark = pytest.mark.filterwarnings("ignore:for .* copying from a non-meta")
 """torch treats the device as one without index."""
@@ -134,7 +133,7 @@ def test_a_plan_measures_time_on_another_device(
         upstreams=["levels:groups=wide"], downstreams=["ladapter,mean,weighted-sum"]
     )
 
-    found = estimate(study, runner.store, runner.results, device, Silent())
+    found = planned(runner, study, device=device)
 
     assert found.missing == 3
     assert found.training > 0

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,18 @@ def test_an_utterance_is_the_same_alone_and_in_a_batch(conformer: Conformer) -> 
         one = conformer.extract(Batch.of(wave))
         for name in together:
             assert torch.equal(valid(together[name], place), valid(one[name]))
+
+
+def test_the_encoder_alone_is_the_same_to_the_bit_without_a_search(
+    conformer: Conformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = conformer.extract(BATCH)["encoder"]
+    monkeypatch.delattr(Conformer, "_search")
+
+    alone = conformer.extract(replace(BATCH, groups=frozenset({"encoder"})))
+
+    assert alone.keys() == {"encoder"}
+    assert torch.equal(alone["encoder"].states, both.states)
 
 
 def test_loading_again_returns_the_same_to_the_bit(

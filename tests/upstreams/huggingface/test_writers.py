@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -52,6 +53,20 @@ def test_layers_of_both_halves_are_those_of_the_library_step_by_step(
         assert difference(ours["encoder"], encoder) < 1e-5
         assert difference(ours["decoder"], torch.cat(steps, dim=1)) < 1e-5
         assert heard.texts[place].split() == words
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_encoder_alone_is_the_same_to_the_bit_without_a_search(
+    name: str, checkpoint: Checkpoint, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = hf(checkpoint(name))
+    both = upstream.extract(batch)["encoder"]
+    monkeypatch.delattr(SpeechEncoderDecoder, "_search")
+
+    alone = upstream.extract(replace(batch, groups=frozenset({"encoder"})))
+
+    assert alone.keys() == {"encoder"}
+    assert torch.equal(alone["encoder"].states, both.states)
 
 
 def test_a_transcript_that_ends_has_a_frame_for_its_end(
