@@ -89,7 +89,7 @@ class Needs:
 
     def has(self, extraction: Extraction, entry: Entry) -> bool:
         """Return whether an entry is read of any utterance."""
-        readers = self._readers.get(self._name(extraction))
+        readers = self._readers.get(self.name_of(extraction))
         lists = readers.lists.values() if readers else ()
         return any(entry in entries for _, entries in lists)
 
@@ -101,7 +101,7 @@ class Needs:
     ) -> Need:
         """Return what the jobs read of some utterances, and further entries."""
         need = Need.of(extraction, clips, entries)
-        known = self.named(self._name(extraction))
+        known = self.named(self.name_of(extraction))
         return need if known is None else need.and_of(known.only(need.clips))
 
     def ensure(
@@ -131,8 +131,8 @@ class Needs:
             self.ensure(source, clips, store, models, progress, [TRANSCRIPT])
         extract_missing(self.of(extraction, clips, entries), store, models, progress)
 
-    def _name(self, extraction: Extraction) -> str:
-        """Return the digest of an extraction; computed once for each object."""
+    def name_of(self, extraction: Extraction) -> str:
+        """Return the name of an extraction, a digest; computed once for each object."""
         known = self._names.get(id(extraction))
         if known is None:
             known = self._names[id(extraction)] = (
@@ -166,7 +166,7 @@ class Needs:
         if extraction.transcripts is not None:
             self._add_entries(job, extraction.transcripts, [TRANSCRIPT])
         readers = self._readers.setdefault(
-            self._name(extraction), _Readers(job.cell.corpus.label, extraction)
+            self.name_of(extraction), _Readers(job.cell.corpus.label, extraction)
         )
         readers.add(job.clips, entries)
 

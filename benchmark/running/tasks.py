@@ -1,9 +1,9 @@
-"""Run tasks in workers, and find the tasks that end the process that runs them."""
+"""Run tasks in workers in the order of their needs, and find those that end workers."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -33,6 +33,9 @@ class Task(Generic[T]):
         divide: Returns smaller tasks for the same work; none if there are none.
         instead: Runs in a worker in place of ``run``, once ``run`` is known to end the
             process that runs it; None if the command must end then.
+        gives: Name of what it makes for other tasks; None if it makes nothing.
+        after: Names of what it needs. It starts when all tasks that give these have
+            ended.
         deaths: How often a worker died while it ran this task, or a larger one that
             had this task in it.
     """
@@ -40,6 +43,8 @@ class Task(Generic[T]):
     run: Callable[[], T]
     divide: Callable[[], Sequence[Task[T]]] = tuple
     instead: Callable[[], T] | None = None
+    gives: Hashable = None
+    after: frozenset[Hashable] = frozenset()
     deaths: int = 0
 
 
@@ -62,7 +67,7 @@ def run_tasks(
         NserbenchError: if a task fails, or ends its worker and has nothing to run
             instead.
     """
-    return _TaskLoop(executor, deque(tasks), note).results()
+    return _TaskLoop(executor, list(tasks), note).results()
 
 
 @dataclass(slots=True)
@@ -70,23 +75,29 @@ class _TaskLoop(Generic[T]):
     """Starts tasks while workers are free.
 
     Attributes:
-        waiting: Tasks that have not been started.
+        blocked: Tasks whose needs are not there yet.
+        ready: Tasks that can be started.
+        missing: Number of tasks that have not ended, by what they give.
         suspects: Tasks that were in a worker when one died.
         started: Tasks that are in a worker.
         broken: Whether a worker has died, so that the pool takes no more tasks.
     """
 
     executor: TaskExecutor
-    waiting: deque[Task[T]]
+    blocked: list[Task[T]]
     note: Callable[[str], None]
+    ready: deque[Task[T]] = field(default_factory=deque)
+    missing: Counter[Hashable] = field(default_factory=Counter)
     suspects: deque[Task[T]] = field(default_factory=deque)
     started: dict[Future[T], Task[T]] = field(default_factory=dict)
     broken: bool = False
 
     def results(self) -> Iterator[T]:
         """Yield the results as they end; an error cancels the tasks not started."""
+        self.missing.update(task.gives for task in self.blocked)
+        self._release()
         try:
-            while self.waiting or self.suspects or self.started:
+            while self.ready or self.suspects or self.started:
                 self._start()
                 for future in wait(self.started, return_when=FIRST_COMPLETED).done:
                     yield from self._ended(future, self.started.pop(future))
@@ -101,8 +112,9 @@ class _TaskLoop(Generic[T]):
                 return
             if self.broken:
                 self._new_pool()
-        room = 1 if self.suspects else self.executor.at_once or len(self.waiting)
-        tasks = self.suspects or self.waiting
+        every = len(self.ready) + len(self.started)
+        room = 1 if self.suspects else self.executor.at_once or every
+        tasks = self.suspects or self.ready
         while tasks and len(self.started) < room and not self.broken:
             self._submit(tasks.popleft(), tasks)
 
@@ -136,7 +148,18 @@ class _TaskLoop(Generic[T]):
             reason = f"{type(error).__name__}: {error}"
             raise NserbenchError(_ended_early(reason)) from error
         else:
+            self.missing[task.gives] -= 1
+            if not self.missing[task.gives]:
+                self._release()
             yield result
+
+    def _release(self) -> None:
+        """Let the tasks start whose needs are there."""
+        still: list[Task[T]] = []
+        for task in self.blocked:
+            waits = any(self.missing[name] for name in task.after)
+            (still if waits else self.ready).append(task)
+        self.blocked = still
 
     def _suspect(self, task: Task[T], error: Exception) -> None:
         """Decide what to run after a worker died with a task."""
@@ -148,7 +171,8 @@ class _TaskLoop(Generic[T]):
         elif task.deaths < ATTEMPTS:
             self.suspects.append(task)
         elif task.instead is not None:
-            self.suspects.append(Task(task.instead, deaths=ATTEMPTS))
+            instead = replace(task, run=task.instead, instead=None, divide=tuple)
+            self.suspects.append(replace(instead, deaths=ATTEMPTS))
         else:
             reason = f"{type(error).__name__}: {error}"
             raise NserbenchError(_ended_early(reason)) from error

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from socket import gethostname
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import torch
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
-from nserbench.benchmark.extraction.need import Need, Pass
+from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.needs import Needs
 from nserbench.benchmark.jobs.prepare import PreparedStudy, prepare
@@ -117,56 +118,25 @@ class WorkerPool:
         order = pickle.dumps(self._order(studies))
         # A new store: one remembers the files it saw, and the workers write others.
         store = Store(self.settings.store)
-        for round_of_passes in _extraction_rounds(needs, store):
-            self._share(
-                "features, by workers",
-                _extraction_calls(order, round_of_passes, self.executor.workers),
-                progress,
-            )
+        tasks = _Tasks(order, dict(_named(studies)), needs, store)
         jobs = [job for one in studies for job in one.jobs_to_run]
-        names = {
-            id(one.jobs[position]): JobName(
-                number, position, job_folder(one.jobs[position])
-            )
-            for number, one in enumerate(studies)
-            for position in one.todo
-        }
-        shares = divide(jobs)
-        few = len(shares) < self.executor.workers
-        folds = {
-            Fit(job, split).file(store): partial(
-                _fit, order, names[id(job)], split.fold
-            )
-            for job in jobs
-            for split in job.splits
-            if few and _has_own_folds(job)
-        }
-        self._share("folds, by workers", list(folds.values()), progress)
-        tasks = [_task(order, [names[id(job)] for job in share]) for share in shares]
-        for report in run_tasks(self.executor, tasks, progress.note):
+        first, shares = [*tasks.passes(self.executor.workers)], divide(jobs)
+        if len(shares) < self.executor.workers:
+            first += tasks.folds(jobs)
+        if first:
+            progress.stage("features and folds, by workers", len(first), "tasks")
+        every: list[Task[Any]] = [*first, *map(tasks.cells, shares)]
+        for report in run_tasks(self.executor, every, progress.note):
+            if not isinstance(report, WorkerReport):
+                for text in report:
+                    progress.note(text)
+                progress.advance()
+                continue
             for text in report.notes:
                 progress.note(text)
             for name, outcome in report.ended:
                 progress.cell(name, outcome)
             yield from report.outcomes.elements()
-
-    def _share(
-        self,
-        title: str,
-        calls: Sequence[Callable[[], Sequence[str]]],
-        progress: Progress,
-    ) -> None:
-        """Run calls that return messages for the user.
-
-        One that ends its worker is left out, since its cells do so, too.
-        """
-        if calls:
-            progress.stage(title, len(calls), "tasks")
-        tasks = [Task(call, instead=tuple[str]) for call in calls]
-        for notes in run_tasks(self.executor, tasks, progress.note):
-            for text in notes:
-                progress.note(text)
-            progress.advance()
 
     def _order(self, studies: Sequence[PreparedStudy]) -> WorkOrder:
         environment = {
@@ -204,6 +174,14 @@ class JobName(NamedTuple):
     folder: str
 
 
+def _named(studies: Sequence[PreparedStudy]) -> Iterator[tuple[int, JobName]]:
+    """Yield the identity in memory and the name of each job that is to be run."""
+    for number, one in enumerate(studies):
+        for position in one.todo:
+            job = one.jobs[position]
+            yield id(job), JobName(number, position, job_folder(job))
+
+
 def _has_own_folds(job: Job) -> bool:
     """Return whether each fold of a job is trained for itself, on given features."""
     tuned = any(other.tuning is not None for other in job.alternatives)
@@ -232,38 +210,79 @@ def divide(jobs: Sequence[Job]) -> list[list[Job]]:
     return [shares[key] for key in sorted(shares, key=lambda key: bool(key[0]))]
 
 
-def _extraction_rounds(needs: Needs, store: Store) -> Iterator[list[tuple[str, Pass]]]:
-    """Yield the missing passes, each with the name of its extraction.
+@dataclass(frozen=True, slots=True)
+class _Tasks:
+    """Makes the tasks of an order.
 
-    Those that give the transcripts of others come first. Passes of a fine-tuned
-    upstream are made by the worker that fine-tunes it.
+    Attributes:
+        names: Name of each job, by its identity in memory.
     """
-    passes = [
-        (named.name, one)
-        for named in needs
-        if named.need.extraction.upstream.tuned is None
-        for one in named.need.passes(store)
-    ]
-    for reads_transcripts in (False, True):
-        of_round = [
-            (name, one)
-            for name, one in passes
-            if (one.extraction.transcripts is not None) is reads_transcripts
+
+    order: bytes
+    names: Mapping[int, JobName]
+    needs: Needs
+    store: Store
+
+    def passes(self, workers: int) -> Iterator[Task[Sequence[str]]]:
+        """Yield tasks that extract what the store lacks.
+
+        Where there are few passes, each is shared by utterances. Passes of a fine-tuned
+        upstream are left to the worker that fine-tunes it. One that ends its worker is
+        left out, since its cells do so, too.
+        """
+        passes = [
+            (named.name, one)
+            for named in self.needs
+            if named.need.extraction.upstream.tuned is None
+            for one in named.need.passes(self.store)
         ]
-        if of_round:
-            yield of_round
+        blocks = -(-workers // max(1, len(passes)))
+        for name, one in passes:
+            source = one.extraction.transcripts
+            after = [] if source is None else [self.needs.name_of(source)]
+            for block in range(blocks):
+                keys = [*one.clips][block::blocks]
+                run = partial(_extract, self.order, name, one.entries, keys)
+                yield Task(run, instead=tuple[str], gives=name, after=frozenset(after))
+
+    def folds(self, jobs: Sequence[Job]) -> list[Task[Sequence[str]]]:
+        """Return tasks that train one fold of a cell each."""
+        folds: dict[Path, Task[Sequence[str]]] = {
+            Fit(job, split).file(self.store): Task(
+                partial(_fit, self.order, self.names[id(job)], split.fold),
+                instead=tuple[str],
+                gives=self.names[id(job)],
+                after=self._read_by(job),
+            )
+            for job in jobs
+            for split in job.splits
+            if _has_own_folds(job)
+        }
+        return list(folds.values())
+
+    def cells(self, share: Sequence[Job]) -> Task[WorkerReport]:
+        """Return the task that runs the cells of a share."""
+        names = [self.names[id(job)] for job in share]
+        after = frozenset(names).union(*map(self._read_by, share))
+        return replace(_task(self.order, names), after=after)
+
+    def _read_by(self, job: Job) -> frozenset[str]:
+        """Return the names of all extractions that a job reads."""
+        return frozenset(map(self.needs.name_of, _extractions(job)))
 
 
-def _extraction_calls(
-    order: bytes, passes: Sequence[tuple[str, Pass]], workers: int
-) -> list[Callable[[], Sequence[str]]]:
-    """Return the tasks of passes: where there are few, each is shared by utterances."""
-    blocks = -(-workers // len(passes))
-    return [
-        partial(_extract, order, name, one.entries, [*one.clips][block::blocks])
-        for name, one in passes
-        for block in range(blocks)
-    ]
+def _extractions(job: Job) -> Iterator[Extraction]:
+    """Yield the extractions that a job reads, and that of its clean transcripts.
+
+    The latter are compared with those in noise if they are there.
+    """
+    for one in job.alternatives:
+        tuned = [] if one.tuning is None else one.tuning.joint.training
+        conditions = (one.extraction, *(c.extraction for c in (*one.training, *tuned)))
+        for condition in conditions:
+            yield from condition.parts.values()
+            if (words := condition.transcript_source) is not None:
+                yield from (words, words.without_noise())
 
 
 @contextmanager

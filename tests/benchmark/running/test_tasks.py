@@ -110,3 +110,28 @@ def test_a_pool_that_starts_workers_itself_tells_of_a_death_by_an_error_of_its_o
         )
 
     assert found == ["a done", "b done", "c done", "deadly failed"]
+
+
+def test_a_task_starts_when_what_it_needs_is_there_and_no_later() -> None:
+    ended = list[str]()
+
+    def step(name: str, *, after: str = "", gives: str | None = None) -> Task[None]:
+        return Task(
+            partial(ended.append, name), gives=gives, after=frozenset(after.split())
+        )
+
+    tasks = [
+        step("fit a", after="a"),
+        step("fit a b", after="a b"),
+        step("1 of a", gives="a"),
+        step("2 of a", gives="a"),
+        step("fit of nothing made here", after="c"),
+        step("b", gives="b", after="a"),
+    ]
+    with ThreadPoolExecutor(1) as pool:
+        count = len([*run_tasks(TaskExecutor(pool, None, 1), tasks, print)])
+
+    assert count == len(tasks)
+    made_here, others = ended[:2] + ended[3:], ended[2]
+    assert made_here == ["1 of a", "2 of a", "fit a", "b", "fit a b"]
+    assert others == "fit of nothing made here"

@@ -2,6 +2,7 @@ import pickle
 import shutil
 import subprocess
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -271,7 +272,40 @@ def test_features_of_a_fine_tuned_upstream_are_left_to_the_worker_that_fine_tune
     need = SimpleNamespace(extraction=SimpleNamespace(upstream=upstream))
     needs: Any = [SimpleNamespace(name="tuned", need=need)]
 
-    assert [*module._extraction_rounds(needs, store)] == []
+    assert [*module._Tasks(b"", {}, needs, store).passes(2)] == []
+
+
+def test_a_cell_waits_for_its_own_features_alone(
+    share: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    alone: Callable[..., list[Result]],
+) -> None:
+    extract, run, order = module._extract, module._run, list[str]()
+    late = threading.Event()
+
+    def extract_one(study: bytes, name: str, *more: Any) -> Sequence[str]:
+        if "clean" not in order:
+            order.append("clean")
+        else:
+            late.wait(60)
+            order.append("noise")
+        return extract(study, name, *more)
+
+    def run_one(*given: Any) -> Any:
+        order.append("cells")
+        late.set()
+        return run(*given)
+
+    monkeypatch.setattr(module, "_extract", extract_one)
+    monkeypatch.setattr(module, "_run", run_one)
+    monkeypatch.setattr(module, "_ONE_AT_A_TIME", threading.RLock())
+    grid = {"downstreams": ["mean"], "noises": ["clean", "hiss"]}
+
+    with ThreadPoolExecutor(2) as pool:
+        shared, _ = share(TaskExecutor(pool, None, workers=1), **grid)
+
+    assert order == ["clean", "cells", "noise", "cells"]
+    assert table(shared) == table(alone(**grid))
 
 
 def test_a_task_uses_the_threads_of_its_executor(share: Callable[..., Any]) -> None:
@@ -544,7 +578,7 @@ def test_tasks_take_the_gpus_that_dask_workers_announce() -> None:
         processes=False,
         protocol="tcp",
         resources={"GPU": 2},
-        dashboard_address=None,
+        dashboard_address=":0",
     ) as cluster:
         address = cluster.scheduler_address.removeprefix("tcp://")
         with open_executor(f"dask://{address}", {}) as executor:
@@ -573,7 +607,7 @@ def test_the_workers_of_a_dask_cluster_return_the_same_as_one_process(
 ) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=2, dashboard_address=None
+        n_workers=2, threads_per_worker=2, dashboard_address=":0"
     ) as cluster:
         address = cluster.scheduler_address.removeprefix("tcp://")
         with open_executor(f"dask://{address}", {}) as executor:
