@@ -285,7 +285,8 @@ def _without_word_errors(
 ) -> Iterator[str]:
     """Say which upstreams could transcribe, but will not, since nothing reads it."""
     fine_tuned: dict[str, bool] = {}
-    for job in chain.from_iterable(job.alternatives for job in jobs):
+    fitted = chain.from_iterable(job.alternatives for job in jobs)
+    for job in {id(job.extraction): job for job in fitted}.values():
         label = job.cell.upstream.label
         if label not in fine_tuned and _loses_word_errors(job, needs, store):
             fine_tuned[label] = job.tuning is not None
