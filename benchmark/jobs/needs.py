@@ -32,23 +32,27 @@ class _Readers:
     corpus: str
     extraction: Extraction
     lists: dict[int, tuple[Sequence[Clip], set[Entry]]] = field(default_factory=dict)
-    need: Need | None = None
 
     def add(self, clips: Sequence[Clip], entries: Iterable[Entry]) -> None:
         self.lists.setdefault(id(clips), (clips, set()))[1].update(entries)
-        self.need = None
 
     def joined(self) -> Need:
         """Return the need of all of them."""
-        if self.need is None:
-            first, *others = (
-                Need.of(self.extraction, clips, entries)
-                for clips, entries in self.lists.values()
-            )
-            self.need = first
-            for other in others:
-                self.need = self.need.and_of(other)
-        return self.need
+        first, *others = (
+            Need.of(self.extraction, clips, entries)
+            for clips, entries in self.lists.values()
+        )
+        for other in others:
+            first = first.and_of(other)
+        return first
+
+    def of(self, clips: Sequence[Clip], entries: Collection[Entry]) -> Need:
+        """Return the need of some utterances, with further entries of each."""
+        if self.lists.keys() == {id(clips)}:  # as where all studies are of one corpus
+            ((_, own),) = self.lists.values()
+            return Need.of(self.extraction, clips, own.union(entries))
+        need = Need.of(self.extraction, clips, entries)
+        return need.and_of(self.joined().only(need.clips))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Needs:
     def __init__(self, jobs: Iterable[Job], store: Store) -> None:
         self._readers: dict[str, _Readers] = {}
         self._names: dict[int, tuple[Extraction, str]] = {}
+        self._entries: dict[tuple[str, bool, tuple[str, ...]], frozenset[Entry]] = {}
         for job in chain.from_iterable(job.alternatives for job in jobs):
             if job.tuning is not None:
                 self._add_tuning(job.tuning, job, store)
@@ -81,6 +86,11 @@ class Needs:
         """Yield every need; transcripts before the features of those that read them."""
         for name, readers in self._readers.items():
             yield NamedNeed(readers.corpus, name, readers.joined())
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of the extractions that are read."""
+        return self._readers.keys()
 
     def named(self, name: str) -> Need | None:
         """Return the need of the extraction with a name; None if there is none."""
@@ -100,9 +110,10 @@ class Needs:
         entries: Collection[Entry] = (),
     ) -> Need:
         """Return what the jobs read of some utterances, and further entries."""
-        need = Need.of(extraction, clips, entries)
-        known = self.named(self.name_of(extraction))
-        return need if known is None else need.and_of(known.only(need.clips))
+        readers = self._readers.get(self.name_of(extraction))
+        if readers is None:
+            return Need.of(extraction, clips, entries)
+        return readers.of(clips, entries)
 
     def ensure(
         self,
@@ -145,8 +156,12 @@ class Needs:
         """Add what the head of a job reads."""
         for source in (*(part.extraction for part in job.training), job.extraction):
             for part, own in source.own_groups(job.cell.groups).items():
-                entries = head_entries(job, source.parts[part], own)
-                self._add_entries(job, source.parts[part], entries)
+                extraction = source.parts[part]
+                # Many cells differ only in head or seed.
+                alike = self.name_of(extraction), job.cell.reads_frames, tuple(own)
+                if alike not in self._entries:
+                    self._entries[alike] = head_entries(job, extraction, own)
+                self._add_entries(job, extraction, self._entries[alike])
 
     def _add_tuning(self, tuning: FineTuning, job: Job, store: Store) -> None:
         """Add what fine-tuning reads of the original upstream, if it must still run."""

@@ -90,7 +90,7 @@ def estimate(
     counted: set[str] = set()
     costs = []
     for prepared in todo:
-        own = [one.name for one in Needs(prepared.jobs_to_run, store)]
+        own = Needs(prepared.jobs_to_run, store).names
         new = [one for one in needs if one.name in own and one.name not in counted]
         counted.update(own)
         costs.append(_estimate(prepared, new, store, samples, device))

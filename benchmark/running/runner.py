@@ -285,15 +285,15 @@ def _without_word_errors(
 ) -> Iterator[str]:
     """Say which upstreams could transcribe, but will not, since nothing reads it."""
     fine_tuned: dict[str, bool] = {}
-    for job in chain.from_iterable(job.alternatives for job in jobs):
+    fitted = chain.from_iterable(job.alternatives for job in jobs)
+    for job in {id(job.extraction): job for job in fitted}.values():
         label = job.cell.upstream.label
         if label not in fine_tuned and _loses_word_errors(job, needs, store):
             fine_tuned[label] = job.tuning is not None
+    hint = "\n  to have them, run `nserbench transcribe` on the same speech first"
     for label, tuned in fine_tuned.items():
-        hint = f"\n  to have them, run `nserbench transcribe -u {label}` first"
-        yield f"{label}: no word errors, since nothing reads its transcripts" + (
-            "" if tuned else hint
-        )
+        why = "results will have no word errors, since nothing reads its transcripts"
+        yield f"{label}: {why}{'' if tuned else hint}"
 
 
 def _loses_word_errors(job: Job, needs: Needs, store: Store) -> bool:

@@ -161,13 +161,7 @@ class WorkerPool:
 
 
 class JobName(NamedTuple):
-    """What says a job to a worker.
-
-    Attributes:
-        study: Position of its study among those of the command.
-        position: Its position among the jobs of the study.
-        folder: Its result folder, which a worker compares with its own.
-    """
+    """What says a job to a worker: its place, and its folder, which must agree."""
 
     study: int
     position: int
@@ -404,9 +398,9 @@ def _jobs_of(
     with _running(pickle.loads(order)):  # noqa: S301
         runner, studies = _open_studies(order)
         share = [
-            studies[name.study][name.position]
+            job
             for name in names
-            if name.position < len(studies[name.study])
+            for job in studies[name.study][name.position : name.position + 1]
         ]
         if [job_folder(job) for job in share] != [name.folder for name in names]:
             raise _other_study()

@@ -46,7 +46,8 @@ def plan(
     It takes the options of `nserbench run`, but stores no features and trains no head.
     The times are rough: they are measured on this machine with a clip of average length
     and, where it is much longer, the longest clip for each upstream, and one training
-    step for each head.
+    step for each head. What several blocks of a grid file read is counted once. The
+    column `search` says whether the upstream transcribes, which takes long.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park

@@ -496,7 +496,8 @@ def test_a_plan_estimates_the_time_of_fine_tuning(study: Ask, runner: Runner) ->
     runner.run(asked)
 
     assert before.tuning > sum(one.seconds for one in before.passes) > 0
-    assert len(before.passes) == 2  # one upstream for each fold
+    # The means of the original upstream, which standardise; one upstream for each fold.
+    assert len(before.passes) == 3
     assert price().tuning == 0
 
 
