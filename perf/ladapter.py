@@ -13,17 +13,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
+from _frames import stored_frames
 from _measure import at_least, at_most, seconds
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training.batching import WINDOW, shuffled
 from nserbench.benchmark.training.prefetch import Prefetch
-from nserbench.benchmark.training.sources import FrameSource
 from nserbench.downstreams.ladapter import UNITS, LAdapter
 from nserbench.upstreams.base import GroupSpec, LayeredFeatures, LayerGroup
 
@@ -152,26 +150,13 @@ def seconds_per_frame() -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def stored_frames(root: Path, lengths: Tensor) -> FrameSource:
-    """Store random frames, and return a source that reads them."""
-    features, rng = Store(root).announce({}), np.random.default_rng(0)
-    keys = [str(row) for row in range(len(lengths))]
-    for key, length in zip(keys, lengths.tolist(), strict=True):
-        frames = rng.standard_normal((LAYERS, length, DIM), np.float32)
-        mean = {key: {"encoder": frames.mean(axis=1)}}
-        features.write("pooled", mean, {"seconds": "0"})
-        half = {key: {"encoder": frames.astype(np.float16)}}
-        features.write("frames", half, {"seconds": "0"})
-    return FrameSource(features, keys, GROUPS, GROUPS)
-
-
 def data_wait() -> float:
     """Return the median share of an epoch in which training waits for features."""
     step = stepper(LAdapter(GROUPS, CLASSES, OPTIONS))
     lengths, seeds = drawn_lengths(BATCH * WINDOW // 2), torch.Generator()
     shares = []
     with tempfile.TemporaryDirectory() as folder:
-        source = stored_frames(Path(folder), lengths)
+        source = stored_frames(Path(folder), lengths, GROUPS)
         with Prefetch(source) as prefetch:
             for _ in range(EPOCHS):
                 rows = torch.arange(len(lengths))

@@ -163,3 +163,10 @@ def test_growth(tmp_path: Path) -> None:
     lines = script("growth").report(tmp_path, 3, (2, 3), 1)
 
     assert names(lines) == ["ledger-growth", "task-growth"]
+
+
+def test_memory_of_fits(tmp_path: Path) -> None:
+    lines = script("memory").report(tmp_path, 24, 2)
+
+    assert names(lines) == ["fits-memory"]
+    assert lines[0].startswith("fits-memory 1.00 ")

@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 import torch
 from torch import Tensor
 
+from nserbench.benchmark.training.freed_memory import freed_memory_returned
 from nserbench.benchmark.training.sources import Buffers, FeatureSource, FrameSource
 from nserbench.upstreams.base import LayeredFeatures
 
@@ -81,11 +82,12 @@ class Prefetch:
             return self._thread.submit(source.batch, batches[number], into)
 
         coming = read(0)
-        for number, rows in enumerate(batches):
-            features = coming.result()
-            if number + 1 < len(batches):
-                coming = read(number + 1)
-            yield rows, features
+        with freed_memory_returned():
+            for number, rows in enumerate(batches):
+                features = coming.result()
+                if number + 1 < len(batches):
+                    coming = read(number + 1)
+                yield rows, features
 
     def _take_one_core(self) -> None:
         threads = torch.get_num_threads()

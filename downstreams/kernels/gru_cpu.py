@@ -105,17 +105,19 @@ class _Recurrence(Function):
         # Taken again: a copy kept for each layer would cost more memory.
         valid = ctx.packing.take(states).to(ctx.type)
         gradients: list[Tensor] = []
-        grad_states = torch.zeros_like(valid, dtype=states.dtype)
+        grad_states = None
+        if ctx.needs_input_grad[0]:
+            grad_states = torch.zeros_like(valid, dtype=states.dtype)
         halves = grad_output.chunk(2, dim=2)
         for direction, of_direction, half in zip(
             ctx.directions, both, halves, strict=True
         ):
             direction.run_back(half, of_direction.w_hh)
             gradients += direction.gradients(valid, ctx.packing.steps)
-            if ctx.needs_input_grad[0]:
+            if grad_states is not None:
                 grad_states += _product(direction.gates, of_direction.w_ih, ctx.type)
         ctx.directions = None
-        if not ctx.needs_input_grad[0]:
+        if grad_states is None:
             return None, None, *gradients
         return ctx.packing.put(grad_states, states), None, *gradients
 

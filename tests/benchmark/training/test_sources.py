@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -20,6 +21,7 @@ from values import not_none
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training import gpu_source as resident
+from nserbench.benchmark.training import prefetch as prefetching
 from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.fit_one import FitSeeds, predict, train_head
 from nserbench.benchmark.training.gpu_source import GpuSource, on_device
@@ -100,6 +102,26 @@ def test_used_memory_holds_the_same_values_as_new_memory(source: FrameSource) ->
 
     assert again["encoder"].states.data_ptr() == first.data_ptr()
     assert equal(again, source.batch(short))
+
+
+def test_memory_is_returned_when_the_last_batch_of_an_epoch_was_used(
+    source: FrameSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        yield
+        seen.append("returned")
+
+    monkeypatch.setattr(prefetching, "freed_memory_returned", noted)
+
+    with Prefetch(source) as prefetch:
+        for _ in range(2):  # epochs
+            for rows, _ in prefetch.batches(BATCHES):
+                seen.append(str(len(rows)))
+
+    assert seen == ["2", "3", "1", "4", "returned"] * 2
 
 
 def test_batches_read_ahead_are_the_same_to_the_bit(source: FrameSource) -> None:
