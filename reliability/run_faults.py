@@ -66,16 +66,18 @@ class Tried:
 def _ranges(texts: Iterable[str]) -> str:
     """Join texts that differ in their first number, as ``0 to 3 of 80 utterances``."""
     numbers: dict[str, list[int]] = {}
+    others: dict[str, None] = {}
     for text in filter(None, texts):
         number, _, rest = text.partition(" ")
-        known = number.isdigit()
-        amount = int(number) if known else 0
-        numbers.setdefault(rest if known else text, []).append(amount)
+        if number.isdigit():
+            numbers.setdefault(rest, []).append(int(number))
+        else:
+            others[text] = None
     parts = []
     for rest, found in numbers.items():
         low, high = min(found), max(found)
         parts.append(f"{low} to {high} {rest}" if low < high else f"{low} {rest}")
-    return "; ".join(parts) or "nothing"
+    return "; ".join([*parts, *others]) or "nothing"
 
 
 def all_faults() -> list[Fault]:

@@ -55,6 +55,13 @@ def test_a_table_has_what_was_lost_what_was_said_and_the_failures(
     )
 
 
+def test_a_loss_without_a_number_is_written_as_it_is() -> None:
+    lost = [Seen("the cell that hung", ""), Seen("the cell that hung", "")]
+    tried = run_faults.Tried(Fault("Plugins", "a hang", breaks, 2), 2, lost)
+
+    assert tried.row() == "| a hang | 2 | the cell that hung |  | 0 |"
+
+
 def test_an_attempt_is_repeated_by_its_seed(
     tried: run_faults.Tried, capsys: pytest.CaptureFixture[str]
 ) -> None:
