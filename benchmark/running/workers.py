@@ -1,15 +1,15 @@
 """Run the cells of studies in several worker processes.
 
-Features are extracted first, each utterance of a condition by one worker, so that
-nothing is extracted twice. Then the cells are trained. Cells that are fitted together,
-such as a stack of pooled heads, go to one worker. Where there are fewer cells than
-workers, the utterances of a condition and the folds of a cell are shared, too.
+Each utterance of a condition is extracted by one worker, so that nothing is extracted
+twice. A cell starts when its own features are there. Cells that are fitted together,
+such as a stack of pooled heads, go to one worker. Where there are fewer passes or cells
+than workers, utterances and folds are shared, too.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,6 @@ from uuid import uuid4
 import torch
 
 from nserbench.benchmark.extraction.extract import ModelCache, extract_missing
-from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.needs import Needs
@@ -35,6 +34,7 @@ from nserbench.benchmark.running.assemble import job_folder
 from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.relocation import Relocation
 from nserbench.benchmark.running.runner import Runner, is_fatal
+from nserbench.benchmark.running.shares import divide, extractions_of, has_own_folds
 from nserbench.benchmark.running.tasks import Task, run_tasks
 from nserbench.benchmark.store.feature_store import Entry, Store
 from nserbench.benchmark.study.request import Request
@@ -176,34 +176,6 @@ def _named(studies: Sequence[PreparedStudy]) -> Iterator[tuple[int, JobName]]:
             yield id(job), JobName(number, position, job_folder(job))
 
 
-def _has_own_folds(job: Job) -> bool:
-    """Return whether each fold of a job is trained for itself, on given features."""
-    tuned = any(other.tuning is not None for other in job.alternatives)
-    return job.cell.reads_frames and not job.candidates and not tuned
-
-
-def divide(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Divide jobs into shares for one worker each, the longest shares first.
-
-    The pooled heads of a condition are one share, since they are fitted together. A
-    head on frames is a share of its own. Conditions that use the same fit or the same
-    fine-tuned upstream are one share.
-    """
-    shares: dict[tuple[object, ...], list[Job]] = defaultdict(list)
-    for job in jobs:
-        cell, tuned = job.cell, job.alternatives[0].tuning is not None
-        frames = cell.reads_frames and not tuned
-        shares[
-            not frames,
-            cell.upstream.label,
-            cell.corpus.label,
-            str(cell.condition) if job.matched and not tuned else "",
-            cell.downstream.label if frames else "",
-            cell.seed if frames else "",
-        ].append(job)
-    return [shares[key] for key in sorted(shares, key=lambda key: bool(key[0]))]
-
-
 @dataclass(frozen=True, slots=True)
 class _Tasks:
     """Makes the tasks of an order.
@@ -250,7 +222,7 @@ class _Tasks:
             )
             for job in jobs
             for split in job.splits
-            if _has_own_folds(job)
+            if has_own_folds(job)
         }
         return list(folds.values())
 
@@ -262,21 +234,7 @@ class _Tasks:
 
     def _read_by(self, job: Job) -> frozenset[str]:
         """Return the names of all extractions that a job reads."""
-        return frozenset(map(self.needs.name_of, _extractions(job)))
-
-
-def _extractions(job: Job) -> Iterator[Extraction]:
-    """Yield the extractions that a job reads, and that of its clean transcripts.
-
-    The latter are compared with those in noise if they are there.
-    """
-    for one in job.alternatives:
-        tuned = [] if one.tuning is None else one.tuning.joint.training
-        conditions = (one.extraction, *(c.extraction for c in (*one.training, *tuned)))
-        for condition in conditions:
-            yield from condition.parts.values()
-            if (words := condition.transcript_source) is not None:
-                yield from (words, words.without_noise())
+        return frozenset(map(self.needs.name_of, extractions_of(job)))
 
 
 @contextmanager

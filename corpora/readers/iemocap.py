@@ -9,6 +9,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import IEMOCAP
+from nserbench.corpora.readers.missing_audio import refuse_missing_audio
 from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.corpora.readers.text_files import read_lines
 from nserbench.errors import BadCorpus, CorpusMissing
@@ -47,7 +48,6 @@ COUNTS: Mapping[str, Mapping[str, Sequence[int]]] = {
 """Turns of each class, and of each speaker in the order of their names."""
 
 _LABELS = "dialog/EmoEvaluation"
-_SHOWN = 20  # missing files in one message
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _TURN = re.compile(
     rf"\[{_NUMBER} - {_NUMBER}\]\s+"
@@ -239,13 +239,8 @@ def _refuse_missing(utterances: Sequence[Utterance]) -> None:
     folders = {utterance.path.parent for utterance in utterances}
     # One listing per dialogue is faster than one look-up per file.
     files = {file for folder in folders for file in folder.glob("*.wav")}
-    missing = [str(one.path) for one in utterances if one.path not in files]
-    if not missing:
-        return
-    more = len(missing) - _SHOWN
-    raise BadCorpus(
-        f"{len(missing)} labelled turns of IEMOCAP have no audio:\n  "
-        + "\n  ".join(missing[:_SHOWN])
-        + (f"\n  and {more} more" if more > 0 else "")
-        + "\n  unpack the release again"
+    refuse_missing_audio(
+        [str(one.path) for one in utterances if one.path not in files],
+        "labelled turns of IEMOCAP have no audio:",
+        "unpack the release again",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import MELD
+from nserbench.corpora.readers.missing_audio import refuse_missing_audio
 from nserbench.corpora.readers.naming import PAPER
 from nserbench.corpora.readers.published_counts import PublishedCounts
 from nserbench.corpora.readers.text_files import read_table
@@ -51,7 +52,6 @@ LEFT_OUT = {
 
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,5}")
-_SHOWN = 20  # missing clips in one message
 
 
 def expected(options: Options) -> tuple[PublishedCounts, ...]:
@@ -203,14 +203,11 @@ def _utterances(
     rows: Sequence[_TableRow], clips: Mapping[str, Mapping[str, Path]], channel: str
 ) -> Sequence[Utterance]:
     kept = [row for row in rows if row.id not in LEFT_OUT]
-    if missing := [row.id for row in kept if row.clip not in clips[row.part]]:
-        more = f"\n  and {len(missing) - _SHOWN} more" if missing[_SHOWN:] else ""
-        raise BadCorpus(
-            f"{len(missing)} of {len(kept)} clips of meld are missing\n  "
-            + "\n  ".join(missing[:_SHOWN])
-            + more
-            + "\n  unpack the archives again"
-        )
+    refuse_missing_audio(
+        [row.id for row in kept if row.clip not in clips[row.part]],
+        f"of {len(kept)} clips of meld are missing",
+        "unpack the archives again",
+    )
     return [
         Utterance(
             id=row.id,

@@ -10,6 +10,7 @@ from pathlib import Path
 from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, Utterance, folder_of
 from nserbench.corpora.cards import MSP_PODCAST
+from nserbench.corpora.readers.missing_audio import refuse_missing_audio
 from nserbench.corpora.readers.naming import PAPER
 from nserbench.corpora.readers.text_files import read_table, read_text
 from nserbench.errors import BadCorpus, CorpusMissing
@@ -44,7 +45,6 @@ UNKNOWN = "Unknown"
 
 _COLUMNS = ("FileName", "EmoClass", "SpkrID", "Gender", "Split_Set")
 _NAME = re.compile(r"(?P<id>MSP-PODCAST_(?P<podcast>\d+)_\w+)\.wav", re.ASCII)
-_SHOWN = 20  # missing files in one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,11 @@ def load(options: Options, settings: Settings) -> Corpus:
     ]
     _refuse_empty(table, wanted, tested)
     audio = _files(top)
-    _refuse_missing(wanted, audio)
+    refuse_missing_audio(
+        [turn.id for turn in wanted if turn.id not in audio],
+        "labelled turns of msp-podcast have no audio:",
+        "unpack the release again",
+    )
     texts = top / TEXTS
     return Corpus(
         classes=classes,
@@ -175,18 +179,6 @@ def _files(top: Path) -> Mapping[str, Path]:
         f"msp-podcast is not on this machine: {top} has no files such as "
         f"MSP-PODCAST_0001_0008.wav in {' or '.join(AUDIO)}\n  {MSP_PODCAST.obtain}"
     )
-
-
-def _refuse_missing(turns: Sequence[_Turn], audio: Mapping[str, Path]) -> None:
-    missing = [turn.id for turn in turns if turn.id not in audio]
-    if missing:
-        more = len(missing) - _SHOWN
-        raise BadCorpus(
-            f"{len(missing)} labelled turns of msp-podcast have no audio:\n  "
-            + "\n  ".join(missing[:_SHOWN])
-            + (f"\n  and {more} more" if more > 0 else "")
-            + "\n  unpack the release again"
-        )
 
 
 def _text(file: Path) -> str | None:

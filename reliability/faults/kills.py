@@ -138,14 +138,22 @@ def _kill_one_of(commands: int, folder: Path, random: Random) -> Seen:
         place.same_as(whole)
         if killed.code == -signal.SIGKILL:
             break
-    place.clear_log()
-    ran = place.run().checked()
-    assert _steps(place) == 0, "the others left work to do"
-    return Seen("", ran.line("already there"))
+    return Seen("", _assert_nothing_left(place).line("already there"))
 
 
 def _steps(place: Place) -> int:
     return len(place.steps("extracted")) + len(place.steps("trained"))
+
+
+@contextmanager
+def _two_workers(place: Place, random: Random) -> Iterator[tuple[Running, str]]:
+    """Start a command with two workers; yield it at some step, and the step's kind."""
+    what = random.choice(["extracted", "trained"])
+    most = len(undisturbed("noisy").steps(what)) - 1
+    running = place.start("--on", "processes:2", **_SLOW)
+    with stopped_at_end(running):
+        wait_for_steps(place, what, random.randint(1, most), running)
+        yield running, what
 
 
 def _kill_worker(folder: Path, random: Random) -> Seen:
@@ -153,11 +161,7 @@ def _kill_worker(folder: Path, random: Random) -> Seen:
     whole = undisturbed("noisy")
     for number in count():
         place = Place(folder / str(number), "noisy")
-        what = random.choice(["extracted", "trained"])
-        running = place.start("--on", "processes:2", **_SLOW)
-        with stopped_at_end(running):
-            most = len(whole.steps(what)) - 1
-            wait_for_steps(place, what, random.randint(1, most), running)
+        with _two_workers(place, random) as (running, what):
             steps = place.steps(what)
             died = bool(steps) and _kill(steps[-1][0])  # the one that worked last
             ran = running.wait().checked()
@@ -172,15 +176,16 @@ def _kill_worker(folder: Path, random: Random) -> Seen:
     return Seen(_utterances(repeated, whole), message)
 
 
-def _assert_nothing_left(place: Place) -> None:
-    """Run a finished command again.
+def _assert_nothing_left(place: Place) -> Ran:
+    """Run a finished command again, and return what it said.
 
     Raises:
         AssertionError: if it extracts or trains anything.
     """
     place.clear_log()
-    place.run().checked()
-    assert _steps(place) == 0, "the command left work to do"
+    ran = place.run().checked()
+    assert _steps(place) == 0, "work was left to do"
+    return ran
 
 
 def _kill_command_of_workers(folder: Path, random: Random) -> Seen:
@@ -188,11 +193,7 @@ def _kill_command_of_workers(folder: Path, random: Random) -> Seen:
     whole = undisturbed("noisy")
     for number in count():
         place = Place(folder / str(number), "noisy")
-        what = random.choice(["extracted", "trained"])
-        running = place.start("--on", "processes:2", **_SLOW)
-        with stopped_at_end(running):
-            most = len(whole.steps(what)) - 1
-            wait_for_steps(place, what, random.randint(1, most), running)
+        with _two_workers(place, random) as (running, _):
             killed = running.kill()
         assert_all_ended(running)
         if killed.code == -signal.SIGKILL:
