@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from nserbench.placeholders import placeholder
 BROKEN = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, ImportError),
     *(LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError),
-    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error),
+    *(pickle.UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error),
 )
 """What torch, pickle and zipfile raise for a file that is damaged or something else."""
 

@@ -138,6 +138,22 @@ def test_an_error_while_reading_becomes_a_message(file: Path, error: Exception) 
     assert "anyway" not in str(raised.value)
 
 
+def test_a_number_that_is_cut_off_in_the_pickle_becomes_a_message(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "model.pt"
+    torch.save({"w": 70_000}, file, _use_new_zipfile_serialization=False)
+    content = file.read_bytes()
+    number = (70_000).to_bytes(4, "little")
+    file.write_bytes(content[: content.index(number) + 2])
+
+    with (
+        pytest.raises(CheckpointMissing, match=r"model\.pt cannot be read: "),
+        torch_file(file),
+    ):
+        torch.load(file, weights_only=True)
+
+
 def test_what_torch_wrote_is_read(file: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.pt"
     torch.save({"w": torch.ones(2)}, old, _use_new_zipfile_serialization=False)
