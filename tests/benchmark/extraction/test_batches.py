@@ -1,11 +1,29 @@
-"""How utterances are put into batches for a GPU."""
+"""How utterances are put into batches, and which batches are run at once."""
 
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
+import torch
+
+from nserbench.benchmark.extraction.batches import (
+    LoadedModels,
+    _batches,
+    batches_at_once,
+)
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import _batches
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.store.feature_store import Features, Store
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.levels import Levels
+from nserbench.corpora.noise.mixing import Recording
+from nserbench.upstreams.base import Batch, LayeredFeatures
+from nserbench.upstreams.enhancement.base import Enhancer
+from nserbench.upstreams.mel import Mel
 
 MINUTE = 60 * 16_000
 
@@ -39,3 +57,96 @@ def test_every_utterance_is_in_one_batch_in_order() -> None:
     joined = [key for batch in _batches(clips, 4, None) for key, _ in batch]
 
     assert joined == [key for key, _ in clips]
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[threading.Thread]]:
+    """Let torch use three threads; return the set of threads in which mel runs."""
+    seen = set[threading.Thread]()
+    forward, before = Mel.forward, torch.get_num_threads()
+
+    def noted(self: Mel, batch: Batch) -> LayeredFeatures:
+        seen.add(threading.current_thread())
+        return forward(self, batch)
+
+    monkeypatch.setattr(Mel, "forward", noted)
+    torch.set_num_threads(3)
+    yield seen
+    torch.set_num_threads(before)
+
+
+def everything(features: Features, job: Job) -> list[Any]:
+    return [
+        features.read(tier, key, "mel", range(1))
+        for tier in ("pooled", "frames")
+        for key in job.keys
+    ]
+
+
+def test_side_by_side_features_are_equal_to_the_bit(
+    prepared: Callable[..., list[Job]],
+    fill: Callable[[Job, Store], Features],
+    threads: set[threading.Thread],
+    tmp_path: Path,
+) -> None:
+    (job,) = prepared(noises=["hiss"], snrs=[0.0])
+
+    shared = fill(job, Store(tmp_path / "shared"))
+    torch.set_num_threads(1)
+    alone = fill(job, Store(tmp_path / "alone"))
+
+    assert len(threads) > 1
+    for one, other in zip(everything(shared, job), everything(alone, job), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("part", [Mel, Recording, "flip"])
+def test_one_part_that_is_not_thread_safe_keeps_all_in_the_main_thread(
+    part: Any,
+    prepared: Callable[..., list[Job]],
+    fill: Callable[[Job, Store], Features],
+    threads: set[threading.Thread],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (job,) = prepared(noises=["hiss"], snrs=[0.0])
+    if part == "flip":
+        loaded = LoadedModels(Mel({}, "cpu"), Plain({}, "cpu"))
+        at_once = batches_at_once(job.extraction.alone, loaded, job.clips)
+        assert at_once == 1
+        return
+    monkeypatch.setattr(part, "thread_safe", False)
+
+    fill(job, store)
+
+    assert threads == {threading.main_thread()}
+
+
+class Plain(Enhancer):
+    def separate(self, wave: Any) -> Any:
+        return wave
+
+
+def test_long_clips_are_fewer_at_once(prepared: Callable[..., list[Job]]) -> None:
+    (job,) = prepared()
+    loaded = LoadedModels(Mel({}, "cpu"), None)
+    before = torch.get_num_threads()
+    torch.set_num_threads(12)
+
+    def at_once(minutes: float, extraction: Any = job.extraction.alone) -> int:
+        clips = [clip for _, clip in shard(16_000, int(minutes * MINUTE))]
+        return batches_at_once(extraction, loaded, clips)
+
+    cut = dataclasses.replace(
+        job.extraction.alone.upstream.bound.card, max_samples=MINUTE // 2
+    )
+    model = job.extraction.alone.upstream
+    model = dataclasses.replace(model, bound=dataclasses.replace(model.bound, card=cut))
+    limited = dataclasses.replace(job.extraction.alone, upstream=model)
+    counts = [at_once(minutes) for minutes in (0.1, 0.5, 1, 4, 8, 60)]
+    torch.set_num_threads(before)
+
+    assert counts == [12, 12, 8, 2, 1, 1]
+    torch.set_num_threads(12)
+    assert at_once(60, limited) == 12
+    torch.set_num_threads(before)
