@@ -121,8 +121,8 @@ def batches_at_once(
 ) -> int:
     """Return how many batches are run side by side.
 
-    On a CPU it is one for each thread that torch may use, if the upstream, the enhancer
-    and the noise are thread-safe, within a limit for memory.
+    On a CPU it is one for each thread that torch may use, if the upstream and the
+    enhancer are thread-safe, within a limit for memory.
 
     Args:
         extraction: The extraction.
@@ -130,8 +130,8 @@ def batches_at_once(
         clips: What is extracted.
     """
     card, upstream = extraction.card, loaded.upstream
-    parts = [upstream, loaded.enhancer, extraction.noise]
-    safe = all(part is None or part.thread_safe for part in parts)
+    models = [upstream, loaded.enhancer]
+    safe = all(model is None or model.thread_safe for model in models)
     if upstream.device != "cpu" or not safe:
         return 1
     longest = max(received(clip, card.max_samples) for clip in clips)

@@ -30,11 +30,6 @@ class NoiseByFold(Noise):
     parts: Mapping[str, WholeNoise]
     folds: Mapping[str, str]
 
-    @property
-    def thread_safe(self) -> bool:  # type: ignore[override]
-        """Whether its parts are."""
-        return all(part.thread_safe for part in self.parts.values())
-
     def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Return a segment of the noise of the fold; see `Noise.segment_for`."""
         return self._of(utterance_id).segment_for(utterance_id, samples, seed)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -66,7 +65,6 @@ class NoiseSet(WholeNoise):
     digest: str
     lengths: Mapping[str, int]
     _keys: dict[tuple[str, int, int], str] = field(default_factory=dict)
-    thread_safe: ClassVar[bool] = True
 
     def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Choose a file, then a segment of it; see `Noise.segment_for`.

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +51,10 @@ class Noise(ABC):
         name: Such as ``park`` in ``iemocap-park``. It determines, with the utterance
             and the seed, which segment is used.
         digest: Digest of the recording or set of files.
-        thread_safe: Whether several threads may call `segment_for` at once.
     """
 
     name: str
     digest: str
-    thread_safe: ClassVar[bool] = False
 
     @abstractmethod
     def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
@@ -131,7 +128,6 @@ class Recording(WholeNoise):
     wave: NDArray[np.float32]
     digest: str
     start: int = 0
-    thread_safe: ClassVar[bool] = True
 
     def segment_for(self, utterance_id: str, samples: int, seed: int) -> NoiseSegment:
         """Return the noise segment of an utterance; see `Noise.segment_for`."""

@@ -16,11 +16,11 @@ from nserbench.benchmark.extraction.batches import (
     batches_at_once,
 )
 from nserbench.benchmark.extraction.clips import Clip
+from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.store.feature_store import Features, Store
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.levels import Levels
-from nserbench.corpora.noise.mixing import Recording
 from nserbench.upstreams.base import Batch, LayeredFeatures
 from nserbench.upstreams.enhancement.base import Enhancer
 from nserbench.upstreams.mel import Mel
@@ -100,22 +100,15 @@ def test_side_by_side_features_are_equal_to_the_bit(
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("part", [Mel, Recording, "flip"])
-def test_one_part_that_is_not_thread_safe_keeps_all_in_the_main_thread(
-    part: Any,
+def test_an_upstream_that_is_not_thread_safe_stays_in_the_main_thread(
     prepared: Callable[..., list[Job]],
     fill: Callable[[Job, Store], Features],
     threads: set[threading.Thread],
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (job,) = prepared(noises=["hiss"], snrs=[0.0])
-    if part == "flip":
-        loaded = LoadedModels(Mel({}, "cpu"), Plain({}, "cpu"))
-        at_once = batches_at_once(job.extraction.alone, loaded, job.clips)
-        assert at_once == 1
-        return
-    monkeypatch.setattr(part, "thread_safe", False)
+    monkeypatch.setattr(Mel, "thread_safe", False)
+    (job,) = prepared()
 
     fill(job, store)
 
@@ -127,26 +120,41 @@ class Plain(Enhancer):
         return wave
 
 
-def test_long_clips_are_fewer_at_once(prepared: Callable[..., list[Job]]) -> None:
-    (job,) = prepared()
-    loaded = LoadedModels(Mel({}, "cpu"), None)
+@pytest.fixture
+def twelve_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(12)
+    yield
+    torch.set_num_threads(before)
 
-    def at_once(minutes: float, extraction: Any = job.extraction.alone) -> int:
+
+@pytest.mark.usefixtures("twelve_threads")
+def test_an_enhancer_that_is_not_thread_safe_takes_one_clip_at_a_time(
+    prepared: Callable[..., list[Job]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = prepared()
+    loaded = LoadedModels(Mel({}, "cpu"), Plain({}, "cpu"))
+
+    assert batches_at_once(job.extraction.alone, loaded, job.clips) == 1
+    monkeypatch.setattr(Plain, "thread_safe", True)
+    assert batches_at_once(job.extraction.alone, loaded, job.clips) == 12
+
+
+@pytest.mark.usefixtures("twelve_threads")
+def test_long_clips_are_fewer_at_once(prepared: Callable[..., list[Job]]) -> None:
+    (job,) = prepared()
+    extraction, loaded = job.extraction.alone, LoadedModels(Mel({}, "cpu"), None)
+    bound = extraction.upstream.bound
+    card = dataclasses.replace(bound.card, max_samples=MINUTE // 2)
+    model = dataclasses.replace(
+        extraction.upstream, bound=dataclasses.replace(bound, card=card)
+    )
+    cut = dataclasses.replace(extraction, upstream=model)
+
+    def at_once(minutes: float, extraction: Extraction = extraction) -> int:
         clips = [clip for _, clip in shard(16_000, int(minutes * MINUTE))]
         return batches_at_once(extraction, loaded, clips)
 
-    cut = dataclasses.replace(
-        job.extraction.alone.upstream.bound.card, max_samples=MINUTE // 2
-    )
-    model = job.extraction.alone.upstream
-    model = dataclasses.replace(model, bound=dataclasses.replace(model.bound, card=cut))
-    limited = dataclasses.replace(job.extraction.alone, upstream=model)
     counts = [at_once(minutes) for minutes in (0.1, 0.5, 1, 4, 8, 60)]
-    torch.set_num_threads(before)
-
     assert counts == [12, 12, 8, 2, 1, 1]
-    torch.set_num_threads(12)
-    assert at_once(60, limited) == 12
-    torch.set_num_threads(before)
+    assert at_once(60, cut) == 12
