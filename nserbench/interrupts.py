@@ -10,6 +10,9 @@ from types import FrameType
 
 STOPPED = "stopped; finished results are kept: run the same command again to continue"
 """What the command line prints after an interruption."""
+OWN_THREADS = "nserbench-clips"
+"""Beginning of the names of threads that extract clips. Nobody waits for them after an
+interruption: what they make is not stored."""
 _SIGNALS: list[int] = []
 """The interrupts that arrived while they were watched."""
 _WATCHES: list[bool] = []

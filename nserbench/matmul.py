@@ -100,18 +100,18 @@ def use_fast_products(model: nn.Module) -> None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread, and restore the number of threads afterwards.
+def compute_threads(number: int) -> Iterator[None]:
+    """Compute in a number of threads, and restore the number of before afterwards.
 
-    A small product takes less time than the threads need to wait for each other, above
-    all where other programs use the cores.
+    One is best for small products: they take less time than threads need to wait for
+    each other, above all where other programs use the cores.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 @cache

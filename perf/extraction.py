@@ -1,7 +1,9 @@
 """Speed of extraction against a plain loop with transformers, and its peak memory.
 
 Both read the same files, run the same wav2vec 2.0 on one file after another, and keep
-the mean over time of every layer.
+the mean over time of every layer. Then the speed of two cores against one, and beside
+another program against alone: with both groups of Whisper tiny.en if its weights are in
+``NSERBENCH_TEST_DATA``, else with the wav2vec 2.0.
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +44,9 @@ SIZE = {
 CLIPS, LENGTHS = 64, (2.0, 6.0)  # seconds
 FEW, MANY, SHORT = 200, 2000, (0.5, 1.0)
 ROUNDS = 7
+SHARED, SHARED_ROUNDS = 16, 3
+WEIGHTS = "models/whisper-tiny.en"
+SPIN = [sys.executable, "-c", "while True: pass"]
 
 SMALL_CACHE = {**os.environ, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32"}
 """By default oneDNN caches a compiled kernel for each of 1024 lengths of a wave, which
@@ -56,9 +64,22 @@ def save_model(folder: Path) -> Path:
     return folder
 
 
-def make_job(model: Path, manifest: Path, store: Store) -> Job:
+def whisper_or(model: Path) -> str:
+    """Return Whisper tiny.en if its weights are there, else a wav2vec 2.0."""
+    data = os.environ.get("NSERBENCH_TEST_DATA")
+    if data is not None and (weights := Path(data) / WEIGHTS).is_dir():
+        return f"whisper:checkpoint={weights}"
+    return wav2vec2(model)
+
+
+def wav2vec2(model: Path) -> str:
+    """Return what is typed for the wav2vec 2.0 in a folder."""
+    return f"wav2vec2:checkpoint={model}"
+
+
+def make_job(upstream: str, manifest: Path, store: Store) -> Job:
     """Return a job that extracts the clips of a manifest."""
-    study = study_of(f"wav2vec2:checkpoint={model}", ["mean"], manifest, epochs=1)
+    study = study_of(upstream, ["mean"], manifest, epochs=1)
     return prepare(study, store, Silent())[0]
 
 
@@ -95,7 +116,7 @@ class PlainLoop:
 def report_rate(folder: Path, model: Path, manifest: Path, rounds: int) -> str:
     """Measure the speed, and return the line to print."""
     models, loop = ModelCache("cpu"), PlainLoop(model)
-    job = make_job(model, manifest, Store(folder / "first"))
+    job = make_job(wav2vec2(model), manifest, Store(folder / "first"))
     models.open(job.extraction.alone)
     files = [clip.utterance.path for clip in job.clips]
     stores = (Store(folder / str(number)) for number in range(rounds))
@@ -112,12 +133,49 @@ def report_rate(folder: Path, model: Path, manifest: Path, rounds: int) -> str:
     return at_least("extraction", plain_time / our_time, 0.95)
 
 
+def report_cores(folder: Path, upstream: str, manifest: Path, rounds: int) -> list[str]:
+    """Measure two cores against one, and beside another program against alone."""
+    models, numbers, threads = ModelCache("cpu"), count(), torch.get_num_threads()
+    job = make_job(upstream, manifest, Store(folder / "cores"))
+    models.open(job.extraction.alone)
+
+    def on_cores(number: int) -> float:
+        store = Store(folder / f"cores-{next(numbers)}")
+        torch.set_num_threads(number)
+        return seconds(lambda: fill(job, store, models))
+
+    def beside_another() -> float:
+        with busy():
+            return on_cores(2)
+
+    on_cores(1)
+    one, two, shared = medians(
+        lambda: on_cores(1), lambda: on_cores(2), beside_another, rounds=rounds
+    )
+    torch.set_num_threads(threads)
+    return [
+        at_least("extraction-two-cores", one / two, 1.7),
+        at_least("extraction-neighbour", two / shared, 0.45),
+    ]
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Keep one core busy."""
+    process = subprocess.Popen(SPIN)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def report_memory(folder: Path, model: Path, few: int, many: int) -> str:
     """Measure the peak memory of two processes, for few clips and for many."""
     peaks = []
-    for count in (few, many):
-        store = folder / f"store-{count}"
-        manifest = write_clips(folder / f"clips-{count}", count, SHORT)
+    for clips in (few, many):
+        store = folder / f"store-{clips}"
+        manifest = write_clips(folder / f"clips-{clips}", clips, SHORT)
         command = [sys.executable, __file__, *map(str, (model, manifest, store))]
         process = subprocess.run(
             command, env=SMALL_CACHE, check=True, stdout=subprocess.PIPE
@@ -129,7 +187,7 @@ def report_memory(folder: Path, model: Path, few: int, many: int) -> str:
 def peak_of(model: Path, manifest: Path, folder: Path) -> int:
     """Extract the clips of a manifest; return the peak memory of this process."""
     store = Store(folder)
-    fill(make_job(model, manifest, store), store, ModelCache("cpu"))
+    fill(make_job(wav2vec2(model), manifest, store), store, ModelCache("cpu"))
     return peak_memory()
 
 
@@ -139,7 +197,9 @@ def report(folder: Path) -> list[str]:
     # Memory first: a new process counts the peak of its parent as its own.
     memory = report_memory(folder, model, FEW, MANY)
     manifest = write_clips(folder / "clips", CLIPS, LENGTHS)
-    return [report_rate(folder, model, manifest, ROUNDS), memory]
+    rate = report_rate(folder, model, manifest, ROUNDS)
+    few = write_clips(folder / "shared", SHARED, LENGTHS)
+    return [rate, memory, *report_cores(folder, whisper_or(model), few, SHARED_ROUNDS)]
 
 
 if __name__ == "__main__":

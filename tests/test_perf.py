@@ -113,6 +113,8 @@ def test_extraction(tmp_path: Path) -> None:
     assert names([module.report_rate(tmp_path, model, table, 1)]) == ["extraction"]
     peak = module.peak_of(model, table, tmp_path / "store")
     assert peak == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    cores = module.report_cores(tmp_path, module.wav2vec2(model), table, 1)
+    assert names(cores) == ["extraction-two-cores", "extraction-neighbour"]
 
 
 def test_the_plain_loop_computes_what_extraction_stores(tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_the_plain_loop_computes_what_extraction_stores(tmp_path: Path) -> None:
     model = module.save_model(tmp_path / "model")
     table = module.write_clips(tmp_path / "clips", 10, (0.1, 0.2))
     store = module.Store(tmp_path / "store")
-    job = module.make_job(model, table, store)
+    job = module.make_job(module.wav2vec2(model), table, store)
     module.fill(job, store, module.ModelCache("cpu"))
 
     loop = module.PlainLoop(model)

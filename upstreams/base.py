@@ -181,9 +181,13 @@ class Upstream(abc.ABC):
 
     Attributes:
         model: The module that holds the weights; None if there are none.
+        thread_safe: Whether several threads may call `extract` at once: a call changes
+            nothing that another one reads. On a CPU, clips are then extracted side by
+            side, one on each core.
     """
 
     model: nn.Module | None = None
+    thread_safe: bool = False
 
     def __init__(self, options: Options, device: str) -> None:
         self.options = options

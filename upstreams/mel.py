@@ -35,6 +35,8 @@ class Mel(Upstream):
     frame lies inside the audio: ``n`` samples have ``1 + (n - 400) // 160`` frames.
     """
 
+    thread_safe = True
+
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
         bands = mel_filter_bank(

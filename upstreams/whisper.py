@@ -22,7 +22,7 @@ from transformers import (
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.languages import language_code
-from nserbench.matmul import one_thread
+from nserbench.matmul import compute_threads
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
@@ -99,6 +99,8 @@ class Whisper(Transcriber):
         CheckpointMissing: if it is not found, or is incomplete.
         BadSpec: if it is no Whisper, or does not know ``language``.
     """
+
+    thread_safe = True
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
@@ -188,11 +190,12 @@ class Whisper(Transcriber):
                     f"a wave must have 1 to {LONGEST} samples (30 s), got {len(wave)}"
                 )
         mel = self.extractor(
-            list(waves), sampling_rate=SAMPLE_RATE, return_tensors="pt"
+            list(waves),
+            sampling_rate=SAMPLE_RATE,
+            return_tensors="pt",
+            device=self.device,
         ).input_features
-        return self.model.model.encoder(
-            mel.to(self.model.device), output_hidden_states=True
-        )
+        return self.model.model.encoder(mel.to(self.device), output_hidden_states=True)
 
     @torch.no_grad()
     def _search(self, encoded: Tensor, prompts: Tensor) -> _Search:
@@ -211,7 +214,7 @@ class Whisper(Transcriber):
         running = torch.ones_like(prompts[:, :1], dtype=torch.bool)
         last = prompts
         chosen, states = list[Tensor](), list[Sequence[Tensor]]()
-        with one_thread():  # the products are small
+        with compute_threads(1):  # the products are small
             while len(chosen) < min(MOST_TOKENS, most) and running.any():
                 out = self.model.model.decoder(
                     input_ids=last,

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nserbench.benchmark.plugins.side_by_side import side_by_side
 from nserbench.benchmark.results.environment import peak_memory
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.demo.demo import synthesise
@@ -264,6 +265,21 @@ def _repeatable(trial: _Trial) -> _Outcome:
     return largest == 0.0, f"largest difference {largest:.1e}"
 
 
+def _in_threads(trial: _Trial) -> _Outcome:
+    if not trial.upstream.thread_safe:
+        return None, "not said to be thread-safe"
+    clips = range(len(trial.batches))
+    order = [clip for shift in clips for clip in (*clips[shift:], *clips[:shift])]
+    calls = side_by_side(
+        lambda clip: trial.upstream.extract(trial.batches[clip]), order, len(clips)
+    )
+    for clip, features in zip(order, calls, strict=True):
+        for name, group in trial.alone[clip].items():
+            if not torch.equal(features[name].states, group.states):
+                return False, f"{name} has other values where several threads run it"
+    return True, f"{len(clips)} threads"
+
+
 def _each_group_alone(trial: _Trial) -> _Outcome:
     for name in trial.described.groups:
         batch = replace(trial.batches[0], groups=frozenset({name}))
@@ -333,6 +349,7 @@ _CHECKS: dict[str, _Check] = {
     "frames match the duration": _lengths,
     "same alone and in a batch": _independent,
     "same values when repeated": _repeatable,
+    "same in several threads": _in_threads,
     "same whichever groups are read": _each_group_alone,
     "finite": _finite,
     "gradients": _gradients,

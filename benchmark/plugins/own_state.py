@@ -22,7 +22,7 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGPIPE")
     if hasattr(signal, name)
 )
-_RUNNING: list[int] = []
+_RUNNING: list[bool] = []
 """One entry for each time that the code of a plugin runs now."""
 
 Restore = Callable[[], object]
@@ -39,17 +39,30 @@ def own_state() -> Iterator[None]:
     for the command. If the code started a copy of this process (``os.fork``), the copy
     ends here.
     """
-    process, undo = os.getpid(), [save() for save in _SAVED]
-    _RUNNING.append(process)
+    undo = [save() for save in _SAVED]
+    _RUNNING.append(True)
     try:
-        with contextlib.chdir(Path.cwd()), contextlib.redirect_stdout(_Printed()):
+        with (
+            contextlib.chdir(Path.cwd()),
+            contextlib.redirect_stdout(_Printed()),
+            copies_end(),
+        ):
             yield
     finally:
-        if os.getpid() != process:
-            os._exit(1)
         _RUNNING.pop()
         for restore in reversed(undo):
             restore()
+
+
+@contextlib.contextmanager
+def copies_end() -> Iterator[None]:
+    """End a copy of this process that was started here (``os.fork``) at the end."""
+    process = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != process:
+            os._exit(1)
 
 
 def is_running() -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from nserbench.benchmark.extraction.extract import ModelCache, kept_entries
+from nserbench.benchmark.extraction.batches import kept_entries
+from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.need import Pass
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.needs import NamedNeed, Needs

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import (
-    ModelCache,
+from nserbench.benchmark.extraction.batches import (
+    received,
     run_upstream,
     transcribe_batch,
 )
+from nserbench.benchmark.extraction.clips import Clip
+from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Entry, Form
 from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_utterance
@@ -151,11 +152,6 @@ def take_sample(
         _, more = _timed(pass_, long_clip)
         growth = min(max(math.log(more / seconds, ratio), 0.0), _MOST_GROWTH)
     return TimedExtraction(features, seconds, average, longest, growth)
-
-
-def received(clip: Clip, longest: int | None) -> int:
-    """Return the samples of a clip that an upstream receives."""
-    return clip.samples if longest is None else min(clip.samples, longest)
 
 
 def middle(clips: Sequence[Clip]) -> Clip:

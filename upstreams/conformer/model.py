@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from nserbench.upstreams.conformer.config import (
 from nserbench.upstreams.conformer.safe_yaml import safe_hyperparams
 from nserbench.upstreams.loading.size_limit import SizeLimit
 from nserbench.upstreams.loading.torch_files import BROKEN, reason, torch_file
+from nserbench.upstreams.recorded_layers import LayerRecorder
 
 # On import, speechbrain would switch TF32 on for all models of the process.
 os.environ.setdefault("SB_DISABLE_QUIRKS", "allow_tf32,disable_jit_profiling")
@@ -93,6 +93,8 @@ class Conformer(Transcriber):
         self.tokens_per_frame: float = searcher.max_decode_ratio
         self.encode, self.transformer = asr.mods.encoder, searcher.model
         self.output = searcher.fc
+        self._encoder = _recorder(self.transformer.encoder)
+        self._decoder = _recorder(self.transformer.decoder)
         # In training, LayerDrop would leave out the states of a layer.
         self.transformer.encoder.layerdrop_prob = 0.0
         # Without beam search, the language model is not kept.
@@ -146,7 +148,7 @@ class Conformer(Transcriber):
         if not len(wave):
             raise ValueError("a wave must have samples, got none")
         samples = torch.from_numpy(wave).to(self.device)
-        with _states(self.transformer.encoder) as states:
+        with self._encoder.recording() as states:
             self.encode(samples[None], torch.ones(1, device=self.device))
         return torch.cat(states)
 
@@ -155,7 +157,7 @@ class Conformer(Transcriber):
         tokens = [self.start, *chosen][: self._most_tokens(encoded)]
         # The method itself is wrapped in no_grad.
         decode = inspect.unwrap(type(self.transformer).decode)
-        with _states(self.transformer.decoder) as states:
+        with self._decoder.recording() as states:
             decode(self.transformer, self._row(tokens), encoded[None])
         return torch.cat(states)
 
@@ -243,25 +245,7 @@ def _before_transformer(encoder: nn.Module, transformer: nn.Module) -> list[nn.M
     return [part for part in encoder.children() if transformer not in part.modules()]
 
 
-@contextmanager
-def _states(stack: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect the input of a stack's first block and the output of each block.
-
-    The output of the last block is replaced by the normalised one.
-    """
-    states: list[Tensor] = []
+def _recorder(stack: nn.Module) -> LayerRecorder:
     layers: Any = stack.layers
     norm: Any = stack.norm
-    hooks = [
-        layers[0].register_forward_pre_hook(lambda _, inputs: states.append(inputs[0])),
-        *(
-            layer.register_forward_hook(lambda _, __, out: states.append(out[0]))
-            for layer in layers
-        ),
-        norm.register_forward_hook(lambda _, __, out: states.__setitem__(-1, out)),
-    ]
-    try:
-        yield states
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return LayerRecorder(list(layers), norm)

@@ -64,6 +64,7 @@ class AsteroidEnhancer(Enhancer):
     """
 
     architecture: ClassVar[str]
+    thread_safe = True
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)

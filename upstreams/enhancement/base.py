@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 class Enhancer(abc.ABC):
-    """A loaded model that removes noise from one utterance at a time."""
+    """A loaded model that removes noise from one utterance at a time.
+
+    Attributes:
+        thread_safe: Whether several threads may call `enhance` at once: a call changes
+            nothing that another one reads.
+    """
+
+    thread_safe: bool = False
 
     def __init__(self, options: Options, device: str) -> None:
         self.options = options

@@ -39,6 +39,8 @@ class Family:
             no limit.
         takes_batches: Whether it may read clips of different lengths at once: padding
             does not change their frames.
+        thread_safe: Whether several threads may run it at once: running it changes
+            nothing of it. (wav2vec2-conformer keeps the positions of the last clip.)
         over_time: Makes frames of the positions of one clip, where they are not the
             same: ``(layers, positions, dim)`` to ``(layers, frames, dim)``.
     """
@@ -54,6 +56,7 @@ class Family:
     front: Sequence[str] = ()
     pieces: Callable[[Config], Pieces] | None = None
     takes_batches: Callable[[Config], bool] = lambda config: False
+    thread_safe: bool = False
     over_time: Callable[[Config, Tensor], Tensor] = lambda config, states: states
 
 
@@ -96,6 +99,7 @@ CONVOLVED = Family(
     norm="encoder.layer_norm",
     front=("feature_extractor",),
 )
+PURE = replace(CONVOLVED, thread_safe=True)
 SQUEEZED = replace(
     CONVOLVED,
     stride=lambda config: (
@@ -131,7 +135,7 @@ FAMILIES: Mapping[str, Family] = {
         inputs="masked_window",
         tower="audioflamingo3.modeling_audioflamingo3:AudioFlamingo3Encoder",
     ),
-    "data2vec-audio": CONVOLVED,
+    "data2vec-audio": PURE,
     "gemma3n_audio": Family(
         stride=lambda config: HOP * frames.gemma3n_factor(config),
         frames=frames.gemma3n,
@@ -150,7 +154,7 @@ FAMILIES: Mapping[str, Family] = {
         inputs="granite",
         tower="granite_speech.modeling_granite_speech:GraniteSpeechCTCEncoder",
     ),
-    "hubert": replace(CONVOLVED, takes_batches=_layer_norm),
+    "hubert": replace(PURE, takes_batches=_layer_norm),
     "moonshine": Family(
         stride=lambda config: 384,
         frames=frames.moonshine,
@@ -217,18 +221,18 @@ FAMILIES: Mapping[str, Family] = {
         norm="",
         front=("prenet.feature_encoder",),
     ),
-    "unispeech": CONVOLVED,
-    "unispeech-sat": CONVOLVED,
+    "unispeech": PURE,
+    "unispeech-sat": PURE,
     "voxtral_encoder": replace(
         LIKE_WHISPER,
         inputs="window",
         tower="voxtral.modeling_voxtral:VoxtralEncoder",
     ),
-    "wav2vec2": replace(CONVOLVED, takes_batches=_layer_norm),
+    "wav2vec2": replace(PURE, takes_batches=_layer_norm),
     "wav2vec2-bert": FBANK_PAIRS,
     "wav2vec2-conformer": CONVOLVED,
     # Not read in batches: it masks padding in a way that torch deprecates.
-    "wavlm": CONVOLVED,
+    "wavlm": PURE,
 }
 """Families by the ``model_type`` of the encoder's configuration."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import (
     AutoModelForSpeechSeq2Seq,
     DynamicCache,
@@ -36,9 +36,9 @@ from nserbench.upstreams.huggingface.config import (
     named_as_hf,
     read_checkpoint,
 )
+from nserbench.upstreams.huggingface.families import Family
 from nserbench.upstreams.huggingface.frames import Pieces
 from nserbench.upstreams.huggingface.inputs import MAKERS
-from nserbench.upstreams.huggingface.layers import recorded_layers
 from nserbench.upstreams.loading.hub import checkpoint_folder, read_config
 from nserbench.upstreams.loading.shards import shards_with
 from nserbench.upstreams.loading.towers import load_tower, tower_class
@@ -47,6 +47,7 @@ from nserbench.upstreams.loading.transformers import (
     load_pretrained,
     load_tokenizer,
 )
+from nserbench.upstreams.recorded_layers import LayerRecorder
 from nserbench.upstreams.whisper import Whisper, languages_of
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ class SpeechEncoder(Upstream):
         self.model: PreTrainedModel = model.to(device)
         family, config = self._reading.family, self._reading.config
         self._together = family.takes_batches(config)
+        self.thread_safe = family.thread_safe
+        self._recorder = _recorder(self.model, family)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
         """Return the group ``encoder``."""
@@ -140,9 +143,8 @@ class SpeechEncoder(Upstream):
 
     def _states(self, waves: Sequence[NDArray[np.float32]]) -> list[Tensor]:
         """Return ``(layers, frames, dim)`` of each wave, without padding."""
-        family = self._reading.family
         inputs = _inputs(self._reading, self._extractor, waves, self.model)
-        with recorded_layers(self.model, family.blocks, family.norm) as layers:
+        with self._recorder.recording() as layers:
             self.model(**inputs)
         return _valid(self._reading, layers, waves)
 
@@ -167,6 +169,7 @@ class SpeechEncoderDecoder(Transcriber):
         model = load_pretrained(AutoModelForSpeechSeq2Seq, folder)
         self.model: PreTrainedModel = model.to(device)
         self.model.generation_config = greedy_settings(model, options["checkpoint"])
+        self._recorder = _recorder(self.model.get_encoder(), self._reading.family)
         self._decoder = getattr(model.config, "decoder", model.config)
         self._tokenizer = load_tokenizer(folder, self._decoder.vocab_size)
 
@@ -212,9 +215,9 @@ class SpeechEncoderDecoder(Transcriber):
 
         The latter are arguments for the whole model.
         """
-        family, encoder = self._reading.family, self.model.get_encoder()
+        encoder = self.model.get_encoder()
         inputs = _inputs(self._reading, self._extractor, [wave], encoder)
-        with recorded_layers(encoder, family.blocks, family.norm) as layers:
+        with self._recorder.recording() as layers:
             encoded = encoder(**inputs)
         mask = inputs.get("attention_mask")
         states = _valid(self._reading, layers, [wave])[0]
@@ -272,6 +275,13 @@ def _load_encoder(reading: Reading, options: Options) -> tuple[PreTrainedModel, 
         return load_pretrained(kind, folder), folder
     shards = shards_with(checkpoint, revision, place.weights)
     return load_tower(kind, shards, place.path, place.weights), shards[0].parent
+
+
+def _recorder(encoder: nn.Module, family: Family) -> LayerRecorder:
+    blocks = list(encoder.get_submodule(family.blocks).children())
+    return LayerRecorder(
+        blocks, encoder.get_submodule(family.norm) if family.norm else None
+    )
 
 
 def _inputs(

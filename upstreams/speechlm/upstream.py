@@ -55,6 +55,8 @@ class SpeechLM(Upstream):
             training dictionaries.
     """
 
+    thread_safe = True
+
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
         file = checkpoint_file(options)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from nserbench.interrupts import STOPPED
+from nserbench.interrupts import OWN_THREADS, STOPPED
 
 PATIENCE = 3.0
 """Seconds that the code of a plugin may go on after Ctrl-C, or a thread at the end."""
@@ -53,8 +53,11 @@ def end_with_threads() -> Iterator[None]:
     try:
         yield
     except SystemExit as ended:
-        if names := ", ".join(_lasting_threads()):
+        lasting = _lasting_threads()
+        others = [name for name in lasting if not name.startswith(OWN_THREADS)]
+        if names := ", ".join(others):
             _tell(f"warning: a plugin started threads that have not ended: {names}\n")
+        if lasting:
             os._exit(ended.code if isinstance(ended.code, int) else 0)
         raise
 

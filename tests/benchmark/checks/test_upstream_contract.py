@@ -1,4 +1,5 @@
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ HOP = 160
 
 class Good(Transcriber):
     """A linear map of 10 ms frames, with a frozen front; transcribes their number."""
+
+    thread_safe = True
 
     def __init__(self, options: object, device: str) -> None:
         super().__init__({}, device)
@@ -94,6 +97,15 @@ class Numb(Good):
         return states.detach() + 0 * self.front.weight.sum()
 
 
+class Shared(Good):
+    """Keeps its input, which another thread replaces."""
+
+    def forward_and_transcribe(self, batch: Batch) -> Recognised:
+        self.batch = batch
+        time.sleep(0.01)
+        return super().forward_and_transcribe(self.batch)
+
+
 class Choosy(Good):
     def spoil(self, states: torch.Tensor) -> torch.Tensor:
         return states + 1 if self.asked else states
@@ -145,6 +157,7 @@ def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -
         (Slow, "frames match the duration"),
         (Sociable, "same alone and in a batch"),
         (Moody, "same values when repeated"),
+        (Shared, "same in several threads"),
         (Choosy, "same whichever groups are read"),
         (Mute, "same whichever groups are read"),
         (Sick, "finite"),

@@ -1,11 +1,29 @@
-"""How utterances are put into batches for a GPU."""
+"""How utterances are put into batches, and which batches are run at once."""
 
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
+import torch
+
+from nserbench.benchmark.extraction.batches import (
+    LoadedModels,
+    _batches,
+    batches_at_once,
+)
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import _batches
+from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.jobs.job import Job
+from nserbench.benchmark.store.feature_store import Features, Store
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.levels import Levels
+from nserbench.upstreams.base import Batch, LayeredFeatures
+from nserbench.upstreams.enhancement.base import Enhancer
+from nserbench.upstreams.mel import Mel
 
 MINUTE = 60 * 16_000
 
@@ -39,3 +57,104 @@ def test_every_utterance_is_in_one_batch_in_order() -> None:
     joined = [key for batch in _batches(clips, 4, None) for key, _ in batch]
 
     assert joined == [key for key, _ in clips]
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[threading.Thread]]:
+    """Let torch use three threads; return the set of threads in which mel runs."""
+    seen = set[threading.Thread]()
+    forward, before = Mel.forward, torch.get_num_threads()
+
+    def noted(self: Mel, batch: Batch) -> LayeredFeatures:
+        seen.add(threading.current_thread())
+        return forward(self, batch)
+
+    monkeypatch.setattr(Mel, "forward", noted)
+    torch.set_num_threads(3)
+    yield seen
+    torch.set_num_threads(before)
+
+
+def everything(features: Features, job: Job) -> list[Any]:
+    return [
+        features.read(tier, key, "mel", range(1))
+        for tier in ("pooled", "frames")
+        for key in job.keys
+    ]
+
+
+def test_side_by_side_features_are_equal_to_the_bit(
+    prepared: Callable[..., list[Job]],
+    fill: Callable[[Job, Store], Features],
+    threads: set[threading.Thread],
+    tmp_path: Path,
+) -> None:
+    (job,) = prepared(noises=["hiss"], snrs=[0.0])
+
+    shared = fill(job, Store(tmp_path / "shared"))
+    torch.set_num_threads(1)
+    alone = fill(job, Store(tmp_path / "alone"))
+
+    assert len(threads) > 1
+    for one, other in zip(everything(shared, job), everything(alone, job), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_upstream_that_is_not_thread_safe_stays_in_the_main_thread(
+    prepared: Callable[..., list[Job]],
+    fill: Callable[[Job, Store], Features],
+    threads: set[threading.Thread],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Mel, "thread_safe", False)
+    (job,) = prepared()
+
+    fill(job, store)
+
+    assert threads == {threading.main_thread()}
+
+
+class Plain(Enhancer):
+    def separate(self, wave: Any) -> Any:
+        return wave
+
+
+@pytest.fixture
+def twelve_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(12)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("twelve_threads")
+def test_an_enhancer_that_is_not_thread_safe_takes_one_clip_at_a_time(
+    prepared: Callable[..., list[Job]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = prepared()
+    loaded = LoadedModels(Mel({}, "cpu"), Plain({}, "cpu"))
+
+    assert batches_at_once(job.extraction.alone, loaded, job.clips) == 1
+    monkeypatch.setattr(Plain, "thread_safe", True)
+    assert batches_at_once(job.extraction.alone, loaded, job.clips) == 12
+
+
+@pytest.mark.usefixtures("twelve_threads")
+def test_long_clips_are_fewer_at_once(prepared: Callable[..., list[Job]]) -> None:
+    (job,) = prepared()
+    extraction, loaded = job.extraction.alone, LoadedModels(Mel({}, "cpu"), None)
+    bound = extraction.upstream.bound
+    card = dataclasses.replace(bound.card, max_samples=MINUTE // 2)
+    model = dataclasses.replace(
+        extraction.upstream, bound=dataclasses.replace(bound, card=card)
+    )
+    cut = dataclasses.replace(extraction, upstream=model)
+
+    def at_once(minutes: float, extraction: Extraction = extraction) -> int:
+        clips = [clip for _, clip in shard(16_000, int(minutes * MINUTE))]
+        return batches_at_once(extraction, loaded, clips)
+
+    counts = [at_once(minutes) for minutes in (0.1, 0.5, 1, 4, 8, 60)]
+    assert counts == [12, 12, 8, 2, 1, 1]
+    assert at_once(60, cut) == 12

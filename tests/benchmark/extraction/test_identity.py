@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from nserbench.benchmark.extraction.batches import LoadedModels
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.extract import LoadedModels, ModelCache, extract
+from nserbench.benchmark.extraction.extract import ModelCache, extract
 from nserbench.benchmark.extraction.need import Pass, entries_of
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.prepare import prepare

@@ -21,6 +21,7 @@ from tiny_enhancers import (
     tiny_dccrn,
 )
 
+from nserbench.benchmark.plugins.side_by_side import side_by_side
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise.mixing import add_noise, read_noise
 from nserbench.errors import BadSpec, CheckpointMissing, MissingExtra
@@ -113,6 +114,21 @@ def test_an_utterance_comes_out_the_same_again(
     enhancer.enhance(sound(5_000, seed=1))
 
     np.testing.assert_array_equal(enhancer.enhance(wave), first)
+
+
+def test_threads_do_not_disturb_each_other(
+    name: str, tmp_path: Path, sound: MakeSound
+) -> None:
+    enhancer = load(name, save_hub(tmp_path, TINY[name]()))
+    waves = [sound(length, seed=length) for length in (2_000, 3_000, 5_000)]
+    alone = [enhancer.enhance(wave) for wave in waves]
+
+    order = [0, 1, 2, 1, 2, 0, 2, 0, 1] * 3
+    shared = side_by_side(enhancer.enhance, [waves[n] for n in order], 3)
+
+    assert enhancer.thread_safe
+    for number, wave in zip(order, shared, strict=True):
+        np.testing.assert_array_equal(wave, alone[number])
 
 
 def test_scores_that_an_old_numpy_pickled_do_not_stand_in_the_way(

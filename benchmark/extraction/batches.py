@@ -1,0 +1,313 @@
+"""Run the upstream of a pass over batches, and keep what is stored of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nserbench.benchmark.extraction.clips import Clip
+from nserbench.benchmark.extraction.identity import Extraction
+from nserbench.benchmark.extraction.need import Pass
+from nserbench.benchmark.plugins.own_state import own_state
+from nserbench.benchmark.plugins.side_by_side import side_by_side
+from nserbench.benchmark.store.feature_store import Entry, Features, Form
+from nserbench.corpora.audio import SAMPLE_RATE
+from nserbench.errors import NserbenchError
+from nserbench.upstreams.base import (
+    Batch,
+    Groups,
+    LayeredFeatures,
+    LayerGroup,
+    Recognised,
+    Transcriber,
+    Upstream,
+)
+from nserbench.upstreams.enhancement.base import Enhancer
+
+_GPU_BATCH = 16  # utterances; on a CPU the card says how many
+_BATCH_SAMPLES = _GPU_BATCH * 30 * SAMPLE_RATE  # padded samples that are run at once
+
+Arrays: TypeAlias = dict[Form, dict[str, dict[str, NDArray[Any]]]]
+"""Arrays by form, key and group."""
+KeyedClips: TypeAlias = Sequence[tuple[str, Clip]]
+"""Utterances with their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModels:
+    """The loaded models of an extraction."""
+
+    upstream: Upstream
+    enhancer: Enhancer | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRun:
+    """Runs the upstream of a pass over batches.
+
+    Attributes:
+        described: The groups that the card describes.
+        kept: What is stored of each utterance, by key.
+        texts: The text of each utterance that the upstream reads, by key.
+    """
+
+    one: Pass
+    loaded: LoadedModels
+    described: Groups
+    kept: Mapping[str, frozenset[Entry]]
+    texts: Mapping[str, str | None]
+
+    @classmethod
+    def of(
+        cls,
+        one: Pass,
+        loaded: LoadedModels,
+        features: Features,
+        texts: Sequence[str | None],
+    ) -> BatchRun:
+        """Return what runs the batches of a pass; it has one text for each clip."""
+        bound = one.extraction.upstream.bound
+        described = bound.card.describe(bound.options).groups
+        by_key = dict(zip(one.clips, texts, strict=True))
+        kept = kept_entries(one, described, features)
+        return cls(one, loaded, described, kept, by_key)
+
+    def batches(self, shard: KeyedClips) -> Iterator[KeyedClips]:
+        """Cut a shard into batches."""
+        card = self.one.extraction.card
+        size = card.batch if self.loaded.upstream.device == "cpu" else _GPU_BATCH
+        return _batches(shard, size, card.max_samples)
+
+    def all(self, batches: Iterable[KeyedClips]) -> Generator[Arrays, None, None]:
+        """Yield what is stored of each batch; side by side if the models allow it."""
+        at_once = batches_at_once(
+            self.one.extraction, self.loaded, self.one.clips.values()
+        )
+        if at_once > 1:
+            yield from side_by_side(self._arrays_of, batches, at_once)
+            return
+        for batch in batches:
+            with own_state():
+                arrays = self._arrays_of(batch)
+            yield arrays
+
+    def _arrays_of(self, batch: KeyedClips) -> Arrays:
+        one, keys = self.one, [key for key, _ in batch]
+        recognised = run_upstream(
+            self.loaded.upstream,
+            one.extraction.batch(
+                [clip for _, clip in batch],
+                [self.texts[key] for key in keys],
+                self.loaded.enhancer,
+                one.groups,
+            ),
+            one.returns_transcripts,
+        )
+        _refuse_other_texts(one, recognised.texts, len(batch))
+        if one.groups:
+            _refuse_undescribed(one, recognised.features, self.described, len(batch))
+        states: Arrays = {form: {} for form in one.forms}
+        _collect(one, batch, recognised, self.kept, states)
+        return states
+
+
+def batches_at_once(
+    extraction: Extraction, loaded: LoadedModels, clips: Iterable[Clip]
+) -> int:
+    """Return how many batches are run side by side.
+
+    On a CPU it is one for each thread that torch may use, if the upstream and the
+    enhancer are thread-safe, within a limit for memory.
+
+    Args:
+        extraction: The extraction.
+        loaded: Its models.
+        clips: What is extracted.
+    """
+    card, upstream = extraction.card, loaded.upstream
+    models = [upstream, loaded.enhancer]
+    safe = all(model is None or model.thread_safe for model in models)
+    if upstream.device != "cpu" or not safe:
+        return 1
+    longest = max(received(clip, card.max_samples) for clip in clips)
+    most = _BATCH_SAMPLES // (max(longest, card.window) * card.batch)
+    return max(1, min(torch.get_num_threads(), most))
+
+
+def received(clip: Clip, longest: int | None) -> int:
+    """Return the samples of a clip that an upstream receives."""
+    return clip.samples if longest is None else min(clip.samples, longest)
+
+
+def _batches(shard: KeyedClips, size: int, longest: int | None) -> Iterator[KeyedClips]:
+    """Cut a shard into batches of a size, or smaller where padding takes much memory.
+
+    Args:
+        shard: Utterances with their keys.
+        size: Most utterances of a batch.
+        longest: Samples after which a clip is cut; None if it is not.
+    """
+    batch: list[tuple[str, Clip]] = []
+    padded = 0
+    for key, clip in shard:
+        samples = received(clip, longest)
+        padded = max(padded, samples)
+        if batch and (len(batch) == size or padded * (len(batch) + 1) > _BATCH_SAMPLES):
+            yield batch
+            batch, padded = [], samples
+        batch.append((key, clip))
+    if batch:
+        yield batch
+
+
+def _collect(
+    one: Pass,
+    batch: KeyedClips,
+    recognised: Recognised,
+    kept: Mapping[str, frozenset[Entry]],
+    states: Arrays,
+) -> None:
+    """Add the arrays of a batch that are kept to ``states``, by form and key."""
+    for index, (key, clip) in enumerate(batch):
+        for form, arrays in states.items():
+            if form == "transcripts":
+                arrays[key] = {"text": _utf8(recognised.texts[index])}
+            else:
+                groups = {
+                    name: group
+                    for name, group in recognised.features.items()
+                    if Entry(form, name) in kept[key]
+                }
+                arrays[key] = _arrays(groups, index, form)
+                _refuse_infinite(one.extraction, clip, arrays[key])
+
+
+def transcribe_batch(upstream: Upstream, batch: Batch) -> list[str]:
+    """Transcribe a batch with an upstream.
+
+    Raises:
+        NserbenchError: if the upstream cannot transcribe, although its card says so.
+    """
+    return _transcriber(upstream).transcribe(batch)
+
+
+def run_upstream(upstream: Upstream, batch: Batch, transcripts: bool) -> Recognised:
+    """Return the features of the groups that a batch names, and transcripts if wanted.
+
+    If no group is read, there are only transcripts.
+
+    Raises:
+        NserbenchError: if the upstream cannot transcribe, although its card says so.
+    """
+    if not transcripts:
+        return Recognised(upstream.extract(batch), ())
+    if batch.groups is not None and not batch.groups:
+        return Recognised({}, transcribe_batch(upstream, batch))
+    with torch.no_grad():
+        return _transcriber(upstream).forward_and_transcribe(batch)
+
+
+def _transcriber(upstream: Upstream) -> Transcriber:
+    if not isinstance(upstream, Transcriber):
+        raise NserbenchError(
+            f"{type(upstream).__name__} is no Transcriber, although its card says so"
+        )
+    return upstream
+
+
+def _refuse_undescribed(
+    one: Pass, layered: object, described: Groups, utterances: int
+) -> None:
+    # Layers are read from the store by the numbers that the card says.
+    returned = layered if isinstance(layered, Mapping) else {}
+    expected = {
+        name: f"(layers {len(spec.layers)}, utterances {utterances}, dim {spec.dim})"
+        for name, spec in described.items()
+        if name in one.groups or name in returned
+    }
+    actual: object = type(layered).__name__
+    if isinstance(layered, Mapping):
+        actual = {name: _shape(group) for name, group in layered.items()}
+    if actual != expected:
+        label = one.extraction.upstream.bound.label
+        raise NserbenchError(
+            f"{label} does not return the groups that its card says\n"
+            f"  it returns {actual}, and not {expected}"
+        )
+
+
+def _shape(group: object) -> str:
+    """Return the sizes of a group that are known before; else what it is instead."""
+    if not isinstance(group, LayerGroup):
+        return type(group).__name__
+    if not group.states.is_floating_point():
+        return f"numbers of the type {group.states.dtype}"
+    layers, utterances, _, dim = group.states.shape
+    return f"(layers {layers}, utterances {utterances}, dim {dim})"
+
+
+def _refuse_other_texts(one: Pass, texts: Any, utterances: int) -> None:
+    if not one.returns_transcripts:
+        return
+    is_text = isinstance(texts, Sequence) and all(isinstance(t, str) for t in texts)
+    if not is_text or len(texts) != utterances:
+        raise NserbenchError(
+            f"{one.extraction.upstream.bound.label} does not return one transcript for "
+            f"each of {utterances} utterances, but {texts!r:.200}"
+        )
+
+
+def _refuse_infinite(
+    extraction: Extraction, clip: Clip, groups: Mapping[str, NDArray[Any]]
+) -> None:
+    for group, array in groups.items():
+        if not np.isfinite(array).all():
+            raise NserbenchError(
+                f"{extraction.upstream.bound.label} returns values that are not "
+                f"finite for {clip.utterance.id} in {group!r}"
+            )
+
+
+def _arrays(
+    layered: LayeredFeatures, index: int, form: Form
+) -> dict[str, NDArray[Any]]:
+    """Return the valid frames of one utterance, or their means over time, by group."""
+    arrays = {}
+    for name, group in layered.items():
+        states = group.states[:, index, : int(group.lengths[index])]
+        arrays[name] = _pool(states) if form == "pooled" else _half(states)
+    return arrays
+
+
+def _pool(states: torch.Tensor) -> NDArray[np.float32]:
+    pooled: NDArray[np.float32] = states.mean(dim=1).float().cpu().numpy()
+    return pooled
+
+
+def _half(states: torch.Tensor) -> NDArray[np.float16]:
+    half: NDArray[np.float16] = states.half().cpu().numpy()
+    return half
+
+
+def _utf8(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def kept_entries(
+    one: Pass, returned: Iterable[str], features: Features
+) -> Mapping[str, frozenset[Entry]]:
+    """Return what is stored of each utterance of a pass, by key.
+
+    Args:
+        one: The pass.
+        returned: Groups that the upstream returns.
+        features: Where they are stored.
+    """
+    free = {Entry("pooled", name) for name in returned}
+    wanted = one.entries | free if "pooled" in one.forms else one.entries
+    return features.lacking(dict.fromkeys(one.clips, wanted))

@@ -1,0 +1,68 @@
+"""Run the code of a plugin in several threads, each of which computes alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from nserbench.benchmark.plugins.own_state import copies_end, own_state
+from nserbench.interrupts import OWN_THREADS
+from nserbench.matmul import compute_threads
+
+_AHEAD = 2  # items begun before they are asked for, for each thread
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+def side_by_side(
+    function: Callable[[Item], Value], items: Iterable[Item], at_once: int
+) -> Generator[Value, None, None]:
+    """Call a function on items in threads that share the cores; yield values in order.
+
+    Threads that do not wait for each other after each product use the cores better
+    than one model that computes in all of them, above all beside other programs.
+
+    Args:
+        function: The code of a plugin; several threads may call it at once.
+        items: Its arguments.
+        at_once: Number of threads.
+
+    Raises:
+        BaseException: what the function raises for the first item that fails. The
+            items that have begun are waited for, unless the user interrupts.
+    """
+    each = max(1, torch.get_num_threads() // at_once)
+
+    def call(item: Item) -> Value:
+        with copies_end():
+            return function(item)
+
+    with own_state(), compute_threads(each), _pool(at_once, each) as pool:
+        begun: deque[Future[Value]] = deque()
+        for item in items:
+            begun.append(pool.submit(call, item))
+            if len(begun) > _AHEAD * at_once:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
+
+@contextmanager
+def _pool(at_once: int, each: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool whose threads compute in some threads each."""
+    pool = ThreadPoolExecutor(at_once, OWN_THREADS, torch.set_num_threads, (each,))
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
