@@ -118,7 +118,8 @@ def test_gradients_reach_the_transformer_and_spare_a_frozen_front_end(
 ) -> None:
     card = CARDS[name.removesuffix("-large")]
     options = bind(card, Spec(card.name, {"checkpoint": str(checkpoint(name))})).options
-    model: Any = card.open(options, "cpu").model
+    upstream = card.open(options, "cpu")
+    model: Any = upstream.model
     frozen = [
         weight
         for key, weight in model.named_parameters()
@@ -126,8 +127,6 @@ def test_gradients_reach_the_transformer_and_spare_a_frozen_front_end(
     ]
     for weight in frozen:
         weight.requires_grad_(False)
-    upstream = card.open(options, "cpu")
-    upstream.model = model
 
     upstream.forward(batch)["encoder"].states.square().mean().backward()
 
