@@ -70,7 +70,7 @@ WHISPER = UpstreamCard(
             parse=language_code,
         ),
         "pad": Option(
-            help="yes: to 30 s, as in training; no: the clip alone, which is faster",
+            help="yes: to 30 s; no: the clip alone: a faster encoder, poor transcripts",
             default=True,
             parse=yes_no,
             label=yes_no_label,

@@ -83,7 +83,8 @@ class Whisper(Transcriber):
 
     Encoder frames beyond the audio, which Whisper pads to 30 s, are removed as well.
     Without padding the encoder reads the audio alone, see `unpadded_states`, and so
-    does the decoder. Utterances then run one by one, so that none depends on the length
+    does the decoder, which was trained on padded audio and then often repeats a
+    sentence to the end. Utterances run one by one, so that none depends on the length
     of another.
 
     Args:
