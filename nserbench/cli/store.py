@@ -55,6 +55,7 @@ def _row(features: Features) -> dict[str, Any]:
         "condition": features.label("condition"),
         "pooled": len(features.keys("pooled")),
         "frames": len(features.keys("frames")),
+        "frames_int8": len(features.keys("frames_int8")),
         "transcripts": len(features.keys("transcripts")),
         "bytes": features.size,
     }
@@ -155,9 +156,8 @@ def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
 
 
 def _files(features: Features, frames: bool, everything: bool) -> list[Path]:
-    from nserbench.benchmark.store.feature_store import ABOUT, FORMS
+    from nserbench.benchmark.store.feature_store import ABOUT, FORMS, FRAME_FORMS
 
-    if not everything:
-        return features.shards("frames") if frames else []
-    files = [file for form in FORMS for file in features.shards(form)]
-    return [*files, features.folder / ABOUT]
+    forms = FORMS if everything else FRAME_FORMS if frames else ()
+    files = [file for form in forms for file in features.shards(form)]
+    return [*files, features.folder / ABOUT] if everything else files

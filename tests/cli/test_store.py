@@ -42,7 +42,9 @@ def test_the_table_fits_and_ends_with_the_folder(
 
     assert lines[0] == "features"
     header = " ".join(lines[1].split())
-    assert header == "digest upstream condition pooled frames transcripts size"
+    assert header == (
+        "digest upstream condition pooled frames frames_int8 transcripts size"
+    )
     assert {tuple(line.split()[1:5]) for line in lines[3:5]} == {
         ("mel", "clean", "24", "24"),
         ("mel", "hiss@0", "24", "24"),
@@ -74,6 +76,19 @@ def test_prune_deletes_the_chosen_files_and_only_with_yes(
     assert done == f"deleted {asked.partition(': add')[0]}\n"
     assert after_asking == before
     assert files(store, "**/*") == before - named
+
+
+def test_prune_of_frames_deletes_those_in_8_bits_as_well(
+    nserbench: Command, store: Path
+) -> None:
+    (folder, *_) = (store / "features").iterdir()
+    coded = folder / "frames_int8-0.safetensors"
+    coded.write_bytes(b"")
+
+    nserbench("store prune --frames --yes")
+
+    assert not coded.exists()
+    assert files(store, "features/*/pooled-*")
 
 
 def test_results_are_kept_and_deleted_features_are_extracted_again(
