@@ -75,6 +75,17 @@ def test_each_utterance_has_the_frames_that_it_has_with_padding(
         assert difference(valid(alone, place), valid(padded, place)) > 1e-3
 
 
+def test_the_input_of_the_first_block_is_the_same_but_for_the_last_frame(
+    whisper: Whisper, unpadded: Whisper, batch: Batch
+) -> None:
+    padded, alone = (one.extract(batch)["encoder"] for one in (whisper, unpadded))
+
+    for place in (0, 1, 3):
+        inputs = [valid(group, place)[:1] for group in (alone, padded)]
+        assert difference(*(states[:, :-1] for states in inputs)) < 1e-5
+        assert difference(*inputs) > 1e-3
+
+
 def test_the_encoder_reads_no_frame_beyond_the_audio(
     unpadded: Whisper, batch: Batch
 ) -> None:
