@@ -62,11 +62,15 @@ def _row(features: Features) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> TextTable:
+    """Return the rows as a table; frames of 8 bits only where there are some."""
+    columns = list(rows[0])[:-1]
+    if not any(row["frames_int8"] for row in rows):
+        columns.remove("frames_int8")
     cells = []
     for row in rows:
-        digest, *names, count = row.values()
-        cells.append((digest[:DIGITS], *map(str, names), size(count)))
-    return TextTable("features", (*list(rows[0])[:-1], "size"), cells)
+        digest, *counts = (str(row[name]) for name in columns)
+        cells.append((digest[:DIGITS], *counts, size(row["bytes"])))
+    return TextTable("features", (*columns, "size"), cells)
 
 
 @store.command("prune")
