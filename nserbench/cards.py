@@ -38,6 +38,9 @@ class Option:
         required: Whether the user must type a value.
         names_a: The kind of card that the value names, as ``"enhancer"``. ``parse``
             then returns a `Spec`, which is bound to its card, or a reserved word.
+        added_later: Whether the card was used without this option before. Its default,
+            which must mean what the card did then, is left out of what identifies
+            stored features, so that they are found again.
     """
 
     help: str
@@ -47,6 +50,7 @@ class Option:
     affects_features: bool = True
     required: bool = False
     names_a: str | None = None
+    added_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,7 @@ class ConfiguredCard(Generic[C]):
             key: None if value is None else known[key].label(value)
             for key, value in self.options.items()
             if known[key].affects_features
+            and not (known[key].added_later and self._is_default(key, value))
         }
 
 

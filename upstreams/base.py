@@ -165,6 +165,20 @@ class Batch:
         """Return whether a group is read."""
         return self.groups is None or group in self.groups
 
+    def utterances(self) -> list[Batch]:
+        """Return each utterance as a batch of its own."""
+        rows = [slice(row, row + 1) for row in range(len(self.ids))]
+        return [
+            replace(
+                self,
+                ids=self.ids[row],
+                waves=self.waves[row],
+                texts=self.texts[row],
+                languages=self.languages[row],
+            )
+            for row in rows
+        ]
+
     @classmethod
     def of(cls, *waves: NDArray[np.float32]) -> Batch:
         """Return a batch of audio only."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nserbench.cards import Option, nested_label, one_of, path_label
+from nserbench.cards import (
+    Option,
+    nested_label,
+    one_of,
+    path_label,
+    yes_no,
+    yes_no_label,
+)
 from nserbench.hook_markers import hookimpl
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import UpstreamCard
@@ -61,6 +68,13 @@ WHISPER = UpstreamCard(
         "language": Option(
             help="code such as de; if not given, each utterance's own, else English",
             parse=language_code,
+        ),
+        "pad": Option(
+            help="yes: to 30 s; no: the clip alone: a faster encoder, poor transcripts",
+            default=True,
+            parse=yes_no,
+            label=yes_no_label,
+            added_later=True,
         ),
     },
     groups=describe_whisper,

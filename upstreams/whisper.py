@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,7 +23,6 @@ from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.languages import language_code
 from nserbench.matmul import compute_threads
 from nserbench.upstreams.base import (
-    SAMPLE_RATE,
     Batch,
     LayeredFeatures,
     LayerGroup,
@@ -35,16 +33,11 @@ from nserbench.upstreams.base import (
 from nserbench.upstreams.loading.configs import describe_whisper, of_type, size_in
 from nserbench.upstreams.loading.hub import checkpoint_folder, read_settings
 from nserbench.upstreams.loading.transformers import load_pretrained
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-FRAME = 320
-"""Samples for each encoder frame: a 10 ms hop, halved by the strided convolution."""
-
-LONGEST = 30 * SAMPLE_RATE
-"""Longest input in samples: 30 s."""
+from nserbench.upstreams.whisper_encoder import (
+    frames_of,
+    padded_states,
+    unpadded_states,
+)
 
 MOST_TOKENS = 224
 """Tokens of the longest transcript, end-of-text included: half of the decoder's
@@ -89,11 +82,15 @@ class Whisper(Transcriber):
     no frame. An empty transcript has one frame, a cut one has `MOST_TOKENS`.
 
     Encoder frames beyond the audio, which Whisper pads to 30 s, are removed as well.
+    Without padding the encoder reads the audio alone, see `unpadded_states`, and so
+    does the decoder, which was trained on padded audio and then often repeats a
+    sentence to the end. Utterances run one by one, so that none depends on the length
+    of another.
 
     Args:
-        options: ``checkpoint``, ``revision``, and ``language``: the code for every
-            prompt. None for that of each utterance if the checkpoint knows it, else
-            English.
+        options: ``checkpoint``, ``revision``, ``pad``: whether audio is padded to 30 s,
+            and ``language``: the code for every prompt. None for that of each utterance
+            if the checkpoint knows it, else English.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.
@@ -117,6 +114,7 @@ class Whisper(Transcriber):
         self._token_ids: dict[str, int] = self.tokenizer.get_vocab()
         self._languages = _language_tokens(self._token_ids)
         self.language: str | None = options["language"]
+        self.pads: bool = options["pad"]
         self._bias, self._bias_first = self._suppressed()
         if self.language and not self._knows(self.language):
             raise BadSpec(
@@ -135,7 +133,12 @@ class Whisper(Transcriber):
         drawn_before = self.model.training and self._decoder_draws
         if batch.reads("decoder") or drawn_before:
             return self.forward_and_transcribe(batch).features
-        return {"encoder": _encoder_group(self._encode(batch.waves), batch)}
+        return _joined(
+            [
+                {"encoder": _encoder_group(self._encode(part), part)}
+                for part in self._parts(batch)
+            ]
+        )
 
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
         """Return the groups ``encoder`` and ``decoder``, and the greedy transcripts.
@@ -143,8 +146,14 @@ class Whisper(Transcriber):
         Raises:
             ValueError: if a wave is empty or longer than 30 s.
         """
-        encoded = self._encode(batch.waves)
-        prompts, audio = self._prompts(batch.languages), encoded.last_hidden_state
+        parts = [self._recognise(part) for part in self._parts(batch)]
+        texts = [text for part in parts for text in part.texts]
+        return Recognised(_joined([part.features for part in parts]), texts)
+
+    def _recognise(self, batch: Batch) -> Recognised:
+        """Return groups and transcripts of utterances that run together."""
+        encoded = self._encode(batch)
+        prompts, audio = self._prompts(batch.languages), encoded[-1]
         with eval_mode(self.model):
             search = self._search(audio, prompts)
         if torch.is_grad_enabled():
@@ -164,8 +173,11 @@ class Whisper(Transcriber):
         Raises:
             ValueError: if a wave is empty or longer than 30 s.
         """
-        encoded = self._encode(batch.waves).last_hidden_state
-        return self._texts(self._search(encoded, self._prompts(batch.languages)).tokens)
+        texts = []
+        for part in self._parts(batch):
+            prompts = self._prompts(part.languages)
+            texts += self._texts(self._search(self._encode(part)[-1], prompts).tokens)
+        return texts
 
     @property
     def _decoder_draws(self) -> bool:
@@ -178,24 +190,21 @@ class Whisper(Transcriber):
         texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
-    def _encode(self, waves: Sequence[NDArray[np.float32]]) -> Any:
-        """Run the encoder: a BaseModelOutput of transformers, with all hidden states.
+    def _parts(self, batch: Batch) -> Sequence[Batch]:
+        """Return the utterances that run together: all, or each alone if not padded."""
+        return [batch] if self.pads else batch.utterances()
+
+    def _encode(self, batch: Batch) -> Sequence[Tensor]:
+        """Return the states of each encoder layer, ``(batch, frames, dim)``.
 
         Raises:
             ValueError: if a wave is empty or longer than 30 s.
         """
-        for wave in waves:
-            if not 1 <= len(wave) <= LONGEST:
-                raise ValueError(
-                    f"a wave must have 1 to {LONGEST} samples (30 s), got {len(wave)}"
-                )
-        mel = self.extractor(
-            list(waves),
-            sampling_rate=SAMPLE_RATE,
-            return_tensors="pt",
-            device=self.device,
-        ).input_features
-        return self.model.model.encoder(mel.to(self.device), output_hidden_states=True)
+        encoder = self.model.model.encoder
+        if self.pads:
+            return padded_states(encoder, self.extractor, batch.waves)
+        (wave,) = batch.waves
+        return unpadded_states(encoder, self.extractor, wave)
 
     @torch.no_grad()
     def _search(self, encoded: Tensor, prompts: Tensor) -> _Search:
@@ -205,7 +214,7 @@ class Whisper(Transcriber):
         those of the call.
 
         Args:
-            encoded: ``(batch, 1500, dim)``, the last encoder layer.
+            encoded: ``(batch, frames, dim)``, the last encoder layer.
             prompts: ``(batch, tokens)``.
         """
         most = self.model.config.max_target_positions - prompts.shape[1]
@@ -339,11 +348,20 @@ def languages_of(options: Options) -> frozenset[str] | None:
     return frozenset(_language_tokens(_tokenizer(folder).get_vocab()))
 
 
-def _encoder_group(encoded: Any, batch: Batch) -> LayerGroup:
+def _encoder_group(encoded: Sequence[Tensor], batch: Batch) -> LayerGroup:
     """Return the encoder's states, without frames beyond the audio."""
-    device = encoded.last_hidden_state.device
-    frames = [-(-len(wave) // FRAME) for wave in batch.waves]
-    return _group(encoded.hidden_states, torch.tensor(frames).to(device))
+    frames = torch.tensor([frames_of(wave) for wave in batch.waves])
+    return _group(encoded, frames.to(encoded[-1].device))
+
+
+def _joined(parts: Sequence[LayeredFeatures]) -> LayeredFeatures:
+    """Return the features of parts of a batch; if several, of one utterance each."""
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        name: LayerGroup.pad([part[name].states[:, 0] for part in parts])
+        for name in parts[0]
+    }
 
 
 def _group(states: Sequence[Tensor], lengths: Tensor) -> LayerGroup:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.feature_store import FeatureReader, Features, Store
+from nserbench.benchmark.store.feature_store import FeatureReader, Features, Form, Store
 from nserbench.corpora.noise.mixing import Noise
-from nserbench.downstreams.base import Tier
 
 _AND = "+"  # between the keys of one utterance
 
@@ -120,15 +119,15 @@ class SideBySideFeatures:
         self._parts = parts
         self._index = {name: index for index, name in enumerate(parts)}
 
-    def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
+    def read(self, form: Form, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance; see `Features.read`."""
         part, part_key, part_group = self._find(key, group)
-        return part.read(tier, part_key, part_group, layers)
+        return part.read(form, part_key, part_group, layers)
 
-    def frames(self, key: str, group: str) -> int:
+    def frames(self, key: str, group: str, form: Form = "frames") -> int:
         """Return the number of valid frames in a group of an utterance."""
         part, part_key, part_group = self._find(key, group)
-        return part.frames(part_key, part_group)
+        return part.frames(part_key, part_group, form)
 
     def _find(self, key: str, group: str) -> tuple[Features, str, str]:
         """Return the features that have a group, and the key and group name there."""

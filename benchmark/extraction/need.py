@@ -108,7 +108,7 @@ class Need:
 def forms_of(entries: Iterable[Entry]) -> tuple[Form, ...]:
     """Return the forms of entries, each once, in a fixed order."""
     found = {entry.form for entry in entries}
-    order: tuple[Form, ...] = ("transcripts", "pooled", "frames")
+    order: tuple[Form, ...] = ("transcripts", "pooled", "frames", "frames_int8")
     return tuple(form for form in order if form in found)
 
 

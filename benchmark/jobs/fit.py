@@ -89,10 +89,12 @@ def open_sources(job: Job, store: Store, device: str = "cpu") -> JobFeatures:
         store: Where the features are.
         device: Where the head is trained and tested.
     """
-    kind = FrameSource if job.cell.reads_frames else PooledSource
 
     def open_source(features: FeatureReader, keys: Sequence[str]) -> FeatureSource:
-        return on_device(kind(features, keys, job.stored, job.cell.groups), device)
+        stored, wanted, form = job.stored, job.cell.groups, job.cell.form
+        if form == "pooled":
+            return PooledSource(features, keys, stored, wanted)
+        return on_device(FrameSource(features, keys, stored, wanted, form), device)
 
     test = open_source(job.extraction.features(store), job.keys)
     if job.matched:

@@ -203,7 +203,13 @@ class Fit:
             "seed": job.cell.seed,
             "fold": split.fold,
             "trainer": TRAINER,
+            **self._coded(),
         }
+
+    def _coded(self) -> dict[str, object]:
+        """Return the form of features that are stored with loss; else nothing."""
+        form = self.job.cell.form
+        return {"form": form} if form == "frames_int8" else {}
 
     def file(self, store: Store) -> Path:
         """Return the path of the fitted head, which may not exist yet."""

@@ -16,8 +16,7 @@ from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.feature_store import TRANSCRIPT, Entry, Store
-from nserbench.downstreams.base import Tier
+from nserbench.benchmark.store.feature_store import TRANSCRIPT, Entry, Form, Store
 from nserbench.progress import Progress
 
 
@@ -75,7 +74,7 @@ class Needs:
     def __init__(self, jobs: Iterable[Job], store: Store) -> None:
         self._readers: dict[str, _Readers] = {}
         self._names: dict[int, tuple[Extraction, str]] = {}
-        self._entries: dict[tuple[str, bool, tuple[str, ...]], frozenset[Entry]] = {}
+        self._entries: dict[tuple[str, Form, tuple[str, ...]], frozenset[Entry]] = {}
         for job in chain.from_iterable(job.alternatives for job in jobs):
             if job.tuning is not None:
                 self._add_tuning(job.tuning, job, store)
@@ -158,7 +157,7 @@ class Needs:
             for part, own in source.own_groups(job.cell.groups).items():
                 extraction = source.parts[part]
                 # Many cells differ only in head or seed.
-                alike = self.name_of(extraction), job.cell.reads_frames, tuple(own)
+                alike = self.name_of(extraction), job.cell.form, tuple(own)
                 if alike not in self._entries:
                     self._entries[alike] = head_entries(job, extraction, own)
                 self._add_entries(job, extraction, self._entries[alike])
@@ -200,8 +199,8 @@ def head_entries(
         extraction: One of its extractions.
         groups: The groups of this extraction that the head reads.
     """
-    tiers: list[Tier] = ["pooled", "frames"] if job.cell.reads_frames else ["pooled"]
-    entries = {Entry(tier, group) for tier in tiers for group in groups}
+    forms: set[Form] = {"pooled", job.cell.form}
+    entries = {Entry(form, group) for form in forms for group in groups}
     bound = extraction.upstream.bound
     if bound.card.transcribes_for(bound.options, groups):
         entries.add(TRANSCRIPT)

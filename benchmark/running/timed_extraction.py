@@ -16,13 +16,14 @@ from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Entry, Form
+from nserbench.benchmark.store.frame_codes import RANGE_BYTES
 from nserbench.corpora.audio import SAMPLE_RATE, audio_digest, read_utterance
 from nserbench.upstreams.base import LayeredFeatures
 
 LONGEST_TIMED = 60 * SAMPLE_RATE
 """Samples. Of a longer clip, only the beginning is timed."""
 
-_BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2}
+_BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2, "frames_int8": 1}
 _LONG = 2  # times the average: a clip from which the growth of time can be told
 _MOST_GROWTH = 3.0
 
@@ -56,10 +57,14 @@ class TimedExtraction:
     def size(self, entries: Iterable[Entry]) -> int:
         """Return the bytes that entries of the clip take; 0 for a transcript."""
         return sum(
-            self._values(entry) * _BYTES[entry.form]
+            self._values(entry) * _BYTES[entry.form] + self._range_bytes(entry)
             for entry in entries
             if entry != TRANSCRIPT
         )
+
+    def _range_bytes(self, entry: Entry) -> int:
+        layers, _, _, dim = self.features[entry.group].states.shape
+        return RANGE_BYTES * layers * dim if entry.form == "frames_int8" else 0
 
     def _values(self, entry: Entry) -> int:
         states = self.features[entry.group].states

@@ -7,8 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nserbench.benchmark.store.feature_store import FeatureReader
-from nserbench.downstreams.base import Tier
+from nserbench.benchmark.store.feature_store import FeatureReader, Form
 
 
 class ConcatenatedFeatures:
@@ -26,15 +25,15 @@ class ConcatenatedFeatures:
         """Return the keys of all parts, one part after another."""
         return [f"{index}/{key}" for index, keys in enumerate(parts) for key in keys]
 
-    def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
+    def read(self, form: Form, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance; see `Features.read`."""
         part, part_key = self._find(key)
-        return part.read(tier, part_key, group, layers)
+        return part.read(form, part_key, group, layers)
 
-    def frames(self, key: str, group: str) -> int:
+    def frames(self, key: str, group: str, form: Form = "frames") -> int:
         """Return the number of valid frames in a group of an utterance."""
         part, part_key = self._find(key)
-        return part.frames(part_key, group)
+        return part.frames(part_key, group, form)
 
     def _find(self, key: str) -> tuple[FeatureReader, str]:
         index, _, part_key = key.partition("/")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.file_facts import FileFacts, set_aside, to_stderr
+from nserbench.benchmark.store.frame_codes import encode
 from nserbench.benchmark.store.shards import (
     SUFFIX,
     ArrayLocation,
@@ -23,7 +24,6 @@ from nserbench.benchmark.store.shards import (
 from nserbench.benchmark.store.weights_files import read_weights
 from nserbench.benchmark.store.whole_files import read_checked, write_whole
 from nserbench.disk_clock import disk_time
-from nserbench.downstreams.base import Tier
 from nserbench.errors import StoreDamaged
 
 ABOUT = "about.json"
@@ -33,10 +33,12 @@ _FOLDER = "features"
 PARTIAL = ".partial"
 """Ending of the checkpoint of an unfinished fine-tuning."""
 
-Form = Tier | Literal["transcripts"]
-"""The form in which an utterance is stored: a tier of features, or a transcript."""
+Form = Literal["pooled", "frames", "frames_int8", "transcripts"]
+"""The form in which an utterance is stored: means over time, frames in float16 or in 8
+bits, or a transcript."""
 
-FORMS: tuple[Form, ...] = ("pooled", "frames", "transcripts")
+FORMS: tuple[Form, ...] = ("pooled", "frames", "frames_int8", "transcripts")
+FRAME_FORMS: tuple[Form, ...] = ("frames", "frames_int8")
 
 
 class Entry(NamedTuple):
@@ -52,10 +54,10 @@ TRANSCRIPT = Entry("transcripts", "text")
 class FeatureReader(Protocol):
     """An object that reads stored features by key."""
 
-    def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
+    def read(self, form: Form, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance."""
 
-    def frames(self, key: str, group: str) -> int:
+    def frames(self, key: str, group: str, form: Form = "frames") -> int:
         """Return the number of valid frames in a group of an utterance."""
 
 
@@ -116,24 +118,25 @@ class Features:
         """Check all shards of a form, and set damaged ones aside."""
         self._stored(form)
 
-    def read(self, tier: Tier, key: str, group: str, layers: range) -> NDArray[Any]:
+    def read(self, form: Form, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance.
 
         Args:
-            tier: Means over time (``pooled``) or all valid frames (``frames``).
+            form: Means over time, or all valid frames in one of their forms.
             key: Key of the utterance.
-            group: Name of the group.
+            group: Name of the group; for frames in 8 bits also `range_of` it.
             layers: Indices on the layer axis, in steps of 1.
 
         Returns:
             ``(layers, dim)`` float32 for means over time, ``(layers, frames, dim)``
-            float16 for frames.
+            float16 for frames. Codes and ranges of frames in 8 bits are as `encode`
+            returns them.
         """
-        return self._stored(tier)[f"{key}/{group}"].read(layers.start, layers.stop)
+        return self._stored(form)[f"{key}/{group}"].read(layers.start, layers.stop)
 
-    def frames(self, key: str, group: str) -> int:
+    def frames(self, key: str, group: str, form: Form = "frames") -> int:
         """Return the number of valid frames in a group of an utterance."""
-        return self._stored("frames")[f"{key}/{group}"].shape[1]
+        return self._stored(form)[f"{key}/{group}"].shape[1]
 
     def read_transcript(self, key: str) -> str:
         """Read the transcript of an utterance."""
@@ -152,7 +155,8 @@ class Features:
         Args:
             form: Form of the arrays.
             states: Arrays with all layers, by key and group, shaped as `read` returns
-                them; a transcript is its UTF-8 bytes, as the group ``text``.
+                them; frames are float16 and are encoded here if they are stored in 8
+                bits. A transcript is its UTF-8 bytes, as the group ``text``.
             facts: Metadata for the shard's header.
         """
         stored = self._stored(form)  # first, or the new shard would be checked as well
@@ -162,7 +166,7 @@ class Features:
             {
                 f"{key}/{group}": array
                 for key, groups in states.items()
-                for group, array in groups.items()
+                for group, array in _encoded(form, groups).items()
             },
             {**facts, _FOLDER: self.folder.name},
         )
@@ -233,6 +237,13 @@ class Features:
                     known.add(file)
             self._current.add(form)
         return stored
+
+
+def _encoded(
+    form: Form, groups: Mapping[str, NDArray[Any]]
+) -> Mapping[str, NDArray[Any]]:
+    """Return the arrays of an utterance as a form stores them."""
+    return encode(groups) if form == "frames_int8" else groups
 
 
 def _located(

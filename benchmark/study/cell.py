@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from nserbench.benchmark.study.protocols import Protocol
 from nserbench.cards import ConfiguredCard
@@ -10,6 +11,9 @@ from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.downstreams.cards import MEAN
 from nserbench.upstreams.base import Groups, UpstreamCard
+
+if TYPE_CHECKING:
+    from nserbench.benchmark.store.feature_store import Form
 
 MAX_ABS_SNR_DB = 100.0
 """Our bound in dB: beyond it float32 is too coarse for the sum of speech and noise."""
@@ -72,6 +76,11 @@ class Cell:
     def reads_frames(self) -> bool:
         """Whether the head reads all valid frames, and not their means over time."""
         return self.downstream.card.tier == "frames"
+
+    @property
+    def form(self) -> Form:
+        """The form of the features that the head reads from the store."""
+        return self.protocol.frame_form if self.reads_frames else "pooled"
 
     def refuse(self, reason: str) -> Cell:
         """Return this cell as one that cannot exist."""

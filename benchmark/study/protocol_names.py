@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nserbench.benchmark.study.protocols import (
+    FRAME_TYPES,
     PROTOCOLS,
     UNSEEN,
     VARIANTS,
@@ -25,7 +26,7 @@ def _number(text: str) -> float:
     return value
 
 
-RECIPE: Mapping[str, Callable[[str], Any]] = {
+SETTINGS: Mapping[str, Callable[[str], Any]] = {
     "epochs": at_least(1),
     "batch_size": at_least(1),
     "learning_rate": _number,
@@ -34,6 +35,7 @@ RECIPE: Mapping[str, Callable[[str], Any]] = {
     "label_smoothing": fraction,
     "schedule": one_of("constant", "cosine"),
     "precision": one_of("fp32", "bf16"),
+    "frames": one_of(*FRAME_TYPES),
 }
 """Settings that can be overridden, as in ``paper+learning_rate=0.001``."""
 
@@ -68,11 +70,11 @@ def _changed(protocol: Protocol, piece: str) -> Protocol:
         return _variants()[piece].applied(protocol)
     if not equals:
         raise UnknownName("variant", key, _variants(), of=protocol.name)
-    if key not in RECIPE:
-        known = [*RECIPE, *(name for name in _variants() if "=" in name)]
+    if key not in SETTINGS:
+        known = [*SETTINGS, *(name for name in _variants() if "=" in name)]
         raise UnknownName("setting", piece, known, of=f"protocol {protocol.name!r}")
     try:
-        parsed = RECIPE[key](value)
+        parsed = SETTINGS[key](value)
     except ValueError as error:
         raise BadSpec(f"{protocol.name}+{piece}: {error}") from error
     return protocol.with_setting(key, parsed, f"+{piece}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nserbench.benchmark.study.splits import PLAIN, Split, SplitRule
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.errors import BadSpec
+
+if TYPE_CHECKING:
+    from nserbench.benchmark.store.feature_store import Form
 
 Training = Literal["matched", "clean", "multi", "unseen"]
 """What is in the training set: the condition of the test set, clean speech, all
@@ -29,6 +32,11 @@ NOISE = {
     "multi": "trained on all of {}, tested in one",
     "unseen": "trained in {} at the SNR of the test, tested in the condition",
 }
+FRAME_TYPES: Mapping[str, Form] = {"float16": "frames", "int8": "frames_int8"}
+"""Types in which frames can be stored, and the form of each."""
+
+_RECIPE_FIELDS = frozenset(field.name for field in dataclasses.fields(Recipe))
+
 SHARED = (
     "any noise from the same recording in training and test (or the same set of files)"
 )
@@ -58,7 +66,7 @@ class Protocol:
         training: What is in the training set.
         unseen: Noise in the training set, if it differs from that of the test set.
         variants: Names of the variants applied, as in ``probe+dev``.
-        overrides: Fields of `Recipe` that the command line sets.
+        overrides: What the command line sets: fields of `Recipe`, and ``frames``.
         limit: Largest number of utterances of the corpus; None for all.
         mix_seed: Seed of the noise offsets.
     """
@@ -92,7 +100,13 @@ class Protocol:
         frames = self.frames if head.tier == "frames" else {}
         special = {**frames, **self.by_head.get(head.name, {})}
         settings = {**self.recipe, **(self.tuned if tunes else special)}
-        return dataclasses.replace(head.recipe, **{**settings, **self.overrides})
+        changed = {k: v for k, v in self.overrides.items() if k in _RECIPE_FIELDS}
+        return dataclasses.replace(head.recipe, **{**settings, **changed})
+
+    @property
+    def frame_form(self) -> Form:
+        """The form in which the store keeps the frames that heads read."""
+        return FRAME_TYPES[self.overrides.get("frames", "float16")]
 
     def changed(
         self,
@@ -114,7 +128,7 @@ class Protocol:
         return changed
 
     def with_setting(self, key: str, value: object, typed: str) -> Protocol:
-        """Return this protocol with a field of `Recipe` overridden.
+        """Return this protocol with a setting overridden.
 
         Raises:
             BadSpec: if it is overridden already with another value. The message quotes

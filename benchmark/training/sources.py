@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nserbench.benchmark.store.feature_store import FeatureReader
+from nserbench.benchmark.store.feature_store import FeatureReader, Form
+from nserbench.benchmark.store.frame_codes import RANGE_BYTES, range_of
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
 
@@ -86,11 +88,39 @@ class PooledSource:
         return moments.statistics()
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFrames:
+    """The frames of a group as they are stored.
+
+    Attributes:
+        values: ``(layers, frames, dim)`` float16, or uint8 codes.
+        ranges: ``(layers, 2, dim)`` float32 for codes: lowest value and size of a step.
+    """
+
+    values: Tensor
+    ranges: Tensor | None = None
+
+    def copy_to(self, place: Tensor) -> None:
+        """Write the frames into a float32 tensor of the same shape."""
+        if self.ranges is None:
+            place.copy_(self.values)
+        else:
+            torch.mul(self.values, self.ranges[:, 1:], out=place)
+            place.add_(self.ranges[:, :1])
+
+    def widened(self) -> Tensor:
+        """Return the frames in float32."""
+        wide = torch.empty(self.values.shape, device=self.values.device)
+        self.copy_to(wide)
+        return wide
+
+
 class FrameSource:
     """Features of all valid frames, read from the store batch by batch.
 
     Args:
         stored: All groups of the upstream with all their layers.
+        form: Form in which the frames are stored.
 
     Attributes:
         lengths: ``(rows,)`` frames of each row, summed over groups.
@@ -102,8 +132,10 @@ class FrameSource:
         keys: Sequence[str],
         stored: Groups,
         wanted: Groups,
+        form: Form = "frames",
     ) -> None:
         self.groups = wanted
+        self.form: Form = form
         self._features = features
         self._keys = keys
         self._layers = {
@@ -111,7 +143,7 @@ class FrameSource:
             for name, spec in wanted.items()
         }
         self._frames = {
-            name: torch.tensor([features.frames(key, name) for key in keys])
+            name: torch.tensor([features.frames(key, name, form) for key in keys])
             for name in wanted
         }
         self.lengths: Tensor | None = torch.stack(list(self._frames.values())).sum(0)
@@ -126,14 +158,36 @@ class FrameSource:
         buffers = buffers or Buffers()
         return {name: self._group(name, rows, buffers) for name in self.groups}
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the stored values."""
+        return torch.uint8 if self.form == "frames_int8" else torch.float16
+
+    @property
+    def size(self) -> int:
+        """Bytes of all frames, as they are stored."""
+        size = 0
+        for name, spec in self.groups.items():
+            column = len(spec.layers) * spec.dim
+            size += column * int(self._frames[name].sum()) * self.dtype.itemsize
+            if self.form == "frames_int8":
+                size += column * len(self._keys) * RANGE_BYTES
+        return size
+
     def frames(self, name: str) -> Tensor:
         """Return the number of valid frames of each row in a group, ``(rows,)``."""
         return self._frames[name]
 
-    def states_of(self, name: str, row: int) -> Tensor:
-        """Read a group of one row, ``(layers, frames, dim)`` float16."""
+    def stored(self, name: str, row: int) -> StoredFrames:
+        """Read a group of one row."""
+        values = self._read(name, name, row)
+        if self.form != "frames_int8":
+            return StoredFrames(values)
+        return StoredFrames(values, self._read(name, range_of(name), row))
+
+    def _read(self, name: str, array: str, row: int) -> Tensor:
         key, layers = self._keys[row], self._layers[name]
-        return torch.from_numpy(self._features.read("frames", key, name, layers))
+        return torch.from_numpy(self._features.read(self.form, key, array, layers))
 
     def statistics(self, rows: Tensor) -> Statistics:
         """Return mean and standard deviation over the valid frames of some rows.
@@ -143,7 +197,7 @@ class FrameSource:
         moments = Moments()
         for row in rows.tolist():
             for name in self.groups:
-                moments.add(name, self.states_of(name, row))
+                moments.add(name, self.stored(name, row).widened())
         return moments.statistics()
 
     def _group(self, name: str, rows: Tensor, buffers: Buffers) -> LayerGroup:
@@ -151,9 +205,10 @@ class FrameSource:
         shape = len(spec.layers), len(rows), int(lengths.max()), spec.dim
         states = buffers.take(name, shape)
         for number, row in enumerate(rows.tolist()):
-            frames = self.states_of(name, row)
-            states[:, number, : frames.shape[1]] = frames
-            states[:, number, frames.shape[1] :] = 0
+            frames = self.stored(name, row)
+            end = frames.values.shape[1]
+            frames.copy_to(states[:, number, :end])
+            states[:, number, end:] = 0
         return LayerGroup(states, lengths)
 
 

@@ -55,17 +55,22 @@ def _row(features: Features) -> dict[str, Any]:
         "condition": features.label("condition"),
         "pooled": len(features.keys("pooled")),
         "frames": len(features.keys("frames")),
+        "frames_int8": len(features.keys("frames_int8")),
         "transcripts": len(features.keys("transcripts")),
         "bytes": features.size,
     }
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> TextTable:
+    """Return the rows as a table; frames of 8 bits only where there are some."""
+    columns = list(rows[0])[:-1]
+    if not any(row["frames_int8"] for row in rows):
+        columns.remove("frames_int8")
     cells = []
     for row in rows:
-        digest, *names, count = row.values()
-        cells.append((digest[:DIGITS], *map(str, names), size(count)))
-    return TextTable("features", (*list(rows[0])[:-1], "size"), cells)
+        digest, *counts = (str(row[name]) for name in columns)
+        cells.append((digest[:DIGITS], *counts, size(row["bytes"])))
+    return TextTable("features", (*columns, "size"), cells)
 
 
 @store.command("prune")
@@ -155,9 +160,8 @@ def _known(upstream: str | None, labels: set[str], root: Path) -> set[str]:
 
 
 def _files(features: Features, frames: bool, everything: bool) -> list[Path]:
-    from nserbench.benchmark.store.feature_store import ABOUT, FORMS
+    from nserbench.benchmark.store.feature_store import ABOUT, FORMS, FRAME_FORMS
 
-    if not everything:
-        return features.shards("frames") if frames else []
-    files = [file for form in FORMS for file in features.shards(form)]
-    return [*files, features.folder / ABOUT]
+    forms = FORMS if everything else FRAME_FORMS if frames else ()
+    files = [file for form in forms for file in features.shards(form)]
+    return [*files, features.folder / ABOUT] if everything else files

@@ -4,9 +4,11 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 
+from nserbench.benchmark.store.feature_store import Features
 from nserbench.benchmark.store.leases import lease
 
 Command = Callable[..., Result]
@@ -74,6 +76,36 @@ def test_prune_deletes_the_chosen_files_and_only_with_yes(
     assert done == f"deleted {asked.partition(': add')[0]}\n"
     assert after_asking == before
     assert files(store, "**/*") == before - named
+
+
+def test_the_table_counts_frames_of_8_bits_where_there_are_some(
+    nserbench: Command, store: Path
+) -> None:
+    folder = Path(min((store / "features").iterdir()))
+    frames = np.zeros((1, 3, 2), np.float16)
+    Features(folder, print).write("frames_int8", {"a": {"mel": frames}}, {})
+
+    lines = nserbench("store ls").stdout.splitlines()
+    rows = json.loads(nserbench("store ls --json").stdout)
+
+    header = " ".join(lines[1].split())
+    assert header == (
+        "digest upstream condition pooled frames frames_int8 transcripts size"
+    )
+    assert sorted(row["frames_int8"] for row in rows) == [0, 1]
+
+
+def test_prune_of_frames_deletes_those_in_8_bits_as_well(
+    nserbench: Command, store: Path
+) -> None:
+    (folder, *_) = (store / "features").iterdir()
+    coded = folder / "frames_int8-0.safetensors"
+    coded.write_bytes(b"")
+
+    nserbench("store prune --frames --yes")
+
+    assert not coded.exists()
+    assert files(store, "features/*/pooled-*")
 
 
 def test_results_are_kept_and_deleted_features_are_extracted_again(

@@ -11,6 +11,8 @@ from nserbench.cards import (
     nested_label,
     several,
     several_label,
+    yes_no,
+    yes_no_label,
 )
 from nserbench.errors import BadSpec, MissingExtra, UnknownName
 from nserbench.spec import Spec, parse_spec
@@ -61,6 +63,20 @@ def test_two_values_for_the_positional_option_are_refused_with_both() -> None:
 def test_options_that_only_select_do_not_identify_features() -> None:
     assert bound("thing:groups=a").key_options() == bound("thing").key_options()
     assert bound("thing:layer=2").key_options() != bound("thing").key_options()
+
+
+def test_the_default_of_an_option_added_later_does_not_identify_features() -> None:
+    pad = Option(help="", default=True, parse=yes_no, label=yes_no_label)
+    later = replace(pad, added_later=True)
+
+    def keys(option: Option, text: str) -> dict[str, str | None]:
+        card = replace(CARD, options={**CARD.options, "pad": option})
+        return bind(card, parse_spec(text)).key_options()
+
+    before = bound("thing").key_options()
+    assert keys(later, "thing") == keys(later, "thing:pad=yes") == before
+    assert keys(later, "thing:pad=no") == {**before, "pad": "no"}
+    assert keys(pad, "thing") == {**before, "pad": "yes"}
 
 
 def test_an_unknown_option_raises_an_error_with_the_nearest_name() -> None:

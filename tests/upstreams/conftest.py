@@ -58,8 +58,13 @@ def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
 def open_whisper() -> OpenWhisper:
     """Return a function that loads a Whisper from a folder."""
 
-    def load(folder: Path, language: str | None = None) -> Whisper:
-        options = {"checkpoint": str(folder), "revision": None, "language": language}
+    def load(folder: Path, language: str | None = None, pad: bool = True) -> Whisper:
+        options = {
+            "checkpoint": str(folder),
+            "revision": None,
+            "language": language,
+            "pad": pad,
+        }
         return Whisper(options, "cpu")
 
     return load

@@ -129,8 +129,12 @@ def hf_files(options: Options) -> list[Path]:
 
 def as_checkpoint(options: Options) -> Options:
     """Return the options of ``hf`` as those of an upstream with a ``checkpoint``."""
-    checkpoint, revision = options["id"], options["revision"]
-    return {"checkpoint": checkpoint, "revision": revision, "language": None}
+    return {
+        "checkpoint": options["id"],
+        "revision": options["revision"],
+        "language": None,
+        "pad": True,
+    }
 
 
 def read_checkpoint(options: Options) -> Reading:

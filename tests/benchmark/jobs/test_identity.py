@@ -259,3 +259,20 @@ def test_moving_the_module_of_an_upstream_or_of_a_head_changes_no_key(
     assert after.digest == before.digest
     (split, *_) = before.splits
     assert Fit(after, split).identity == Fit(before, split).identity
+
+
+@pytest.mark.parametrize(("head", "shared"), [("mean", True), ("bigru", False)])
+def test_a_head_on_frames_of_8_bits_is_another_fit_of_the_same_extraction(
+    prepared: Callable[..., list[Job]], store: Store, head: str, shared: bool
+) -> None:
+    plain, coded = (
+        prepared(downstreams=[head], protocol=protocol)[0]
+        for protocol in ("probe", "probe+frames=int8")
+    )
+
+    fits = [{Fit(job, s).file(store) for s in job.splits} for job in (plain, coded)]
+    assert (fits[0] == fits[1]) is shared
+    assert plain.digest != coded.digest
+    assert plain.extraction.identity == coded.extraction.identity
+    assert plain.keys == coded.keys
+    assert "form" not in Fit(plain, plain.splits[0]).identity

@@ -242,3 +242,43 @@ def test_an_upstream_that_transcribes_in_any_case_has_word_errors_as_ever(
     (result,) = read_results(runner.results)
     assert result.recognition["measure"] == "WER"
     assert progress.lines == []
+
+
+def test_frames_of_8_bits_are_added_beside_those_of_float16_by_one_more_pass(
+    ask: Ask, runner: Runner, noted: list[Noted]
+) -> None:
+    plain, coded = (
+        ask(upstreams=[ENCODER], downstreams=["ladapter"], protocol=f"probe{frames}")
+        for frames in ("", "+frames=int8")
+    )
+    (first,) = planned(runner, plain).passes
+    runner.run(plain)
+    (second,) = planned(runner, coded).passes
+    noted.clear()
+
+    runner.run(coded)
+
+    assert (first.forms, second.forms) == (("pooled", "frames"), ("frames_int8",))
+    assert passes_of(noted) == {1}
+    (features,) = runner.store.all_features()
+    for form in ("pooled", "frames"):
+        assert groups_of(features, form) == {"encoder": 24}
+    assert groups_of(features, "frames_int8") == {"encoder": 24, "encoder/range": 24}
+    assert {one.protocol for one in read_results(runner.results)} == {
+        "probe+epochs=2",
+        "probe+epochs=2+frames=int8",
+    }
+
+
+def test_both_forms_of_frames_come_from_one_pass_if_they_are_asked_for_together(
+    ask: Ask, runner: Runner, noted: list[Noted]
+) -> None:
+    studies = [
+        ask(upstreams=[ENCODER], downstreams=["ladapter"], protocol=protocol)
+        for protocol in ("probe", "probe+frames=int8")
+    ]
+
+    runner.run(*studies)
+
+    assert passes_of(noted) == {1}
+    assert {planned(runner, study).missing for study in studies} == {0}

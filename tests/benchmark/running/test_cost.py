@@ -86,11 +86,24 @@ def test_cells_and_features_that_exist_are_not_planned_again(
     assert (seeds.missing, seeds.there, seeds.passes) == (1, 1, [])
 
 
-@pytest.mark.parametrize("head", ["mean", "bigru"])
+@pytest.mark.parametrize(
+    ("head", "protocol"),
+    [("mean", "probe"), ("bigru", "probe"), ("bigru", "probe+frames=int8")],
+)
 def test_the_planned_size_is_the_size_of_the_store(
-    plan: Callable[..., CostEstimate], runner: Runner, ask: Ask, levels: Any, head: str
+    plan: Callable[..., CostEstimate],
+    runner: Runner,
+    ask: Ask,
+    levels: Any,
+    head: str,
+    protocol: str,
 ) -> None:
-    said = {"upstreams": ["levels"], "downstreams": [head], "epochs": 1}
+    said = {
+        "upstreams": ["levels"],
+        "downstreams": [head],
+        "protocol": protocol,
+        "epochs": 1,
+    }
     (planned,) = plan(**said).passes
 
     runner.run(ask(**said))

@@ -20,15 +20,22 @@ RunAgain = Callable[[], tuple[dict[str, bytes], list[str]]]
 ARTEFACTS = {
     "pooled features": "features/*/pooled-*.safetensors",
     "frames": "features/*/frames-*.safetensors",
+    "frames of 8 bits": "features/*/frames_int8-*.safetensors",
     "trained head": "fits/*.safetensors",
 }
 
 
 @pytest.fixture
 def first(ask: Ask, runner: Runner) -> dict[str, bytes]:
-    """Run a cell with a pooled head and one with a head on frames."""
-    runner.run(ask(downstreams=["mean,bigru"]))
+    """Run a cell with a pooled head and two with a head on frames, in both forms."""
+    runner.run(*studies(ask))
     return answers(runner)
+
+
+def studies(ask: Ask) -> list[Study]:
+    """Return a study with frames in float16, and one with frames of 8 bits."""
+    coded = ask(downstreams=["bigru"], protocol="probe+frames=int8")
+    return [ask(downstreams=["mean,bigru"]), coded]
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def run_again(
         shutil.rmtree(runner.results)
         again = runner_in(runner.results.parent)
         again.store.note = (notes := list[str]()).append
-        again.run(ask(downstreams=["mean,bigru"]))
+        again.run(*studies(ask))
         return answers(again), notes
 
     return run

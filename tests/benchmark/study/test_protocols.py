@@ -271,6 +271,23 @@ def test_two_values_for_one_setting_are_refused_with_both(
         protocol.changed(**{**settings, **options})
 
 
+def test_frames_of_8_bits_are_a_protocol_of_their_own_with_the_same_recipe() -> None:
+    plain, coded = (
+        read_protocol(text, "paper") for text in ("probe", "probe+frames=int8")
+    )
+
+    assert coded.label == "probe+frames=int8"
+    assert (plain.frame_form, coded.frame_form) == ("frames", "frames_int8")
+    assert coded.recipe_for(HEAD) == plain.recipe_for(HEAD)
+    details = [one.details(HEAD, SPLITS) for one in (plain, coded)]
+    assert {key for key in details[0] if details[0][key] != details[1][key]} == {"name"}
+
+
+def test_another_type_of_frames_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(BadSpec, match="frames=fp8: must be one of float16, int8"):
+        read_protocol("probe+frames=fp8", "paper")
+
+
 def test_two_values_within_a_protocol_are_refused() -> None:
     with pytest.raises(BadSpec, match=r"sets epochs=5, and \+epochs=9 another value"):
         read_protocol("probe+epochs=5+epochs=9", "paper")

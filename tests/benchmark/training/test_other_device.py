@@ -106,6 +106,7 @@ def test_a_single_head_trains_on_another_device_as_on_the_cpu(
     assert_alike(expected, there(), within=1e-5)
 
 
+@pytest.mark.parametrize("protocol", ["probe+dev", "probe+dev+frames=int8"])
 @pytest.mark.parametrize("kept", [False, True])
 def test_heads_on_frames_train_on_another_device_as_on_the_cpu(
     here: Run,
@@ -113,12 +114,13 @@ def test_heads_on_frames_train_on_another_device_as_on_the_cpu(
     levels: Any,
     monkeypatch: pytest.MonkeyPatch,
     kept: bool,
+    protocol: str,
 ) -> None:
     # Their dropout differs between devices, by design.
     grid: Any = {
         "upstreams": ["levels:groups=wide"],
         "downstreams": ["ladapter:dropout=0,bigru:dropout=0"],
-        "protocol": "probe+dev",
+        "protocol": protocol,
     }
     expected = here(**grid)
     monkeypatch.setattr(resident, "free_memory", lambda _: 2**30 if kept else 0)

@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from values import not_none
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.feature_store import FRAME_FORMS, Store
 from nserbench.benchmark.training import gpu_source as resident
 from nserbench.benchmark.training import prefetch as prefetching
 from nserbench.benchmark.training.batching import shuffled
@@ -63,13 +63,15 @@ def stored(root: Path) -> Any:
         for key, groups in frames.items()
     }
     features.write("pooled", means, {"seconds": "0"})
-    features.write("frames", frames, {"seconds": "0"})
+    for form in FRAME_FORMS:
+        features.write(form, frames, {"seconds": "0"})
     return features
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> FrameSource:
-    return FrameSource(stored(tmp_path / "store"), KEYS, GROUPS, GROUPS)
+@pytest.fixture(params=FRAME_FORMS)
+def source(tmp_path: Path, request: pytest.FixtureRequest) -> FrameSource:
+    features = stored(tmp_path / "store")
+    return FrameSource(features, KEYS, GROUPS, GROUPS, request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -147,12 +149,36 @@ def test_frames_kept_on_a_device_are_the_same_to_the_bit(source: FrameSource) ->
         assert torch.equal(deviation, wanted[1])
 
 
+def test_frames_of_8_bits_are_within_half_a_step_and_their_padding_is_zero(
+    tmp_path: Path,
+) -> None:
+    features = stored(tmp_path / "store")
+    wanted = {**GROUPS, "encoder": replace(GROUPS["encoder"], layers=range(1, 3))}
+    plain, coded = (
+        FrameSource(features, KEYS, GROUPS, wanted, form) for form in FRAME_FORMS
+    )
+
+    for name, group in coded.batch(BATCHES[3]).items():
+        exact = plain.batch(BATCHES[3])[name]
+        assert torch.equal(group.lengths, exact.lengths)
+        for row, frames in enumerate(exact.lengths.tolist()):
+            values = exact.states[:, row, :frames]
+            half = (values.amax(1) - values.amin(1)) / 255 / 2
+            error = (group.states[:, row, :frames] - values).abs().amax(1)
+            assert (error <= half * 1.001 + 1e-6).all()
+            assert (error.amax(1) > 0).all()
+            assert not group.states[:, row, frames:].any()
+
+
 def test_frames_are_kept_on_a_gpu_if_they_take_half_of_its_free_memory_at_most(
     source: FrameSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = sum(
-        2 * len(spec.layers) * spec.dim * int(source.frames(name).sum())
-        for name, spec in source.groups.items()
+        part.nbytes
+        for name in source.groups
+        for row in range(ROWS)
+        for part in (source.stored(name, row).values, source.stored(name, row).ranges)
+        if part is not None
     )
 
     assert on_device(source, "cpu") is source
@@ -180,7 +206,8 @@ class Watched(FrameSource):
 def test_a_batch_is_read_while_the_one_before_is_in_use_and_does_not_change_it(
     source: FrameSource, tmp_path: Path
 ) -> None:
-    watched = Watched(stored(tmp_path / "watched"), KEYS, GROUPS, GROUPS)
+    features = stored(tmp_path / "watched")
+    watched = Watched(features, KEYS, GROUPS, GROUPS, source.form)
 
     with Prefetch(watched) as prefetch:
         for number, (rows, features) in enumerate(prefetch.batches(BATCHES)):
