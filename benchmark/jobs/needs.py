@@ -36,6 +36,11 @@ class _Readers:
     def add(self, clips: Sequence[Clip], entries: Iterable[Entry]) -> None:
         self.lists.setdefault(id(clips), (clips, set()))[1].update(entries)
 
+    def remove_frames(self) -> None:
+        for clips, entries in self.lists.values():
+            kept = {entry for entry in entries if entry.form != "frames"}
+            self.lists[id(clips)] = clips, kept
+
     def joined(self) -> Need:
         """Return the need of all of them."""
         first, *others = (
@@ -102,6 +107,15 @@ class Needs:
         readers = self._readers.get(self.name_of(extraction))
         lists = readers.lists.values() if readers else ()
         return any(entry in entries for _, entries in lists)
+
+    def remove_frames(self, name: str) -> None:
+        """Forget that frames are read, once no job that is left reads them.
+
+        Args:
+            name: Name of the extraction.
+        """
+        if name in self._readers:
+            self._readers[name].remove_frames()
 
     def of(
         self,
