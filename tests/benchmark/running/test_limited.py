@@ -162,15 +162,16 @@ def test_results_under_a_limit_are_equal_and_the_store_stays_below_it(
     tall: list[str],
 ) -> None:
     free, bound = runner_in(tmp_path / "free"), runner_in(tmp_path / "bound")
-    free.run(*blocks())
+    free.run(*blocks(), *blocks("loudest", seeds=[1]))
     passes = len(tall)
     tall.clear()
 
-    report = limited(bound, 1.3).run(*blocks())
+    grid = [*blocks(), *blocks("loudest", seeds=[1])]
+    report = limited(bound, 1.3).run(*grid)
 
-    assert report.outcomes == {"done": 6, "already there": 0}
+    assert report.outcomes == {"done": 9, "already there": 0}
     assert predictions(bound) == predictions(free)
-    assert len(predictions(bound)) == 6
+    assert len(predictions(bound)) == 9
     assert len(tall) == passes  # one pass for each condition
     assert bound.limit is not None
     assert largest[bound.store.root] <= bound.limit < largest[free.store.root]
