@@ -12,6 +12,7 @@ from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.jobs.needs import Needs
 from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.room import Disposable
 
 
 def job_batches(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -89,9 +90,24 @@ class JobBatch:
         )
 
     @property
-    def disposables(self) -> frozenset[Path]:
-        """What can be deleted when no batch that is left uses it; see `Room`."""
-        return self.frames | self.weights
+    def disposables(self) -> frozenset[Disposable]:
+        """What can be deleted when no batch that is left uses it.
+
+        Means over time stay, but for those of fine-tuned weights: there are as many as
+        folds and conditions, and other commands hardly ever read them.
+        """
+        tuned = {
+            folder
+            for folder, one in self.extractions.items()
+            if one.upstream.tuned is not None
+        }
+        return frozenset(
+            [
+                *(Disposable(folder, "frames") for folder in self.frames),
+                *(Disposable(file, "weights") for file in self.weights),
+                *(Disposable(folder, "pooled") for folder in tuned),
+            ]
+        )
 
 
 def in_order_of_frames(every: Sequence[JobBatch]) -> list[JobBatch]:

@@ -20,7 +20,7 @@ from nserbench.benchmark.running.job_batches import (
     job_batches,
 )
 from nserbench.benchmark.store.feature_store import Form, Store
-from nserbench.benchmark.store.room import HINT, MARGIN, Room
+from nserbench.benchmark.store.room import HINT, MARGIN, Disposable, Room
 from nserbench.byte_sizes import size
 from nserbench.errors import StoreFull
 
@@ -32,9 +32,9 @@ RunBatch = Callable[[Sequence[Job], Needs, ModelCache], Iterable[Status]]
 class LimitedRun:
     """Runs the jobs of a command within the room of a store.
 
-    Jobs that read the same frames run one after another. Frames and fine-tuned weights
-    that no job left uses may then be deleted, and are when room is needed. Means over
-    time, transcripts and heads stay.
+    Jobs that read the same frames run one after another. What no job left uses may
+    then be deleted, and is when room is needed; see `JobBatch.disposables`. Other means
+    over time, transcripts and heads stay.
 
     Attributes:
         run_batch: Runs one batch.
@@ -74,7 +74,7 @@ class LimitedRun:
                     self.room.make(self._least_bytes(batch))
                     yield from self.run_batch(batch.jobs, self.needs, models)
                     users.subtract(batch.disposables)
-                    self._release(path for path in batch.disposables if not users[path])
+                    self._release(one for one in batch.disposables if not users[one])
 
     def _batches(self, jobs: Sequence[Job]) -> list[JobBatch]:
         sizes = HeadSizes()
@@ -86,11 +86,12 @@ class LimitedRun:
             for batch in job_batches(jobs)
         ]
 
-    def _release(self, disposables: Iterable[Path]) -> None:
+    def _release(self, disposables: Iterable[Disposable]) -> None:
         """Allow that what no job left uses is deleted, and do not make it again."""
         released = sorted(disposables)
-        for path in released:
-            self.needs.remove_frames(path.name)
+        for one in released:
+            if one.kind == "frames":
+                self.needs.remove_frames(one.path.name)
         self.room.dispose(released)
 
     def _least_bytes(self, batch: JobBatch) -> int:
@@ -107,15 +108,15 @@ class LimitedRun:
         Raises:
             StoreFull: if it is too small.
         """
-        needed, frames, batch = max(self._sizes(order), key=lambda found: found[0])
+        needed, passing, batch = max(self._sizes(order), key=lambda found: found[0])
         if needed + MARGIN > self.room.limit:
             cell = batch.jobs[0].cell
             raise StoreFull(
                 f"the store needs at least {size(needed + MARGIN)}, but its limit is "
                 f"{size(self.room.limit)}\n"
                 f"  most is needed for {cell.upstream.label} on {cell.corpus.label} in "
-                f"{cell.condition}: {size(frames)} of frames and fine-tuned weights "
-                f"that are still read, and {size(needed - frames)} that stay\n  {HINT}"
+                f"{cell.condition}: {size(passing)} of frames and fine-tuned weights "
+                f"that are still read, and {size(needed - passing)} that stay\n  {HINT}"
             )
 
     def _sizes(self, order: Sequence[JobBatch]) -> Iterator[tuple[int, int, JobBatch]]:
@@ -126,21 +127,26 @@ class LimitedRun:
         """
         expected = self._expected(order)
         users = Counter(chain.from_iterable(batch.disposables for batch in order))
-        there = {path: self.room.disposable_bytes(path) for path in self.room.known}
-        there |= {path: self.room.disposable_bytes(path) for path in users}
+        there = {
+            one: self.room.disposable_bytes(one) for one in {*self.room.known, *users}
+        }
         stays = self.room.used - sum(there.values())
-        stays += sum(there[path] for path in self.room.in_use(there))
+        stays += sum(there[one] for one in self.room.in_use(there))
         made = set[Path]()
         for batch in order:
             stays += sum(
-                expected[folder]["pooled"] for folder in batch.extractions.keys() - made
+                expected[folder]["pooled"]
+                for folder in batch.extractions.keys() - made
+                if Disposable(folder, "pooled") not in users
             )
             stays += sum(batch.heads[file] for file in batch.heads.keys() - made)
             made |= batch.extractions.keys() | batch.heads.keys()
-            held = [path for path in users if users[path]]
-            frames = sum(there[path] for path in held)
-            frames += sum(expected[path]["frames"] for path in held if path in made)
-            yield stays + frames, frames, batch
+            held = [one for one in users if users[one]]
+            passing = sum(there[one] for one in held)
+            passing += sum(
+                _expected_of(one, expected) for one in held if one.path in made
+            )
+            yield stays + passing, passing, batch
             users.subtract(batch.disposables)
 
     def _expected(self, order: Sequence[JobBatch]) -> Mapping[Path, Mapping[Form, int]]:
@@ -151,6 +157,11 @@ class LimitedRun:
             folder: Counter[Form]() if need is None else least_bytes(need, self.store)
             for folder, need in needs.items()
         }
+
+
+def _expected_of(one: Disposable, expected: Mapping[Path, Mapping[Form, int]]) -> int:
+    """Return the bytes that are still to be stored of a disposable at least."""
+    return 0 if one.kind == "weights" else expected[one.path][one.kind]
 
 
 def _models(batch: JobBatch) -> frozenset[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
 from nserbench.benchmark.store.disk_sizes import (
     bytes_on_disk,
@@ -23,12 +24,28 @@ _STEP = 100
 """The store is measured anew whenever this part of the limit has been written."""
 
 
+Kind = Literal["frames", "weights", "pooled"]
+_ORDER: tuple[Kind, ...] = get_args(Kind)
+"""What is deleted first is made again fastest."""
+
+
+class Disposable(NamedTuple):
+    """What can be deleted once no job that is left uses it.
+
+    Attributes:
+        path: A folder of features, or a file of fine-tuned weights.
+        kind: What is deleted: a form of the features, or the weights.
+    """
+
+    path: Path
+    kind: Kind
+
+
 class Room:
     """The room that a store has below a limit.
 
-    A *disposable* is a folder of features, of which the frames can be deleted, or a
-    file of fine-tuned weights. Each is deleted only when its room is needed, and only
-    if no other command uses it.
+    A disposable is deleted only when its room is needed, and only if no other command
+    uses it: frames first, then fine-tuned weights, then means over time.
 
     Args:
         store: The store. All that is in it counts.
@@ -39,7 +56,7 @@ class Room:
     def __init__(self, store: Store, limit: int, lease: Path | None = None) -> None:
         self.limit = limit
         self._store, self._lease = store, lease
-        self._unused: dict[Path, None] = {}
+        self._unused: dict[Disposable, None] = {}
         self._granted = 0
 
     def guard(self) -> AbstractContextManager[None]:
@@ -52,29 +69,31 @@ class Room:
         return folder_bytes(self._store.root)
 
     @property
-    def known(self) -> Collection[Path]:
+    def known(self) -> Collection[Disposable]:
         """The disposables that may be deleted."""
         return self._unused.keys()
 
-    def dispose(self, disposables: Iterable[Path]) -> None:
-        """Allow that disposables are deleted when room is needed.
-
-        Frames are deleted first, since they are made again faster than weights.
-        """
+    def dispose(self, disposables: Iterable[Disposable]) -> None:
+        """Allow that disposables are deleted when room is needed."""
         every = {**self._unused, **dict.fromkeys(disposables)}
-        self._unused = dict.fromkeys(sorted(every, key=is_weights))
+        in_order = sorted(every, key=lambda one: _ORDER.index(one.kind))
+        self._unused = dict.fromkeys(in_order)
 
-    def disposable_bytes(self, path: Path) -> int:
+    def disposable_bytes(self, one: Disposable) -> int:
         """Return what the deletion of a disposable would free, in bytes."""
-        if is_weights(path):
-            return sum(map(bytes_on_disk, _weights(path)))
-        return self._store.features_in(path).size_of("frames")
+        if one.kind == "weights":
+            return sum(map(bytes_on_disk, _weights(one.path)))
+        return self._store.features_in(one.path).size_of(one.kind)
 
-    def in_use(self, paths: Iterable[Path]) -> set[Path]:
-        """Return the paths that other commands use."""
+    def in_use(self, disposables: Iterable[Disposable]) -> set[Disposable]:
+        """Return the disposables that other commands use."""
         root = self._store.root
         leases = living_leases(root, besides=self._lease)
-        return {path for path in paths if any(one.covers(path, root) for one in leases)}
+        return {
+            one
+            for one in disposables
+            if any(lease.covers(one.path, root) for lease in leases)
+        }
 
     def make(self, count: int) -> int:
         """Delete disposables until some bytes fit; return how many fit then.
@@ -84,8 +103,8 @@ class Room:
         """
         free = self._free
         if free < count:
-            for path in self._deletable():
-                self._delete(path)
+            for one in self._deletable():
+                self._delete(one)
                 if (free := self._free) >= count:
                     break
             else:
@@ -103,17 +122,17 @@ class Room:
             self._granted = min(self.make(needed), step)
         self._granted -= needed
 
-    def _deletable(self) -> Iterator[Path]:
+    def _deletable(self) -> list[Disposable]:
         used = self.in_use(self._unused)
-        yield from [path for path in self._unused if path not in used]
+        return [one for one in self._unused if one not in used]
 
-    def _delete(self, path: Path) -> None:
-        del self._unused[path]
-        if is_weights(path):
-            for file in _weights(path):
+    def _delete(self, one: Disposable) -> None:
+        del self._unused[one]
+        if one.kind == "weights":
+            for file in _weights(one.path):
                 file.unlink(missing_ok=True)
         else:
-            self._store.features_in(path).delete("frames")
+            self._store.features_in(one.path).delete(one.kind)
 
     def _full(self, count: int) -> StoreFull:
         kept = len(self.in_use(self._unused))
@@ -133,11 +152,6 @@ HINT = (
     "other commands have left (`nserbench store ls`, `nserbench store prune`)"
 )
 """What to do about a store that is too large for its limit."""
-
-
-def is_weights(path: Path) -> bool:
-    """Return whether a disposable is a file of weights, and not features."""
-    return path.parent.name == "tuned"
 
 
 def _weights(path: Path) -> tuple[Path, Path]:

@@ -5,7 +5,7 @@ import pytest
 
 from nserbench.benchmark.store.feature_store import Features, Store
 from nserbench.benchmark.store.leases import lease
-from nserbench.benchmark.store.room import MARGIN, Room
+from nserbench.benchmark.store.room import MARGIN, Disposable, Room
 from nserbench.benchmark.store.whole_files import write_whole
 from nserbench.errors import StoreFull
 
@@ -18,6 +18,10 @@ def written(store: Store, name: str) -> Features:
     features.write("frames", {"k": {"g": np.zeros((1, 1, MEGABYTE // 2), "f2")}}, {})
     features.write("pooled", {"k": {"g": np.zeros((1, 4), "f4")}}, {})
     return features
+
+
+def frames(*every: Features) -> list[Disposable]:
+    return [Disposable(features.folder, "frames") for features in every]
 
 
 def tuned(store: Store) -> Path:
@@ -38,7 +42,7 @@ def test_frames_are_deleted_one_condition_at_a_time_and_means_stay(
 ) -> None:
     first, second = written(store, "first"), written(store, "second")
     room = full(store)
-    room.dispose([first.folder, second.folder])
+    room.dispose(frames(first, second))
 
     room.make(MEGABYTE)
 
@@ -48,22 +52,29 @@ def test_frames_are_deleted_one_condition_at_a_time_and_means_stay(
     assert first.keys("frames") == set()
 
 
-def test_fine_tuned_weights_are_deleted_after_all_frames(store: Store) -> None:
+def test_frames_are_deleted_before_weights_and_weights_before_means(
+    store: Store,
+) -> None:
     file, features = tuned(store), written(store, "first")
     room = full(store)
-    room.dispose([file, features.folder])
+    room.dispose([Disposable(features.folder, "pooled"), Disposable(file, "weights")])
+    room.dispose(frames(features))
 
     room.make(MEGABYTE)
     assert file.exists()
     room.make(2 * MEGABYTE)
 
     assert not file.exists()
+    assert features.shards("pooled")
+    with pytest.raises(StoreFull):
+        room.make(3 * MEGABYTE)
+    assert not features.shards("pooled")
 
 
 def test_every_file_that_is_written_asks_for_room(store: Store) -> None:
     features = written(store, "first")
     room = full(store)
-    room.dispose([features.folder])
+    room.dispose(frames(features))
 
     with room.guard():
         write_whole(store.root / "fits/head", bytes(MEGABYTE))
@@ -96,7 +107,7 @@ def test_what_other_commands_use_is_kept_and_what_only_this_one_uses_is_not(
         lease(store.root, [others.folder]),
     ):
         room = Room(store, full(store).limit, file)
-        room.dispose([others.folder, own.folder])
+        room.dispose(frames(others, own))
 
         room.make(MEGABYTE)
         with pytest.raises(StoreFull, match="but another command uses them"):
