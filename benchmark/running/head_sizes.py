@@ -9,6 +9,7 @@ from nserbench.benchmark.jobs.head import empty_head
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.store.digests import digest
+from nserbench.benchmark.store.disk_sizes import in_clusters
 from nserbench.benchmark.store.feature_store import Store
 
 
@@ -41,4 +42,4 @@ def _built_bytes(fit: Fit) -> int:
             state = empty_head(fit).state_dict()
     except Exception:  # noqa: BLE001 - its own cell builds it again, and reports this
         return 0
-    return sum(value.nbytes for value in state.values())
+    return in_clusters(sum(value.nbytes for value in state.values()))

@@ -143,7 +143,8 @@ class Room:
         )
         return StoreFull(
             f"the store would grow over its limit of {size(self.limit)}: it has "
-            f"{size(self.used)}, and {size(count)} more are needed\n  {why}\n  {HINT}"
+            f"{size(self.used)}, and {size(count)} more are needed\n  {why}\n  {HINT}\n"
+            "  finished cells are kept: the same command goes on from there"
         )
 
 
