@@ -104,6 +104,10 @@ class StoreDamaged(NserbenchError, OSError):
     """A file of the feature store whose content is damaged."""
 
 
+class StoreFull(NserbenchError):
+    """A store that would grow over its limit. It ends the command."""
+
+
 class BadResult(NserbenchError, ValueError):
     """A result folder that cannot be read."""
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nserbench.byte_sizes import byte_count
 from nserbench.errors import BadSettings
 from nserbench.paths import user_path
 from nserbench.plain_data import read_toml
 
 FILE = Path("nserbench.toml")
-KNOWN = ("paths", "noises", "cluster")
+KNOWN = ("paths", "noises", "cluster", "store")
 """The tables that the file may have."""
 PREFIX = "NSERBENCH_"
 """Prefix of every environment variable that is read."""
@@ -28,12 +29,15 @@ class Settings:
         noises: The ``[noises]`` table: for each name an audio file, a folder of them or
             a glob pattern.
         cluster: The ``[cluster]`` table: the resources of a job of ``--on slurm``.
+        limit: The entry ``limit`` of the ``[store]`` table: most bytes of the store;
+            None for no limit.
         environment: The variables among which ``NSERBENCH_...`` are read.
     """
 
     paths: Mapping[str, Path] = field(default_factory=dict)
     noises: Mapping[str, Path] = field(default_factory=dict)
     cluster: Mapping[str, object] = field(default_factory=dict)
+    limit: int | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def path(self, name: str) -> Path | None:
@@ -60,6 +64,18 @@ class Settings:
             RuntimeError: if it is not set, and the user has no home.
         """
         return self.path("store") or Path("~/.cache/nserbench").expanduser()
+
+    @property
+    def store_limit(self) -> int | None:
+        """Most bytes that the store may take on disk. Default: None, no limit.
+
+        Raises:
+            BadSettings: if ``NSERBENCH_STORE_LIMIT`` is no size.
+        """
+        name = variable("store-limit")
+        if value := self.environment.get(name):
+            return _size(value, name)
+        return self.limit
 
 
 def variable(name: str) -> str:
@@ -95,6 +111,7 @@ def load_settings(file: Path | None = None) -> Settings:
         _paths(content, "paths", file),
         _paths(content, "noises", file),
         _table(content, "cluster", file),
+        _limit(content, file),
     )
 
 
@@ -105,6 +122,24 @@ def _table(content: Mapping[str, object], table: str, file: Path) -> dict[str, o
             f"{file}: {table!r} must be a table: write [{table}], then its entries"
         )
     return entries
+
+
+def _limit(content: Mapping[str, object], file: Path) -> int | None:
+    entries = _table(content, "store", file)
+    if unknown := set(entries) - {"limit"}:
+        raise BadSettings(
+            f"{file}: unknown entry {sorted(unknown)[0]!r} in [store]\n  known: limit"
+        )
+    if "limit" not in entries:
+        return None
+    return _size(str(entries["limit"]), f"{file}: 'limit' in [store]")
+
+
+def _size(text: str, where: str) -> int:
+    try:
+        return byte_count(text)
+    except ValueError as error:
+        raise BadSettings(f"{where}: {error}") from None
 
 
 def _paths(content: Mapping[str, object], table: str, file: Path) -> dict[str, Path]:

@@ -35,6 +35,11 @@ class _Readers:
     def add(self, clips: Sequence[Clip], entries: Iterable[Entry]) -> None:
         self.lists.setdefault(id(clips), (clips, set()))[1].update(entries)
 
+    def remove(self, form: Form) -> None:
+        for clips, entries in self.lists.values():
+            kept = {entry for entry in entries if entry.form != form}
+            self.lists[id(clips)] = clips, kept
+
     def joined(self) -> Need:
         """Return the need of all of them."""
         first, *others = (
@@ -101,6 +106,16 @@ class Needs:
         readers = self._readers.get(self.name_of(extraction))
         lists = readers.lists.values() if readers else ()
         return any(entry in entries for _, entries in lists)
+
+    def remove(self, name: str, form: Form) -> None:
+        """Forget that a form is read, once no job that is left reads it.
+
+        Args:
+            name: Name of the extraction.
+            form: Such as frames.
+        """
+        if name in self._readers:
+            self._readers[name].remove(form)
 
     def of(
         self,

@@ -40,11 +40,14 @@ from nserbench.benchmark.running.assemble import (
     job_folder,
 )
 from nserbench.benchmark.running.ensure_features import ensure_features
+from nserbench.benchmark.running.job_batches import job_batches
+from nserbench.benchmark.running.limited import LimitedRun
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
 from nserbench.benchmark.store.leases import lease
+from nserbench.benchmark.store.room import Room
 from nserbench.benchmark.study.study import Study
 from nserbench.error_origin import arose_in_plugin, describe_error, message_of
-from nserbench.errors import NserbenchError
+from nserbench.errors import NserbenchError, StoreFull
 from nserbench.interrupts import by_user, watch_interrupts
 from nserbench.progress import Progress
 
@@ -77,6 +80,8 @@ class Runner:
     Attributes:
         plugins: Plugins, whose trackers are called after each cell.
         share: Runs the jobs in worker processes; None to run them in this process.
+        limit: Most bytes that the store may take on disk; None for no limit. Only in
+            this process.
         traceback: Whether to show the whole traceback of an unexpected error.
     """
 
@@ -86,6 +91,7 @@ class Runner:
     device: str
     progress: Progress
     share: Share | None = None
+    limit: int | None = None
     traceback: bool = False
 
     def run(self, *studies: Study) -> RunReport:
@@ -126,12 +132,19 @@ class Runner:
             for line in _without_word_errors(jobs, needs, self.store):
                 self.progress.note(line)
             paths = {path for job in jobs for path in job.stored_paths(self.store)}
-            with lease(self.store.root, paths), watch_interrupts():
-                report.outcomes.update(
-                    self.run_jobs(jobs, needs)
-                    if self.share is None
-                    else self.share(todo, needs, self.progress)
-                )
+            with lease(self.store.root, paths) as own_lease, watch_interrupts():
+                if self.share is not None:
+                    statuses = self.share(todo, needs, self.progress)
+                elif self.limit is not None:
+                    room = Room(self.store, self.limit, own_lease)
+                    limited = LimitedRun(
+                        self.run_batch, self.store, room, needs, self.device
+                    )
+                    every = [job for prepared in studies for job in prepared.jobs]
+                    statuses = limited.run(jobs, every)
+                else:
+                    statuses = self.run_jobs(jobs, needs)
+                report.outcomes.update(statuses)
         self._count_deleted(report)
         return report
 
@@ -169,8 +182,12 @@ class Runner:
         Raises:
             OSError: if a file cannot be written, as on a full disk.
         """
-        for _, group in groupby(jobs, key=lambda job: job.cell.upstream.label):
-            yield from self._run_upstream(list(group), needs)
+        every = job_batches(jobs)
+        # An upstream is loaded at most once.
+        for _, group in groupby(every, key=lambda batch: batch[0].cell.upstream.label):
+            models = ModelCache(self.device)
+            for batch in group:
+                yield from self.run_batch(batch, needs, models)
 
     def fail(self, job: Job, error: BaseException) -> Status:
         """Write the result of a cell that failed, and return its status.
@@ -183,29 +200,29 @@ class Runner:
         result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
         return self._finish(job, result)
 
-    def _run_upstream(self, jobs: Sequence[Job], needs: Needs) -> Iterable[Status]:
-        """Run jobs of one upstream, loaded at most once, condition by condition."""
-        models = ModelCache(self.device)
-        # Each study has opened its corpora itself: it may use fewer utterances.
-        by_condition = groupby(
-            jobs, key=lambda job: (id(job.opened), str(job.cell.condition))
-        )
-        for _, group in by_condition:
-            same_condition = list(group)
-            try:
-                ensure_features(
-                    same_condition, needs, self.store, models, self.progress
-                )
-            except BaseException as error:
-                if is_fatal(error):
-                    raise
-                yield from [self.fail(job, error) for job in same_condition]
-            else:
-                with own_state():
-                    fit_stacks(
-                        same_condition, self.store, self.device, self.progress, is_fatal
-                    )
-                yield from map(self._run_job, same_condition)
+    def run_batch(
+        self, jobs: Sequence[Job], needs: Needs, models: ModelCache
+    ) -> Iterable[Status]:
+        """Run jobs of one upstream in one condition, and yield the status of each.
+
+        Args:
+            jobs: The jobs.
+            needs: What all jobs of the command read.
+            models: The models with their original weights.
+
+        Raises:
+            OSError: if a file cannot be written, as on a full disk.
+        """
+        try:
+            ensure_features(jobs, needs, self.store, models, self.progress)
+        except BaseException as error:
+            if is_fatal(error):
+                raise
+            yield from [self.fail(job, error) for job in jobs]
+        else:
+            with own_state():
+                fit_stacks(jobs, self.store, self.device, self.progress, is_fatal)
+            yield from map(self._run_job, jobs)
 
     def _run_job(self, job: Job) -> Status:
         began = time.perf_counter()
@@ -328,7 +345,7 @@ def is_fatal(error: BaseException) -> bool:
     the plugin's cells, one of the store or the results, such as a full disk, stops all.
     """
     if isinstance(error, NserbenchError):
-        return False
+        return isinstance(error, StoreFull)
     if by_user(error):
         return True
     stops_all = isinstance(error, _MACHINE_ERRORS) or not isinstance(error, Exception)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from nserbench.benchmark.store.digests import digest
+from nserbench.benchmark.store.disk_sizes import bytes_on_disk
 from nserbench.benchmark.store.file_facts import FileFacts, set_aside, to_stderr
 from nserbench.benchmark.store.frame_codes import encode
 from nserbench.benchmark.store.shards import (
@@ -173,6 +174,18 @@ class Features:
         stored.update(read_header(file)[0])
         self._files[form].add(file)
 
+    def delete(self, form: Form) -> None:
+        """Delete everything that is stored in a form."""
+        for file in self.shards(form):
+            file.unlink(missing_ok=True)  # another process may have deleted it
+        self._checked.pop(form, None)
+        self._files.pop(form, None)
+        self._current.discard(form)
+
+    def size_of(self, form: Form) -> int:
+        """Return the size on disk of everything that is stored in a form, in bytes."""
+        return sum(map(bytes_on_disk, self.shards(form)))
+
     def shards(self, form: Form) -> list[Path]:
         """Return the shards of a form."""
         return sorted(self.folder.glob(f"{form}-*{SUFFIX}"))
@@ -305,6 +318,11 @@ class Store:
         if name not in self._open:
             self._open[name] = Features(self.root / "features" / name, self._say)
         return self._open[name]
+
+    def features_in(self, folder: Path) -> Features:
+        """Open the features in a folder of the store; see `features`."""
+        known = self._open.get(folder.name)
+        return Features(folder, self._say) if known is None else known
 
     def look_again(self) -> None:
         """Notice what other processes have written since the last use."""

@@ -45,7 +45,7 @@ class Lease:
 
 
 @contextmanager
-def lease(root: Path, paths: Iterable[Path]) -> Iterator[None]:
+def lease(root: Path, paths: Iterable[Path]) -> Iterator[Path | None]:
     """Keep files of a store from being deleted while this context is open.
 
     A thread renews the lease. If the process dies, the lease ends after `DEAD_AFTER`,
@@ -55,6 +55,9 @@ def lease(root: Path, paths: Iterable[Path]) -> Iterator[None]:
     Args:
         root: Path of the store.
         paths: Files and folders in it; they need not exist yet.
+
+    Yields:
+        The file of the lease; None in a read-only store.
     """
     content = {
         "host": socket.gethostname(),
@@ -63,24 +66,29 @@ def lease(root: Path, paths: Iterable[Path]) -> Iterator[None]:
     }
     file = root / _FOLDER / f"{uuid4().hex}.json"
     if not os.access(root, os.W_OK):
-        yield
+        yield None
         return
     write_whole(file, json.dumps(content).encode())
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(file, ended), daemon=True)
     beating.start()
     try:
-        yield
+        yield file
     finally:
         ended.set()
         beating.join()
         file.unlink(missing_ok=True)
 
 
-def living_leases(root: Path) -> list[Lease]:
-    """Return the leases of commands that still run, and delete those of dead ones."""
+def living_leases(root: Path, besides: Path | None = None) -> list[Lease]:
+    """Return the leases of commands that still run, and delete those of dead ones.
+
+    Args:
+        root: Path of the store.
+        besides: File of a lease that is left out, such as one's own.
+    """
     folder, leases = root / _FOLDER, []
-    files = [*folder.glob("*.json")]
+    files = [file for file in folder.glob("*.json") if file != besides]
     if not files:
         return []
     now = disk_time(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +19,24 @@ _EAGER = 1 << 20
 NO_DIGEST = "0" * len(bytes_digest(b""))
 """Stands in the place of a digest while the digest is computed."""
 
+_guards: dict[Path, Callable[[int], None]] = {}
+
+
+@contextmanager
+def guarded(root: Path, reserve: Callable[[int], None]) -> Iterator[None]:
+    """Ask before each file that this process writes below a folder.
+
+    Args:
+        root: The folder, absolute.
+        reserve: Receives the size of each file in bytes. It raises an error if the
+            file may not be written.
+    """
+    _guards[root] = reserve
+    try:
+        yield
+    finally:
+        del _guards[root]
+
 
 def write_whole(final: Path, content: bytes) -> None:
     """Write a file so that a kill or a full disk leaves the whole file or none."""
@@ -31,6 +49,9 @@ def write_whole(final: Path, content: bytes) -> None:
 @contextmanager
 def temporary_file(temporary: Path, *pieces: Piece) -> Iterator[None]:
     """Write and sync a file for the caller to rename; delete it if that fails."""
+    for root, reserve in _guards.items():
+        if temporary.is_relative_to(root):
+            reserve(sum(memoryview(piece).nbytes for piece in pieces))
     try:
         with named_errors(temporary.parent), temporary.open("wb") as stream:
             for piece in pieces:

@@ -19,6 +19,7 @@ from nserbench.cli.common.options import (
     names_option,
     on_option,
     results_option,
+    store_limit_option,
     store_option,
     training_options,
     verify_option,
@@ -176,6 +177,7 @@ def _checkpoint(text: str) -> tuple[str, str]:
 @on_option
 @results_option
 @store_option
+@store_limit_option
 @verify_option
 @dry_run_option
 @click.option("--plan", is_flag=True, help="Print the estimated cost and stop.")
@@ -204,6 +206,7 @@ def experiment(
     on: str | None,
     out: Path | None,
     store_folder: Path | None,
+    store_limit: int | None,
     verify: bool,
     dry_run: bool,
     plan: bool,
@@ -237,13 +240,13 @@ def experiment(
     if dry_run or plan:
         _finish((_print_cells if dry_run else _print_costs)(request))
         return
-    outcomes, problems = _run(request, on, verify)
+    outcomes, problems = _run(request, on, verify, store_limit)
     _print_report(replace(data, problems=problems), form, figures)
     _finish(problems, outcomes["failed"])
 
 
 def _run(
-    experiment: ExperimentRequest, on: str | None, verify: bool
+    experiment: ExperimentRequest, on: str | None, verify: bool, limit: int | None
 ) -> tuple[Counter[Outcome], list[BlockProblem]]:
     from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.cli.common.progress_bars import show_progress
@@ -251,7 +254,12 @@ def _run(
     with (
         show_progress() as progress,
         open_runner(
-            experiment.session, experiment.device, progress, on, verify=verify
+            experiment.session,
+            experiment.device,
+            progress,
+            on,
+            verify=verify,
+            limit=limit,
         ) as runner,
     ):
 

@@ -17,6 +17,7 @@ from nserbench.cli.common.options import (
     json_option,
     on_option,
     results_option,
+    store_limit_option,
     store_option,
     verify_option,
 )
@@ -44,6 +45,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 @on_option
 @results_option
 @store_option
+@store_limit_option
 @verify_option
 @dry_run_option
 @json_option
@@ -53,6 +55,7 @@ def run(
     grid: StudyMaker,
     out: Path | None,
     store_folder: Path | None,
+    store_limit: int | None,
     device: str,
     on: str | None,
     verify: bool,
@@ -79,7 +82,7 @@ def run(
         _print_cells([cell for study in studies for cell in study.cells], as_json)
         return
     session = Session(settings, session.plugins)
-    report = _evaluate(studies, session, device, on, verify)
+    report = _evaluate(studies, session, device, on, verify, store_limit)
     _print_report(report, settings.results, as_json)
     if report.outcomes["failed"] or report.outcomes["deleted"]:
         raise SystemExit(1)
@@ -91,12 +94,15 @@ def _evaluate(
     device: str,
     on: str | None,
     verify: bool,
+    limit: int | None,
 ) -> RunReport:
     from nserbench.cli.common.progress_bars import show_progress
 
     with (
         show_progress() as progress,
-        open_runner(session, device, progress, on, verify=verify) as runner,
+        open_runner(
+            session, device, progress, on, verify=verify, limit=limit
+        ) as runner,
     ):
         for study in studies:
             for line in not_applicable(study.cells):

@@ -288,3 +288,37 @@ def test_an_option_that_the_grid_file_sets_is_refused(
         "--upstream cannot be combined with --grid: set it in study.toml"
         in answer.output
     )
+
+
+def test_a_limit_of_the_store_and_workers_are_not_combined(
+    nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"run -u mel -d mean -c {notes} --on processes:2"
+
+    typed = nserbench(f"{line} --store-limit 1GB")
+    monkeypatch.setenv("NSERBENCH_STORE_LIMIT", "1GB")
+    given = nserbench(line)
+
+    assert typed.exit_code == given.exit_code == 1
+    assert typed.stderr == given.stderr
+    assert "--on processes:2 and a limit of the store cannot be combined" in (
+        typed.stderr
+    )
+
+
+def test_a_limit_that_is_no_size_is_refused(nserbench: Command, notes: str) -> None:
+    result = nserbench(f"run -u mel -d mean -c {notes} --store-limit 100")
+
+    assert result.exit_code == 2
+    assert "'100' is not a size: write a number and a unit" in result.stderr
+
+
+def test_a_limit_that_is_too_small_ends_the_command_with_one_sentence(
+    nserbench: Command, notes: str
+) -> None:
+    result = nserbench(f"run -u mel -d bigru -c {notes} --store-limit 1MB")
+
+    assert result.exit_code == 1
+    assert "Error: the store needs at least" in result.stderr
+    assert "but its limit is 1.0 MB\n" in result.stderr
+    assert not list(Path("results").glob("*"))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,26 @@ def test_the_cluster_table_is_kept_as_written(tmp_path: Path) -> None:
     file.write_text('[cluster]\njobs = 4\nextra = ["--gres=gpu:1"]\n')
 
     assert load_settings(file).cluster == {"jobs": 4, "extra": ["--gres=gpu:1"]}
+
+
+def test_the_limit_of_the_store_is_read_from_the_file_and_the_environment(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text('[store]\nlimit = "100GB"\n')
+    found = load_settings(file)
+    environment = {"NSERBENCH_STORE_LIMIT": "2GiB"}
+
+    assert found.store_limit == 100 * 10**9
+    assert replace(found, environment=environment).store_limit == 2 * 2**30
+    assert Settings(environment={}).store_limit is None
+
+
+def test_a_limit_in_the_environment_that_is_no_size_is_refused_by_name() -> None:
+    found = Settings(environment={"NSERBENCH_STORE_LIMIT": "much"})
+
+    with pytest.raises(BadSettings, match="NSERBENCH_STORE_LIMIT: 'much' is not a s"):
+        _ = found.store_limit
 
 
 def test_the_environment_overrides_the_file() -> None:
@@ -52,6 +73,8 @@ def test_the_file_in_the_working_folder_is_read_by_default() -> None:
         ("[path]\nemodb = 'x'", r"unknown table \[path\]"),
         ("cluster = 4", "'cluster' must be a table"),
         ("[paths]\nemodb = 3", "must be a path in quotes"),
+        ("[store]\nlimit = 100", "'100' is not a size"),
+        ("[store]\nmost = '1GB'", "unknown entry 'most'"),
     ],
 )
 def test_the_error_for_a_broken_file_names_it(

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
+from nserbench.byte_sizes import byte_count
 from nserbench.cards import MOST_COUNT
 from nserbench.plain_data import number, whole_number
 
@@ -70,3 +71,18 @@ class SnrList(click.ParamType[tuple[float, ...]]):
             limits = f"-{MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g} dB"
             self.fail(f"{value!r} is not within {limits}", param, ctx)
         return tuple(snr + 0.0 for snr in snrs)  # -0 becomes 0
+
+
+class Size(click.ParamType[int]):
+    """A size such as 100GB, in bytes."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number of bytes."""
+        try:
+            return value if isinstance(value, int) else byte_count(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

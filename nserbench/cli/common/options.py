@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from nserbench.benchmark.study.toml_checks import MOST_SEEDS
-from nserbench.cli.common.number_types import Count, SnrList
+from nserbench.cli.common.number_types import Count, Size, SnrList
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Command
 
@@ -40,6 +40,14 @@ store_option = click.option(
     type=UserPath(),
     metavar="FOLDER",
     help="Folder for features; default: ~/.cache/nserbench.",
+)
+
+store_limit_option = click.option(
+    "--store-limit",
+    type=Size(),
+    metavar="SIZE",
+    help="Most that the store may take on disk, such as 100GB: frames of finished "
+    "cells are deleted when room is needed. Not with --on.",
 )
 
 

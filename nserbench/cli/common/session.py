@@ -100,6 +100,7 @@ def open_runner(
     on: str | None,
     *,
     verify: bool = False,
+    limit: int | None = None,
 ) -> Iterator[Runner]:
     """Open a runner that uses the store and results folder of the settings.
 
@@ -107,9 +108,11 @@ def open_runner(
         on: The worker processes to use, as `open_executor` takes them; None to compute
             in this process.
         verify: Whether to read all audio and checkpoints again.
+        limit: Most bytes of the store; None for the limit of the settings.
 
     Raises:
-        NserbenchError: if the device or the workers are not available.
+        NserbenchError: if the device or the workers are not available, or if there are
+            workers and a limit.
         OSError: if the results folder cannot be made.
     """
     from nserbench.benchmark.results.environment import choose_device
@@ -117,6 +120,13 @@ def open_runner(
     from nserbench.benchmark.store.feature_store import Store
 
     settings, plugins = session.settings, session.plugins
+    limit = settings.store_limit if limit is None else limit
+    if on is not None and limit is not None:
+        raise NserbenchError(
+            f"--on {on} and a limit of the store cannot be combined: only one process "
+            "can keep the limit\n  leave out --on, or the limit: --store-limit, "
+            "NSERBENCH_STORE_LIMIT, or limit under [store] in nserbench.toml"
+        )
     settings.results.mkdir(parents=True, exist_ok=True)  # fails now if it is a file
     runner = Runner(
         Store(settings.store, progress.note, verify=verify),
@@ -124,6 +134,7 @@ def open_runner(
         plugins,
         choose_device(device if on is None else "cpu"),
         progress,
+        limit=limit,
         traceback=shows_traceback(click.get_current_context()),
     )
     if on is None:

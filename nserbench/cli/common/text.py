@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.byte_sizes import size as size
+
 if TYPE_CHECKING:
     from nserbench.benchmark.study.cell import Cell
 
@@ -74,16 +76,6 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes in MB or GB.
-
-    Examples:
-        >>> size(2.4e5), size(2.5e9)
-        ('0.2 MB', '2.50 GB')
-    """
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
 
 
 def free_bytes(folder: Path) -> int:

@@ -33,7 +33,9 @@ from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.results.result import PREDICTIONS, Result
 from nserbench.benchmark.running import ensure_features as provision
 from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.store.disk_sizes import folder_bytes
 from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.room import MARGIN
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import Study, make_study
 from nserbench.benchmark.training.feature_statistics import Statistics
@@ -275,6 +277,27 @@ def test_an_interrupted_and_resumed_run_gives_the_same_predictions(
     np.testing.assert_array_equal(probabilities(one), probabilities(other))
     seen, again = one.notes["training"], other.notes["training"]
     assert seen == again
+
+
+def test_fine_tuned_weights_that_no_cell_left_uses_are_deleted_for_room(
+    study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path
+) -> None:
+    places = ["demo", "demo-park", "demo-human"]
+    asked = study("finetune=last", epochs=1, corpora=places)
+    free, bound = runner_in(tmp_path / "free"), runner_in(tmp_path / "bound")
+    free.run(asked)
+    files = free.store.tuned()
+    room = folder_bytes(free.store.root) + MARGIN
+    bound.limit = room - files[0].stat().st_size // 2
+
+    report = bound.run(asked)
+
+    assert report.outcomes == {"done": 3, "already there": 0}
+    assert 0 < len(bound.store.tuned()) < len(files)
+    assert folder_bytes(bound.store.root) <= bound.limit
+    results = zip(read_results(free.results), read_results(bound.results), strict=True)
+    for one, other in results:
+        np.testing.assert_array_equal(probabilities(one), probabilities(other))
 
 
 @pytest.mark.filterwarnings("ignore:for .* copying from a non-meta")
