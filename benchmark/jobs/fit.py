@@ -186,7 +186,9 @@ def fit_stacks(
             return None
 
     stacks: dict[tuple[object, ...], list[_StackedFit]] = defaultdict(list)
-    for fits in _missing_fits(jobs, store):
+    for fits in missing_fits(jobs, store):
+        if fits[0].job.cell.reads_frames:
+            continue
         source = open_sources(fits[0].job, store).training
         for fit in fits:
             training = attempt(partial(_head_training, fit, source))
@@ -201,17 +203,16 @@ def fit_stacks(
         progress.advance(len(stack))
 
 
-def _missing_fits(jobs: Sequence[Job], store: Store) -> Iterator[list[Fit]]:
-    """Yield the fits of each pooled head that the store lacks, each fit once."""
+def missing_fits(jobs: Sequence[Job], store: Store) -> Iterator[list[Fit]]:
+    """Yield the fits of each head that the store lacks, each fit once."""
     seen: set[Path] = set()
     heads = chain.from_iterable(job.heads for job in jobs)
     for job in chain.from_iterable(head.folds(store) for head in heads):
-        if not job.cell.reads_frames:
-            files = {fit.file(store): fit for fit in (Fit(job, s) for s in job.splits)}
-            new = [f for f in files if f not in seen and not store.holds(f)]
-            seen.update(new)
-            if new:
-                yield [files[file] for file in new]
+        files = {fit.file(store): fit for fit in (Fit(job, s) for s in job.splits)}
+        new = [f for f in files if f not in seen and not store.holds(f)]
+        seen.update(new)
+        if new:
+            yield [files[file] for file in new]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +224,25 @@ class _StackedFit:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Equal for heads that differ in weights and layer alone, on equal features."""
-        job, head = self.fit.job, self.fit.job.cell.downstream
-        options = {**head.key_options(), "layer": None}
-        state = self.training.head.state_dict()
-        sizes = [(name, value.shape) for name, value in state.items()]
-        features = str([part.extraction.identity for part in job.training])
-        recipe = replace(job.recipe, epochs=0)
-        return str(head.card.identity), str(options), str(sizes), features, recipe
+        """The shape of the stack that it belongs to."""
+        return stack_shape(self.fit, self.training.head)
+
+
+def stack_shape(fit: Fit, built: nn.Module) -> tuple[object, ...]:
+    """Return what is equal for heads that are trained together.
+
+    They differ in weights and layer alone, and read the same features.
+
+    Args:
+        fit: The head and its fold.
+        built: The head, trained or not.
+    """
+    job, head = fit.job, fit.job.cell.downstream
+    options = {**head.key_options(), "layer": None}
+    sizes = [(name, value.shape) for name, value in built.state_dict().items()]
+    features = str([part.extraction.identity for part in job.training])
+    recipe = replace(job.recipe, epochs=0)
+    return str(head.card.identity), str(options), str(sizes), features, recipe
 
 
 def _fit_stack(stack: Sequence[_StackedFit], store: Store, device: str) -> None:

@@ -18,6 +18,7 @@ from nserbench.cli.common.options import (
     results_option,
     store_option,
 )
+from nserbench.cli.common.plan_lines import doubts
 from nserbench.cli.common.session import Session, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import duration, free_bytes, not_applicable, size
@@ -44,17 +45,19 @@ def plan(
     """Estimate the time and disk space that a run needs.
 
     It takes the options of `nserbench run`, but stores no features and trains no head.
-    The times are rough: they are measured on this machine with a clip of average length
-    and, where it is much longer, the longest clip for each upstream, and one training
-    step for each head. What several blocks of a grid file read is counted once. The
-    column `search` says whether the upstream transcribes, which takes long.
+    The times are those of this machine while nothing else runs on it. They come from
+    samples, which take about half a minute in all: up to 16 clips for each upstream,
+    and some epochs on up to 16 batches for each head. What several blocks of a grid
+    file read is counted once. The column `search` says whether the upstream
+    transcribes, which takes long.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
     """
     from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
-    from nserbench.benchmark.running.cost import estimate, together
+    from nserbench.benchmark.running.cost import Planner, together
+    from nserbench.benchmark.running.stopwatch import Stopwatch
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
 
@@ -63,39 +66,41 @@ def plan(
     device = choose_device(device)
     with show_progress() as progress:
         prepared = [prepare_study(study, store, progress) for study in studies]
-        estimates = estimate(prepared, store, settings.results, device, progress)
-    cost, free = together(estimates), free_bytes(settings.store)
+        planner = Planner(store, settings.results, Stopwatch(device), progress)
+        cost = together(planner.estimate(prepared))
+    free = free_bytes(settings.store)
     if as_json:
-        click.echo(json.dumps({**asdict(cost), "free": free}, indent=1))
+        told = {"free": free, "load": planner.watch.load, "rough": planner.small}
+        click.echo(json.dumps({**asdict(cost), **told}, indent=1))
         return
     for study in studies:
         for line in not_applicable(study.cells):
             click.echo(line)
     _print(cost)
-    _compare_disk(sum(item.size for item in cost.passes), free, settings.store)
+    for line in doubts(planner, cost.seconds):
+        click.echo(line)
+    _compare_disk(cost.features + cost.weights, free, settings.store)
 
 
 def _print(cost: CostEstimate) -> None:
     if cost.passes:
         print_tables([_table(cost.passes)])
         click.echo()
-    extraction = sum(item.seconds for item in cost.passes)
     click.echo(
         f"cells: {cost.missing} to run, {cost.there} already there, "
         f"{len(cost.refused)} not applicable\n"
-        f"feature extraction: {size(sum(item.size for item in cost.passes))}, "
-        f"{duration(extraction)}\n"
+        f"feature extraction: {size(cost.features)}, {duration(cost.extraction)}\n"
         + (f"fine-tuning: {duration(cost.tuning)}\n" if cost.tuning else "")
-        + f"training of heads: {duration(cost.training)}\n"
-        f"total: about {duration(extraction + cost.tuning + cost.training)}"
+        + f"training of heads: {size(cost.weights)}, {duration(cost.training)}\n"
+        f"total: about {duration(cost.seconds)}"
     )
 
 
 def _compare_disk(needed: float, free: int, store: Path) -> None:
-    """Warn if the features will not fit on the disk of the store."""
+    """Warn if features and weights will not fit on the disk of the store."""
     if needed > free:
         click.echo(
-            f"warning: {store} has {size(free)} free, and the features need "
+            f"warning: {store} has {size(free)} free, and features and weights need "
             f"{size(needed)}\n"
             "  free disk space, set --store to a larger disk, use heads on pooled "
             "features, or run fewer conditions at a time",

@@ -496,6 +496,10 @@ def test_a_plan_estimates_the_time_of_fine_tuning(study: Ask, runner: Runner) ->
     runner.run(asked)
 
     assert before.tuning > sum(one.seconds for one in before.passes) > 0
+    # One upstream and one head for each fold, as the store holds them.
+    files = [*runner.store.tuned(), *runner.store.fits()]
+    tensors = [value for file in files for value in load_file(file).values()]
+    assert before.weights == sum(value.nbytes for value in tensors)
     # The means of the original upstream, which standardise; one upstream for each fold.
     assert len(before.passes) == 3
     assert price().tuning == 0

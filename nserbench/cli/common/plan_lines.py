@@ -1,0 +1,34 @@
+"""What makes a plan's times doubtful, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nserbench.cli.common.text import duration
+
+if TYPE_CHECKING:
+    from nserbench.benchmark.running.cost import Planner
+
+
+def doubts(planner: Planner, seconds: float) -> list[str]:
+    """Return a line if the machine was busy, and one for what was timed roughly.
+
+    Args:
+        planner: What made the estimate.
+        seconds: The estimated time of all that there is to do.
+    """
+    from nserbench.benchmark.running.stopwatch import BUSY
+
+    watch, lines = planner.watch, []
+    if watch.load >= BUSY:
+        lines.append(
+            f"this machine is busy now: the samples took {watch.load:.1f} times as "
+            "long as on a free machine, for which the times are; at this load all "
+            f"takes about {duration(seconds * watch.load)}"
+        )
+    if planner.small:
+        lines.append(
+            f"rough, because all samples together may take {watch.budget:.0f} s: "
+            f"{', '.join(planner.small)}"
+        )
+    return lines
