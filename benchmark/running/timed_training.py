@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -14,7 +15,7 @@ from nserbench.benchmark.running.stopwatch import Stopwatch, largest
 from nserbench.benchmark.running.timed_extraction import Samples, middle, received
 from nserbench.benchmark.running.trainings import Training
 from nserbench.benchmark.training.batch_streams import HeadTraining
-from nserbench.benchmark.training.batching import WINDOW
+from nserbench.benchmark.training.batching import shuffled
 from nserbench.benchmark.training.fit_one import predict, train_head
 from nserbench.benchmark.training.fit_stack import fit_together
 from nserbench.benchmark.training.gpu_source import on_device
@@ -257,7 +258,7 @@ class _TimedHeads:
         """Return the features of a number of utterances, and of their dev set."""
         job = self.training.job
         keys = [str(row) for row in range(self._rows(size))]
-        lengths = dict(zip(keys, self._lengths(len(keys)), strict=True))
+        lengths = dict(zip(keys, self._lengths(size), strict=True))
         reader = SampledFeatures(self.features, lengths)
         groups = {name: job.stored[name] for name in job.cell.groups}
         if self.training.together:  # of which each head reads its own layers
@@ -266,19 +267,41 @@ class _TimedHeads:
         source = kind(reader, keys, job.stored, job.cell.groups)
         return on_device(source, self.watch.device)
 
-    def _lengths(self, count: int) -> list[float]:
-        """Return lengths of clips, in multiples of the sampled clip.
-
-        Batches are of similar lengths, so a few batches have clips of about the mean
-        length; many have clips of all lengths.
-        """
+    def _lengths(self, size: int) -> list[float]:
+        """Return lengths of clips, in multiples of the sampled clip."""
         job = self.training.job
         limits = [part.card.max_samples for part in job.extraction.parts.values()]
         longest = min((limit for limit in limits if limit is not None), default=None)
         sampled = received(middle(job.clips), longest)
         ratios = sorted(received(clip, longest) / sampled for clip in job.clips)
-        if count >= WINDOW * self.sizes.batch:
-            return [ratios[n * len(ratios) // count] for n in range(count)]
-        mean = fmean(ratios)
-        nearest = sorted(ratios, key=lambda ratio: abs(ratio - mean))
-        return [nearest[n % len(nearest)] for n in range(count)]
+        lengths = alike(ratios, size, self.sizes.batch, self.sizes.train)
+        return lengths + quantiles(ratios, self._rows(size) - size)
+
+
+def alike(lengths: Sequence[float], count: int, batch: int, train: int) -> list[float]:
+    """Return lengths whose batches are, after padding, as long as those of a run.
+
+    Args:
+        lengths: Lengths of all clips, the shortest first.
+        count: Number of lengths to return.
+        batch: Utterances of a batch.
+        train: Utterances of the training set.
+    """
+    found = quantiles(lengths, count)
+    if count == train:
+        return found
+    longer = padded(quantiles(lengths, train), batch) / padded(found, batch)
+    return [length * longer for length in found]
+
+
+def padded(lengths: Sequence[float], batch: int) -> float:
+    """Return the mean length of clips after padding, in batches as a run makes them."""
+    values = torch.tensor(lengths)
+    order = torch.Generator().manual_seed(0)
+    batches = shuffled(torch.arange(len(values)), values, batch, order)
+    return fmean(float(values[rows].max()) for rows in batches for _ in rows)
+
+
+def quantiles(lengths: Sequence[float], count: int) -> list[float]:
+    """Return lengths that are spread evenly from the shortest to the longest."""
+    return [lengths[(2 * n + 1) * len(lengths) // (2 * count)] for n in range(count)]
