@@ -9,10 +9,17 @@ from pathlib import Path
 
 from nserbench.benchmark.extraction.extract import ModelCache, kept_entries
 from nserbench.benchmark.extraction.need import Pass
-from nserbench.benchmark.jobs.job import FineTuning
+from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.jobs.needs import NamedNeed, Needs, head_entries
 from nserbench.benchmark.jobs.prepare import PreparedStudy
+from nserbench.benchmark.running.makespan import makespan
+from nserbench.benchmark.running.planned_tasks import (
+    PricedPass,
+    PricedShare,
+    tasks_of,
+)
 from nserbench.benchmark.running.runner import without_result
+from nserbench.benchmark.running.shares import divide
 from nserbench.benchmark.running.stopwatch import Stopwatch
 from nserbench.benchmark.running.timed_extraction import Samples, sample_key
 from nserbench.benchmark.running.timed_training import TrainingSamples, training_key
@@ -102,19 +109,25 @@ def together(estimates: Sequence[CostEstimate]) -> CostEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class _Share:
+    """What jobs that run together have to do."""
+
+    jobs: Sequence[Job]
+    tunings: Sequence[tuple[FineTuning, Split]]
+    trainings: Sequence[Training]
+
+
+@dataclass(frozen=True, slots=True)
 class _Work:
     """What the jobs of a study have to do.
 
     Attributes:
-        passes: Each pass, with the label of the corpus.
-        tunings: Folds of upstreams that are fine-tuned.
-        trainings: Heads that are trained.
+        passes: Each pass, with the extraction that it belongs to.
     """
 
     prepared: PreparedStudy
-    passes: Sequence[tuple[str, Pass]]
-    tunings: Sequence[tuple[FineTuning, Split]]
-    trainings: Sequence[Training]
+    passes: Sequence[tuple[NamedNeed, Pass]]
+    shares: Sequence[_Share]
 
 
 @dataclass(slots=True)
@@ -128,14 +141,20 @@ class Planner:
         results: Folder of results.
         watch: Times the samples.
         progress: Receives what is being timed.
+        workers: Number of workers that share the cells; None for this process alone.
+        elapsed: Estimated seconds until all is done, after `estimate`.
     """
 
     store: Store
     results: Path
     watch: Stopwatch
     progress: Progress
+    workers: int | None = None
+    elapsed: float = 0.0
     _samples: Samples = field(init=False)
     _heads: TrainingSamples = field(init=False)
+    _passes: list[PricedPass] = field(default_factory=list)
+    _shares: list[PricedShare] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         models = ModelCache(self.watch.device)
@@ -153,13 +172,20 @@ class Planner:
         Raises:
             NserbenchError: if a model cannot be loaded.
         """
-        works = self._works(without_result(studies, self.results))
+        todo = without_result(studies, self.results)
+        jobs = chain.from_iterable(one.jobs_to_run for one in todo)
+        needs = Needs(jobs, self.store)
+        works = self._works(todo, needs)
         self.watch.samples = _sample_count(works)
-        return [self._cost(work) for work in works]
+        costs = [self._cost(work) for work in works]
+        self.elapsed = sum(cost.seconds for cost in costs)
+        if self.workers is not None:
+            tasks = tasks_of(self._passes, self._shares, needs, self.workers)
+            self.elapsed = makespan(tasks, self.workers)
+        return costs
 
-    def _works(self, studies: Sequence[PreparedStudy]) -> list[_Work]:
-        jobs = chain.from_iterable(one.jobs_to_run for one in studies)
-        needs, missing = Needs(jobs, self.store), MissingTrainings(self.store)
+    def _works(self, studies: Sequence[PreparedStudy], needs: Needs) -> list[_Work]:
+        missing = MissingTrainings(self.store)
         counted: set[str] = set()
         works = []
         for prepared in studies:
@@ -167,46 +193,63 @@ class Planner:
             own = Needs(todo, self.store).names
             new = [one for one in needs if one.name in own and one.name not in counted]
             counted.update(own)
-            passes = [(one.corpus, each) for one in new for each in self._passes(one)]
-            tunings = missing.fine_tunings(todo)
-            works.append(_Work(prepared, passes, tunings, missing.of(todo)))
+            passes = [
+                (one, each) for one in new for each in one.need.passes(self.store)
+            ]
+            shares = [
+                _Share(jobs, missing.fine_tunings(jobs), missing.of(jobs))
+                for jobs in ([todo] if self.workers is None else divide(todo))
+            ]
+            works.append(_Work(prepared, passes, shares))
         return works
-
-    def _passes(self, named: NamedNeed) -> list[Pass]:
-        return named.need.passes(self.store)
 
     def _cost(self, work: _Work) -> CostEstimate:
         prepared = work.prepared
         count, cells = len(prepared.jobs_to_run), prepared.study.cells
-        passes = [self._pass(one, corpus) for corpus, one in work.passes]
-        tuned = sum(self._tuned_size(tuning) for tuning, _ in work.tunings)
+        passes = [self._pass(one, named) for named, one in work.passes]
+        shares = [self._priced(share) for share in work.shares]
+        self._shares += shares
         return CostEstimate(
             missing=count,
             there=len(prepared.jobs) - count,
             refused=[f"{cell}: {cell.refused}" for cell in cells if cell.refused],
             passes=passes,
-            tuning=sum(self._tuning_seconds(*one) for one in work.tunings),
-            training=sum(map(self._heads.seconds, work.trainings)),
-            weights=tuned + sum(training.size for training in work.trainings),
+            tuning=sum(share.tuning for share in shares),
+            training=sum(share.training for share in shares),
+            weights=sum(map(self._stored, work.shares)),
         )
 
-    def _pass(self, one: Pass, corpus: str) -> ExtractionPass:
+    def _priced(self, share: _Share) -> PricedShare:
+        return PricedShare(
+            share.jobs,
+            sum(self._tuning_seconds(*one) for one in share.tunings),
+            [(one, self._heads.seconds(one)) for one in share.trainings],
+        )
+
+    def _stored(self, share: _Share) -> int:
+        """Return the bytes of the weights that a share will store."""
+        tuned = sum(self._tuned_size(tuning) for tuning, _ in share.tunings)
+        return tuned + sum(training.size for training in share.trainings)
+
+    def _pass(self, one: Pass, named: NamedNeed) -> ExtractionPass:
         """Return the estimated cost of a pass."""
         extraction, clips = one.extraction, list(one.clips.values())
         sample = self._samples.of(extraction, clips, one.entries)
         features = self.store.features(extraction.identity)
         kept = kept_entries(one, sample.features, features)
+        seconds = sample.seconds(clips)
+        self._passes.append(PricedPass(named.name, one, seconds))
         described = extraction.card.describe(extraction.upstream.bound.options).groups
         return ExtractionPass(
             upstream=extraction.upstream.bound.label,
-            corpus=corpus,
+            corpus=named.corpus,
             condition=extraction.condition,
             utterances=len(clips),
             groups=tuple(name for name in described if name in one.groups),
             forms=one.forms,
             transcribes=one.transcribes,
             size=sum(map(sample.size, kept.values())),
-            seconds=sample.seconds(clips),
+            seconds=seconds,
         )
 
     def _tuning_seconds(self, tuning: FineTuning, split: Split) -> float:
@@ -236,5 +279,6 @@ def _sample_count(works: Sequence[_Work]) -> int:
         for work in works
         for _, one in work.passes
     }
-    trainings = {training_key(each) for work in works for each in work.trainings}
+    shares = chain.from_iterable(work.shares for work in works)
+    trainings = {training_key(each) for share in shares for each in share.trainings}
     return len(passes) + len(trainings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -16,6 +17,17 @@ BUDGET = 30.0
 
 BUSY = 1.25
 """Load from which a machine is called busy."""
+
+
+@contextmanager
+def threads_of_worker(count: int | None) -> Iterator[None]:
+    """Let torch use as many threads as a worker has; None to leave their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,7 +302,7 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
         costs = planner.estimate(studies)
     print_tables([_costs(list(zip(names, costs, strict=True)))])
     click.echo("a pass over audio that two blocks share is counted in the first")
-    for line in doubts(planner, sum(cost.seconds for cost in costs)):
+    for line in doubts(planner):
         click.echo(line)
     return problems
 

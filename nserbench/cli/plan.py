@@ -15,13 +15,20 @@ from nserbench.cli.common.options import (
     device_option,
     grid_options,
     json_option,
+    on_option,
     results_option,
     store_option,
 )
 from nserbench.cli.common.plan_lines import doubts
 from nserbench.cli.common.session import Session, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import duration, free_bytes, not_applicable, size
+from nserbench.cli.common.text import (
+    counted,
+    duration,
+    free_bytes,
+    not_applicable,
+    size,
+)
 
 if TYPE_CHECKING:
     from nserbench.benchmark.running.cost import CostEstimate, ExtractionPass
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 @click.command()
 @grid_options
 @device_option
+@on_option
 @results_option
 @store_option
 @json_option
@@ -40,6 +48,7 @@ def plan(
     out: Path | None,
     store_folder: Path | None,
     device: str,
+    on: str | None,
     as_json: bool,
 ) -> None:
     """Estimate the time and disk space that a run needs.
@@ -49,7 +58,9 @@ def plan(
     samples, which take about half a minute in all: up to 16 clips for each upstream,
     and some epochs on up to 16 batches for each head. What several blocks of a grid
     file read is counted once. The column `search` says whether the upstream
-    transcribes, which takes long.
+    transcribes, which takes long. With --on the sum is that of one worker, and a line
+    below says how long all workers take together; those of a cluster count as if they
+    were as fast as this machine.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
@@ -57,27 +68,38 @@ def plan(
     from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import Planner, together
-    from nserbench.benchmark.running.stopwatch import Stopwatch
+    from nserbench.benchmark.running.executors import WorkerCount, count_workers
+    from nserbench.benchmark.running.stopwatch import Stopwatch, threads_of_worker
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
 
     settings = session.settings.using(results=out, store=store_folder)
     studies, store = grid(session.plugins, settings), Store(settings.store)
     device = choose_device(device)
-    with show_progress() as progress:
+    workers = WorkerCount(None, None)
+    if on is not None:
+        workers = count_workers(on, settings.cluster, device)
+    with show_progress() as progress, threads_of_worker(workers.threads):
         prepared = [prepare_study(study, store, progress) for study in studies]
-        planner = Planner(store, settings.results, Stopwatch(device), progress)
+        watch = Stopwatch(device)
+        planner = Planner(store, settings.results, watch, progress, workers.count)
         cost = together(planner.estimate(prepared))
     free = free_bytes(settings.store)
     if as_json:
         told = {"free": free, "load": planner.watch.load, "rough": planner.small}
+        told |= {"workers": planner.workers, "elapsed": planner.elapsed}
         click.echo(json.dumps({**asdict(cost), **told}, indent=1))
         return
     for study in studies:
         for line in not_applicable(study.cells):
             click.echo(line)
     _print(cost)
-    for line in doubts(planner, cost.seconds):
+    if planner.workers is not None:
+        click.echo(
+            f"with --on {on}, {counted(planner.workers, 'worker')} at once: about "
+            f"{duration(planner.elapsed)}"
+        )
+    for line in doubts(planner):
         click.echo(line)
     _compare_disk(cost.features + cost.weights, free, settings.store)
 

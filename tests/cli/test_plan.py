@@ -104,3 +104,20 @@ def test_a_busy_machine_and_small_samples_are_told(
     assert "at this load all takes about " in busy
     assert rough.startswith("rough, ")
     assert rough.endswith(": mel, mel x bigru, mel x mean")
+
+
+def test_workers_are_counted_on(nserbench: Command, notes: str) -> None:
+    told = nserbench(f"plan {GRID} -c {notes} --on processes:1").stdout
+
+    assert re.search(
+        r"^with --on processes:1, 1 worker at once: about [\d.]+ (s|min|h)$",
+        told,
+        re.MULTILINE,
+    )
+
+
+def test_workers_of_an_unknown_kind_are_refused(nserbench: Command, notes: str) -> None:
+    result = nserbench(f"plan {GRID} -c {notes} --on threads:2")
+
+    assert result.exit_code == 1
+    assert "--on threads:2: use processes:N, dask://HOST:PORT or slurm" in result.stderr

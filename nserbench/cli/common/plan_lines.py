@@ -10,13 +10,8 @@ if TYPE_CHECKING:
     from nserbench.benchmark.running.cost import Planner
 
 
-def doubts(planner: Planner, seconds: float) -> list[str]:
-    """Return a line if the machine was busy, and one for what was timed roughly.
-
-    Args:
-        planner: What made the estimate.
-        seconds: The estimated time of all that there is to do.
-    """
+def doubts(planner: Planner) -> list[str]:
+    """Return a line if the machine was busy, and one for what was timed roughly."""
     from nserbench.benchmark.running.stopwatch import BUSY
 
     watch, lines = planner.watch, []
@@ -24,7 +19,7 @@ def doubts(planner: Planner, seconds: float) -> list[str]:
         lines.append(
             f"this machine is busy now: the samples took {watch.load:.1f} times as "
             "long as on a free machine, for which the times are; at this load all "
-            f"takes about {duration(seconds * watch.load)}"
+            f"takes about {duration(planner.elapsed * watch.load)}"
         )
     if planner.small:
         lines.append(

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from plans import planned
+from plans import planned, planner_of
 from safetensors.torch import load_file
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import ModelCache
-from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.jobs.prepare import prepare, prepare_study
 from nserbench.benchmark.running.cost import CostEstimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.running.stopwatch import Stopwatch
@@ -169,6 +169,41 @@ def test_a_head_on_frames_costs_the_pooled_head_that_it_is_compared_with_too(
     both = plan(downstreams=["bigru,mean"], epochs=5)
 
     assert frames.training == both.training == 2 * 5 * 2
+
+
+@pytest.mark.usefixtures("second_per_batch")
+@pytest.mark.parametrize(
+    ("workers", "seconds"),
+    [
+        (None, 20),  # two folds of 5 s, and a stack of two pooled heads, 10 s
+        (1, 20),
+        (2, 15),  # the folds side by side
+        (9, 15),
+    ],
+)
+def test_workers_share_folds_and_wait_for_the_longest(
+    runner: Runner, ask: Ask, workers: int | None, seconds: float
+) -> None:
+    planner = planner_of(runner)
+    planner.workers = workers
+    study = prepare_study(ask(downstreams=["bigru"], epochs=5), planner.store, Silent())
+
+    (cost,) = planner.estimate([study])
+
+    assert cost.training == 20
+    extracted = cost.extraction / min(workers or 1, 2)
+    assert planner.elapsed == pytest.approx(seconds + extracted, rel=0.01)
+
+
+@pytest.mark.usefixtures("second_per_batch")
+def test_workers_share_cells_before_folds(runner: Runner, ask: Ask) -> None:
+    planner = planner_of(runner)
+    planner.workers = 2
+    asked = ask(downstreams=["bigru"], noises=["clean", "hiss"], epochs=5)
+
+    planner.estimate([prepare_study(asked, planner.store, Silent())])
+
+    assert planner.elapsed == pytest.approx(20, rel=0.05)
 
 
 def test_pooled_heads_are_timed_together(
