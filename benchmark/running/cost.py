@@ -12,6 +12,7 @@ from nserbench.benchmark.extraction.need import Pass
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.jobs.needs import NamedNeed, Needs, head_entries
 from nserbench.benchmark.jobs.prepare import PreparedStudy
+from nserbench.benchmark.running.cheaper import Suggestion, suggestions
 from nserbench.benchmark.running.makespan import makespan
 from nserbench.benchmark.running.planned_tasks import (
     PricedPass,
@@ -143,6 +144,7 @@ class Planner:
         progress: Receives what is being timed.
         workers: Number of workers that share the cells; None for this process alone.
         elapsed: Estimated seconds until all is done, after `estimate`.
+        cheaper: Heads that would at least halve the sum, after `estimate`.
     """
 
     store: Store
@@ -151,6 +153,7 @@ class Planner:
     progress: Progress
     workers: int | None = None
     elapsed: float = 0.0
+    cheaper: Sequence[Suggestion] = ()
     _samples: Samples = field(init=False)
     _heads: TrainingSamples = field(init=False)
     _passes: list[PricedPass] = field(default_factory=list)
@@ -179,6 +182,10 @@ class Planner:
         self.watch.samples = _sample_count(works)
         costs = [self._cost(work) for work in works]
         self.elapsed = sum(cost.seconds for cost in costs)
+        rough = self.small
+        every = chain.from_iterable(share.trainings for share in self._shares)
+        self.cheaper = suggestions([*every], self.elapsed, self._heads.seconds)
+        self._heads.small = {name: None for name in self._heads.small if name in rough}
         if self.workers is not None:
             tasks = tasks_of(self._passes, self._shares, needs, self.workers)
             self.elapsed = makespan(tasks, self.workers)

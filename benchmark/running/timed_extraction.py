@@ -29,6 +29,7 @@ LONGEST_TIMED = 60 * SAMPLE_RATE
 _BYTES: Mapping[Form, int] = {"pooled": 4, "frames": 2}
 _SIZES = (1, 4, 16)
 """Clips of a sample, as far as the time allows; 16 fill a batch on a GPU."""
+_ENOUGH = 4  # clips, from which an estimate is not called rough
 _LONG = 2  # times the average: a clip from which the growth of time can be told
 _MOST_GROWTH = 3.0
 
@@ -188,7 +189,9 @@ def take_sample(
     found = largest(sizes, take, ends - clock(), clock)
     average, timed = received(clip, longest), spread(clips, found.size)
     sample = TimedExtraction(
-        *(features, 1.0, average, longest), clips=len(timed), whole=found.whole
+        *(features, 1.0, average, longest),
+        clips=len(timed),
+        whole=found.whole or found.size >= max(_ENOUGH, extraction.card.batch),
     )
     long_clip = max(clips, key=lambda one: one.samples)
     ratio = min(received(long_clip, longest), LONGEST_TIMED) / average

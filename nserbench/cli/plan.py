@@ -19,7 +19,7 @@ from nserbench.cli.common.options import (
     results_option,
     store_option,
 )
-from nserbench.cli.common.plan_lines import doubts
+from nserbench.cli.common.plan_lines import cheaper_lines, doubts
 from nserbench.cli.common.session import Session, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import (
@@ -88,6 +88,7 @@ def plan(
     if as_json:
         told = {"free": free, "load": planner.watch.load, "rough": planner.small}
         told |= {"workers": planner.workers, "elapsed": planner.elapsed}
+        told |= {"cheaper": [asdict(one) for one in planner.cheaper]}
         click.echo(json.dumps({**asdict(cost), **told}, indent=1))
         return
     for study in studies:
@@ -99,7 +100,7 @@ def plan(
             f"with --on {on}, {counted(planner.workers, 'worker')} at once: about "
             f"{duration(planner.elapsed)}"
         )
-    for line in doubts(planner):
+    for line in (*doubts(planner), *cheaper_lines(planner)):
         click.echo(line)
     _compare_disk(cost.features + cost.weights, free, settings.store)
 

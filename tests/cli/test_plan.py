@@ -22,6 +22,7 @@ def test_it_prints_cells_features_size_and_time(nserbench: Command, notes: str) 
     words = [" ".join(line.split()) for line in told.splitlines()]
     assert words[3].strip("─") == ""
     words = [line for line in words if not line.startswith("this machine is busy")]
+    cheaper = "cheaper: mel x mean in place of bigru: all takes about TIME"
     refused = "mel x weighted-sum, 2 cells: mel has one layer: nothing to fuse"
     assert words[:3] + words[4:] == [
         f"not applicable: {refused}",
@@ -34,6 +35,7 @@ def test_it_prints_cells_features_size_and_time(nserbench: Command, notes: str) 
         "feature extraction: 0.2 MB, TIME",
         "training of heads: 8.3 MB, TIME",
         "total: about TIME",
+        cheaper,
     ]
 
 
@@ -97,11 +99,12 @@ def test_a_busy_machine_and_small_samples_are_told(
 
     told = nserbench(f"plan {GRID} -c {notes}").stdout
 
-    total, busy, rough = told.splitlines()[-3:]
+    total, busy, rough, cheaper = told.splitlines()[-4:]
     assert total.startswith("total: about ")
     assert busy.startswith("this machine is busy now: ")
     assert "2.0 times as long" in busy
     assert "at this load all takes about " in busy
+    assert cheaper.startswith("cheaper: mel x mean in place of bigru: ")
     assert rough.startswith("rough, ")
     assert rough.endswith(": mel, mel x bigru, mel x mean")
 

@@ -12,7 +12,7 @@ from nserbench.progress import Silent
 def planner_of(runner: Runner, device: str = "cpu") -> Planner:
     """Return what estimates the cost of studies that a runner would run."""
     store = Store(runner.store.root)  # a new one: it looks at the files again
-    return Planner(store, runner.results, Stopwatch(device), Silent())
+    return Planner(store, runner.results, Stopwatch(device, budget=1.0), Silent())
 
 
 def planned(runner: Runner, *studies: Study, device: str = "cpu") -> CostEstimate:

@@ -1,4 +1,4 @@
-"""What makes a plan's times doubtful, in words."""
+"""What a plan says below its sum: what is doubtful, and what would be cheaper."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from nserbench.cli.common.text import duration
 
 if TYPE_CHECKING:
     from nserbench.benchmark.running.cost import Planner
+
+
+def cheaper_lines(planner: Planner) -> list[str]:
+    """Return a line for each head that would at least halve the time."""
+    return [
+        f"cheaper: {one.upstream} x {one.instead} in place of {one.head}: all takes "
+        f"about {duration(one.seconds)}"
+        for one in planner.cheaper
+    ]
 
 
 def doubts(planner: Planner) -> list[str]:

@@ -206,6 +206,35 @@ def test_workers_share_cells_before_folds(runner: Runner, ask: Ask) -> None:
     assert planner.elapsed == pytest.approx(20, rel=0.05)
 
 
+def test_a_head_that_would_halve_the_time_is_suggested(
+    runner: Runner, ask: Ask, levels: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(_: object, training: Training) -> TimedTraining:
+        layers = sum(len(spec.layers) for spec in training.job.cell.groups.values())
+        frames = training.job.cell.reads_frames
+        return TimedTraining(once=0.0, epoch=100.0 * layers**2 if frames else 1.0)
+
+    def found(**said: Any) -> list[tuple[str, float]]:
+        planner = planner_of(runner)
+        study = prepare_study(ask(epochs=1, **said), planner.store, Silent())
+        planner.estimate([study])
+        return [(one.instead, round(one.seconds)) for one in planner.cheaper]
+
+    monkeypatch.setattr(TrainingSamples, "_take", take)
+
+    both = found(upstreams=["levels"], downstreams=["bigru"])
+    pooled = found(upstreams=["levels"], downstreams=["mean"])
+
+    # A second for the pooled heads that bigru is compared with, one for those instead.
+    # Each of two folds takes 100 s with one layer, 400 s with those of both groups.
+    assert both == [
+        ("mean", 2),
+        ("bigru on the group wide", 201),
+        ("bigru on the group flat", 201),
+    ]
+    assert pooled == []
+
+
 def test_pooled_heads_are_timed_together(
     ask: Ask, runner: Runner, levels: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
