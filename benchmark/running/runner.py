@@ -40,13 +40,14 @@ from nserbench.benchmark.running.assemble import (
     job_folder,
 )
 from nserbench.benchmark.running.ensure_features import ensure_features
+from nserbench.benchmark.running.time_left import TimeLeft
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
 from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.study.study import Study
 from nserbench.error_origin import arose_in_plugin, describe_error, message_of
 from nserbench.errors import NserbenchError
 from nserbench.interrupts import by_user, watch_interrupts
-from nserbench.progress import Progress
+from nserbench.progress import Progress, ignore_epochs
 
 Share: TypeAlias = Callable[
     [Sequence[PreparedStudy], Needs, Progress], Iterable[Status]
@@ -87,6 +88,7 @@ class Runner:
     progress: Progress
     share: Share | None = None
     traceback: bool = False
+    _time: TimeLeft = field(default_factory=lambda: TimeLeft([]))
 
     def run(self, *studies: Study) -> RunReport:
         """Run the cells of studies that have no result; see `run_prepared`.
@@ -169,8 +171,9 @@ class Runner:
         Raises:
             OSError: if a file cannot be written, as on a full disk.
         """
-        for _, group in groupby(jobs, key=lambda job: job.cell.upstream.label):
-            yield from self._run_upstream(list(group), needs)
+        self._time = TimeLeft([group for one in _by_upstream(jobs) for group in one])
+        for groups in _by_upstream(jobs):
+            yield from self._run_upstream(groups, needs)
 
     def fail(self, job: Job, error: BaseException) -> Status:
         """Write the result of a cell that failed, and return its status.
@@ -183,15 +186,13 @@ class Runner:
         result = incomplete_result(job.cell, "failed", _reason(error), job.digest)
         return self._finish(job, result)
 
-    def _run_upstream(self, jobs: Sequence[Job], needs: Needs) -> Iterable[Status]:
+    def _run_upstream(
+        self, conditions: Sequence[Sequence[Job]], needs: Needs
+    ) -> Iterable[Status]:
         """Run jobs of one upstream, loaded at most once, condition by condition."""
         models = ModelCache(self.device)
-        # Each study has opened its corpora itself: it may use fewer utterances.
-        by_condition = groupby(
-            jobs, key=lambda job: (id(job.opened), str(job.cell.condition))
-        )
-        for _, group in by_condition:
-            same_condition = list(group)
+        for same_condition in conditions:
+            self._time.begin_condition()
             try:
                 ensure_features(
                     same_condition, needs, self.store, models, self.progress
@@ -199,20 +200,24 @@ class Runner:
             except BaseException as error:
                 if is_fatal(error):
                     raise
+                self._time.end_shared()
                 yield from [self.fail(job, error) for job in same_condition]
             else:
                 with own_state():
                     fit_stacks(
                         same_condition, self.store, self.device, self.progress, is_fatal
                     )
+                self._time.end_shared()
                 yield from map(self._run_job, same_condition)
 
     def _run_job(self, job: Job) -> Status:
         began = time.perf_counter()
-        self.progress.stage(str(job.cell), len(job.splits), "folds")
+        epochs = _epochs_to_train(job, self.store)
+        total, unit = (epochs, "epochs") if epochs else (len(job.splits), "folds")
+        self.progress.stage(str(job.cell), total, unit)
         try:
             with own_state():
-                outcome = self._fit_folds(job)
+                outcome = self._fit_folds(job, by_epoch=epochs > 0)
             seconds = time.perf_counter() - began
             result = completed_result(job, outcome, self.store, self.device, seconds)
         except BaseException as error:
@@ -234,28 +239,60 @@ class Runner:
                 sources = open_sources(job, self.store, self.device)
                 fitted_head(fit, sources, self.store, self.device)
 
-    def _fit_folds(self, job: Job) -> CellOutcome:
+    def _fit_folds(self, job: Job, *, by_epoch: bool) -> CellOutcome:
         fits, choices = list[FitResult](), dict[str, LayerChoice]()
+        on_epoch = self.progress.advance if by_epoch else ignore_epochs
         for fold in job.folds(self.store):
             if not job.candidates:
                 sources = open_sources(fold, self.store, self.device)
             for split in fold.splits:
                 if job.candidates:
-                    fit, choice = choose(job, split, self.store, self.device)
+                    fit, choice = choose(job, split, self.store, self.device, on_epoch)
                     choices[split.fold] = choice
                 else:
-                    fit = fit_fold(Fit(fold, split), sources, self.store, self.device)
+                    fit = fit_fold(
+                        Fit(fold, split), sources, self.store, self.device, on_epoch
+                    )
                 fits.append(fit)
-                self.progress.advance()
+                if not by_epoch:
+                    self.progress.advance()
         return CellOutcome(fits, choices, fit_reference(job, self.store, self.device))
 
     def _finish(self, job: Job, result: Result) -> Status:
         write_result(self.results, result)
         outcome = f"failed: {result.reason}" if result.reason else result.status
+        self.progress.left(self._time.end_cell(done=result.status == "done"))
         self.progress.cell(str(job.cell), outcome)
         for error in self.plugins.cell_finished(result):
             self.progress.note(f"a tracker failed: {_reason(error)}")
         return result.status
+
+
+def _by_upstream(jobs: Sequence[Job]) -> list[list[list[Job]]]:
+    """Return the jobs of each upstream, grouped by what they share in it."""
+    return [
+        # Each study has opened its corpora itself: it may use fewer utterances.
+        [
+            list(group)
+            for _, group in groupby(
+                own, key=lambda job: (id(job.opened), str(job.cell.condition))
+            )
+        ]
+        for _, own in groupby(jobs, key=lambda job: job.cell.upstream.label)
+    ]
+
+
+def _epochs_to_train(job: Job, store: Store) -> int:
+    """Return the epochs of all folds of a cell; 0 if all its heads are in the store."""
+    fits = [
+        Fit(fold, split)
+        for head in job.alternatives
+        for fold in head.folds(store)
+        for split in fold.splits
+    ]
+    if all(store.holds(fit.file(store)) for fit in fits):
+        return 0
+    return sum(fit.job.recipe.epochs for fit in fits)
 
 
 def _is_same(folder: Path, result: Result) -> bool:

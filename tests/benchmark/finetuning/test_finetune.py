@@ -239,7 +239,7 @@ class Mortal(Silent):
     """Raises `Killed` at a step of a fine-tuning."""
 
     def __init__(self, step: int) -> None:
-        self.left = step
+        self.steps = step
         self.tuning = False
 
     def stage(self, name: str, total: int, unit: str) -> None:
@@ -247,8 +247,8 @@ class Mortal(Silent):
 
     @property
     def advance(self) -> Mock:
-        self.left -= self.tuning  # a mock raises: an error of this file is a plugin's
-        return Mock(side_effect=Killed if self.left < 0 else None)
+        self.steps -= self.tuning  # a mock raises: an error of this file is a plugin's
+        return Mock(side_effect=Killed if self.steps < 0 else None)
 
 
 SMALL = "probe+batch_size=4"  # four steps an epoch, whose order is drawn
