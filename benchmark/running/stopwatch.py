@@ -68,15 +68,14 @@ class Lap:
     def free(self, threads: int) -> float:
         """Return the seconds that the same work takes while nothing else runs.
 
-        This is the CPU time of the calling thread, which takes part in all that
-        OpenMP computes. Where other threads did the work, it only waited: then it is
-        the time that passed.
+        This is the CPU time of the calling thread, or that of all threads divided by
+        their number, if that is more: OpenMP computes in the calling thread, too, but
+        while a pool of threads computes, the calling thread waits.
 
         Args:
-            threads: Number of threads that OpenMP may use.
+            threads: Number of threads that torch may use.
         """
-        took_part = self.thread >= self.process / (threads + 1)  # one more reads ahead
-        return min(self.wall, self.thread) if took_part else self.wall
+        return min(self.wall, max(self.thread, self.process / threads))
 
 
 @dataclass(slots=True)
@@ -108,9 +107,13 @@ class Stopwatch:
         return max(1.0, self.wall / self.free) if self.free else 1.0
 
     def share(self) -> float:
-        """Return the seconds that the next sample may take; 0 if none are left."""
+        """Return the seconds that the next sample may take; 0 if none are left.
+
+        That is half of what is left, and all of it for the last sample: most samples
+        need only a part of their share.
+        """
         left = self.budget - (self.clocks.wall() - self._began)
-        share = max(0.0, left / max(1, self.samples))
+        share = max(0.0, left / min(2, max(1, self.samples)))
         self.samples -= 1
         return share
 

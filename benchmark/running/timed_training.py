@@ -92,13 +92,12 @@ class TrainingSamples:
         self.samples.note(f"timing {label}")
         features = features_of(training.job, self.samples)
         sizes = _Sizes.of(training)
-        heads = _TimedHeads(training, features, sizes, self.watch)
+        heads = _TimedHeads(training, features, sizes, self.watch, began + share)
         smallest = sizes.trials[0]
         heads.train(smallest, 1, heads.source(smallest))  # a warm-up
         left = share - (self.watch.clocks.wall() - began)
         found = largest(sizes.trials, heads.time, left, self.watch.clocks.wall)
-        left = share - (self.watch.clocks.wall() - began)
-        timed = heads.longer(found.size, found.result, left)
+        timed = heads.longer(found.size, found.result)
         if not timed.whole:
             self.small[label] = None
         return timed
@@ -173,35 +172,49 @@ class _Sizes:
 
 @dataclass(frozen=True, slots=True)
 class _TimedHeads:
-    """Trains heads on the first of some utterances, with the features of one clip."""
+    """Trains heads on some utterances, with the features of one clip.
+
+    Attributes:
+        ends: Time at which the sample should be done.
+    """
 
     training: Training
     features: LayeredFeatures
     sizes: _Sizes
     watch: Stopwatch
+    ends: float
 
-    def longer(self, size: int, first: TimedTraining, left: float) -> TimedTraining:
+    def longer(self, size: int, first: TimedTraining) -> TimedTraining:
         """Time more epochs if few took next to no time.
 
         Args:
             size: Number of utterances.
             first: What the first epochs took.
-            left: Seconds that are left.
         """
         epoch = first.epoch / self.sizes.scale(size)
         epochs = int(_ENOUGH / epoch) if epoch else 0
+        left = self.ends - self.watch.clocks.wall()
         if epochs <= _EPOCHS or self.watch.load * _ENOUGH > left:
             return first
         return self.time(size, epochs)
 
     def time(self, size: int, epochs: int = _EPOCHS) -> TimedTraining:
-        """Time the training on a number of utterances, and scale it to all."""
+        """Time the training on a number of utterances, and scale it to all.
+
+        One epoch must do for less than a batch, and where there is no time for more.
+        """
         source, scale = self.source(size), self.sizes.scale(size)
-        one = self.watch.time(lambda: self.train(size, 1, source)).seconds
+        whole = size >= min(self.sizes.batch, self.sizes.train)
+        first = self.watch.time(lambda: self.train(size, 1, source))
+        one = first.seconds
+        if (
+            not whole
+            or self.watch.clocks.wall() + first.wall * (1 + epochs) > self.ends
+        ):
+            return TimedTraining(0.0, one * scale, self.sizes.batches, whole)
         more = self.watch.time(lambda: self.train(size, 1 + epochs, source)).seconds
         epoch = max(0.0, more - one) / epochs
         once = max(0.0, one - epoch) * scale + self._test(size, source)
-        whole = size >= min(self.sizes.batch, self.sizes.train)
         return TimedTraining(once, epoch * scale, self.sizes.batches, whole)
 
     def train(

@@ -42,12 +42,13 @@ def test_work_that_waits_for_the_processor_takes_its_cpu_time_on_a_free_machine(
     ("lap", "threads", "free"),
     [
         (Lap(wall=1.0, thread=1.0, process=2.0), 2, 1.0),  # two threads of OpenMP
-        (Lap(wall=1.0, thread=1.0, process=1.9), 1, 1.0),  # a thread that reads ahead
-        (Lap(wall=2.0, thread=0.1, process=3.9), 2, 2.0),  # all in other threads
+        (Lap(wall=1.0, thread=1.0, process=1.2), 1, 1.0),  # a thread that reads ahead
+        (Lap(wall=9.0, thread=1.0, process=4.0), 2, 2.0),  # a pool of two threads
+        (Lap(wall=9.0, thread=1.0, process=2.0), 1, 2.0),  # a pool of one
         (Lap(wall=1.0, thread=1.1, process=1.1), 1, 1.0),  # clocks are not exact
     ],
 )
-def test_free_time_is_that_of_the_thread_that_did_the_work(
+def test_free_time_is_that_of_the_threads_that_did_the_work(
     lap: Lap, threads: int, free: float
 ) -> None:
     assert lap.free(threads) == free
@@ -107,4 +108,4 @@ def test_samples_share_what_is_left_of_the_budget() -> None:
     clock.work(wall=20.0, thread=20.0)
     third = watch.share()
 
-    assert (first, second, third) == (10.0, 5.0, 0.0)
+    assert (first, second, third) == (15.0, 5.0, 0.0)
