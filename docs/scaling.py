@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import heapq
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from nserbench.benchmark.experiments.catalogue import read_experiment
 from nserbench.benchmark.experiments.summaries import NUMBERS
+from nserbench.benchmark.running.makespan import TimedTask, makespan
 from nserbench.benchmark.study.request import Request
 
 EPOCHS = 50
@@ -241,65 +240,28 @@ def _hours(seconds: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task of the simulation: its seconds, and the tasks that come first."""
-
-    name: str
-    seconds: float
-    after: Sequence[str] = ()
-
-
-def tasks(machine: Machine) -> list[Task]:
-    """Return the study as tasks: blocks of clips, fine-tunings and folds."""
-    found: list[Task] = []
+def tasks(machine: Machine) -> list[TimedTask]:
+    """Return the study as tasks, the longest first: blocks, fine-tunings and folds."""
+    found: list[TimedTask] = []
     for key, work in passes().items():
         seconds = work / machine.extraction / BLOCKS
-        found += [Task(f"{key} {block}", seconds) for block in range(BLOCKS)]
+        found += [TimedTask(key, seconds)] * BLOCKS
     for key, work in fine_tunings().items():
         folds = SIZES[key[1]].folds
         seconds = work / machine.extraction / folds
-        found += [Task(f"tuned {key} {fold}", seconds) for fold in range(folds)]
+        found += [TimedTask(("tuned", key), seconds)] * folds
     for cell, work in adapters().items():
         needs = cell.model, cell.corpus, cell.condition
-        first = [f"{needs} {block}" for block in range(BLOCKS)]
         seconds = work / machine.adapter / cell.size.folds
-        found += [
-            Task(f"{cell} {fold}", seconds, first) for fold in range(cell.size.folds)
-        ]
-    return found
+        found += [TimedTask(cell, seconds, [needs])] * cell.size.folds
+    return sorted(found, key=lambda task: -task.seconds)
 
 
-def makespan(work: Sequence[Task], workers: int, *, barrier: bool) -> float:
-    """Return the seconds until all tasks are done; the longest ready task goes first.
-
-    Args:
-        work: The tasks.
-        workers: Workers that run one task at a time.
-        barrier: Whether all tasks that come first end before any other begins.
-    """
-    waits = {task.name: len(task.after) for task in work}
-    followers: dict[str, list[Task]] = defaultdict(list)
-    for task in work:
-        for name in task.after:
-            followers[name].append(task)
-    ready = [(-task.seconds, task.name) for task in work if not task.after]
-    heapq.heapify(ready)
-    running: list[tuple[float, str]] = []
-    later: list[tuple[float, str]] = []
-    now = 0.0
-    while ready or running or later:
-        while ready and len(running) < workers:
-            seconds, name = heapq.heappop(ready)
-            heapq.heappush(running, (now - seconds, name))
-        now, name = heapq.heappop(running)
-        for task in followers[name]:
-            waits[task.name] -= 1
-            if not waits[task.name]:
-                heapq.heappush(later if barrier else ready, (-task.seconds, task.name))
-        if barrier and not ready and not running:
-            ready, later = later, []
-    return now
+def features_first(work: Sequence[TimedTask], workers: int) -> float:
+    """Return the seconds if all tasks that come first end before any other begins."""
+    first = [task for task in work if not task.after]
+    others = [replace(task, after=()) for task in work if task.after]
+    return makespan(first, workers) + makespan(others, workers)
 
 
 def scaling_table() -> str:
@@ -309,8 +271,8 @@ def scaling_table() -> str:
     longest = max(task.seconds for task in work)
     rows = []
     for workers in (1, 10, 100, 1000):
-        hours = makespan(work, workers, barrier=False)
-        barred = makespan(work, workers, barrier=True)
+        hours = makespan(work, workers)
+        barred = features_first(work, workers)
         disk = _disk_rate() * min(workers, len(adapters()) * 5) / 1e6
         rows.append(
             [

@@ -23,6 +23,9 @@ class Progress(Protocol):
     def cell(self, name: str, outcome: str) -> None:
         """Report that the cell of this name has ended, with its outcome in words."""
 
+    def left(self, seconds: float | None) -> None:
+        """Report the time that the cells left will take; None if it is not known."""
+
 
 class Silent:
     """Ignores every report."""
@@ -41,3 +44,10 @@ class Silent:
 
     def cell(self, name: str, outcome: str) -> None:
         """Ignore it."""
+
+    def left(self, seconds: float | None) -> None:
+        """Ignore it."""
+
+
+def ignore_epochs(epochs: int) -> None:
+    """Ignore that some epochs of a training are done."""

@@ -11,6 +11,8 @@ import pytest
 import scaling
 import yaml
 
+from nserbench.benchmark.running.makespan import TimedTask, makespan
+
 ROOT = Path(__file__).parents[1]
 HOOKSPECS = ast.parse((ROOT / "benchmark/plugins/hookspecs.py").read_text())
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
@@ -32,18 +34,17 @@ def test_every_hook_has_a_heading_with_its_signature(signature: str) -> None:
     assert f"### `{signature}`" in headings
 
 
-def test_workers_share_tasks_in_the_order_of_their_needs() -> None:
+def test_features_first_takes_longer_than_tasks_in_the_order_of_their_needs() -> None:
     work = [
-        scaling.Task("a", 2),
-        scaling.Task("b", 3),
-        scaling.Task("c", 4, ["a"]),
-        scaling.Task("d", 1, ["a", "b"]),
+        TimedTask("a", 2),
+        TimedTask("b", 3),
+        TimedTask("c", 4, ["a"]),
+        TimedTask("d", 1, ["a", "b"]),
     ]
 
-    assert scaling.makespan(work, 1, barrier=False) == 10
-    assert scaling.makespan(work, 2, barrier=False) == 6
-    assert scaling.makespan(work, 2, barrier=True) == 7
-    assert scaling.makespan(work, 9, barrier=True) == 7
+    assert makespan(work, 2) == 6
+    assert scaling.features_first(work, 2) == 7
+    assert scaling.features_first(work, 9) == 7
 
 
 def test_a_page_that_is_out_of_date_is_named(

@@ -154,6 +154,14 @@ def test_a_whole_cell(tmp_path: Path) -> None:
     assert names(lines) == ["cell-weighted-sum", "cell-ladapter", "cell-checks"]
 
 
+def test_a_plan(tmp_path: Path) -> None:
+    module = script("plan")
+
+    lines = module.report(tmp_path, 20, [module.Grid("plan-pooled", ("mean",), 2)])
+
+    assert names(lines) == ["plan-pooled"]
+
+
 def test_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
     module = script("matmul")
     monkeypatch.setattr(module, "SHORTEST", 1e-6)

@@ -30,7 +30,8 @@ from nserbench.upstreams.base import (
 from nserbench.upstreams.enhancement.base import Enhancer
 
 _GPU_BATCH = 16  # utterances; on a CPU the card says how many
-_BATCH_SAMPLES = _GPU_BATCH * 30 * SAMPLE_RATE  # padded samples that are run at once
+_USUAL = 30 * SAMPLE_RATE  # samples; most clips are shorter
+_BATCH_SAMPLES = _GPU_BATCH * _USUAL  # padded samples that are run at once
 
 Arrays: TypeAlias = dict[Form, dict[str, dict[str, NDArray[Any]]]]
 """Arrays by form, key and group."""
@@ -85,11 +86,9 @@ class BatchRun:
 
     def all(self, batches: Iterable[KeyedClips]) -> Generator[Arrays, None, None]:
         """Yield what is stored of each batch; side by side if the models allow it."""
-        at_once = batches_at_once(
-            self.one.extraction, self.loaded, self.one.clips.values()
-        )
-        if at_once > 1:
-            yield from side_by_side(self._arrays_of, batches, at_once)
+        used = concurrency(self.one.extraction, self.loaded, self.one.clips.values())
+        if used.side_by_side:
+            yield from side_by_side(self._arrays_of, batches, used.at_once, used.each)
             return
         for batch in batches:
             with own_state():
@@ -116,27 +115,53 @@ class BatchRun:
         return states
 
 
-def batches_at_once(
-    extraction: Extraction, loaded: LoadedModels, clips: Iterable[Clip]
-) -> int:
-    """Return how many batches are run side by side.
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How batches use the cores.
 
-    On a CPU it is one for each thread that torch may use, if the upstream and the
-    enhancer are thread-safe, within a limit for memory.
+    Attributes:
+        side_by_side: Whether each is run in a thread of its own.
+        at_once: Batches that run at the same time.
+        each: Threads in which each of them computes.
+    """
+
+    side_by_side: bool
+    at_once: int
+    each: int
+
+    def threads_for(self, batches: int) -> int:
+        """Return the number of threads that compute where there are so few batches."""
+        return min(self.at_once, batches) * self.each
+
+
+def concurrency(
+    extraction: Extraction, loaded: LoadedModels, clips: Iterable[Clip]
+) -> Concurrency:
+    """Return how the batches of an extraction use the cores.
+
+    On a CPU one runs in each thread that torch may use, if the upstream and the
+    enhancer are thread-safe, within a limit for memory: fewer at once where clips are
+    long. In how many threads a batch computes does not depend on the clips, so that its
+    features do not depend on which others are extracted with it.
 
     Args:
         extraction: The extraction.
         loaded: Its models.
         clips: What is extracted.
     """
-    card, upstream = extraction.card, loaded.upstream
+    card, upstream, threads = extraction.card, loaded.upstream, torch.get_num_threads()
     models = [upstream, loaded.enhancer]
     safe = all(model is None or model.thread_safe for model in models)
-    if upstream.device != "cpu" or not safe:
-        return 1
+    if upstream.device != "cpu" or not safe or threads == 1:
+        return Concurrency(False, 1, threads)
     longest = max(received(clip, card.max_samples) for clip in clips)
-    most = _BATCH_SAMPLES // (max(longest, card.window) * card.batch)
-    return max(1, min(torch.get_num_threads(), most))
+    usual = min(threads, max(1, _most_at_once(_USUAL) // card.batch))
+    most = _most_at_once(max(longest, card.window)) // card.batch
+    return Concurrency(True, max(1, min(usual, most)), threads // usual)
+
+
+def _most_at_once(samples: int) -> int:
+    return _BATCH_SAMPLES // samples
 
 
 def received(clip: Clip, longest: int | None) -> int:

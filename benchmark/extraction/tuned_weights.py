@@ -47,6 +47,14 @@ def trainable_state(model: nn.Module) -> dict[str, Tensor]:
     return {**trainable(model), **buffers}
 
 
+def tuned_bytes(model: nn.Module, frozen: Sequence[str]) -> int:
+    """Return the bytes of the weights that `save_tuned` will save."""
+    saved = model.state_dict().keys()
+    trained = [p for name, p in model.named_parameters() if not is_inside(name, frozen)]
+    buffers = [b for name, b in model.named_buffers() if name in saved]
+    return sum(tensor.nbytes for tensor in (*trained, *buffers))
+
+
 def copy_into(state: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
     """Copy tensors into those of the same names.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nserbench.benchmark.jobs.fit import FitResult, fit_fold, open_sources
@@ -10,6 +11,7 @@ from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.loss import uar_of
+from nserbench.progress import ignore_epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,11 @@ class LayerChoice:
 
 
 def choose(
-    job: Job, split: Split, store: Store, device: str
+    job: Job,
+    split: Split,
+    store: Store,
+    device: str,
+    on_epoch: Callable[[int], None] = ignore_epochs,
 ) -> tuple[FitResult, LayerChoice]:
     """Fit every candidate on the training set of a fold, and choose one.
 
@@ -45,7 +51,7 @@ def choose(
     for candidate in job.candidates:
         fold = candidate.fold(split, store)
         sources = open_sources(fold, store, device)
-        result = fit_fold(Fit(fold, split), sources, store, device)
+        result = fit_fold(Fit(fold, split), sources, store, device, on_epoch)
         name = candidate.cell.downstream.label
         results[name] = result
         dev[name] = max(result.log.epochs.dev)

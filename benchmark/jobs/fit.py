@@ -45,7 +45,7 @@ from nserbench.benchmark.training.sources import (
 )
 from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError
-from nserbench.progress import Progress
+from nserbench.progress import Progress, ignore_epochs
 from nserbench.upstreams.base import GroupSpec
 
 T = TypeVar("T")
@@ -102,7 +102,13 @@ def open_sources(job: Job, store: Store, device: str = "cpu") -> JobFeatures:
     return JobFeatures(test, open_source(*training_features(job, store)))
 
 
-def fit_fold(fit: Fit, sources: JobFeatures, store: Store, device: str) -> FitResult:
+def fit_fold(
+    fit: Fit,
+    sources: JobFeatures,
+    store: Store,
+    device: str,
+    on_epoch: Callable[[int], None] = ignore_epochs,
+) -> FitResult:
     """Train a head on one fold, or load it from the store, and test it.
 
     Args:
@@ -110,18 +116,24 @@ def fit_fold(fit: Fit, sources: JobFeatures, store: Store, device: str) -> FitRe
         sources: What the head reads; see `open_sources`.
         store: Where fitted heads are.
         device: Where to train.
+        on_epoch: Called with the number of epochs that are done: all at once for a head
+            that is loaded.
 
     Raises:
         NserbenchError: if the training diverges.
     """
-    head, log = fitted_head(fit, sources, store, device)
+    head, log = fitted_head(fit, sources, store, device, on_epoch)
     test = torch.tensor(fit.split.test)
     probabilities = predict(head, sources.test, test, device)
     return FitResult(test, probabilities, log, weights_by_layer(fit.job, head))
 
 
 def fitted_head(
-    fit: Fit, sources: JobFeatures, store: Store, device: str
+    fit: Fit,
+    sources: JobFeatures,
+    store: Store,
+    device: str,
+    on_epoch: Callable[[int], None] = ignore_epochs,
 ) -> tuple[nn.Module, FitLog]:
     """Train a head on one fold, or load it from the store; arguments as `fit_fold`.
 
@@ -132,10 +144,11 @@ def fitted_head(
     if store.holds(file):
         head = empty_head(fit).to(device)
         log = load_head(file, head)
+        on_epoch(fit.job.recipe.epochs)
     else:
         head = fresh_head(fit, statistics_of(fit, sources.training)).to(device)
         start, peak = time.perf_counter(), Peak(device)
-        epochs = _train_alone(fit, head, sources.training, device)
+        epochs = _train_alone(fit, head, sources.training, device, on_epoch)
         log = log_of(fit, head, epochs, time.perf_counter() - start, peak)
         _refuse_diverged(log, fit.job.recipe)
         save_head(file, head, log)
@@ -188,7 +201,9 @@ def fit_stacks(
             return None
 
     stacks: dict[tuple[object, ...], list[_StackedFit]] = defaultdict(list)
-    for fits in _missing_fits(jobs, store):
+    for fits in missing_fits(jobs, store):
+        if fits[0].job.cell.reads_frames:
+            continue
         source = open_sources(fits[0].job, store).training
         for fit in fits:
             training = attempt(partial(_head_training, fit, source))
@@ -197,23 +212,23 @@ def fit_stacks(
                 stacks[stacked.shape].append(stacked)
     several = [stack for stack in stacks.values() if len(stack) > 1]
     if several:
-        progress.stage("training heads together", sum(map(len, several)), "fits")
+        epochs = sum(one.training.epochs for stack in several for one in stack)
+        count = sum(map(len, several))
+        progress.stage(f"training {count} heads together", epochs, "epochs")
     for stack in several:
-        attempt(partial(_fit_stack, stack, store, device))
-        progress.advance(len(stack))
+        attempt(partial(_fit_stack, stack, store, device, progress.advance))
 
 
-def _missing_fits(jobs: Sequence[Job], store: Store) -> Iterator[list[Fit]]:
-    """Yield the fits of each pooled head that the store lacks, each fit once."""
+def missing_fits(jobs: Sequence[Job], store: Store) -> Iterator[list[Fit]]:
+    """Yield the fits of each head that the store lacks, each fit once."""
     seen: set[Path] = set()
     heads = chain.from_iterable(job.heads for job in jobs)
     for job in chain.from_iterable(head.folds(store) for head in heads):
-        if not job.cell.reads_frames:
-            files = {fit.file(store): fit for fit in (Fit(job, s) for s in job.splits)}
-            new = [f for f in files if f not in seen and not store.holds(f)]
-            seen.update(new)
-            if new:
-                yield [files[file] for file in new]
+        files = {fit.file(store): fit for fit in (Fit(job, s) for s in job.splits)}
+        new = [f for f in files if f not in seen and not store.holds(f)]
+        seen.update(new)
+        if new:
+            yield [files[file] for file in new]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +240,33 @@ class _StackedFit:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Equal for heads that differ in weights and layer alone, on equal features."""
-        job, head = self.fit.job, self.fit.job.cell.downstream
-        options = {**head.key_options(), "layer": None}
-        state = self.training.head.state_dict()
-        sizes = [(name, value.shape) for name, value in state.items()]
-        features = str([part.extraction.identity for part in job.training])
-        recipe = replace(job.recipe, epochs=0)
-        return str(head.card.identity), str(options), str(sizes), features, recipe
+        """The shape of the stack that it belongs to."""
+        return stack_shape(self.fit, self.training.head)
 
 
-def _fit_stack(stack: Sequence[_StackedFit], store: Store, device: str) -> None:
+def stack_shape(fit: Fit, built: nn.Module) -> tuple[object, ...]:
+    """Return what is equal for heads that are trained together.
+
+    They differ in weights and layer alone, and read the same features.
+
+    Args:
+        fit: The head and its fold.
+        built: The head, trained or not.
+    """
+    job, head = fit.job, fit.job.cell.downstream
+    options = {**head.key_options(), "layer": None}
+    sizes = [(name, value.shape) for name, value in built.state_dict().items()]
+    features = str([part.extraction.identity for part in job.training])
+    recipe = replace(job.recipe, epochs=0)
+    return str(head.card.identity), str(options), str(sizes), features, recipe
+
+
+def _fit_stack(
+    stack: Sequence[_StackedFit],
+    store: Store,
+    device: str,
+    on_epoch: Callable[[int], None],
+) -> None:
     start, peak = time.perf_counter(), Peak(device)
     job = stack[0].fit.job
     groups = {
@@ -247,7 +278,7 @@ def _fit_stack(stack: Sequence[_StackedFit], store: Store, device: str) -> None:
         for name, spec in groups.items()
     }
     trainings = [stacked.training.lowered(lowest) for stacked in stack]
-    logs = _train_together(job, trainings, source, device)
+    logs = _train_together(job, trainings, source, device, on_epoch)
     seconds = (time.perf_counter() - start) / len(stack)
     for stacked, epochs in zip(stack, logs, strict=True):
         if epochs.diverged is None:
@@ -291,19 +322,29 @@ def _head_training(fit: Fit, source: FeatureSource) -> HeadTraining:
 
 
 def _train_together(
-    job: Job, trainings: Sequence[HeadTraining], source: PooledSource, device: str
+    job: Job,
+    trainings: Sequence[HeadTraining],
+    source: PooledSource,
+    device: str,
+    on_epoch: Callable[[int], None],
 ) -> list[EpochLog]:
     labels, classes = training_labels(job), len(job.opened.corpus.classes)
-    return fit_together(trainings, source.states, labels, classes, job.recipe, device)
+    return fit_together(
+        trainings, source.states, labels, classes, job.recipe, device, on_epoch
+    )
 
 
 def _train_alone(
-    fit: Fit, head: nn.Module, source: FeatureSource, device: str
+    fit: Fit,
+    head: nn.Module,
+    source: FeatureSource,
+    device: str,
+    on_epoch: Callable[[int], None],
 ) -> EpochLog:
     if can_stack(head) and isinstance(source, PooledSource):
         layers = {name: range(len(states)) for name, states in source.states.items()}
         training = replace(_head_training(fit, source), head=head, layers=layers)
-        return _train_together(fit.job, [training], source, device)[0]
+        return _train_together(fit.job, [training], source, device, on_epoch)[0]
     return train_head(
         head,
         source,
@@ -314,6 +355,7 @@ def _train_alone(
         seeds_of(fit),
         device,
         dev_rows(fit),
+        on_epoch,
     )
 
 

@@ -21,9 +21,12 @@ Value = TypeVar("Value")
 
 
 def side_by_side(
-    function: Callable[[Item], Value], items: Iterable[Item], at_once: int
+    function: Callable[[Item], Value],
+    items: Iterable[Item],
+    at_once: int,
+    each: int = 1,
 ) -> Generator[Value, None, None]:
-    """Call a function on items in threads that share the cores; yield values in order.
+    """Call a function on items in several threads, and yield the values in order.
 
     Threads that do not wait for each other after each product use the cores better
     than one model that computes in all of them, above all beside other programs.
@@ -32,12 +35,12 @@ def side_by_side(
         function: The code of a plugin; several threads may call it at once.
         items: Its arguments.
         at_once: Number of threads.
+        each: Number of threads in which torch computes in each of them.
 
     Raises:
         BaseException: what the function raises for the first item that fails. The
             items that have begun are waited for, unless the user interrupts.
     """
-    each = max(1, torch.get_num_threads() // at_once)
 
     def call(item: Item) -> Value:
         with copies_end():

@@ -1,28 +1,42 @@
-"""Estimate what a study would cost, from a timed sample of it."""
+"""Estimate what a study would cost, from timed samples of it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-import torch
-from torch.nn import functional as F
-
-from nserbench.benchmark.extraction.batches import kept_entries
+from nserbench.benchmark.extraction.batches import concurrency, kept_entries
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.need import Pass
-from nserbench.benchmark.jobs.job import Job
-from nserbench.benchmark.jobs.needs import NamedNeed, Needs
+from nserbench.benchmark.jobs.job import FineTuning, Job
+from nserbench.benchmark.jobs.needs import NamedNeed, Needs, head_entries
 from nserbench.benchmark.jobs.prepare import PreparedStudy
+from nserbench.benchmark.running.cheaper import Suggestion, suggestions
+from nserbench.benchmark.running.makespan import makespan
+from nserbench.benchmark.running.planned_tasks import (
+    PricedPass,
+    PricedShare,
+    tasks_of,
+)
 from nserbench.benchmark.running.runner import without_result
-from nserbench.benchmark.running.timed_extraction import Samples
+from nserbench.benchmark.running.shares import divide
+from nserbench.benchmark.running.stopwatch import Stopwatch
+from nserbench.benchmark.running.timed_extraction import (
+    Samples,
+    sample_key,
+    with_original_weights,
+)
+from nserbench.benchmark.running.timed_training import TrainingSamples, training_key
+from nserbench.benchmark.running.trainings import (
+    MissingTrainings,
+    Training,
+    fine_tuned_size,
+)
 from nserbench.benchmark.store.feature_store import Form, Store
-from nserbench.downstreams.base import Recipe
+from nserbench.benchmark.study.splits import Split
 from nserbench.progress import Progress
-from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,7 @@ class ExtractionPass:
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What a study would cost.
+    """What a study would cost on this machine while nothing else runs on it.
 
     Attributes:
         missing: Number of cells to run.
@@ -60,6 +74,7 @@ class CostEstimate:
         passes: Passes that no earlier study of the same command needs.
         tuning: Estimated seconds to fine-tune all upstreams.
         training: Estimated seconds to train all heads.
+        weights: Bytes of the heads and fine-tuned upstreams that will be stored.
     """
 
     missing: int
@@ -68,65 +83,22 @@ class CostEstimate:
     passes: Sequence[ExtractionPass]
     tuning: float
     training: float
+    weights: float
 
+    @property
+    def extraction(self) -> float:
+        """Estimated seconds of all passes."""
+        return sum(one.seconds for one in self.passes)
 
-def estimate(
-    studies: Sequence[PreparedStudy],
-    store: Store,
-    results: Path,
-    device: str,
-    progress: Progress,
-) -> list[CostEstimate]:
-    """Estimate the cost of the cells that have no result, for each study of a command.
+    @property
+    def seconds(self) -> float:
+        """Estimated seconds of all that there is to do."""
+        return self.extraction + self.tuning + self.training
 
-    What several studies share is counted in the first of them.
-
-    Raises:
-        NserbenchError: if a model cannot be loaded.
-    """
-    todo = without_result(studies, results)
-    jobs = list(chain.from_iterable(one.jobs_to_run for one in todo))
-    needs = Needs(jobs, store)
-    samples = Samples(ModelCache(device), progress.note)
-    counted: set[str] = set()
-    costs = []
-    for prepared in todo:
-        own = Needs(prepared.jobs_to_run, store).names
-        new = [one for one in needs if one.name in own and one.name not in counted]
-        counted.update(own)
-        costs.append(_estimate(prepared, new, store, samples, device))
-    return costs
-
-
-def _estimate(
-    prepared: PreparedStudy,
-    needs: Sequence[NamedNeed],
-    store: Store,
-    samples: Samples,
-    device: str,
-) -> CostEstimate:
-    """Estimate the cost of one study, with the passes that are counted in it."""
-    todo, cells = prepared.jobs_to_run, prepared.study.cells
-    passes = [
-        _cost_of(one, named.corpus, store, samples)
-        for named in needs
-        for one in named.need.passes(store)
-    ]
-    steps: dict[tuple[str, str], float] = {}
-    training = 0.0
-    for job in chain.from_iterable(job.alternatives for job in todo):
-        pair = job.cell.upstream.label, job.cell.downstream.label
-        if pair not in steps:
-            steps[pair] = step_seconds(job, sampled_features(job, samples), device)
-        training += steps[pair] * step_count(job)
-    return CostEstimate(
-        missing=len(todo),
-        there=len(prepared.jobs) - len(todo),
-        refused=[f"{cell}: {cell.refused}" for cell in cells if cell.refused],
-        passes=passes,
-        tuning=tuning_seconds(todo, store, samples),
-        training=training,
-    )
+    @property
+    def features(self) -> float:
+        """Bytes of the features that will be stored."""
+        return sum(one.size for one in self.passes)
 
 
 def together(estimates: Sequence[CostEstimate]) -> CostEstimate:
@@ -138,100 +110,188 @@ def together(estimates: Sequence[CostEstimate]) -> CostEstimate:
         passes=list(chain.from_iterable(estimate.passes for estimate in estimates)),
         tuning=sum(estimate.tuning for estimate in estimates),
         training=sum(estimate.training for estimate in estimates),
+        weights=sum(estimate.weights for estimate in estimates),
     )
 
 
-def sampled_features(job: Job, samples: Samples) -> LayeredFeatures:
-    """Return the sample features of all upstreams of a cell."""
-    own = job.extraction.own_groups(job.cell.groups)
-    timed = {
-        name: samples.features(job.extraction.parts[name], job.clips, groups)
-        for name, groups in own.items()
-    }
-    return {
-        f"{name}.{group}".lstrip("."): states
-        for name, features in timed.items()
-        for group, states in features.items()
-    }
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What jobs that run together have to do."""
+
+    jobs: Sequence[Job]
+    tunings: Sequence[tuple[FineTuning, Split]]
+    trainings: Sequence[Training]
 
 
-def tuning_seconds(jobs: Sequence[Job], store: Store, samples: Samples) -> float:
-    """Return the estimated seconds to make the fine-tuned weights that are missing.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the jobs of a study have to do.
 
-    A step with gradients counts as three forward passes: one forward, two backward.
+    Attributes:
+        passes: Each pass, with the extraction that it belongs to.
     """
-    seconds_of: dict[Path, float] = {}
-    for job in chain.from_iterable(job.alternatives for job in jobs):
-        if (tuning := job.tuning) is None:
-            continue
-        extraction, groups = job.extraction.alone, tuning.joint.cell.groups
-        sample = samples.of(extraction, job.clips, groups)
-        epochs = len(job.training) * tuning.joint.recipe.epochs
-        for split in job.splits:
-            clips = [job.clips[row] for row in split.train]
-            seconds = 3 * epochs * sample.seconds(clips)
-            seconds_of[tuning.file(split, store)] = seconds
-    return sum(seconds for file, seconds in seconds_of.items() if not file.exists())
+
+    prepared: PreparedStudy
+    passes: Sequence[tuple[NamedNeed, Pass]]
+    shares: Sequence[_Share]
 
 
-def _cost_of(one: Pass, corpus: str, store: Store, samples: Samples) -> ExtractionPass:
-    """Return the estimated cost of a pass."""
-    extraction, clips = one.extraction, list(one.clips.values())
-    sample = samples.of(extraction, clips, one.groups, one.returns_transcripts)
-    features = store.features(extraction.identity)
-    kept = kept_entries(one, sample.features, features)
-    described = extraction.card.describe(extraction.upstream.bound.options).groups
-    return ExtractionPass(
-        upstream=extraction.upstream.bound.label,
-        corpus=corpus,
-        condition=extraction.condition,
-        utterances=len(clips),
-        groups=tuple(name for name in described if name in one.groups),
-        forms=one.forms,
-        transcribes=one.transcribes,
-        size=sum(map(sample.size, kept.values())),
-        seconds=sample.seconds(clips),
-    )
+@dataclass(slots=True)
+class Planner:
+    """Estimates the cost of the cells that have no result.
+
+    What several studies share is counted in the first of them.
+
+    Attributes:
+        store: Where features and heads will be stored.
+        results: Folder of results.
+        watch: Times the samples.
+        progress: Receives what is being timed.
+        workers: Number of workers that share the cells; None for this process alone.
+        elapsed: Estimated seconds until all is done, after `estimate`.
+        cheaper: Heads that would at least halve the sum, after `estimate`.
+    """
+
+    store: Store
+    results: Path
+    watch: Stopwatch
+    progress: Progress
+    workers: int | None = None
+    elapsed: float = 0.0
+    cheaper: Sequence[Suggestion] = ()
+    _samples: Samples = field(init=False)
+    _heads: TrainingSamples = field(init=False)
+    _passes: list[PricedPass] = field(default_factory=list)
+    _shares: list[PricedShare] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        models = ModelCache(self.watch.device)
+        self._samples = Samples(models, self.watch, self.progress.note)
+        self._heads = TrainingSamples(self._samples, self.watch)
+
+    @property
+    def small(self) -> list[str]:
+        """What was timed on a smaller sample than planned, since time was short."""
+        return [*self._samples.small, *self._heads.small]
+
+    def estimate(self, studies: Sequence[PreparedStudy]) -> list[CostEstimate]:
+        """Return the estimated cost of each study of a command.
+
+        Raises:
+            NserbenchError: if a model cannot be loaded.
+        """
+        todo = without_result(studies, self.results)
+        jobs = chain.from_iterable(one.jobs_to_run for one in todo)
+        needs = Needs(jobs, self.store)
+        works = self._works(todo, needs)
+        self.watch.samples = _sample_count(works)
+        costs = [self._cost(work) for work in works]
+        self.elapsed = sum(cost.seconds for cost in costs)
+        rough = self.small
+        every = chain.from_iterable(share.trainings for share in self._shares)
+        self.cheaper = suggestions([*every], self.elapsed, self._heads.seconds)
+        self._heads.small = {name: None for name in self._heads.small if name in rough}
+        if self.workers is not None:
+            tasks = tasks_of(self._passes, self._shares, needs, self.workers)
+            self.elapsed = makespan(tasks, self.workers)
+        return costs
+
+    def _works(self, studies: Sequence[PreparedStudy], needs: Needs) -> list[_Work]:
+        missing = MissingTrainings(self.store)
+        counted: set[str] = set()
+        works = []
+        for prepared in studies:
+            todo = prepared.jobs_to_run
+            own = Needs(todo, self.store).names
+            new = [one for one in needs if one.name in own and one.name not in counted]
+            counted.update(own)
+            passes = [
+                (one, each) for one in new for each in one.need.passes(self.store)
+            ]
+            shares = [
+                _Share(jobs, missing.fine_tunings(jobs), missing.of(jobs))
+                for jobs in ([todo] if self.workers is None else divide(todo))
+            ]
+            works.append(_Work(prepared, passes, shares))
+        return works
+
+    def _cost(self, work: _Work) -> CostEstimate:
+        prepared = work.prepared
+        count, cells = len(prepared.jobs_to_run), prepared.study.cells
+        passes = [self._pass(one, named) for named, one in work.passes]
+        shares = [self._priced(share) for share in work.shares]
+        self._shares += shares
+        return CostEstimate(
+            missing=count,
+            there=len(prepared.jobs) - count,
+            refused=[f"{cell}: {cell.refused}" for cell in cells if cell.refused],
+            passes=passes,
+            tuning=sum(share.tuning for share in shares),
+            training=sum(share.training for share in shares),
+            weights=sum(map(self._stored, work.shares)),
+        )
+
+    def _priced(self, share: _Share) -> PricedShare:
+        return PricedShare(
+            share.jobs,
+            sum(self._tuning_seconds(*one) for one in share.tunings),
+            [(one, self._heads.seconds(one)) for one in share.trainings],
+        )
+
+    def _stored(self, share: _Share) -> int:
+        """Return the bytes of the weights that a share will store."""
+        tuned = sum(self._tuned_size(tuning) for tuning, _ in share.tunings)
+        return tuned + sum(training.size for training in share.trainings)
+
+    def _pass(self, one: Pass, named: NamedNeed) -> ExtractionPass:
+        """Return the estimated cost of a pass."""
+        extraction, clips = one.extraction, list(one.clips.values())
+        sample = self._samples.of(extraction, clips, one.entries)
+        features = self.store.features(extraction.identity)
+        kept = kept_entries(one, sample.features, features)
+        loaded = self._samples.models.open(with_original_weights(extraction))
+        seconds = sample.seconds(clips, concurrency(extraction, loaded, clips).at_once)
+        self._passes.append(PricedPass(named.name, one, seconds))
+        described = extraction.card.describe(extraction.upstream.bound.options).groups
+        return ExtractionPass(
+            upstream=extraction.upstream.bound.label,
+            corpus=named.corpus,
+            condition=extraction.condition,
+            utterances=len(clips),
+            groups=tuple(name for name in described if name in one.groups),
+            forms=one.forms,
+            transcribes=one.transcribes,
+            size=sum(map(sample.size, kept.values())),
+            seconds=seconds,
+        )
+
+    def _tuning_seconds(self, tuning: FineTuning, split: Split) -> float:
+        """Return the estimated seconds to fine-tune an upstream on one fold.
+
+        A step with gradients counts as three forward passes: one forward, two backward.
+        """
+        joint = tuning.joint
+        extraction = joint.extraction.alone
+        entries = head_entries(joint, extraction, [*joint.cell.groups])
+        sample = self._samples.of(extraction, joint.clips, entries)
+        clips = [joint.clips[row] for row in split.train]
+        epochs = len(joint.training) * joint.recipe.epochs
+        return 3 * epochs * sample.seconds(clips)
+
+    def _tuned_size(self, tuning: FineTuning) -> int:
+        extraction = tuning.joint.extraction.alone
+        upstream = self._samples.models.open(extraction).upstream.model
+        assert upstream is not None  # noqa: S101 - only a model can be fine-tuned
+        return fine_tuned_size(tuning, upstream, self.store)
 
 
-def step_count(job: Job) -> int:
-    """Return the number of training steps of a cell, over all folds and epochs."""
-    recipe = Recipe(**job.protocol["recipe"])
-    folds = [len(split.train) for split in job.opened.splits]
-    return recipe.epochs * sum(-(-size // recipe.batch_size) for size in folds)
-
-
-def step_seconds(job: Job, features: LayeredFeatures, device: str) -> float:
-    """Time a training step of a head on copies of the features of one clip."""
-    recipe = Recipe(**job.protocol["recipe"])
-    head = job.cell.downstream
-    classes = len(job.opened.corpus.classes)
-    built = head.card.build(job.cell.groups, classes, head.options).to(device)
-    batch = _batch(job, features, recipe.batch_size, device)
-    labels = torch.arange(recipe.batch_size, device=device) % classes
-    optimiser = torch.optim.Adam(built.parameters(), lr=recipe.learning_rate)
-    seconds = []
-    for _ in range(2):
-        began = time.perf_counter()
-        optimiser.zero_grad()
-        F.cross_entropy(built(batch), labels).backward()
-        optimiser.step()
-        seconds.append(time.perf_counter() - began)
-    return seconds[-1]
-
-
-def _batch(
-    job: Job, features: LayeredFeatures, size: int, device: str
-) -> LayeredFeatures:
-    pooled = not job.cell.reads_frames
-    batch = {}
-    for name, spec in job.cell.groups.items():
-        first = job.stored[name].layers.start
-        group = features[name]
-        states = group.states[spec.layers.start - first : spec.layers.stop - first]
-        if pooled:
-            states = states[:, :, :1]
-        copies = states.expand(-1, size, -1, -1).contiguous().to(device)
-        lengths = torch.full((size,), states.shape[2], device=device)
-        batch[name] = LayerGroup(copies, lengths)
-    return batch
+def _sample_count(works: Sequence[_Work]) -> int:
+    """Return the number of samples that have to be taken."""
+    passes = {
+        sample_key(one.extraction, one.entries)
+        for work in works
+        for _, one in work.passes
+    }
+    shares = chain.from_iterable(work.shares for work in works)
+    trainings = {training_key(each) for share in shares for each in share.trainings}
+    return len(passes) + len(trainings)

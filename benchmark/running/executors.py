@@ -28,6 +28,8 @@ _CLUSTER_HELP = (
     "  describe a job under [cluster] in nserbench.toml, for example\n"
     '  jobs = 4, cores = 8, memory = "32GB", walltime = "08:00:00"'
 )
+_PROCESSES = re.compile(r"processes:([1-9][0-9]{0,4})")
+_DASK = re.compile(r"dask://([^/:]+:[0-9]{1,5})")
 _GPU = "GPU"
 """Resource that a Dask worker announces: ``dask worker --resources GPU=1``."""
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -77,16 +79,75 @@ def open_executor(
         NserbenchError: if no scheduler answers at the address, Slurm is not installed,
             or Slurm refuses the jobs.
     """
-    if match := re.fullmatch(r"processes:([1-9][0-9]{0,4})", on):
+    if match := _PROCESSES.fullmatch(on):
         opened = _processes(int(match[1]), [] if ":" in device else _visible_gpus())
-    elif match := re.fullmatch(r"dask://([^/:]+:[0-9]{1,5})", on):
+    elif match := _DASK.fullmatch(on):
         opened = _dask(match[1])
     elif on == "slurm":
         opened = _slurm(cluster)
     else:
-        raise BadSpec(f"--on {on}: use processes:N, dask://HOST:PORT or slurm")
+        raise _unknown(on)
     with opened as executor:
         yield executor
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCount:
+    """How many workers compute at once, each at its full speed.
+
+    Attributes:
+        count: Number of workers; None for this process alone.
+        threads: Threads of each; None if the worker decides.
+    """
+
+    count: int | None
+    threads: int | None
+
+
+def count_workers(on: str, cluster: Mapping[str, object], device: str) -> WorkerCount:
+    """Count the workers that `open_executor` would start; it starts none.
+
+    More processes than cores, or than GPUs if they compute there, count as so many.
+
+    Args:
+        on: As for `open_executor`.
+        cluster: As for `open_executor`.
+        device: Device that a worker computes on, ``cpu`` or ``cuda``.
+
+    Raises:
+        BadSpec: if ``on`` is none of those that `open_executor` takes.
+        BadSettings: if the table has no number of jobs or no ``cores``.
+        MissingExtra: if Dask is not installed.
+        NserbenchError: if no scheduler answers at the address.
+    """
+    if match := _PROCESSES.fullmatch(on):
+        count = int(match[1])
+        gpus = 1 if ":" in device else len(_visible_gpus())
+        places = gpus if device.startswith("cuda") else os.cpu_count() or 1
+        return WorkerCount(min(count, places), _threads(count))
+    if match := _DASK.fullmatch(on):
+        with _dask(match[1]) as executor:
+            return WorkerCount(executor.workers, executor.threads)
+    if on != "slurm":
+        raise _unknown(on)
+    options: dict[str, Any] = {"processes": 1, **cluster}
+    _, most = _job_counts(options)
+    given = options.get("cores"), options["processes"]
+    if not all(is_whole(number, 1) for number in given):
+        raise BadSettings(
+            f"--on slurm: cores and processes must be numbers\n{_CLUSTER_HELP}"
+        )
+    cores, processes = given
+    return WorkerCount(most * processes, max(1, cores // processes))
+
+
+def _unknown(on: str) -> BadSpec:
+    return BadSpec(f"--on {on}: use processes:N, dask://HOST:PORT or slurm")
+
+
+def _threads(processes: int) -> int:
+    """Return the threads of each of some processes on this machine."""
+    return max(1, torch.get_num_threads() // processes)
 
 
 @contextmanager
@@ -97,8 +158,7 @@ def _processes(count: int, gpus: Sequence[str]) -> Iterator[TaskExecutor]:
     new_pool = partial(
         ProcessPoolExecutor, count, context, _begin_process, (started, gpus)
     )
-    threads = max(1, torch.get_num_threads() // count)
-    executor = TaskExecutor(new_pool(), threads, count, new_pool, count)
+    executor = TaskExecutor(new_pool(), _threads(count), count, new_pool, count)
     try:
         yield executor
     except KeyboardInterrupt:

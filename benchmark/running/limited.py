@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
+from typing import Protocol
 
 from nserbench.benchmark.extraction.expected_size import least_bytes
 from nserbench.benchmark.extraction.extract import ModelCache
@@ -24,8 +25,20 @@ from nserbench.benchmark.store.room import HINT, MARGIN, Disposable, Room
 from nserbench.byte_sizes import size
 from nserbench.errors import StoreFull
 
-RunBatch = Callable[[Sequence[Job], Needs, ModelCache], Iterable[Status]]
-"""Runs jobs of one upstream in one condition; see `Runner.run_batch`."""
+
+class BatchRunner(Protocol):
+    """Runs batches of jobs; see `Runner`."""
+
+    store: Store
+    device: str
+
+    def expect(self, batches: Sequence[Sequence[Job]]) -> None:
+        """Take note of the batches that will be run, in order."""
+
+    def run_batch(
+        self, jobs: Sequence[Job], needs: Needs, models: ModelCache
+    ) -> Iterable[Status]:
+        """Run jobs of one upstream in one condition, and yield the status of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +50,19 @@ class LimitedRun:
     over time, transcripts and heads stay.
 
     Attributes:
-        run_batch: Runs one batch.
-        store: The store.
-        room: Its room. Only what the jobs of this command use is deleted.
+        runner: Runs one batch after another.
+        room: The room of its store. Only what the jobs of this command use is deleted.
         needs: What the jobs read. Frames that no job left reads are removed.
-        device: Where models are loaded.
     """
 
-    run_batch: RunBatch
-    store: Store
+    runner: BatchRunner
     room: Room
     needs: Needs
-    device: str
+
+    @property
+    def store(self) -> Store:
+        """The store of the runner."""
+        return self.runner.store
 
     def run(self, jobs: Sequence[Job], every: Sequence[Job]) -> Iterator[Status]:
         """Run jobs, and yield the status of each.
@@ -67,12 +81,13 @@ class LimitedRun:
         finished = JobBatch.of(every, self.needs, self.store).disposables - users.keys()
         self.room.dispose(finished)
         self._refuse_too_small(order)
+        self.runner.expect([batch.jobs for batch in order])
         with self.room.guard():
             for _, group in groupby(order, key=_models):
-                models = ModelCache(self.device)
+                models = ModelCache(self.runner.device)
                 for batch in group:
                     self.room.make(self._least_bytes(batch))
-                    yield from self.run_batch(batch.jobs, self.needs, models)
+                    yield from self.runner.run_batch(batch.jobs, self.needs, models)
                     users.subtract(batch.disposables)
                     self._release(one for one in batch.disposables if not users[one])
 

@@ -42,6 +42,7 @@ from nserbench.benchmark.running.assemble import (
 from nserbench.benchmark.running.ensure_features import ensure_features
 from nserbench.benchmark.running.job_batches import job_batches
 from nserbench.benchmark.running.limited import LimitedRun
+from nserbench.benchmark.running.time_left import TimeLeft
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
 from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.store.room import Room
@@ -49,7 +50,7 @@ from nserbench.benchmark.study.study import Study
 from nserbench.error_origin import arose_in_plugin, describe_error, message_of
 from nserbench.errors import NserbenchError, StoreFull
 from nserbench.interrupts import by_user, watch_interrupts
-from nserbench.progress import Progress
+from nserbench.progress import Progress, ignore_epochs
 
 Share: TypeAlias = Callable[
     [Sequence[PreparedStudy], Needs, Progress], Iterable[Status]
@@ -93,6 +94,7 @@ class Runner:
     share: Share | None = None
     limit: int | None = None
     traceback: bool = False
+    _time: TimeLeft = field(default_factory=lambda: TimeLeft([]))
 
     def run(self, *studies: Study) -> RunReport:
         """Run the cells of studies that have no result; see `run_prepared`.
@@ -137,9 +139,7 @@ class Runner:
                     statuses = self.share(todo, needs, self.progress)
                 elif self.limit is not None:
                     room = Room(self.store, self.limit, own_lease)
-                    limited = LimitedRun(
-                        self.run_batch, self.store, room, needs, self.device
-                    )
+                    limited = LimitedRun(self, room, needs)
                     every = [job for prepared in studies for job in prepared.jobs]
                     statuses = limited.run(jobs, every)
                 else:
@@ -183,11 +183,16 @@ class Runner:
             OSError: if a file cannot be written, as on a full disk.
         """
         every = job_batches(jobs)
+        self.expect(every)
         # An upstream is loaded at most once.
         for _, group in groupby(every, key=lambda batch: batch[0].cell.upstream.label):
             models = ModelCache(self.device)
             for batch in group:
                 yield from self.run_batch(batch, needs, models)
+
+    def expect(self, batches: Sequence[Sequence[Job]]) -> None:
+        """Take note of the batches that will be run, in order, for the time left."""
+        self._time = TimeLeft(list(batches))
 
     def fail(self, job: Job, error: BaseException) -> Status:
         """Write the result of a cell that failed, and return its status.
@@ -213,23 +218,28 @@ class Runner:
         Raises:
             OSError: if a file cannot be written, as on a full disk.
         """
+        self._time.begin_condition()
         try:
             ensure_features(jobs, needs, self.store, models, self.progress)
         except BaseException as error:
             if is_fatal(error):
                 raise
+            self._time.end_shared()
             yield from [self.fail(job, error) for job in jobs]
         else:
             with own_state():
                 fit_stacks(jobs, self.store, self.device, self.progress, is_fatal)
+            self._time.end_shared()
             yield from map(self._run_job, jobs)
 
     def _run_job(self, job: Job) -> Status:
         began = time.perf_counter()
-        self.progress.stage(str(job.cell), len(job.splits), "folds")
+        epochs = _epochs_to_train(job, self.store)
+        total, unit = (epochs, "epochs") if epochs else (len(job.splits), "folds")
+        self.progress.stage(str(job.cell), total, unit)
         try:
             with own_state():
-                outcome = self._fit_folds(job)
+                outcome = self._fit_folds(job, by_epoch=epochs > 0)
             seconds = time.perf_counter() - began
             result = completed_result(job, outcome, self.store, self.device, seconds)
         except BaseException as error:
@@ -251,28 +261,46 @@ class Runner:
                 sources = open_sources(job, self.store, self.device)
                 fitted_head(fit, sources, self.store, self.device)
 
-    def _fit_folds(self, job: Job) -> CellOutcome:
+    def _fit_folds(self, job: Job, *, by_epoch: bool) -> CellOutcome:
         fits, choices = list[FitResult](), dict[str, LayerChoice]()
+        on_epoch = self.progress.advance if by_epoch else ignore_epochs
         for fold in job.folds(self.store):
             if not job.candidates:
                 sources = open_sources(fold, self.store, self.device)
             for split in fold.splits:
                 if job.candidates:
-                    fit, choice = choose(job, split, self.store, self.device)
+                    fit, choice = choose(job, split, self.store, self.device, on_epoch)
                     choices[split.fold] = choice
                 else:
-                    fit = fit_fold(Fit(fold, split), sources, self.store, self.device)
+                    fit = fit_fold(
+                        Fit(fold, split), sources, self.store, self.device, on_epoch
+                    )
                 fits.append(fit)
-                self.progress.advance()
+                if not by_epoch:
+                    self.progress.advance()
         return CellOutcome(fits, choices, fit_reference(job, self.store, self.device))
 
     def _finish(self, job: Job, result: Result) -> Status:
         write_result(self.results, result)
         outcome = f"failed: {result.reason}" if result.reason else result.status
+        self.progress.left(self._time.end_cell(done=result.status == "done"))
         self.progress.cell(str(job.cell), outcome)
         for error in self.plugins.cell_finished(result):
             self.progress.note(f"a tracker failed: {_reason(error)}")
         return result.status
+
+
+def _epochs_to_train(job: Job, store: Store) -> int:
+    """Return the epochs of all folds of a cell; 0 if all its heads are in the store."""
+    fits = [
+        Fit(fold, split)
+        for head in job.alternatives
+        for fold in head.folds(store)
+        for split in fold.splits
+    ]
+    if all(store.holds(fit.file(store)) for fit in fits):
+        return 0
+    return sum(fit.job.recipe.epochs for fit in fits)
 
 
 def _is_same(folder: Path, result: Result) -> bool:

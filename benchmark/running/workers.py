@@ -36,6 +36,7 @@ from nserbench.benchmark.running.relocation import Relocation
 from nserbench.benchmark.running.runner import Runner, is_fatal
 from nserbench.benchmark.running.shares import divide, extractions_of, has_own_folds
 from nserbench.benchmark.running.tasks import Task, run_tasks
+from nserbench.benchmark.running.time_left import TimeLeftOfWorkers
 from nserbench.benchmark.store.feature_store import Entry, Store
 from nserbench.benchmark.study.request import Request
 from nserbench.benchmark.study.study import make_study
@@ -125,16 +126,19 @@ class WorkerPool:
             first += tasks.folds(jobs)
         if first:
             progress.stage("features and folds, by workers", len(first), "tasks")
+        left = TimeLeftOfWorkers(len(jobs), len(first))
         every: list[Task[Any]] = [*first, *map(tasks.cells, shares)]
         for report in run_tasks(self.executor, every, progress.note):
             if not isinstance(report, WorkerReport):
                 for text in report:
                     progress.note(text)
                 progress.advance()
+                left.end_task()
                 continue
             for text in report.notes:
                 progress.note(text)
             for name, outcome in report.ended:
+                progress.left(left.end_cell())
                 progress.cell(name, outcome)
             yield from report.outcomes.elements()
 

@@ -161,13 +161,14 @@ class Features:
             facts: Metadata for the shard's header.
         """
         stored = self._stored(form)  # first, or the new shard would be checked as well
+        encoded = encode if form == "frames_int8" else dict
         file = write_shard(
             self.folder,
             form,
             {
                 f"{key}/{group}": array
                 for key, groups in states.items()
-                for group, array in _encoded(form, groups).items()
+                for group, array in encoded(groups).items()
             },
             {**facts, _FOLDER: self.folder.name},
         )
@@ -250,13 +251,6 @@ class Features:
                     known.add(file)
             self._current.add(form)
         return stored
-
-
-def _encoded(
-    form: Form, groups: Mapping[str, NDArray[Any]]
-) -> Mapping[str, NDArray[Any]]:
-    """Return the arrays of an utterance as a form stores them."""
-    return encode(groups) if form == "frames_int8" else groups
 
 
 def _located(

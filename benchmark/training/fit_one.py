@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from nserbench.benchmark.training.loss import (
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import Recipe
+from nserbench.progress import ignore_epochs
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 _READ = 32  # utterances per batch without gradients
@@ -99,6 +100,7 @@ def train_head(
     seeds: FitSeeds,
     device: str,
     dev: Tensor | None = None,
+    on_epoch: Callable[[int], None] = ignore_epochs,
 ) -> EpochLog:
     """Train a head in place with Adam on the cross-entropy (Eq. 9), and return the log.
 
@@ -108,6 +110,7 @@ def train_head(
         rows: ``(n,)`` rows of the training set.
         labels: ``(all rows,)`` class numbers.
         dev: ``(m,)`` rows of the dev set, which selects the epoch; None for the last.
+        on_epoch: Called with 1 after every epoch.
     """
     optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
     order = torch.Generator().manual_seed(seeds.seed_for("order"))
@@ -130,6 +133,7 @@ def train_head(
             if dev is not None:
                 log.dev.append(uar_of(predict(head, source, dev, device), labels[dev]))
                 best.update(log.dev[-1], head.state_dict())
+            on_epoch(1)
     best.restore(head)
     log.scales = received.scales()
     return log

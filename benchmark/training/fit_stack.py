@@ -9,7 +9,7 @@ ends with the weights that it would have alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -34,6 +34,7 @@ from nserbench.benchmark.training.loss import (
 from nserbench.benchmark.training.stacked_weights import StackedWeights
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import PooledHead
+from nserbench.progress import ignore_epochs
 
 STEPS = 64
 """Steps whose batches and masks are drawn at once."""
@@ -61,6 +62,7 @@ def fit_together(
     classes: int,
     recipe: Recipe,
     device: str,
+    on_epoch: Callable[[int], None] = ignore_epochs,
 ) -> list[EpochLog]:
     """Train heads of one shape: Adam on the cross-entropy (Eq. 9).
 
@@ -70,6 +72,7 @@ def fit_together(
         states: ``(layers, all rows, dim)`` of each group.
         labels: ``(all rows,)`` class numbers.
         recipe: How to train; each head has its own number of epochs.
+        on_epoch: Called with the number of epochs that all heads have just ended.
 
     Returns:
         The log of each head, in the order of ``trainings``. A head that diverges has
@@ -85,7 +88,7 @@ def fit_together(
             [class_weights(labels[head.rows], classes, recipe) for head in chosen]
         )
         trainer = _StackTrainer(chosen, features, labels, weights, recipe, device)
-        logs |= zip(part, trainer.train(), strict=True)
+        logs |= zip(part, trainer.train(on_epoch), strict=True)
     for number, log in logs.items():
         log.scales = received_scales(trainings[number], states)
     return [logs[number] for number in range(len(trainings))]
@@ -169,11 +172,14 @@ class _StackTrainer:
         self._active = self._heads
         self._done = 0
 
-    def train(self) -> list[EpochLog]:
+    def train(self, on_epoch: Callable[[int], None]) -> list[EpochLog]:
         """Take every step, and copy the final weights into the heads."""
         step = RecordedStep(self._step, recorder(self._device))
         while self._active:
+            before = self._done
             self._take(step, self._uninterrupted())
+            ended = [self._done // h.epoch - before // h.epoch for h in self._active]
+            on_epoch(sum(ended))
             for number, head in enumerate(self._active):
                 if head.training.dev is not None and self._done % head.epoch == 0:
                     self._select(number, head, head.training.dev)

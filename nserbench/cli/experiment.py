@@ -26,6 +26,7 @@ from nserbench.cli.common.options import (
     wer_against_option,
 )
 from nserbench.cli.common.path_type import UserPath
+from nserbench.cli.common.plan_lines import doubts
 from nserbench.cli.common.session import Command, Session, open_runner, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import cell_line, duration, not_applicable, size
@@ -289,7 +290,8 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
     """
     from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
-    from nserbench.benchmark.running.cost import estimate
+    from nserbench.benchmark.running.cost import Planner
+    from nserbench.benchmark.running.stopwatch import Stopwatch
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
 
@@ -303,9 +305,13 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
         planned, problems = experiment.each_block(act)
         names, studies = [name for name, _ in planned], [one for _, one in planned]
         device = choose_device(experiment.device)
-        costs = estimate(studies, store, settings.results, device, progress)
+        watch = Stopwatch(device)
+        planner = Planner(store, settings.results, watch, progress)
+        costs = planner.estimate(studies)
     print_tables([_costs(list(zip(names, costs, strict=True)))])
     click.echo("a pass over audio that two blocks share is counted in the first")
+    for line in doubts(planner):
+        click.echo(line)
     return problems
 
 
@@ -326,8 +332,8 @@ def _columns(cost: CostEstimate) -> Sequence[float]:
         cost.missing,
         cost.there,
         len(cost.refused),
-        sum(item.size for item in cost.passes),
-        sum(item.seconds for item in cost.passes),
+        cost.features + cost.weights,
+        cost.extraction,
         cost.tuning,
         cost.training,
     )

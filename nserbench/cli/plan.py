@@ -15,12 +15,20 @@ from nserbench.cli.common.options import (
     device_option,
     grid_options,
     json_option,
+    on_option,
     results_option,
     store_option,
 )
+from nserbench.cli.common.plan_lines import cheaper_lines, doubts
 from nserbench.cli.common.session import Session, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import duration, free_bytes, not_applicable, size
+from nserbench.cli.common.text import (
+    counted,
+    duration,
+    free_bytes,
+    not_applicable,
+    size,
+)
 
 if TYPE_CHECKING:
     from nserbench.benchmark.running.cost import CostEstimate, ExtractionPass
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 @click.command()
 @grid_options
 @device_option
+@on_option
 @results_option
 @store_option
 @json_option
@@ -39,63 +48,82 @@ def plan(
     out: Path | None,
     store_folder: Path | None,
     device: str,
+    on: str | None,
     as_json: bool,
 ) -> None:
     """Estimate the time and disk space that a run needs.
 
     It takes the options of `nserbench run`, but stores no features and trains no head.
-    The times are rough: they are measured on this machine with a clip of average length
-    and, where it is much longer, the longest clip for each upstream, and one training
-    step for each head. What several blocks of a grid file read is counted once. The
-    column `search` says whether the upstream transcribes, which takes long.
+    The times are those of this machine while nothing else runs on it. They come from
+    samples, which take about half a minute in all: up to 16 clips for each upstream,
+    and some epochs on up to 16 batches for each head. What several blocks of a grid
+    file read is counted once. The column `search` says whether the upstream
+    transcribes, which takes long. With --on the sum is that of one worker, and a line
+    below says how long all workers take together; those of a cluster count as if they
+    were as fast as this machine.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
     """
     from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
-    from nserbench.benchmark.running.cost import estimate, together
+    from nserbench.benchmark.running.cost import Planner, together
+    from nserbench.benchmark.running.executors import WorkerCount, count_workers
+    from nserbench.benchmark.running.stopwatch import Stopwatch, threads_of_worker
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.cli.common.progress_bars import show_progress
 
     settings = session.settings.using(results=out, store=store_folder)
     studies, store = grid(session.plugins, settings), Store(settings.store)
     device = choose_device(device)
-    with show_progress() as progress:
+    workers = WorkerCount(None, None)
+    if on is not None:
+        workers = count_workers(on, settings.cluster, device)
+    with show_progress() as progress, threads_of_worker(workers.threads):
         prepared = [prepare_study(study, store, progress) for study in studies]
-        estimates = estimate(prepared, store, settings.results, device, progress)
-    cost, free = together(estimates), free_bytes(settings.store)
+        watch = Stopwatch(device)
+        planner = Planner(store, settings.results, watch, progress, workers.count)
+        cost = together(planner.estimate(prepared))
+    free = free_bytes(settings.store)
     if as_json:
-        click.echo(json.dumps({**asdict(cost), "free": free}, indent=1))
+        told = {"free": free, "load": planner.watch.load, "rough": planner.small}
+        told |= {"workers": planner.workers, "elapsed": planner.elapsed}
+        told |= {"cheaper": [asdict(one) for one in planner.cheaper]}
+        click.echo(json.dumps({**asdict(cost), **told}, indent=1))
         return
     for study in studies:
         for line in not_applicable(study.cells):
             click.echo(line)
     _print(cost)
-    _compare_disk(sum(item.size for item in cost.passes), free, settings.store)
+    if planner.workers is not None:
+        click.echo(
+            f"with --on {on}, {counted(planner.workers, 'worker')} at once: about "
+            f"{duration(planner.elapsed)}"
+        )
+    for line in (*doubts(planner), *cheaper_lines(planner)):
+        click.echo(line)
+    _compare_disk(cost.features + cost.weights, free, settings.store)
 
 
 def _print(cost: CostEstimate) -> None:
     if cost.passes:
         print_tables([_table(cost.passes)])
         click.echo()
-    extraction = sum(item.seconds for item in cost.passes)
     click.echo(
         f"cells: {cost.missing} to run, {cost.there} already there, "
         f"{len(cost.refused)} not applicable\n"
-        f"feature extraction: {size(sum(item.size for item in cost.passes))}, "
-        f"{duration(extraction)}\n"
+        f"feature extraction: {size(cost.features)}, {duration(cost.extraction)}\n"
         + (f"fine-tuning: {duration(cost.tuning)}\n" if cost.tuning else "")
-        + f"training of heads: {duration(cost.training)}\n"
-        f"total: about {duration(extraction + cost.tuning + cost.training)}"
+        + f"training of heads: {size(cost.weights)}, {duration(cost.training)}\n"
+        f"total: about {duration(cost.seconds)}"
     )
 
 
 def _compare_disk(needed: float, free: int, store: Path) -> None:
-    """Warn if the features will not fit on the disk of the store."""
+    """Warn if features and weights will not fit on the disk of the store."""
     if needed > free:
         click.echo(
-            f"warning: {store} has {size(free)} free, and the features need "
+            f"warning: {store} has {size(free)} free, and features and weights need "
             f"{size(needed)}\n"
             "  free disk space, set --store to a larger disk, use heads on pooled "
             "features, or run fewer conditions at a time",

@@ -33,10 +33,11 @@ class LineProgress:
     ) -> None:
         self._console = console
         self._clock = clock
-        self._cells = self._finished = self._done_before = 0
+        self._cells = self._finished = 0
+        self._left: float | None = None
         self._unit = ""
         self._total = self._steps = 0
-        self._began = self._last_line = self._grid_began = clock()
+        self._began = self._last_line = clock()
 
     def stage(self, name: str, total: int, unit: str) -> None:
         """Print the name of the stage that begins."""
@@ -63,17 +64,18 @@ class LineProgress:
 
     def cells(self, total: int, done: int) -> None:
         """Print how many cells there are, and how many have a result."""
-        self._cells, self._finished, self._done_before = total, done, done
-        self._grid_began = self._clock()
+        self._cells, self._finished = total, done
         self._print(f"{counted(total, 'cell')}, {done} already there")
+
+    def left(self, seconds: float | None) -> None:
+        """Keep the time left for the next line of a cell."""
+        self._left = seconds
 
     def cell(self, name: str, outcome: str) -> None:
         """Print the outcome of a cell, and the time that the others will take."""
         self._finished += 1
-        finished_now = self._finished - self._done_before
-        seconds = self._clock() - self._grid_began
-        rest = self._cells - self._finished
-        left = f"; {duration(seconds * rest / finished_now)} left" if rest else ""
+        known = self._left is not None and self._finished < self._cells
+        left = f"; {duration(self._left or 0.0)} left" if known else ""
         self._print(f"[{self._finished}/{self._cells}] {name}: {outcome}{left}")
 
     def _print(self, text: str) -> None:
@@ -90,9 +92,12 @@ class _Rate(ProgressColumn):
 
 
 class _Left(ProgressColumn):
-    """Time left at the average speed so far."""
+    """Time left: of the cells as reported, of a stage at the average speed so far."""
 
     def render(self, task: Task) -> Text:
+        if "left" in task.fields:
+            seconds = task.fields["left"]
+            return Text("" if seconds is None else f"{duration(seconds)} left")
         if not task.completed or not task.remaining or not task.elapsed:
             return Text()
         return Text(f"{duration(task.elapsed * task.remaining / task.completed)} left")
@@ -103,7 +108,9 @@ class BarProgress:
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
-        self._grid = bars.add_task("cells", total=None, visible=False, unit="cells")
+        self._grid = bars.add_task(
+            "cells", total=None, visible=False, unit="cells", left=None
+        )
         self._stage = bars.add_task("", total=None, visible=False, unit="")
 
     def stage(self, name: str, total: int, unit: str) -> None:
@@ -125,6 +132,10 @@ class BarProgress:
         if done:
             self.note(f"{counted(total, 'cell')}, {done} already there")
         self._bars.reset(self._grid, total=total - done, visible=total > done)
+
+    def left(self, seconds: float | None) -> None:
+        """Show the time left beside the upper bar."""
+        self._bars.update(self._grid, left=seconds)
 
     def cell(self, name: str, outcome: str) -> None:
         """Advance the upper bar, and print the cell above it."""

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from nserbench.benchmark.extraction.batches import (
+    Concurrency,
     LoadedModels,
     _batches,
-    batches_at_once,
+    concurrency,
 )
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
@@ -135,13 +136,20 @@ def test_an_enhancer_that_is_not_thread_safe_takes_one_clip_at_a_time(
     (job,) = prepared()
     loaded = LoadedModels(Mel({}, "cpu"), Plain({}, "cpu"))
 
-    assert batches_at_once(job.extraction.alone, loaded, job.clips) == 1
+    def found() -> Concurrency:
+        return concurrency(job.extraction.alone, loaded, job.clips)
+
+    assert found() == Concurrency(False, 1, 12)
     monkeypatch.setattr(Plain, "thread_safe", True)
-    assert batches_at_once(job.extraction.alone, loaded, job.clips) == 12
+    assert found() == Concurrency(True, 12, 1)
 
 
 @pytest.mark.usefixtures("twelve_threads")
-def test_long_clips_are_fewer_at_once(prepared: Callable[..., list[Job]]) -> None:
+@pytest.mark.parametrize(("threads", "each"), [(12, 1), (40, 2)])
+def test_long_clips_are_fewer_at_once_in_as_many_threads_each(
+    threads: int, each: int, prepared: Callable[..., list[Job]]
+) -> None:
+    torch.set_num_threads(threads)
     (job,) = prepared()
     extraction, loaded = job.extraction.alone, LoadedModels(Mel({}, "cpu"), None)
     bound = extraction.upstream.bound
@@ -151,10 +159,20 @@ def test_long_clips_are_fewer_at_once(prepared: Callable[..., list[Job]]) -> Non
     )
     cut = dataclasses.replace(extraction, upstream=model)
 
-    def at_once(minutes: float, extraction: Extraction = extraction) -> int:
+    def found(minutes: float, extraction: Extraction = extraction) -> Concurrency:
         clips = [clip for _, clip in shard(16_000, int(minutes * MINUTE))]
-        return batches_at_once(extraction, loaded, clips)
+        return concurrency(extraction, loaded, clips)
 
-    counts = [at_once(minutes) for minutes in (0.1, 0.5, 1, 4, 8, 60)]
-    assert counts == [12, 12, 8, 2, 1, 1]
-    assert at_once(60, cut) == 12
+    most = min(threads, 16)
+    every = [found(minutes) for minutes in (0.1, 0.5, 1, 4, 8, 60)]
+    assert [one.at_once for one in every] == [most, most, 8, 2, 1, 1]
+    assert {(one.side_by_side, one.each) for one in every} == {(True, each)}
+    assert found(60, cut) == Concurrency(True, most, each)
+
+
+def test_few_batches_compute_in_few_threads() -> None:
+    assert [Concurrency(True, 8, 2).threads_for(count) for count in (1, 3, 9)] == [
+        2,
+        6,
+        16,
+    ]

@@ -241,7 +241,7 @@ class Mortal(Silent):
     """Raises `Killed` at a step of a fine-tuning."""
 
     def __init__(self, step: int) -> None:
-        self.left = step
+        self.steps = step
         self.tuning = False
 
     def stage(self, name: str, total: int, unit: str) -> None:
@@ -249,8 +249,8 @@ class Mortal(Silent):
 
     @property
     def advance(self) -> Mock:
-        self.left -= self.tuning  # a mock raises: an error of this file is a plugin's
-        return Mock(side_effect=Killed if self.left < 0 else None)
+        self.steps -= self.tuning  # a mock raises: an error of this file is a plugin's
+        return Mock(side_effect=Killed if self.steps < 0 else None)
 
 
 SMALL = "probe+batch_size=4"  # four steps an epoch, whose order is drawn
@@ -519,6 +519,10 @@ def test_a_plan_estimates_the_time_of_fine_tuning(study: Ask, runner: Runner) ->
     runner.run(asked)
 
     assert before.tuning > sum(one.seconds for one in before.passes) > 0
+    # One upstream and one head for each fold, as the store holds them.
+    files = [*runner.store.tuned(), *runner.store.fits()]
+    tensors = [value for file in files for value in load_file(file).values()]
+    assert before.weights == sum(value.nbytes for value in tensors)
     # The means of the original upstream, which standardise; one upstream for each fold.
     assert len(before.passes) == 3
     assert price().tuning == 0

@@ -1,25 +1,31 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from plans import planned
+from plans import planned, planner_of
+from safetensors.torch import load_file
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import ModelCache
-from nserbench.benchmark.jobs.prepare import prepare
+from nserbench.benchmark.jobs.prepare import prepare, prepare_study
 from nserbench.benchmark.running.cost import CostEstimate
 from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.running.stopwatch import Stopwatch
 from nserbench.benchmark.running.timed_extraction import (
     TimedExtraction,
     middle,
     take_sample,
 )
+from nserbench.benchmark.running.timed_training import TimedTraining, TrainingSamples
+from nserbench.benchmark.running.trainings import Training
+from nserbench.benchmark.store.feature_store import Entry
 from nserbench.benchmark.study.study import Study
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.levels import Levels
@@ -27,6 +33,7 @@ from nserbench.errors import BadAudio
 from nserbench.progress import Silent
 
 Ask = Callable[..., Study]
+TIMED = "nserbench.benchmark.running.timed_training"
 
 
 @pytest.fixture
@@ -117,28 +124,45 @@ def test_the_planned_size_is_the_size_of_the_store(
     assert planned.size == pytest.approx(content, rel=0.1)
 
 
-def test_training_time_grows_with_epochs_seeds_and_folds(
-    plan: Callable[..., CostEstimate], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("head", ["mean", "fc", "bigru"])
+def test_the_planned_weights_are_those_that_the_store_will_hold(
+    plan: Callable[..., CostEstimate], runner: Runner, ask: Ask, head: str
 ) -> None:
-    monkeypatch.setattr(
-        "nserbench.benchmark.running.cost.step_seconds",
-        lambda job, features, device: 1.0,
-    )
+    said = {"downstreams": [head], "epochs": 1}
+    planned = plan(**said).weights
 
+    runner.run(ask(**said))
+
+    heads = [load_file(file) for file in runner.store.fits()]
+    content = sum(value.nbytes for head in heads for value in head.values())
+    assert planned == content > 0
+    assert plan(**said).weights == 0
+
+
+@pytest.fixture
+def second_per_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one batch of any head take a second, with no other time."""
+
+    def take(_: object, training: Training) -> TimedTraining:
+        return TimedTraining(once=0.0, epoch=1.0 * len(training.fits))
+
+    monkeypatch.setattr(TrainingSamples, "_take", take)
+
+
+@pytest.mark.usefixtures("second_per_batch")
+def test_training_time_grows_with_epochs_seeds_and_folds(
+    plan: Callable[..., CostEstimate],
+) -> None:
     found = plan(epochs=5, seeds=[0, 1, 2])
 
     # 12 utterances to train on make one batch, in each of two folds.
     assert found.training == 5 * 3 * 2
 
 
+@pytest.mark.usefixtures("second_per_batch", "levels")
 def test_a_head_that_chooses_costs_the_training_of_all_its_candidates(
-    plan: Callable[..., CostEstimate], monkeypatch: pytest.MonkeyPatch, levels: Any
+    plan: Callable[..., CostEstimate],
 ) -> None:
-    monkeypatch.setattr(
-        "nserbench.benchmark.running.cost.step_seconds",
-        lambda job, features, device: 1.0,
-    )
-
     found = plan(
         upstreams=["levels:groups=wide"],
         downstreams=["best"],
@@ -148,6 +172,103 @@ def test_a_head_that_chooses_costs_the_training_of_all_its_candidates(
 
     # three layers, five epochs of one batch, two folds
     assert found.training == 3 * 5 * 2
+
+
+@pytest.mark.usefixtures("second_per_batch")
+def test_a_head_on_frames_costs_the_pooled_head_that_it_is_compared_with_too(
+    plan: Callable[..., CostEstimate],
+) -> None:
+    frames = plan(downstreams=["bigru"], epochs=5)
+    both = plan(downstreams=["bigru,mean"], epochs=5)
+
+    assert frames.training == both.training == 2 * 5 * 2
+
+
+@pytest.mark.usefixtures("second_per_batch")
+@pytest.mark.parametrize(
+    ("workers", "seconds"),
+    [
+        (None, 20),  # two folds of 5 s, and a stack of two pooled heads, 10 s
+        (1, 20),
+        (2, 15),  # the folds side by side
+        (9, 15),
+    ],
+)
+def test_workers_share_folds_and_wait_for_the_longest(
+    runner: Runner, ask: Ask, workers: int | None, seconds: float
+) -> None:
+    planner = planner_of(runner)
+    planner.workers = workers
+    study = prepare_study(ask(downstreams=["bigru"], epochs=5), planner.store, Silent())
+
+    (cost,) = planner.estimate([study])
+
+    assert cost.training == 20
+    extracted = cost.extraction / min(workers or 1, 2)
+    assert planner.elapsed == pytest.approx(seconds + extracted, rel=0.01)
+
+
+@pytest.mark.usefixtures("second_per_batch")
+def test_workers_share_cells_before_folds(runner: Runner, ask: Ask) -> None:
+    planner = planner_of(runner)
+    planner.workers = 2
+    asked = ask(downstreams=["bigru"], noises=["clean", "hiss"], epochs=5)
+
+    planner.estimate([prepare_study(asked, planner.store, Silent())])
+
+    assert planner.elapsed == pytest.approx(20, rel=0.05)
+
+
+def test_a_head_that_would_halve_the_time_is_suggested(
+    runner: Runner, ask: Ask, levels: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(_: object, training: Training) -> TimedTraining:
+        layers = sum(len(spec.layers) for spec in training.job.cell.groups.values())
+        frames = training.job.cell.reads_frames
+        return TimedTraining(once=0.0, epoch=100.0 * layers**2 if frames else 1.0)
+
+    def found(**said: Any) -> list[tuple[str, float]]:
+        planner = planner_of(runner)
+        study = prepare_study(ask(epochs=1, **said), planner.store, Silent())
+        planner.estimate([study])
+        return [(one.instead, round(one.seconds)) for one in planner.cheaper]
+
+    monkeypatch.setattr(TrainingSamples, "_take", take)
+
+    both = found(upstreams=["levels"], downstreams=["bigru"])
+    pooled = found(upstreams=["levels"], downstreams=["mean"])
+
+    # A second for the pooled heads that bigru is compared with, one for those instead.
+    # Each of two folds takes 100 s with one layer, 400 s with those of both groups.
+    assert both == [
+        ("mean", 2),
+        ("bigru on the group wide", 201),
+        ("bigru on the group flat", 201),
+    ]
+    assert pooled == []
+
+
+def test_pooled_heads_are_timed_together(
+    ask: Ask, runner: Runner, levels: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks: list[int] = []
+
+    def fit_together(heads: list[object], *_: object) -> None:
+        stacks.append(len(heads))
+
+    monkeypatch.setattr(f"{TIMED}.fit_together", fit_together)
+    monkeypatch.setattr("nserbench.benchmark.jobs.fit.fit_together", fit_together)
+
+    planned(
+        runner,
+        ask(
+            upstreams=["levels:groups=wide"],
+            downstreams=["single:layer=all"],
+            seeds=[0, 1],
+        ),
+    )
+
+    assert set(stacks) == {3 * 2 * 2}  # layers, folds, seeds
 
 
 def test_the_sample_is_a_clip_of_average_length(ask: Ask, runner: Runner) -> None:
@@ -177,6 +298,15 @@ def test_time_grows_with_the_length_of_clips_as_it_was_timed() -> None:
     assert timed(100, 2.0, longest=300).seconds(clips) == 11 * 2.0
 
 
+def test_clips_side_by_side_take_their_part_of_the_time() -> None:
+    one, four = timed(100, 1.0), replace(timed(100, 1.0), clips=4)
+    clips = clips_of(*[100] * 8)
+
+    assert one.seconds(clips, at_once=2) == 8 * 2.0 / 2
+    assert four.seconds(clips, at_once=2) == 8 * 2.0  # the sample has shown it
+    assert four.seconds(clips, at_once=8) == 8 * 2.0 / 2
+
+
 @pytest.mark.parametrize("power", [0, 1, 2])
 def test_growth_is_found_by_timing_the_longest_clip(
     ask: Ask,
@@ -188,17 +318,23 @@ def test_growth_is_found_by_timing_the_longest_clip(
     wave = np.random.default_rng(0).normal(0, 0.1, 70 * 16_000)
     soundfile.write(notes.parent / "s0_low_0.wav", wave, 16_000)
     (job,) = prepare(ask(), runner.store, Silent())
-    received: list[int] = []
+    received: list[list[int]] = []
 
-    def timing(_: object, clip: Clip, *__: object) -> tuple[dict[str, Any], float]:
-        received.append(clip.samples)
-        return {}, 1e-9 * clip.samples**power
+    def timing(_: object, clips: Sequence[Clip]) -> float:
+        received.append([clip.samples for clip in clips])
+        return math.fsum(1e-12 * clip.samples**power for clip in clips)
 
     monkeypatch.setattr("nserbench.benchmark.running.timed_extraction._timed", timing)
 
-    sample = take_sample(job.extraction.alone, job.clips, ModelCache("cpu"))
+    entries = frozenset([Entry("pooled", "mel")])
+    sample = take_sample(
+        *(job.extraction.alone, job.clips, ModelCache("cpu"), entries),
+        Stopwatch("cpu"),
+    )
 
-    assert received == [sample.average, 60 * 16_000]  # not the whole 70 s
+    assert [len(sizes) for sizes in received] == [1, 4, 16, 1]
+    assert received[0] == [sample.average]
+    assert received[-1] == [60 * 16_000]  # not the whole 70 s
     assert sample.growth == pytest.approx(power)
 
 

@@ -327,6 +327,7 @@ def test_progress_receives_every_step(ask: Ask, runner: Runner) -> None:
             self.stages: list[list[Any]] = []
             self.total: tuple[int, int] | None = None
             self.outcomes: list[str] = []
+            self.lefts: list[float | None] = []
 
         def stage(self, name: str, total: int, unit: str) -> None:
             self.stages.append([name, unit, total, 0])
@@ -343,6 +344,9 @@ def test_progress_receives_every_step(ask: Ask, runner: Runner) -> None:
         def cell(self, cell: object, outcome: str) -> None:
             self.outcomes.append(outcome)
 
+        def left(self, seconds: float | None) -> None:
+            self.lefts.append(seconds)
+
     heard = Heard()
     runner.progress = heard
 
@@ -352,12 +356,13 @@ def test_progress_receives_every_step(ask: Ask, runner: Runner) -> None:
     assert [(unit, total) for _, unit, total, _ in heard.stages] == [
         ("clips", 24),
         ("clips", 24),
-        ("fits", 2),
-        ("folds", 2),
-        ("folds", 2),
+        ("epochs", 2 * 2),  # the pooled heads, in two folds
+        ("folds", 2),  # which only have to be tested
+        ("epochs", 2 * 2),
     ]
     assert all(total == steps for _, _, total, steps in heard.stages)
     assert heard.outcomes == ["done", "done"]
+    assert heard.lefts[-1] == 0
 
 
 def test_files_that_a_run_uses_are_leased_while_it_runs(

@@ -42,6 +42,7 @@ def test_a_file_gets_a_line_for_each_stage_and_each_cell(
     plain.stage("mel on demo clean", 4, "clips")
     clock.now = 2.0
     plain.advance(4)
+    plain.left(2.0)
     plain.cell("mel x mean", "done")
     clock.now = 3.0
     plain.cell("mel x [bold]", "done")
@@ -119,6 +120,7 @@ def test_a_terminal_gets_bars_with_cells_stage_rate_and_time_left(
         live.stage("whisper on demo clean", 40, "clips")
         clock.now = 10.0
         live.advance(20)
+        live.left(30.0)
         live.cell("mel x mean", "done")
         lines = drawn(live)
 
