@@ -118,7 +118,9 @@ class Meter:
             self.highest = max(self.highest, float(wide.max()))
             self.count += wide.size
             self._sum += float(wide.sum())
-            self._squares += float(wide @ wide)
+            # No product of vectors: after one, threads of numpy's BLAS go on for a
+            # while without work, and keep cores from the model.
+            self._squares += float(np.square(wide, out=wide).sum())
 
     @property
     def silent(self) -> bool:
