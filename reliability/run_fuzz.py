@@ -35,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _repeat(targets[0], options.repeat)
     outcomes = []
     for target in targets:
-        count = max(1, round(options.count * target.share))
         with tempfile.TemporaryDirectory(dir=_disk()) as scratch:
             os.environ["NSERBENCH_STORE"] = f"{scratch}/store"
-            outcome = fuzz(target, count, options.seed, options.failed, Path(scratch))
+            outcome = fuzz(
+                target, options.count, options.seed, options.failed, Path(scratch)
+            )
         outcomes.append(outcome)
         print(row(outcome), flush=True)
         for place, number in outcome.failures.items():

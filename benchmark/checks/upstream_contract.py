@@ -27,6 +27,7 @@ from nserbench.upstreams.base import (
     Upstream,
     UpstreamCard,
     is_inside,
+    is_thread_safe,
 )
 from nserbench.upstreams.enhancement.base import EnhancerCard
 
@@ -266,7 +267,7 @@ def _repeatable(trial: _Trial) -> _Outcome:
 
 
 def _in_threads(trial: _Trial) -> _Outcome:
-    if not trial.upstream.thread_safe:
+    if not is_thread_safe(trial.upstream):
         return None, "not said to be thread-safe"
     clips = range(len(trial.batches))
     order = [clip for shift in clips for clip in (*clips[shift:], *clips[:shift])]

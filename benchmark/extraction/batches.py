@@ -26,6 +26,7 @@ from nserbench.upstreams.base import (
     Recognised,
     Transcriber,
     Upstream,
+    is_thread_safe,
 )
 from nserbench.upstreams.enhancement.base import Enhancer
 
@@ -151,7 +152,7 @@ def concurrency(
     """
     card, upstream, threads = extraction.card, loaded.upstream, torch.get_num_threads()
     models = [upstream, loaded.enhancer]
-    safe = all(model is None or model.thread_safe for model in models)
+    safe = all(model is None or is_thread_safe(model) for model in models)
     if upstream.device != "cpu" or not safe or threads == 1:
         return Concurrency(False, 1, threads)
     longest = max(received(clip, card.max_samples) for clip in clips)

@@ -94,13 +94,13 @@ def extract(one: Pass, loaded: LoadedModels, store: Store, progress: Progress) -
                 for form in one.forms:
                     states[form].update(arrays[form])
                 progress.advance(len(batch))
-            ended = time.perf_counter()
-            facts = {**described_by, "seconds": f"{ended - began:.3f}"}
-            began = ended
+            seconds = time.perf_counter() - began
+            facts = {**described_by, "seconds": f"{seconds:.3f}"}
             if (peak_bytes := peak.bytes) is not None:
                 facts["peak"] = str(peak_bytes)
             for form, of_form in states.items():
                 features.write(form, of_form, facts)
+            began = time.perf_counter()
 
 
 def _facts(extraction: Extraction, upstream: Upstream) -> dict[str, str]:

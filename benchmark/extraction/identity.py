@@ -30,12 +30,14 @@ class DigestedModel(Generic[M]):
         weights: Digest of the checkpoint's files; empty if there are none.
         tuned: Path of the fine-tuned weights; None if the model is not fine-tuned.
         files: The checkpoint's files, each with its state before it was digested.
+        original: The model before it was fine-tuned; None if it is not fine-tuned.
     """
 
     bound: ConfiguredCard[M]
     weights: str
     tuned: Path | None = None
     files: Sequence[tuple[Path, str]] = ()
+    original: DigestedModel[M] | None = None
 
     @property
     def identity(self) -> dict[str, object]:
@@ -142,7 +144,8 @@ class Extraction:
                 of everything that determines them, and so identifies them.
         """
         weights = digest([self.upstream.weights, file.stem])
-        model = replace(self.upstream, weights=weights, tuned=file)
+        original = self.upstream.original or self.upstream
+        model = replace(self.upstream, weights=weights, tuned=file, original=original)
         return replace(self, upstream=model)
 
     def key(self, clip: Clip) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from nserbench.benchmark.plugins.own_state import copies_end, own_state
-from nserbench.interrupts import OWN_THREADS
+from nserbench.interrupts import OWN_THREADS, interrupted
 from nserbench.matmul import compute_threads
 
 _AHEAD = 2  # items begun before they are asked for, for each thread
@@ -56,16 +56,18 @@ def side_by_side(
             yield begun.popleft().result()
 
 
+def _by_user(error: BaseException) -> bool:
+    """Return whether the user interrupts; then the generator may just be closed."""
+    return isinstance(error, KeyboardInterrupt | GeneratorExit) and interrupted()
+
+
 @contextmanager
 def _pool(at_once: int, each: int) -> Iterator[ThreadPoolExecutor]:
     """Yield a pool whose threads compute in some threads each."""
     pool = ThreadPoolExecutor(at_once, OWN_THREADS, torch.set_num_threads, (each,))
     try:
         yield pool
-    except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
+    except BaseException as error:
+        pool.shutdown(wait=not _by_user(error), cancel_futures=True)
         raise
     pool.shutdown()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nserbench.benchmark.jobs.head import empty_head
 from nserbench.benchmark.jobs.job import Fit, Job
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.running.trainings import Training
 
 MOST = 0.5
@@ -62,25 +64,40 @@ def suggestions(
             continue
         replaced = [training for training, _ in own]
         for instead, others in _alternatives(replaced):
-            seconds = total - spent + sum(map(price, others))
+            priced = _priced(others, price)
+            seconds = math.inf if priced is None else total - spent + priced
             if seconds * CHEAPER <= total:
                 found.append(Suggestion(upstream, head, instead, seconds))
     return found
 
 
-def _alternatives(own: Sequence[Training]) -> Iterator[tuple[str, list[Training]]]:
-    """Yield the name of each other head, and the trainings in place of the own."""
+def _priced(
+    fits: Sequence[Sequence[Fit]], price: Callable[[Training], float]
+) -> float | None:
+    """Return the seconds of trainings that nobody asked for; None if one is impossible.
+
+    A plugin's head may need all groups although its card does not say so.
+    """
+    try:
+        with own_state():
+            return sum(price(_training(each)) for each in fits)
+    except Exception:  # noqa: BLE001 - the head is no alternative then
+        return None
+
+
+def _alternatives(own: Sequence[Training]) -> Iterator[tuple[str, list[list[Fit]]]]:
+    """Yield the name of each other head, and what is fitted in place of the own."""
     fits: dict[int, list[Fit]] = defaultdict(list)
     for training in own:
         fits[id(training.job)] += training.fits
     jobs = {number: group[0].job for number, group in fits.items()}
     pooled = [
-        _training([replace(fit, job=reference) for fit in fits[number]], together=True)
+        [replace(fit, job=reference) for fit in fits[number]]
         for number, job in jobs.items()
         if (reference := job.reference) is not None
     ]
     if pooled:
-        yield pooled[0].job.cell.downstream.card.name, pooled
+        yield pooled[0][0].job.cell.downstream.card.name, pooled
     cell = own[0].job.cell
     for name in cell.groups if len(cell.groups) > 1 else ():
         if (
@@ -90,15 +107,15 @@ def _alternatives(own: Sequence[Training]) -> Iterator[tuple[str, list[Training]
             is None
         ):
             parts = [
-                _training([replace(fit, job=_on_group(fit.job, name))], together=False)
+                [replace(fit, job=_on_group(fit.job, name))]
                 for training in own
                 for fit in training.fits
             ]
             yield f"{cell.downstream.label} on the group {name}", parts
 
 
-def _training(fits: Sequence[Fit], *, together: bool) -> Training:
-    return Training(fits, empty_head(fits[0]), together)
+def _training(fits: Sequence[Fit]) -> Training:
+    return Training(fits, empty_head(fits[0]), not fits[0].job.cell.reads_frames)
 
 
 def _on_group(job: Job, name: str) -> Job:

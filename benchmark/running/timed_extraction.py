@@ -16,7 +16,7 @@ from nserbench.benchmark.extraction.batches import (
 )
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import ModelCache, extract
-from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
+from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.need import Pass
 from nserbench.benchmark.running.stopwatch import Stopwatch, largest
 from nserbench.benchmark.store.array_sizes import array_bytes
@@ -147,8 +147,8 @@ def sample_key(
 
 def with_original_weights(extraction: Extraction) -> Extraction:
     """Return an extraction with the original weights, which takes the same time."""
-    upstream = DigestedModel(extraction.upstream.bound, "")
-    return replace(extraction, upstream=upstream)
+    upstream = extraction.upstream
+    return replace(extraction, upstream=upstream.original or upstream)
 
 
 def take_sample(

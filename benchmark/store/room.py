@@ -103,7 +103,9 @@ class Room:
         """
         free = self._free
         if free < count:
-            for one in self._deletable():
+            for one in [*self._unused]:
+                if self.in_use([one]):  # asked anew: others come and go
+                    continue
                 self._delete(one)
                 if (free := self._free) >= count:
                     break
@@ -121,10 +123,6 @@ class Room:
             step = max(needed, self.limit // _STEP)
             self._granted = min(self.make(needed), step)
         self._granted -= needed
-
-    def _deletable(self) -> list[Disposable]:
-        used = self.in_use(self._unused)
-        return [one for one in self._unused if one not in used]
 
     def _delete(self, one: Disposable) -> None:
         del self._unused[one]

@@ -32,7 +32,7 @@ class Target:
         prepare: Writes what the input needs beside it, once, into an empty folder.
         seal: Makes a changed input pass for an undamaged one where the files have a
             digest of themselves. It is applied to every second input.
-        share: Part of ``--count`` that is run, below 1 where one input takes long.
+        share: Part of the inputs that `make test` runs, below 1 where one takes long.
         clears: Whether reading leaves files behind, which are then deleted.
     """
 

@@ -38,6 +38,7 @@ def save_whisper(
     multilingual: bool = True,
     allowed: Sequence[int] = (*SPOKEN, END),
     barred_first: Sequence[int] = (),
+    dim: int = 16,
 ) -> Path:
     """Write a Whisper that may only say some tokens, a few letters unless told.
 
@@ -48,7 +49,7 @@ def save_whisper(
     vocabulary = END + 1 + len(TOKENS)
     config = WhisperConfig(
         vocab_size=vocabulary,
-        d_model=16,
+        d_model=dim,
         encoder_layers=2,
         decoder_layers=3,
         encoder_attention_heads=2,

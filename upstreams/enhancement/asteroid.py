@@ -64,7 +64,6 @@ class AsteroidEnhancer(Enhancer):
     """
 
     architecture: ClassVar[str]
-    thread_safe = True
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
@@ -89,6 +88,7 @@ class ConvTasNet(AsteroidEnhancer):
     """Conv-TasNet (Luo and Mesgarani, 2019): a mask on learned filters."""
 
     architecture = "ConvTasNet"
+    thread_safe = True
 
     def shortest(self) -> int:
         """Return the length of one filter."""
@@ -99,6 +99,7 @@ class DCCRN(AsteroidEnhancer):
     """DCCRN (Hu et al., 2020): a complex mask on the spectrum."""
 
     architecture = "DCCRNet"
+    thread_safe = True
 
     def shortest(self) -> int:
         """Return the length of one window plus one hop for each encoder block."""

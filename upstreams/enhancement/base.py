@@ -19,7 +19,7 @@ class Enhancer(abc.ABC):
 
     Attributes:
         thread_safe: Whether several threads may call `enhance` at once: a call changes
-            nothing that another one reads.
+            nothing that another one reads. Each class says it for itself.
     """
 
     thread_safe: bool = False

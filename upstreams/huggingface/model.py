@@ -117,6 +117,8 @@ class SpeechEncoder(Upstream):
         BadSpec: if transformers has no such encoder for audio at `SAMPLE_RATE`.
     """
 
+    thread_safe = False  # until the checkpoint is known
+
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
         self._reading = read_checkpoint(options)

@@ -100,6 +100,8 @@ class Numb(Good):
 class Shared(Good):
     """Keeps its input, which another thread replaces."""
 
+    thread_safe = True
+
     def forward_and_transcribe(self, batch: Batch) -> Recognised:
         self.batch = batch
         time.sleep(0.01)

@@ -116,6 +116,25 @@ def test_an_upstream_that_is_not_thread_safe_stays_in_the_main_thread(
     assert threads == {threading.main_thread()}
 
 
+@pytest.mark.usefixtures("twelve_threads")
+def test_a_subclass_has_to_say_itself_that_it_is_thread_safe(
+    prepared: Callable[..., list[Job]],
+) -> None:
+    class Silent(Mel):
+        pass
+
+    class Said(Mel):
+        thread_safe = True
+
+    (job,) = prepared()
+
+    def side_by_side(kind: type[Mel]) -> bool:
+        loaded = LoadedModels(kind({}, "cpu"), None)
+        return concurrency(job.extraction.alone, loaded, job.clips).side_by_side
+
+    assert [side_by_side(kind) for kind in (Mel, Silent, Said)] == [True, False, True]
+
+
 class Plain(Enhancer):
     def separate(self, wave: Any) -> Any:
         return wave

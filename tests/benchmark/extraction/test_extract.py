@@ -1,6 +1,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from nserbench.benchmark.jobs.prepare import prepare
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.running.runner import Runner
-from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
+from nserbench.benchmark.store.feature_store import TRANSCRIPT, Features, Store
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import BadSpec, MissingExtra, NothingToRun
 from nserbench.progress import Silent
@@ -294,3 +295,26 @@ def test_a_kill_between_transcripts_and_features_loses_neither(
     runner.run(ask(upstreams=["reader:text=scribe"]))
 
     assert calls == {"transcribe": 24}
+
+
+def test_writing_to_the_store_does_not_count_as_extraction(
+    prepared: Callable[..., list[Job]],
+    fill: Callable[[Job, Store], Features],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, write = [0.0], Features.write
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+
+    def slow(self: Features, *arguments: Any) -> None:
+        now[0] += 100
+        write(self, *arguments)
+
+    monkeypatch.setattr(Features, "write", slow)
+    monkeypatch.setattr("nserbench.benchmark.extraction.extract.SHARD", 5)
+    (job,) = prepared()
+
+    features = fill(job, store)
+
+    assert now[0] == 2 * 5 * 100  # five shards of each form
+    assert {shard["seconds"] for shard in features.facts()} == {"0.000"}

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from plans import planned, planner_of
 from safetensors.torch import load_file
+from tiny_whisper import save_whisper
 
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.jobs.prepare import prepare, prepare_study
+from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.running.cost import CostEstimate
 from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.running.stopwatch import Stopwatch
@@ -27,10 +30,13 @@ from nserbench.benchmark.running.timed_training import TimedTraining, TrainingSa
 from nserbench.benchmark.running.trainings import Training
 from nserbench.benchmark.store.feature_store import Entry
 from nserbench.benchmark.study.study import Study
+from nserbench.cards import Options
 from nserbench.corpora.base import Utterance
 from nserbench.corpora.levels import Levels
+from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadAudio
 from nserbench.progress import Silent
+from nserbench.upstreams.base import Groups, LayeredFeatures
 
 Ask = Callable[..., Study]
 TIMED = "nserbench.benchmark.running.timed_training"
@@ -352,3 +358,50 @@ def test_broken_audio_is_refused_when_planning(
 
     with pytest.raises(BadAudio, match="s0_low_0"):
         plan()
+
+
+def test_two_checkpoints_of_one_card_have_a_sample_each(
+    ask: Ask, runner: Runner, tmp_path: Path
+) -> None:
+    small = save_whisper(tmp_path / "small")
+    large = save_whisper(tmp_path / "large", dim=64)
+    upstreams = [f"whisper:checkpoint={folder}" for folder in (small, large)]
+    planner = planner_of(runner)
+
+    study = ask(upstreams=upstreams, downstreams=["mean", "bigru"])
+    (cost,) = planner.estimate([prepare_study(study, runner.store, Silent())])
+
+    first, second = cost.passes
+    assert second.size > 3 * first.size
+
+
+class Both(torch.nn.Module):
+    """A head that needs two groups, which its card does not say."""
+
+    def __init__(self, groups: Groups, classes: int, options: Options) -> None:
+        super().__init__()
+        dim = groups["wide"].dim + groups["flat"].dim
+        self.classify = torch.nn.Linear(dim, classes)
+
+    def forward(self, features: LayeredFeatures) -> torch.Tensor:
+        """Return the logits, ``(batch, classes)``."""
+        parts = [features[name].states.mean((0, 2)) for name in ("wide", "flat")]
+        logits: torch.Tensor = self.classify(torch.cat(parts, -1))
+        return logits
+
+
+@pytest.mark.usefixtures("levels")
+def test_a_head_that_cannot_exist_on_one_group_is_not_suggested(
+    ask: Ask, runner: Runner, plugins: Plugins, offer: Callable[[str, object], str]
+) -> None:
+    facts: Any = {"summary": "", "source": "", "licence": ""}
+    load = offer("Both", Both)
+    card = DownstreamCard(name="both", load=load, tier="frames", **facts)
+    plugins.downstreams.add(card, "the test")
+    planner = planner_of(runner)
+
+    study = ask(upstreams=["levels"], downstreams=["both"])
+    (cost,) = planner.estimate([prepare_study(study, runner.store, Silent())])
+
+    assert cost.missing == 1
+    assert all("group" not in one.instead for one in planner.cheaper)
