@@ -271,10 +271,13 @@ def _in_threads(trial: _Trial) -> _Outcome:
         return None, "not said to be thread-safe"
     clips = range(len(trial.batches))
     order = [clip for shift in clips for clip in (*clips[shift:], *clips[:shift])]
-    calls = side_by_side(
-        lambda clip: trial.upstream.extract(trial.batches[clip]), order, len(clips)
-    )
-    for clip, features in zip(order, calls, strict=True):
+
+    def extract(clip: int) -> LayeredFeatures:
+        return trial.upstream.extract(trial.batches[clip])
+
+    with side_by_side(extract, order, len(clips)) as results:
+        every = [result() for result in results]
+    for clip, features in zip(order, every, strict=True):
         for name, group in trial.alone[clip].items():
             if not torch.equal(features[name].states, group.states):
                 return False, f"{name} has other values where several threads run it"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,16 +87,27 @@ class BatchRun:
         size = card.batch if self.loaded.upstream.device == "cpu" else _GPU_BATCH
         return _batches(shard, size, card.max_samples)
 
-    def all(self, batches: Iterable[KeyedClips]) -> Generator[Arrays, None, None]:
-        """Yield what is stored of each batch; side by side if the models allow it."""
+    @contextmanager
+    def results(
+        self, batches: Iterable[KeyedClips]
+    ) -> Iterator[Iterator[Callable[[], Arrays]]]:
+        """Run batches as long as the block runs; side by side if the models allow it.
+
+        Returns:
+            For each batch, what returns the arrays that are stored, or raises an error.
+        """
         used = concurrency(self.one.extraction, self.loaded, self.one.clips.values())
         if used.side_by_side:
-            yield from side_by_side(self._arrays_of, batches, used.at_once, used.each)
-            return
-        for batch in batches:
-            with own_state():
-                arrays = self._arrays_of(batch)
-            yield arrays
+            with side_by_side(
+                self._arrays_of, batches, used.at_once, used.each
+            ) as results:
+                yield results
+        else:
+            yield (partial(self._arrays_alone, batch) for batch in batches)
+
+    def _arrays_alone(self, batch: KeyedClips) -> Arrays:
+        with own_state():
+            return self._arrays_of(batch)
 
     def _arrays_of(self, batch: KeyedClips) -> Arrays:
         one, keys = self.one, [key for key, _ in batch]

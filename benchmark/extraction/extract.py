@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -87,10 +86,11 @@ def extract(one: Pass, loaded: LoadedModels, store: Store, progress: Progress) -
     run = BatchRun.of(one, loaded, features, texts)
     shards = [list(run.batches(s)) for s in chunks(list(one.clips.items()), SHARD)]
     began = time.perf_counter()
-    with closing(run.all(chain.from_iterable(shards))) as outputs:
+    with run.results(chain.from_iterable(shards)) as results:
         for shard in shards:
             states: Arrays = {form: {} for form in one.forms}
-            for batch, arrays in zip(shard, outputs, strict=False):
+            for batch, result in zip(shard, results, strict=False):
+                arrays = result()
                 for form in one.forms:
                     states[form].update(arrays[form])
                 progress.advance(len(batch))

@@ -29,6 +29,7 @@ from nserbench.benchmark.jobs.head import (
     weights_by_layer,
 )
 from nserbench.benchmark.jobs.job import Fit, Job
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.store.concatenated import ConcatenatedFeatures
 from nserbench.benchmark.store.feature_store import FeatureReader, Store
@@ -194,7 +195,8 @@ def fit_stacks(
 
     def attempt(act: Callable[[], T]) -> T | None:
         try:
-            return act()
+            with own_state():  # what one head changes is not for the next
+                return act()
         except BaseException as error:
             if is_fatal(error):
                 raise

@@ -101,6 +101,28 @@ def test_side_by_side_features_are_equal_to_the_bit(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("safe", [True, False])
+def test_an_error_that_ends_loops_is_not_taken_for_the_end(
+    safe: bool,
+    prepared: Callable[..., list[Job]],
+    fill: Callable[[Job, Store], Features],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(self: Mel, batch: Batch) -> LayeredFeatures:
+        raise StopIteration("that was all")
+
+    monkeypatch.setattr(Mel, "forward", stop)
+    monkeypatch.setattr(Mel, "thread_safe", safe)
+    (job,) = prepared()
+
+    with pytest.raises(StopIteration, match="that was all") as raised:
+        fill(job, store)
+
+    assert raised.traceback[-1].name == "stop"
+
+
 def test_an_upstream_that_is_not_thread_safe_stays_in_the_main_thread(
     prepared: Callable[..., list[Job]],
     fill: Callable[[Job, Store], Features],

@@ -125,7 +125,8 @@ def test_threads_do_not_disturb_each_other(
     alone = [enhancer.enhance(wave) for wave in waves]
 
     order = [0, 1, 2, 1, 2, 0, 2, 0, 1] * 3
-    shared = side_by_side(enhancer.enhance, [waves[n] for n in order], 3)
+    with side_by_side(enhancer.enhance, [waves[n] for n in order], 3) as results:
+        shared = [result() for result in results]
 
     assert is_thread_safe(enhancer)
     for number, wave in zip(order, shared, strict=True):
