@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from nserbench.cards import Card, Option, Options
 from nserbench.upstreams.card_options import ENHANCE, FINETUNE, GROUPS, RATE
@@ -125,15 +125,6 @@ class LayerGroup:
         return cls(padded, torch.tensor(counts, device=padded.device))
 
 
-def is_thread_safe(model: _SaysThreadSafe) -> bool:
-    """Return whether an upstream or enhancer says that it is thread-safe.
-
-    What a class has from another one does not count: it may add something that one call
-    changes and another reads.
-    """
-    return "thread_safe" in vars(type(model)) and bool(model.thread_safe)
-
-
 def is_inside(name: str, modules: Sequence[str]) -> bool:
     """Return whether a parameter or module is inside one of some modules.
 
@@ -195,12 +186,6 @@ class Batch:
         return cls([str(index) for index in range(len(waves))], waves, none, none)
 
 
-class _SaysThreadSafe(Protocol):
-    """An upstream or an enhancer."""
-
-    thread_safe: bool
-
-
 class Upstream(abc.ABC):
     """A loaded model, in evaluation mode on one device.
 
@@ -212,7 +197,7 @@ class Upstream(abc.ABC):
         model: The module that holds the weights; None if there are none.
         thread_safe: Whether several threads may call `extract` at once: a call changes
             nothing that another one reads. On a CPU, clips are then extracted side by
-            side, one on each core. Each class says it for itself; see `is_thread_safe`.
+            side, one on each core. Each class says it for itself; see `thread_safety`.
     """
 
     model: nn.Module | None = None

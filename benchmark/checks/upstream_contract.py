@@ -27,9 +27,9 @@ from nserbench.upstreams.base import (
     Upstream,
     UpstreamCard,
     is_inside,
-    is_thread_safe,
 )
 from nserbench.upstreams.enhancement.base import EnhancerCard
+from nserbench.upstreams.thread_safety import is_thread_safe
 
 CLIPS = ("f1_anger_00", "m1_sadness_01", "f3_happiness_02")
 """Synthetic utterances; the second is repeated twice, the third three times."""

@@ -28,9 +28,9 @@ from nserbench.upstreams.base import (
     Recognised,
     Transcriber,
     Upstream,
-    is_thread_safe,
 )
 from nserbench.upstreams.enhancement.base import Enhancer
+from nserbench.upstreams.thread_safety import is_thread_safe
 
 _GPU_BATCH = 16  # utterances; on a CPU the card says how many
 _USUAL = 30 * SAMPLE_RATE  # samples; most clips are shorter

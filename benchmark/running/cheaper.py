@@ -11,6 +11,7 @@ from nserbench.benchmark.jobs.head import empty_head
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.running.trainings import Training
+from nserbench.error_origin import arose_in_plugin
 
 MOST = 0.5
 """Share of all time from which a head on frames is worth replacing."""
@@ -81,7 +82,9 @@ def _priced(
     try:
         with own_state():
             return sum(price(_training(each)) for each in fits)
-    except Exception:  # noqa: BLE001 - the head is no alternative then
+    except Exception as error:
+        if not arose_in_plugin(error):
+            raise
         return None
 
 

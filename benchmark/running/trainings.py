@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 
 from torch import nn
@@ -14,6 +14,7 @@ from nserbench.benchmark.extraction.tuned_weights import tuned_bytes
 from nserbench.benchmark.jobs.fit import missing_fits, stack_shape
 from nserbench.benchmark.jobs.head import empty_head
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
+from nserbench.benchmark.running.job_batches import job_batches
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.training.fit_stack import can_stack
@@ -59,8 +60,8 @@ class MissingTrainings:
         """Return what is trained for jobs, in the order in which a run takes them."""
         return [
             training
-            for _, same in groupby(jobs, key=_condition)
-            for training in self._of_condition(list(same))
+            for batch in job_batches(jobs)
+            for training in self._of_condition(batch)
         ]
 
     def fine_tunings(self, jobs: Sequence[Job]) -> list[tuple[FineTuning, Split]]:
@@ -121,8 +122,3 @@ def fine_tuned_size(tuning: FineTuning, upstream: nn.Module, store: Store) -> in
 def _head_bytes(head: nn.Module) -> int:
     state = head.state_dict().values()
     return sum(tensor.numel() * tensor.element_size() for tensor in state)
-
-
-def _condition(job: Job) -> tuple[object, ...]:
-    """Equal for jobs that a run trains together; see `Runner.run_jobs`."""
-    return job.cell.upstream.label, id(job.opened), str(job.cell.condition)

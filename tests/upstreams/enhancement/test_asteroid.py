@@ -25,11 +25,11 @@ from nserbench.benchmark.plugins.side_by_side import side_by_side
 from nserbench.corpora.audio import read_audio
 from nserbench.corpora.noise.mixing import add_noise, read_noise
 from nserbench.errors import BadSpec, CheckpointMissing, MissingExtra
-from nserbench.upstreams.base import is_thread_safe
 from nserbench.upstreams.enhancement import asteroid as module
 from nserbench.upstreams.enhancement.asteroid import enhancer_files
 from nserbench.upstreams.enhancement.base import Enhancer
 from nserbench.upstreams.enhancement.cards import nserbench_enhancers
+from nserbench.upstreams.thread_safety import is_thread_safe
 
 Wave = NDArray[np.float32]
 MakeSound = Callable[..., Wave]
