@@ -33,14 +33,14 @@ demo: $(READY)
 # Two workers with a thread each: with more they fight over the cores.
 test: lint types $(WHOLE)
 	$(BIN)/python docs/generate.py --check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(WHOLE)
 	$(BIN)/python -m pytest -m slow
 
 # Which lines and branches the tests run; the figure is in CONTRIBUTING.
 coverage: $(WHOLE)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check .

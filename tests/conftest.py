@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,35 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(working)
     # Plugins of several tests may have modules of one name.
     importlib.import_module("nserbench.source_digest")._source.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def make_demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Return a function that writes the demo corpus, which is synthesised once."""
+    demo = importlib.import_module("nserbench.corpora.demo.demo")
+    synthesise, made = demo._make, tmp_path_factory.mktemp("demo") / "made"
+
+    def make(folder: Path) -> None:
+        if not made.exists():
+            synthesise(made)
+        shutil.copytree(made, folder)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def demo_made_once(
+    make_demo: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copy the demo corpus into each test's store, where a test needs it."""
+    monkeypatch.setattr("nserbench.corpora.demo.demo._make", make_demo)
+
+
+@pytest.fixture
+def short_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches end after a few tokens: random weights rarely end a transcript."""
+    for module in ("whisper", "huggingface.model"):
+        monkeypatch.setattr(f"nserbench.upstreams.{module}.MOST_TOKENS", 16)
 
 
 @pytest.fixture(scope="session")

@@ -44,16 +44,13 @@ def run(config: Path, test_data: Path, heads: str, *words: str) -> dict[str, int
 
 @pytest.fixture
 def two_folds(test_data: Path, tmp_path: Path) -> Path:
-    """Return a folder of 24 EmoDB clips: two folds of two speakers, four emotions."""
+    """Return a folder of 8 EmoDB clips: two folds of two speakers, four emotions."""
     folder = tmp_path / "emodb"
     folder.mkdir()
-    for speaker in ("03", "08", "10", "09"):
-        for letter, count in (("W", 2), ("F", 1), ("N", 2), ("T", 1)):
-            wavs = sorted(
-                (test_data / "corpus/emodb/wav").glob(f"{speaker}*{letter}?.*")
-            )
-            for wav in wavs[:count]:
-                (folder / wav.name).symlink_to(wav)
+    for speaker, letters in {"03": "WF", "08": "NT", "10": "WF", "09": "NT"}.items():
+        for letter in letters:
+            wav = min((test_data / "corpus/emodb/wav").glob(f"{speaker}*{letter}?.*"))
+            (folder / wav.name).symlink_to(wav)
     return folder
 
 
@@ -62,17 +59,13 @@ def test_every_head_runs_on_real_speech_in_every_noise(
 ) -> None:
     config = settings(test_data, two_folds)
 
-    pooled = run(config, test_data, POOLED, "--epochs", "2")
-    frames = run(config, test_data, "bigru,ladapter", "--epochs", "2")
+    outcomes = run(config, test_data, f"{POOLED},bigru,ladapter", "--epochs", "2")
 
     # One layer is too few for single:layer=3, three fusions and the L-adapter.
-    assert pooled == {"done": 4 * 8, "not applicable": 4 * 4}
-    assert frames == {"done": 4 * 3, "not applicable": 4}
+    assert outcomes == {"done": 4 * 11, "not applicable": 4 * 5}
     found = [one for one in read_results(Path("../results")) if one.predictions]
     assert len(found) == 4 * 11
-    assert all(
-        len(one.predictions.utterances) == 24 for one in found if one.predictions
-    )
+    assert all(len(one.predictions.utterances) == 8 for one in found if one.predictions)
     scales = [
         scale
         for one in found

@@ -278,8 +278,8 @@ _WAYS = "flipped, cut, emptied, random, a folder, deleted, swapped"
 
 FAULTS = (
     *(
-        Fault("Damage", f"{name}: {_WAYS}", stored(pattern, tuned), 10, int(not index))
-        for index, (name, (pattern, tuned)) in enumerate(_STORED.items())
+        Fault("Damage", f"{name}: {_WAYS}", stored(pattern, tuned), 10)
+        for name, (pattern, tuned) in _STORED.items()
     ),
     Fault(
         "Damage", f"checkpoint of an unfinished fine-tuning: {_WAYS}", unfinished, 30

@@ -108,6 +108,21 @@ def test_a_layer_with_its_own_forward_pass_is_not_changed() -> None:
     assert type(layer) is Doubled
 
 
+def test_a_layer_whose_weight_is_computed_each_time_is_not_changed() -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(6, 4)
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        nn.utils.weight_norm(layer)
+    values = torch.randn(3, 6)
+    expected = layer(values)
+
+    use_fast_products(layer)
+
+    assert type(layer) is nn.Linear
+    with torch.no_grad():
+        assert layer(values).equal(expected)
+
+
 @pytest.mark.usefixtures("library")
 def test_a_wrong_width_raises_the_error_of_torch() -> None:
     layer = nn.Linear(6, 2)

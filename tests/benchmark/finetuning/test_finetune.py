@@ -572,6 +572,7 @@ FAMILIES = {
 }
 
 
+@pytest.mark.usefixtures("short_searches")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_with_weights_can_be_fine_tuned(
     name: str, study: Ask, runner: Runner, tmp_path: Path
