@@ -2,8 +2,7 @@
 
 import importlib
 import os
-import shutil
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,25 +40,24 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def make_demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
-    """Return a function that writes the demo corpus, which is synthesised once."""
+def demo_sounds() -> dict[str, object]:
+    """Return what synthesises the demo corpus, each utterance and noise once."""
     demo = importlib.import_module("nserbench.corpora.demo.demo")
-    synthesise, made = demo._make, tmp_path_factory.mktemp("demo") / "made"
-
-    def make(folder: Path) -> None:
-        if not made.exists():
-            synthesise(made)
-        shutil.copytree(made, folder)
-
-    return make
+    noises = dict(demo.NOISES)
+    noise = cache(lambda name: noises[name](demo._generator(name)))
+    return {
+        "synthesise": cache(demo.synthesise),
+        "NOISES": {name: lambda _, name=name: noise(name) for name in noises},
+    }
 
 
 @pytest.fixture(autouse=True)
-def demo_made_once(
-    make_demo: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+def demo_synthesised_once(
+    demo_sounds: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Copy the demo corpus into each test's store, where a test needs it."""
-    monkeypatch.setattr("nserbench.corpora.demo.demo._make", make_demo)
+    """Write the demo corpus into each test's store without making its sound anew."""
+    for name, sounds in demo_sounds.items():
+        monkeypatch.setattr(f"nserbench.corpora.demo.demo.{name}", sounds)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.errors import BadSettings, BadSpec, MissingExtra, NserbenchError
 from nserbench.plain_data import is_whole
 
@@ -227,7 +228,9 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
 @contextmanager
 def _slurm(cluster: Mapping[str, object]) -> Iterator[TaskExecutor]:
     try:
-        from dask_jobqueue.slurm import SLURMCluster
+        # The import makes Ctrl-C end the process with exit code 0.
+        with own_state():
+            from dask_jobqueue.slurm import SLURMCluster
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise MissingExtra("--on slurm", "cluster") from error

@@ -1,12 +1,15 @@
 import pickle
 import shutil
+import signal
 import subprocess
+import sys
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -560,6 +563,11 @@ def test_the_workers_of_a_dask_cluster_return_the_same_as_one_process(
     assert table(shared) == table(alone(**GRID))
 
 
+with_jobqueue = pytest.mark.skipif(
+    find_spec("dask_jobqueue") is None, reason="dask_jobqueue is not installed"
+)
+
+
 def has_slurm() -> bool:
     return bool(shutil.which("sinfo")) and not subprocess.call(["sinfo", "--noheader"])
 
@@ -577,6 +585,7 @@ def test_the_jobs_of_slurm_return_the_same_as_one_process(
     assert table(shared) == table(alone(**GRID))
 
 
+@with_jobqueue
 @pytest.mark.parametrize(
     ("sbatch", "why"),
     [
@@ -584,20 +593,25 @@ def test_the_jobs_of_slurm_return_the_same_as_one_process(
         ("echo 'invalid partition specified: gpu' >&2; exit 1", "invalid partition"),
     ],
 )
-def test_the_error_of_jobs_that_cannot_be_submitted_says_why(
+def test_jobs_that_cannot_be_submitted_say_why_and_leave_interrupts_as_they_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sbatch: str | None, why: str
 ) -> None:
-    pytest.importorskip("dask_jobqueue")
     if sbatch is not None:
         (tmp_path / "sbatch").write_text(f"#!/bin/sh\n{sbatch}\n")
         (tmp_path / "sbatch").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     job = {"jobs": 1, "cores": 1, "memory": "1GB", "queue": "gpu"}
+    for name in [name for name in sys.modules if name.startswith("dask_jobqueue")]:
+        monkeypatch.delitem(sys.modules, name)  # its import changes the handler
+    before = signal.getsignal(signal.SIGINT)
 
     with pytest.raises(NserbenchError, match=why), open_executor("slurm", job):
         pass
 
+    assert signal.getsignal(signal.SIGINT) is before
 
+
+@with_jobqueue
 @pytest.mark.parametrize(
     ("cluster", "why"),
     [
@@ -613,6 +627,5 @@ def test_the_error_of_jobs_that_cannot_be_submitted_says_why(
 def test_a_cluster_table_that_does_not_describe_a_job_is_refused(
     cluster: dict[str, object], why: str
 ) -> None:
-    pytest.importorskip("dask_jobqueue")
     with pytest.raises(BadSettings, match=why), open_executor("slurm", cluster):
         pass

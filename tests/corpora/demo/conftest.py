@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def demo_made_once() -> None:
-    """Leave the making of the corpus as it is."""
+def demo_synthesised_once() -> None:
+    """Let the corpus be synthesised each time."""
