@@ -151,8 +151,7 @@ class Features:
 
     def read_transcript(self, key: str) -> str:
         """Read the transcript of an utterance."""
-        form, group, layers = TRANSCRIPT
-        stored, _ = self._stored(form).find(key, group, layers)
+        stored, _ = self._stored("transcripts").find(key, *TRANSCRIPT[1:])
         letters = stored.read(0, stored.shape[0]) if stored.shape[0] else b""
         return bytes(letters).decode()
 
