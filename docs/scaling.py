@@ -18,6 +18,7 @@ EPOCHS = 50
 FRAMES = 50  # a second, of Whisper's encoder and of wav2vec 2.0, HuBERT and WavLM
 TOKENS = 15  # of the transcript of a clip
 LAYERS, WIDTH = 13, 768
+ADAPTED = 12  # layers that the L-adapter reads, and so those whose frames are stored
 BYTES = 2  # of a value of a frame
 BLOCKS = 8
 """Tasks into which the extraction of a condition is divided in the simulation."""
@@ -187,7 +188,7 @@ def fine_tunings() -> dict[tuple[str, str, str], float]:
 def adapters() -> dict[Cell, float]:
     """Return the operations of each cell of the L-adapter."""
     return {
-        cell: adapter(cell.size, 0 if cell.upstream == "whisper-dec" else LAYERS)
+        cell: adapter(cell.size, 0 if cell.upstream == "whisper-dec" else ADAPTED)
         for cell in study()
         if cell.downstream == "ladapter"
     }
@@ -196,7 +197,7 @@ def adapters() -> dict[Cell, float]:
 def frame_bytes(corpus: CorpusSize) -> float:
     """Return the bytes of the frames of a condition of whisper-small."""
     frames = FRAMES * corpus.seconds + TOKENS
-    return corpus.clips * LAYERS * WIDTH * BYTES * frames
+    return corpus.clips * ADAPTED * WIDTH * BYTES * frames
 
 
 def costs_table() -> str:
@@ -299,7 +300,7 @@ def scaling_table() -> str:
 def _disk_rate() -> float:
     """Return the bytes a second that a worker reads while it trains the L-adapter."""
     size = SIZES["iemocap"]
-    seconds = adapter(size, LAYERS) / CORES.adapter
+    seconds = adapter(size, ADAPTED) / CORES.adapter
     return EPOCHS * (size.folds - 1) * frame_bytes(size) / seconds
 
 

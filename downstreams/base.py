@@ -79,7 +79,7 @@ class DownstreamCard(Card):
         refuses: Function that returns why the head cannot read these groups, or None
             if it can.
         layers: Function that returns the layers of a group that it reads. The module
-            is built for these only, so a head on one layer does not read thirteen.
+            is built for these only, and frames of others are not stored for it.
         expands: Function from its options, and the groups to read, to the options of
             one or more cells: ``layer=all`` makes a cell for each layer.
         chooses: Card of the candidates, where the head is the best of several on the

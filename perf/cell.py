@@ -32,7 +32,6 @@ from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store import feature_store
 from nserbench.benchmark.store.feature_store import FORMS, Store
 from nserbench.benchmark.store.shards import check_shard
-from nserbench.benchmark.training.sources import layer_indices
 from nserbench.progress import Silent
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
@@ -184,8 +183,8 @@ class Bench:
 def _read(job: Job, features: LayeredFeatures) -> LayeredFeatures:
     """Return the layers that the head of a job reads."""
     layers = {}
-    for name, spec in job.cell.groups.items():
-        rows, group = layer_indices(job.stored[name], spec.layers), features[name]
+    for name, rows in job.layers.items():
+        group = features[name]
         layers[name] = LayerGroup(group.states[rows.start : rows.stop], group.lengths)
     return layers
 

@@ -18,12 +18,12 @@ from nserbench.benchmark.extraction.need import Pass
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.side_by_side import side_by_side
 from nserbench.benchmark.store.feature_store import Entry, Features, Form
+from nserbench.benchmark.store.layer_arrays import stored_name
 from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import (
     Batch,
     Groups,
-    LayeredFeatures,
     LayerGroup,
     Recognised,
     Transcriber,
@@ -216,14 +216,15 @@ def _collect(
         for form, arrays in states.items():
             if form == "transcripts":
                 arrays[key] = {"text": _utf8(recognised.texts[index])}
-            else:
-                groups = {
-                    name: group
-                    for name, group in recognised.features.items()
-                    if Entry(form, name) in kept[key]
-                }
-                arrays[key] = _arrays(groups, index, form)
-                _refuse_infinite(one.extraction, clip, arrays[key])
+                continue
+            arrays[key] = {}
+            returned = recognised.features
+            own = (e for e in kept[key] if e.form == form and e.group in returned)
+            for entry in sorted(own, key=lambda entry: entry.group):
+                group = returned[entry.group]
+                array = _array(entry, group, index)
+                _refuse_infinite(one.extraction, clip, entry.group, array)
+                arrays[key][_name(entry, group)] = array
 
 
 def transcribe_batch(upstream: Upstream, batch: Batch) -> list[str]:
@@ -302,25 +303,27 @@ def _refuse_other_texts(one: Pass, texts: Any, utterances: int) -> None:
 
 
 def _refuse_infinite(
-    extraction: Extraction, clip: Clip, groups: Mapping[str, NDArray[Any]]
+    extraction: Extraction, clip: Clip, group: str, array: NDArray[Any]
 ) -> None:
-    for group, array in groups.items():
-        if not np.isfinite(array).all():
-            raise NserbenchError(
-                f"{extraction.upstream.bound.label} returns values that are not "
-                f"finite for {clip.utterance.id} in {group!r}"
-            )
+    if not np.isfinite(array).all():
+        raise NserbenchError(
+            f"{extraction.upstream.bound.label} returns values that are not "
+            f"finite for {clip.utterance.id} in {group!r}"
+        )
 
 
-def _arrays(
-    layered: LayeredFeatures, index: int, form: Form
-) -> dict[str, NDArray[Any]]:
-    """Return the valid frames of one utterance, or their means over time, by group."""
-    arrays = {}
-    for name, group in layered.items():
-        states = group.states[:, index, : int(group.lengths[index])]
-        arrays[name] = _pool(states) if form == "pooled" else _half(states)
-    return arrays
+def _name(entry: Entry, group: LayerGroup) -> str:
+    if entry.form == "pooled":
+        return entry.group
+    return stored_name(entry.group, entry.layers, len(group.states))
+
+
+def _array(entry: Entry, group: LayerGroup, index: int) -> NDArray[Any]:
+    """Return the valid frames of one utterance that are kept, or means over time."""
+    states = group.states[:, index, : int(group.lengths[index])]
+    if entry.form == "pooled":
+        return _pool(states)
+    return _half(states[entry.layers.start : entry.layers.stop])
 
 
 def _pool(states: torch.Tensor) -> NDArray[np.float32]:
@@ -349,4 +352,18 @@ def kept_entries(
     """
     free = {Entry("pooled", name) for name in returned}
     wanted = one.entries | free if "pooled" in one.forms else one.entries
-    return features.lacking(dict.fromkeys(one.clips, wanted))
+    lacking = features.lacking(dict.fromkeys(one.clips, wanted))
+    return {key: _joined(entries) for key, entries in lacking.items()}
+
+
+def _joined(entries: Iterable[Entry]) -> frozenset[Entry]:
+    """Return entries with the layers of a group as one where they overlap or touch."""
+    joined: list[Entry] = []
+    for one in sorted(entries, key=lambda e: (e.form, e.group, e.layers.start)):
+        last = joined[-1] if joined else one
+        if last[:2] == one[:2] and one.layers.start <= last.layers.stop:
+            stop = max(last.layers.stop, one.layers.stop)
+            joined[-1:] = [one._replace(layers=range(last.layers.start, stop))]
+        else:
+            joined.append(one)
+    return frozenset(joined)

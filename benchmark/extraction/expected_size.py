@@ -30,11 +30,11 @@ def least_bytes(need: Need, store: Store) -> Mapping[Form, int]:
     longest = extraction.card.max_samples
     for one in need.passes(store):
         for key, entries in kept_entries(one, described, need.stored(store)).items():
-            for form, group in entries - {TRANSCRIPT}:
-                spec = described[group]
+            for entry in entries - {TRANSCRIPT}:
+                spec = described[entry.group]
                 frames = _least_frames(one.clips[key], spec, longest)
                 layers = len(spec.layers)
-                sizes[form] += array_bytes(form, layers, frames, spec.dim)
+                sizes[entry.form] += array_bytes(entry, layers, frames, spec.dim)
     return sizes
 
 

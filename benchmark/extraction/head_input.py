@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,8 @@ from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import FeatureReader, Features, Form, Store
 from nserbench.corpora.noise.mixing import Noise
+
+T = TypeVar("T")
 
 _AND = "+"  # between the keys of one utterance
 
@@ -66,28 +68,28 @@ class HeadInput:
         by_part = [part.keys(clips) for part in self.parts.values()]
         return [_AND.join(keys) for keys in zip(*by_part, strict=True)]
 
-    def own_groups(self, groups: Iterable[str]) -> dict[str, list[str]]:
+    def own_groups(self, groups: Mapping[str, T]) -> dict[str, dict[str, T]]:
         """Return the groups of each part under their own names, by the part's prefix.
 
         Args:
-            groups: Names of groups as a head reads them.
+            groups: What is known of each group, by its name as a head reads it.
         """
         if "" in self.parts:
-            return {"": list(groups)}
-        own: dict[str, list[str]] = {name: [] for name in self.parts}
-        for group in groups:
+            return {"": dict(groups)}
+        own: dict[str, dict[str, T]] = {name: {} for name in self.parts}
+        for group, known in groups.items():
             part, _, name = group.partition(".")
-            own[part].append(name)
+            own[part][name] = known
         return own
 
     def stored_features(
-        self, store: Store, groups: Iterable[str]
+        self, store: Store, groups: Mapping[str, object]
     ) -> dict[Features, set[str]]:
         """Return the stored features of all extractions, each once, and what is read.
 
         Args:
             store: Where the features are.
-            groups: Names of groups as a head reads them.
+            groups: The groups by their names as a head reads them.
         """
         read: dict[Features, set[str]] = {}
         for name, own in self.own_groups(groups).items():
@@ -124,10 +126,10 @@ class SideBySideFeatures:
         part, part_key, part_group = self._find(key, group)
         return part.read(form, part_key, part_group, layers)
 
-    def frames(self, key: str, group: str, form: Form = "frames") -> int:
-        """Return the number of valid frames in a group of an utterance."""
+    def frames(self, form: Form, key: str, group: str, layers: range) -> int:
+        """Return the number of valid frames that `read` returns."""
         part, part_key, part_group = self._find(key, group)
-        return part.frames(part_key, part_group, form)
+        return part.frames(form, part_key, part_group, layers)
 
     def _find(self, key: str, group: str) -> tuple[Features, str, str]:
         """Return the features that have a group, and the key and group name there."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.store.feature_store import (
+    FRAME_FORMS,
     TRANSCRIPT,
     Entry,
     Features,
@@ -112,14 +113,11 @@ def forms_of(entries: Iterable[Entry]) -> tuple[Form, ...]:
     return tuple(form for form in order if form in found)
 
 
-def entries_of(extraction: Extraction, forms: Iterable[Form]) -> frozenset[Entry]:
-    """Return the entries of all groups of an extraction in some forms."""
-    bound = extraction.upstream.bound
-    groups = bound.card.describe(bound.options).groups
-    return frozenset(
-        entry
-        for form in forms
-        for entry in (
-            [TRANSCRIPT] if form == "transcripts" else [Entry(form, g) for g in groups]
-        )
-    )
+def entries_of(extraction: Extraction, forms: Collection[Form]) -> frozenset[Entry]:
+    """Return the entries of all groups and layers of an extraction in some forms."""
+    bound, entries = extraction.upstream.bound, {TRANSCRIPT}
+    for name, spec in bound.card.describe(bound.options).groups.items():
+        layers = range(len(spec.layers))
+        entries |= {Entry(form, name, layers) for form in FRAME_FORMS}
+        entries.add(Entry("pooled", name))
+    return frozenset(entry for entry in entries if entry.form in forms)

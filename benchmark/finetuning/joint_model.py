@@ -18,7 +18,6 @@ from nserbench.benchmark.training.feature_statistics import Moments
 from nserbench.benchmark.training.fit_one import note_received
 from nserbench.benchmark.training.head_output import checked_logits
 from nserbench.benchmark.training.loss import grad_norm
-from nserbench.benchmark.training.sources import layer_indices
 from nserbench.downstreams.pooling import mean_over_time
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
@@ -115,8 +114,8 @@ class JointModel:
 def head_input(job: Job, features: LayeredFeatures) -> dict[str, LayerGroup]:
     """Return the groups and layers that the head of a job reads, in float32."""
     read = {}
-    for name, spec in job.cell.groups.items():
-        layers, group = layer_indices(job.stored[name], spec.layers), features[name]
+    for name, layers in job.layers.items():
+        group = features[name]
         states = group.states[layers.start : layers.stop].float()
         read[name] = LayerGroup(states, group.lengths)
     return read

@@ -309,13 +309,9 @@ def training_features(job: Job, store: Store) -> tuple[FeatureReader, Sequence[s
 
 def _head_training(fit: Fit, source: FeatureSource) -> HeadTraining:
     job = fit.job
-    layers = {
-        name: layer_indices(job.stored[name], spec.layers)
-        for name, spec in job.cell.groups.items()
-    }
     return HeadTraining(
         fresh_head(fit, statistics_of(fit, source)),
-        layers,
+        job.layers,
         train_rows(fit),
         job.recipe.epochs,
         seeds_of(fit),

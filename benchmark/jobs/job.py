@@ -15,6 +15,7 @@ from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Cell
 from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.study.study import OpenedCorpus
+from nserbench.benchmark.training.sources import layer_indices
 from nserbench.downstreams.base import Recipe
 from nserbench.upstreams.base import Groups
 
@@ -76,6 +77,14 @@ class Job:
     candidates: Sequence[Job] = ()
     tuning: FineTuning | None = None
     reference: Job | None = None
+
+    @property
+    def layers(self) -> dict[str, range]:
+        """The layers that the head reads of each group, counted from 0."""
+        return {
+            name: layer_indices(self.stored[name], spec.layers)
+            for name, spec in self.cell.groups.items()
+        }
 
     @property
     def matched(self) -> bool:

@@ -6,7 +6,7 @@ makes everything that any of them reads, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -79,7 +79,7 @@ class Needs:
     def __init__(self, jobs: Iterable[Job], store: Store) -> None:
         self._readers: dict[str, _Readers] = {}
         self._names: dict[int, tuple[Extraction, str]] = {}
-        self._entries: dict[tuple[str, Form, tuple[str, ...]], frozenset[Entry]] = {}
+        self._entries: dict[object, frozenset[Entry]] = {}
         for job in chain.from_iterable(job.alternatives for job in jobs):
             if job.tuning is not None:
                 self._add_tuning(job.tuning, job, store)
@@ -169,10 +169,10 @@ class Needs:
     def _add(self, job: Job) -> None:
         """Add what the head of a job reads."""
         for source in (*(part.extraction for part in job.training), job.extraction):
-            for part, own in source.own_groups(job.cell.groups).items():
+            for part, own in source.own_groups(job.layers).items():
                 extraction = source.parts[part]
                 # Many cells differ only in head or seed.
-                alike = self.name_of(extraction), job.cell.form, tuple(own)
+                alike = self.name_of(extraction), job.cell.form, tuple(own.items())
                 if alike not in self._entries:
                     self._entries[alike] = head_entries(job, extraction, own)
                 self._add_entries(job, extraction, self._entries[alike])
@@ -201,7 +201,7 @@ class Needs:
 
 
 def head_entries(
-    job: Job, extraction: Extraction, groups: Sequence[str]
+    job: Job, extraction: Extraction, layers: Mapping[str, range]
 ) -> frozenset[Entry]:
     """Return the entries that the head of a job reads of one of its extractions.
 
@@ -212,12 +212,13 @@ def head_entries(
     Args:
         job: The job.
         extraction: One of its extractions.
-        groups: The groups of this extraction that the head reads.
+        layers: The layers that the head reads of each group of this extraction.
     """
-    forms: set[Form] = {"pooled", job.cell.form}
-    entries = {Entry(form, group) for form in forms for group in groups}
+    entries = {Entry("pooled", group) for group in layers}
+    if job.cell.reads_frames:
+        entries |= {Entry(job.cell.form, *read) for read in layers.items()}
     bound = extraction.upstream.bound
-    if bound.card.transcribes_for(bound.options, groups):
+    if bound.card.transcribes_for(bound.options, layers):
         entries.add(TRANSCRIPT)
     return frozenset(entries)
 
@@ -226,4 +227,4 @@ def tuning_entries(joint: Job) -> frozenset[Entry]:
     """Return the entries of the original upstream that standardise a pooled head."""
     if not joint.recipe.standardise or joint.cell.reads_frames:
         return frozenset()
-    return head_entries(joint, joint.extraction.alone, [*joint.cell.groups])
+    return head_entries(joint, joint.extraction.alone, joint.layers)

@@ -272,7 +272,7 @@ class Planner:
         """
         joint = tuning.joint
         extraction = joint.extraction.alone
-        entries = head_entries(joint, extraction, [*joint.cell.groups])
+        entries = head_entries(joint, extraction, joint.layers)
         sample = self._samples.of(extraction, joint.clips, entries)
         clips = [joint.clips[row] for row in split.train]
         epochs = len(joint.training) * joint.recipe.epochs

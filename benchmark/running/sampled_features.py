@@ -36,11 +36,11 @@ class SampledFeatures:
         states = self.sample[name].states[layers.start : layers.stop, 0].cpu()
         if form == "pooled":
             return states.mean(dim=1).float().numpy()
-        frames = np.arange(self.frames(key, name)) % states.shape[1]
+        frames = np.arange(self.frames(form, key, name, layers)) % states.shape[1]
         values = states[:, frames].half().numpy()
         return encode({name: values})[group] if form == "frames_int8" else values
 
-    def frames(self, key: str, group: str, form: Form = "frames") -> int:
+    def frames(self, form: Form, key: str, group: str, layers: range) -> int:
         """Return the number of frames of a clip, as `Features.frames`."""
         frames = self.sample[group].states.shape[2]
         return frames if frames == 1 else max(1, round(frames * self.lengths[key]))

@@ -80,7 +80,7 @@ class TimedExtraction:
 
     def _bytes(self, entry: Entry) -> int:
         layers, _, frames, dim = self.features[entry.group].states.shape
-        return array_bytes(entry.form, layers, frames, dim)
+        return array_bytes(entry, layers, frames, dim)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,6 @@ import torch
 
 from nserbench.benchmark.extraction.batches import received
 from nserbench.benchmark.jobs.head import empty_head, seeds_of
-from nserbench.benchmark.jobs.job import Job
 from nserbench.benchmark.running.sampled_features import SampledFeatures, features_of
 from nserbench.benchmark.running.stopwatch import Stopwatch, largest
 from nserbench.benchmark.running.timed_extraction import Samples, middle
@@ -24,7 +23,6 @@ from nserbench.benchmark.training.sources import (
     FeatureSource,
     FrameSource,
     PooledSource,
-    layer_indices,
 )
 from nserbench.upstreams.base import LayeredFeatures
 
@@ -236,7 +234,7 @@ class _TimedHeads:
             heads = [
                 HeadTraining(
                     empty_head(fit),
-                    self._layers(fit.job),
+                    fit.job.layers,
                     rows,
                     epochs,
                     seeds_of(fit),
@@ -261,12 +259,6 @@ class _TimedHeads:
     def _rows(self, size: int) -> int:
         """Return the number of rows: of the training set, then of the dev set."""
         return size + -(-self.sizes.dev * size // self.sizes.train)
-
-    def _layers(self, job: Job) -> dict[str, range]:
-        return {
-            name: layer_indices(job.stored[name], spec.layers)
-            for name, spec in job.cell.groups.items()
-        }
 
     def source(self, size: int) -> FeatureSource:
         """Return the features of a number of utterances, and of their dev set."""

@@ -30,10 +30,10 @@ class ConcatenatedFeatures:
         part, part_key = self._find(key)
         return part.read(form, part_key, group, layers)
 
-    def frames(self, key: str, group: str, form: Form = "frames") -> int:
-        """Return the number of valid frames in a group of an utterance."""
+    def frames(self, form: Form, key: str, group: str, layers: range) -> int:
+        """Return the number of valid frames that `read` returns."""
         part, part_key = self._find(key)
-        return part.frames(part_key, group, form)
+        return part.frames(form, part_key, group, layers)
 
     def _find(self, key: str) -> tuple[FeatureReader, str]:
         index, _, part_key = key.partition("/")

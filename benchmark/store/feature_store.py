@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +15,7 @@ from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.disk_sizes import bytes_on_disk
 from nserbench.benchmark.store.file_facts import FileFacts, set_aside, to_stderr
 from nserbench.benchmark.store.frame_codes import encode
+from nserbench.benchmark.store.layer_arrays import LayerArrays, group_of
 from nserbench.benchmark.store.shards import (
     SUFFIX,
     ArrayLocation,
@@ -43,10 +44,15 @@ FRAME_FORMS: tuple[Form, ...] = ("frames", "frames_int8")
 
 
 class Entry(NamedTuple):
-    """What the store holds of an utterance: a group in one form, or the transcript."""
+    """What the store holds of an utterance: a group in one form, or the transcript.
+
+    Attributes:
+        layers: Layers of frames, counted from 0; of means over time all are stored.
+    """
 
     form: Form
     group: str
+    layers: range = range(0)
 
 
 TRANSCRIPT = Entry("transcripts", "text")
@@ -58,8 +64,8 @@ class FeatureReader(Protocol):
     def read(self, form: Form, key: str, group: str, layers: range) -> NDArray[Any]:
         """Read some layers of a group of an utterance."""
 
-    def frames(self, key: str, group: str, form: Form = "frames") -> int:
-        """Return the number of valid frames in a group of an utterance."""
+    def frames(self, form: Form, key: str, group: str, layers: range) -> int:
+        """Return the number of valid frames that `read` returns."""
 
 
 class Features:
@@ -77,7 +83,7 @@ class Features:
     def __init__(self, folder: Path, note: Callable[[str], None]) -> None:
         self.folder = folder
         self._note = note
-        self._checked: dict[Form, dict[str, ArrayLocation]] = {}
+        self._checked: dict[Form, LayerArrays] = {}
         self._files: dict[Form, set[Path]] = {}
         self._current: set[Form] = set()
 
@@ -90,7 +96,7 @@ class Features:
 
         Shards that have not been used yet are not checked for this.
         """
-        return {name.partition("/")[0] for name in self._names(form)}
+        return {name.partition("/")[0] for name in self._arrays(form)}
 
     def lacking(
         self, wanted: Mapping[str, frozenset[Entry]]
@@ -100,20 +106,23 @@ class Features:
         Shards that have not been used yet are not checked for this.
         """
         forms = {entry.form for entries in wanted.values() for entry in entries}
-        names = {form: self._names(form) for form in forms}
+        known = {form: self._arrays(form) for form in forms}
         lacking = {
             key: frozenset(
-                e for e in entries if f"{key}/{e.group}" not in names[e.form]
+                e for e in entries if not known[e.form].holds(key, e.group, e.layers)
             )
             for key, entries in wanted.items()
         }
         return {key: entries for key, entries in lacking.items() if entries}
 
-    def _names(self, form: Form) -> Collection[str]:
-        """Return the names of the arrays that are stored in a form: ``key/group``."""
+    def _arrays(self, form: Form) -> LayerArrays:
+        """Return the arrays that are stored in a form, by name: ``key/group``."""
         if form in self._checked:
-            return self._stored(form).keys()
-        return _located(header for _, header in self._headers(form)).keys()
+            return self._stored(form)
+        found = LayerArrays()
+        for arrays, _ in self._headers(form):
+            found.add(arrays)
+        return found
 
     def check(self, form: Form) -> None:
         """Check all shards of a form, and set damaged ones aside."""
@@ -126,22 +135,23 @@ class Features:
             form: Means over time, or all valid frames in one of their forms.
             key: Key of the utterance.
             group: Name of the group; for frames in 8 bits also `range_of` it.
-            layers: Indices on the layer axis, in steps of 1.
+            layers: Layers in steps of 1, counted from 0.
 
         Returns:
             ``(layers, dim)`` float32 for means over time, ``(layers, frames, dim)``
             float16 for frames. Codes and ranges of frames in 8 bits are as `encode`
             returns them.
         """
-        return self._stored(form)[f"{key}/{group}"].read(layers.start, layers.stop)
+        array, first = self._stored(form).find(key, group, layers)
+        return array.read(layers.start - first, layers.stop - first)
 
-    def frames(self, key: str, group: str, form: Form = "frames") -> int:
-        """Return the number of valid frames in a group of an utterance."""
-        return self._stored(form)[f"{key}/{group}"].shape[1]
+    def frames(self, form: Form, key: str, group: str, layers: range) -> int:
+        """Return the number of valid frames that `read` returns."""
+        return self._stored(form).find(key, group, layers)[0].shape[1]
 
     def read_transcript(self, key: str) -> str:
         """Read the transcript of an utterance."""
-        stored = self._stored("transcripts")[f"{key}/text"]
+        stored, _ = self._stored("transcripts").find(key, *TRANSCRIPT[1:])
         letters = stored.read(0, stored.shape[0]) if stored.shape[0] else b""
         return bytes(letters).decode()
 
@@ -155,9 +165,9 @@ class Features:
 
         Args:
             form: Form of the arrays.
-            states: Arrays with all layers, by key and group, shaped as `read` returns
-                them; frames are float16 and are encoded here if they are stored in 8
-                bits. A transcript is its UTF-8 bytes, as the group ``text``.
+            states: Arrays by key and `stored_name`, shaped as `read` returns them;
+                frames are float16 and are encoded here if they are stored in 8 bits. A
+                transcript is its UTF-8 bytes, under the name ``text``.
             facts: Metadata for the shard's header.
         """
         stored = self._stored(form)  # first, or the new shard would be checked as well
@@ -172,7 +182,7 @@ class Features:
             },
             {**facts, _FOLDER: self.folder.name},
         )
-        stored.update(read_header(file)[0])
+        stored.add(read_header(file)[0])
         self._files[form].add(file)
 
     def delete(self, form: Form) -> None:
@@ -204,11 +214,9 @@ class Features:
         """
         seen: set[str] = set()
         facts: list[Mapping[str, str]] = []
-        for _, (arrays, metadata) in self._headers(form):
+        for arrays, metadata in self._headers(form):
             named = {
-                name
-                for name in arrays
-                if groups is None or name.partition("/")[2] in groups
+                name for name in arrays if groups is None or group_of(name) in groups
             }
             if not seen.issuperset(named):
                 seen.update(named)
@@ -228,16 +236,16 @@ class Features:
 
     def _headers(
         self, form: Form
-    ) -> Iterator[tuple[Path, tuple[dict[str, ArrayLocation], dict[str, str]]]]:
+    ) -> Iterator[tuple[dict[str, ArrayLocation], dict[str, str]]]:
         """Yield the header of each shard that has a readable one."""
         for file in self.shards(form):
             try:
-                yield file, read_header(file)
+                yield read_header(file)
             except StoreDamaged:
                 continue  # it is reported and set aside before it is used
 
-    def _stored(self, form: Form) -> dict[str, ArrayLocation]:
-        stored = self._checked.setdefault(form, {})
+    def _stored(self, form: Form) -> LayerArrays:
+        stored = self._checked.setdefault(form, LayerArrays())
         if form not in self._current:
             known = self._files.setdefault(form, set())
             files = [file for file in self.shards(form) if file not in known]
@@ -247,17 +255,10 @@ class Features:
                 if problem is not None:
                     report_damage(file, problem, self._note)
                 else:
-                    stored.update(read_header(file)[0])
+                    stored.add(read_header(file)[0])
                     known.add(file)
             self._current.add(form)
         return stored
-
-
-def _located(
-    headers: Iterable[tuple[dict[str, ArrayLocation], dict[str, str]]],
-) -> dict[str, ArrayLocation]:
-    """Return the positions of the arrays of several shards."""
-    return {name: array for arrays, _ in headers for name, array in arrays.items()}
 
 
 def _problem(file: Path) -> StoreDamaged | None:

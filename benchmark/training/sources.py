@@ -143,8 +143,8 @@ class FrameSource:
             for name, spec in wanted.items()
         }
         self._frames = {
-            name: torch.tensor([features.frames(key, name, form) for key in keys])
-            for name in wanted
+            name: torch.tensor([features.frames(form, k, name, layers) for k in keys])
+            for name, layers in self._layers.items()
         }
         self.lengths: Tensor | None = torch.stack(list(self._frames.values())).sum(0)
 

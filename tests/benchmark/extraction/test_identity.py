@@ -58,7 +58,7 @@ def test_pooled_is_the_mean_of_the_valid_frames_and_frames_are_rounded_to_half(
                 mean, valid.mean(1, dtype=np.float64), rtol=1e-5, atol=1e-7
             )
             np.testing.assert_array_equal(frames, valid.astype(np.float16))
-            assert features.frames(key, name) == valid.shape[1]
+            assert features.frames("frames", key, name, layers) == valid.shape[1]
 
 
 class Told(Silent):

@@ -29,6 +29,7 @@ from nserbench.benchmark.running.timed_extraction import (
 from nserbench.benchmark.running.timed_training import TimedTraining, TrainingSamples
 from nserbench.benchmark.running.trainings import Training
 from nserbench.benchmark.store.feature_store import Entry
+from nserbench.benchmark.store.shards import read_header
 from nserbench.benchmark.study.study import Study
 from nserbench.cards import Options
 from nserbench.corpora.base import Utterance
@@ -125,7 +126,8 @@ def test_the_planned_size_is_the_size_of_the_store(
     content = sum(
         stored.dtype.itemsize * math.prod(stored.shape)
         for form in planned.forms
-        for stored in features._stored(form).values()
+        for file in features.shards(form)
+        for stored in read_header(file)[0].values()
     )
     assert planned.size == pytest.approx(content, rel=0.1)
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from nserbench.benchmark.store.feature_store import Features, Store
 from nserbench.benchmark.store.frame_codes import LEVELS, encode, range_of
+from nserbench.benchmark.store.layer_arrays import stored_name
 
 LAYERS, FRAMES, DIM = 3, 40, 6
 
@@ -95,7 +96,7 @@ def test_both_forms_are_stored_beside_each_other_and_neither_is_the_other(
     for form in ("frames", "frames_int8"):
         assert len(features.shards(form)) == 1
         assert features.keys(form) == {"a"}
-        assert features.frames("a", "encoder", form) == FRAMES
+        assert features.frames(form, "a", "encoder", layers) == FRAMES
 
 
 def test_some_layers_are_read_with_their_own_ranges(features: Features) -> None:
@@ -103,6 +104,28 @@ def test_some_layers_are_read_with_their_own_ranges(features: Features) -> None:
     ranges = features.read("frames_int8", "a", range_of("encoder"), range(1, 3))
 
     np.testing.assert_allclose(decoded(codes, ranges), frames_of(2)[1:], atol=0.2)
+
+
+def test_what_is_read_together_comes_from_one_pass_however_many_hold_it(
+    features: Features,
+) -> None:
+    upper = range(1, LAYERS)
+    name = stored_name("encoder", upper, LAYERS)
+    for seed in (3, 4):
+        again = frames_of(seed)[1:, : FRAMES - seed]
+        key = {3: "a", 4: "b"}[seed]
+        features.write("frames_int8", {key: {name: again}}, {"seconds": "1"})
+
+    for key, seed in (("a", 2), ("b", 4)):
+        expected = frames_of(seed)[2:]
+        layers = range(2, LAYERS)
+        codes = features.read("frames_int8", key, "encoder", layers)
+        ranges = features.read("frames_int8", key, range_of("encoder"), layers)
+        count = features.frames("frames_int8", key, "encoder", layers)
+        assert count == codes.shape[1] == {"a": FRAMES, "b": FRAMES - 4}[key]
+        np.testing.assert_allclose(
+            decoded(codes, ranges), expected[:, :count], atol=0.2
+        )
 
 
 def test_a_damaged_shard_of_codes_is_set_aside_alone(features: Features) -> None:

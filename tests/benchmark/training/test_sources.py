@@ -19,7 +19,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from values import not_none
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.store.feature_store import FRAME_FORMS, Store
+from nserbench.benchmark.store.feature_store import FRAME_FORMS, Form, Store
+from nserbench.benchmark.store.layer_arrays import stored_name
 from nserbench.benchmark.training import gpu_source as resident
 from nserbench.benchmark.training import prefetch as prefetching
 from nserbench.benchmark.training.batching import shuffled
@@ -45,8 +46,8 @@ BATCHES = [torch.tensor(rows) for rows in ([3, 9], [1, 0, 5], [7], [2, 3, 4, 8])
 RECIPE = Recipe(epochs=2, batch_size=4, learning_rate=0.01)
 
 
-def stored(root: Path) -> Any:
-    """Store random frames, 2 to 30 of each utterance, in float16, and their means."""
+def stored(root: Path, layers: range = range(3)) -> Any:
+    """Store random frames of layers, 2 to 30 of each utterance, and means of all."""
     features = Store(root).announce({"x": 1})
     rng = np.random.default_rng(0)
     frames = {
@@ -63,8 +64,15 @@ def stored(root: Path) -> Any:
         for key, groups in frames.items()
     }
     features.write("pooled", means, {"seconds": "0"})
+    kept = {
+        key: {
+            stored_name(name, layers, 3): one[layers.start : layers.stop]
+            for name, one in groups.items()
+        }
+        for key, groups in frames.items()
+    }
     for form in FRAME_FORMS:
-        features.write(form, frames, {"seconds": "0"})
+        features.write(form, kept, {"seconds": "0"})
     return features
 
 
@@ -147,6 +155,24 @@ def test_frames_kept_on_a_device_are_the_same_to_the_bit(source: FrameSource) ->
         wanted = source.statistics(BATCHES[0])[name]
         assert torch.equal(mean, wanted[0])
         assert torch.equal(deviation, wanted[1])
+
+
+@pytest.mark.parametrize("form", FRAME_FORMS)
+def test_a_store_of_some_layers_gives_the_same_batches_as_a_store_of_all(
+    tmp_path: Path, form: Form
+) -> None:
+    upper = range(1, 3)
+    read = {name: replace(spec, layers=upper) for name, spec in GROUPS.items()}
+    whole, some = (
+        FrameSource(stored(tmp_path / name, layers), KEYS, GROUPS, read, form)
+        for name, layers in (("whole", range(3)), ("some", upper))
+    )
+    kept = GpuSource(some, "cpu")
+
+    assert whole.size == some.size
+    for rows in BATCHES:
+        assert equal(some.batch(rows), whole.batch(rows))
+        assert equal(kept.batch(rows), whole.batch(rows))
 
 
 def test_frames_of_8_bits_are_within_half_a_step_and_their_padding_is_zero(
