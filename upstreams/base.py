@@ -195,12 +195,14 @@ class Upstream(abc.ABC):
 
     Attributes:
         model: The module that holds the weights; None if there are none.
+        card: The card that opened it; None if no card did.
         thread_safe: Whether several threads may call `extract` at once: a call changes
             nothing that another one reads. On a CPU, clips are then extracted side by
             side, one on each core. Each class says it for itself; see `thread_safety`.
     """
 
     model: nn.Module | None = None
+    card: UpstreamCard | None = None
     thread_safe: bool = False
 
     def __init__(self, options: Options, device: str) -> None:
@@ -393,6 +395,7 @@ class UpstreamCard(ModelCard):
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
+        upstream.card = self
         if upstream.model is not None and device == "cpu":
             from nserbench.matmul import use_fast_products
 

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from nserbench.cli.common.text import counted, duration, rate
+from nserbench.quantities import counted, duration, rate
 
 EVERY = 60.0
 """Seconds between two lines of a long stage."""

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from nserbench.cli.common.progress_bars import BarProgress, LineProgress, show_progress
+from nserbench.api.progress_bars import BarProgress, LineProgress, show_progress
 
 
 class Clock:
