@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from inspect import signature
 from os import PathLike
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class _CallablePackage(ModuleType):
     """This package, whose name is also that of the function."""
 
     __call__ = staticmethod(leaderboard)
+    __signature__ = signature(leaderboard)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nserbench.api.session import AnyPath, open_session
 from nserbench.api.speech import Wave, read_wave
+from nserbench.corpora.base import Utterance
 from nserbench.errors import BadSpec
+from nserbench.languages import language_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +48,7 @@ def get_upstream(
 
 
 def features(
-    wave: Wave | None,
+    wave: Wave | Utterance | None,
     upstream: str | Upstream,
     *,
     rate: int | None = None,
@@ -61,13 +64,13 @@ def features(
     means over frames in float32, and frames in float16.
 
     Args:
-        wave: An audio file, which is read as in a run; or mono samples ``(samples,)``
-            of floats with full scale at 1.0. None for an upstream that reads texts
-            alone.
+        wave: An utterance of a corpus, with its text and language; an audio file, which
+            is read as in a run; or mono samples ``(samples,)`` of floats with full
+            scale at 1.0. None for an upstream that reads texts alone.
         upstream: Name of an upstream with its options; or what `get_upstream` returns,
             so that weights are loaded only once.
         rate: Sampling rate of an array in Hz.
-        text: The words of the clip, for an upstream that reads texts.
+        text: The words of a clip, for an upstream that reads texts.
         language: ISO 639-1, such as ``"de"``, for an upstream that takes one.
         device: Device for an upstream that is given by name.
         plugins: Plugins that are not installed; see `run`.
@@ -90,7 +93,7 @@ def features(
         opened, bound = None, _bound(upstream, plugins, config)
     if bound.options.get("finetune") is not None:
         raise BadSpec(f"{bound.label} is to be fine-tuned: leave finetune= out")
-    clip = _clip(wave, rate, text, language, bound)
+    clip = _clip(_utterance(wave, text, language), wave, rate, bound)
     found: dict[str, NDArray[np.float32]] = {}
     with as_at_start():
         for prefix, part in parts_of(bound).items():
@@ -125,20 +128,41 @@ def _bound_of(upstream: Upstream) -> ConfiguredCard[UpstreamCard]:
     return ConfiguredCard(upstream.card, upstream.options)
 
 
+def _utterance(
+    wave: Wave | Utterance | None, text: str | None, language: str | None
+) -> Utterance:
+    """Return the utterance itself, or one of the text and language given."""
+    if isinstance(wave, Utterance):
+        if text is not None or language is not None:
+            raise BadSpec(f"{wave.id} has its own text and language: leave them out")
+        return wave
+    try:
+        spoken = None if language is None else language_code(language)
+    except ValueError as error:
+        raise BadSpec(f"nserbench.features: language: {error}") from error
+    name = Path(wave).name if isinstance(wave, str | PathLike) else "the array"
+    return Utterance(
+        id=name,
+        path=Path(name),
+        label="",
+        speaker="",
+        fold="",
+        text=text,
+        language=spoken,
+    )
+
+
 def _clip(
-    wave: Wave | None,
+    utterance: Utterance,
+    wave: Wave | Utterance | None,
     rate: int | None,
-    text: str | None,
-    language: str | None,
     bound: ConfiguredCard[UpstreamCard],
 ) -> ClipInMemory:
     import numpy as np
 
     from nserbench.benchmark.extraction.one_clip import ClipInMemory
     from nserbench.benchmark.study.name_lookup import transcriber_of
-    from nserbench.corpora.base import Utterance
     from nserbench.corpora.levels import Levels
-    from nserbench.languages import language_code
     from nserbench.upstreams.side_by_side import parts_of
 
     if wave is None:
@@ -149,9 +173,4 @@ def _clip(
     else:
         sound = read_wave(wave, rate, "the array")
         samples, levels = sound.wave, sound.levels
-    spoken = None if language is None else language_code(language)
-    utterance = Utterance(
-        id="clip", path=Path("clip"), label="", speaker="", fold="",
-        text=text, language=spoken,
-    )  # fmt: skip
     return ClipInMemory(utterance, "", len(samples), levels, samples)

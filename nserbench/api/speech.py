@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nserbench.api.session import AnyPath, Session, open_session, path_of
+from nserbench.corpora.base import Utterance
 from nserbench.errors import BadSpec
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ def corpus(
 
 
 def mix(
-    speech: Wave,
+    speech: Wave | Utterance,
     noise: Wave,
     snr: float,
     *,
     rate: int | None = None,
     id: str | None = None,
     seed: int = 0,
+    corpus: Corpus | None = None,
     plugins: Sequence[Plugin] = (),
     config: AnyPath | None = None,
 ) -> NDArray[np.float32]:
@@ -78,15 +80,16 @@ def mix(
     neither clipped nor scaled, and may exceed 1.0.
 
     Args:
-        speech: An audio file, or mono samples ``(samples,)``.
+        speech: An utterance of a corpus, an audio file, or mono samples.
         noise: Name of a noise such as ``"park"``; or an audio file, or a folder of
             them, whose name is then that of the file or folder without its ending; or
             mono samples, whose name is ``noise``.
         snr: SNR in dB.
         rate: Sampling rate of arrays in Hz.
-        id: Id of the utterance; default: name of the file without its ending, or
-            ``speech`` for an array.
+        id: Id of the utterance; default: that of the utterance, the name of the file
+            without its ending, or ``speech`` for an array.
         seed: The protocol's ``mix_seed``.
+        corpus: Corpus of the speech; its own noises come before others of their names.
         plugins: Plugins that are not installed; see `run`.
         config: Settings file; see `run`.
 
@@ -101,26 +104,22 @@ def mix(
         (ratio,) = snr_list([snr])
     except ValueError as error:
         raise BadSpec(f"nserbench.mix: snr is {snr!r}, and must be {error}") from error
-    in_files = [is_path(speech), is_path(noise)]
+    in_files = [_has_own_rate(one) for one in (speech, noise)]
     if rate is not None and all(in_files):
         raise BadSpec("nserbench.mix: rate= is for arrays; files have their own")
-    session = open_session(plugins, config)
     wave = read_wave(speech, None if in_files[0] else rate, "speech").wave
-    name = id or (Path(speech).stem if isinstance(speech, str | PathLike) else "speech")
-    return add_noise(wave, _noise(noise, rate, session), name, ratio, seed).wave
+    own = {} if corpus is None else corpus.noises
+    added = _noise(noise, rate, own, open_session(plugins, config))
+    return add_noise(wave, added, id or _id(speech), ratio, seed).wave
 
 
-def is_path(wave: Wave) -> bool:
-    """Return whether audio is given by a name or path, and not as samples."""
-    return isinstance(wave, str | PathLike)
-
-
-def read_wave(wave: Wave, rate: int | None, name: str) -> Sound:
+def read_wave(wave: Wave | Utterance, rate: int | None, name: str) -> Sound:
     """Return audio as a run reads it: mono at 16 kHz.
 
     Args:
-        wave: A file, or mono samples ``(samples,)`` of floats with full scale at 1.0.
-        rate: Sampling rate of samples in Hz; None for a file.
+        wave: An utterance, a file, or mono samples ``(samples,)`` of floats with full
+            scale at 1.0.
+        rate: Sampling rate of samples in Hz; None for what is in a file.
         name: What messages call the samples.
 
     Raises:
@@ -130,12 +129,14 @@ def read_wave(wave: Wave, rate: int | None, name: str) -> Sound:
     """
     import numpy as np
 
-    from nserbench.corpora.audio import read_sound, sound_of
+    from nserbench.corpora.audio import read_sound, read_utterance, sound_of
     from nserbench.plain_data import is_whole
 
+    if rate is not None and _has_own_rate(wave):
+        raise BadSpec(f"{wave} is in a file, which has its own rate: leave rate= out")
+    if isinstance(wave, Utterance):
+        return read_utterance(wave)
     if isinstance(wave, str | PathLike):
-        if rate is not None:
-            raise BadSpec(f"{wave} is a file, which has its own rate: leave rate= out")
         return read_sound(path_of(wave), remedy="replace the file")
     samples = np.asarray(wave)
     if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
@@ -149,7 +150,19 @@ def read_wave(wave: Wave, rate: int | None, name: str) -> Sound:
     return sound_of(samples.astype(np.float32), int(rate or 0), name=name)
 
 
-def _noise(noise: Wave, rate: int | None, session: Session) -> Noise:
+def _has_own_rate(wave: Wave | Utterance) -> bool:
+    return isinstance(wave, str | PathLike | Utterance)
+
+
+def _id(speech: Wave | Utterance) -> str:
+    if isinstance(speech, Utterance):
+        return speech.id
+    return Path(speech).stem if isinstance(speech, str | PathLike) else "speech"
+
+
+def _noise(
+    noise: Wave, rate: int | None, own: Mapping[str, Path], session: Session
+) -> Noise:
     """Return a noise by its name or path, or of samples."""
     from nserbench.benchmark.study.study import noise_file
     from nserbench.corpora.audio import audio_digest
@@ -162,6 +175,6 @@ def _noise(noise: Wave, rate: int | None, session: Session) -> Noise:
     settings, plugins = session.settings, session.plugins
     path, name = path_of(noise), str(noise)
     in_file = path.suffix.lower() in SUFFIXES or path.exists()
-    if name in {*settings.noises, *plugins.noises.names} or not in_file:
-        return open_noise(name, noise_file(name, {}, plugins, settings))
+    if name in {*own, *settings.noises, *plugins.noises.names} or not in_file:
+        return open_noise(name, noise_file(name, own, plugins, settings))
     return open_noise(path.stem, path)

@@ -53,7 +53,7 @@ def test_they_are_those_that_an_extraction_stores_to_the_bit(
     expected = stored(name, notes.replace("manifest", "manifest-hiss"), -5)
     first = nb.corpus(notes).utterances[0]
 
-    noisy = nb.mix(first.path, "hiss", -5, id=first.id)
+    noisy = nb.mix(first, "hiss", -5)
     found = nb.features(noisy, name, rate=16000, device="cpu")
 
     assert found.keys() == expected.keys()
@@ -62,7 +62,7 @@ def test_they_are_those_that_an_extraction_stores_to_the_bit(
         assert np.array_equal(found[group].astype(np.float16), of_group["frames"])
         pooled = torch.tensor(found[group]).mean(dim=1).numpy()
         assert np.array_equal(pooled, of_group["pooled"])
-    clean = nb.features(first.path, nb.get_upstream(name, device="cpu"))
+    clean = nb.features(first, nb.get_upstream(name, device="cpu"))
     assert all(not np.array_equal(clean[group], found[group]) for group in found)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,13 @@ def test_a_mixture_is_the_one_that_the_command_line_writes(notes: str) -> None:
     (manifest,) = Path("out").rglob(MANIFEST)
     speech = nb.corpus(notes).utterances[3]
 
-    mixed = nb.mix(speech.path, "hiss", -5, id=speech.id)
+    mixed = nb.mix(speech, "hiss", -5)
 
     assert np.array_equal(mixed, read_audio(manifest.with_name(f"{speech.id}.wav")))
     assert np.array_equal(mixed, nb.mix(speech.path, Path("hiss.wav"), -5))
+    own = replace(nb.corpus(notes), noises={"hiss": Path("own.wav")})
+    write_noise(Path("own.wav"), seed=5)
+    assert not np.array_equal(mixed, nb.mix(speech, "hiss", -5, corpus=own))
 
 
 def test_samples_are_mixed_at_the_snr() -> None:

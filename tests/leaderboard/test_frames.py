@@ -100,7 +100,7 @@ def test_numbers_are_those_of_the_predictions_and_of_the_result_file(
         )
         (file,) = folder.glob(f"*_s{seed}_*/result.json")
         written = json.loads(file.read_text())["metrics"]["uar"]
-        row = frame.loc["mean"].loc[seed].loc["uar"]
+        row = frame.loc["mean"].loc[seed].T["uar"]
         assert row[["mean", "low", "high", "chance"]].tolist() == pytest.approx(
             [written["value"], written["low"], written["high"], written["chance"]]
         )

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from inspect import signature
 
 import pytest
 
@@ -40,4 +41,5 @@ def test_the_package_of_the_leaderboard_is_also_its_function() -> None:
     from nserbench.leaderboard.frames import Leaderboard
 
     assert callable(nserbench.leaderboard)
+    assert next(iter(signature(nserbench.leaderboard).parameters)) == "results"
     assert nserbench.Leaderboard is Leaderboard
