@@ -42,9 +42,12 @@ def get_upstream(
         NserbenchError: if the name, an option or the weights are not there.
     """
     from nserbench.benchmark.extraction.one_clip import open_upstream
+    from nserbench.benchmark.plugins.own_state import as_at_start
     from nserbench.benchmark.results.environment import choose_device
 
-    return open_upstream(_bound(name, plugins, config), choose_device(device))
+    bound = _bound(name, plugins, config)
+    with as_at_start():
+        return open_upstream(bound, choose_device(device))
 
 
 def features(

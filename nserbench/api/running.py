@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -115,6 +116,7 @@ def run(
     from nserbench.benchmark.study.grid_file import make_studies
     from nserbench.leaderboard.frames import Results
 
+    _refuse_import_by_worker()
     file = None if grid is None else path_of(grid)
     values = {
         "upstreams": _listed(upstreams),
@@ -141,6 +143,20 @@ def run(
     if unfinished and not allow_failures:
         raise CellsFailed(results, report.outcomes["deleted"])
     return results
+
+
+def _refuse_import_by_worker() -> None:
+    """Refuse to run again in a worker, which imports the program that started it.
+
+    Raises:
+        NserbenchError: if the call is not under ``if __name__ == "__main__":``.
+    """
+    # multiprocessing asks the same before it starts a process.
+    if getattr(current_process(), "_inheriting", False):
+        raise NserbenchError(
+            "a worker process has imported this program, and must not run it again\n"
+            '  write the calls of nserbench under `if __name__ == "__main__":`'
+        )
 
 
 def evaluate(

@@ -62,7 +62,14 @@ def test_they_are_those_that_an_extraction_stores_to_the_bit(
         assert np.array_equal(found[group].astype(np.float16), of_group["frames"])
         pooled = torch.tensor(found[group]).mean(dim=1).numpy()
         assert np.array_equal(pooled, of_group["pooled"])
-    clean = nb.features(first, nb.get_upstream(name, device="cpu"))
+    torch.set_default_dtype(torch.float64)  # as some notebooks do
+    try:
+        upstream = nb.get_upstream(name, device="cpu")
+        again = nb.features(noisy, upstream, rate=16000)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    clean = nb.features(first, upstream)
+    assert all(np.array_equal(again[group], found[group]) for group in found)
     assert all(not np.array_equal(clean[group], found[group]) for group in found)
 
 

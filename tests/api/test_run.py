@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -218,3 +219,13 @@ def test_progress_goes_to_standard_error(
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.splitlines()[-1].endswith("(probe+epochs=1, seed 0): done")
+
+
+def test_a_worker_that_imports_the_program_does_not_run_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = multiprocessing.current_process()
+    monkeypatch.setattr(process, "_inheriting", True, raising=False)
+
+    with pytest.raises(nb.NserbenchError, match='under `if __name__ == "__main__":`'):
+        nb.run("mel", "mean", "demo", on="processes:2")
