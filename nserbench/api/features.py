@@ -27,7 +27,7 @@ def get_upstream(
     name: str,
     *,
     device: str = "auto",
-    plugins: Sequence[Plugin] = (),
+    plugins: Plugin | Sequence[Plugin] = (),
     config: AnyPath | None = None,
 ) -> Upstream:
     """Load an upstream with its weights.
@@ -58,7 +58,7 @@ def features(
     text: str | None = None,
     language: str | None = None,
     device: str = "auto",
-    plugins: Sequence[Plugin] = (),
+    plugins: Plugin | Sequence[Plugin] = (),
     config: AnyPath | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Return the layered features of a clip by group, ``(layers, frames, dim)``.
@@ -110,7 +110,7 @@ def features(
 
 
 def _bound(
-    name: str, plugins: Sequence[Plugin], config: AnyPath | None
+    name: str, plugins: Plugin | Sequence[Plugin], config: AnyPath | None
 ) -> ConfiguredCard[UpstreamCard]:
     from nserbench.benchmark.study.name_lookup import read_upstreams
 

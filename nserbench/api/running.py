@@ -26,6 +26,10 @@ _SNR = "snr"
 """The argument whose name is not that of its field in `Request`: that of ``--snr``."""
 
 
+_SHOWN = 20
+"""Most failed cells that one message names."""
+
+
 class CellsFailed(NserbenchError):
     """A call of `run` in which cells failed, or results were deleted meanwhile.
 
@@ -39,7 +43,11 @@ class CellsFailed(NserbenchError):
         counts = [f"{len(lines)} of {len(results)} cells failed"] if lines else []
         if deleted:
             counts.append(f"{deleted} results were deleted while this call ran")
-        hint = "the other cells are done: `error.results` has them; to try again, rerun"
+        if more := len(lines[_SHOWN:]):
+            lines[_SHOWN:] = [f"and {more} more, in `error.results.failures`"]
+        hint = (
+            "the others are done, in `error.results`; the same call tries these again"
+        )
         super().__init__("\n  ".join([" and ".join(counts), *lines, hint]))
 
 
@@ -63,7 +71,7 @@ def run(
     store: AnyPath | None = None,
     store_limit: int | str | None = None,
     verify: bool = False,
-    plugins: Sequence[Plugin] = (),
+    plugins: Plugin | Sequence[Plugin] = (),
     config: AnyPath | None = None,
     progress: bool = True,
     allow_failures: bool = False,
@@ -94,7 +102,7 @@ def run(
             ``"slurm"``; None to compute in this process.
         out: Folder for results; default: that of the settings, or ``results``.
         store: Folder for features; default: that of the settings.
-        store_limit: Most that the store may take on disk, as in bytes or ``"100GB"``.
+        store_limit: Most that the store may take on disk, in bytes or as ``"100GB"``.
         verify: Whether to read all audio and checkpoints again.
         plugins: Plugins that are not installed: Python files, modules, objects with
             hooks, or cards.
@@ -130,6 +138,8 @@ def run(
         "seeds": _plain(seeds),
         "finetune": "joint" if finetune is True else finetune or None,
         "precision": resolve_precision(precision, device),
+        "device": device,
+        "on": on,
     }
     wanted, most = _checked(values, file), _bytes(store_limit)
     session = open_session(plugins, config, results=out, store=store)
@@ -215,10 +225,11 @@ def shown(progress: bool) -> Iterator[Progress]:
 def _checked(values: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
     """Check arguments as the keys of a grid file, and return them by the same keys."""
     from nserbench.benchmark.study.request import Request, lacking, set_in_blocks
-    from nserbench.benchmark.study.toml_checks import check_table, checks_of
+    from nserbench.benchmark.study.toml_checks import a_text, check_table, checks_of
 
     names = {name: _SNR if name == "snrs" else name for name in checks_of(Request)}
     known = {names[name]: check for name, check in checks_of(Request).items()}
+    known |= {"device": a_text, "on": a_text}
     given = {name: value for name, value in values.items() if value not in (None, [])}
     by_argument = check_table(given, known, "nserbench.run")
     checked = {name: by_argument.get(argument) for name, argument in names.items()}
@@ -246,9 +257,9 @@ def _plain(value: Any) -> Any:
 
 
 def _bytes(size: int | str | None) -> int | None:
-    if not isinstance(size, str):
-        return size
+    if size is None:
+        return None
     try:
-        return byte_count(size)
+        return byte_count(size if isinstance(size, str) else f"{size} B")
     except ValueError as error:
         raise BadSpec(f"nserbench.run: store_limit: {error}") from error

@@ -36,12 +36,14 @@ class Session:
 
 
 def open_session(
-    plugins: Sequence[Plugin], config: AnyPath | None, **folders: AnyPath | None
+    plugins: Plugin | Sequence[Plugin],
+    config: AnyPath | None,
+    **folders: AnyPath | None,
 ) -> Session:
     """Read the settings and plugins for a call; warn of plugins that are skipped.
 
     Args:
-        plugins: Plugins that are not installed; see `Plugins`.
+        plugins: One or more plugins that are not installed; see `Plugins`.
         config: Settings file; None for the one in the working folder.
         folders: Folders that replace those of the settings; see `Settings.using`.
 
@@ -52,7 +54,7 @@ def open_session(
     from nserbench.settings import load_settings
 
     settings = load_settings(None if config is None else path_of(config))
-    used = Plugins(plugins)
+    used = Plugins(plugins if isinstance(plugins, list | tuple) else [plugins])
     for plugin, error in used.broken.items():
         warnings.warn(f"plugin {plugin} is skipped: {error}", stacklevel=3)
     paths = {

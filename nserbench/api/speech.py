@@ -28,7 +28,7 @@ def corpus(
     name: str,
     *,
     limit: int | None = None,
-    plugins: Sequence[Plugin] = (),
+    plugins: Plugin | Sequence[Plugin] = (),
     config: AnyPath | None = None,
 ) -> Corpus:
     """Return a corpus with its utterances; no audio is read.
@@ -70,7 +70,7 @@ def mix(
     id: str | None = None,
     seed: int = 0,
     corpus: Corpus | None = None,
-    plugins: Sequence[Plugin] = (),
+    plugins: Plugin | Sequence[Plugin] = (),
     config: AnyPath | None = None,
 ) -> NDArray[np.float32]:
     """Return speech with added noise, ``(samples,)`` at 16 kHz, as in a run.

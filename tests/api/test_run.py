@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -129,6 +130,9 @@ def test_failed_cells_raise_once_all_others_are_done(notes: str) -> None:
         ({"upstreams": "mle"}, "did you mean 'mel'?"),
         ({"finetune": True}, "mel cannot be fine-tuned"),
         ({"store_limit": "much"}, "store_limit: 'much' is not a size"),
+        ({"store_limit": -5}, "store_limit: '-5 B' is not a size"),
+        ({"on": 4}, "'on' must be a text in quotes"),
+        ({"plugins": "no.py"}, "plugin no.py cannot be used: FileNotFoundError"),
         ({"plugins": ["no.py"]}, "plugin no.py cannot be used: FileNotFoundError"),
         ({"plugins": [3]}, "plugin int cannot be used: TypeError: it has no function"),
     ],
@@ -229,3 +233,18 @@ def test_a_worker_that_imports_the_program_does_not_run_it_again(
 
     with pytest.raises(nb.NserbenchError, match='under `if __name__ == "__main__":`'):
         nb.run("mel", "mean", "demo", on="processes:2")
+
+
+def test_a_message_names_twenty_failed_cells_and_counts_the_others() -> None:
+    results = MagicMock(failures={f"cell {n}": "out of order" for n in range(30)})
+    results.__len__.return_value = 40
+
+    lines = str(nb.CellsFailed(results, deleted=2)).splitlines()
+
+    assert lines[0] == (
+        "30 of 40 cells failed and 2 results were deleted while this call ran"
+    )
+    assert lines[20:22] == [
+        "  cell 19: out of order",
+        "  and 10 more, in `error.results.failures`",
+    ]
