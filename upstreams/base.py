@@ -381,16 +381,13 @@ class UpstreamCard(ModelCard):
 
     def can_transcribe(self, options: Options) -> bool:
         """Return whether it transcribes; reads a configuration only if that decides."""
-        if self.transcribes is None:
-            return self.describe(options).transcribes
-        return self.transcribes
+        known = self.transcribes
+        return self.describe(options).transcribes if known is None else known
 
     def transcribes_for(self, options: Options, groups: Iterable[str]) -> bool:
         """Return whether it has to transcribe to return some groups."""
-        known = self.without_transcript
-        return self.can_transcribe(options) and any(
-            name not in known for name in groups
-        )
+        others = set(groups) - set(self.without_transcript)
+        return bool(others) and self.can_transcribe(options)
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
