@@ -103,6 +103,23 @@ def read_sound(
         return sound.finished()
 
 
+def sound_of(samples: NDArray[np.float32], rate: int, *, name: str) -> Sound:
+    """Return samples in memory as `read_sound` returns those of a file.
+
+    Args:
+        samples: ``(samples,)``, mono, full scale at 1.0.
+        rate: Sampling rate in Hz.
+        name: What messages call them.
+
+    Raises:
+        BadAudio: if there are no samples, or they are silent, NaN or infinite.
+    """
+    with named_errors(Path(name), "use other samples"):
+        sound = _Mono(rate, None)
+        sound.add(Block(0, samples[None], 0))
+        return sound.finished()
+
+
 @contextmanager
 def named_errors(path: Path, remedy: str) -> Iterator[None]:
     """Add the path of a file and an advice to a `BadAudio` of the ``with`` block."""

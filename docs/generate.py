@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import click
 import scaling
 
+import nserbench
 from nserbench.benchmark.plugins import hookspecs
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import Card
@@ -34,6 +36,12 @@ PAGES = {
     "whisper": ("whisper-enc", "whisper-dec", "whisper-en", "whisper-cn"),
 }
 """Pages that describe other names than their own, with these names."""
+
+PYTHON = (
+    *("run", "load_results", "leaderboard", "features", "get_upstream"),
+    *("corpus", "mix"),
+)
+"""The functions of Python, in the order of use."""
 
 SHARED = {name: page for page, names in PAGES.items() for name in names}
 
@@ -63,6 +71,26 @@ def hook_reference() -> str:
         f"### `{hook.__name__}{signature(hook)}`\n\n{_markdown(inspect.getdoc(hook))}"
         for hook in vars(hookspecs).values()
         if hasattr(hook, "nserbench_spec")
+    )
+
+
+def python_reference() -> str:
+    """Return a heading, the arguments and the docstring for each function of Python."""
+    found = [getattr(nserbench, name) for name in PYTHON]
+    functions = [getattr(one, "leaderboard", one) for one in found]  # it is a package
+    return "\n\n".join(
+        f"### `nb.{name}`\n\n```text\n{_call(name, function)}\n\n"
+        f"{(inspect.getdoc(function) or '').replace('``', '')}\n```"
+        for name, function in zip(PYTHON, functions, strict=True)
+    )
+
+
+def _call(name: str, function: Callable[..., object]) -> str:
+    """Return how a function is called, with the default of each argument."""
+    parameters = inspect.signature(function).parameters.values()
+    named = [one.replace(annotation=one.empty) for one in parameters]
+    return textwrap.fill(
+        f"nb.{name}{inspect.Signature(named)}", WIDTH, subsequent_indent="    "
     )
 
 
@@ -140,6 +168,7 @@ def main(arguments: list[str]) -> int:
     pages = {
         **card_pages(),
         DOCS / "cli.md": {"cli": cli_reference()},
+        DOCS / "python.md": {"python": python_reference()},
         DOCS / "plugins.md": {"plugin": example(), "hooks": hook_reference()},
         DOCS / "scaling.md": {
             "costs": scaling.costs_table(),

@@ -17,9 +17,13 @@ from nserbench.errors import NserbenchError
 
 OURS = "nserbench"
 """Package whose changes are told by the versions of its cards."""
-_THIS_PROCESS = uuid4().hex
+_UNWRITTEN: dict[str, str] = {}
+"""A name for the code behind a ``load`` that is in no file, until `begin_anew`."""
 _SIZE = 16  # bytes
 States: TypeAlias = tuple[tuple[Path, tuple[int, int, int] | None], ...]
+_SOURCES: dict[str, tuple[str | None, States]] = {}
+"""What `source_digest` has found in this process, by ``load``."""
+_NO_FILE = ""
 _SUFFIXES = (".py", "/__init__.py", ".so", ".pyd")
 
 
@@ -33,9 +37,24 @@ def source_digest(load: str) -> str | None:
 
     Returns:
         None for nserbench's own code. For code that is in no file, such as in a
-        notebook, a name that is valid in this process alone.
+        notebook, a name that is valid until `begin_anew` is called.
     """
-    return _source(load)[0]
+    digest, _ = _source(load)
+    return _UNWRITTEN.setdefault(load, uuid4().hex) if digest == _NO_FILE else digest
+
+
+def begin_anew() -> None:
+    """Forget names of code in no file, and refuse files that have changed.
+
+    It is called where a process may use plugins again, as in a notebook: a class in a
+    cell may be another one by now, and a module that was imported stays the old one.
+
+    Raises:
+        NserbenchError: as `refuse_changed_source`, for any code digested before.
+    """
+    _UNWRITTEN.clear()
+    for load in _SOURCES:
+        refuse_changed_source(load)
 
 
 def refuse_changed_source(load: str) -> None:
@@ -52,19 +71,25 @@ def refuse_changed_source(load: str) -> None:
         names = ", ".join(sorted(file.name for file, _ in states))
         raise NserbenchError(
             f"the code of {load} has changed since this program began ({names})\n"
-            "  start it again, so that the new code is used"
+            "  start it again, so that the new code is used; in a notebook, restart "
+            "the kernel"
         )
 
 
-@cache
 def _source(load: str) -> tuple[str | None, States]:
     """Return the digest of the code behind a name, and the state of its files."""
+    if load not in _SOURCES:
+        _SOURCES[load] = _read_source(load)
+    return _SOURCES[load]
+
+
+def _read_source(load: str) -> tuple[str | None, States]:
     module = load.partition(":")[0]
     if module.partition(".")[0] == OURS:
         return None, ()
     files = sorted(source_files(module))
     states = _states(files)  # before they are read
-    return _digest_of(files) or _THIS_PROCESS, states
+    return _digest_of(files) or _NO_FILE, states
 
 
 def _states(files: Iterable[Path]) -> States:

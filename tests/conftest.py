@@ -36,7 +36,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     working.mkdir()
     monkeypatch.chdir(working)
     # Plugins of several tests may have modules of one name.
-    importlib.import_module("nserbench.source_digest")._source.cache_clear()
+    importlib.import_module("nserbench.source_digest")._SOURCES.clear()
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,7 @@ def test_a_page_that_is_out_of_date_is_named(
     blocks = {
         "cli.md": ("cli",),
         "plugins.md": ("plugin", "hooks"),
+        "python.md": ("python",),
         "scaling.md": ("costs", "workers"),
     }
     for name, wanted in {**blocks, "README.md": ("plugin",)}.items():

@@ -195,12 +195,14 @@ class Upstream(abc.ABC):
 
     Attributes:
         model: The module that holds the weights; None if there are none.
+        card: The card that opened it; None if no card did.
         thread_safe: Whether several threads may call `extract` at once: a call changes
             nothing that another one reads. On a CPU, clips are then extracted side by
             side, one on each core. Each class says it for itself; see `thread_safety`.
     """
 
     model: nn.Module | None = None
+    card: UpstreamCard | None = None
     thread_safe: bool = False
 
     def __init__(self, options: Options, device: str) -> None:
@@ -379,20 +381,18 @@ class UpstreamCard(ModelCard):
 
     def can_transcribe(self, options: Options) -> bool:
         """Return whether it transcribes; reads a configuration only if that decides."""
-        if self.transcribes is None:
-            return self.describe(options).transcribes
-        return self.transcribes
+        known = self.transcribes
+        return self.describe(options).transcribes if known is None else known
 
     def transcribes_for(self, options: Options, groups: Iterable[str]) -> bool:
         """Return whether it has to transcribe to return some groups."""
-        known = self.without_transcript
-        return self.can_transcribe(options) and any(
-            name not in known for name in groups
-        )
+        others = set(groups) - set(self.without_transcript)
+        return bool(others) and self.can_transcribe(options)
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
         upstream: Upstream = self.resolve(self.load)(options, device)
+        upstream.card = self
         if upstream.model is not None and device == "cpu":
             from nserbench.matmul import use_fast_products
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ _BATCH_SAMPLES = _GPU_BATCH * _USUAL  # padded samples that are run at once
 
 Arrays: TypeAlias = dict[Form, dict[str, dict[str, NDArray[Any]]]]
 """Arrays by form, key and group."""
+Value = TypeVar("Value")
 KeyedClips: TypeAlias = Sequence[tuple[str, Clip]]
 """Utterances with their keys."""
 
@@ -96,20 +97,33 @@ class BatchRun:
         Returns:
             For each batch, what returns the arrays that are stored, or raises an error.
         """
+        with self.computed(self._arrays_of, batches) as results:
+            yield results
+
+    @contextmanager
+    def computed(
+        self, function: Callable[[KeyedClips], Value], batches: Iterable[KeyedClips]
+    ) -> Iterator[Iterator[Callable[[], Value]]]:
+        """Call a function on batches as `results` does, on as many cores."""
         used = concurrency(self.one.extraction, self.loaded, self.one.clips.values())
         if used.side_by_side:
-            with side_by_side(
-                self._arrays_of, batches, used.at_once, used.each
-            ) as results:
+            with side_by_side(function, batches, used.at_once, used.each) as results:
                 yield results
         else:
-            yield (partial(self._arrays_alone, batch) for batch in batches)
-
-    def _arrays_alone(self, batch: KeyedClips) -> Arrays:
-        with own_state():
-            return self._arrays_of(batch)
+            yield (partial(_alone, function, batch) for batch in batches)
 
     def _arrays_of(self, batch: KeyedClips) -> Arrays:
+        recognised = self.recognise(batch)
+        states: Arrays = {form: {} for form in self.one.forms}
+        _collect(self.one, batch, recognised, self.kept, states)
+        return states
+
+    def recognise(self, batch: KeyedClips) -> Recognised:
+        """Run the upstream on a batch, and check what it returns.
+
+        Raises:
+            NserbenchError: if a group is not as the card says.
+        """
         one, keys = self.one, [key for key, _ in batch]
         recognised = run_upstream(
             self.loaded.upstream,
@@ -124,9 +138,12 @@ class BatchRun:
         _refuse_other_texts(one, recognised.texts, len(batch))
         if one.groups:
             _refuse_undescribed(one, recognised.features, self.described, len(batch))
-        states: Arrays = {form: {} for form in one.forms}
-        _collect(one, batch, recognised, self.kept, states)
-        return states
+        return recognised
+
+
+def _alone(function: Callable[[KeyedClips], Value], batch: KeyedClips) -> Value:
+    with own_state():
+        return function(batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +240,7 @@ def _collect(
             for entry in sorted(own, key=lambda entry: entry.group):
                 group = returned[entry.group]
                 array = _array(entry, group, index)
-                _refuse_infinite(one.extraction, clip, entry.group, array)
+                refuse_infinite(one.extraction, clip, entry.group, array)
                 arrays[key][_name(entry, group)] = array
 
 
@@ -302,9 +319,14 @@ def _refuse_other_texts(one: Pass, texts: Any, utterances: int) -> None:
         )
 
 
-def _refuse_infinite(
+def refuse_infinite(
     extraction: Extraction, clip: Clip, group: str, array: NDArray[Any]
 ) -> None:
+    """Refuse features of a clip in a group that are not finite.
+
+    Raises:
+        NserbenchError: if one is not.
+    """
     if not np.isfinite(array).all():
         raise NserbenchError(
             f"{extraction.upstream.bound.label} returns values that are not "

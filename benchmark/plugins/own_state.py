@@ -55,6 +55,26 @@ def own_state() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def as_at_start() -> Iterator[None]:
+    """Set torch and numpy as in a new process, and restore them afterwards.
+
+    What a user of Python set, such as another default type, would change results
+    without a word. The number of threads stays as it is; results record it.
+    """
+    undo = [save() for save in (_torch, _numpy)]
+    try:
+        for setting in _settings_of_torch().values():
+            if setting.default is not None and setting.get() != setting.default:
+                setting.set(setting.default)
+        if (numpy := sys.modules.get("numpy")) is not None:
+            numpy.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
+        yield
+    finally:
+        for restore in undo:
+            restore()
+
+
+@contextlib.contextmanager
 def copies_end() -> Iterator[None]:
     """End a copy of this process that was started here (``os.fork``) at the end."""
     process = os.getpid()

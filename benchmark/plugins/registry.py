@@ -1,4 +1,4 @@
-"""The plugins in use: built in, installed, or named on the command line."""
+"""The plugins in use: built in, installed, or given by the user."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from os import PathLike, fspath
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 import pluggy
 
@@ -21,7 +22,7 @@ from nserbench.downstreams.base import DownstreamCard
 from nserbench.error_origin import describe_error
 from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
 from nserbench.interrupts import by_user
-from nserbench.source_digest import source_digest
+from nserbench.source_digest import begin_anew, source_digest
 from nserbench.spec import Spec, joined_names, parse_spec
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
@@ -39,6 +40,9 @@ BUILT_IN = (
 )
 
 C = TypeVar("C", bound=Card)
+
+Plugin: TypeAlias = str | PathLike[str] | Card | object
+"""A Python file, the name of a module, a card, or a module or object with hooks."""
 
 
 class Registry(Generic[C]):
@@ -112,9 +116,12 @@ class Plugins:
     """The cards of every plugin.
 
     Args:
-        named: Python files or modules to load besides the installed plugins.
+        given: Plugins to use besides the installed ones.
 
     Attributes:
+        named: Files and names of modules among the given plugins, which other processes
+            can load.
+        in_memory: Names of the given plugins that no other process can load.
         broken: Installed plugins that cannot be used, with the reason. They are
             skipped and reported, so that the command line works without them.
 
@@ -124,14 +131,16 @@ class Plugins:
         DuplicateKey: if two cards that load different code have one key.
     """
 
-    def __init__(self, named: Sequence[str] = (), *, installed: bool = True) -> None:
+    def __init__(self, given: Sequence[Plugin] = (), *, installed: bool = True) -> None:
+        begin_anew()
         self.upstreams = Registry(UpstreamCard)
         self.downstreams = Registry(DownstreamCard)
         self.corpora = Registry(CorpusCard)
         self.noises = Registry(NoiseCard)
         self.enhancers = Registry(EnhancerCard)
         self.broken: dict[str, BaseException] = {}
-        self.named = tuple(named)
+        self.named: list[str] = []
+        self.in_memory: list[str] = []
 
         self._manager = pluggy.PluginManager("nserbench")
         self._manager.add_hookspecs(hookspecs)
@@ -140,8 +149,8 @@ class Plugins:
         if installed:
             for entry in entry_points(group="nserbench"):
                 self._register_installed(entry)
-        for text in named:
-            self._register_named(text)
+        for plugin in given:
+            self._register_given(plugin)
 
     def upstream(self, spec: Spec) -> ConfiguredCard[UpstreamCard]:
         """Look up an upstream, or several joined by ``+``.
@@ -188,7 +197,14 @@ class Plugins:
                 errors.append(error)
         return errors
 
-    def _register(self, module: ModuleType, name: str, origin: str) -> None:
+    @property
+    def _registries(self) -> tuple[Registry[Any], ...]:
+        return (
+            *(self.upstreams, self.downstreams, self.corpora),
+            *(self.noises, self.enhancers),
+        )
+
+    def _register(self, module: object, name: str, origin: str) -> None:
         """Add all cards of a plugin, or none if one of them cannot be used."""
         self._manager.register(module, name=name)
         hooks = self._manager.hook
@@ -221,31 +237,51 @@ class Plugins:
                 raise
             self.broken[origin or entry.value] = error
 
-    def _register_named(self, text: str) -> None:
+    def _register_given(self, plugin: Plugin) -> None:
+        name, in_file = _name_of(plugin), isinstance(plugin, str | PathLike)
+        (self.named if in_file else self.in_memory).append(name)
         try:
             with own_state():
-                self._register(_load(text), text, text)
-                self._digest_sources(text)
+                if isinstance(plugin, Card):
+                    self._add_card(plugin, name)
+                else:
+                    hooks = _load(name) if in_file else plugin
+                    self._register(hooks, name, name)
+                    if not self._manager.get_hookcallers(hooks):
+                        raise TypeError("it has no function marked with @hookimpl")
+                self._digest_sources(name)
         except (DuplicateKey, DuplicateName):
             raise
         except BaseException as error:
             if by_user(error):
                 raise
             raise BadSpec(
-                f"plugin {text} cannot be used: {describe_error(error)}"
+                f"plugin {name} cannot be used: {describe_error(error)}"
             ) from error
+
+    def _add_card(self, card: Card, origin: str) -> None:
+        """Add a card that is given without a hook."""
+        for registry in self._registries:
+            if isinstance(card, registry.card):
+                registry.add(card, origin)
+                return
+        raise TypeError(f"{type(card).__name__} is no kind of card that is known")
 
     def _digest_sources(self, origin: str) -> None:
         """Digest the code of a plugin's cards now, since its files may be edited."""
-        registries: tuple[Registry[Any], ...] = (
-            self.upstreams,
-            self.downstreams,
-            self.enhancers,
-        )
-        for registry in registries:
+        for registry in (self.upstreams, self.downstreams, self.enhancers):
             for card in registry:
                 if registry.origin(card.name) == origin:
                     source_digest(card.load)
+
+
+def _name_of(plugin: object) -> str:
+    """Return the path of a plugin, or the name that messages use for it."""
+    if isinstance(plugin, str | PathLike):
+        return fspath(plugin)
+    if isinstance(plugin, Card):
+        return f"{plugin.kind} {plugin.name}"
+    return str(getattr(plugin, "__name__", type(plugin).__name__))
 
 
 def _offer(hook: pluggy.HookCaller, plugin: str, registry: Registry[C]) -> list[C]:
@@ -276,6 +312,7 @@ def _load(text: str) -> ModuleType:
     # A card's load string names this module, or one in the same folder. The folder goes
     # last on the path, so that it hides no installed module.
     sys.modules[path.stem] = module
-    sys.path.append(str(path.parent.resolve()))
+    if (folder := str(path.parent.resolve())) not in sys.path:
+        sys.path.append(folder)
     spec.loader.exec_module(module)
     return module

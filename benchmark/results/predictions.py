@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,23 +97,32 @@ class Predictions:
                 f"{self.probabilities[row].tolist()}"
             )
 
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Return the columns of a table of utterances, by name; classes by name."""
+        names: tuple[Sequence[Any], ...] = (
+            *(self.utterances, self.speakers, self.independent, self.folds),
+            [self.classes[label] for label in self.labels.tolist()],
+            [self.classes[label] for label in self.predicted.tolist()],
+        )
+        probabilities = zip(self.classes, self.probabilities.T.tolist(), strict=True)
+        return {
+            **dict(zip(COLUMNS, names, strict=True)),
+            **{PROBABILITY + name: values for name, values in probabilities},
+        }
+
     def write_csv(self, path: Path) -> None:
-        """Write a CSV file with one row for each utterance; classes by name.
+        """Write a CSV file with one row for each utterance; see `columns`.
 
         Nine digits of a probability are enough to restore its float32.
         """
+        columns = self.columns()
         with path.open("w", encoding="utf-8", newline="") as file:
             # Only the default dialect also quotes names that hold a line end.
             writer = csv.writer(file)
-            writer.writerow([*COLUMNS, *(PROBABILITY + name for name in self.classes)])
-            columns = (
-                *(self.utterances, self.speakers, self.independent, self.folds),
-                [self.classes[label] for label in self.labels.tolist()],
-                [self.classes[label] for label in self.predicted.tolist()],
-            )
-            probabilities = self.probabilities.tolist()
-            for *names, row in zip(*columns, probabilities, strict=True):
-                writer.writerow([*names, *(f"{value:.9g}" for value in row)])
+            writer.writerow(columns)
+            for row in zip(*columns.values(), strict=True):
+                names, probabilities = row[: len(COLUMNS)], row[len(COLUMNS) :]
+                writer.writerow([*names, *(f"{value:.9g}" for value in probabilities)])
 
 
 def read_csv(path: Path) -> Predictions:

@@ -37,6 +37,11 @@ class CellName:
     protocol: str
     seed: int
 
+    def __str__(self) -> str:
+        """Return the names as a cell prints them; see `study.cell.Cell`."""
+        names = f"{self.upstream} x {self.downstream} x {self.corpus} {self.condition}"
+        return f"{names} ({self.protocol}, seed {self.seed})"
+
     def folder(self, digest: str) -> str:
         """Return the name of the result folder: readable, portable and unique.
 

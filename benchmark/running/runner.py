@@ -66,11 +66,13 @@ class RunReport:
 
     Attributes:
         folders: Result folder of each cell that can exist, in the order of the grid.
+        refused: Result folder of each cell that cannot exist.
         outcomes: Number of cells that are ``done``, ``already there``, ``failed`` or
             ``not applicable``.
     """
 
     folders: list[Path] = field(default_factory=list)
+    refused: list[Path] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
 
@@ -155,6 +157,7 @@ class Runner:
                 result = incomplete_result(cell, "not applicable", cell.refused)
                 if not _is_same(self.results / result.folder, result):
                     write_result(self.results, result)
+                report.refused.append(self.results / result.folder)
                 report.outcomes["not applicable"] += 1
 
     def _count_deleted(self, report: RunReport) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.downstreams.cards import MEAN
+from nserbench.quantities import counted
 from nserbench.upstreams.base import Groups, UpstreamCard
 
 if TYPE_CHECKING:
@@ -93,3 +96,16 @@ def with_mean_head(cell: Cell) -> Cell:
     state0 = any(0 in spec.layers for spec in cell.groups.values())
     options = {**defaults, "state0": state0}
     return replace(cell, downstream=ConfiguredCard(MEAN, options))
+
+
+def not_applicable(cells: Iterable[Cell]) -> list[str]:
+    """Return a line for each upstream and head with cells that are not applicable."""
+    counts = Counter(
+        (cell.upstream.label, cell.downstream.label, cell.refused)
+        for cell in cells
+        if cell.refused is not None
+    )
+    return [
+        f"not applicable: {upstream} x {head}, {counted(count, 'cell')}: {reason}"
+        for (upstream, head, reason), count in counts.items()
+    ]

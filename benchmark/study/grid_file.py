@@ -152,6 +152,26 @@ def studies(
     return looked_up
 
 
+def make_studies(
+    file: Path | None, values: Mapping[str, Any], plugins: Plugins, settings: Settings
+) -> list[Study]:
+    """Look up everything that a grid file names, or else a single request.
+
+    Args:
+        file: The grid file; None if there is none.
+        values: Values by the names of `Request`, which replace those of the file. Empty
+            ones are left out.
+
+    Raises:
+        NserbenchError: if something is missing, or the request contradicts itself.
+    """
+    given = {name: value for name, value in values.items() if value}
+    if file is None:
+        return [make_study(Request(**given), plugins, settings)]
+    blocks = studies(read_grid(file), Overrides(given), plugins, settings)
+    return [study for _, study in blocks]
+
+
 def read_grid(file: Path) -> GridFile:
     """Read a grid file.
 

@@ -62,5 +62,16 @@ class Request:
 SETTINGS: Mapping[str, Field[Any]] = {one.name: one for one in fields(Request)}
 """The fields of `Request`, by name."""
 
-NEEDED = needed_by(Request)
+_NEEDED = needed_by(Request)
 """Settings without a default."""
+
+
+def lacking(values: Mapping[str, Any]) -> list[str]:
+    """Return the names of the settings without a default that have no value."""
+    return [name for name in _NEEDED if not values.get(name)]
+
+
+def set_in_blocks(values: Mapping[str, Any]) -> list[str]:
+    """Return the names of settings that a grid file must set in each of its blocks."""
+    named = (name for name in SETTINGS if values.get(name))
+    return [name for name in named if "only_in_blocks" in SETTINGS[name].metadata]

@@ -61,7 +61,12 @@ Known: TypeAlias = Mapping[str, tuple[Stamp, CountedResult]]
 
 
 def read_counted_results(root: Path) -> list[CountedResult]:
-    """Read every result in a folder, with bootstrap draws.
+    """Read every result in a folder, with bootstrap draws; see `read_counted`."""
+    return list(read_counted(root).values())
+
+
+def read_counted(root: Path) -> dict[Path, CountedResult]:
+    """Read every result in a folder, with bootstrap draws, by its own folder.
 
     A result whose files have not changed is taken from the cache.
 
@@ -87,7 +92,7 @@ def read_counted_results(root: Path) -> list[CountedResult]:
             if began - max(map(max, stamps[folder])) > MIN_AGE_NS
         }
         _save(file, settled)
-    return [kept[folder] for folder in folders]
+    return {folder: kept[folder] for folder in folders}
 
 
 def read_cells(

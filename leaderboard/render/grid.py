@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,17 @@ class Grid:
                 cells = (_markdown(cell[line % len(cell)]) for cell in row.cells)
                 yield _markdown_row([*map(escaped, (*row.names, title)), *cells])
 
+    def html(self) -> Iterator[str]:
+        """Yield the lines of a table in HTML, one row for each line of a row."""
+        yield "<table><thead>"
+        yield _html_row("th", map(html_text, [*self.names, *map(" ".join, self.heads)]))
+        yield "</thead><tbody>"
+        for row in [*self.rows, *([self.last] if self.last else [])]:
+            for line, title in enumerate(row.titles):
+                cells = (_html(cell[line % len(cell)]) for cell in row.cells)
+                yield _html_row("td", [*map(html_text, (*row.names, title)), *cells])
+        yield "</tbody></table>"
+
 
 def _part(grid: Grid, columns: Sequence[int]) -> Table:
     """Return some columns of a table for the terminal."""
@@ -134,6 +146,20 @@ def _markdown(line: GridText) -> str:
 
 def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _html(line: GridText) -> str:
+    text = html_text(line.text)
+    return f"<b>{text}</b>" if line.bold else text
+
+
+def _html_row(tag: str, cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in cells)}</tr>"
+
+
+def html_text(text: str) -> str:
+    """Escape the characters that HTML would take as markup."""
+    return html.escape(plain(text))
 
 
 def escaped(text: str) -> str:

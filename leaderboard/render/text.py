@@ -8,7 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from nserbench.leaderboard.render.csv_json import to_csv, to_json
-from nserbench.leaderboard.render.grid import METRIC, Grid, GridRow, GridText, escaped
+from nserbench.leaderboard.render.grid import (
+    METRIC,
+    Grid,
+    GridRow,
+    GridText,
+    escaped,
+    html_text,
+)
 from nserbench.leaderboard.render.latex import to_latex
 from nserbench.leaderboard.render.layout import (
     CHANCE,
@@ -21,7 +28,7 @@ from nserbench.leaderboard.render.layout import (
 from nserbench.leaderboard.render.summary_sheet import as_layout
 from nserbench.leaderboard.tables.summary import SummaryTable
 
-__all__ = ["print_table", "to_csv", "to_json", "to_latex", "to_markdown"]
+__all__ = ["print_table", "to_csv", "to_html", "to_json", "to_latex", "to_markdown"]
 
 
 def print_table(table: SummaryTable | TableLayout, console: Console) -> None:
@@ -37,6 +44,13 @@ def to_markdown(table: SummaryTable | TableLayout) -> str:
     layout = as_layout(table)
     notes = (f"- {escaped(line)}" for line in layout.footnotes())
     return "\n".join([*_grid(layout).markdown(), "", *notes, ""])
+
+
+def to_html(table: SummaryTable | TableLayout) -> str:
+    """Write a table in HTML, with its notes as a list below."""
+    layout = as_layout(table)
+    notes = (f"<li>{html_text(line)}</li>" for line in layout.footnotes())
+    return "\n".join([*_grid(layout).html(), "<ul>", *notes, "</ul>"])
 
 
 def _grid(layout: TableLayout) -> Grid:

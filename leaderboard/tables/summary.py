@@ -12,7 +12,7 @@ from typing import TypeAlias
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import METRICS, chance
 from nserbench.benchmark.results.result import Status
-from nserbench.errors import UnknownName
+from nserbench.errors import BadSpec, UnknownName
 from nserbench.leaderboard.analysis.ranks import Ranks, ranks
 from nserbench.leaderboard.analysis.statistics import (
     Difference,
@@ -161,6 +161,18 @@ def read_metrics(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known[name] for name in names))
 
 
+def read_row(text: str) -> Row:
+    """Read the name of a row, such as ``mel x mean``.
+
+    Raises:
+        BadSpec: if it is not of that form.
+    """
+    upstream, between, head = text.rpartition(" x ")
+    if not between:
+        raise BadSpec(f"{text!r} is not 'UPSTREAM x HEAD'")
+    return Row(upstream.strip(), head.strip())
+
+
 def summary_table(
     roots: Path | Sequence[Path],
     metrics: Sequence[str],
@@ -176,7 +188,27 @@ def summary_table(
         UnknownName: if the reference is not a row of the table.
     """
     folders = [roots] if isinstance(roots, Path) else roots
-    unsorted, older = read_cells(folders)
+    return table_of(*read_cells(folders), metrics, reference=reference)
+
+
+def table_of(
+    unsorted: Cells,
+    older: Sequence[str],
+    metrics: Sequence[str],
+    *,
+    reference: Row | None = None,
+) -> SummaryTable:
+    """Make the table of some results; see `summary_table`.
+
+    Args:
+        unsorted: The results of each row and column.
+        older: Notes about results that are not shown; see `by_cell`.
+        metrics: Some of `METRICS`.
+        reference: The row that the others are compared with; None for no comparison.
+
+    Raises:
+        UnknownName: if the reference is not a row of the table.
+    """
     order = sorted(
         unsorted, key=lambda key: (_row_order(key[0]), _column_order(key[1]))
     )

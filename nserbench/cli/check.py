@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.api.session import Session
 from nserbench.cli.common.options import device_option, json_option
-from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import size
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.api.session import Session
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.path_type import UserPath
-from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import counted
 
@@ -58,9 +59,9 @@ def stats(
     \b
     nserbench corpus stats meld iemocap casia --fast --figure fig2.svg
     """
+    from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.study.name_lookup import read_names
     from nserbench.benchmark.study.study import read_corpus
-    from nserbench.cli.common.progress_bars import show_progress
     from nserbench.corpora.tools.corpus_statistics import describe
 
     if figure is not None:

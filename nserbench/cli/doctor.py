@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.api.session import Session
 from nserbench.cli.common.options import json_option
-from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def doctor(session: Session, names: tuple[str, ...], deep: bool, as_json: bool) 
     \b
     nserbench doctor iemocap demand --deep
     """
+    from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.checks.doctor import examine
-    from nserbench.cli.common.progress_bars import show_progress
 
     with show_progress() as progress:
         reports = list(

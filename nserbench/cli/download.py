@@ -31,7 +31,7 @@ def download(name: str | None, out: Path, yes: bool) -> None:
     \b
     nserbench download emodb
     """
-    from nserbench.cli.common.progress_bars import show_progress
+    from nserbench.api.progress_bars import show_progress
     from nserbench.corpora.tools.download import download as fetch
     from nserbench.corpora.tools.download_sources import SOURCES
 

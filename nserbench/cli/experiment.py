@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nserbench.api.session import Session, open_runner
+from nserbench.benchmark.study.cell import not_applicable
 from nserbench.cards import at_least
+from nserbench.cli.common.click_groups import shows_traceback
 from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.options import (
     device_option,
@@ -27,9 +30,9 @@ from nserbench.cli.common.options import (
 )
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.plan_lines import doubts
-from nserbench.cli.common.session import Command, Session, open_runner, with_session
+from nserbench.cli.common.session import Command, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import cell_line, duration, not_applicable, size
+from nserbench.cli.common.text import cell_line, duration, size
 
 if TYPE_CHECKING:
     from nserbench.benchmark.experiments.catalogue import Experiment
@@ -230,12 +233,11 @@ def experiment(
     from nserbench.benchmark.experiments.catalogue import read_experiment
     from nserbench.leaderboard.report.source import ReportData
 
-    settings = session.settings.using(results=out, store=store_folder)
-    session = Session(settings, session.plugins)
+    session = session.using(results=out, store=store_folder)
     full = read_experiment(number)
     request = ExperimentRequest(full.only(only), overrides, session, device)
     data = ReportData(
-        full, overrides, session.plugins, settings.results, against=against
+        full, overrides, session.plugins, session.settings.results, against=against
     )
     data.check()
     if dry_run or plan:
@@ -249,8 +251,8 @@ def experiment(
 def _run(
     experiment: ExperimentRequest, on: str | None, verify: bool, limit: int | None
 ) -> tuple[Counter[Outcome], list[BlockProblem]]:
+    from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.jobs.prepare import prepare_study
-    from nserbench.cli.common.progress_bars import show_progress
 
     with (
         show_progress() as progress,
@@ -261,6 +263,7 @@ def _run(
             on,
             verify=verify,
             limit=limit,
+            traceback=shows_traceback(click.get_current_context()),
         ) as runner,
     ):
 
@@ -288,12 +291,12 @@ def _print_costs(experiment: ExperimentRequest) -> list[BlockProblem]:
 
     A pass that two blocks share is counted in the first.
     """
+    from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import Planner
     from nserbench.benchmark.running.stopwatch import Stopwatch
     from nserbench.benchmark.store.feature_store import Store
-    from nserbench.cli.common.progress_bars import show_progress
 
     settings = experiment.session.settings
     with show_progress() as progress:

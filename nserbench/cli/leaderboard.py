@@ -150,14 +150,13 @@ def merge(folders: tuple[Path, ...], out: Path, separate: bool) -> None:
 
 
 def _row(text: str | None) -> Row | None:
-    from nserbench.leaderboard.reading.counts import Row
+    from nserbench.errors import BadSpec
+    from nserbench.leaderboard.tables.summary import read_row
 
-    if text is None:
-        return None
-    upstream, between, head = text.rpartition(" x ")
-    if not between:
-        raise click.UsageError(f"--against {text!r} is not 'UPSTREAM x HEAD'")
-    return Row(upstream.strip(), head.strip())
+    try:
+        return None if text is None else read_row(text)
+    except BadSpec as error:
+        raise click.UsageError(f"--against {error}") from error
 
 
 def _show(view: _View, form: str, out: Path | None) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from nserbench.api.session import Session
 from nserbench.cli.common.options import json_option
-from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:

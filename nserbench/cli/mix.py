@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from nserbench.api.session import Session
 from nserbench.cli.common.options import corpus_options, limit_option, out_option
-from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.session import with_session
 
 
 @click.command()
@@ -43,11 +44,11 @@ def mix(
     \b
     nserbench mix -c demo-park --snr 0,-5 -o noisy
     """
+    from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.extraction.export_audio import export
     from nserbench.benchmark.study.name_lookup import conditions, read_corpora
     from nserbench.benchmark.study.protocol_names import read_protocol
     from nserbench.benchmark.study.study import open_corpora
-    from nserbench.cli.common.progress_bars import show_progress
 
     places = read_corpora(corpora, noises, session.plugins)
     protocols = {

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.api.session import Session
+from nserbench.benchmark.study.cell import not_applicable
 from nserbench.cli.common.options import (
     StudyMaker,
     device_option,
@@ -20,13 +22,12 @@ from nserbench.cli.common.options import (
     store_option,
 )
 from nserbench.cli.common.plan_lines import cheaper_lines, doubts
-from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import (
     counted,
     duration,
     free_bytes,
-    not_applicable,
     size,
 )
 
@@ -65,13 +66,13 @@ def plan(
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
     """
+    from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.jobs.prepare import prepare_study
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import Planner, together
     from nserbench.benchmark.running.executors import WorkerCount, count_workers
     from nserbench.benchmark.running.stopwatch import Stopwatch, threads_of_worker
     from nserbench.benchmark.store.feature_store import Store
-    from nserbench.cli.common.progress_bars import show_progress
 
     settings = session.settings.using(results=out, store=store_folder)
     studies, store = grid(session.plugins, settings), Store(settings.store)

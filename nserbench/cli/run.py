@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.api.running import evaluate
+from nserbench.api.session import Session
+from nserbench.cli.common.click_groups import shows_traceback
 from nserbench.cli.common.options import (
     StudyMaker,
     device_option,
@@ -21,14 +24,13 @@ from nserbench.cli.common.options import (
     store_option,
     verify_option,
 )
-from nserbench.cli.common.session import Session, open_runner, with_session
-from nserbench.cli.common.text import cell_line, not_applicable
+from nserbench.cli.common.session import with_session
+from nserbench.cli.common.text import cell_line
 
 if TYPE_CHECKING:
     from nserbench.benchmark.results.result import Outcome
     from nserbench.benchmark.running.runner import RunReport
     from nserbench.benchmark.study.cell import Cell
-    from nserbench.benchmark.study.study import Study
 
 OUTCOMES: tuple[Outcome, ...] = (
     "done",
@@ -76,38 +78,23 @@ def run(
     \b
     nserbench run -u mel -d mean,bigru -c demo,demo-human --snr 0,5
     """
-    settings = session.settings.using(results=out, store=store_folder)
-    studies = grid(session.plugins, settings)
+    from nserbench.api.progress_bars import show_progress
+
+    session = session.using(results=out, store=store_folder)
+    studies = grid(session.plugins, session.settings)
     if dry_run:
         _print_cells([cell for study in studies for cell in study.cells], as_json)
         return
-    session = Session(settings, session.plugins)
-    report = _evaluate(studies, session, device, on, verify, store_limit)
-    _print_report(report, settings.results, as_json)
+    with show_progress() as progress:
+        report = evaluate(
+            *(studies, session, progress, device, on),
+            verify=verify,
+            limit=store_limit,
+            traceback=shows_traceback(click.get_current_context()),
+        )
+    _print_report(report, session.settings.results, as_json)
     if report.outcomes["failed"] or report.outcomes["deleted"]:
         raise SystemExit(1)
-
-
-def _evaluate(
-    studies: Sequence[Study],
-    session: Session,
-    device: str,
-    on: str | None,
-    verify: bool,
-    limit: int | None,
-) -> RunReport:
-    from nserbench.cli.common.progress_bars import show_progress
-
-    with (
-        show_progress() as progress,
-        open_runner(
-            session, device, progress, on, verify=verify, limit=limit
-        ) as runner,
-    ):
-        for study in studies:
-            for line in not_applicable(study.cells):
-                progress.note(line)
-        return runner.run(*studies)
 
 
 def _print_cells(cells: Sequence[Cell], as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nserbench.api.session import Session
 from nserbench.cli.common.options import (
     corpus_options,
     device_option,
@@ -21,7 +22,7 @@ from nserbench.cli.common.options import (
     store_option,
     wer_against_option,
 )
-from nserbench.cli.common.session import Session, with_session
+from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 
 if TYPE_CHECKING:
@@ -108,10 +109,10 @@ def _transcribe(
     device: str,
 ) -> list[Transcripts]:
     """Return the transcripts of every upstream, from the store where it has them."""
+    from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.extraction.extract import ModelCache
     from nserbench.benchmark.extraction.transcripts import transcribe
     from nserbench.benchmark.results.environment import choose_device
-    from nserbench.cli.common.progress_bars import show_progress
 
     with show_progress() as progress:
         return [

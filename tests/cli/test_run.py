@@ -211,7 +211,7 @@ def test_an_interruption_says_how_to_continue(
     nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted = Mock(side_effect=KeyboardInterrupt)
-    monkeypatch.setattr("nserbench.benchmark.study.study.make_study", interrupted)
+    monkeypatch.setattr("nserbench.benchmark.study.grid_file.make_study", interrupted)
 
     result = nserbench(f"run -u mel -d mean -c {notes}")
 

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from importlib.metadata import version
+from inspect import signature
 
 import pytest
 
@@ -14,3 +17,29 @@ def test_an_unknown_name_raises_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="has no attribute 'UpstreamCrad'"):
         getattr(nserbench, name)
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    code = "import sys, nserbench; print(*sys.modules)"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    heavy = {"click", "numpy", "pandas", "rich", "scipy", "torch", "transformers"}
+    assert heavy & set(answer.stdout.split()) == set()
+
+
+def test_every_public_name_is_there_and_is_completed_in_an_editor() -> None:
+    names = nserbench.__all__
+
+    assert {name for name in names if getattr(nserbench, name) is None} == set()
+    assert set(names) <= set(dir(nserbench))
+
+
+def test_the_package_of_the_leaderboard_is_also_its_function() -> None:
+    from nserbench.leaderboard.frames import Leaderboard
+
+    assert callable(nserbench.leaderboard)
+    assert next(iter(signature(nserbench.leaderboard).parameters)) == "results"
+    assert nserbench.Leaderboard is Leaderboard

@@ -5,10 +5,10 @@ from types import ModuleType
 
 import pytest
 
-from nserbench import source_digest as module
 from nserbench.errors import NserbenchError
 from nserbench.source_digest import (
-    _source,
+    _SOURCES,
+    begin_anew,
     refuse_changed_source,
     source_digest,
     source_files,
@@ -35,7 +35,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 def digest_anew(load: str) -> str | None:
     """Return the digest that another process would compute."""
-    _source.cache_clear()
+    _SOURCES.clear()
     return source_digest(load)
 
 
@@ -123,16 +123,16 @@ def test_an_installed_distribution_is_digested_as_a_whole() -> None:
     assert all("asteroid" in file.parts or "asteroid" in file.stem for file in files)
 
 
-def test_code_in_no_file_is_not_known_to_another_process(
+def test_code_in_no_file_is_other_code_whenever_plugins_are_used_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "in_memory", ModuleType("in_memory"))
     before = digest_anew("in_memory:build")
     assert digest_anew("in_memory:build") == before
 
-    monkeypatch.setattr(module, "_THIS_PROCESS", "another")
+    begin_anew()
 
-    assert digest_anew("in_memory:build") != before
+    assert source_digest("in_memory:build") != before
 
 
 def test_code_that_changes_while_the_program_runs_is_refused(write: Write) -> None:
@@ -144,3 +144,5 @@ def test_code_that_changes_while_the_program_runs_is_refused(write: Write) -> No
 
     with pytest.raises(NserbenchError, match=r"has changed .* \(my_models.py\)"):
         refuse_changed_source("my_models:build")
+    with pytest.raises(NserbenchError, match="restart the kernel"):
+        begin_anew()

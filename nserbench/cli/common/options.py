@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from nserbench.api.running import resolve_precision
 from nserbench.benchmark.study.toml_checks import MOST_SEEDS
 from nserbench.cli.common.number_types import Count, Size, SnrList
 from nserbench.cli.common.path_type import UserPath
@@ -205,43 +205,22 @@ def grid_options(command: Command) -> Command:
     return wrapped
 
 
-def _studies(
-    file: Path | None, values: Mapping[str, Any], plugins: Plugins, settings: Settings
-) -> list[Study]:
-    """Look up all names of a grid: of a grid file, or else of the options alone."""
-    from nserbench.benchmark.study.grid_file import Overrides, read_grid, studies
-    from nserbench.benchmark.study.request import Request
-    from nserbench.benchmark.study.study import make_study
-
-    typed = {key: value for key, value in values.items() if value}
-    if file is None:
-        return [make_study(Request(**typed), plugins, settings)]
-    blocks = studies(read_grid(file), Overrides(typed), plugins, settings)
-    return [study for _, study in blocks]
-
-
 def _grid(options: dict[str, Any]) -> StudyMaker:
     """Remove the options that define the grid, and return how its studies are made."""
-    from nserbench.benchmark.study.request import NEEDED, SETTINGS
+    from nserbench.benchmark.study.grid_file import make_studies
+    from nserbench.benchmark.study.request import SETTINGS, lacking, set_in_blocks
 
     file = options.pop("grid")
     values = {name: options.pop(name) for name in SETTINGS}
-    values["precision"] = _precision(values["precision"], options["device"])
-    for name, setting in SETTINGS.items():
-        option = setting.metadata.get("only_in_blocks")
-        if file is None and name in NEEDED and not values[name]:
-            flag = setting.metadata["flag"]
+    if file is None:
+        for name in lacking(values):
+            flag = SETTINGS[name].metadata["flag"]
             raise click.UsageError(f"Missing option {flag}, or '--grid'.")
-        if file is not None and option and values[name]:
+    else:
+        for name in set_in_blocks(values):
+            option = SETTINGS[name].metadata["only_in_blocks"]
             raise click.UsageError(
                 f"{option} cannot be combined with --grid: set it in {file}"
             )
-    return functools.partial(_studies, file, values)
-
-
-def _precision(wanted: str | None, device: str) -> str | None:
-    if wanted != "auto":
-        return wanted
-    from nserbench.benchmark.results.environment import choose_device, choose_precision
-
-    return choose_precision(wanted, choose_device(device))
+    values["precision"] = resolve_precision(values["precision"], options["device"])
+    return functools.partial(make_studies, file, values)

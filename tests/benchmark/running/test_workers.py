@@ -36,7 +36,7 @@ from nserbench.benchmark.study.study import Study, make_study
 from nserbench.errors import BadSettings, BadSpec, NserbenchError, UnknownName
 from nserbench.progress import Silent
 from nserbench.settings import Settings
-from nserbench.source_digest import _source
+from nserbench.source_digest import _SOURCES
 
 GRID: Any = {"downstreams": ["mean", "bigru"], "noises": ["clean", "hiss"]}
 
@@ -423,7 +423,7 @@ def test_a_cell_that_ends_its_worker_fails_by_name_and_the_others_go_on(
     assert any("odd" in line and "failed: the worker" in line for line in told)
     assert table([mel]) == table(alone())
     write_plugin("pass")
-    _source.cache_clear()  # as in another process
+    _SOURCES.clear()  # as in another process
     with open_executor("processes:1", {}) as executor:
         (result,), _ = share(executor, [plugin], upstreams=["odd"])
     assert result.status == "done"

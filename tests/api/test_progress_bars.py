@@ -1,12 +1,19 @@
 import io
 import re
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
-from nserbench.cli.common.progress_bars import BarProgress, LineProgress, show_progress
+from nserbench.api.progress_bars import (
+    BarProgress,
+    LineProgress,
+    NotebookProgress,
+    show_progress,
+)
 
 
 class Clock:
@@ -162,3 +169,37 @@ def test_a_terminal_that_cannot_redraw_gets_lines(term: str) -> None:
 
     with show_progress(console) as progress:
         assert isinstance(progress, LineProgress)
+
+
+def test_a_notebook_shows_bars_in_one_place_and_messages_below(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = pytest.importorskip("IPython.display", reason="IPython is not installed")
+    pages: list[str] = []
+    place = Mock(update=lambda page: pages.append(page.data))
+    monkeypatch.setattr(module, "display", Mock(return_value=place))
+
+    with show_progress(Console(force_jupyter=True)) as progress:
+        progress.cells(2, 0)
+        progress.stage("mel <b>", 8, "clips")
+        progress.advance(8)
+        progress.cell("mel x mean", "done")
+
+    assert capsys.readouterr().out == "mel x mean: done\n"
+    last = re.sub("<[^>]*>", "", pages[-1]).splitlines()
+    assert [line.split()[0] for line in last] == ["cells", "mel"]
+    assert "1/2" in last[0]
+    assert "&lt;b&gt;" in last[1]
+    assert "8/8" in last[1]
+
+
+def test_a_fast_stage_does_not_draw_the_bars_at_each_step(clock: Clock) -> None:
+    pages: list[str] = []
+    progress = NotebookProgress(Progress(), pages.append, clock)
+    progress.stage("mel", 9, "clips")
+
+    progress.advance()
+    clock.now = 0.3
+    progress.advance()
+
+    assert len(pages) == 2

@@ -1,7 +1,9 @@
-"""Progress of a long command: bars in a terminal, lines elsewhere."""
+"""Progress of a long job: bars in a terminal or a notebook, lines elsewhere."""
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +21,12 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from nserbench.cli.common.text import counted, duration, rate
+from nserbench.quantities import counted, duration, rate
 
 EVERY = 60.0
 """Seconds between two lines of a long stage."""
+REDRAW = 0.25
+"""Seconds between two drawings of bars in a notebook."""
 
 
 class LineProgress:
@@ -143,19 +147,88 @@ class BarProgress:
         self.note(f"{name}: {outcome}")
 
 
+class NotebookProgress(BarProgress):
+    """The two bars as HTML, drawn again in one place; messages as lines below.
+
+    Args:
+        bars: The bars, which are not started.
+        show: Shows HTML in place of what it showed before.
+    """
+
+    def __init__(
+        self,
+        bars: Progress,
+        show: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(bars)
+        self._show, self._clock = show, clock
+        self._drawn = -REDRAW
+        self._out = sys.stdout  # while a plugin runs, it is another one
+
+    def stage(self, name: str, total: int, unit: str) -> None:
+        """Restart the lower bar."""
+        super().stage(name, total, unit)
+        self.draw()
+
+    def advance(self, steps: int = 1) -> None:
+        """Advance the lower bar."""
+        super().advance(steps)
+        if self._clock() - self._drawn >= REDRAW:
+            self.draw()
+
+    def note(self, text: str) -> None:
+        """Print a message."""
+        print(text, file=self._out)
+
+    def cells(self, total: int, done: int) -> None:
+        """Start the upper bar."""
+        super().cells(total, done)
+        self.draw()
+
+    def cell(self, name: str, outcome: str) -> None:
+        """Advance the upper bar, and print the cell."""
+        super().cell(name, outcome)
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the bars as they are now."""
+        self._drawn = self._clock()
+        page = Console(file=io.StringIO(), record=True, width=100, force_jupyter=False)
+        page.print(self._bars.get_renderable())
+        self._show(page.export_html(inline_styles=True, code_format=_HTML))
+
+
 @contextmanager
 def show_progress(
     console: Console | None = None,
 ) -> Iterator[LineProgress | BarProgress]:
-    """Show progress: bars in a terminal, lines elsewhere.
+    """Show progress: bars in a terminal or a notebook, lines elsewhere.
 
     Args:
         console: Console to print on; standard error if None.
     """
     console = console or Console(stderr=True)
-    if not console.is_interactive:
+    if console.is_jupyter:
+        told = NotebookProgress(_bars(console), _shown_in_place())
+        yield told
+        told.draw()
+    elif console.is_interactive:
+        with _bars(console) as bars:
+            yield BarProgress(bars)
+    else:
         yield LineProgress(console)
-        return
+
+
+def _shown_in_place() -> Callable[[str], object]:
+    """Return what shows HTML in one output of the notebook's cell."""
+    from IPython.display import HTML, display
+
+    place = display(HTML(""), display_id=True)
+    return lambda page: place.update(HTML(page))
+
+
+def _bars(console: Console) -> Progress:
     columns = (
         # In a narrow terminal only the name is shortened.
         TextColumn(
@@ -165,8 +238,8 @@ def show_progress(
         BarColumn(bar_width=12),
         *(column(table_column=Column(no_wrap=True)) for column in _NUMBERS),
     )
-    with Progress(*columns, console=console, expand=True, refresh_per_second=4) as bars:
-        yield BarProgress(bars)
+    return Progress(*columns, console=console, expand=True, refresh_per_second=4)
 
 
+_HTML = '<pre style="line-height: 1.3">{code}</pre>'
 _NUMBERS = (MofNCompleteColumn, _Rate, _Left)

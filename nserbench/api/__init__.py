@@ -1,0 +1,1 @@
+"""What a user of Python calls, and what the command line shares with it."""
