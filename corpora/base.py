@@ -170,7 +170,7 @@ class CorpusCard(Card):
             BadCorpus: if its files contradict each other, or the reader returns
                 something else than a corpus.
         """
-        corpus: Corpus = self.resolve(self.load)(options, settings)
+        corpus: Corpus = self.loader()(options, settings)
         _refuse_other(self.name, corpus)
         ordered = sorted(corpus.utterances, key=lambda utterance: utterance.id)
         spoken = [_with_code(utterance) for utterance in ordered]
@@ -263,7 +263,7 @@ class NoiseCard(Card):
             CorpusMissing: if it is not on this machine.
             BadCorpus: if the function does not return a path.
         """
-        path = self.resolve(self.load)(self, settings)
+        path = self.loader()(self, settings)
         if not isinstance(path, Path):
             raise BadCorpus(
                 f"the noise {self.name!r} is {path!r}, not the path of a file"

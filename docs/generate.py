@@ -100,7 +100,7 @@ def _card(card: Card) -> Iterator[str]:
     yield from (f"| {name} | {fact} |" for name, fact in facts.items())
     yield "\n| option | meaning | default |\n|---|---|---|"
     for key, option in options.items():
-        default = "" if option.default is None else f"`{option.label(option.default)}`"
+        default = "" if option.default is None else f"`{option.shown(option.default)}`"
         yield f"| `{key}=` | {option.help} | {default} |"
 
 

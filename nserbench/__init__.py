@@ -21,6 +21,7 @@ from nserbench.upstreams.base import (
     UpstreamCard,
 )
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+from nserbench.upstreams.hidden_states import from_hidden_states
 
 if TYPE_CHECKING:
     __version__: str
@@ -55,5 +56,6 @@ __all__ = [
     "UpstreamCard",
     "Utterance",
     "__version__",
+    "from_hidden_states",
     "hookimpl",
 ]

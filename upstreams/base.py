@@ -165,6 +165,12 @@ class Batch:
         """Return whether a group is read."""
         return self.groups is None or group in self.groups
 
+    def tensors(self, device: str = "cpu") -> list[torch.Tensor]:
+        """Return the waves as tensors on a device, each a copy, ``(samples,)``."""
+        import torch
+
+        return [torch.tensor(wave, device=device) for wave in self.waves]
+
     def utterances(self) -> list[Batch]:
         """Return each utterance as a batch of its own."""
         rows = [slice(row, row + 1) for row in range(len(self.ids))]
@@ -195,12 +201,15 @@ class Upstream(abc.ABC):
 
     Attributes:
         model: The module that holds the weights; None if there are none.
+        rate: Frames per second, for a card that does not say its groups; None if they
+            are to be counted.
         thread_safe: Whether several threads may call `extract` at once: a call changes
             nothing that another one reads. On a CPU, clips are then extracted side by
             side, one on each core. Each class says it for itself; see `thread_safety`.
     """
 
     model: nn.Module | None = None
+    rate: float | None = None
     thread_safe: bool = False
 
     def __init__(self, options: Options, device: str) -> None:
@@ -315,7 +324,9 @@ class UpstreamCard(ModelCard):
     Attributes:
         groups: Its groups, or a function from options to them, or to a `Description`
             where the options decide more than the groups. The function may read a
-            checkpoint's configuration, but must not load weights or import torch.
+            checkpoint's configuration, but must not load weights or import torch. If
+            None, the upstream is loaded and tried to find out; several layers then
+            count from 0, one is layer 1.
         reads: Fields of a `Batch` that change the features. One that reads ``waves``
             has the option ``enhance``; one that reads ``texts`` may have an option
             ``text``, whose value is ``reference`` or an upstream that transcribes.
@@ -341,7 +352,7 @@ class UpstreamCard(ModelCard):
     kind: ClassVar[str] = "upstream"
     common: ClassVar[Mapping[str, Option]] = MappingProxyType({"groups": GROUPS})
 
-    groups: Groups | Callable[[Options], Groups | Description]
+    groups: Groups | Callable[[Options], Groups | Description] | None = None
     reads: frozenset[str] = field(default=frozenset({"waves"}))
     min_samples: int = 1
     max_samples: int | None = None
@@ -370,8 +381,12 @@ class UpstreamCard(ModelCard):
         return {**options, **self.options}
 
     def describe(self, options: Options) -> Description:
-        """Return what is known with these options, without loading the model."""
+        """Return what is known with these options; see `groups` for how."""
         groups = self.groups(options) if callable(self.groups) else self.groups
+        if groups is None:
+            from nserbench.upstreams.measured_groups import measured_groups
+
+            groups = measured_groups(self, options)
         if isinstance(groups, Description):
             return groups
         known = bool(self.transcribes), bool(self.tunable), self.frozen
@@ -392,7 +407,7 @@ class UpstreamCard(ModelCard):
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
-        upstream: Upstream = self.resolve(self.load)(options, device)
+        upstream: Upstream = self.loader()(options, device)
         if upstream.model is not None and device == "cpu":
             from nserbench.matmul import use_fast_products
 

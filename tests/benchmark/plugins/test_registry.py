@@ -46,7 +46,7 @@ def test_a_module_next_to_a_named_file_can_be_loaded(
 
     card = Plugins([str(tmp_path / "mine.py")], installed=False).downstreams["mine"]
 
-    assert card.resolve(card.load) == "loaded"
+    assert card.resolve(card.target) == "loaded"
 
 
 def test_two_plugins_with_one_name_are_an_error_that_names_both(tmp_path: Path) -> None:
@@ -62,7 +62,11 @@ def test_two_plugins_with_one_name_are_an_error_that_names_both(tmp_path: Path) 
     [
         (
             CARD.format(name="a").replace("downstreams()", "downstream()"),
-            "unknown hook",
+            r"unknown hook nserbench_downstream \(sick.py, line 4\)\n  did you mean",
+        ),
+        (
+            CARD.format(name="a").replace("@nb.hookimpl", ""),
+            r"nserbench_downstreams is not marked as a hook \(sick.py, line 5\)\n  wr",
         ),
         ("import no_such_module", "no_such_module"),
         ("raise SystemError('sick')", "sick"),
@@ -159,7 +163,11 @@ def test_a_broken_installed_plugin_is_reported_and_skipped(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("return None", "TypeError"),
+        ("return None", r"nserbench_upstreams returns None, not a list\n  return \[\]"),
+        (
+            "return nb.UpstreamCard(name='one', load='one:One', groups={})",
+            "nserbench_upstreams returns one UpstreamCard, not a list of them",
+        ),
         (
             "return ['mel']",
             "nserbench_upstreams returns 'mel', which is no UpstreamCard",

@@ -1,0 +1,55 @@
+"""Find functions of a plugin that look like hooks and would never be called."""
+
+from __future__ import annotations
+
+import difflib
+from inspect import isfunction
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+from nserbench.benchmark.plugins import hookspecs
+from nserbench.errors import BadPlugin
+
+_PREFIX = "nserbench_"
+_HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(_PREFIX))
+_MARK = f"{_PREFIX}impl"  # the attribute that `hookimpl` sets
+
+
+def refuse_wrong_hooks(module: ModuleType) -> None:
+    """Refuse a hook that is misspelt or not marked: it would be ignored.
+
+    Raises:
+        BadPlugin: if a marked function is not a hook, or one whose name begins with
+            ``nserbench_`` is not marked.
+    """
+    for name, function in vars(module).items():
+        if not isfunction(function):
+            continue
+        options = getattr(function, _MARK, None)
+        if options is not None:
+            _refuse_unknown(options["specname"] or name, function)
+        elif name.startswith(_PREFIX):
+            _refuse_unmarked(name, function)
+
+
+def _refuse_unknown(name: str, function: FunctionType) -> None:
+    if name in _HOOKS:
+        return
+    near = difflib.get_close_matches(name, _HOOKS, n=1)
+    told = f"did you mean {near[0]}?\n  " if near else ""
+    raise BadPlugin(
+        f"unknown hook {name} ({_place(function)})\n  {told}known: {', '.join(_HOOKS)}"
+    )
+
+
+def _refuse_unmarked(name: str, function: FunctionType) -> None:
+    _refuse_unknown(name, function)
+    raise BadPlugin(
+        f"{name} is not marked as a hook ({_place(function)})\n"
+        "  write @nserbench.hookimpl in the line above it"
+    )
+
+
+def _place(function: FunctionType) -> str:
+    code = function.__code__
+    return f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
