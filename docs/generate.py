@@ -80,6 +80,12 @@ def example() -> str:
     )
 
 
+def project() -> str:
+    """Return the pyproject.toml of the example plugin."""
+    file = ROOT / "tests" / "plugin" / "pyproject.toml"
+    return f"```toml\n# {file.name}\n{file.read_text(encoding='utf-8')}```"
+
+
 def card_facts(cards: Iterable[Card]) -> str:
     """Return a heading, the facts and the options of each card."""
     return "\n\n".join("\n".join(_card(card)) for card in cards)
@@ -140,7 +146,11 @@ def main(arguments: list[str]) -> int:
     pages = {
         **card_pages(),
         DOCS / "cli.md": {"cli": cli_reference()},
-        DOCS / "plugins.md": {"plugin": example(), "hooks": hook_reference()},
+        DOCS / "plugins.md": {
+            "plugin": example(),
+            "project": project(),
+            "hooks": hook_reference(),
+        },
         DOCS / "scaling.md": {
             "costs": scaling.costs_table(),
             "workers": scaling.scaling_table(),

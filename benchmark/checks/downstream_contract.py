@@ -56,7 +56,7 @@ def check_downstream(
         name: replace(spec, layers=card.layers(spec, options))
         for name, spec in groups.items()
     }
-    return run_checks(_CHECKS, _Trial(card, options, needed))
+    return run_checks(_CHECKS, _HeadTrial(card, options, needed))
 
 
 def _not_applicable(reason: str) -> ContractFinding:
@@ -64,7 +64,7 @@ def _not_applicable(reason: str) -> ContractFinding:
 
 
 @dataclass
-class _Trial:
+class _HeadTrial:
     """A head for some groups, and random features."""
 
     card: DownstreamCard
@@ -122,7 +122,7 @@ def _with_padding(features: LayeredFeatures) -> LayeredFeatures:
     return padded
 
 
-def _returns_logits(trial: _Trial) -> Outcome:
+def _returns_logits(trial: _HeadTrial) -> Outcome:
     logits: object = trial.logits
     if not isinstance(logits, Tensor):
         return False, f"returns an object of the class {type(logits).__name__}"
@@ -142,20 +142,20 @@ def _difference(one: Tensor, other: Tensor) -> Outcome:
     )
 
 
-def _alone(trial: _Trial) -> Outcome:
+def _alone(trial: _HeadTrial) -> Outcome:
     head = trial.build()
     rows = [_logits(head, _rows(trial.features, row)) for row in range(len(FRAMES))]
     return _difference(torch.cat(rows), trial.logits)
 
 
-def _padding(trial: _Trial) -> Outcome:
+def _padding(trial: _HeadTrial) -> Outcome:
     if trial.card.tier == "pooled":
         return None, "reads means over time, which have no padding"
     padded = _logits(trial.build(), _with_padding(trial.features))
     return _difference(padded, trial.logits)
 
 
-def _input(trial: _Trial) -> Outcome:
+def _input(trial: _HeadTrial) -> Outcome:
     copies = {name: group.states.clone() for name, group in trial.features.items()}
     _logits(trial.build().train(), trial.features)
     for name, states in copies.items():
@@ -164,7 +164,7 @@ def _input(trial: _Trial) -> Outcome:
     return True, "features are left as they were"
 
 
-def _seed(trial: _Trial) -> Outcome:
+def _seed(trial: _HeadTrial) -> Outcome:
     heads = [trial.build(), trial.build()]
     first, second = (head.state_dict() for head in heads)
     for name, value in first.items():
@@ -177,7 +177,7 @@ def _seed(trial: _Trial) -> Outcome:
     return torch.equal(one, other), "initial weights and a training step"
 
 
-def _gradients(trial: _Trial) -> Outcome:
+def _gradients(trial: _HeadTrial) -> Outcome:
     head = trial.build().train()
     labels = torch.arange(len(FRAMES)) % CLASSES
     nn.functional.cross_entropy(head(trial.features), labels).backward()
@@ -190,7 +190,7 @@ def _gradients(trial: _Trial) -> Outcome:
     return True, f"{len(gradients)} of {len(weights)} parameters reached"
 
 
-_CHECKS: Mapping[str, Callable[[_Trial], Outcome]] = {
+_CHECKS: Mapping[str, Callable[[_HeadTrial], Outcome]] = {
     "returns logits": _returns_logits,
     "same alone and in a batch": _alone,
     "reads no padding": _padding,

@@ -120,7 +120,8 @@ class Plugins:
     """The cards of every plugin.
 
     Args:
-        named: Python files or modules to load besides the installed plugins.
+        named: Python files or modules to load besides the installed plugins, or in
+            place of an installed plugin whose module has the same name.
 
     Attributes:
         broken: Installed plugins that cannot be used, with the reason. They are
@@ -145,9 +146,11 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         for module in BUILT_IN:
             self._register(importlib.import_module(module), module, "built in")
+        replaced = {text if text[-3:] != ".py" else Path(text).stem for text in named}
         if installed:
             for entry in entry_points(group="nserbench"):
-                self._register_installed(entry)
+                if entry.module not in replaced:
+                    self._register_installed(entry)
         for text in named:
             self._register_named(text)
 

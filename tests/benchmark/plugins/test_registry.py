@@ -97,7 +97,8 @@ def install(folder: Path) -> dict[str, str]:
         check=True,
         cwd=folder.parent,
     )
-    return {**os.environ, "PYTHONPATH": str(folder)}
+    known = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), known])}
 
 
 def nserbench(environment: dict[str, str], *words: str) -> str:
@@ -130,13 +131,25 @@ def test_an_installed_plugin_adds_upstream_head_and_corpus(
     assert done["outcomes"] == {"done": 1}
 
 
-def test_the_example_plugin_is_under_thirty_lines() -> None:
-    lines = [
-        line
-        for file in PLUGIN.glob("*.py")
-        for line in file.read_text().splitlines()
-        if line.strip()
-    ]
+def test_a_named_file_replaces_the_installed_plugin_of_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / "mine-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[nserbench]\nmine = replaced\n")
+    (tmp_path / "replaced.py").write_text(CARD.format(name="mine"))
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert Plugins().downstreams.origin("mine") == "mine 1.0"
+    again = str(tmp_path / "replaced.py")
+    assert Plugins([again]).downstreams.origin("mine") == again
+    assert Plugins(["replaced"]).downstreams.origin("mine") == "replaced"
+
+
+def test_the_example_plugin_is_one_file_under_thirty_lines() -> None:
+    (file,) = PLUGIN.glob("*.py")
+    lines = [line for line in file.read_text().splitlines() if line.strip()]
 
     assert len(lines) < 30
 
