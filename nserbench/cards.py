@@ -164,9 +164,12 @@ class Card:
         For a plugin this includes a digest of its source files. Of nserbench's own
         code, only the version says that its outputs changed.
         """
-        code = source_digest(self.target)
-        plain = {"key": self.key_or_name, "version": self.version}
-        return plain if code is None else {**plain, "code": code}
+        identity = {"key": self.key_or_name, "version": self.version}
+        if (code := source_digest(self.target)) is not None:
+            identity["code"] = code
+        if (weights := getattr(self.load, "weights_digest", None)) is not None:
+            identity["weights"] = weights()
+        return identity
 
     def all_options(self) -> dict[str, Option]:
         """Return the options of its kind and of this card, which replace the former."""
@@ -180,6 +183,7 @@ class Card:
         """
         if isinstance(self.load, str):
             found: Callable[..., Any] = self.resolve(self.load)
+            _refuse_weights(self.name, self.load, found)
             return found
         refuse_changed_source(self.target)
         return self.load
@@ -217,6 +221,20 @@ def _refuse_unidentified(name: str, load: object) -> None:
         raise TypeError(
             f"load={load!r} of {name!r} must be a text, or a function or class that is "
             "defined at the top of a module: otherwise changed code is not noticed"
+        )
+
+
+def _refuse_weights(name: str, load: str, found: object) -> None:
+    """Refuse code that is named by a text if its weights belong to its identity.
+
+    Raises:
+        NserbenchError: if it was made of a module, so that its file says too little.
+    """
+    if getattr(found, "weights_digest", None) is not None:
+        variable = load.partition(":")[2]
+        raise NserbenchError(
+            f"{load!r} of {name!r} is made of a module with weights\n"
+            f"  write load={variable}, without quotes, so that the weights identify it"
         )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import abc
 import copy
+import functools
+import hashlib
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nserbench.cards import Options
@@ -32,6 +35,8 @@ class HiddenStates(Upstream):
 
     Attributes:
         stride: Samples between two frames.
+        weights_digest: Returns what identifies the weights, where the source file of
+            the plugin does not: they come from a module that is already there.
         padded: Whether the module takes a tensor ``(1, samples)``, not a list of waves.
 
     Raises:
@@ -41,6 +46,7 @@ class HiddenStates(Upstream):
 
     stride: ClassVar[int]
     padded: ClassVar[bool]
+    weights_digest: ClassVar[Callable[[], str] | None] = None
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
@@ -82,17 +88,23 @@ def from_hidden_states(
 
     Args:
         model: A function from the card's options to the module, called each time the
-            upstream is loaded, with torch's seed at 0; or the module itself, which is
-            copied each time.
+            upstream is loaded, with torch's seed at 0. Or the module itself: it is
+            copied now, and its weights identify its features.
         stride: Samples at 16 kHz between two frames, such as 320.
         padded: Whether the module's ``forward`` takes a tensor ``(batch, samples)``
             instead of a list of ``(samples,)``.
     """
+    torch = sys.modules.get("torch")  # a module is there only if torch is
+    kept = (
+        copy.deepcopy(model) if torch and isinstance(model, torch.nn.Module) else None
+    )
 
     class FromHiddenStates(HiddenStates):
         def fresh(self) -> nn.Module:
-            return _fresh(model, self.options)
+            return _loaded(model, self.options) if kept is None else copy.deepcopy(kept)
 
+    if kept is not None:
+        FromHiddenStates.weights_digest = functools.cache(partial(_digest, kept))
     FromHiddenStates.stride, FromHiddenStates.padded = stride, padded
     # As for a namedtuple: its code is the module that called this function.
     FromHiddenStates.__module__ = sys._getframe(1).f_globals["__name__"]
@@ -120,15 +132,21 @@ def stacked(states: Sequence[Tensor]) -> Tensor:
     return torch.stack([state[0] for state in states])
 
 
-def _fresh(
-    source: nn.Module | Callable[[Options], nn.Module], options: Options
-) -> nn.Module:
-    """Return a module that nobody else trains, with the same weights each time."""
+def _loaded(load: Callable[[Options], nn.Module], options: Options) -> nn.Module:
+    """Return a module whose random weights are the same each time."""
     import torch
-    from torch import nn
 
-    if isinstance(source, nn.Module):
-        return copy.deepcopy(source)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return source(options)
+        return load(options)
+
+
+def _digest(module: nn.Module) -> str:
+    """Return the digest of all weights and buffers of a module."""
+    import torch
+
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in module.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

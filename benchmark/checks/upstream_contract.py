@@ -77,7 +77,7 @@ def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> Contract
         NserbenchError: if the upstream cannot be loaded.
     """
     upstream = bound.card.open(bound.options, device)
-    trial = _Trial(bound, upstream, _batches(bound, device))
+    trial = _Trial(bound, upstream, _batches(bound, device), device)
     findings = run_checks(_CHECKS, trial)
     waves = [wave for batch in trial.batches for wave in batch.waves]
     duration = sum(map(len, waves)) / SAMPLE_RATE
@@ -100,6 +100,7 @@ class _Trial:
     bound: ConfiguredCard[UpstreamCard]
     upstream: Upstream
     batches: Sequence[Batch]
+    device: str
     seconds: float = 0.0
 
     @cached_property
@@ -245,6 +246,18 @@ def _repeatable(trial: _Trial) -> Outcome:
     return largest == 0.0, f"largest difference {largest:.1e}"
 
 
+def _loaded_again(trial: _Trial) -> Outcome:
+    """Compare with the same upstream, loaded with another seed of torch."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        other = trial.bound.card.open(trial.bound.options, trial.device)
+    features = other.extract(trial.batches[0])
+    for name, group in trial.alone[0].items():
+        if not torch.equal(features[name].states, group.states):
+            return False, f"{name} has other values: are weights drawn at random?"
+    return True, "all values"
+
+
 def _in_threads(trial: _Trial) -> Outcome:
     if not is_thread_safe(trial.upstream):
         return None, "not said to be thread-safe"
@@ -332,6 +345,7 @@ _CHECKS: dict[str, Callable[[_Trial], Outcome]] = {
     "frames match the duration": _lengths,
     "same alone and in a batch": _independent,
     "same values when repeated": _repeatable,
+    "same when loaded again": _loaded_again,
     "same in several threads": _in_threads,
     "same whichever groups are read": _each_group_alone,
     "finite": _finite,

@@ -1,7 +1,9 @@
 """Any module that returns hidden states is an upstream."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 import nserbench as nb
 from nserbench.benchmark.checks.upstream_contract import check_upstream
 from nserbench.cards import Options, bind
+from nserbench.errors import NserbenchError
 from nserbench.source_digest import source_digest
 from nserbench.spec import Spec
 from nserbench.upstreams.base import Batch
@@ -92,6 +95,33 @@ def test_its_code_is_that_of_the_module_that_made_it() -> None:
     card = nb.UpstreamCard(name="expert", load=Loaded)
 
     assert card.identity["code"] == source_digest(f"{__name__}:Loaded")
+
+
+def test_the_weights_of_a_module_are_part_of_what_identifies_it() -> None:
+    expert = Expert(padded=True)
+    names = ("first", "changed", "again")
+    identities = {}
+    for name in names:
+        made = nb.from_hidden_states(expert, STRIDE, padded=True)
+        card = nb.UpstreamCard(name=name, key="expert", load=made)
+        identities[name] = card.identity
+        with torch.no_grad():  # of those that follow, then as at first
+            expert.front.weight[0, 0, 0] *= 2.0 if name == "first" else 0.5
+        assert card.identity == identities[name]
+
+    assert identities["first"] == identities["again"] != identities["changed"]
+    assert "weights" not in nb.UpstreamCard(name="expert", load=Loaded).identity
+
+
+def test_a_module_that_is_named_by_a_text_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("offered")
+    monkeypatch.setitem(sys.modules, "offered", module)
+    module.__dict__["Whole"] = Whole
+
+    with pytest.raises(NserbenchError, match="write load=Whole, without quotes"):
+        nb.UpstreamCard(name="expert", load="offered:Whole").open({}, "cpu")
 
 
 def test_a_wrong_stride_is_refused() -> None:

@@ -98,6 +98,15 @@ class Numb(Good):
         return states.detach() + 0 * self.front.weight.sum()
 
 
+class Random(Good):
+    loads = 0
+
+    def __init__(self, options: object, device: str) -> None:
+        super().__init__(options, device)
+        Random.loads += 1
+        nn.init.constant_(self.back.bias, Random.loads)
+
+
 class Shared(Good):
     """Keeps its input, which another thread replaces."""
 
@@ -160,6 +169,7 @@ def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -
         (Slow, "frames match the duration"),
         (Sociable, "same alone and in a batch"),
         (Moody, "same values when repeated"),
+        (Random, "same when loaded again"),
         (Shared, "same in several threads"),
         (Choosy, "same whichever groups are read"),
         (Mute, "same whichever groups are read"),
