@@ -181,21 +181,22 @@ class Card:
         Raises:
             NserbenchError: as `resolve`.
         """
+        found: Callable[..., Any] = self.resolve(self.load)
         if isinstance(self.load, str):
-            found: Callable[..., Any] = self.resolve(self.load)
             _refuse_weights(self.name, self.load, found)
-            return found
         refuse_changed_source(self.target)
-        return self.load
+        return found
 
-    def resolve(self, target: str) -> Any:
-        """Import the object that ``"package.module:name"`` names.
+    def resolve(self, target: str | Callable[..., Any]) -> Any:
+        """Import the object that ``"package.module:name"`` names; return another as is.
 
         Raises:
             MissingExtra: if the import fails and the card has an extra.
             NserbenchError: if the import fails and the card has none, or if a plugin's
                 code has changed since the program began.
         """
+        if not isinstance(target, str):
+            return target
         try:
             found = pkgutil.resolve_name(target)
         except (ImportError, AttributeError, ValueError) as error:

@@ -78,7 +78,7 @@ def plugins() -> Plugins:
         return Plugins([str(ROOT / "tests/plugin/nserbench_rms.py")], installed=False)
 
 
-NEW = re.compile(r"\bloudness\b|\bsmall-hubert\b")
+NEW = re.compile(r"\bbands\b|\bsmall-hubert\b")
 """Names of plugins that the page has the reader make."""
 
 
@@ -151,5 +151,5 @@ def test_the_page_about_plugins_works_as_it_is_printed(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search("loudness +mean +UAR", done.stdout)
+    assert re.search("bands +mean +UAR", done.stdout)
     assert "nserbench-rms 0.1" in done.stdout

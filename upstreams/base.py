@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -296,15 +296,15 @@ class Transcriber(Upstream):
 class ModelCard(Card):
     """What is known about a model before it is loaded.
 
-    ``load`` names a callable that takes the options and a device such as ``"cuda:0"``.
+    ``load`` is a callable that takes the options and a device such as ``"cuda:0"``.
 
     Attributes:
-        files: ``"package.module:function"`` that takes the options and
+        files: A function, or ``"package.module:function"``, that takes the options and
             returns the checkpoint's files on this machine, downloading them if needed.
             Their digest identifies the outputs. None if there are no weights.
     """
 
-    files: str | None = None
+    files: str | Callable[[Options], Sequence[Path]] | None = None
 
     def checkpoint_files(self, options: Options) -> Sequence[Path]:
         """Return the files whose content determines the outputs."""
@@ -342,9 +342,9 @@ class UpstreamCard(ModelCard):
         learning_rate: Default learning rate of its weights in fine-tuning.
         window: Samples that a clip is padded to inside the model, as in Whisper; 0 if
             it is not padded.
-        languages: ``"package.module:function"`` that takes the options and returns the
-            codes of the languages that the checkpoint knows, or None if it knows any;
-            None if the model takes no language.
+        languages: A function, or ``"package.module:function"``, that takes the options
+            and returns the codes of the languages that the checkpoint knows, or None if
+            it knows any; None if the model takes no language.
         batch: Utterances in one batch on a CPU. More than 1 only if they are computed
             separately, so that features are equal to the bit in any batch.
     """
@@ -362,7 +362,7 @@ class UpstreamCard(ModelCard):
     frozen: Sequence[str] = ()
     learning_rate: float = 1e-4
     window: int = 0
-    languages: str | None = None
+    languages: str | Callable[[Options], Collection[str] | None] | None = None
     batch: int = 1
 
     @property

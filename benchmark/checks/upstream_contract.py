@@ -55,7 +55,7 @@ class ContractReport:
 
     Attributes:
         realtime: Seconds of computing for each second of audio, clip by clip; None
-            for an upstream that reads no audio.
+            for an upstream that reads no audio or fails.
         memory: Peak memory of the process so far, in bytes.
     """
 
@@ -83,7 +83,7 @@ def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> Contract
     duration = sum(map(len, waves)) / SAMPLE_RATE
     return ContractReport(
         findings,
-        trial.seconds / duration if duration else None,
+        trial.seconds / duration if duration and trial.seconds else None,
         upstream.parameter_count(),
         peak_memory(),
     )

@@ -19,17 +19,24 @@ def refuse_wrong_hooks(module: ModuleType) -> None:
     """Refuse a hook that is misspelt or not marked: it would be ignored.
 
     Raises:
-        BadPlugin: if a marked function is not a hook, or one whose name begins with
-            ``nserbench_`` is not marked.
+        BadPlugin: if a marked function is not a hook, one whose name begins with
+            ``nserbench_`` is not marked, or there is no hook.
     """
+    found = 0
     for name, function in vars(module).items():
         if not isfunction(function):
             continue
         options = getattr(function, _MARK, None)
         if options is not None:
             _refuse_unknown(options["specname"] or name, function)
+            found += 1
         elif name.startswith(_PREFIX):
             _refuse_unmarked(name, function)
+    if not found:
+        raise BadPlugin(
+            "it has no hook\n  write one, marked with @nserbench.hookimpl: "
+            f"{', '.join(_HOOKS)}"
+        )
 
 
 def _refuse_unknown(name: str, function: FunctionType) -> None:

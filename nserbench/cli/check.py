@@ -196,9 +196,11 @@ def _table(title: str, findings: list[ContractFinding]) -> TextTable:
 
 
 def _print_measured(report: ContractReport) -> None:
-    speed = "no audio" if report.realtime is None else f"{report.realtime:.3f}"
+    speed = "not measured"
+    if report.realtime is not None:
+        speed = f"{report.realtime:.3f} (seconds of computation per second of audio)"
     click.echo(
-        f"\nreal-time factor: {speed} (seconds of computation per second of audio)\n"
+        f"\nreal-time factor: {speed}\n"
         f"parameters: {report.parameters:,}\n"
         f"peak memory of this process: {size(report.memory)}"
     )

@@ -49,7 +49,7 @@ def new_plugin(session: Session, name: str, kind: str) -> None:
     is: change the code until it does what you want.
 
     \b
-    nserbench new-plugin loudness --kind upstream
+    nserbench new-plugin bands --kind upstream
     """
     _refuse_name(name, kind, session)
     content = _files(name, kind)

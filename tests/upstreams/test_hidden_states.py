@@ -178,3 +178,11 @@ def test_waves_are_there_as_tensors_that_may_be_changed() -> None:
     tensor += 1
 
     assert (tensor.tolist(), wave.tolist()) == ([1.0] * 4, [0.0] * 4)
+
+
+def test_the_files_of_a_checkpoint_may_be_named_by_a_function() -> None:
+    card = nb.UpstreamCard(
+        name="expert", load=Loaded, files=lambda options: [options["at"]]
+    )
+
+    assert card.checkpoint_files({"at": Path("w.pt")}) == [Path("w.pt")]

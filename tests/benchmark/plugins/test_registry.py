@@ -68,6 +68,7 @@ def test_two_plugins_with_one_name_are_an_error_that_names_both(tmp_path: Path) 
             CARD.format(name="a").replace("@nb.hookimpl", ""),
             r"nserbench_downstreams is not marked as a hook \(sick.py, line 5\)\n  wr",
         ),
+        ("def upstreams(): ...", "it has no hook"),
         ("import no_such_module", "no_such_module"),
         ("raise SystemError('sick')", "sick"),
     ],
