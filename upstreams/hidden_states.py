@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nserbench.cards import Options
 from nserbench.upstreams.base import (
@@ -40,8 +40,8 @@ class HiddenStates(Upstream):
         padded: Whether the module takes a tensor ``(1, samples)``, not a list of waves.
 
     Raises:
-        ValueError: if states differ in frames or width, or their number does not fit
-            the length of the clip and the stride.
+        ValueError: if the module returns no states, they differ in frames or width, or
+            their number does not fit the length of the clip and the stride.
     """
 
     stride: ClassVar[int]
@@ -64,8 +64,7 @@ class HiddenStates(Upstream):
 
     def _states(self, wave: Tensor) -> Tensor:
         """Return the states of one wave, ``(layers, frames, dim)``."""
-        returned: Mapping[str, Any] = self.model(wave[None] if self.padded else [wave])
-        states = stacked(returned["hidden_states"])
+        states = stacked(_states_in(self.model(wave[None] if self.padded else [wave])))
         frames, wanted = states.shape[1], math.ceil(len(wave) / self.stride)
         if abs(frames - wanted) > TOLERANCE:
             raise ValueError(
@@ -130,6 +129,24 @@ def stacked(states: Sequence[Tensor]) -> Tensor:
             f"got {sorted(tuple(state.shape) for state in states)}"
         )
     return torch.stack([state[0] for state in states])
+
+
+def _states_in(returned: object) -> Sequence[Tensor]:
+    """Return the hidden states that a module returned.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    had = type(returned).__name__
+    if isinstance(returned, Mapping):
+        there = [str(key) for key, value in returned.items() if value is not None]
+        if "hidden_states" in there:
+            return tuple(returned["hidden_states"])
+        had = f"{had} with {', '.join(there) or 'nothing'}"
+    raise ValueError(
+        f"the module returns no 'hidden_states', but a {had}\n"
+        "  a model of transformers needs output_hidden_states=True in its configuration"
+    )
 
 
 def _loaded(load: Callable[[Options], nn.Module], options: Options) -> nn.Module:

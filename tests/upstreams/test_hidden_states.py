@@ -133,6 +133,32 @@ def test_a_wrong_stride_is_refused() -> None:
         wrong.extract(Batch.of(np.zeros(16000, np.float32)))
 
 
+class Plain(nn.Module):
+    """Returns what `answer` says."""
+
+    answer: object = None
+
+    def forward(self, waves: object) -> object:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"last": 1, "logits": 2}, "but a dict with last, logits"),
+        ({"hidden_states": None}, "but a dict with nothing"),
+        (torch.ones(1), "but a Tensor"),
+    ],
+)
+def test_a_module_without_hidden_states_is_told(answer: object, told: str) -> None:
+    plain = Plain()
+    plain.answer = answer
+    upstream = nb.from_hidden_states(plain, STRIDE)({}, "cpu")
+
+    with pytest.raises(ValueError, match=f"returns no 'hidden_states', {told}\n"):
+        upstream.extract(Batch.of(np.zeros(1000, np.float32)))
+
+
 def test_states_of_several_widths_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"one shape .* got \[\(1, 3, 4\), \(1, 3, 5\)\]"
