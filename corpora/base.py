@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nserbench.cards import Card, Option, Options, path_label
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.languages import language_code
 from nserbench.paths import expanded_path, is_folder
 from nserbench.settings import Settings, variable
+
+if TYPE_CHECKING:
+    from nserbench.corpora.readers.published_counts import PublishedCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,9 @@ class CorpusCard(Card):
     Attributes:
         protocol: Name of the protocol that is used unless another is asked for.
         obtain: How to get the data, for the message if it is missing.
-        expects: ``"package.module:function"`` that takes the options and returns the
-            `PublishedCounts` of each edition; None if no counts are published.
+        expects: A function, or ``"package.module:function"``, that takes the options
+            and returns the `PublishedCounts` of each edition; None if no counts are
+            published.
     """
 
     kind: ClassVar[str] = "corpus"
@@ -156,7 +160,7 @@ class CorpusCard(Card):
 
     protocol: str = "probe"
     obtain: str = ""
-    expects: str | None = None
+    expects: str | Callable[[Options], Sequence[PublishedCounts]] | None = None
 
     def read(self, options: Options, settings: Settings) -> Corpus:
         """Read the corpus, with its utterances sorted by id.
@@ -170,7 +174,7 @@ class CorpusCard(Card):
             BadCorpus: if its files contradict each other, or the reader returns
                 something else than a corpus.
         """
-        corpus: Corpus = self.resolve(self.load)(options, settings)
+        corpus: Corpus = self.loader()(options, settings)
         _refuse_other(self.name, corpus)
         ordered = sorted(corpus.utterances, key=lambda utterance: utterance.id)
         spoken = [_with_code(utterance) for utterance in ordered]
@@ -263,7 +267,7 @@ class NoiseCard(Card):
             CorpusMissing: if it is not on this machine.
             BadCorpus: if the function does not return a path.
         """
-        path = self.resolve(self.load)(self, settings)
+        path = self.loader()(self, settings)
         if not isinstance(path, Path):
             raise BadCorpus(
                 f"the noise {self.name!r} is {path!r}, not the path of a file"

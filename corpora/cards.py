@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nserbench.cards import Option, one_of, several, several_label
+from nserbench.cards import Option, one_of, several
 from nserbench.corpora.base import CorpusCard
 from nserbench.hook_markers import hookimpl
 from nserbench.paths import expanded_path
@@ -259,7 +259,6 @@ MSP_PODCAST = CorpusCard(
             help="the test sets, joined by +: test1, test2, test3",
             default=("test1",),
             parse=_tests,
-            label=several_label,
         ),
     },
     obtain="ask for it at https://www.lab-msp.com/MSP/MSP-Podcast.html and unpack the "
@@ -289,7 +288,6 @@ MANIFEST = CorpusCard(
             help="labels to keep, in this order, joined by +; utterances with other "
             "labels are skipped; all labels, sorted, unless given",
             parse=several,
-            label=several_label,
         ),
         "split": Option(
             help="the column that is read as fold; fold or split unless given",
@@ -298,7 +296,6 @@ MANIFEST = CorpusCard(
             help="folds that are tested, joined by +; all others are the training set; "
             "unless given, those named test if one is named train, else all in turn",
             parse=several,
-            label=several_label,
         ),
         "dev": Option(
             help="fold that is the development set; one named dev or validation unless "

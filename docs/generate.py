@@ -108,6 +108,12 @@ def example() -> str:
     )
 
 
+def project() -> str:
+    """Return the pyproject.toml of the example plugin."""
+    file = ROOT / "tests" / "plugin" / "pyproject.toml"
+    return f"```toml\n# {file.name}\n{file.read_text(encoding='utf-8')}```"
+
+
 def card_facts(cards: Iterable[Card]) -> str:
     """Return a heading, the facts and the options of each card."""
     return "\n\n".join("\n".join(_card(card)) for card in cards)
@@ -128,7 +134,7 @@ def _card(card: Card) -> Iterator[str]:
     yield from (f"| {name} | {fact} |" for name, fact in facts.items())
     yield "\n| option | meaning | default |\n|---|---|---|"
     for key, option in options.items():
-        default = "" if option.default is None else f"`{option.label(option.default)}`"
+        default = "" if option.default is None else f"`{option.shown(option.default)}`"
         yield f"| `{key}=` | {option.help} | {default} |"
 
 
@@ -169,7 +175,11 @@ def main(arguments: list[str]) -> int:
         **card_pages(),
         DOCS / "cli.md": {"cli": cli_reference()},
         DOCS / "python.md": {"python": python_reference()},
-        DOCS / "plugins.md": {"plugin": example(), "hooks": hook_reference()},
+        DOCS / "plugins.md": {
+            "plugin": example(),
+            "project": project(),
+            "hooks": hook_reference(),
+        },
         DOCS / "scaling.md": {
             "costs": scaling.costs_table(),
             "workers": scaling.scaling_table(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
-from nserbench.cards import Card, Option, Options, several, several_label
+from nserbench.cards import Card, Option, Options, several
 from nserbench.upstreams.base import Groups, GroupSpec
 
 if TYPE_CHECKING:
@@ -92,7 +92,6 @@ class DownstreamCard(Card):
             "groups": Option(
                 help="groups of the upstream to read, joined by +; all if not given",
                 parse=several,
-                label=several_label,
             )
         }
     )
@@ -106,7 +105,7 @@ class DownstreamCard(Card):
 
     def build(self, groups: Groups, classes: int, options: Options) -> nn.Module:
         """Build the head with fresh weights from torch's global generator."""
-        head: nn.Module = self.resolve(self.load)(groups, classes, options)
+        head: nn.Module = self.loader()(groups, classes, options)
         return head
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nserbench.cards import Option, at_least, fraction, one_of, yes_no, yes_no_label
+from nserbench.cards import Option, at_least, fraction, one_of
 from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.downstreams.layer_choice import (
     EVERY,
@@ -26,8 +26,6 @@ DROPOUT = Option(
 STATE0 = Option(
     help="yes: also read layer 0, the input of the first block",
     default=False,
-    parse=yes_no,
-    label=yes_no_label,
 )
 
 

@@ -23,6 +23,7 @@ from nserbench.upstreams.base import (
     UpstreamCard,
 )
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+from nserbench.upstreams.hidden_states import from_hidden_states
 
 if TYPE_CHECKING:
     from nserbench.api.features import features, get_upstream
@@ -88,6 +89,7 @@ __all__ = [
     "__version__",
     "corpus",
     "features",
+    "from_hidden_states",
     "get_upstream",
     "hookimpl",
     "leaderboard",

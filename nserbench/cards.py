@@ -10,15 +10,29 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from nserbench.errors import BadSpec, MissingExtra, NserbenchError, UnknownName
-from nserbench.plain_data import number, whole_number
+from nserbench.option_values import at_least as at_least
+from nserbench.option_values import (
+    content_digest,
+    of_default,
+    parser_for,
+    plain_label,
+    refuse_folders,
+)
+from nserbench.option_values import fraction as fraction
+from nserbench.option_values import one_of as one_of
+from nserbench.option_values import path_label as path_label
+from nserbench.option_values import several as several
+from nserbench.option_values import several_label as several_label
+from nserbench.option_values import yes_no as yes_no
+from nserbench.option_values import yes_no_label as yes_no_label
 from nserbench.source_digest import refuse_changed_source, source_digest
 from nserbench.spec import Spec
 
 Options: TypeAlias = Mapping[str, Any]
 """Checked values by option key; every option of the card is present."""
 
-MOST_COUNT = 2**31 - 1
-"""Largest whole number that an option takes; torch's sizes are no larger."""
+NOT_STATED = "not stated"
+"""What tables show where the author of a card says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +43,12 @@ class Option:
         help: One line for ``nserbench list``.
         default: The value if the user types none.
         parse: Converts the typed text into the value. Raises ``ValueError`` with a
-            message that says which values are valid.
+            message that says which values are valid. Without it, the type of the
+            default decides: a whole number, a number, yes or no, a path, several texts
+            joined by ``+``, or text.
         label: Converts a value into the text that tables show and that identifies the
-            cell. The text must not contain a path of this machine.
+            cell. Without it, the value as it is typed; of a path the last part. A text
+            with a folder of this machine is refused.
         affects_features: Whether the value is part of what identifies stored features.
             False for an option that only selects among them, and for a checkpoint,
             because the digest of its content identifies it wherever it is.
@@ -43,14 +60,34 @@ class Option:
             stored features, so that they are found again.
     """
 
-    help: str
+    help: str = NOT_STATED
     default: Any = None
-    parse: Callable[[str], Any] = str
-    label: Callable[[Any], str] = str
+    parse: Callable[[str], Any] = of_default
+    label: Callable[[Any], str] = plain_label
     affects_features: bool = True
     required: bool = False
     names_a: str | None = None
     added_later: bool = False
+
+    def __post_init__(self) -> None:
+        if self.parse is of_default:
+            object.__setattr__(self, "parse", parser_for(self.default))
+
+    def shown(self, value: Any) -> str:
+        """Return the label of a value.
+
+        Raises:
+            ValueError: if it shows a folder of this machine.
+        """
+        text = self.label(value)
+        refuse_folders(text, value)
+        return text
+
+    def identifies(self, value: Any) -> str:
+        """Return the label of a value; of a path with the digest of its content."""
+        if not isinstance(value, Path):
+            return self.shown(value)
+        return f"{self.shown(value)} {content_digest(value)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,31 +96,61 @@ class Card:
 
     Attributes:
         name: The name to type on the command line.
+        load: ``"package.module:function"``, imported only when it is needed; or the
+            function or class itself, which identifies the same code.
         summary: One line for ``nserbench list``.
+        source: Where it was published.
         licence: Licence of the weights or data that a user loads, as an SPDX
             identifier where there is one.
-        load: ``"package.module:function"``, imported only when it is needed.
         key: Identifies the code behind ``load`` in the store, whatever its module is
             called. Default: the name. Cards that run the same code share one key.
         version: Increased whenever the outputs change; part of what identifies them.
         extra: The optional dependency group of nserbench that it needs.
         options: The options that may follow its name, by key.
         positional: The option that a value without a key sets, as in ``hf:ORG/NAME``.
+
+    Raises:
+        TypeError: if ``load`` is an object whose code cannot be identified.
+        ValueError: if the default of an option would show a folder of this machine.
     """
 
     kind: ClassVar[str] = "plugin"
     common: ClassVar[Mapping[str, Option]] = MappingProxyType({})
 
     name: str
-    summary: str
-    source: str
-    licence: str
-    load: str
+    load: str | Callable[..., Any]
+    summary: str = NOT_STATED
+    source: str = NOT_STATED
+    licence: str = NOT_STATED
     key: str = ""
     version: int = 1
     extra: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     positional: str | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_unidentified(self.name, self.load)
+        for key, option in self.options.items():
+            if option.default is not None:
+                try:
+                    option.shown(option.default)
+                except ValueError as error:
+                    raise ValueError(
+                        f"option {key!r} of {self.name!r}: {error}"
+                    ) from error
+
+    @property
+    def target(self) -> str:
+        """The code behind ``load``, as ``"package.module:function"``."""
+        if isinstance(self.load, str):
+            return self.load
+        return f"{self.load.__module__}:{self.load.__qualname__}"
+
+    def loads_the_same(self, other: Card) -> bool:
+        """Return whether another card loads the same code."""
+        if isinstance(self.load, str) or isinstance(other.load, str):
+            return self.target == other.target
+        return self.load is other.load
 
     @property
     def key_or_name(self) -> str:
@@ -97,22 +164,39 @@ class Card:
         For a plugin this includes a digest of its source files. Of nserbench's own
         code, only the version says that its outputs changed.
         """
-        code = source_digest(self.load)
-        plain = {"key": self.key_or_name, "version": self.version}
-        return plain if code is None else {**plain, "code": code}
+        identity = {"key": self.key_or_name, "version": self.version}
+        if (code := source_digest(self.target)) is not None:
+            identity["code"] = code
+        if (weights := getattr(self.load, "weights_digest", None)) is not None:
+            identity["weights"] = weights()
+        return identity
 
     def all_options(self) -> dict[str, Option]:
         """Return the options of its kind and of this card, which replace the former."""
         return {**self.common, **self.options}
 
-    def resolve(self, target: str) -> Any:
-        """Import the object that ``"package.module:name"`` names.
+    def loader(self) -> Callable[..., Any]:
+        """Return the function or class behind ``load``.
+
+        Raises:
+            NserbenchError: as `resolve`.
+        """
+        found: Callable[..., Any] = self.resolve(self.load)
+        if isinstance(self.load, str):
+            _refuse_weights(self.name, self.load, found)
+        refuse_changed_source(self.target)
+        return found
+
+    def resolve(self, target: str | Callable[..., Any]) -> Any:
+        """Import the object that ``"package.module:name"`` names; return another as is.
 
         Raises:
             MissingExtra: if the import fails and the card has an extra.
             NserbenchError: if the import fails and the card has none, or if a plugin's
                 code has changed since the program began.
         """
+        if not isinstance(target, str):
+            return target
         try:
             found = pkgutil.resolve_name(target)
         except (ImportError, AttributeError, ValueError) as error:
@@ -124,6 +208,35 @@ class Card:
             ) from error
         refuse_changed_source(target)
         return found
+
+
+def _refuse_unidentified(name: str, load: object) -> None:
+    """Refuse what is no text and whose source file would not identify it.
+
+    Raises:
+        TypeError: if it is an object without a name, such as a ``functools.partial``,
+            or is made by a function, so that it may hold values from elsewhere.
+    """
+    named = getattr(load, "__qualname__", "<locals>")
+    if not isinstance(load, str) and "<locals>" in named:
+        raise TypeError(
+            f"load={load!r} of {name!r} must be a text, or a function or class that is "
+            "defined at the top of a module: otherwise changed code is not noticed"
+        )
+
+
+def _refuse_weights(name: str, load: str, found: object) -> None:
+    """Refuse code that is named by a text if its weights belong to its identity.
+
+    Raises:
+        NserbenchError: if it was made of a module, so that its file says too little.
+    """
+    if getattr(found, "weights_digest", None) is not None:
+        variable = load.partition(":")[2]
+        raise NserbenchError(
+            f"{load!r} of {name!r} is made of a module with weights\n"
+            f"  write load={variable}, without quotes, so that the weights identify it"
+        )
 
 
 C = TypeVar("C", bound=Card)
@@ -141,7 +254,7 @@ class ConfiguredCard(Generic[C]):
         """The name with the options that differ from the default, without paths."""
         known = self.card.all_options()
         changed = ",".join(
-            f"{key}={known[key].label(value)}"
+            f"{key}={known[key].shown(value)}"
             for key, value in sorted(self.options.items())
             if not self._is_default(key, value)
         )
@@ -151,13 +264,13 @@ class ConfiguredCard(Generic[C]):
         option = self.card.all_options()[key]
         if value is None or option.default is None:
             return value is option.default
-        return option.label(value) == option.label(option.default)
+        return option.shown(value) == option.shown(option.default)
 
     def key_options(self) -> dict[str, str | None]:
         """Return the labels of all options that identify stored features."""
         known = self.card.all_options()
         return {
-            key: None if value is None else known[key].label(value)
+            key: None if value is None else known[key].identifies(value)
             for key, value in self.options.items()
             if known[key].affects_features
             and not (known[key].added_later and self._is_default(key, value))
@@ -208,6 +321,7 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
             raise UnknownName("option", key, known, of=f"{card.kind} {card.name!r}")
         try:
             values[key] = known[key].parse(text)
+            known[key].shown(values[key])
         except BadSpec:
             raise
         except ValueError as error:
@@ -220,71 +334,9 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     return ConfiguredCard(card, values)
 
 
-def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a parser that accepts only these words."""
-
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def yes_no(text: str) -> bool:
-    """Return True for ``yes`` and False for ``no``."""
-    return one_of("yes", "no")(text) == "yes"
-
-
-def yes_no_label(value: bool) -> str:
-    """Return ``yes`` or ``no``, as `yes_no` reads it."""
-    return "yes" if value else "no"
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """Return a parser for whole numbers that are not below ``least``."""
-
-    def parse(text: str) -> int:
-        try:
-            return whole_number(text, least, MOST_COUNT)
-        except ValueError as error:
-            raise ValueError(f"must be a whole number, at least {least}") from error
-
-    return parse
-
-
-def fraction(text: str) -> float:
-    """Return a number in ``[0, 1)``."""
-    try:
-        value = number(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value < 1.0:
-        raise ValueError("must be a number from 0 to below 1")
-    return value
-
-
-def several(text: str) -> tuple[str, ...]:
-    """Return different values that are joined by ``+``."""
-    parts = tuple(text.split("+"))
-    if not all(parts) or len(set(parts)) != len(parts):
-        raise ValueError("must be different values joined by +")
-    return parts
-
-
-def several_label(values: tuple[str, ...]) -> str:
-    """Return values joined by ``+``, as `several` reads them."""
-    return "+".join(values)
-
-
 def nested_label(value: ConfiguredCard[Any] | Spec | str) -> str:
     """Return a nested name as it is typed, in braces if it has options."""
     if isinstance(value, str):
         return value
     label = value.label if isinstance(value, ConfiguredCard) else value.name
     return f"{{{label}}}" if ":" in label else label
-
-
-def path_label(value: str | Path) -> str:
-    """Return the last part of a path, without its folders."""
-    return Path(value).name

@@ -66,6 +66,10 @@ class DuplicateKey(NserbenchError, ValueError):
         )
 
 
+class BadPlugin(NserbenchError, TypeError):
+    """A plugin whose hooks or cards cannot be used. Its author must change it."""
+
+
 class MissingExtra(NserbenchError, ImportError):
     """An optional package that is not installed."""
 

@@ -53,7 +53,7 @@ def test_a_page_that_is_out_of_date_is_named(
     generate = runpy.run_path(str(ROOT / "docs/generate.py"))
     blocks = {
         "cli.md": ("cli",),
-        "plugins.md": ("plugin", "hooks"),
+        "plugins.md": ("plugin", "project", "hooks"),
         "python.md": ("python",),
         "scaling.md": ("costs", "workers"),
     }

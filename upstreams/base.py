@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -165,6 +165,12 @@ class Batch:
         """Return whether a group is read."""
         return self.groups is None or group in self.groups
 
+    def tensors(self, device: str = "cpu") -> list[torch.Tensor]:
+        """Return the waves as tensors on a device, each a copy, ``(samples,)``."""
+        import torch
+
+        return [torch.tensor(wave, device=device) for wave in self.waves]
+
     def utterances(self) -> list[Batch]:
         """Return each utterance as a batch of its own."""
         rows = [slice(row, row + 1) for row in range(len(self.ids))]
@@ -196,6 +202,8 @@ class Upstream(abc.ABC):
     Attributes:
         model: The module that holds the weights; None if there are none.
         card: The card that opened it; None if no card did.
+        rate: Frames per second, for a card that does not say its groups; None if they
+            are to be counted.
         thread_safe: Whether several threads may call `extract` at once: a call changes
             nothing that another one reads. On a CPU, clips are then extracted side by
             side, one on each core. Each class says it for itself; see `thread_safety`.
@@ -203,6 +211,7 @@ class Upstream(abc.ABC):
 
     model: nn.Module | None = None
     card: UpstreamCard | None = None
+    rate: float | None = None
     thread_safe: bool = False
 
     def __init__(self, options: Options, device: str) -> None:
@@ -289,15 +298,15 @@ class Transcriber(Upstream):
 class ModelCard(Card):
     """What is known about a model before it is loaded.
 
-    ``load`` names a callable that takes the options and a device such as ``"cuda:0"``.
+    ``load`` is a callable that takes the options and a device such as ``"cuda:0"``.
 
     Attributes:
-        files: ``"package.module:function"`` that takes the options and
+        files: A function, or ``"package.module:function"``, that takes the options and
             returns the checkpoint's files on this machine, downloading them if needed.
             Their digest identifies the outputs. None if there are no weights.
     """
 
-    files: str | None = None
+    files: str | Callable[[Options], Sequence[Path]] | None = None
 
     def checkpoint_files(self, options: Options) -> Sequence[Path]:
         """Return the files whose content determines the outputs."""
@@ -317,7 +326,9 @@ class UpstreamCard(ModelCard):
     Attributes:
         groups: Its groups, or a function from options to them, or to a `Description`
             where the options decide more than the groups. The function may read a
-            checkpoint's configuration, but must not load weights or import torch.
+            checkpoint's configuration, but must not load weights or import torch. If
+            None, the upstream is loaded and tried to find out; several layers then
+            count from 0, one is layer 1.
         reads: Fields of a `Batch` that change the features. One that reads ``waves``
             has the option ``enhance``; one that reads ``texts`` may have an option
             ``text``, whose value is ``reference`` or an upstream that transcribes.
@@ -333,9 +344,9 @@ class UpstreamCard(ModelCard):
         learning_rate: Default learning rate of its weights in fine-tuning.
         window: Samples that a clip is padded to inside the model, as in Whisper; 0 if
             it is not padded.
-        languages: ``"package.module:function"`` that takes the options and returns the
-            codes of the languages that the checkpoint knows, or None if it knows any;
-            None if the model takes no language.
+        languages: A function, or ``"package.module:function"``, that takes the options
+            and returns the codes of the languages that the checkpoint knows, or None if
+            it knows any; None if the model takes no language.
         batch: Utterances in one batch on a CPU. More than 1 only if they are computed
             separately, so that features are equal to the bit in any batch.
     """
@@ -343,7 +354,7 @@ class UpstreamCard(ModelCard):
     kind: ClassVar[str] = "upstream"
     common: ClassVar[Mapping[str, Option]] = MappingProxyType({"groups": GROUPS})
 
-    groups: Groups | Callable[[Options], Groups | Description]
+    groups: Groups | Callable[[Options], Groups | Description] | None = None
     reads: frozenset[str] = field(default=frozenset({"waves"}))
     min_samples: int = 1
     max_samples: int | None = None
@@ -353,7 +364,7 @@ class UpstreamCard(ModelCard):
     frozen: Sequence[str] = ()
     learning_rate: float = 1e-4
     window: int = 0
-    languages: str | None = None
+    languages: str | Callable[[Options], Collection[str] | None] | None = None
     batch: int = 1
 
     @property
@@ -372,8 +383,12 @@ class UpstreamCard(ModelCard):
         return {**options, **self.options}
 
     def describe(self, options: Options) -> Description:
-        """Return what is known with these options, without loading the model."""
+        """Return what is known with these options; see `groups` for how."""
         groups = self.groups(options) if callable(self.groups) else self.groups
+        if groups is None:
+            from nserbench.upstreams.measured_groups import measured_groups
+
+            groups = measured_groups(self, options)
         if isinstance(groups, Description):
             return groups
         known = bool(self.transcribes), bool(self.tunable), self.frozen
@@ -391,7 +406,7 @@ class UpstreamCard(ModelCard):
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
-        upstream: Upstream = self.resolve(self.load)(options, device)
+        upstream: Upstream = self.loader()(options, device)
         upstream.card = self
         if upstream.model is not None and device == "cpu":
             from nserbench.matmul import use_fast_products

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nserbench.cards import Option, nested_label, several, several_label
+from nserbench.cards import Option, nested_label, several
 from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_spec
 
@@ -29,7 +29,6 @@ def learning_rate(text: str) -> float:
 GROUPS = Option(
     help="groups that the head reads, joined by +; all if not given",
     parse=several,
-    label=several_label,
     affects_features=False,
 )
 FINETUNE = Option(

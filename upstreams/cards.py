@@ -9,8 +9,6 @@ from nserbench.cards import (
     nested_label,
     one_of,
     path_label,
-    yes_no,
-    yes_no_label,
 )
 from nserbench.hook_markers import hookimpl
 from nserbench.spec import Spec, parse_spec
@@ -72,8 +70,6 @@ WHISPER = UpstreamCard(
         "pad": Option(
             help="yes: to 30 s; no: the clip alone: a faster encoder, poor transcripts",
             default=True,
-            parse=yes_no,
-            label=yes_no_label,
             added_later=True,
         ),
     },

@@ -11,7 +11,7 @@ import pickle
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import urlopen
 
 import torch
@@ -30,15 +30,12 @@ from nserbench.upstreams.base import (
     LayerGroup,
     Upstream,
 )
+from nserbench.upstreams.hidden_states import stacked
 from nserbench.upstreams.loading.hub import (
     PATIENCE,
     checkpoint_files,
     checkpoint_folder,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @contextlib.contextmanager
@@ -96,14 +93,13 @@ class S3prl(Upstream):
     def forward(self, batch: Batch) -> LayeredFeatures:
         """Return the group ``hidden``."""
         with _no_deprecation_warnings():
-            states = [self._states(wave) for wave in batch.waves]
+            states = [self._states(wave) for wave in batch.tensors(self.device)]
         return {"hidden": LayerGroup.pad(states)}
 
-    def _states(self, wave: NDArray[np.float32]) -> Tensor:
+    def _states(self, wave: Tensor) -> Tensor:
         """Return the states of one wave, ``(layers, frames, dim)``."""
-        samples = torch.as_tensor(wave, device=self.device)
         try:
-            states, lengths = self.model(samples[None], torch.tensor([len(wave)]))
+            states, lengths = self.model(wave[None], torch.tensor([len(wave)]))
         except AssertionError as error:  # S3PRL's check of the number of frames
             raise ValueError(
                 f"s3prl:{self.options['name']} cannot read {len(wave)} samples: "
@@ -117,7 +113,7 @@ class S3prl(Upstream):
                 f"s3prl:{self.options['name']} returns states of "
                 f"{sorted(counts)} frames"
             )
-        return torch.stack([state[0] for state in states])
+        return stacked(states)
 
 
 def describe(options: Options) -> Description:

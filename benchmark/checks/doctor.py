@@ -59,11 +59,11 @@ def examine(
     corpora = [_corpus(spec, plugins, settings) for spec in specs]
     for spec, bound in zip(specs, corpora, strict=True):
         if bound is not None:
-            yield _examine_corpus(bound, settings, deep, progress)
+            yield examine_corpus(bound, settings, deep, progress)
         elif spec.name == DEMAND:
             yield _examine_demand(plugins, settings, deep, progress)
         else:
-            yield _examine_noise(spec.name, plugins, settings, deep, progress)
+            yield examine_noise(spec.name, plugins, settings, deep, progress)
 
 
 def _corpus(
@@ -76,7 +76,7 @@ def _corpus(
     return plugins.corpora.bind(spec)
 
 
-def _examine_corpus(
+def examine_corpus(
     bound: ConfiguredCard[CorpusCard],
     settings: Settings,
     deep: bool,
@@ -121,7 +121,7 @@ def _examine_demand(
     return CorpusReport(DEMAND, [missing, *_noise_audio(noises, deep, progress)])
 
 
-def _examine_noise(
+def examine_noise(
     name: str, plugins: Plugins, settings: Settings, deep: bool, progress: Progress
 ) -> CorpusReport:
     """Check the file of a noise, or all files of its folder or pattern."""

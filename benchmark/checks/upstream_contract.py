@@ -12,11 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nserbench.benchmark.checks.contract import (
+    ContractFinding,
+    Outcome,
+    all_passed,
+    run_checks,
+)
 from nserbench.benchmark.plugins.side_by_side import side_by_side
 from nserbench.benchmark.results.environment import peak_memory
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.demo.demo import synthesise
-from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
@@ -45,29 +50,16 @@ FRAME_TOLERANCE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ContractFinding:
-    """The outcome of one check.
-
-    Attributes:
-        passed: Whether the upstream passed; None where the check does not apply.
-    """
-
-    check: str
-    passed: bool | None
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class ContractReport:
     """The outcomes of all checks of an upstream, and its speed and size.
 
     Attributes:
         realtime: Seconds of computing for each second of audio, clip by clip; None
-            for an upstream that reads no audio.
+            for an upstream that reads no audio or fails.
         memory: Peak memory of the process so far, in bytes.
     """
 
-    findings: Sequence[ContractFinding]
+    findings: list[ContractFinding]
     realtime: float | None
     parameters: int
     memory: int
@@ -75,7 +67,7 @@ class ContractReport:
     @property
     def passed(self) -> bool:
         """Whether no check failed."""
-        return not any(finding.passed is False for finding in self.findings)
+        return all_passed(self.findings)
 
 
 def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> ContractReport:
@@ -85,25 +77,16 @@ def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> Contract
         NserbenchError: if the upstream cannot be loaded.
     """
     upstream = bound.card.open(bound.options, device)
-    trial = _Trial(bound, upstream, _batches(bound, device))
-    findings = [_finding(name, check, trial) for name, check in _CHECKS.items()]
+    trial = _Trial(bound, upstream, _batches(bound, device), device)
+    findings = run_checks(_CHECKS, trial)
     waves = [wave for batch in trial.batches for wave in batch.waves]
     duration = sum(map(len, waves)) / SAMPLE_RATE
     return ContractReport(
         findings,
-        trial.seconds / duration if duration else None,
+        trial.seconds / duration if duration and trial.seconds else None,
         upstream.parameter_count(),
         peak_memory(),
     )
-
-
-def _finding(name: str, check: _Check, trial: _Trial) -> ContractFinding:
-    try:
-        return ContractFinding(name, *check(trial))
-    except NserbenchError:
-        raise
-    except Exception as error:  # noqa: BLE001 - one check must not hide the others
-        return ContractFinding(name, False, f"{type(error).__name__}: {error}")
 
 
 @dataclass
@@ -117,6 +100,7 @@ class _Trial:
     bound: ConfiguredCard[UpstreamCard]
     upstream: Upstream
     batches: Sequence[Batch]
+    device: str
     seconds: float = 0.0
 
     @cached_property
@@ -180,11 +164,7 @@ def _waves(
     return waves
 
 
-_Outcome = tuple[bool | None, str]
-_Check = Callable[[_Trial], _Outcome]
-
-
-def _described(trial: _Trial) -> _Outcome:
+def _described(trial: _Trial) -> Outcome:
     described = trial.described.groups
     wanted = {name: (len(spec.layers), spec.dim) for name, spec in described.items()}
     for features in trial.alone:
@@ -199,7 +179,7 @@ def _described(trial: _Trial) -> _Outcome:
     )
 
 
-def _lengths(trial: _Trial) -> _Outcome:
+def _lengths(trial: _Trial) -> Outcome:
     if not trial.bound.card.reads_audio:
         return None, "reads no audio"
     details = []
@@ -212,7 +192,7 @@ def _lengths(trial: _Trial) -> _Outcome:
     return True, ", ".join(details)
 
 
-def _lengths_of(spec: GroupSpec, frames: Sequence[int], trial: _Trial) -> _Outcome:
+def _lengths_of(spec: GroupSpec, frames: Sequence[int], trial: _Trial) -> Outcome:
     """Return whether the frames of a group fit the clips, and what they are or why."""
     seconds = [len(batch.waves[0]) / SAMPLE_RATE for batch in trial.batches]
     clips = f"clips of {_listed([f'{length:.2f}' for length in seconds])} s"
@@ -240,7 +220,7 @@ def _listed(values: Sequence[object]) -> str:
     return f"{', '.join(most)} and {last}"
 
 
-def _independent(trial: _Trial) -> _Outcome:
+def _independent(trial: _Trial) -> Outcome:
     worst = 0.0
     for row, features in enumerate(trial.alone):
         for name, group in features.items():
@@ -257,7 +237,7 @@ def _independent(trial: _Trial) -> _Outcome:
     return worst <= TOLERANCE, detail
 
 
-def _repeatable(trial: _Trial) -> _Outcome:
+def _repeatable(trial: _Trial) -> Outcome:
     again = trial.upstream.extract(trial.batches[0])
     largest = max(
         float((again[name].states - group.states).abs().max())
@@ -266,7 +246,19 @@ def _repeatable(trial: _Trial) -> _Outcome:
     return largest == 0.0, f"largest difference {largest:.1e}"
 
 
-def _in_threads(trial: _Trial) -> _Outcome:
+def _loaded_again(trial: _Trial) -> Outcome:
+    """Compare with the same upstream, loaded with another seed of torch."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        other = trial.bound.card.open(trial.bound.options, trial.device)
+    features = other.extract(trial.batches[0])
+    for name, group in trial.alone[0].items():
+        if not torch.equal(features[name].states, group.states):
+            return False, f"{name} has other values: are weights drawn at random?"
+    return True, "all values"
+
+
+def _in_threads(trial: _Trial) -> Outcome:
     if not is_thread_safe(trial.upstream):
         return None, "not said to be thread-safe"
     clips = range(len(trial.batches))
@@ -284,7 +276,7 @@ def _in_threads(trial: _Trial) -> _Outcome:
     return True, f"{len(clips)} threads"
 
 
-def _each_group_alone(trial: _Trial) -> _Outcome:
+def _each_group_alone(trial: _Trial) -> Outcome:
     for name in trial.described.groups:
         batch = replace(trial.batches[0], groups=frozenset({name}))
         returned, expected = trial.upstream.extract(batch), trial.alone[0][name]
@@ -295,7 +287,7 @@ def _each_group_alone(trial: _Trial) -> _Outcome:
     return True, "each alone, and all"
 
 
-def _finite(trial: _Trial) -> _Outcome:
+def _finite(trial: _Trial) -> Outcome:
     for name, group in _valid(trial):
         if not bool(group.isfinite().all()):
             return False, f"{name} has values that are NaN or infinite"
@@ -308,7 +300,7 @@ def _valid(trial: _Trial) -> Iterator[tuple[str, Tensor]]:
             yield name, group.states[:, 0, : int(group.lengths[0])]
 
 
-def _gradients(trial: _Trial) -> _Outcome:
+def _gradients(trial: _Trial) -> Outcome:
     model = trial.upstream.model
     if not trial.described.tunable:
         return None, "not fine-tunable"
@@ -336,7 +328,7 @@ def _gradients(trial: _Trial) -> _Outcome:
     return True, f"{len(reached)} of {len(names)} parameters reached"
 
 
-def _transcripts(trial: _Trial) -> _Outcome:
+def _transcripts(trial: _Trial) -> Outcome:
     upstream = trial.upstream
     if not trial.described.transcribes:
         return None, "does not transcribe"
@@ -348,11 +340,12 @@ def _transcripts(trial: _Trial) -> _Outcome:
     return batched == alone, "compared alone, in a batch, and without features"
 
 
-_CHECKS: dict[str, _Check] = {
+_CHECKS: dict[str, Callable[[_Trial], Outcome]] = {
     "returns what its card says": _described,
     "frames match the duration": _lengths,
     "same alone and in a batch": _independent,
     "same values when repeated": _repeatable,
+    "same when loaded again": _loaded_again,
     "same in several threads": _in_threads,
     "same whichever groups are read": _each_group_alone,
     "finite": _finite,

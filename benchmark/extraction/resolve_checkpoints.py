@@ -60,7 +60,7 @@ def resolve_upstream(
 def _model(bound: ConfiguredCard[M], store: Store) -> DigestedModel[M]:
     """Digest a checkpoint by the names and contents of its files."""
     if bound.card.extra is not None:
-        bound.card.resolve(bound.card.load)  # fails now if a package is missing
+        bound.card.loader()  # fails now if a package is missing
     files = bound.card.checkpoint_files(bound.options)
     if not files:
         return DigestedModel(bound, "")

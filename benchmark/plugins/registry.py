@@ -10,17 +10,24 @@ from importlib.metadata import EntryPoint, entry_points
 from os import PathLike, fspath
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import pluggy
 
 from nserbench.benchmark.plugins import hookspecs
+from nserbench.benchmark.plugins.hook_names import refuse_wrong_hooks
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.cards import Bind, Card, ConfiguredCard, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.error_origin import describe_error
-from nserbench.errors import BadSpec, DuplicateKey, DuplicateName, UnknownName
+from nserbench.errors import (
+    BadPlugin,
+    BadSpec,
+    DuplicateKey,
+    DuplicateName,
+    UnknownName,
+)
 from nserbench.interrupts import by_user
 from nserbench.source_digest import begin_anew, source_digest
 from nserbench.spec import Spec, joined_names, parse_spec
@@ -69,8 +76,9 @@ class Registry(Generic[C]):
         if card.name in self._cards:
             raise DuplicateName(self.kind, card.name, (self.origin(card.name), origin))
         for other, _ in self._cards.values():
-            if other.key_or_name == card.key_or_name and other.load != card.load:
-                both = [(other.name, other.load), (card.name, card.load)]
+            shared = other.key_or_name == card.key_or_name
+            if shared and not other.loads_the_same(card):
+                both = [(other.name, other.target), (card.name, card.target)]
                 raise DuplicateKey(self.kind, card.key_or_name, both)
         self._cards[card.name] = card, origin
 
@@ -116,7 +124,8 @@ class Plugins:
     """The cards of every plugin.
 
     Args:
-        given: Plugins to use besides the installed ones.
+        given: Plugins to use besides the installed ones. A file or module takes the
+            place of an installed plugin whose module has the same name.
 
     Attributes:
         named: Files and names of modules among the given plugins, which other processes
@@ -146,9 +155,12 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         for module in BUILT_IN:
             self._register(importlib.import_module(module), module, "built in")
+        texts = [fspath(one) for one in given if isinstance(one, str | PathLike)]
+        replaced = {text if text[-3:] != ".py" else Path(text).stem for text in texts}
         if installed:
             for entry in entry_points(group="nserbench"):
-                self._register_installed(entry)
+                if entry.module not in replaced:
+                    self._register_installed(entry)
         for plugin in given:
             self._register_given(plugin)
 
@@ -206,11 +218,10 @@ class Plugins:
 
     def _register(self, module: object, name: str, origin: str) -> None:
         """Add all cards of a plugin, or none if one of them cannot be used."""
+        refuse_wrong_hooks(module)
         self._manager.register(module, name=name)
         hooks = self._manager.hook
         try:
-            # Without this, pluggy ignores a hook whose name is misspelt.
-            self._manager.check_pending()
             upstreams = _offer(hooks.nserbench_upstreams, name, self.upstreams)
             downstreams = _offer(hooks.nserbench_downstreams, name, self.downstreams)
             corpora = _offer(hooks.nserbench_corpora, name, self.corpora)
@@ -247,17 +258,15 @@ class Plugins:
                 else:
                     hooks = _load(name) if in_file else plugin
                     self._register(hooks, name, name)
-                    if not self._manager.get_hookcallers(hooks):
-                        raise TypeError("it has no function marked with @hookimpl")
                 self._digest_sources(name)
         except (DuplicateKey, DuplicateName):
             raise
         except BaseException as error:
             if by_user(error):
                 raise
-            raise BadSpec(
-                f"plugin {name} cannot be used: {describe_error(error)}"
-            ) from error
+            ours = isinstance(error, BadPlugin)
+            reason = str(error) if ours else describe_error(error)
+            raise BadSpec(f"plugin {name} cannot be used: {reason}") from error
 
     def _add_card(self, card: Card, origin: str) -> None:
         """Add a card that is given without a hook."""
@@ -272,7 +281,7 @@ class Plugins:
         for registry in (self.upstreams, self.downstreams, self.enhancers):
             for card in registry:
                 if registry.origin(card.name) == origin:
-                    source_digest(card.load)
+                    source_digest(card.target)
 
 
 def _name_of(plugin: object) -> str:
@@ -290,11 +299,29 @@ def _offer(hook: pluggy.HookCaller, plugin: str, registry: Registry[C]) -> list[
     cards: list[C] = []
     for implementation in hook.get_hookimpls():
         if implementation.plugin_name == plugin:
-            cards += cast("Iterable[C]", implementation.function())
+            cards += _cards_of(implementation.function(), hook.name, registry.card)
+    return cards
+
+
+def _cards_of(returned: object, hook: str, kind: type[C]) -> list[C]:
+    """Return the cards that a hook returned.
+
+    Raises:
+        BadPlugin: if it returned something else than several cards of one kind.
+    """
+    if isinstance(returned, Card):
+        raise BadPlugin(
+            f"{hook} returns one {type(returned).__name__}, not a list of them\n"
+            "  return [card]"
+        )
+    if not isinstance(returned, Iterable):
+        raise BadPlugin(
+            f"{hook} returns {returned!r}, not a list\n  return [] for no {kind.kind}"
+        )
+    cards = list(returned)
     for card in cards:
-        if not isinstance(card, registry.card):
-            expected = registry.card.__name__
-            raise TypeError(f"{hook.name} returns {card!r}, which is no {expected}")
+        if not isinstance(card, kind):
+            raise BadPlugin(f"{hook} returns {card!r}, which is no {kind.__name__}")
     return cards
 
 

@@ -17,7 +17,7 @@ MADE_BY = "made_by"
 
 def made_by(card: Card, device: str) -> str:
     """Return the versions of all packages behind a card and the device, as JSON."""
-    names = [*PACKAGES, *_of_extra(card.extra), *_of_plugin(card.load)]
+    names = [*PACKAGES, *_of_extra(card.extra), *_of_plugin(card.target)]
     versions = {name: _version(name) for name in names}
     known = {name: value for name, value in versions.items() if value is not None}
     return json.dumps({**known, "device": device_name(device)}, sort_keys=True)

@@ -7,8 +7,8 @@ from dataclasses import MISSING, field, fields
 from typing import Any, TypeAlias, TypeVar
 
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
-from nserbench.cards import MOST_COUNT
 from nserbench.errors import NserbenchError
+from nserbench.option_values import MOST_COUNT
 from nserbench.plain_data import is_whole
 
 Check: TypeAlias = Callable[[Any], Any]

@@ -14,6 +14,7 @@ from nserbench.cli.experiment import experiment
 from nserbench.cli.leaderboard import leaderboard
 from nserbench.cli.list import list_
 from nserbench.cli.mix import mix
+from nserbench.cli.new_plugin import new_plugin
 from nserbench.cli.plan import plan
 from nserbench.cli.plot import plot
 from nserbench.cli.run import run
@@ -59,6 +60,7 @@ for command in (
     download,
     transcribe,
     check,
+    new_plugin,
     store,
 ):
     main.add_command(command)

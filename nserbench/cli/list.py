@@ -114,7 +114,7 @@ def _noises_of_settings(session: Session) -> dict[str, Row]:
 
 
 def _default(option: Option) -> str | None:
-    return None if option.default is None else option.label(option.default)
+    return None if option.default is None else option.shown(option.default)
 
 
 def _names(title: str, rows: Sequence[Row], shown: Sequence[str]) -> TextTable:

@@ -64,3 +64,46 @@ def test_anything_but_one_upstream_is_refused(
     refused: Callable[[str], str], name: str, told: str
 ) -> None:
     assert told in refused(f"check upstream {name}")
+
+
+@pytest.mark.parametrize(
+    ("line", "title", "check"),
+    [
+        ("downstream mean", "mean on an encoder", "reads no padding"),
+        ("downstream mean -u mel", "mean on mel", "returns logits"),
+        ("corpus {notes}", "manifest:path=notes", "same when read again"),
+        ("noise hiss", "hiss", "same when asked again"),
+        ("enhancer quiet --plugin quiet.py", "quiet", "same values when repeated"),
+    ],
+)
+def test_each_kind_of_plugin_has_a_check(
+    nserbench: Command, notes: str, line: str, title: str, check: str
+) -> None:
+    Path("quiet.py").write_text(
+        "import nserbench as nb\n\nclass Quiet(nb.Enhancer):\n"
+        "    def separate(self, wave):\n        return wave / 2\n\n@nb.hookimpl\n"
+        "def nserbench_enhancers():\n"
+        "    return [nb.EnhancerCard(name='quiet', load=Quiet)]\n"
+    )
+
+    answer = nserbench(f"check {line.format(notes=notes)}")
+
+    assert answer.exit_code == 0, answer.output
+    assert title in answer.stdout.splitlines()
+    assert check in answer.stdout
+
+
+def test_a_wrong_head_exits_with_1_and_the_place_in_its_file(
+    nserbench: Command,
+) -> None:
+    Path("bad.py").write_text(
+        "import nserbench as nb\n\ndef head(groups, classes, options):\n"
+        "    return groups['rms']\n\n@nb.hookimpl\ndef nserbench_downstreams():\n"
+        "    return [nb.DownstreamCard(name='bad', load=head)]\n"
+    )
+
+    answer = nserbench("check downstream bad --plugin bad.py -u mel --json")
+
+    assert answer.exit_code == 1
+    first = json.loads(answer.stdout)["bad on mel"][0]
+    assert first["detail"] == "KeyError: 'rms' (bad.py, line 4)"

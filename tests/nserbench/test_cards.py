@@ -1,6 +1,9 @@
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
+from yaml.constructor import SafeConstructor
 
 from nserbench.cards import (
     Card,
@@ -95,7 +98,7 @@ def test_a_value_out_of_range_raises_an_error_with_the_valid_range() -> None:
 
 def test_a_missing_package_names_the_pip_command() -> None:
     with pytest.raises(MissingExtra, match=r"pip install 'nserbench\[things\]'"):
-        CARD.resolve(CARD.load)
+        CARD.loader()
 
 
 INNER = Card(name="inner", summary="", source="", licence="", load="", options={})
@@ -140,3 +143,97 @@ def test_a_nested_name_is_refused_where_none_is_allowed() -> None:
         BadSpec, match="'inner' is not allowed: no card can be named here"
     ):
         bind(OUTER, parse_spec("outer:x"))
+
+
+@pytest.mark.parametrize(
+    ("default", "typed", "value", "label"),
+    [
+        (3, "-4", -4, "-4"),
+        (0.5, "1e-05", 1e-05, "1e-05"),
+        (True, "no", False, "no"),
+        ("a", "b", "b", "b"),
+        (("a",), "b+c", ("b", "c"), "b+c"),
+        (Path("a.pt"), "some/b.pt", Path("some/b.pt"), "b.pt"),
+    ],
+)
+def test_an_option_is_read_and_shown_by_the_type_of_its_default(
+    default: object, typed: str, value: object, label: str
+) -> None:
+    option = Option(default=default)
+    card = Card(name="thing", load="a:b", options={"key": option})
+
+    made = bind(card, parse_spec(f"thing:key={typed}"))
+
+    assert (made.options["key"], made.label) == (value, f"thing:key={label}")
+    assert type(made.options["key"]) is type(value)
+    assert Option(default=default, parse=str.upper).parse("x") == "X"
+
+
+def test_a_default_of_another_type_needs_a_parser() -> None:
+    with pytest.raises(TypeError, match=r"default is \{\} needs a function parse="):
+        Option(default={})
+
+
+@pytest.mark.parametrize(
+    ("option", "typed"),
+    [
+        (Option(), "/data/w.pt"),
+        (Option(), "fast:/data/w.pt"),
+        (Option(), "~me/w.pt"),
+        (Option(), r"C:\w.pt"),
+        (Option(parse=Path, label=str), "data/w.pt"),
+        (Option(default=("x",)), "x+/data/w.pt"),
+    ],
+)
+def test_no_option_shows_a_folder_in_a_table(option: Option, typed: str) -> None:
+    card = Card(name="thing", load="a:b", options={"key": option})
+
+    with pytest.raises(BadSpec, match="shows a folder of this machine"):
+        bind(card, parse_spec(f"thing:key={{{typed}}}"))
+    with pytest.raises(ValueError, match="shows a folder of this machine"):
+        _ = ConfiguredCard(card, {"key": option.parse(typed)}).label
+    with pytest.raises(ValueError, match="option 'key' of 'thing': "):
+        replace(card, options={"key": replace(option, default=option.parse(typed))})
+
+
+@pytest.mark.parametrize("text", ["ORG/NAME", "https://a.org/b", "a/b/c", "1/2", "~"])
+def test_a_hub_id_or_an_address_is_no_folder(text: str) -> None:
+    assert Option().shown(text) == text
+
+
+def test_two_files_of_one_name_are_two_identities(tmp_path: Path) -> None:
+    card = Card(name="thing", load="a:b", options={"key": Option(parse=Path)})
+    for name, content in (("one", "1"), ("other", "2"), ("copy", "1")):
+        (tmp_path / name / "w").mkdir(parents=True)
+        (tmp_path / name / "w" / "w.pt").write_text(content)
+
+    def keys(path: Path) -> dict[str, str | None]:
+        return ConfiguredCard(card, {"key": path}).key_options()
+
+    files = [tmp_path / name / "w" / "w.pt" for name in ("one", "other", "copy")]
+    assert keys(files[0]) == keys(files[2]) != keys(files[1])
+    assert keys(files[0].parent) == keys(files[2].parent) != keys(files[1].parent)
+    assert str(tmp_path) not in str(keys(files[0]))
+
+
+def test_name_and_load_are_enough() -> None:
+    card = Card(name="thing", load="a:b")
+
+    assert {card.summary, card.source, card.licence} == {"not stated"}
+
+
+def test_a_function_is_the_same_code_as_its_name() -> None:
+    named = Card(name="thing", load="yaml.constructor:SafeConstructor")
+
+    itself = replace(named, load=SafeConstructor)
+
+    assert itself.target == named.target
+    assert itself.identity == named.identity
+    assert itself.identity["code"]
+    assert itself.loader() is named.loader() is SafeConstructor
+
+
+def test_code_that_its_source_does_not_identify_is_refused() -> None:
+    for load in (partial(at_least, 3), at_least(3)):
+        with pytest.raises(TypeError, match="defined at the top of a module"):
+            Card(name="thing", load=load)

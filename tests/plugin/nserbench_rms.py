@@ -1,19 +1,40 @@
-import nserbench as nb
+import torch
 
-OURS = {"source": "our paper, Sec. 3", "licence": "MIT", "summary": "an example"}
-GROUPS = {"rms": nb.GroupSpec(layers=range(1, 2), dim=1, rate=100.0)}
+import nserbench as nb
+from nserbench.corpora.readers import manifest
+
+
+class Power(nb.Upstream):
+    def forward(self, batch):
+        frames = [wave.unfold(0, 160, 160) for wave in batch.tensors()]
+        power = [frame.std(dim=1)[None, :, None] for frame in frames]
+        return {"rms": nb.LayerGroup.pad(power)}  # of (layers, frames, dim) each
+
+
+class Line(torch.nn.Linear):
+    def __init__(self, groups, classes, options):
+        super().__init__(sum(group.dim for group in groups.values()), classes)
+
+    def forward(self, features):  # of each group the mean over time of the last layer
+        means = [group.states[-1, :, 0] for group in features.values()]
+        return super().forward(torch.cat(means, dim=1))
+
+
+def read(options, settings):
+    file = settings.path("beeps") / "beeps.csv"  # path, label, speaker
+    return manifest.load({"path": file, "classes": ("loud", "soft")}, settings)
 
 
 @nb.hookimpl
 def nserbench_upstreams():
-    return [nb.UpstreamCard(name="rms", load="rms_models:Power", groups=GROUPS, **OURS)]
+    return [nb.UpstreamCard(name="rms", load=Power, min_samples=160)]
 
 
 @nb.hookimpl
 def nserbench_downstreams():
-    return [nb.DownstreamCard(name="line", load="rms_models:Line", **OURS)]
+    return [nb.DownstreamCard(name="line", load=Line)]
 
 
 @nb.hookimpl
 def nserbench_corpora():
-    return [nb.CorpusCard(name="beeps", load="rms_models:read", **OURS)]
+    return [nb.CorpusCard(name="beeps", load=read)]

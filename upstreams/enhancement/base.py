@@ -76,7 +76,7 @@ class EnhancerCard(ModelCard):
 
     def open(self, options: Options, device: str) -> Enhancer:
         """Load the model on a device."""
-        enhancer: Enhancer = self.resolve(self.load)(options, device)
+        enhancer: Enhancer = self.loader()(options, device)
         return enhancer
 
 

@@ -8,7 +8,7 @@ import click
 
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
 from nserbench.byte_sizes import byte_count
-from nserbench.cards import MOST_COUNT
+from nserbench.option_values import MOST_COUNT
 from nserbench.plain_data import number, whole_number
 
 

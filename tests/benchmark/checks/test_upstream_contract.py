@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,15 @@ class Numb(Good):
         return states.detach() + 0 * self.front.weight.sum()
 
 
+class Random(Good):
+    loads = 0
+
+    def __init__(self, options: object, device: str) -> None:
+        super().__init__(options, device)
+        Random.loads += 1
+        nn.init.constant_(self.back.bias, Random.loads)
+
+
 class Shared(Good):
     """Keeps its input, which another thread replaces."""
 
@@ -159,6 +169,7 @@ def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -
         (Slow, "frames match the duration"),
         (Sociable, "same alone and in a batch"),
         (Moody, "same values when repeated"),
+        (Random, "same when loaded again"),
         (Shared, "same in several threads"),
         (Choosy, "same whichever groups are read"),
         (Mute, "same whichever groups are read"),
@@ -239,10 +250,26 @@ def test_a_check_that_raises_is_a_finding_and_the_others_still_run(
     report = examined(Fragile)
 
     (broken,) = [one for one in report.findings if one.passed is False]
-    assert (broken.check, broken.detail) == (
-        "transcripts",
-        "IndexError: no such token",
+    assert broken.check == "transcripts"
+    assert re.fullmatch(
+        r"IndexError: no such token \(test_upstream_contract.py, line \d+\)",
+        broken.detail,
     )
+
+
+class Broken(Good):
+    def lengths(self, batch: Batch) -> list[int]:
+        raise IndexError("no such frame")
+
+
+def test_what_needs_the_features_is_not_checked_without_them(examined: Any) -> None:
+    report = examined(Broken)
+
+    first, *others = report.findings
+    assert report.realtime is None
+    assert "no such frame (test_upstream_contract.py, line " in first.detail
+    assert {one.passed for one in others} == {None}
+    assert {one.detail for one in others} == {f"not checked: needs {first.check!r}"}
 
 
 def test_a_frozen_module_that_does_not_exist_is_found(examined: Any) -> None:

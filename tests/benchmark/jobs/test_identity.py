@@ -242,9 +242,9 @@ def test_moving_the_module_of_an_upstream_or_of_a_head_changes_no_key(
 
     def move(registry: Registry[Any], name: str) -> None:
         card = registry[name]
-        room = f"{card.load.partition('.')[0].partition(':')[0]}.moved_{card.kind}"
+        room = f"{card.target.partition('.')[0].partition(':')[0]}.moved_{card.kind}"
         module = ModuleType(room)
-        setattr(module, "moved", card.resolve(card.load))  # noqa: B010
+        setattr(module, "moved", card.loader())  # noqa: B010
         monkeypatch.setitem(sys.modules, room, module)
         moved = dataclasses.replace(card, load=f"{room}:moved")
         registry._cards[name] = moved, "the test"

@@ -46,7 +46,7 @@ def test_a_module_next_to_a_named_file_can_be_loaded(
 
     card = Plugins([str(tmp_path / "mine.py")], installed=False).downstreams["mine"]
 
-    assert card.resolve(card.load) == "loaded"
+    assert card.resolve(card.target) == "loaded"
 
 
 def test_two_plugins_with_one_name_are_an_error_that_names_both(tmp_path: Path) -> None:
@@ -62,8 +62,13 @@ def test_two_plugins_with_one_name_are_an_error_that_names_both(tmp_path: Path) 
     [
         (
             CARD.format(name="a").replace("downstreams()", "downstream()"),
-            "unknown hook",
+            r"unknown hook nserbench_downstream \(sick.py, line 4\)\n  did you mean",
         ),
+        (
+            CARD.format(name="a").replace("@nb.hookimpl", ""),
+            r"nserbench_downstreams is not marked as a hook \(sick.py, line 5\)\n  wr",
+        ),
+        ("def upstreams(): ...", "it has no hook"),
         ("import no_such_module", "no_such_module"),
         ("raise SystemError('sick')", "sick"),
     ],
@@ -93,7 +98,8 @@ def install(folder: Path) -> dict[str, str]:
         check=True,
         cwd=folder.parent,
     )
-    return {**os.environ, "PYTHONPATH": str(folder)}
+    known = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), known])}
 
 
 def nserbench(environment: dict[str, str], *words: str) -> str:
@@ -126,13 +132,25 @@ def test_an_installed_plugin_adds_upstream_head_and_corpus(
     assert done["outcomes"] == {"done": 1}
 
 
-def test_the_example_plugin_is_under_thirty_lines() -> None:
-    lines = [
-        line
-        for file in PLUGIN.glob("*.py")
-        for line in file.read_text().splitlines()
-        if line.strip()
-    ]
+def test_a_named_file_replaces_the_installed_plugin_of_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / "mine-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[nserbench]\nmine = replaced\n")
+    (tmp_path / "replaced.py").write_text(CARD.format(name="mine"))
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert Plugins().downstreams.origin("mine") == "mine 1.0"
+    again = str(tmp_path / "replaced.py")
+    assert Plugins([again]).downstreams.origin("mine") == again
+    assert Plugins(["replaced"]).downstreams.origin("mine") == "replaced"
+
+
+def test_the_example_plugin_is_one_file_under_thirty_lines() -> None:
+    (file,) = PLUGIN.glob("*.py")
+    lines = [line for line in file.read_text().splitlines() if line.strip()]
 
     assert len(lines) < 30
 
@@ -159,7 +177,11 @@ def test_a_broken_installed_plugin_is_reported_and_skipped(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("return None", "TypeError"),
+        ("return None", r"nserbench_upstreams returns None, not a list\n  return \[\]"),
+        (
+            "return nb.UpstreamCard(name='one', load='one:One', groups={})",
+            "nserbench_upstreams returns one UpstreamCard, not a list of them",
+        ),
         (
             "return ['mel']",
             "nserbench_upstreams returns 'mel', which is no UpstreamCard",

@@ -1,0 +1,155 @@
+"""Every block of the pages is one that works."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.study.name_lookup import (
+    read_corpora,
+    read_names,
+    read_upstreams,
+)
+from nserbench.cli import main
+from nserbench.cli.common.click_groups import GroupWithArgument
+from nserbench.settings import KNOWN, load_settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    """Return the blocks of some languages of a page, in order."""
+    wanted = "|".join(languages)
+    pattern = rf"^```(?:{wanted})\n(.*?)^```"
+    return re.findall(pattern, page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def with_blocks(language: str) -> list[Path]:
+    """Return the pages that have blocks of a language."""
+    return [page for page in PAGES if blocks(page, language)]
+
+
+def lines(block: str) -> list[str]:
+    """Return the lines that are typed after a prompt."""
+    joined = block.replace("\\\n", " ")
+    return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Yield the words of each command of nserbench, with variables of the page."""
+    variables: dict[str, str] = {}
+    for line in [line for block in blocks(page, "console") for line in lines(block)]:
+        if assigned := re.fullmatch(r"(\w+)=(.*)", line):
+            variables[f"${assigned[1]}"] = shlex.split(assigned[2])[0]
+        for name, value in variables.items():
+            line = line.replace(name, value)
+        program, *words = shlex.split(re.split("[|>]", line)[0], comments=True)
+        if program == "nserbench":
+            yield words
+
+
+def parse(
+    command: click.Command, words: list[str], parent: click.Context, name: str
+) -> click.Context:
+    """Read a command line as the program does, without running it."""
+    if isinstance(command, click.Group) and not isinstance(command, GroupWithArgument):
+        context = click.Context(command, parent, info_name=name)
+        found, inner, rest = command.resolve_command(context, words)
+        assert inner is not None
+        assert found is not None
+        return parse(inner, rest, context, found)
+    return command.make_context(name, words, parent=parent)
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Plugins:
+    """Return all plugins, with the one that the pages show."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
+        return Plugins([str(ROOT / "tests/plugin/nserbench_rms.py")], installed=False)
+
+
+NEW = re.compile(r"\bbands\b|\bsmall-hubert\b")
+"""Names of plugins that the page has the reader make."""
+
+
+@pytest.mark.parametrize("page", with_blocks("console"), ids=lambda page: page.name)
+def test_every_command_of_a_page_can_be_typed(page: Path, plugins: Plugins) -> None:
+    for words in commands(page):
+        typed = parse(main, words, click.Context(main), "nserbench").params
+        if NEW.search(" ".join(words)):
+            continue
+        read_upstreams(typed.get("upstreams") or (), plugins)
+        read_names(typed.get("downstreams") or (), plugins.downstreams.bind)
+        read_corpora(typed.get("corpora") or (), [], plugins)
+
+
+@pytest.mark.parametrize("page", with_blocks("toml"), ids=lambda page: page.name)
+def test_every_toml_of_a_page_can_be_read(page: Path) -> None:
+    for number, block in enumerate(blocks(page, "toml")):
+        if tomllib.loads(block).keys() <= {*KNOWN}:
+            file = Path(f"{number}.toml")
+            file.write_text(block)
+            load_settings(file)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if blocks(page, "python")],
+    ids=lambda page: page.name,
+)
+def test_every_python_of_a_page_is_python(page: Path) -> None:
+    for block in blocks(page, "python"):
+        compile(block, page.name, "exec")
+
+
+def script(page: Path) -> str:
+    """Return a page as a shell script: files are written, and commands typed."""
+    steps = ["set -e"]
+    for block in blocks(page, "python", "toml", "console"):
+        if named := re.match(r"# (\S+\.(?:py|toml))\n", block):
+            steps.append(f"cat > {named[1]} <<'END'\n{block}END")
+        else:
+            steps += lines(block)
+    return "\n".join(steps)
+
+
+@pytest.mark.slow
+def test_the_page_about_plugins_works_as_it_is_printed(tmp_path: Path) -> None:
+    programs, site = tmp_path / "bin", tmp_path / "site"
+    programs.mkdir()
+    for name in ("nserbench", "pytest", "pip"):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {name} "$@"\n')
+        program.chmod(0o755)
+    python_path = os.pathsep.join([str(site), str(ROOT)])
+    changes = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": python_path,
+        # Nothing is downloaded, and nothing is installed where the tests run.
+        "PIP_NO_BUILD_ISOLATION": "false",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_TARGET": str(site),
+    }
+
+    done = subprocess.run(
+        ["bash", "-c", script(ROOT / "docs/plugins.md")],
+        env={**os.environ, **changes},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search("bands +mean +UAR", done.stdout)
+    assert "nserbench-rms 0.1" in done.stdout
