@@ -334,8 +334,8 @@ class UpstreamCard(ModelCard):
         languages: ``"package.module:function"`` that takes the options and returns the
             codes of the languages that the checkpoint knows, or None if it knows any;
             None if the model takes no language.
-        batch: Utterances in one batch on a CPU. More than 1 only if they are computed
-            separately, so that features are equal to the bit in any batch.
+        batch: Most utterances of a batch on a CPU. More than 1 only if features are
+            equal to the bit in any batch.
     """
 
     kind: ClassVar[str] = "upstream"
