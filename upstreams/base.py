@@ -167,7 +167,11 @@ class Batch:
 
     def utterances(self) -> list[Batch]:
         """Return each utterance as a batch of its own."""
-        rows = [slice(row, row + 1) for row in range(len(self.ids))]
+        return self.parts(1)
+
+    def parts(self, size: int) -> list[Batch]:
+        """Return smaller batches of at most ``size`` utterances."""
+        rows = [slice(row, row + size) for row in range(0, len(self.ids), size)]
         return [
             replace(
                 self,

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from nserbench.upstreams import whisper_search as search
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import WHISPER
 from nserbench.upstreams.whisper import Whisper, _language_tokens
+from nserbench.upstreams.whisper_search import Attended, WhisperDecoder
 
 Wave = NDArray[np.float32]
 MakeSound = Callable[..., Wave]
@@ -231,6 +233,23 @@ def test_tokens_are_those_alone_even_where_rounding_decides_between_two(
 
     assert len(alone) > 10
     assert (whisper.transcribe(thrice) == 3 * [alone]) is expected
+
+
+def test_no_more_are_searched_together_than_the_memory_allows(
+    whisper: Whisper, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+    together, find = whisper.transcribe(batch), WhisperDecoder.search
+
+    def noted(decoder: WhisperDecoder, attended: Attended, *rest: Any) -> Any:
+        searched.append(sum(values.nbytes for layer in attended for values in layer))
+        return find(decoder, attended, *rest)
+
+    monkeypatch.setattr(WhisperDecoder, "search", noted)
+    monkeypatch.setattr(module, "SEARCH_MEMORY", 1_500_000)
+
+    assert whisper.transcribe(batch) == together
+    assert searched == 2 * [1_152_000]  # with three it would be half as much again
 
 
 def test_gradients_reach_both_halves(whisper: Whisper, batch: Batch) -> None:
