@@ -173,7 +173,11 @@ class Batch:
 
     def utterances(self) -> list[Batch]:
         """Return each utterance as a batch of its own."""
-        rows = [slice(row, row + 1) for row in range(len(self.ids))]
+        return self.parts(1)
+
+    def parts(self, size: int) -> list[Batch]:
+        """Return smaller batches of at most ``size`` utterances."""
+        rows = [slice(row, row + size) for row in range(0, len(self.ids), size)]
         return [
             replace(
                 self,
@@ -347,8 +351,8 @@ class UpstreamCard(ModelCard):
         languages: A function, or ``"package.module:function"``, that takes the options
             and returns the codes of the languages that the checkpoint knows, or None if
             it knows any; None if the model takes no language.
-        batch: Utterances in one batch on a CPU. More than 1 only if they are computed
-            separately, so that features are equal to the bit in any batch.
+        batch: Most utterances of a batch on a CPU. More than 1 only if features are
+            equal to the bit in any batch.
     """
 
     kind: ClassVar[str] = "upstream"

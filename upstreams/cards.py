@@ -83,6 +83,7 @@ WHISPER = UpstreamCard(
     frozen=("encoder.conv1", "encoder.conv2"),
     window=480_000,
     languages="nserbench.upstreams.whisper:languages_of",
+    batch=8,
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     PreTrainedModel,
     WhisperConfig,
@@ -21,7 +22,6 @@ from transformers import (
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.languages import language_code
-from nserbench.matmul import compute_threads
 from nserbench.upstreams.base import (
     Batch,
     LayeredFeatures,
@@ -38,10 +38,15 @@ from nserbench.upstreams.whisper_encoder import (
     padded_states,
     unpadded_states,
 )
+from nserbench.upstreams.whisper_search import Attended, WhisperDecoder, rows_of
 
 MOST_TOKENS = 224
 """Tokens of the longest transcript, end-of-text included: half of the decoder's
 positions, which is the limit of OpenAI's own decoding."""
+
+SEARCH_MEMORY = 2**30
+"""Bytes that the keys and values of the audio may take in a search on a CPU. For 30 s
+they are 18 MB in tiny, 111 MB in small, 492 MB in large."""
 
 START, END = "<|startoftranscript|>", "<|endoftext|>"
 TRANSCRIBE, NO_TIMESTAMPS = "<|transcribe|>", "<|notimestamps|>"
@@ -52,18 +57,17 @@ _DEFAULTS = {"vocab_size": WhisperConfig().vocab_size}
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What a greedy search found.
+    """Utterances that were searched together.
 
     Attributes:
-        tokens: ``(batch, tokens)``, filled up with end-of-text.
-        steps: ``(batch,)`` tokens of each utterance, end-of-text included.
-        states: For each layer, ``(batch, tokens, dim)`` states from which they were
-            chosen.
+        attended: What the decoder reads of their audio.
+        prompts: ``(utterances, tokens)``.
+        tokens: The tokens of each utterance, end-of-text included.
     """
 
-    tokens: Tensor
-    steps: Tensor
-    states: Sequence[Tensor]
+    attended: Attended
+    prompts: Tensor
+    tokens: Sequence[Sequence[int]]
 
 
 class Whisper(Transcriber):
@@ -71,9 +75,8 @@ class Whisper(Transcriber):
 
     The decoder has states only for tokens, and the paper lets it generate them
     (Sec. III-B) without saying how. We take the greedy transcript without timestamps,
-    at most `MOST_TOKENS` long, and the states of the search. For fine-tuning, a pass
-    over the chosen tokens (teacher forcing) returns the same with gradients: attention
-    is causal.
+    at most `MOST_TOKENS` long, and the states of a pass over it (teacher forcing). They
+    differ from those of the search by rounding alone: attention is causal.
 
     Decoder frames are the positions from which the transcript was predicted, one for
     each token that the search chose. The first is that of the last prompt token, which
@@ -86,6 +89,10 @@ class Whisper(Transcriber):
     does the decoder, which was trained on padded audio and then often repeats a
     sentence to the end. Utterances run one by one, so that none depends on the length
     of another.
+
+    On a CPU the results of an utterance are equal to the bit in any batch. Each is
+    encoded alone, and so are the states of its tokens computed. Padded utterances are
+    searched together, which is faster; see `WhisperDecoder.search`.
 
     Args:
         options: ``checkpoint``, ``revision``, ``pad``: whether audio is padded to 30 s,
@@ -115,7 +122,9 @@ class Whisper(Transcriber):
         self._languages = _language_tokens(self._token_ids)
         self.language: str | None = options["language"]
         self.pads: bool = options["pad"]
-        self._bias, self._bias_first = self._suppressed()
+        self.decoder = WhisperDecoder(
+            self.model, self._token_ids[END], *self._suppressed()
+        )
         if self.language and not self._knows(self.language):
             raise BadSpec(
                 f"{options['checkpoint']} does not know language={self.language}"
@@ -146,25 +155,31 @@ class Whisper(Transcriber):
         Raises:
             ValueError: if a wave is empty or longer than 30 s.
         """
-        parts = [self._recognise(part) for part in self._parts(batch)]
-        texts = [text for part in parts for text in part.texts]
-        return Recognised(_joined([part.features for part in parts]), texts)
+        found = [self._recognise(part) for part in self._searched(batch)]
+        parts = [features for parts, _ in found for features in parts]
+        return Recognised(
+            _joined(parts), [text for _, texts in found for text in texts]
+        )
 
-    def _recognise(self, batch: Batch) -> Recognised:
-        """Return groups and transcripts of utterances that run together."""
-        encoded = self._encode(batch)
-        prompts, audio = self._prompts(batch.languages), encoded[-1]
-        with eval_mode(self.model):
-            search = self._search(audio, prompts)
-        if torch.is_grad_enabled():
-            states = self._forced(audio, prompts, search.tokens)
-        else:
-            states = search.states
-        features = {
-            "encoder": _encoder_group(encoded, batch),
-            "decoder": _group(states, search.steps),
-        }
-        return Recognised(features, self._texts(search.tokens))
+    def _recognise(self, batch: Batch) -> tuple[list[LayeredFeatures], list[str]]:
+        """Return features by part, and transcripts, of what is searched together."""
+        groups, encoded = list[LayerGroup](), list[Tensor]()
+        for part in self._parts(batch):
+            states = self._encode(part)
+            groups.append(_encoder_group(states, part))
+            encoded.append(states[-1])
+        search = self._search(encoded, self._prompts(batch.languages))
+        size = len(encoded[0])
+        features: list[LayeredFeatures] = [
+            {
+                "encoder": group,
+                "decoder": self._decoder_group(
+                    search, slice(size * number, size * (number + 1))
+                ),
+            }
+            for number, group in enumerate(groups)
+        ]
+        return features, self._texts(search.tokens)
 
     @torch.no_grad()
     def transcribe(self, batch: Batch) -> list[str]:
@@ -174,9 +189,10 @@ class Whisper(Transcriber):
             ValueError: if a wave is empty or longer than 30 s.
         """
         texts = []
-        for part in self._parts(batch):
-            prompts = self._prompts(part.languages)
-            texts += self._texts(self._search(self._encode(part)[-1], prompts).tokens)
+        for together in self._searched(batch):
+            encoded = [self._encode(part)[-1] for part in self._parts(together)]
+            search = self._search(encoded, self._prompts(together.languages))
+            texts += self._texts(search.tokens)
         return texts
 
     @property
@@ -186,13 +202,36 @@ class Whisper(Transcriber):
         rates = config.dropout, config.attention_dropout, config.activation_dropout
         return any(rate > 0 for rate in (*rates, config.decoder_layerdrop))
 
-    def _texts(self, tokens: Tensor) -> list[str]:
+    def _texts(self, tokens: Sequence[Sequence[int]]) -> list[str]:
         texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
+    def _searched(self, batch: Batch) -> Sequence[Batch]:
+        """Return the utterances that are searched together.
+
+        They are all on a GPU or in training, else as many as `SEARCH_MEMORY` allows.
+        Without padding each is alone, since it has another number of frames.
+        """
+        if not self.pads:
+            return batch.utterances()
+        if self._computes_batches:
+            return [batch]
+        config, floats = self.model.config, 4  # bytes
+        size = 2 * config.decoder_layers * config.max_source_positions * config.d_model
+        return batch.parts(max(1, SEARCH_MEMORY // (size * floats)))
+
     def _parts(self, batch: Batch) -> Sequence[Batch]:
-        """Return the utterances that run together: all, or each alone if not padded."""
-        return [batch] if self.pads else batch.utterances()
+        """Return the utterances that are encoded together, and so are their tokens.
+
+        They are all on a GPU or in training. Elsewhere each is alone, so that no bit
+        depends on the others.
+        """
+        together = self.pads and self._computes_batches
+        return [batch] if together else batch.utterances()
+
+    @property
+    def _computes_batches(self) -> bool:
+        return self.device != "cpu" or torch.is_grad_enabled()
 
     def _encode(self, batch: Batch) -> Sequence[Tensor]:
         """Return the states of each encoder layer, ``(batch, frames, dim)``.
@@ -206,53 +245,27 @@ class Whisper(Transcriber):
         (wave,) = batch.waves
         return unpadded_states(encoder, self.extractor, wave)
 
-    @torch.no_grad()
-    def _search(self, encoded: Tensor, prompts: Tensor) -> _Search:
-        """Greedy search: the most probable token at each step, until end-of-text.
-
-        `generate` of transformers is slower, and mixes settings of the checkpoint with
-        those of the call.
-
-        Args:
-            encoded: ``(batch, frames, dim)``, the last encoder layer.
-            prompts: ``(batch, tokens)``.
-        """
+    def _search(self, encoded: Sequence[Tensor], prompts: Tensor) -> _Search:
+        """Search utterances together; ``encoded`` has their last encoder layers."""
         most = self.model.config.max_target_positions - prompts.shape[1]
-        end, bias, cache = self._token_ids[END], self._bias_first, None
-        steps = prompts.new_zeros(len(prompts))
-        running = torch.ones_like(prompts[:, :1], dtype=torch.bool)
-        last = prompts
-        chosen, states = list[Tensor](), list[Sequence[Tensor]]()
-        with compute_threads(1):  # the products are small
-            while len(chosen) < min(MOST_TOKENS, most) and running.any():
-                out = self.model.model.decoder(
-                    input_ids=last,
-                    encoder_hidden_states=encoded,
-                    past_key_values=cache,
-                    use_cache=True,
-                    output_hidden_states=True,
-                )
-                scores = self.model.proj_out(out.last_hidden_state[:, -1:]) + bias
-                last = scores.argmax(dim=-1).where(running, end)
-                chosen.append(last)
-                states.append([layer[:, -1:] for layer in out.hidden_states])
-                steps += running[:, 0]
-                running &= last != end
-                cache, bias = out.past_key_values, self._bias
-        layers = [torch.cat(layer, dim=1) for layer in zip(*states, strict=True)]
-        return _Search(torch.cat(chosen, dim=1), steps, layers)
+        attended = self.decoder.attended(encoded)
+        with eval_mode(self.model):
+            tokens = self.decoder.search(attended, prompts, min(MOST_TOKENS, most))
+        return _Search(attended, prompts, tokens)
 
-    def _forced(
-        self, encoded: Tensor, prompts: Tensor, tokens: Tensor
-    ) -> Sequence[Tensor]:
-        """Return the states of the search, with gradients; arguments as `_search`."""
-        decoded = self.model.model.decoder(
-            input_ids=torch.cat([prompts, tokens[:, :-1]], dim=1),
-            encoder_hidden_states=encoded,
-            output_hidden_states=True,
-            use_cache=False,
-        )
-        return [layer[:, prompts.shape[1] - 1 :] for layer in decoded.hidden_states]
+    def _decoder_group(self, search: _Search, rows: slice) -> LayerGroup:
+        """Return the states over the tokens of some utterances, in one pass."""
+        prompts, tokens = search.prompts[rows], search.tokens[rows]
+        device = prompts.device
+        read = [
+            torch.tensor([*prompt, *chosen[:-1]], device=device)
+            for prompt, chosen in zip(prompts.tolist(), tokens, strict=True)
+        ]
+        padded = pad_sequence(read, batch_first=True, padding_value=self.decoder.end)
+        states = self.decoder.states(rows_of(search.attended, rows), padded)
+        frames = [layer[:, prompts.shape[1] - 1 :] for layer in states]
+        lengths = torch.tensor([len(chosen) for chosen in tokens], device=device)
+        return _group(frames, lengths)
 
     def _prompts(self, languages: Sequence[str | None]) -> Tensor:
         """Return the prompt tokens of each utterance, all of one length."""

@@ -59,6 +59,7 @@ class BatchRun:
         described: The groups that the card describes.
         kept: What is stored of each utterance, by key.
         texts: The text of each utterance that the upstream reads, by key.
+        used: How its batches use the cores.
     """
 
     one: Pass
@@ -66,6 +67,7 @@ class BatchRun:
     described: Groups
     kept: Mapping[str, frozenset[Entry]]
     texts: Mapping[str, str | None]
+    used: Concurrency
 
     @classmethod
     def of(
@@ -80,13 +82,13 @@ class BatchRun:
         described = bound.card.describe(bound.options).groups
         by_key = dict(zip(one.clips, texts, strict=True))
         kept = kept_entries(one, described, features)
-        return cls(one, loaded, described, kept, by_key)
+        used = concurrency(one.extraction, loaded, one.clips.values())
+        return cls(one, loaded, described, kept, by_key, used)
 
     def batches(self, shard: KeyedClips) -> Iterator[KeyedClips]:
         """Cut a shard into batches."""
-        card = self.one.extraction.card
-        size = card.batch if self.loaded.upstream.device == "cpu" else _GPU_BATCH
-        return _batches(shard, size, card.max_samples)
+        size = self.used.size_of(len(shard))
+        return _batches(shard, size, self.one.extraction.card.max_samples)
 
     @contextmanager
     def results(
@@ -105,7 +107,7 @@ class BatchRun:
         self, function: Callable[[KeyedClips], Value], batches: Iterable[KeyedClips]
     ) -> Iterator[Iterator[Callable[[], Value]]]:
         """Call a function on batches as `results` does, on as many cores."""
-        used = concurrency(self.one.extraction, self.loaded, self.one.clips.values())
+        used = self.used
         if used.side_by_side:
             with side_by_side(function, batches, used.at_once, used.each) as results:
                 yield results
@@ -154,15 +156,22 @@ class Concurrency:
         side_by_side: Whether each is run in a thread of its own.
         at_once: Batches that run at the same time.
         each: Threads in which each of them computes.
+        most: Most utterances of a batch.
     """
 
     side_by_side: bool
     at_once: int
     each: int
+    most: int
 
-    def threads_for(self, batches: int) -> int:
-        """Return the number of threads that compute where there are so few batches."""
-        return min(self.at_once, batches) * self.each
+    def size_of(self, clips: int) -> int:
+        """Return the size of batches that keeps all threads busy with so many clips."""
+        rounds = -(-clips // (self.at_once * self.most))
+        return -(-clips // (self.at_once * rounds))
+
+    def threads_for(self, clips: int) -> int:
+        """Return the number of threads that compute where there are so few clips."""
+        return min(self.at_once, -(-clips // self.size_of(clips))) * self.each
 
 
 def concurrency(
@@ -171,9 +180,10 @@ def concurrency(
     """Return how the batches of an extraction use the cores.
 
     On a CPU one runs in each thread that torch may use, if the upstream and the
-    enhancer are thread-safe, within a limit for memory: fewer at once where clips are
-    long. In how many threads a batch computes does not depend on the clips, so that its
-    features do not depend on which others are extracted with it.
+    enhancer are thread-safe, within a limit for memory: smaller batches where there are
+    many threads, and fewer at once where clips are long. In how many threads a batch
+    computes does not depend on the clips, so that its features do not depend on which
+    others are extracted with it.
 
     Args:
         extraction: The extraction.
@@ -181,14 +191,17 @@ def concurrency(
         clips: What is extracted.
     """
     card, upstream, threads = extraction.card, loaded.upstream, torch.get_num_threads()
+    if upstream.device != "cpu":
+        return Concurrency(False, 1, threads, _GPU_BATCH)
     models = [upstream, loaded.enhancer]
     safe = all(model is None or is_thread_safe(model) for model in models)
-    if upstream.device != "cpu" or not safe or threads == 1:
-        return Concurrency(False, 1, threads)
+    if not safe or threads == 1:
+        return Concurrency(False, 1, threads, card.batch)
     longest = max(received(clip, card.max_samples) for clip in clips)
-    usual = min(threads, max(1, _most_at_once(_USUAL) // card.batch))
-    most = _most_at_once(max(longest, card.window)) // card.batch
-    return Concurrency(True, max(1, min(usual, most)), threads // usual)
+    usual = min(threads, _most_at_once(_USUAL))
+    size = min(card.batch, _most_at_once(_USUAL) // usual)
+    at_once = _most_at_once(max(longest, card.window)) // size
+    return Concurrency(True, max(1, min(usual, at_once)), threads // usual, size)
 
 
 def _most_at_once(samples: int) -> int:

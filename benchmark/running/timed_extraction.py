@@ -242,7 +242,7 @@ class _TimedPass:
 def _timed(timed: _TimedPass, clips: Sequence[Clip]) -> float:
     """Return the seconds that a run takes for clips: as it does it, in a new store."""
     used = concurrency(timed.extraction, timed.models.open(timed.extraction), clips)
-    threads = used.threads_for(-(-len(clips) // timed.extraction.card.batch))
+    threads = used.threads_for(len(clips))
     with TemporaryDirectory(prefix="nserbench-") as folder:
         store = Store(Path(folder))
         if (source := timed.extraction.transcripts) is not None:

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import soundfile
 import torch
 from layers import difference, each, only, valid
 from numpy.typing import NDArray
+from tiny_whisper import SPOKEN
 from torch import Tensor
 from transformers import (
     GenerationConfig,
@@ -18,9 +20,11 @@ from transformers.generation import GenerationMixin
 
 from nserbench.languages import language_code
 from nserbench.upstreams import whisper as module
+from nserbench.upstreams import whisper_search as search
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import WHISPER
 from nserbench.upstreams.whisper import Whisper, _language_tokens
+from nserbench.upstreams.whisper_search import Attended, WhisperDecoder
 
 Wave = NDArray[np.float32]
 MakeSound = Callable[..., Wave]
@@ -150,10 +154,9 @@ def test_the_encoder_alone_is_the_same_to_the_bit_and_runs_no_decoder(
     hook = whisper.model.model.decoder.register_forward_hook(
         lambda *args: ran.append(args)
     )
-    both = whisper.extract(batch)["encoder"]
-    ran.clear()
-
     with torch.set_grad_enabled(gradients):
+        both = whisper.forward(batch)["encoder"]
+        ran.clear()
         alone = whisper.forward(replace(batch, groups=frozenset({"encoder"})))
     hook.remove()
 
@@ -187,17 +190,66 @@ def test_frames_beyond_the_audio_are_left_out(whisper: Whisper, batch: Batch) ->
     assert encoder.states.shape[2] == 95
 
 
-def test_an_utterance_is_the_same_alone_and_in_a_batch(
+def test_an_utterance_is_the_same_to_the_bit_alone_and_in_a_batch(
     whisper: Whisper, batch: Batch
 ) -> None:
     together = whisper.extract(batch)
 
-    assert len(set(together["decoder"].lengths.tolist())) > 2  # else nothing is padded
+    # Some end early and leave the search; the others are padded.
+    assert len(set(together["decoder"].lengths.tolist())) > 2
     for place, one in enumerate(each(batch)):
         alone = whisper.extract(one)
         for name in together:
-            both = valid(together[name], place), valid(alone[name])
-            assert difference(*both) < 1e-4
+            assert torch.equal(valid(together[name], place), valid(alone[name]))
+
+
+@pytest.mark.parametrize(("close", "expected"), [(search.CLOSE, True), (0.0, False)])
+def test_tokens_are_those_alone_even_where_rounding_decides_between_two(
+    multilingual: Path,
+    open_whisper: OpenWhisper,
+    batch: Batch,
+    monkeypatch: pytest.MonkeyPatch,
+    close: float,
+    expected: bool,
+) -> None:
+    whisper = open_whisper(multilingual)
+    weights = whisper.model.proj_out.weight
+    with torch.no_grad():
+        weights[SPOKEN[1]] = weights[SPOKEN[0]]  # two tokens have equal scores
+    (alone,) = whisper.transcribe(only(batch, 1))
+    noise, usual = torch.Generator().manual_seed(0), search.CLOSE
+
+    def round_badly(_: object, __: object, scores: Tensor) -> Tensor:
+        """Change scores of a batch by almost half of what is taken to be close."""
+        if len(scores) == 1:
+            return scores
+        low, high = scores.aminmax(dim=-1, keepdim=True)
+        signs = torch.rand(scores.shape, generator=noise).sub(0.5).sign()
+        return scores + 0.49 * usual * (high - low) * signs
+
+    whisper.model.proj_out.register_forward_hook(round_badly)
+    monkeypatch.setattr(search, "CLOSE", close)
+    thrice = Batch("abc", 3 * [batch.waves[1]], [None] * 3, [None] * 3)
+
+    assert len(alone) > 10
+    assert (whisper.transcribe(thrice) == 3 * [alone]) is expected
+
+
+def test_no_more_are_searched_together_than_the_memory_allows(
+    whisper: Whisper, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+    together, find = whisper.transcribe(batch), WhisperDecoder.search
+
+    def noted(decoder: WhisperDecoder, attended: Attended, *rest: Any) -> Any:
+        searched.append(sum(values.nbytes for layer in attended for values in layer))
+        return find(decoder, attended, *rest)
+
+    monkeypatch.setattr(WhisperDecoder, "search", noted)
+    monkeypatch.setattr(module, "SEARCH_MEMORY", 1_500_000)
+
+    assert whisper.transcribe(batch) == together
+    assert searched == 2 * [1_152_000]  # with three it would be half as much again
 
 
 def test_gradients_reach_both_halves(whisper: Whisper, batch: Batch) -> None:
@@ -211,16 +263,20 @@ def test_gradients_reach_both_halves(whisper: Whisper, batch: Batch) -> None:
     model.zero_grad()
 
 
-def test_the_encoder_runs_once(whisper: Whisper, batch: Batch) -> None:
+@pytest.mark.parametrize("gradients", [False, True])
+def test_the_encoder_runs_once_and_on_each_utterance_alone_unless_it_is_trained(
+    whisper: Whisper, batch: Batch, gradients: bool
+) -> None:
     calls: list[object] = []
     hook = whisper.model.model.encoder.register_forward_hook(
         lambda *args: calls.append(args)
     )
 
-    whisper.extract(batch)
+    with torch.set_grad_enabled(gradients):
+        whisper.forward(batch)
     hook.remove()
 
-    assert len(calls) == 1
+    assert len(calls) == (1 if gradients else 4)
 
 
 def test_each_utterance_is_prompted_in_its_language(
@@ -327,13 +383,19 @@ def real(test_data: Path, open_whisper: OpenWhisper) -> Whisper:
 
 @pytest.fixture(scope="module")
 def clips(test_data: Path) -> Batch:
-    """Return three clips of different lengths, one in English and two in German."""
+    """Return three clips, one in English, and two in German with noise at 0 dB."""
     names = (
         "english/cmu_arctic_us_axb_a0004.flac",
         "corpus/emodb/wav/03a01Wa.flac",
         "corpus/emodb/wav/16b10Td.flac",
     )
     waves = [soundfile.read(test_data / name, dtype="float32")[0] for name in names]
+    babble, _ = soundfile.read(
+        test_data / "noise/human_coffeeshop.flac", dtype="float32"
+    )
+    for place in (1, 2):
+        noise = babble[: len(waves[place])]
+        waves[place] = waves[place] + noise * (waves[place].std() / noise.std())
     return Batch("abc", waves, [None] * 3, ["en", "de", "de"])
 
 
@@ -350,15 +412,17 @@ def test_real_states_are_those_of_the_search_alone_and_in_a_batch(
         ["<|startoftranscript|>", "<|notimestamps|>"]
     )
 
-    together = real.extract(clips)
+    with torch.no_grad():
+        together = real.forward_and_transcribe(clips)
 
     for place, one in enumerate(each(clips)):
+        sequence, states = greedy(real, one.waves[0], prompt)
         alone = real.extract(one)
-        _, states = greedy(real, one.waves[0], prompt)
         assert difference(valid(alone["decoder"]), states) < 1e-5
-        for name in together:
-            both = valid(together[name], place), valid(alone[name])
-            assert difference(*both) < 1e-4
+        (text,) = real.tokenizer.batch_decode(sequence, skip_special_tokens=True)
+        assert together.texts[place] == text.strip()
+        for name, group in together.features.items():
+            assert torch.equal(valid(group, place), valid(alone[name]))
 
 
 def test_tokens_of_languages_are_found_under_old_and_new_codes() -> None:

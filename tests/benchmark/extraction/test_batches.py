@@ -180,9 +180,9 @@ def test_an_enhancer_that_is_not_thread_safe_takes_one_clip_at_a_time(
     def found() -> Concurrency:
         return concurrency(job.extraction.alone, loaded, job.clips)
 
-    assert found() == Concurrency(False, 1, 12)
+    assert found() == Concurrency(False, 1, 12, most=1)
     monkeypatch.setattr(Plain, "thread_safe", True)
-    assert found() == Concurrency(True, 12, 1)
+    assert found() == Concurrency(True, 12, 1, most=1)
 
 
 @pytest.mark.usefixtures("twelve_threads")
@@ -208,12 +208,43 @@ def test_long_clips_are_fewer_at_once_in_as_many_threads_each(
     every = [found(minutes) for minutes in (0.1, 0.5, 1, 4, 8, 60)]
     assert [one.at_once for one in every] == [most, most, 8, 2, 1, 1]
     assert {(one.side_by_side, one.each) for one in every} == {(True, each)}
-    assert found(60, cut) == Concurrency(True, most, each)
+    assert found(60, cut) == Concurrency(True, most, each, most=1)
 
 
-def test_few_batches_compute_in_few_threads() -> None:
-    assert [Concurrency(True, 8, 2).threads_for(count) for count in (1, 3, 9)] == [
-        2,
-        6,
-        16,
-    ]
+@pytest.mark.parametrize(
+    ("threads", "expected"), [(1, 8), (2, 8), (3, 5), (8, 2), (12, 1), (40, 1)]
+)
+def test_more_threads_have_smaller_batches_and_no_more_memory(
+    threads: int,
+    expected: int,
+    prepared: Callable[..., list[Job]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (job,) = prepared()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    extraction, loaded = job.extraction.alone, LoadedModels(Mel({}, "cpu"), None)
+    bound = extraction.upstream.bound
+    card = dataclasses.replace(bound.card, batch=8)
+    model = dataclasses.replace(
+        extraction.upstream, bound=dataclasses.replace(bound, card=card)
+    )
+
+    used = concurrency(
+        dataclasses.replace(extraction, upstream=model), loaded, job.clips
+    )
+
+    assert used.most == expected
+    assert used.at_once * used.most <= 16
+    assert used.at_once * used.each <= threads
+
+
+@pytest.mark.parametrize(
+    ("clips", "size", "threads"),
+    [(1, 1, 2), (2, 1, 4), (11, 6, 4), (20, 5, 4), (32, 8, 4)],
+)
+def test_few_clips_are_shared_among_all_threads(
+    clips: int, size: int, threads: int
+) -> None:
+    used = Concurrency(True, 2, 2, most=8)
+
+    assert (used.size_of(clips), used.threads_for(clips)) == (size, threads)
