@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def stats(
     \b
     nserbench corpus stats meld iemocap casia --fast --figure fig2.svg
     """
-    from nserbench.benchmark.study.name_lookup import read_names
+    from nserbench.benchmark.study.name_lookup import corpus_alone, read_names
     from nserbench.benchmark.study.study import read_corpus
     from nserbench.cli.common.progress_bars import show_progress
     from nserbench.corpora.tools.corpus_statistics import describe
@@ -67,7 +68,7 @@ def stats(
         from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
 
         refuse_other_kinds(figure)
-    cards = read_names(names, session.plugins.corpora.bind)
+    cards = read_names(names, partial(corpus_alone, plugins=session.plugins))
     corpora = {card.label: read_corpus(card, None, session.settings) for card in cards}
     with show_progress() as progress:
         statistics = [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PAIRS = re.compile(r",(?=[^,=]+=)")
+"""The commas between pairs ``NAME=CHECKPOINT``; a path may have commas, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRequest:
@@ -83,18 +88,18 @@ class ExperimentRequest:
         return make_study(request, self.session.plugins, self.session.settings)
 
 
-class HeadEpochs(click.ParamType[tuple[str, int]]):
-    """A number of epochs, for all heads or, as ``HEAD=N``, for one head."""
+class HeadEpochs(click.ParamType[tuple[tuple[str, int], ...]]):
+    """Numbers of epochs, each for all heads or, as ``HEAD=N``, for one head."""
 
     name = "epochs"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Return the head, empty for all heads, and the number."""
-        head, _, number = str(value).rpartition("=")
+    ) -> tuple[tuple[str, int], ...]:
+        """Return each head, empty for all heads, and its number."""
+        pairs = [text.rpartition("=") for text in str(value).split(",")]
         try:
-            return head, at_least(1)(number)
+            return tuple((head, at_least(1)(number)) for head, _, number in pairs)
         except ValueError:
             self.fail(f"{value!r} is not N or HEAD=N with N at least 1", param, ctx)
 
@@ -110,6 +115,7 @@ def override_options(command: Command) -> Command:
         "--snr",
         "snrs",
         type=SnrList(),
+        multiple=True,
         metavar="DB",
         help="SNRs to use instead of the experiment's, such as 0,-5.",
     )
@@ -121,8 +127,9 @@ def override_options(command: Command) -> Command:
         help="Number of epochs instead of the protocol's, for all heads or for HEAD.",
     )
     @training_options
-    @names_option(
+    @click.option(
         *("--checkpoint", "checkpoints"),
+        multiple=True,
         metavar="NAME=CHECKPOINT",
         help="Checkpoint for the upstream or enhancer NAME instead of its own.",
     )
@@ -137,8 +144,10 @@ def _overrides(rest: dict[str, Any]) -> Overrides:
     from nserbench.benchmark.study.grid_file import Overrides
     from nserbench.benchmark.study.request import SETTINGS
 
-    epochs = _once(rest.pop("epochs"), "--epochs")
-    checkpoints = _once(map(_checkpoint, rest.pop("checkpoints")), "--checkpoint")
+    epochs = _once(chain.from_iterable(rest.pop("epochs")), "--epochs")
+    texts = [one for text in rest.pop("checkpoints") for one in _PAIRS.split(text)]
+    checkpoints = _once(map(_checkpoint, texts), "--checkpoint")
+    rest["snrs"] = tuple(chain.from_iterable(rest["snrs"]))
     typed = {name: rest.pop(name) for name in SETTINGS if name in rest}
     typed["epochs"] = epochs.pop("", None)
     settings = {name: value for name, value in typed.items() if value}
@@ -170,8 +179,11 @@ def _checkpoint(text: str) -> tuple[str, str]:
 
 @click.command()
 @click.argument("number", type=Count())
-@names_option(
-    "--only", help="Run only this block or row, such as HSF or 'SSL: WavLM (FT)'."
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Run only these blocks or rows, such as HSF or 'SSL: WavLM (FT)'.",
 )
 @override_options
 @device_option
@@ -232,10 +244,10 @@ def experiment(
 
     settings = session.settings.using(results=out, store=store_folder)
     session = Session(settings, session.plugins)
-    full = read_experiment(number)
-    request = ExperimentRequest(full.only(only), overrides, session, device)
+    chosen = read_experiment(number).only(only)
+    request = ExperimentRequest(chosen, overrides, session, device)
     data = ReportData(
-        full, overrides, session.plugins, settings.results, against=against
+        chosen, overrides, session.plugins, settings.results, against=against
     )
     data.check()
     if dry_run or plan:

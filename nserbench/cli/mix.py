@@ -44,7 +44,10 @@ def mix(
     nserbench mix -c demo-park --snr 0,-5 -o noisy
     """
     from nserbench.benchmark.extraction.export_audio import export
-    from nserbench.benchmark.study.name_lookup import conditions, read_corpora
+    from nserbench.benchmark.study.name_lookup import (
+        corpus_conditions,
+        read_corpora,
+    )
     from nserbench.benchmark.study.protocol_names import read_protocol
     from nserbench.benchmark.study.study import open_corpora
     from nserbench.cli.common.progress_bars import show_progress
@@ -57,13 +60,10 @@ def mix(
     opened = open_corpora(places, limit, session.plugins, session.settings)
     written = []
     with show_progress() as progress:
-        for place in places:
-            for condition in conditions(place.noise, snrs):
-                folder = out / place.corpus.label.replace(":", "-") / str(condition)
-                rules = protocols[place.corpus.label]
-                corpus = replace(opened[place.corpus.label], rule=rules.rule)
-                written.append(
-                    export(corpus, condition, folder, rules.mix_seed, progress)
-                )
+        for card, condition in corpus_conditions(places, snrs):
+            label, rules = card.label, protocols[card.label]
+            folder = out / label.replace(":", "-") / str(condition)
+            corpus = replace(opened[label], rule=rules.rule)
+            written.append(export(corpus, condition, folder, rules.mix_seed, progress))
     for manifest in written:
         click.echo(manifest)

@@ -27,7 +27,7 @@ FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
 @names_option("-u", "--upstream", "upstreams", help="Only these upstreams.")
 @names_option("-d", "--downstream", "heads", help="Only these heads.")
 @names_option("-c", "--corpus", "corpora", help="Only these corpora.")
-@names_option("--noise", "noises", help="Only these noises, or `clean`.")
+@names_option("--noise", "noises", help="Only these noises, such as clean or park@5.")
 @names_option(
     "--protocol", "protocols", help="Only these protocols, by their full names."
 )

@@ -74,7 +74,7 @@ def transcribe(
     from nserbench.benchmark.extraction.transcripts import write_transcripts
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.benchmark.study.name_lookup import (
-        conditions,
+        corpus_conditions,
         read_corpora,
         read_transcribers,
     )
@@ -84,9 +84,8 @@ def transcribe(
     transcribers = read_transcribers(upstreams, session.plugins)
     places = read_corpora(corpora, noises, session.plugins)
     wanted = [
-        (place.corpus.label, condition)
-        for place in places
-        for condition in conditions(place.noise, snrs)
+        (corpus.label, condition)
+        for corpus, condition in corpus_conditions(places, snrs)
     ]
     opened = open_corpora(places, limit, session.plugins, settings)
     store = Store(settings.store)

@@ -13,6 +13,7 @@ from nserbench.benchmark.study.toml_checks import MOST_SEEDS
 from nserbench.cli.common.number_types import Count, Size, SnrList
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Command
+from nserbench.spec import split_names
 
 if TYPE_CHECKING:
     from nserbench.benchmark.plugins.registry import Plugins
@@ -64,9 +65,16 @@ def out_option(metavar: str, summary: str, **settings: Any) -> Option:
 
 
 def names_option(*flags: str, help: str, **settings: Any) -> Option:
-    """Return an option that takes names, and may be repeated."""
-    settings = {"metavar": "NAME", "multiple": True, **settings}
+    """Return an option that takes names with commas, and may be repeated."""
+    names = {"metavar": "NAME", "multiple": True, "callback": _separate}
+    settings = {**names, **settings}
     return click.option(*flags, help=help, **settings)
+
+
+def _separate(
+    ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(name for text in texts for name in split_names(text))
 
 
 results_option = out_option("FOLDER", "Folder for results; default: `results`.")
@@ -113,12 +121,14 @@ def corpus_options(command: Command, required: bool = True) -> Command:
     @names_option(
         *("-c", "--corpus", "corpora"),
         required=required,
-        metavar="NAME[-NOISE]",
-        help="Corpora: emodb is clean speech, emodb-park has the noise `park` added.",
+        metavar="NAME[-NOISE[@DB]]",
+        help="Corpora: emodb is clean speech, emodb-park has the noise `park` added, "
+        "emodb-park@5 has it at 5 dB, whatever --snr says.",
     )
     @names_option(
         *("--noise", "noises"),
-        help="Noises for corpora named without one; `--noise clean` adds clean speech.",
+        help="Noises for corpora named without one, such as clean,park or park@5; "
+        "`clean` is clean speech.",
     )
     @click.option(
         "--snr",
@@ -126,7 +136,7 @@ def corpus_options(command: Command, required: bool = True) -> Command:
         type=SnrList(),
         multiple=True,
         metavar="DB",
-        help="SNRs in dB for every noise, such as 0,-5; default: 0.",
+        help="SNRs in dB for every noise named without one, such as 0,-5; default: 0.",
     )
     @functools.wraps(command)
     def wrapped(*, snrs: tuple[tuple[float, ...], ...], **rest: Any) -> object:
