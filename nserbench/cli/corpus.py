@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Session, with_session
@@ -32,7 +33,13 @@ def corpus() -> None:
 
 
 @corpus.command("stats")
-@click.argument("names", metavar="CORPUS...", nargs=-1, required=True)
+@click.argument(
+    "names",
+    metavar="CORPUS...",
+    nargs=-1,
+    required=True,
+    shell_complete=names_of("corpora"),
+)
 @click.option(
     "--figure",
     type=UserPath(),

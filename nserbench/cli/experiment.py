@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nserbench.cards import at_least
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.options import (
     device_option,
@@ -109,6 +110,7 @@ def override_options(command: Command) -> Command:
 
     @names_option(
         *("-c", "--corpus", "corpora"),
+        shell_complete=names_of("corpora"),
         help="Corpora to use instead of the experiment's; its noises are kept.",
     )
     @click.option(
@@ -178,7 +180,7 @@ def _checkpoint(text: str) -> tuple[str, str]:
 
 
 @click.command()
-@click.argument("number", type=Count())
+@click.argument("number", type=Count(), shell_complete=names_of("experiments", ""))
 @click.option(
     "--only",
     multiple=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import corpus_options, limit_option, out_option
 from nserbench.cli.common.session import Session, with_session
 
@@ -22,6 +23,7 @@ from nserbench.cli.common.session import Session, with_session
 @click.option(
     "--protocol",
     metavar="NAME",
+    shell_complete=names_of("protocols"),
     help="Protocol whose noise to add, as in probe+noise_split=disjoint; default: the "
     "corpus's own.",
 )

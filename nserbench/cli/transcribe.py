@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import (
     corpus_options,
     device_option,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @names_option(
     *("-u", "--upstream", "upstreams"),
     required=True,
+    shell_complete=names_of("upstreams"),
     help="Upstreams that transcribe, such as whisper.",
 )
 @corpus_options

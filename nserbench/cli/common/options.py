@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from nserbench.benchmark.study.toml_checks import MOST_SEEDS
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.number_types import Count, Size, SnrList
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Command
@@ -122,11 +123,13 @@ def corpus_options(command: Command, required: bool = True) -> Command:
         *("-c", "--corpus", "corpora"),
         required=required,
         metavar="NAME[-NOISE[@DB]]",
+        shell_complete=names_of("corpora"),
         help="Corpora: emodb is clean speech, emodb-park has the noise `park` added, "
         "emodb-park@5 has it at 5 dB, whatever --snr says.",
     )
     @names_option(
         *("--noise", "noises"),
+        shell_complete=names_of("noises"),
         help="Noises for corpora named without one, such as clean,park or park@5; "
         "`clean` is clean speech.",
     )
@@ -159,7 +162,10 @@ def training_options(command: Command) -> Command:
     """Add the options ``--protocol``, ``--seeds`` and ``--limit``."""
 
     @click.option(
-        "--protocol", metavar="NAME", help="Protocol instead of the corpus's own."
+        "--protocol",
+        metavar="NAME",
+        shell_complete=names_of("protocols"),
+        help="Protocol instead of the corpus's own.",
     )
     @click.option(
         "--seeds",
@@ -180,10 +186,12 @@ def grid_options(command: Command) -> Command:
 
     @names_option(
         *("-u", "--upstream", "upstreams"),
+        shell_complete=names_of("upstreams", ",+"),
         help="Upstreams (speech representations); A+B gives a head the layers of both.",
     )
     @names_option(
         *("-d", "--downstream", "downstreams"),
+        shell_complete=names_of("downstreams"),
         help="Heads, which fuse the layers and classify.",
     )
     @functools.partial(corpus_options, required=False)
