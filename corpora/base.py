@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from nserbench.cards import Card, Option, Options, path_label
+from nserbench.corpora.tools.download_sources import SOURCES
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.languages import language_code
 from nserbench.paths import expanded_path, is_folder
@@ -293,6 +294,8 @@ def folder_of(name: str, obtain: str, settings: Settings) -> Path:
         problem = f"{name} is not on this machine: {folder} is not a folder"
     else:
         return folder
+    if name in SOURCES:
+        obtain = f"nserbench download {name}\n  or {obtain}"
     raise CorpusMissing(
         f"{problem}\n  {obtain}, then\n"
         f"    export {variable(name)}=/path/to/{name}\n"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 _SHOWN = 30  # most known names in one message
 
@@ -94,6 +95,51 @@ class BadAudio(NserbenchError, ValueError):
 
 class CheckpointMissing(NserbenchError, FileNotFoundError):
     """A checkpoint that is not on this machine and cannot be downloaded."""
+
+
+class SeveralMissing(NserbenchError):
+    """Several things that a command needs and that are not on this machine.
+
+    Attributes:
+        problems: An error for each of them.
+    """
+
+    def __init__(self, problems: Sequence[NserbenchError]) -> None:
+        self.problems = problems
+        told = (f"{n}. {problem}" for n, problem in enumerate(problems, 1))
+        listed = "\n".join(told).replace("\n", "\n  ")
+        super().__init__(f"{len(problems)} things are missing\n  {listed}")
+
+
+class Missing:
+    """Gathers what is missing, so that one message has all of it."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, NserbenchError] = {}
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Keep an error about something missing, and leave the block there."""
+        try:
+            yield
+        except SeveralMissing as error:
+            self._problems |= {str(one): one for one in error.problems}
+        except (CorpusMissing, CheckpointMissing, MissingExtra) as error:
+            self._problems[str(error)] = error
+
+    def refuse(self) -> None:
+        """Raise what was gathered, if anything was.
+
+        Raises:
+            NserbenchError: the only error, or a `SeveralMissing`.
+        """
+        match list(self._problems.values()):
+            case []:
+                return
+            case [only]:
+                raise only
+            case several:
+                raise SeveralMissing(several)
 
 
 class NothingToRun(NserbenchError, ValueError):

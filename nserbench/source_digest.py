@@ -17,8 +17,8 @@ from nserbench.errors import NserbenchError
 
 OURS = "nserbench"
 """Package whose changes are told by the versions of its cards."""
-_UNWRITTEN: dict[str, str] = {}
-"""A name for the code behind a ``load`` that is in no file, until `begin_anew`."""
+_UNWRITTEN = [uuid4().hex]
+"""A name for all code that is in no file, until `begin_anew`."""
 _SIZE = 16  # bytes
 States: TypeAlias = tuple[tuple[Path, tuple[int, int, int] | None], ...]
 _SOURCES: dict[str, tuple[str | None, States]] = {}
@@ -40,7 +40,7 @@ def source_digest(load: str) -> str | None:
         notebook, a name that is valid until `begin_anew` is called.
     """
     digest, _ = _source(load)
-    return _UNWRITTEN.setdefault(load, uuid4().hex) if digest == _NO_FILE else digest
+    return _UNWRITTEN[0] if digest == _NO_FILE else digest
 
 
 def begin_anew() -> None:
@@ -52,7 +52,7 @@ def begin_anew() -> None:
     Raises:
         NserbenchError: as `refuse_changed_source`, for any code digested before.
     """
-    _UNWRITTEN.clear()
+    _UNWRITTEN[0] = uuid4().hex
     for load in _SOURCES:
         refuse_changed_source(load)
 

@@ -25,6 +25,41 @@ class Spec:
     options: Mapping[str, str] = field(default_factory=dict)
     positional: str | None = None
 
+    def __str__(self) -> str:
+        """Return the name and its options as they are typed.
+
+        Examples:
+            >>> str(Spec("bert", {"text": "whisper:language=de"}))
+            'bert:text={whisper:language=de}'
+        """
+        options = [] if self.positional is None else [braced(self.positional)]
+        options += [f"{key}={braced(value)}" for key, value in self.options.items()]
+        return f"{self.name}:{','.join(options)}" if options else self.name
+
+
+def braced(value: str) -> str:
+    """Return a nested name or value, in braces if it has options or a comma."""
+    return f"{{{value}}}" if ":" in value or "," in value else value
+
+
+def split_names(text: str) -> list[str]:
+    """Split names at the commas between them; options stay with their name.
+
+    Raises:
+        BadSpec: if braces do not match.
+
+    Examples:
+        >>> split_names("mel,whisper:groups=encoder,pad=no")
+        ['mel', 'whisper:groups=encoder,pad=no']
+    """
+    names: list[str] = []
+    for piece in _split(text, ","):
+        if names and _OPTION.match(piece):
+            names[-1] += f",{piece}"
+        else:
+            names.append(piece)
+    return names
+
 
 def parse_specs(text: str) -> list[Spec]:
     """Parse one or more names, separated by commas.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from nserbench.cards import Card, Option, Options
 from nserbench.upstreams.card_options import ENHANCE, FINETUNE, GROUPS, RATE
+from nserbench.upstreams.loading.copies import copy_of, typed_as
 
 if TYPE_CHECKING:
     import numpy as np
@@ -316,8 +317,9 @@ class ModelCard(Card):
         """Return the files whose content determines the outputs."""
         if self.files is None:
             return ()
-        files: Sequence[Path] = self.resolve(self.files)(options)
-        return files
+        with typed_as(copy_of(self.name)):
+            files: Sequence[Path] = self.resolve(self.files)(options)
+            return files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,7 +390,8 @@ class UpstreamCard(ModelCard):
 
     def describe(self, options: Options) -> Description:
         """Return what is known with these options; see `groups` for how."""
-        groups = self.groups(options) if callable(self.groups) else self.groups
+        with typed_as(copy_of(self.name)):
+            groups = self.groups(options) if callable(self.groups) else self.groups
         if groups is None:
             from nserbench.upstreams.measured_groups import measured_groups
 

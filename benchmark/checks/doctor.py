@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.study.name_lookup import corpus_alone
 from nserbench.benchmark.study.overlap import overlap
 from nserbench.benchmark.study.splits import make_splits
 from nserbench.benchmark.study.study import noise_file, read_corpus
@@ -73,7 +74,7 @@ def _corpus(
     noises = {DEMAND, *settings.noises, *plugins.noises.names}
     if spec.name in noises and spec.name not in plugins.corpora:
         return None
-    return plugins.corpora.bind(spec)
+    return corpus_alone(spec, plugins)
 
 
 def examine_corpus(

@@ -27,26 +27,38 @@ class Experiment:
     def only(self, names: Sequence[str]) -> Experiment:
         """Return the experiment with the named blocks and rows; all if none is named.
 
+        Its tables and figures have the rows of these blocks alone.
+
         Args:
             names: Names of blocks, or of rows: the title, ``GROUP: TITLE`` where
                 several rows have this title, or the upstream. Case does not matter.
+                A text may have several, separated by commas.
 
         Raises:
             UnknownName: if no block and no row has one of the names.
         """
         if not names:
             return self
-        wanted = [name.casefold() for name in names]
         known = {block.name: [block] for block in self.grid.blocks}
         for row in self.lines():
             for name in (str(row), row.title, row.upstream):
                 if name is not None:
                     known.setdefault(name, []).extend(self.blocks_of(row))
         chosen = {name.casefold(): blocks for name, blocks in known.items()}
-        if unknown := [name for name in names if name.casefold() not in chosen]:
+        wanted = [
+            name.strip()
+            for text in names  # a title may have a comma itself
+            for name in ([text] if text.casefold() in chosen else text.split(","))
+        ]
+        if unknown := [name for name in wanted if name.casefold() not in chosen]:
             raise UnknownName("block or row", unknown[0], known)
-        blocks = _joined(block for name in wanted for block in chosen[name])
-        return replace(self, grid=replace(self.grid, blocks=blocks))
+        blocks = _joined(b for name in wanted for b in chosen[name.casefold()])
+        part = replace(self, grid=replace(self.grid, blocks=blocks))
+        items = [
+            replace(item, rows=[row for row in item.rows if any(part.blocks_of(row))])
+            for item in self.parts
+        ]
+        return replace(part, parts=[item for item in items if item.rows])
 
     def lines(self) -> Iterator[ReportRow]:
         """Yield every row that can run, of all tables and figures."""

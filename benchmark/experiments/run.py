@@ -8,7 +8,7 @@ from itertools import product
 from typing import TypeVar
 
 from nserbench.benchmark.study.request import Request
-from nserbench.errors import NothingToRun, NserbenchError
+from nserbench.errors import NothingToRun, NserbenchError, SeveralMissing
 
 T = TypeVar("T")
 
@@ -50,19 +50,21 @@ def run_apart(
     try:
         return [act(request)], []
     except NserbenchError as error:
-        whole = BlockProblem(
-            block, request, str(error), isinstance(error, NothingToRun)
-        )
+        impossible = isinstance(error, NothingToRun)
+        errors = error.problems if isinstance(error, SeveralMissing) else [error]
+        whole = [BlockProblem(block, request, str(one), impossible) for one in errors]
     kind, parts = _parts(request)
     if len(parts) < 2:
-        return [], [whole]
+        return [], whole
     outcomes = [run_apart(block, part, act) for part in parts]
     values = [value for done, _ in outcomes for value in done]
-    problems = [problem for _, failed in outcomes for problem in failed]
-    causes = {(problem.reason, problem.impossible) for problem in problems}
-    if kind == "noises" and not values and len(causes) == 1:
-        return [], [replace(problems[0], request=request)]
-    return values, problems
+    if kind == "noises" and not values and len(set(map(_causes, outcomes))) == 1:
+        return [], [replace(one, request=request) for one in outcomes[0][1]]
+    return values, [problem for _, failed in outcomes for problem in failed]
+
+
+def _causes(outcome: tuple[object, Sequence[BlockProblem]]) -> frozenset[object]:
+    return frozenset((one.reason, one.impossible) for one in outcome[1])
 
 
 def _parts(request: Request) -> tuple[str, list[Request]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nserbench.benchmark.extraction.batches import (
     BatchRun,
     LoadedModels,
+    concurrency,
     refuse_infinite,
 )
 from nserbench.benchmark.extraction.clips import Clip
@@ -87,12 +88,14 @@ def _recognised(
         chosen = extraction.enhancer.bound
         with own_state():
             enhancer = chosen.card.open(chosen.options, upstream.device)
+    loaded = LoadedModels(upstream, enhancer)
     run = BatchRun(
         Pass(extraction, {_KEY: clip}, entries),
-        LoadedModels(upstream, enhancer),
+        loaded,
         bound.card.describe(bound.options).groups,
         kept={},
         texts={_KEY: text},
+        used=concurrency(extraction, loaded, [clip]),
     )
     with run.computed(run.recognise, [[(_KEY, clip)]]) as results:
         return next(results)()

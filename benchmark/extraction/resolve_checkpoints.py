@@ -12,8 +12,10 @@ from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.name_lookup import transcriber_of
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.cards import ConfiguredCard
+from nserbench.errors import Missing
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
+from nserbench.upstreams.loading.copies import nested_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,20 @@ def resolve_upstream(
 
     Raises:
         CheckpointMissing: if weights are not on this machine and cannot be downloaded.
+        SeveralMissing: if several weights are.
     """
     enhancer, transcriber = upstream.options.get("enhance"), transcriber_of(upstream)
-    return ResolvedUpstream(
-        _model(upstream, store),
-        _model(enhancer, store) if enhancer is not None else None,
-        resolve_upstream(transcriber, store) if transcriber is not None else None,
-    )
+    name, missing, cleaner, writer = upstream.card.name, Missing(), None, None
+    with missing.gather():
+        model = _model(upstream, store)
+    if enhancer is not None:
+        with missing.gather(), nested_in(f"{name}:enhance=", enhancer.card.name):
+            cleaner = _model(enhancer, store)
+    if transcriber is not None:
+        with missing.gather(), nested_in(f"{name}:text=", transcriber.card.name):
+            writer = resolve_upstream(transcriber, store)
+    missing.refuse()
+    return ResolvedUpstream(model, cleaner, writer)
 
 
 def _model(bound: ConfiguredCard[M], store: Store) -> DigestedModel[M]:

@@ -28,6 +28,7 @@ from nserbench.benchmark.study.study import Study
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.corpora.base import Corpus
+from nserbench.errors import Missing
 from nserbench.progress import Progress
 from nserbench.upstreams.base import Description, UpstreamCard
 from nserbench.upstreams.side_by_side import parts_of
@@ -57,6 +58,29 @@ def prepare_study(study: Study, store: Store, progress: Progress) -> PreparedStu
     return PreparedStudy(study, jobs, range(len(jobs)))
 
 
+def prepare_studies(
+    studies: Sequence[Study], store: Store, progress: Progress
+) -> list[PreparedStudy]:
+    """Return studies with their jobs; the checkpoints of all are found first.
+
+    Raises:
+        NserbenchError: as for `prepare`.
+        SeveralMissing: if several checkpoints are missing.
+    """
+    if len(studies) > 1:
+        _find_checkpoints(studies, store)
+    return [prepare_study(study, store, progress) for study in studies]
+
+
+@own_state()
+def _find_checkpoints(studies: Sequence[Study], store: Store) -> None:
+    missing = Missing()
+    for study in studies:
+        with missing.gather():
+            _resolved(_upstreams(study.possible), store)
+    missing.refuse()
+
+
 @own_state()
 def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
     """Digest audio and checkpoints, and return a job for every cell that can run.
@@ -67,12 +91,12 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
         BadSpec: if a noise is too short for the number of folds.
         CheckpointMissing: if weights are not on this machine and cannot be downloaded.
     """
-    cells = [cell for cell in study.cells if cell.refused is None]
+    cells = study.possible
     upstreams = _upstreams(cells)
     builder = _JobBuilder(
         study,
         cells,
-        {label: _resolved(u, store) for label, u in upstreams.items()},
+        _resolved(upstreams, store),
         {label: u.card.describe(u.options) for label, u in upstreams.items()},
         _read_corpora(study, store, progress),
     )
@@ -90,11 +114,19 @@ def _upstreams(cells: Sequence[Cell]) -> dict[str, ConfiguredCard[UpstreamCard]]
 
 
 def _resolved(
-    upstream: ConfiguredCard[UpstreamCard], store: Store
-) -> dict[str, ResolvedUpstream]:
-    return {
-        name: resolve_upstream(part, store) for name, part in parts_of(upstream).items()
+    upstreams: Mapping[str, ConfiguredCard[UpstreamCard]], store: Store
+) -> dict[str, dict[str, ResolvedUpstream]]:
+    """Return the resolved parts of each upstream, by its label and the part's name."""
+    resolved: dict[str, dict[str, ResolvedUpstream]] = {
+        label: {} for label in upstreams
     }
+    missing = Missing()
+    for label, upstream in upstreams.items():
+        for name, part in parts_of(upstream).items():
+            with missing.gather():
+                resolved[label][name] = resolve_upstream(part, store)
+    missing.refuse()
+    return resolved
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from nserbench.benchmark.jobs.fit import (
 )
 from nserbench.benchmark.jobs.job import Fit, Job
 from nserbench.benchmark.jobs.needs import Needs
-from nserbench.benchmark.jobs.prepare import PreparedStudy, prepare_study
+from nserbench.benchmark.jobs.prepare import PreparedStudy, prepare_studies
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.index import is_done
@@ -106,9 +106,7 @@ class Runner:
             CheckpointMissing: if any weights are missing.
             OSError: if a file cannot be written, as on a full disk.
         """
-        return self.run_prepared(
-            [prepare_study(study, self.store, self.progress) for study in studies]
-        )
+        return self.run_prepared(prepare_studies(studies, self.store, self.progress))
 
     def run_prepared(self, studies: Sequence[PreparedStudy]) -> RunReport:
         """Run the cells that have no result, study by study.

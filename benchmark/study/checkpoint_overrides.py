@@ -9,7 +9,7 @@ from itertools import chain
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import Card, Option
 from nserbench.errors import BadSpec, UnknownName
-from nserbench.spec import Spec, joined_names, parse_spec
+from nserbench.spec import Spec, braced, joined_names, parse_spec
 
 KEY = "checkpoint"
 """The option that names a checkpoint."""
@@ -42,23 +42,7 @@ def with_checkpoints(
                 f"{name} loads the checkpoint that is to be {other}, and also {path}\n"
                 "  leave one of the two out"
             )
-    return typed(_replaced(parse_spec(text), "upstream", paths, plugins))
-
-
-def typed(spec: Spec) -> str:
-    """Write a name and its options as text.
-
-    Examples:
-        >>> typed(Spec("bert", {"text": "whisper:language=de"}))
-        'bert:text={whisper:language=de}'
-    """
-    options = [] if spec.positional is None else [_braced(spec.positional)]
-    options += [f"{key}={_braced(value)}" for key, value in spec.options.items()]
-    return f"{spec.name}:{','.join(options)}" if options else spec.name
-
-
-def _braced(value: str) -> str:
-    return f"{{{value}}}" if ":" in value or "," in value else value
+    return str(_replaced(parse_spec(text), "upstream", paths, plugins))
 
 
 def _replaced(
@@ -68,7 +52,7 @@ def _replaced(
     registry = plugins.enhancers if kind == "enhancer" else plugins.upstreams
     if spec.name not in registry and len(names := joined_names(spec.name)) > 1:
         parts = [_replaced(parse_spec(name), kind, paths, plugins) for name in names]
-        joined = replace(spec, name="+".join(_braced(typed(part)) for part in parts))
+        joined = replace(spec, name="+".join(braced(str(part)) for part in parts))
         known = chain.from_iterable(
             registry[part.name].all_options().items() for part in parts
         )
@@ -95,7 +79,7 @@ def _replaced_in_options(
             if inner is not None:
                 new = _replaced(inner, option.names_a, paths, plugins)
                 if new != inner:
-                    options[key] = typed(new)
+                    options[key] = str(new)
     return replace(spec, options=options)
 
 

@@ -11,9 +11,10 @@ from nserbench.benchmark.study.protocols import Protocol
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
-from nserbench.errors import NothingToRun
+from nserbench.errors import Missing, NothingToRun
 from nserbench.upstreams.base import Description, Groups, UpstreamCard
 from nserbench.upstreams.card_options import JOINT
+from nserbench.upstreams.side_by_side import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ def make_grid(
 
     Raises:
         CheckpointMissing: if the configuration of an upstream cannot be found.
+        SeveralMissing: if those of several cannot be found.
         NothingToRun: if no cell can exist.
     """
-    described = [(card, card.card.describe(card.options)) for card in upstreams]
+    described = _described(upstreams)
     cells = [
         _CellMaker(upstream, description, corpus, seed).cell(head)
         for (upstream, description), corpus, downstream, seed in product(
@@ -50,6 +52,18 @@ def make_grid(
     labels = dict.fromkeys(cell.upstream.label for cell in cells)
     order = {label: index for index, label in enumerate(labels)}
     return sorted(cells, key=lambda cell: order[cell.upstream.label])
+
+
+def _described(
+    upstreams: Sequence[ConfiguredCard[UpstreamCard]],
+) -> list[tuple[ConfiguredCard[UpstreamCard], Description]]:
+    missing = Missing()
+    for upstream in upstreams:
+        for part in parts_of(upstream).values():
+            with missing.gather():
+                part.card.describe(part.options)
+    missing.refuse()
+    return [(card, card.card.describe(card.options)) for card in upstreams]
 
 
 def refuse_all_refused(cells: Sequence[Cell]) -> None:

@@ -20,7 +20,7 @@ from nserbench.benchmark.study.toml_checks import (
     needed_by,
     tables,
 )
-from nserbench.errors import NserbenchError
+from nserbench.errors import Missing, NserbenchError
 from nserbench.plain_data import read_toml
 from nserbench.settings import Settings
 
@@ -141,14 +141,17 @@ def studies(
     """Look up everything that the blocks of a grid file name; see `make_study`.
 
     Raises:
-        NserbenchError: if something is missing; the message names the block.
+        NserbenchError: if something is missing, with all that is missing in any block;
+            or if a block contradicts itself, which the message names.
     """
-    looked_up = []
+    looked_up, missing = [], Missing()
     for name, request in grid.requests(overrides, plugins):
         try:
-            looked_up.append((name, make_study(request, plugins, settings)))
+            with missing.gather():
+                looked_up.append((name, make_study(request, plugins, settings)))
         except NserbenchError as error:
             raise NserbenchError(f"block {name!r}: {error}") from error
+    missing.refuse()
     return looked_up
 
 

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.cell import Condition
+from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB, Condition
 from nserbench.cards import C, ConfiguredCard, bind
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
+from nserbench.paths import exists, user_path
+from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_specs
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.card_options import finetune_head
 from nserbench.upstreams.side_by_side import parts_of
 
+_NOISY_VALUE = re.compile(r"(?P<stem>.+?)-(?P<noise>(?P<name>[^-@]+)(@-?[0-9.]+)?)")
+"""The value of an option with a noise after it, such as ``list.csv-park@-5``."""
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusAndNoise:
-    """A corpus and the noise to add to it."""
+    """A corpus and the noise to add to it.
+
+    Attributes:
+        snr: The SNR in dB that was typed after the noise; None if none was.
+    """
 
     corpus: ConfiguredCard[CorpusCard]
     noise: str | None
+    snr: float | None = None
 
 
 def read_names(
@@ -142,27 +154,85 @@ def _refuse_no_transcripts(
 def read_corpora(
     texts: Iterable[str], noises: Sequence[str], plugins: Plugins
 ) -> list[CorpusAndNoise]:
-    """Look up corpora, each named alone or as ``CORPUS-NOISE``.
+    """Look up corpora, each named alone, as ``CORPUS-NOISE`` or ``CORPUS-NOISE@SNR``.
 
     Args:
         texts: What was typed; each text has one or more names. The longest corpus name
             that a name starts with is its corpus, and the rest is the noise.
-        noises: Noises for every corpus that is named without one; ``clean`` stands for
-            clean speech.
+        noises: Noises for every corpus that is named without one, in each text one or
+            more, as ``NOISE`` or ``NOISE@SNR``; ``clean`` stands for clean speech.
 
     Raises:
         UnknownName: if no corpus has such a name, or no such option.
-        BadSpec: if a text cannot be read, or two names differ only in a path.
+        BadSpec: if a text cannot be read, two names differ only in a path, or an SNR is
+            out of range.
     """
+    typed = [_condition(name) for text in noises for name in text.split(",")]
     pairs = []
     for spec in chain.from_iterable(map(parse_specs, texts)):
         corpus, noise = _split_name(spec, plugins)
-        names = noises if noise is None and noises else [noise or "clean"]
-        pairs += [
-            CorpusAndNoise(corpus, None if name == "clean" else name) for name in names
-        ]
+        conditions = typed or [(None, None)]
+        if noise is not None:
+            conditions = [_condition(noise)]
+        pairs += [CorpusAndNoise(corpus, *condition) for condition in conditions]
     _refuse_equal_labels([pair.corpus for pair in pairs])
-    return list({(pair.corpus.label, pair.noise): pair for pair in pairs}.values())
+    return list(
+        {(pair.corpus.label, pair.noise, pair.snr): pair for pair in pairs}.values()
+    )
+
+
+def corpus_alone(spec: Spec, plugins: Plugins) -> ConfiguredCard[CorpusCard]:
+    """Look up a corpus where no noise is added.
+
+    Raises:
+        UnknownName: if no corpus has such a name, or no such option.
+        BadSpec: if a noise is named with it, or an option has a wrong value.
+    """
+    corpus, noise = _split_name(spec, plugins)
+    if noise is not None:
+        alone = replace(spec, name=corpus.card.name)
+        raise BadSpec(f"no noise is added here, so {noise!r} has no use: write {alone}")
+    return corpus
+
+
+def _condition(text: str) -> tuple[str | None, float | None]:
+    """Return the noise of ``NOISE`` or ``NOISE@SNR``, and the SNR in dB."""
+    text = text.strip()
+    noise, at, end = text.rpartition("@")
+    if text in ("", "clean"):
+        if not text:
+            raise BadSpec("a noise is missing: write names with commas between them")
+        return None, None
+    try:
+        snr = number(end) + 0.0  # -0 becomes 0
+    except ValueError:
+        return text, None
+    if not at:
+        return text, None
+    if noise in ("", "clean"):
+        raise BadSpec(f"{text!r} is no condition: write clean, or a noise as park@5")
+    if abs(snr) > MAX_ABS_SNR_DB:
+        limits = f"{-MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g}"
+        raise BadSpec(f"{text!r}: an SNR must be from {limits} dB")
+    return noise, snr
+
+
+def corpus_conditions(
+    pairs: Iterable[CorpusAndNoise], snrs: Sequence[float]
+) -> list[tuple[ConfiguredCard[CorpusCard], Condition]]:
+    """Return each corpus with each of its conditions, all different.
+
+    Args:
+        snrs: SNRs in dB for the noises that were typed without one.
+    """
+    found = [
+        (pair.corpus, condition)
+        for pair in pairs
+        for condition in conditions(
+            pair.noise, snrs if pair.snr is None else [pair.snr]
+        )
+    ]
+    return list({(card.label, where): (card, where) for card, where in found}.values())
 
 
 def conditions(noise: str | None, snrs: Sequence[float]) -> list[Condition]:
@@ -202,7 +272,42 @@ def _split_name(
     noise = spec.name[len(name) + 1 :] or None
     if noise is None and spec.name != name:
         raise BadSpec(f"a noise is missing after {spec.name!r}: write {name}-park")
-    return bind(known[name], replace(spec, name=name)), noise
+    return _bound(known[name], spec, noise, plugins), noise
+
+
+def _bound(
+    card: CorpusCard, spec: Spec, noise: str | None, plugins: Plugins
+) -> ConfiguredCard[CorpusCard]:
+    """Check the options of a corpus; show the right form if a noise is after them."""
+    named = replace(spec, name=card.name)
+    form = None if noise else _noise_before_options(named, plugins)
+    try:
+        bound = bind(card, named)
+    except BadSpec as error:
+        if form is None:
+            raise
+        raise BadSpec(f"{error}\n  {form}") from error
+    paths = [value for value in bound.options.values() if isinstance(value, Path)]
+    if form is not None and (lacking := [one for one in paths if not exists(one)]):
+        raise BadSpec(f"there is no file {lacking[0]}\n  {form}")
+    return bound
+
+
+def _noise_before_options(spec: Spec, plugins: Plugins) -> str | None:
+    """Return the right form of a name whose last option ends with a noise."""
+    key, value = ([("", spec.positional or ""), *spec.options.items()])[-1]
+    found = _NOISY_VALUE.fullmatch(value)
+    if found is None:
+        return None
+    stem, noise = found["stem"], found["noise"]
+    if found["name"] not in plugins.noises and not exists(user_path(stem)):
+        return None
+    right = replace(spec, name=f"{spec.name}-{noise}")
+    if key:
+        right = replace(right, options={**spec.options, key: stem})
+    else:
+        right = replace(right, positional=stem)
+    return f"a noise is written before the options: {right}"
 
 
 def _common(plugins: Plugins) -> list[str]:

@@ -19,7 +19,7 @@ from nserbench.benchmark.study.grid import (
 )
 from nserbench.benchmark.study.name_lookup import (
     CorpusAndNoise,
-    conditions,
+    corpus_conditions,
     read_corpora,
     read_names,
     read_upstreams,
@@ -42,7 +42,7 @@ from nserbench.corpora.noise.disjoint import NoiseByFold, by_fold
 from nserbench.corpora.noise.file_sets import audio_files, open_noise
 from nserbench.corpora.noise.mixing import Noise, WholeNoise
 from nserbench.corpora.readers.text_files import read_lines
-from nserbench.errors import BadCorpus, CorpusMissing, UnknownName
+from nserbench.errors import BadCorpus, CorpusMissing, Missing, UnknownName
 from nserbench.settings import Settings
 from nserbench.upstreams.side_by_side import parts_of
 
@@ -111,6 +111,11 @@ class Study:
     corpora: Mapping[str, OpenedCorpus]
     request: Request
 
+    @property
+    def possible(self) -> list[Cell]:
+        """The cells that can exist."""
+        return [cell for cell in self.cells if cell.refused is None]
+
 
 @own_state()
 def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
@@ -124,17 +129,19 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
     pairs = read_corpora(request.corpora, request.noises, plugins)
     protocols = {pair.corpus.label: _protocol(pair.corpus, request) for pair in pairs}
     corpora = [
-        CorpusCondition(pair.corpus, condition, protocols[pair.corpus.label])
-        for pair in pairs
-        for condition in conditions(pair.noise, request.snrs)
+        CorpusCondition(corpus, condition, protocols[corpus.label])
+        for corpus, condition in corpus_conditions(pairs, request.snrs)
     ]
-    cells = make_grid(upstreams, downstreams, corpora, request.seeds)
     pairs += _training_noises(pairs, protocols)
+    missing = Missing()
+    with missing.gather():
+        cells = make_grid(upstreams, downstreams, corpora, request.seeds)
+    with missing.gather():
+        read = open_corpora(pairs, request.limit, plugins, settings)
+    missing.refuse()
     opened = {
         label: replace(corpus, rule=protocols[label].rule)
-        for label, corpus in open_corpora(
-            pairs, request.limit, plugins, settings
-        ).items()
+        for label, corpus in read.items()
     }
     for corpus in opened.values():
         corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
@@ -196,19 +203,27 @@ def open_corpora(
 
     Raises:
         CorpusMissing: if a corpus or noise is not on this machine.
+        SeveralMissing: if several are not.
         BadCorpus: if a corpus contradicts itself.
         UnknownName: if a noise is not known.
     """
-    opened = {}
+    opened, missing = {}, Missing()
     for label, card in {pair.corpus.label: pair.corpus for pair in pairs}.items():
-        corpus = read_corpus(card, limit, settings)
-        names = {pair.noise for pair in pairs if pair.corpus.label == label}
-        noises = {
-            name: open_noise(name, noise_file(name, corpus.noises, plugins, settings))
-            for name in names
-            if name is not None
-        }
-        opened[label] = OpenedCorpus(corpus, noises)
+        names = [pair.noise for pair in pairs if pair.corpus.label == label]
+        corpus = None
+        with missing.gather():
+            corpus = read_corpus(card, limit, settings)
+        noises = {}
+        for name in dict.fromkeys(filter(None, names)):
+            if corpus is None and name not in plugins.noises:
+                continue  # it may be a noise of the corpus
+            own = corpus.noises if corpus is not None else {}
+            with missing.gather():
+                file = noise_file(name, own, plugins, settings)
+                noises[name] = open_noise(name, file)
+        if corpus is not None:
+            opened[label] = OpenedCorpus(corpus, noises)
+    missing.refuse()
     return opened
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 from nserbench.errors import BadSpec, UnknownName
+from nserbench.leaderboard.reading.counts import Column
 from nserbench.leaderboard.tables.summary import SummaryTable
 from nserbench.spec import Spec, parse_spec, parse_specs
 
@@ -25,7 +26,8 @@ def choose(
     A name stands for all rows that have it: ``whisper`` for every checkpoint, and
     ``single:groups=encoder`` for every layer of the encoder.
 
-    A text may hold several names, separated by commas. ``clean`` is a noise. The name
+    A text may hold several names, separated by commas. A corpus may have a noise, and a
+    noise an SNR: ``demo-park@5``, ``park@5``. ``clean`` is a noise. The name
     of a protocol stands for every version of it, and for none of its variants:
     ``paper`` is not ``paper+oracle``.
 
@@ -36,9 +38,8 @@ def choose(
     rows, columns = list(table.rows), list(table.columns)
     upstream = _labels("upstream", upstreams, {row.upstream for row in rows})
     head = _labels("head", heads, {row.downstream for row in rows})
-    corpus = _labels("corpus", corpora, {column.corpus for column in columns})
-    in_table = {noise_of(column.condition) for column in columns}
-    noise = _labels("noise", noises, in_table)
+    corpus = _chosen("corpus", corpora, columns, _corpus_names)
+    noise = _chosen("noise", noises, columns, _noise_names)
     protocol = _protocols(protocols, [column.protocol for column in columns])
     return dataclasses.replace(
         table,
@@ -48,9 +49,7 @@ def choose(
         columns=[
             column
             for column in columns
-            if column.corpus in corpus
-            and noise_of(column.condition) in noise
-            and column.protocol in protocol
+            if column in corpus and column in noise and column.protocol in protocol
         ],
     )
 
@@ -72,6 +71,29 @@ def _labels(kind: str, typed: Iterable[str], labels: set[str]) -> set[str]:
             raise UnknownName(kind, name.name, known, "the results have these")
         chosen = chosen | matching
     return chosen
+
+
+def _chosen(
+    kind: str,
+    typed: Iterable[str],
+    columns: Sequence[Column],
+    names_of: Callable[[Column], list[str]],
+) -> set[Column]:
+    """Return the columns with a name among those typed; all where there is none."""
+    labels = {name for column in columns for name in names_of(column)}
+    chosen = _labels(kind, typed, labels)
+    return {column for column in columns if chosen & {*names_of(column)}}
+
+
+def _corpus_names(column: Column) -> list[str]:
+    """Return a column's corpus alone, with its noise, and with its condition."""
+    name, colon, options = column.corpus.partition(":")
+    where = [noise_of(column.condition), column.condition]
+    return [column.corpus, *(f"{name}-{one}{colon}{options}" for one in where)]
+
+
+def _noise_names(column: Column) -> list[str]:
+    return [noise_of(column.condition), column.condition]
 
 
 def _protocols(typed: Iterable[str], labels: Sequence[str]) -> set[str]:

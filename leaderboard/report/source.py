@@ -19,7 +19,7 @@ from nserbench.benchmark.results.read_results import read_result, result_folders
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.study.grid_file import Overrides
 from nserbench.benchmark.study.name_lookup import (
-    conditions,
+    corpus_conditions,
     read_corpora,
     read_names,
     read_upstreams,
@@ -213,18 +213,14 @@ class ReportData:
         return by_row
 
     def _columns_of(self, request: Request) -> Iterator[Column]:
-        for tested in read_corpora(request.corpora, request.noises, self.plugins):
-            protocol = read_protocol(
-                request.protocol, tested.corpus.card.protocol
-            ).changed(
+        pairs = read_corpora(request.corpora, request.noises, self.plugins)
+        for corpus, condition in corpus_conditions(pairs, request.snrs):
+            protocol = read_protocol(request.protocol, corpus.card.protocol).changed(
                 epochs=request.epochs, limit=request.limit, precision=request.precision
             )
-            for condition in conditions(tested.noise, request.snrs):
-                yield Column(
-                    tested.corpus.label,
-                    str(condition),
-                    f"{protocol.label} v{protocol.version}",
-                )
+            yield Column(
+                corpus.label, str(condition), f"{protocol.label} v{protocol.version}"
+            )
 
     def problem(self, row: ReportRow, column: Column) -> BlockProblem | None:
         """Return what kept a row from being run in a column; None if nothing did."""

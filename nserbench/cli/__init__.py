@@ -7,6 +7,7 @@ import click
 from nserbench.cli.check import check
 from nserbench.cli.common.click_groups import Commands
 from nserbench.cli.compare import compare
+from nserbench.cli.completion import completion
 from nserbench.cli.corpus import corpus
 from nserbench.cli.doctor import doctor
 from nserbench.cli.download import download
@@ -62,5 +63,6 @@ for command in (
     check,
     new_plugin,
     store,
+    completion,
 ):
     main.add_command(command)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nserbench.api.session import Session
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_session
@@ -32,7 +34,13 @@ def corpus() -> None:
 
 
 @corpus.command("stats")
-@click.argument("names", metavar="CORPUS...", nargs=-1, required=True)
+@click.argument(
+    "names",
+    metavar="CORPUS...",
+    nargs=-1,
+    required=True,
+    shell_complete=names_of("corpora"),
+)
 @click.option(
     "--figure",
     type=UserPath(),
@@ -60,7 +68,7 @@ def stats(
     nserbench corpus stats meld iemocap casia --fast --figure fig2.svg
     """
     from nserbench.api.progress_bars import show_progress
-    from nserbench.benchmark.study.name_lookup import read_names
+    from nserbench.benchmark.study.name_lookup import corpus_alone, read_names
     from nserbench.benchmark.study.study import read_corpus
     from nserbench.corpora.tools.corpus_statistics import describe
 
@@ -68,7 +76,7 @@ def stats(
         from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
 
         refuse_other_kinds(figure)
-    cards = read_names(names, session.plugins.corpora.bind)
+    cards = read_names(names, partial(corpus_alone, plugins=session.plugins))
     corpora = {card.label: read_corpus(card, None, session.settings) for card in cards}
     with show_progress() as progress:
         statistics = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.api.session import Session
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
@@ -23,7 +24,12 @@ _STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
 @click.command()
-@click.argument("names", metavar="[CORPUS|NOISE]...", nargs=-1)
+@click.argument(
+    "names",
+    metavar="[CORPUS|NOISE]...",
+    nargs=-1,
+    shell_complete=names_of("corpora"),
+)
 @click.option("--deep", is_flag=True, help="Also decode the audio.")
 @json_option
 @with_session

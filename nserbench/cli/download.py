@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import out_option
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import size
@@ -13,7 +14,7 @@ from nserbench.errors import NserbenchError, UnknownName
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names_of("downloads", ""))
 @out_option(
     "FOLDER",
     "Folder to unpack into; NAME gets its own folder in it.",

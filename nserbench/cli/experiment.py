@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +17,7 @@ from nserbench.api.session import Session, open_runner
 from nserbench.benchmark.study.cell import not_applicable
 from nserbench.cards import at_least
 from nserbench.cli.common.click_groups import shows_traceback
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.options import (
     device_option,
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
     from nserbench.leaderboard.report.source import ReportData
 
 T = TypeVar("T")
+
+_PAIRS = re.compile(r",(?=[^,=]+=)")
+"""The commas between pairs ``NAME=CHECKPOINT``; a path may have commas, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +92,18 @@ class ExperimentRequest:
         return make_study(request, self.session.plugins, self.session.settings)
 
 
-class HeadEpochs(click.ParamType[tuple[str, int]]):
-    """A number of epochs, for all heads or, as ``HEAD=N``, for one head."""
+class HeadEpochs(click.ParamType[tuple[tuple[str, int], ...]]):
+    """Numbers of epochs, each for all heads or, as ``HEAD=N``, for one head."""
 
     name = "epochs"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Return the head, empty for all heads, and the number."""
-        head, _, number = str(value).rpartition("=")
+    ) -> tuple[tuple[str, int], ...]:
+        """Return each head, empty for all heads, and its number."""
+        pairs = [text.rpartition("=") for text in str(value).split(",")]
         try:
-            return head, at_least(1)(number)
+            return tuple((head, at_least(1)(number)) for head, _, number in pairs)
         except ValueError:
             self.fail(f"{value!r} is not N or HEAD=N with N at least 1", param, ctx)
 
@@ -107,12 +113,14 @@ def override_options(command: Command) -> Command:
 
     @names_option(
         *("-c", "--corpus", "corpora"),
+        shell_complete=names_of("corpora"),
         help="Corpora to use instead of the experiment's; its noises are kept.",
     )
     @click.option(
         "--snr",
         "snrs",
         type=SnrList(),
+        multiple=True,
         metavar="DB",
         help="SNRs to use instead of the experiment's, such as 0,-5.",
     )
@@ -124,8 +132,9 @@ def override_options(command: Command) -> Command:
         help="Number of epochs instead of the protocol's, for all heads or for HEAD.",
     )
     @training_options
-    @names_option(
+    @click.option(
         *("--checkpoint", "checkpoints"),
+        multiple=True,
         metavar="NAME=CHECKPOINT",
         help="Checkpoint for the upstream or enhancer NAME instead of its own.",
     )
@@ -140,8 +149,10 @@ def _overrides(rest: dict[str, Any]) -> Overrides:
     from nserbench.benchmark.study.grid_file import Overrides
     from nserbench.benchmark.study.request import SETTINGS
 
-    epochs = _once(rest.pop("epochs"), "--epochs")
-    checkpoints = _once(map(_checkpoint, rest.pop("checkpoints")), "--checkpoint")
+    epochs = _once(chain.from_iterable(rest.pop("epochs")), "--epochs")
+    texts = [one for text in rest.pop("checkpoints") for one in _PAIRS.split(text)]
+    checkpoints = _once(map(_checkpoint, texts), "--checkpoint")
+    rest["snrs"] = tuple(chain.from_iterable(rest["snrs"]))
     typed = {name: rest.pop(name) for name in SETTINGS if name in rest}
     typed["epochs"] = epochs.pop("", None)
     settings = {name: value for name, value in typed.items() if value}
@@ -172,9 +183,12 @@ def _checkpoint(text: str) -> tuple[str, str]:
 
 
 @click.command()
-@click.argument("number", type=Count())
-@names_option(
-    "--only", help="Run only this block or row, such as HSF or 'SSL: WavLM (FT)'."
+@click.argument("number", type=Count(), shell_complete=names_of("experiments", ""))
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Run only these blocks or rows, such as HSF or 'SSL: WavLM (FT)'.",
 )
 @override_options
 @device_option
@@ -234,10 +248,10 @@ def experiment(
     from nserbench.leaderboard.report.source import ReportData
 
     session = session.using(results=out, store=store_folder)
-    full = read_experiment(number)
-    request = ExperimentRequest(full.only(only), overrides, session, device)
+    chosen = read_experiment(number).only(only)
+    request = ExperimentRequest(chosen, overrides, session, device)
     data = ReportData(
-        full, overrides, session.plugins, session.settings.results, against=against
+        chosen, overrides, session.plugins, session.settings.results, against=against
     )
     data.check()
     if dry_run or plan:

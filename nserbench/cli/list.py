@@ -9,28 +9,38 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from nserbench.api.session import Session
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
+from nserbench.errors import UnknownName
+from nserbench.spec import Spec
 
 if TYPE_CHECKING:
+    from nserbench.benchmark.plugins.registry import Plugins
     from nserbench.cards import Card, Option
+    from nserbench.upstreams.base import GroupSpec, UpstreamCard
 
 BUILT_IN = "built in"
 """Origin of most names; a column with only this value is not printed."""
 
-KINDS = (
-    "upstreams",
-    "enhancers",
-    "downstreams",
-    "corpora",
-    "noises",
-    "protocols",
-    "experiments",
-)
+KINDS = {
+    "upstreams": "upstream",
+    "enhancers": "enhancer",
+    "downstreams": "downstream",
+    "corpora": "corpus",
+    "noises": "noise",
+    "protocols": "protocol",
+    "experiments": "experiment",
+}
+"""What is listed, and the word for one of them."""
 
 BRIEF = ("name", "summary", "version", "extra", "origin")
 DETAILED = ("name", "summary", "shows", "version", "licence", "extra", "origin")
+FACTS = (
+    *("summary", "shows", "source", "licence", "checkpoint", "groups"),
+    *("version", "install", "origin"),
+)
 _PLAIN = (None, "", BUILT_IN)
 
 Row: TypeAlias = Mapping[str, Any]
@@ -38,25 +48,38 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False, metavar="[KIND]")
+@click.argument(
+    "kind", type=click.Choice(list(KINDS)), required=False, metavar="[KIND]"
+)
+@click.argument("name", required=False, shell_complete=names_of("NAME", ""))
 @json_option
 @with_session
-def list_(session: Session, kind: str | None, as_json: bool) -> None:
+def list_(session: Session, kind: str | None, name: str | None, as_json: bool) -> None:
     """List upstreams, heads, corpora and all other names to use.
 
     KIND is upstreams, enhancers, downstreams, corpora, noises, protocols or
     experiments; with it, options and sources are printed as well. An option follows a
-    name, as in single:layer=3.
+    name, as in single:layer=3. With NAME, all that is known about this one is printed.
+
+    \b
+    nserbench list upstreams whisper
     """
-    rows = {name: _rows(session, name) for name in ([kind] if kind else KINDS)}
+    rows = {one: _rows(session, one) for one in ([kind] if kind else KINDS)}
+    if kind and name:
+        rows = {kind: [_one(session, kind, name, rows[kind])]}
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
+    if kind and name:
+        print_tables(_card(rows[kind][0]))
+        return
     shown = DETAILED if kind else BRIEF
-    named = [_names(name, entries, shown) for name, entries in rows.items()]
+    named = [_names(one, entries, shown) for one, entries in rows.items()]
     print_tables([*named, *_details(rows[kind])] if kind else named)
+    more = "one in full: nserbench list KIND NAME"
     if kind is None:
-        click.echo("\nfor options and sources: nserbench list KIND")
+        more = f"options and sources: nserbench list KIND\n{more}"
+    click.echo(f"\n{more}")
 
 
 def _rows(session: Session, kind: str) -> list[Row]:
@@ -95,6 +118,63 @@ def _row(card: Card, origin: str) -> Row:
         "origin": origin,
         "source": card.source,
     }
+
+
+def _one(session: Session, kind: str, name: str, rows: Sequence[Row]) -> Row:
+    """Return what is known about one name, also what tables of many leave out.
+
+    Raises:
+        UnknownName: if there is no such name.
+    """
+    found = {row["name"]: row for row in rows}
+    if name not in found:
+        raise UnknownName(KINDS[kind], name, found)
+    row = found[name]
+    if row.get("origin", "settings") == "settings":  # it has no card
+        return row
+    card = getattr(session.plugins, kind)[name]
+    row = {**row, "version": card.version}
+    if kind != "upstreams":
+        return row
+    return {**row, "groups": _groups(session.plugins, card)}
+
+
+def _groups(plugins: Plugins, card: UpstreamCard) -> Mapping[str, str] | str:
+    """Return the groups of an upstream as text, if no checkpoint decides on them."""
+    if {"checkpoint", "revision"} & {*card.all_options()}:
+        return "those of the checkpoint"
+    groups = card.describe(plugins.upstream(Spec(card.name)).options).groups
+    return {name: _layers(spec) for name, spec in groups.items()}
+
+
+def _layers(spec: GroupSpec) -> str:
+    first, last = spec.layers[0], spec.layers[-1]
+    layers = f"layer {first}" if first == last else f"layers {first} to {last}"
+    frames = "" if spec.rate is None else f", {spec.rate:g} frames per second"
+    return f"{layers}, {spec.dim} values{frames}"
+
+
+def _card(row: Row) -> Iterator[TextTable]:
+    """Yield a table of all facts about a name, and one of its options."""
+    facts, options = {**row}, row.get("options", {})
+    facts["groups"] = _pairs(row.get("groups"))
+    facts["checkpoint"] = options.get("checkpoint", {}).get("default")
+    if row.get("extra"):
+        facts["install"] = f"pip install 'nserbench[{row['extra']}]'"
+    shown = [(key, str(facts[key])) for key in FACTS if facts.get(key)]
+    yield TextTable(row["name"], ("", ""), shown, whole=[0])
+    if options:
+        cells = [
+            (f"{key}=", option["default"] or "", option["help"])
+            for key, option in options.items()
+        ]
+        yield TextTable("options", ("option", "default", "meaning"), cells)
+
+
+def _pairs(values: Mapping[str, str] | str | None) -> str | None:
+    if not isinstance(values, Mapping):
+        return values
+    return "\n".join(f"{name}: {value}" for name, value in values.items())
 
 
 def _noises_of_settings(session: Session) -> dict[str, Row]:

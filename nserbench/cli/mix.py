@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from nserbench.api.session import Session
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import corpus_options, limit_option, out_option
 from nserbench.cli.common.session import with_session
 
@@ -23,6 +24,7 @@ from nserbench.cli.common.session import with_session
 @click.option(
     "--protocol",
     metavar="NAME",
+    shell_complete=names_of("protocols"),
     help="Protocol whose noise to add, as in probe+noise_split=disjoint; default: the "
     "corpus's own.",
 )
@@ -46,7 +48,10 @@ def mix(
     """
     from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.extraction.export_audio import export
-    from nserbench.benchmark.study.name_lookup import conditions, read_corpora
+    from nserbench.benchmark.study.name_lookup import (
+        corpus_conditions,
+        read_corpora,
+    )
     from nserbench.benchmark.study.protocol_names import read_protocol
     from nserbench.benchmark.study.study import open_corpora
 
@@ -58,13 +63,10 @@ def mix(
     opened = open_corpora(places, limit, session.plugins, session.settings)
     written = []
     with show_progress() as progress:
-        for place in places:
-            for condition in conditions(place.noise, snrs):
-                folder = out / place.corpus.label.replace(":", "-") / str(condition)
-                rules = protocols[place.corpus.label]
-                corpus = replace(opened[place.corpus.label], rule=rules.rule)
-                written.append(
-                    export(corpus, condition, folder, rules.mix_seed, progress)
-                )
+        for card, condition in corpus_conditions(places, snrs):
+            label, rules = card.label, protocols[card.label]
+            folder = out / label.replace(":", "-") / str(condition)
+            corpus = replace(opened[label], rule=rules.rule)
+            written.append(export(corpus, condition, folder, rules.mix_seed, progress))
     for manifest in written:
         click.echo(manifest)

@@ -67,7 +67,7 @@ def plan(
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park
     """
     from nserbench.api.progress_bars import show_progress
-    from nserbench.benchmark.jobs.prepare import prepare_study
+    from nserbench.benchmark.jobs.prepare import prepare_studies
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.cost import Planner, together
     from nserbench.benchmark.running.executors import WorkerCount, count_workers
@@ -81,7 +81,7 @@ def plan(
     if on is not None:
         workers = count_workers(on, settings.cluster, device)
     with show_progress() as progress, threads_of_worker(workers.threads):
-        prepared = [prepare_study(study, store, progress) for study in studies]
+        prepared = prepare_studies(studies, store, progress)
         watch = Stopwatch(device)
         planner = Planner(store, settings.results, watch, progress, workers.count)
         cost = together(planner.estimate(prepared))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.number_types import Number
 from nserbench.cli.common.options import names_option, out_option, wer_against_option
 from nserbench.cli.common.path_type import UserPath
@@ -24,12 +25,38 @@ FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
 @click.argument("figure", type=click.Choice(FIGURES))
 @click.argument("folder", type=UserPath(), required=False)
 @out_option("FILE", "File for the figure: .pdf, .svg or .png; default: FIGURE.pdf.")
-@names_option("-u", "--upstream", "upstreams", help="Only these upstreams.")
-@names_option("-d", "--downstream", "heads", help="Only these heads.")
-@names_option("-c", "--corpus", "corpora", help="Only these corpora.")
-@names_option("--noise", "noises", help="Only these noises, or `clean`.")
 @names_option(
-    "--protocol", "protocols", help="Only these protocols, by their full names."
+    "-u",
+    "--upstream",
+    "upstreams",
+    shell_complete=names_of("upstreams"),
+    help="Only these upstreams.",
+)
+@names_option(
+    "-d",
+    "--downstream",
+    "heads",
+    shell_complete=names_of("downstreams"),
+    help="Only these heads.",
+)
+@names_option(
+    "-c",
+    "--corpus",
+    "corpora",
+    shell_complete=names_of("corpora"),
+    help="Only these corpora.",
+)
+@names_option(
+    "--noise",
+    "noises",
+    shell_complete=names_of("noises"),
+    help="Only these noises, such as clean or park@5.",
+)
+@names_option(
+    "--protocol",
+    "protocols",
+    shell_complete=names_of("protocols"),
+    help="Only these protocols, by their full names.",
 )
 @click.option(
     "--metric",

@@ -65,7 +65,8 @@ def _tables(entries: Sequence[ResultEntry]) -> Iterator[TextTable]:
             (*row, *(_status(statuses.get(name, ())) for name in conditions[title]))
             for row, statuses in rows.items()
         ]
-        yield TextTable(title, ("upstream", "downstream", *conditions[title]), cells)
+        headers = "upstream", "downstream", *conditions[title]
+        yield TextTable(title, headers, cells, keys=2)
 
 
 def _status(statuses: Sequence[Status]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nserbench.api.session import Session
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.options import (
     corpus_options,
     device_option,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @names_option(
     *("-u", "--upstream", "upstreams"),
     required=True,
+    shell_complete=names_of("upstreams"),
     help="Upstreams that transcribe, such as whisper.",
 )
 @corpus_options
@@ -75,7 +77,7 @@ def transcribe(
     from nserbench.benchmark.extraction.transcripts import write_transcripts
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.benchmark.study.name_lookup import (
-        conditions,
+        corpus_conditions,
         read_corpora,
         read_transcribers,
     )
@@ -85,9 +87,8 @@ def transcribe(
     transcribers = read_transcribers(upstreams, session.plugins)
     places = read_corpora(corpora, noises, session.plugins)
     wanted = [
-        (place.corpus.label, condition)
-        for place in places
-        for condition in conditions(place.noise, snrs)
+        (corpus.label, condition)
+        for corpus, condition in corpus_conditions(places, snrs)
     ]
     opened = open_corpora(places, limit, session.plugins, settings)
     store = Store(settings.store)

@@ -134,7 +134,7 @@ def test_failed_cells_raise_once_all_others_are_done(notes: str) -> None:
         ({"on": 4}, "'on' must be a text in quotes"),
         ({"plugins": "no.py"}, "plugin no.py cannot be used: FileNotFoundError"),
         ({"plugins": ["no.py"]}, "plugin no.py cannot be used: FileNotFoundError"),
-        ({"plugins": [3]}, "plugin int cannot be used: TypeError: it has no function"),
+        ({"plugins": [3]}, "plugin int cannot be used: it has no hook"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(

@@ -1,5 +1,6 @@
 """Missing or broken data get one message that names them."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,11 @@ import pytest
 import soundfile
 from click.testing import Result
 
+from nserbench.cards import Options
+from nserbench.errors import CheckpointMissing
+from nserbench.upstreams.base import ModelCard
+from nserbench.upstreams.enhancement.base import EnhancerCard
+from nserbench.upstreams.loading.copies import COPY, copy_of, typed_as
 from nserbench.upstreams.loading.hub import PINNED
 
 Command = Callable[..., Result]
@@ -27,6 +33,61 @@ def test_a_corpus_whose_variable_is_not_set_says_how_to_get_it(
 
     assert told.startswith("emodb is not on this machine: NSERBENCH_EMODB is not set\n")
     assert "export NSERBENCH_EMODB=" in told
+
+
+def test_one_message_has_all_that_is_missing(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("EMODB", "IEMOCAP", "DEMAND"):
+        monkeypatch.delenv(f"NSERBENCH_{name}", raising=False)
+    blocks = [("whisper", "emodb-park"), ("wavlm+hubert", "iemocap"), ("mel", "emodb")]
+    Path("study.toml").write_text(
+        "".join(
+            f'[[block]]\nupstreams = ["{upstream}"]\ndownstreams = ["mean"]\n'
+            f'corpora = ["{corpus}"]\n'
+            for upstream, corpus in blocks
+        )
+    )
+
+    told = refused("run --grid study.toml")
+
+    assert told.startswith("6 things are missing\n  1. openai/whisper-small is not on")
+    assert re.findall(r"^  [1-6]\. (\S+) ", told, flags=re.MULTILINE) == [
+        "openai/whisper-small",
+        "emodb",
+        "demand",
+        "microsoft/wavlm-base",
+        "facebook/hubert-base-ls960",
+        "iemocap",
+    ]
+    for mended_by in (
+        "--upstream whisper:checkpoint=FOLDER",
+        "--upstream hubert:checkpoint=FOLDER",
+        "nserbench download emodb",
+        "export NSERBENCH_IEMOCAP=",
+    ):
+        assert mended_by in told
+
+
+def test_weights_that_are_missing_are_told_together(
+    refused: Refused, notes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(card: ModelCard, options: Options) -> None:
+        with typed_as(copy_of(card.name)):
+            raise CheckpointMissing(f"no {card.name}\n  {COPY}")
+
+    monkeypatch.setattr(ModelCard, "checkpoint_files", none)
+    monkeypatch.setattr(EnhancerCard, "resolve", lambda card, target: None)
+
+    told = refused(f"run -u mel,mel:enhance=dccrn -d mean -c {notes}")
+
+    assert told.splitlines() == [
+        "2 things are missing",
+        "  1. no mel",
+        "    --upstream mel:checkpoint=FOLDER",
+        "  2. no dccrn",
+        "    --upstream mel:enhance={dccrn:checkpoint=FOLDER}",
+    ]
 
 
 def test_a_corpus_whose_folder_is_wrong_is_reported_with_the_folder(
@@ -92,7 +153,7 @@ def refused_checkpoint(answer: subprocess.CompletedProcess[str]) -> str:
     commit = PINNED["openai/whisper-small"]
     assert rest == [
         f"  with a network: hf download openai/whisper-small --revision {commit}",
-        "  a copy in a folder: checkpoint=FOLDER",
+        "  a copy in a folder: --upstream whisper:checkpoint=FOLDER",
     ]
     return first
 

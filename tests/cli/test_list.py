@@ -92,8 +92,13 @@ def test_the_table_of_a_kind_shows_options_and_sources_in_80_columns(
     assert words[:3] == ["upstreams", "name summary licence extra origin", "─" * 80]
     assert "mine an example MIT all mine.py" in words
     assert words.count("option meaning [default] for") == 1
-    assert "language= code such as de; if not given, whisper, whisper-enc," in words
-    assert words[-1] == "our paper, Sec. 3 mine"
+    assert "[speechbrain/" in words
+    assert "asr-conformer-transformerlm-librispeech]" in words
+    assert words[-3:] == [
+        "our paper, Sec. 3 mine",
+        "",
+        "one in full: nserbench list KIND NAME",
+    ]
 
 
 def test_an_option_of_all_names_is_printed_once(nserbench: Command) -> None:
@@ -108,7 +113,56 @@ def test_the_full_list_says_how_to_see_options(nserbench: Command) -> None:
     told = nserbench("list").stdout
 
     assert [line for line in told.splitlines() if line in KINDS] == KINDS
-    assert told.endswith("\nfor options and sources: nserbench list KIND\n")
+    assert told.endswith(
+        "\noptions and sources: nserbench list KIND"
+        "\none in full: nserbench list KIND NAME\n"
+    )
+
+
+def test_one_name_is_shown_with_all_that_is_known(
+    nserbench: Command, plugin: str
+) -> None:
+    told = nserbench(f"list upstreams mine {plugin}").stdout
+
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert lines[:9] == [
+        "mine",
+        "summary an example",
+        "source our paper, Sec. 3",
+        "licence MIT",
+        "groups x: layer 1, 3 values",
+        "version 1",
+        "install pip install 'nserbench[all]'",
+        "origin mine.py",
+        "",
+    ]
+    assert "groups= groups that the head reads, joined by +; all if not given" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("upstreams whisper", "openai/whisper-small"),
+        ("enhancers dccrn", "JorisCos/DCCRNet_Libri1Mix_enhsingle_16k"),
+        ("downstreams single", "layer="),
+        ("corpora meld", "GPL-3.0"),
+        ("noises park", "NPARK"),
+        ("protocols +oracle", "upper bound"),
+        ("experiments 3", "Fig. 4"),
+    ],
+)
+def test_a_name_of_every_kind_is_shown(
+    nserbench: Command, name: str, wanted: str
+) -> None:
+    assert wanted in nserbench(f"list {name}").stdout
+
+
+def test_a_name_that_is_not_listed_gets_the_nearest(
+    refused: Callable[[str], str],
+) -> None:
+    told = refused("list corpora emodbb")
+
+    assert told.startswith("unknown corpus 'emodbb'\n  did you mean 'emodb'?")
 
 
 def test_noises_of_the_settings_override_those_of_plugins(nserbench: Command) -> None:

@@ -55,3 +55,28 @@ def test_a_thread_of_a_plugin_does_not_keep_the_process() -> None:
     assert ended.stderr == (
         "warning: a plugin started threads that have not ended: endless\n"
     )
+
+
+def test_ctrl_c_while_the_program_is_imported_ends_it_without_a_word() -> None:
+    # The module is imported by the command line, which has just begun.
+    Path("nserbench_interrupt.py").write_text(
+        "import os, signal, sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Interrupt(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'nserbench.cli.run':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from nserbench.__main__ import program\n"
+        "program()\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "nserbench_interrupt.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")

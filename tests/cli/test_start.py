@@ -61,6 +61,7 @@ def test_every_command_is_in_the_help_in_the_order_of_use(process: Process) -> N
         "transcribe",
         "check",
         "store",
+        "completion",
     ]
     assert not [line for line in told if line.endswith("...")]
 

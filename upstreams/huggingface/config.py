@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nserbench.cards import Options
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec
 from nserbench.upstreams.base import SAMPLE_RATE, Description, Groups, GroupSpec
 from nserbench.upstreams.huggingface.families import (
     FAMILIES,
@@ -26,7 +26,8 @@ from nserbench.upstreams.loading.configs import (
     size_in,
     whisper_groups,
 )
-from nserbench.upstreams.loading.hub import COPY, checkpoint_files, read_config
+from nserbench.upstreams.loading.copies import typed_as
+from nserbench.upstreams.loading.hub import checkpoint_files, read_config
 from nserbench.upstreams.loading.shards import shards_with, small_files
 
 DECODER_LAYERS = (
@@ -87,10 +88,8 @@ def describe_encoder(model_type: str) -> Callable[[Options], Groups]:
 @contextmanager
 def named_as_hf() -> Iterator[None]:
     """In the block, say how ``hf`` takes a folder where a hub id is not found."""
-    try:
+    with typed_as("--upstream hf:FOLDER"):
         yield
-    except CheckpointMissing as error:
-        raise CheckpointMissing(str(error).replace(COPY, "hf:FOLDER")) from error
 
 
 @named_as_hf()

@@ -10,6 +10,7 @@ from nserbench.cards import Option, Options
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.paths import exists, is_folder, user_path
 from nserbench.plain_data import parse_json
+from nserbench.upstreams.loading.copies import COPY
 
 PINNED = {
     "JorisCos/ConvTasNet_Libri1Mix_enhsingle_16k": (
@@ -28,9 +29,6 @@ For a checkpoint that is not listed, the head of its main branch is used."""
 PATIENCE = 2.0
 """Timeout in seconds for each address of the hub. It has about four, and a hub that
 cannot be reached has to be reported within 10 s."""
-
-COPY = "checkpoint=FOLDER"
-"""How an upstream is given a folder instead of a hub id. ``hf`` has another way."""
 
 _SMALL = ("*.json", "*.txt", "*.model")
 _SAFE = "model*.safetensors"

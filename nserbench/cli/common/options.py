@@ -10,9 +10,11 @@ import click
 
 from nserbench.api.running import resolve_precision
 from nserbench.benchmark.study.toml_checks import MOST_SEEDS
+from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.number_types import Count, Size, SnrList
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Command
+from nserbench.spec import split_names
 
 if TYPE_CHECKING:
     from nserbench.benchmark.plugins.registry import Plugins
@@ -64,9 +66,16 @@ def out_option(metavar: str, summary: str, **settings: Any) -> Option:
 
 
 def names_option(*flags: str, help: str, **settings: Any) -> Option:
-    """Return an option that takes names, and may be repeated."""
-    settings = {"metavar": "NAME", "multiple": True, **settings}
+    """Return an option that takes names with commas, and may be repeated."""
+    names = {"metavar": "NAME", "multiple": True, "callback": _separate}
+    settings = {**names, **settings}
     return click.option(*flags, help=help, **settings)
+
+
+def _separate(
+    ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(name for text in texts for name in split_names(text))
 
 
 results_option = out_option("FOLDER", "Folder for results; default: `results`.")
@@ -113,12 +122,16 @@ def corpus_options(command: Command, required: bool = True) -> Command:
     @names_option(
         *("-c", "--corpus", "corpora"),
         required=required,
-        metavar="NAME[-NOISE]",
-        help="Corpora: emodb is clean speech, emodb-park has the noise `park` added.",
+        metavar="NAME[-NOISE[@DB]]",
+        shell_complete=names_of("corpora"),
+        help="Corpora: emodb is clean speech, emodb-park has the noise `park` added, "
+        "emodb-park@5 has it at 5 dB, whatever --snr says.",
     )
     @names_option(
         *("--noise", "noises"),
-        help="Noises for corpora named without one; `--noise clean` adds clean speech.",
+        shell_complete=names_of("noises"),
+        help="Noises for corpora named without one, such as clean,park or park@5; "
+        "`clean` is clean speech.",
     )
     @click.option(
         "--snr",
@@ -126,7 +139,7 @@ def corpus_options(command: Command, required: bool = True) -> Command:
         type=SnrList(),
         multiple=True,
         metavar="DB",
-        help="SNRs in dB for every noise, such as 0,-5; default: 0.",
+        help="SNRs in dB for every noise named without one, such as 0,-5; default: 0.",
     )
     @functools.wraps(command)
     def wrapped(*, snrs: tuple[tuple[float, ...], ...], **rest: Any) -> object:
@@ -149,7 +162,10 @@ def training_options(command: Command) -> Command:
     """Add the options ``--protocol``, ``--seeds`` and ``--limit``."""
 
     @click.option(
-        "--protocol", metavar="NAME", help="Protocol instead of the corpus's own."
+        "--protocol",
+        metavar="NAME",
+        shell_complete=names_of("protocols"),
+        help="Protocol instead of the corpus's own.",
     )
     @click.option(
         "--seeds",
@@ -170,10 +186,12 @@ def grid_options(command: Command) -> Command:
 
     @names_option(
         *("-u", "--upstream", "upstreams"),
+        shell_complete=names_of("upstreams", ",+"),
         help="Upstreams (speech representations); A+B gives a head the layers of both.",
     )
     @names_option(
         *("-d", "--downstream", "downstreams"),
+        shell_complete=names_of("downstreams"),
         help="Heads, which fuse the layers and classify.",
     )
     @functools.partial(corpus_options, required=False)

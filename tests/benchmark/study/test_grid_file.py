@@ -233,9 +233,9 @@ def test_each_block_is_a_study(plugins: Plugins) -> None:
 
 
 def test_a_block_that_cannot_be_looked_up_is_named(plugins: Plugins) -> None:
-    grid = read(f'{BLOCK}name = "lost"\n'.replace('"demo"', '"meld"'))
+    grid = read(f'{BLOCK}name = "lost"\n'.replace('"demo"', '"melt"'))
 
-    with pytest.raises(NserbenchError, match="block 'lost': meld is not on this mach"):
+    with pytest.raises(NserbenchError, match="block 'lost': unknown corpus 'melt'"):
         studies(grid, Overrides(), plugins, Settings(environment={}))
 
 

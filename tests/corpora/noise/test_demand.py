@@ -79,7 +79,8 @@ def missing(card: NoiseCard, folder: Path | None) -> str:
 def test_unset_folder_is_answered_with_every_way_to_get_the_noise() -> None:
     assert missing(CARDS["human"], None) == (
         "demand is not on this machine: NSERBENCH_DEMAND is not set\n"
-        '  write "human" = "FILE" under [noises] in nserbench.toml, or\n'
+        "  nserbench download demand\n"
+        '  or write "human" = "FILE" under [noises] in nserbench.toml, or\n'
         "  unpack OMEETING of DEMAND (Zenodo record 1227121, CC BY 4.0) into a folder, "
         "then\n"
         "    export NSERBENCH_DEMAND=/path/to/demand\n"

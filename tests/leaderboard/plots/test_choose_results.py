@@ -33,6 +33,18 @@ def test_names_choose_rows_and_columns(grid: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [{"noises": ["park@0"]}, {"corpora": ["emodb-park@0"]}],
+)
+def test_a_condition_is_named_as_the_tables_print_it(
+    grid: Path, names: dict[str, list[str]]
+) -> None:
+    chosen = choose(summary_table(grid, ["uar"]), **names)
+
+    assert {column.condition for column in chosen.columns} == {"park@0"}
+
+
+@pytest.mark.parametrize(
     ("typed", "kept"),
     [
         ("paper", ["paper v1", "paper v2"]),

@@ -57,7 +57,9 @@ def test_a_hub_id_that_is_not_found_is_answered_with_what_hf_takes(told: str) ->
     one = bind(CARDS["hf"], Spec("hf", positional="nobody/nothing"))
     device = ["cpu"] if told == "open" else []
 
-    with pytest.raises(CheckpointMissing, match="a copy in a folder: hf:FOLDER"):
+    with pytest.raises(
+        CheckpointMissing, match="a copy in a folder: --upstream hf:FOLDER"
+    ):
         getattr(one.card, told)(one.options, *device)
 
 

@@ -258,7 +258,7 @@ def test_offline_the_message_says_what_to_download() -> None:
     commit = checkpoints.PINNED[default]
     assert rest == [
         f"  with a network: hf download {default} --revision {commit}",
-        "  a copy in a folder: checkpoint=FOLDER",
+        "  a copy in a folder: --upstream whisper:checkpoint=FOLDER",
     ]
 
 
