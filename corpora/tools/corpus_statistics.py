@@ -17,6 +17,7 @@ from nserbench.corpora.threads import map_in_threads
 from nserbench.corpora.tools.audio_checks import read_headers, seconds
 from nserbench.corpora.tools.wada_snr import wada_snr
 from nserbench.errors import BadAudio
+from nserbench.natural_order import natural_order
 from nserbench.progress import Progress
 
 EDGES = (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 30)
@@ -66,14 +67,14 @@ def describe(
     """
     utterances = corpus.utterances
     lengths = _lengths(utterances, progress)
-    speakers = sorted({utterance.speaker for utterance in utterances})
+    speakers = sorted({one.speaker for one in utterances}, key=natural_order)
     return CorpusStatistics(
         name=name,
         edition=corpus.edition,
         classes=_counts(utterances, corpus.classes),
         folds={
             fold: _counts([u for u in utterances if u.fold == fold], corpus.classes)
-            for fold in corpus.folds
+            for fold in sorted(corpus.folds, key=natural_order)
         },
         speakers={
             name: _counts([u for u in utterances if u.speaker == name], corpus.classes)

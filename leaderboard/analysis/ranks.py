@@ -38,6 +38,7 @@ class Ranks:
     Attributes:
         mean: Mean rank by row, best first: the mean over corpora of the mean over the
             columns of a corpus. 1 is best; ties share the mean of their ranks.
+        columns: The columns that are ranked, all of one protocol.
         critical_difference: Rows whose mean ranks differ by more are significantly
             different (5 %).
         groups: Sets of rows that do not differ significantly, best first; only sets
@@ -45,11 +46,19 @@ class Ranks:
     """
 
     mean: Mapping[Row, Estimate]
-    protocol: str
-    columns: int
-    corpora: int
+    columns: Sequence[Column]
     critical_difference: float
     groups: Sequence[Sequence[Row]]
+
+    @property
+    def protocol(self) -> str:
+        """The protocol of all columns."""
+        return self.columns[0].protocol
+
+    @property
+    def corpora(self) -> int:
+        """The number of corpora."""
+        return len({column.corpus for column in self.columns})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +145,7 @@ def _ranked(rows: Sequence[Row], columns: Mapping[Column, Sequence[Sample]]) -> 
     best_first = {rows[index]: mean[index] for index in order}
     return Ranks(
         mean=best_first,
-        protocol=next(iter(columns)).protocol,
-        columns=len(columns),
-        corpora=len(corpora),
+        columns=list(columns),
         critical_difference=critical,
         groups=_groups(best_first, critical),
     )

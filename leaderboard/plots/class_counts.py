@@ -9,31 +9,16 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nserbench.errors import NserbenchError
 from nserbench.leaderboard.plots.colours import COLOURS
+from nserbench.leaderboard.plots.style import add_legend, save, styled
 
-KINDS = (".pdf", ".png", ".svg")
-"""The endings of files that figures are written to."""
 ORDER = ("neutral", "happiness", "anger", "sadness")
 """The classes of the paper; others follow in the order of the corpora."""
 WIDTH = 0.8
 """Width of all bars of a corpus together; corpora are 1 apart."""
-DPI = 200
 
 
-def refuse_other_kinds(file: Path) -> None:
-    """Refuse a file whose ending is not one that figures are written to.
-
-    Raises:
-        NserbenchError: if the ending of the file is not in `KINDS`.
-    """
-    if file.suffix.lower() not in KINDS:
-        raise NserbenchError(
-            f"a figure cannot be written to {file.name!r}\n"
-            f"  use a name with one of the endings: {', '.join(KINDS)}"
-        )
-
-
+@styled
 def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
     """Draw how many utterances each corpus has of each emotion, as in Fig. 2.
 
@@ -43,7 +28,6 @@ def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
     Raises:
         NserbenchError: if the file has another ending.
     """
-    refuse_other_kinds(file)
     names = dict.fromkeys(itertools.chain.from_iterable(counts.values()))
     classes = sorted(names, key=[*ORDER, *names].index)
     figure = Figure(figsize=(2.0 + 2.2 * len(counts), 3.4), layout="constrained")
@@ -51,9 +35,9 @@ def draw_classes(counts: Mapping[str, Mapping[str, int]], file: Path) -> None:
     _draw_bars(axes, counts, classes)
     axes.set_xticks(range(len(counts)), list(counts))
     axes.set_ylabel("utterances")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    figure.savefig(file, dpi=DPI)
+    axes.grid(visible=False)
+    add_legend(figure, *axes.get_legend_handles_labels())
+    save(figure, file)
 
 
 def _draw_bars(

@@ -18,6 +18,7 @@ from nserbench.leaderboard.plots.style import (
     edges,
     label_axes,
     make_panels,
+    panels_in_a_row,
     wrapped,
 )
 
@@ -59,13 +60,14 @@ def draw_heatmaps(
     *,
     x: str,
     y: str = "",
-    limits: tuple[float, float] | None = None,
+    limits: tuple[float, float | None] | None = None,
     form: str = ".0f",
 ) -> Figure:
     """Draw panels side by side, all with the same colours.
 
     The width of the figure is in inches; ``unit`` labels the colour bar, whose ends are
-    the limits, or else the smallest and the largest value. The numbers are drawn in the
+    the limits, or else the smallest and the largest value; None is the largest value.
+    With a negative value the ends are as far from 0. The numbers are drawn in the
     format ``form`` where they fit.
 
     Raises:
@@ -116,8 +118,9 @@ class _Size:
         margin = 0.1 if shared else names_width
         in_a_row = max(1, int(room / (margin + max(SQUARE * columns, 0.75))))
         row_height = max(ROW, LINE * max(name.count("\n") + 1 for name in row_names))
-        squares_width = room / min(in_a_row, len(panels)) - margin
-        return cls(in_a_row, 0.5 + max(row_height * rows, 0.7), squares_width)
+        height = 0.5 + max(row_height * rows, 0.7)
+        in_a_row = panels_in_a_row(len(panels), in_a_row, height)
+        return cls(in_a_row, height, room / in_a_row - margin)
 
 
 def _names(
@@ -144,17 +147,16 @@ def _turn_column_names(
 
 
 def _colours(
-    panels: Sequence[HeatPanel], limits: tuple[float, float] | None
+    panels: Sequence[HeatPanel], limits: tuple[float, float | None] | None
 ) -> ScalarMappable:
     """Return a colour scale; with negative values, its middle is 0."""
-    if limits is None:
-        low = min(float(np.nanmin(panel.values)) for panel in panels)
-        high = max(float(np.nanmax(panel.values)) for panel in panels)
-        if low < 0:
-            high = max(-low, high)
-            return ScalarMappable(Normalize(-high, high), AROUND_ZERO)
-        limits = low, high
-    return ScalarMappable(Normalize(*limits), ABOVE_ZERO)
+    smallest = min(float(np.nanmin(panel.values)) for panel in panels)
+    largest = max(float(np.nanmax(panel.values)) for panel in panels)
+    if smallest < 0:
+        end = max(-smallest, largest)
+        return ScalarMappable(Normalize(-end, end), AROUND_ZERO)
+    low, high = limits or (smallest, None)
+    return ScalarMappable(Normalize(low, largest if high is None else high), ABOVE_ZERO)
 
 
 def _draw(axes: Axes, panel: HeatPanel, colours: ScalarMappable) -> None:

@@ -16,6 +16,7 @@ from nserbench.leaderboard.plots.style import (
     label_axes,
     line_style,
     make_panels,
+    panels_in_a_row,
     refuse_more,
 )
 from nserbench.leaderboard.tables.series import Point
@@ -48,7 +49,7 @@ def line_panels(
     Raises:
         NserbenchError: if there are more panels than a figure holds.
     """
-    in_a_row = min(len(titles), max(1, int(width / PANEL)))
+    in_a_row = panels_in_a_row(len(titles), int(width / PANEL), HEIGHT)
     figure, all_axes = make_panels(
         titles, in_a_row, width, HEIGHT, width / in_a_row - 0.5
     )

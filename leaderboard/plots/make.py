@@ -19,6 +19,7 @@ from nserbench.errors import NserbenchError
 from nserbench.leaderboard.plots import layers, snr
 from nserbench.leaderboard.plots.confusion import draw_confusions
 from nserbench.leaderboard.plots.pareto import draw_pareto
+from nserbench.leaderboard.plots.ranks import RankFigure, draw_ranks
 from nserbench.leaderboard.plots.weights import draw_weights
 from nserbench.leaderboard.plots.wer import correlation_lines, draw_wer
 from nserbench.leaderboard.reading.counts import (
@@ -30,6 +31,7 @@ from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.reading.latest import averaged
 from nserbench.leaderboard.reading.protocol_use import listed, protocol_uses
 from nserbench.leaderboard.render.layout import TITLES
+from nserbench.leaderboard.render.summary_sheet import rank_note
 from nserbench.leaderboard.tables.series import (
     WerPoint,
     confusions,
@@ -38,7 +40,11 @@ from nserbench.leaderboard.tables.series import (
     layer_weights,
     wer_points,
 )
-from nserbench.leaderboard.tables.summary import SummaryTable, selection_warnings
+from nserbench.leaderboard.tables.summary import (
+    SummaryTable,
+    ranks_of,
+    selection_warnings,
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,12 @@ def _find_wer(data: FigureData) -> list[WerPoint]:
     return wer_points(data.table, data.results, data.metric, data.against)
 
 
+def _find_ranks(data: FigureData) -> list[RankFigure]:
+    """Rank the rows and columns of the figure, which may be a part of the table."""
+    ranks = ranks_of(data.counts(data.table.entries.keys()), data.metric)
+    return [RankFigure(ranks)] if ranks else []
+
+
 KINDS: Mapping[str, FigureKind] = MappingProxyType(
     {
         "layers": FigureKind(
@@ -159,6 +171,12 @@ KINDS: Mapping[str, FigureKind] = MappingProxyType(
             "a head with a weight for each layer: weighted-sum, scalar-mix, ladapter",
             "-u whisper -d weighted-sum -c demo,demo-park --snr -5,0,5",
         ),
+        "ranks": FigureKind(
+            _find_ranks,
+            lambda data, found: draw_ranks(found[0].ranks, data.title, data.width),
+            "two rows or more, all done in two columns or more",
+            "-u mel -d mean,bigru -c demo,demo-park --snr -5,0,5",
+        ),
     }
 )
 """The kinds of figures, by name."""
@@ -187,7 +205,7 @@ def make_figure(name: str, data: FigureData) -> Figure:
 
 
 def caption_lines(name: str, data: FigureData) -> list[str]:
-    """Return what the caption must say: protocols, warnings and correlations.
+    """Return what the caption must say: protocols, warnings, ranks and correlations.
 
     Only protocols of results that the figure shows are included.
 
@@ -199,6 +217,11 @@ def caption_lines(name: str, data: FigureData) -> list[str]:
     for protocol in sorted({column.protocol for _, column in cells}):
         if warnings := ", ".join(selection_warnings(protocol)):
             lines.append(f"scores of {protocol} are too optimistic: {warnings}")
+    if name == "ranks":
+        return [
+            *lines,
+            *(rank_note(one.ranks, data.title) for one in _find_ranks(data)),
+        ]
     if name != "wer":
         return lines
     points = _find_wer(data)

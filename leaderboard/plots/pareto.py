@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from nserbench.leaderboard.plots.lines import GREY, draw_point, line_panels, point_style
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
@@ -25,6 +24,11 @@ BEATEN: dict[str, Any] = {
 """How points off the Pareto front are drawn."""
 SHORTEST = 1e-3
 """Shortest time on the axis in seconds: the precision of times in results."""
+
+
+MARGIN = 1.3
+"""Factor between the shortest or longest time and the end of the axis."""
+FEWEST_TICKS, MOST_TICKS = 3, 7
 
 
 @styled
@@ -49,6 +53,8 @@ def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure
         "time (s)",
         f"{title} (%)",
     )
+    ends = min(map(seconds, points)) / MARGIN, max(map(seconds, points)) * MARGIN
+    all_axes[0].set(xscale="log", xlim=ends)
     for axes, column in zip(all_axes, columns, strict=True):
         for point in _in_column(column, beaten):
             draw_point(axes, seconds(point), point.score, **BEATEN)
@@ -60,7 +66,8 @@ def draw_pareto(points: Sequence[CostPoint], title: str, width: float) -> Figure
         axes.plot(
             [*x], [*y], color=GREY, linewidth=0.8, zorder=1, drawstyle="steps-post"
         )
-        _scale(axes)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(ticks := time_ticks(*ends), [f"{time:g}" for time in ticks])
     handles = [Line2D([], [], **point_style(number)) for number in range(len(rows))]
     names = distinct_names([(row.upstream, row.downstream) for row in rows])
     if beaten:
@@ -79,8 +86,17 @@ def _in_column(column: Column, points: Sequence[CostPoint]) -> list[CostPoint]:
     return sorted((point for point in points if point.column == column), key=seconds)
 
 
-def _scale(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+def time_ticks(low: float, high: float) -> list[float]:
+    """Return three to seven round times between two times in seconds.
+
+    Examples:
+        >>> time_ticks(2, 9), time_ticks(3, 400), time_ticks(0.5, 2000)
+        ([2.5, 5.0, 7.5], [5.0, 10.0, 50.0, 100.0], [1.0, 10.0, 100.0, 1000.0])
+    """
+    steps = [LogLocator(subs=subs) for subs in ((1,), (1, 5), (1, 2, 5))]
+    for locator in (*steps, *map(MaxNLocator, range(2, 9))):
+        found = locator.tick_values(low, high)
+        ticks = [float(f"{tick:.6g}") for tick in found if low <= tick <= high]
+        if FEWEST_TICKS <= len(ticks) <= MOST_TICKS:
+            break
+    return ticks

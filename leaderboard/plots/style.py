@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nserbench.errors import NserbenchError
-from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
 from nserbench.leaderboard.plots.colours import COLOURS
 
 DPI = 300
@@ -29,6 +28,10 @@ NAME_LINES = 4
 """Most lines that a name may take."""
 LINES, PANELS = 8, 12
 """Most lines and panels of a figure."""
+TALLEST = 9.5
+"""Largest height of all panels together in inches; a page has about 10."""
+KINDS = (".pdf", ".png", ".svg")
+"""The endings of files that figures are written to."""
 styled = rc_context(
     {
         "axes.axisbelow": True,
@@ -107,6 +110,24 @@ def make_panels(
     return figure, all_axes
 
 
+def panels_in_a_row(count: int, fitting: int, height: float) -> int:
+    """Return how many panels to draw side by side.
+
+    Those that fit into the width, or more where the figure would be taller than a page.
+
+    Args:
+        count: Number of panels.
+        fitting: How many fit side by side.
+        height: Height of a row of panels in inches.
+
+    Examples:
+        >>> panels_in_a_row(3, 1, 1.75), panels_in_a_row(11, 1, 1.75)
+        (1, 3)
+    """
+    rows = max(1, int(TALLEST / height))
+    return min(count, max(1, fitting, math.ceil(count / rows)))
+
+
 def refuse_more(most: int, what: str, count: int) -> None:
     """Refuse a figure with more parts than a reader can tell apart.
 
@@ -177,6 +198,19 @@ def _parts(word: str, letters: int) -> list[str]:
         return [f"{word} "]
     pattern = rf".{{1,{letters - 1}}}?[:,=+] ?|.{{1,{letters}}}"
     return re.findall(pattern, f"{word} ")
+
+
+def refuse_other_kinds(file: Path) -> None:
+    """Refuse a file whose ending is not one that figures are written to.
+
+    Raises:
+        NserbenchError: if the ending of the file is not in `KINDS`.
+    """
+    if file.suffix.lower() not in KINDS:
+        raise NserbenchError(
+            f"a figure cannot be written to {file.name!r}\n"
+            f"  use a name with one of the endings: {', '.join(KINDS)}"
+        )
 
 
 @styled

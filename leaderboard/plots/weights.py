@@ -18,7 +18,8 @@ from nserbench.leaderboard.tables.series import LayerWeights
 def draw_weights(weights: Sequence[LayerWeights], width: float) -> Figure:
     """Draw a panel for each upstream, head and group: conditions by layers.
 
-    Each corpus and protocol has panels of its own. Weights from a softmax sum to 1.
+    Each corpus and protocol has panels of its own. Weights from a softmax sum to 1,
+    and their colours start at 0, so that equal weights look equal.
     Free weights, those of the L-adapter, may be negative and then have other colours.
 
     The width is in inches.
@@ -35,7 +36,9 @@ def draw_weights(weights: Sequence[LayerWeights], width: float) -> Figure:
     for title, fused in zip(panel_titles(columns, rows), weights, strict=True):
         by_panel.setdefault(title, {})[fused.column.condition] = fused
     panels = [_heat_panel(title, lines) for title, lines in by_panel.items()]
-    return draw_heatmaps(panels, width, "layer weight", x="layer", form=".2f")
+    return draw_heatmaps(
+        panels, width, "layer weight", x="layer", limits=(0, None), form=".2f"
+    )
 
 
 def _heat_panel(title: str, by_condition: dict[str, LayerWeights]) -> HeatPanel:

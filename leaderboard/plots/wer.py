@@ -33,6 +33,7 @@ from nserbench.leaderboard.plots.style import (
     add_legend,
     label_axes,
     make_panels,
+    panels_in_a_row,
     refuse_more,
     styled,
 )
@@ -98,10 +99,10 @@ def draw_wer(points: Sequence[WerPoint], title: str, width: float) -> Figure:
     refuse_more(LINES, "rows", len(rows))
     panels = studies(points)
     correlations = _correlations(panels)
-    in_a_row = max(1, int(width / PANEL)) if len(panels) > 1 else 1
-    title_width = width / min(in_a_row, len(panels)) - 0.3
+    height = 1.3 * HEIGHT + LINE
+    in_a_row = panels_in_a_row(len(panels), int(width / PANEL), height)
     figure, all_axes = make_panels(
-        list(panels), in_a_row, width, 1.3 * HEIGHT + LINE, title_width
+        list(panels), in_a_row, width, height, width / in_a_row - 0.3
     )
     label_axes(all_axes, "", f"{title} (%)")
     for axes, (name, in_panel) in zip(all_axes, panels.items(), strict=True):

@@ -79,7 +79,7 @@ def interval_fields(estimate: Estimate | None, name: str = "") -> Record:
 def _ranks(ranks: Ranks) -> dict[str, object]:
     return {
         "protocol": ranks.protocol,
-        "columns": ranks.columns,
+        "columns": len(ranks.columns),
         "corpora": ranks.corpora,
         "critical_difference": ranks.critical_difference,
         "mean": [

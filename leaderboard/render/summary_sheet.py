@@ -196,6 +196,6 @@ def rank_note(ranks: Ranks, title: str) -> str:
     if list(ranks.mean) in [list(group) for group in ranks.groups]:
         test = "no two rows differ significantly (5 %)"
     return (
-        f"rank: mean rank by {title} over {ranks.columns} columns of {corpora} "
+        f"rank: mean rank by {title} over {len(ranks.columns)} columns of {corpora} "
         f"({plain(ranks.protocol)}), 1 is best; {test}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +39,7 @@ from nserbench.leaderboard.tables.summary_notes import (
     seed_lines,
     too_few_units_lines,
 )
+from nserbench.natural_order import natural_order
 
 Samples: TypeAlias = dict[Column, dict[str, dict[Row, Sample]]]
 """The scores, by column, metric and row."""
@@ -234,13 +234,22 @@ def table_of(
             *reason_lines(cells),
         ],
         reference=reference,
-        ranks=ranks(
-            {
-                column: by_metric[metrics[0]]
-                for column, by_metric in samples.items()
-                if not selection_warnings(column.protocol)
-            }
-        ),
+        ranks=_ranks(samples, metrics[0]),
+    )
+
+
+def ranks_of(cells: Cells, metric: str) -> Ranks | None:
+    """Rank the rows of some results by a metric, as `summary_table` does."""
+    return _ranks(_samples(cells, [metric]), metric)
+
+
+def _ranks(samples: Samples, metric: str) -> Ranks | None:
+    return ranks(
+        {
+            column: by_metric[metric]
+            for column, by_metric in samples.items()
+            if not selection_warnings(column.protocol)
+        }
     )
 
 
@@ -272,23 +281,12 @@ def _entries(
 
 
 def _row_order(row: Row) -> tuple[object, ...]:
-    return _natural(row.upstream), _natural(row.downstream)
+    return natural_order(row.upstream), natural_order(row.downstream)
 
 
 def _column_order(column: Column) -> tuple[object, ...]:
     condition = condition_order(column.condition)
-    return _natural(column.corpus), condition, _natural(column.protocol)
-
-
-def _natural(name: str) -> list[str | tuple[int, str]]:
-    """Return a sort key that puts layer 9 before layer 10."""
-    # Pieces with an odd index are digits. A number may have any length in a result of
-    # others, so it is compared by its length and then as text.
-    pieces = re.split(r"0*([0-9]+)", name)
-    return [
-        (len(piece), piece) if index % 2 else piece
-        for index, piece in enumerate(pieces)
-    ]
+    return natural_order(column.corpus), condition, natural_order(column.protocol)
 
 
 def _entry(

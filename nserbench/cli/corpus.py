@@ -73,7 +73,7 @@ def stats(
     from nserbench.corpora.tools.corpus_statistics import describe
 
     if figure is not None:
-        from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
+        from nserbench.leaderboard.plots.style import refuse_other_kinds
 
         refuse_other_kinds(figure)
     cards = read_names(names, partial(corpus_alone, plugins=session.plugins))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nserbench.benchmark.extraction.word_errors import Against
     from nserbench.settings import Settings
 
-FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights")
+FIGURES = ("layers", "snr", "confusion", "wer", "pareto", "weights", "ranks")
 
 
 @click.command()
@@ -103,14 +103,14 @@ def plot(
     wer         the metric against the word error rate, with Pearson's r
     pareto      the metric against the computing time
     weights     the layer weights that heads have learned
+    ranks       mean ranks, with bars that join rows without a significant difference
 
     \b
     nserbench plot snr -u whisper,mel -d weighted-sum --noise park -o fig.pdf
     """
     from nserbench.leaderboard.plots.choose_results import choose
-    from nserbench.leaderboard.plots.class_counts import refuse_other_kinds
     from nserbench.leaderboard.plots.make import FigureData, caption_lines, make_figure
-    from nserbench.leaderboard.plots.style import save
+    from nserbench.leaderboard.plots.style import refuse_other_kinds, save
     from nserbench.leaderboard.tables.summary import read_metrics, summary_table
 
     file = out or Path(f"{figure}.pdf")

@@ -445,7 +445,7 @@ def test_ties_ranks_and_a_reference_are_shown_beside_the_numbers(
             }
             entries[row, CLEAN] = replace(entry, scores=scores)
         mean = {whisper: Estimate(1.25, 1.0, 1.8), mel: Estimate(1.75, 1.2, 2.0)}
-        ranks = Ranks(mean, "probe v1", 3, 1, 1.1, [[whisper, mel]])
+        ranks = Ranks(mean, table.columns, 1.1, [[whisper, mel]])
         return replace(table, entries=entries, reference=mel, ranks=ranks)
 
     monkeypatch.setattr("nserbench.leaderboard.page.write.summary_table", judged)

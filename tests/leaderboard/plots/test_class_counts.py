@@ -2,6 +2,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.plots.class_counts import draw_classes
@@ -40,11 +42,7 @@ def test_a_class_has_one_colour_in_all_corpora(tmp_path: Path) -> None:
     assert list(bars.values()) == [2, 1, 2, 1, 1, -1, -1, -1]  # the legend has one
 
 
-def test_every_bar_says_its_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("matplotlib").rcParams, "svg.fonttype", "none")
-
+def test_every_bar_says_its_count(tmp_path: Path) -> None:
     draw_classes(FIG_2, tmp_path / "fig2.svg")
 
     drawn = (tmp_path / "fig2.svg").read_text()
@@ -57,3 +55,24 @@ def test_every_bar_says_its_count(
 def test_another_ending_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(NserbenchError, match=r"endings: \.pdf, \.png, \.svg"):
         draw_classes(FIG_2, tmp_path / "fig2.doc")
+
+
+def test_the_legend_of_many_classes_is_inside_the_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(
+        "nserbench.leaderboard.plots.class_counts.save",
+        lambda figure, file: drawn.append(figure),
+    )
+    names = "neutral happiness anger sadness contempt frustration excitement boredom"
+
+    draw_classes({"one": dict.fromkeys(names.split(), 7)}, tmp_path / "a.svg")
+
+    (figure,) = drawn
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    box, page = legend.get_window_extent(), figure.bbox
+    assert len(legend.get_texts()) == 8
+    assert 0 <= box.x0 <= box.x1 <= page.x1
+    assert 0 <= box.y0 <= box.y1 <= page.y1

@@ -49,3 +49,16 @@ def test_negative_weights_have_the_middle_of_the_scale_at_0(
         mesh for mesh in figure.axes[0].collections if isinstance(mesh, QuadMesh)
     )
     assert mesh.get_clim() == (-0.4, 0.4)
+
+
+def test_colours_start_at_0_so_that_almost_equal_weights_look_equal(
+    root: Path, add: Add
+) -> None:
+    add(notes={"layer_weights": {"1": {"encoder": {"1": 0.3325, "2": 0.334}}}})
+
+    figure = make_figure("weights", figure_data(root))
+
+    (mesh,) = (
+        mesh for mesh in figure.axes[0].collections if isinstance(mesh, QuadMesh)
+    )
+    assert mesh.get_clim() == (0, 0.334)

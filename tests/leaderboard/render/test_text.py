@@ -29,9 +29,7 @@ CLEAN = Column("emodb", "clean", "probe v1")
 PARK = Column("emodb", "park@0", "probe v1")
 RANKS = Ranks(
     mean={WHISPER: Estimate(1.25, 1.0, 1.5), MEAN: Estimate(1.75, 1.5, 2.0)},
-    protocol="probe v1",
-    columns=4,
-    corpora=1,
+    columns=[Column("emodb", f"park@{snr}", "probe v1") for snr in range(4)],
     critical_difference=0.9,
     groups=[[WHISPER], [MEAN]],
 )
