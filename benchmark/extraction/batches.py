@@ -362,7 +362,9 @@ def _array(entry: Entry, group: LayerGroup, index: int) -> NDArray[Any]:
 
 
 def _pool(states: torch.Tensor) -> NDArray[np.float32]:
-    pooled: NDArray[np.float32] = states.mean(dim=1).float().cpu().numpy()
+    # In the memory of a batch, torch would add up frames in another order than alone.
+    means = states.contiguous().mean(dim=1)
+    pooled: NDArray[np.float32] = means.float().cpu().numpy()
     return pooled
 
 

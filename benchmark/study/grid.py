@@ -57,13 +57,19 @@ def make_grid(
 def _described(
     upstreams: Sequence[ConfiguredCard[UpstreamCard]],
 ) -> list[tuple[ConfiguredCard[UpstreamCard], Description]]:
-    missing = Missing()
-    for upstream in upstreams:
+    """Describe upstreams, each once, and tell of all parts that are missing."""
+    alone, missing = dict[int, Description](), Missing()
+    for index, upstream in enumerate(upstreams):
         for part in parts_of(upstream).values():
             with missing.gather():
-                part.card.describe(part.options)
+                description = part.card.describe(part.options)
+                if part is upstream:
+                    alone[index] = description
     missing.refuse()
-    return [(card, card.card.describe(card.options)) for card in upstreams]
+    return [
+        (card, alone.get(index) or card.card.describe(card.options))
+        for index, card in enumerate(upstreams)
+    ]
 
 
 def refuse_all_refused(cells: Sequence[Cell]) -> None:

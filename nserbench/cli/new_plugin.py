@@ -44,7 +44,7 @@ _WORDS = ("clean", "demand", "joint", "reference")  # they mean something in opt
 )
 @with_session
 def new_plugin(session: Session, name: str, kind: str) -> None:
-    """Write the folder nserbench-NAME with a small plugin, to begin with.
+    """Write a small plugin that works, to begin with.
 
     It has one module, a test, a README and what `pip install` needs. It works as it
     is: change the code until it does what you want.

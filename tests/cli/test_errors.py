@@ -150,7 +150,7 @@ def test_a_full_disk_gets_one_message(process: Process, notes: str, line: str) -
         ("1 / 0", "ZeroDivisionError: division by zero"),
         (
             "import nserbench\n@nserbench.hookimpl\ndef nserbench_upstream(): ...",
-            "PluginValidationError: unknown hook 'nserbench_upstream'",
+            "unknown hook nserbench_upstream (mine.py, line 2)",
         ),
     ],
 )

@@ -45,6 +45,10 @@ def test_ctrl_c_ends_a_plugin_that_waits_in_a_library_and_catches_every_error() 
 def test_a_thread_of_a_plugin_does_not_keep_the_process() -> None:
     Path("mine.py").write_text(
         "import threading\n"
+        "import nserbench\n"
+        "@nserbench.hookimpl\n"
+        "def nserbench_upstreams():\n"
+        "    return []\n"
         "threading.Thread(target=threading.Event().wait, name='endless').start()"
     )
 

@@ -60,6 +60,7 @@ def test_every_command_is_in_the_help_in_the_order_of_use(process: Process) -> N
         "download",
         "transcribe",
         "check",
+        "new-plugin",
         "store",
         "completion",
     ]

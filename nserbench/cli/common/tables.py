@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -60,10 +61,9 @@ def _parts(table: TextTable, width: int) -> Iterator[tuple[str, Table]]:
         [Text(cell) if isinstance(cell, str) else cell for cell in row]
         for row in table.rows
     ]
-    columns = [
-        [Text(header), *(row[index] for row in rows)]
-        for index, header in enumerate(table.headers)
-    ]
+    headers = [Text(header) for header in table.headers]
+    # A row may end before its last columns.
+    columns = [list(column) for column in zip_longest(headers, *rows, fillvalue=Text())]
     most = [max(cell.cell_len for cell in _lines(column)) for column in columns]
     least = [
         most[index] if index in table.whole else _longest_piece(column)
