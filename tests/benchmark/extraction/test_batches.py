@@ -14,6 +14,7 @@ from nserbench.benchmark.extraction.batches import (
     Concurrency,
     LoadedModels,
     _batches,
+    _pool,
     concurrency,
 )
 from nserbench.benchmark.extraction.clips import Clip
@@ -248,3 +249,10 @@ def test_few_clips_are_shared_among_all_threads(
     used = Concurrency(True, 2, 2, most=8)
 
     assert (used.size_of(clips), used.threads_for(clips)) == (size, threads)
+
+
+def test_means_over_time_do_not_depend_on_the_memory_of_the_batch() -> None:
+    states = torch.randn(3, 4, 70, 12, generator=torch.Generator().manual_seed(0))
+    in_batch = states[:, 1, :57]
+
+    assert np.array_equal(_pool(in_batch), _pool(in_batch.clone()))
