@@ -62,13 +62,15 @@ def as_at_start() -> Iterator[None]:
     without a word. The number of threads stays as it is; results record it.
     """
     undo = [save() for save in (_torch, _numpy)]
+    torch = sys.modules.get("torch")
     try:
-        for setting in _settings_of_torch().values():
-            if setting.default is not None and setting.get() != setting.default:
-                setting.set(setting.default)
-        if (numpy := sys.modules.get("numpy")) is not None:
-            numpy.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
-        yield
+        with contextlib.nullcontext() if torch is None else torch.inference_mode(False):
+            for setting in _settings_of_torch().values():
+                if setting.default is not None and setting.get() != setting.default:
+                    setting.set(setting.default)
+            if (numpy := sys.modules.get("numpy")) is not None:
+                numpy.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
+            yield
     finally:
         for restore in undo:
             restore()
@@ -222,6 +224,14 @@ def _settings_of_torch() -> dict[str, _Setting]:
         "oneDNN": _Setting(
             lambda: onednn.enabled, partial(setattr, onednn, "enabled"), True
         ),
+        **{
+            f"autocast on {kind}": _Setting(
+                partial(torch.is_autocast_enabled, kind),
+                partial(torch.set_autocast_enabled, kind),
+                False,
+            )
+            for kind in ("cpu", "cuda")
+        },
         # Whether tiny numbers become zero cannot be read; nserbench never says so.
         "denormals": _Setting(lambda: None, torch.set_flush_denormal, False),
     }

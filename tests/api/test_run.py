@@ -58,20 +58,24 @@ def test_it_writes_the_results_of_the_command_line_to_the_bit(notes: str) -> Non
     assert answer.exit_code == 0, answer.output
 
     torch.set_default_dtype(torch.float64)  # as some notebooks do
+    reduced = torch.autocast("cpu", torch.bfloat16)
     try:
-        results = nb.run(
-            upstreams="mel",
-            downstreams=["mean,last", "weighted-sum"],
-            corpora=[notes],
-            noises=("clean", "hiss"),
-            snr=np.array([0, -5]),
-            seeds=2,
-            epochs=2,
-            limit=16,
-            out="called",
-            store=Path("two"),
-            progress=False,
-        )
+        with torch.inference_mode(), reduced:
+            results = nb.run(
+                upstreams="mel",
+                downstreams=["mean,last", "weighted-sum"],
+                corpora=[notes],
+                noises=("clean", "hiss"),
+                snr=np.array([0, -5]),
+                seeds=2,
+                epochs=2,
+                limit=16,
+                out="called",
+                store=Path("two"),
+                progress=False,
+            )
+            assert torch.is_autocast_enabled("cpu")
+            assert torch.is_inference_mode_enabled()
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)

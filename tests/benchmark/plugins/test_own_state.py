@@ -30,6 +30,10 @@ CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
     "closed output": (lambda: sys.stdout.close(), lambda: sys.stdout.closed),
     "numpy": (lambda: np.seterr(all="raise"), np.geterr),
     "type": (lambda: torch.set_default_dtype(torch.float64), torch.get_default_dtype),
+    "autocast": (
+        lambda: torch.set_autocast_enabled("cpu", True),
+        lambda: torch.is_autocast_enabled("cpu"),
+    ),
     "device": (lambda: torch.set_default_device("meta"), torch.get_default_device),
     "products": (
         lambda: torch.set_float32_matmul_precision("medium"),
