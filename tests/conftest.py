@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import signal
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +39,14 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(working)
     # Plugins of several tests may have modules of one name.
     importlib.import_module("nserbench.source_digest")._SOURCES.clear()
+
+
+@pytest.fixture(autouse=True)
+def own_interrupts() -> Iterator[None]:
+    """Let Ctrl-C raise in each test, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
