@@ -257,9 +257,21 @@ class NoiseCard(Card):
     ``load`` names a function ``(card, settings) -> Path`` that returns an audio file, a
     folder of audio files, or a pattern such as ``FOLDER/*-rain.wav``, or raises
     `CorpusMissing`.
+
+    Raises:
+        ValueError: if the name has an ``@``, which stands before an SNR, as in
+            ``park@5``.
     """
 
     kind: ClassVar[str] = "noise"
+
+    def __post_init__(self) -> None:
+        Card.__post_init__(self)
+        if "@" in self.name:
+            raise ValueError(
+                f"the noise {self.name!r} has an @, which stands before an SNR, as in "
+                "park@5: give it another name"
+            )
 
     def file(self, settings: Settings) -> Path:
         """Return the path of the audio file, folder or pattern.

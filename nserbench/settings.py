@@ -107,9 +107,16 @@ def load_settings(file: Path | None = None) -> Settings:
             f"{file} has the unknown table [{sorted(unknown)[0]}]\n"
             f"  known: {', '.join(f'[{name}]' for name in KNOWN)}"
         )
+    noises = _paths(content, "noises", file)
+    for name in noises:
+        if "@" in name:
+            raise BadSettings(
+                f"{file}: the noise {name!r} has an @, which stands before an SNR, as "
+                "in park@5\n  give it another name"
+            )
     return Settings(
         _paths(content, "paths", file),
-        _paths(content, "noises", file),
+        noises,
         _table(content, "cluster", file),
         _limit(content, file),
     )

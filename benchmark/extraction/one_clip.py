@@ -11,11 +11,11 @@ from nserbench.benchmark.extraction.batches import (
     BatchRun,
     LoadedModels,
     concurrency,
-    refuse_infinite,
 )
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import DigestedModel, Extraction
 from nserbench.benchmark.extraction.need import Pass
+from nserbench.benchmark.extraction.returned_features import refuse_infinite
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Entry
 from nserbench.benchmark.study.name_lookup import transcriber_of

@@ -9,27 +9,11 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 import torch
+from broken_plugin import BROKEN
 from click.testing import CliRunner
 
 import nserbench as nb
 from nserbench.cli import main
-
-BROKEN = """
-import nserbench as nb
-
-def load(options, device):
-    raise nb.NserbenchError("out of order")
-
-@nb.hookimpl
-def nserbench_upstreams():
-    groups = {"x": nb.GroupSpec(range(1, 2), 3, None)}
-    return [
-        nb.UpstreamCard(
-            name="broken", summary="", source="", licence="", load="broken:load",
-            groups=groups,
-        )
-    ]
-"""
 
 
 def content(folder: Path) -> dict[str, Any]:

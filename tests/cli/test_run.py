@@ -5,27 +5,11 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from broken_plugin import BROKEN
 from click.testing import Result
 
 Command = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[str]]
-
-BROKEN = """
-import nserbench as nb
-
-def load(options, device):
-    raise nb.NserbenchError("out of order")
-
-@nb.hookimpl
-def nserbench_upstreams():
-    groups = {"x": nb.GroupSpec(range(1, 2), 3, None)}
-    return [
-        nb.UpstreamCard(
-            name="broken", summary="", source="", licence="", load="broken:load",
-            groups=groups,
-        )
-    ]
-"""
 
 
 def lines(result: Result) -> list[str]:

@@ -17,6 +17,7 @@ from nserbench.cards import (
     yes_no,
     yes_no_label,
 )
+from nserbench.corpora.base import NoiseCard
 from nserbench.errors import BadSpec, MissingExtra, UnknownName
 from nserbench.spec import Spec, parse_spec
 
@@ -237,3 +238,8 @@ def test_code_that_its_source_does_not_identify_is_refused() -> None:
     for load in (partial(at_least, 3), at_least(3)):
         with pytest.raises(TypeError, match="defined at the top of a module"):
             Card(name="thing", load=load)
+
+
+def test_a_noise_whose_name_would_be_read_as_an_snr_is_refused() -> None:
+    with pytest.raises(ValueError, match="an @, which stands before an SNR"):
+        NoiseCard(name="hall@2", load="hall:file")
