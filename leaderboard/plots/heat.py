@@ -18,7 +18,6 @@ from nserbench.leaderboard.plots.style import (
     edges,
     label_axes,
     make_panels,
-    panels_in_a_row,
     wrapped,
 )
 
@@ -118,8 +117,9 @@ class _Size:
         margin = 0.1 if shared else names_width
         in_a_row = max(1, int(room / (margin + max(SQUARE * columns, 0.75))))
         row_height = max(ROW, LINE * max(name.count("\n") + 1 for name in row_names))
+        # More of them, to make the figure less tall, would leave no room for names.
+        in_a_row = min(len(panels), in_a_row)
         height = 0.5 + max(row_height * rows, 0.7)
-        in_a_row = panels_in_a_row(len(panels), in_a_row, height)
         return cls(in_a_row, height, room / in_a_row - margin)
 
 
