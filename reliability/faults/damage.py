@@ -12,16 +12,14 @@ from pathlib import Path
 from random import Random
 
 from faults.fault import Fault, Seen
+from faults.inputs import Inputs, shared_inputs, write_inputs
 from faults.workload import (
-    Inputs,
     Place,
     Ran,
     Running,
-    shared_inputs,
     stopped_at_end,
     undisturbed,
     wait_for_steps,
-    write_inputs,
 )
 
 SICK = Path(__file__).with_name("sick.py")

@@ -18,15 +18,8 @@ from random import Random
 import torch
 
 from faults.fault import Fault, NotPossible, Seen
-from faults.workload import (
-    Inputs,
-    Place,
-    Ran,
-    stopped_at_end,
-    undisturbed,
-    wait_for_steps,
-    write_inputs,
-)
+from faults.inputs import Inputs, write_inputs
+from faults.workload import Place, Ran, stopped_at_end, undisturbed, wait_for_steps
 
 GROUP = "The machine"
 LEDGER = "ledger.sqlite"

@@ -14,14 +14,8 @@ from random import Random
 
 from faults import sick
 from faults.fault import Fault, Seen
-from faults.workload import (
-    Place,
-    Ran,
-    Running,
-    assert_all_ended,
-    shared_inputs,
-    stopped_at_end,
-)
+from faults.inputs import shared_inputs
+from faults.workload import Place, Ran, Running, assert_all_ended, stopped_at_end
 
 LIMIT = 5.0
 """Seconds in which Ctrl-C must end a command."""
