@@ -10,6 +10,7 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -107,6 +108,16 @@ def test_the_wheel_has_the_licence_and_the_command(wheel: list[str]) -> None:
     info = {name.partition(".dist-info/")[2] for name in wheel}
 
     assert {"licenses/LICENSE", "licenses/NOTICE", "entry_points.txt"} <= info
+
+
+def test_citation_and_changelog_have_the_version_of_the_project() -> None:
+    version = PROJECT["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+
+    changes = (ROOT / "CHANGELOG.md").read_text()
+
+    assert citation["version"] == version
+    assert f"\n## {version} - {citation['date-released']}\n" in changes
 
 
 def test_the_image_of_docker_has_optional_packages_that_there_are() -> None:
