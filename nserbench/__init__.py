@@ -1,63 +1,70 @@
 """Benchmark of speech emotion recognition in noise: upstream x head x corpus x noise.
 
-What a user of Python calls, and the names that a plugin needs. None of them imports
-torch before it is used.
+What a user of Python calls, and the names that a plugin needs. Each is imported when it
+is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from nserbench.cards import Option
-from nserbench.corpora.base import Corpus, CorpusCard, NoiseCard, Utterance
-from nserbench.downstreams.base import DownstreamCard, Recipe
-from nserbench.errors import NserbenchError
-from nserbench.hook_markers import hookimpl
-from nserbench.upstreams.base import (
-    Batch,
-    Description,
-    GroupSpec,
-    LayerGroup,
-    Recognised,
-    Transcriber,
-    Upstream,
-    UpstreamCard,
-)
-from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
-from nserbench.upstreams.hidden_states import from_hidden_states
+TYPE_CHECKING = False  # as in typing, whose import takes long
 
 if TYPE_CHECKING:
     from nserbench.api.features import features, get_upstream
     from nserbench.api.running import CellsFailed, run
     from nserbench.api.speech import corpus, mix
+    from nserbench.cards import Option
+    from nserbench.corpora.base import Corpus, CorpusCard, NoiseCard, Utterance
+    from nserbench.downstreams.base import DownstreamCard, Recipe
+    from nserbench.errors import NserbenchError
+    from nserbench.hook_markers import hookimpl
     from nserbench.leaderboard import leaderboard
     from nserbench.leaderboard.frames import Leaderboard, Results, load_results
+    from nserbench.upstreams.base import (
+        Batch,
+        Description,
+        GroupSpec,
+        LayerGroup,
+        Recognised,
+        Transcriber,
+        Upstream,
+        UpstreamCard,
+    )
+    from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+    from nserbench.upstreams.hidden_states import from_hidden_states
 
     __version__: str
 else:
-    _LATER = {
-        "CellsFailed": "nserbench.api.running",
-        "Leaderboard": "nserbench.leaderboard.frames",
-        "Results": "nserbench.leaderboard.frames",
-        "corpus": "nserbench.api.speech",
-        "features": "nserbench.api.features",
-        "get_upstream": "nserbench.api.features",
-        "load_results": "nserbench.leaderboard.frames",
-        "mix": "nserbench.api.speech",
-        "run": "nserbench.api.running",
+    _NAMES = {
+        "api.features": ("features", "get_upstream"),
+        "api.running": ("CellsFailed", "run"),
+        "api.speech": ("corpus", "mix"),
+        "cards": ("Option",),
+        "corpora.base": ("Corpus", "CorpusCard", "NoiseCard", "Utterance"),
+        "downstreams.base": ("DownstreamCard", "Recipe"),
+        "errors": ("NserbenchError",),
+        "hook_markers": ("hookimpl",),
+        "leaderboard.frames": ("Leaderboard", "Results", "load_results"),
+        "upstreams.base": (
+            *("Batch", "Description", "GroupSpec", "LayerGroup", "Recognised"),
+            *("Transcriber", "Upstream", "UpstreamCard"),
+        ),
+        "upstreams.enhancement.base": ("Enhancer", "EnhancerCard"),
+        "upstreams.hidden_states": ("from_hidden_states",),
     }
-    """The module of each name that is imported when it is first used."""
+    """The names of each module. Nothing is imported here, so that the program can say
+    first how it takes an interrupt; see `__main__`."""
 
     def __getattr__(name):
-        """Return a name that takes long to import, or ``__version__``, on first use."""
-        if name == "__version__":
-            from importlib.metadata import version
+        """Return a name of another module, or ``__version__``, on first use."""
+        from importlib import import_module
+        from importlib.metadata import version
 
+        if name == "__version__":
             return version(__name__)
         if name == "leaderboard":  # the package, which can be called
             return import_module("nserbench.leaderboard")
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_LATER[name]), name)
+        for module, names in _NAMES.items():
+            if name in names:
+                return getattr(import_module(f"{__name__}.{module}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
         """Return all names, so that an editor or a notebook completes them."""

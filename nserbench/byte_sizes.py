@@ -6,20 +6,25 @@ import re
 
 from nserbench.plain_data import number, shortened
 
-_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
+_DECIMAL = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS = _DECIMAL | {
     f"{letter}IB": 1 << 10 * power for power, letter in enumerate("KMGT", 1)
 }
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Z]+)")
 
 
 def size(count: float) -> str:
-    """Return a number of bytes in MB or GB.
+    """Return a number of bytes in the largest unit of which there is at least one.
 
     Examples:
-        >>> size(2.4e5), size(2.5e9)
-        ('0.2 MB', '2.50 GB')
+        >>> size(12), size(2.4e5), size(2.5e9)
+        ('12 B', '240.0 KB', '2.5 GB')
     """
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
+    unit, worth = max(
+        (pair for pair in _DECIMAL.items() if pair[1] <= max(count, 1)),
+        key=lambda pair: pair[1],
+    )
+    return f"{count / worth:.{0 if unit == 'B' else 1}f} {unit}"
 
 
 def byte_count(text: str) -> int:

@@ -13,7 +13,6 @@ from nserbench.errors import BadSpec, MissingExtra, NserbenchError, UnknownName
 from nserbench.option_values import at_least as at_least
 from nserbench.option_values import (
     content_digest,
-    of_default,
     parser_for,
     plain_label,
     refuse_folders,
@@ -62,7 +61,7 @@ class Option:
 
     help: str = NOT_STATED
     default: Any = None
-    parse: Callable[[str], Any] = of_default
+    parse: Callable[[str], Any] | None = None
     label: Callable[[Any], str] = plain_label
     affects_features: bool = True
     required: bool = False
@@ -70,8 +69,17 @@ class Option:
     added_later: bool = False
 
     def __post_init__(self) -> None:
-        if self.parse is of_default:
-            object.__setattr__(self, "parse", parser_for(self.default))
+        if self.parse is None:
+            parser_for(self.default)  # fails now if it has none
+
+    @property
+    def parser(self) -> Callable[[str], Any]:
+        """What converts a typed text: ``parse``, or the parser of the default's type.
+
+        Raises:
+            TypeError: if there is neither.
+        """
+        return parser_for(self.default) if self.parse is None else self.parse
 
     def shown(self, value: Any) -> str:
         """Return the label of a value.
@@ -320,7 +328,7 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
         if key not in known:
             raise UnknownName("option", key, known, of=f"{card.kind} {card.name!r}")
         try:
-            values[key] = known[key].parse(text)
+            values[key] = known[key].parser(text)
             known[key].shown(values[key])
         except BadSpec:
             raise

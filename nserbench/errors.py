@@ -94,7 +94,34 @@ class BadAudio(NserbenchError, ValueError):
 
 
 class CheckpointMissing(NserbenchError, FileNotFoundError):
-    """A checkpoint that is not on this machine and cannot be downloaded."""
+    """A checkpoint that is not on this machine and cannot be downloaded.
+
+    Args:
+        problem: What is missing, and why.
+        copy: How a copy of it is named on the command line: ``FOLDER``, or what
+            `copy_named` makes of it. Empty if no copy helps.
+    """
+
+    def __init__(self, problem: str, copy: str = "") -> None:
+        self.problem, self.copy = problem, copy
+        hint = f"\n  a copy in a folder: --upstream {copy}" if copy else ""
+        super().__init__(problem + hint)
+
+
+@contextmanager
+def copy_named(before: str, after: str = "") -> Iterator[None]:
+    """In the block, write before and after a missing copy what it is an option of.
+
+    Args:
+        before: Such as ``whisper:checkpoint=``, or ``bert:text={`` around that.
+    """
+    try:
+        yield
+    except CheckpointMissing as error:
+        if not error.copy:
+            raise
+        copy = f"{before}{error.copy}{after}"
+        raise CheckpointMissing(error.problem, copy) from error.__cause__
 
 
 class SeveralMissing(NserbenchError):
@@ -162,5 +189,12 @@ class BadResult(NserbenchError, ValueError):
     """A result folder that cannot be read."""
 
 
-class DownloadFailed(NserbenchError, OSError):
+class EndedEarly(NserbenchError):
+    """A problem that ended a command early: the same command goes on from there.
+
+    The command line prints the command below the message.
+    """
+
+
+class DownloadFailed(EndedEarly, OSError):
     """A file that could not be downloaded, or that differs from the published one."""

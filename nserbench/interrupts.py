@@ -8,8 +8,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-STOPPED = "stopped; finished results are kept: run the same command again to continue"
-"""What the command line prints after an interruption."""
 OWN_THREADS = "nserbench-clips"
 """Beginning of the names of threads that extract clips. Nobody waits for them after an
 interruption: what they make is not stored."""

@@ -80,11 +80,6 @@ def path_label(value: str | Path) -> str:
     return Path(value).name
 
 
-def of_default(text: str) -> Any:
-    """Stand for a parser that `parser_for` chooses by the default of the option."""
-    raise NotImplementedError
-
-
 def parser_for(default: object) -> Callable[[str], Any]:
     """Return the parser for values of the type of a default; None is for text.
 

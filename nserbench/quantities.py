@@ -17,9 +17,11 @@ def duration(seconds: float) -> str:
     """Return a time in seconds, minutes or hours.
 
     Examples:
-        >>> duration(42), duration(600), duration(9000)
-        ('42 s', '10 min', '2.5 h')
+        >>> duration(0.42), duration(42), duration(600), duration(9000)
+        ('0.4 s', '42 s', '10 min', '2.5 h')
     """
+    if seconds < 10:
+        return f"{round(seconds, 1):g} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -188,7 +188,9 @@ def peak_of(model: Path, manifest: Path, folder: Path) -> int:
     """Extract the clips of a manifest; return the peak memory of this process."""
     store = Store(folder)
     fill(make_job(wav2vec2(model), manifest, store), store, ModelCache("cpu"))
-    return peak_memory()
+    peak = peak_memory()
+    assert peak is not None, "this system does not measure the peak of a process"
+    return peak
 
 
 def report(folder: Path) -> list[str]:

@@ -1,13 +1,16 @@
 """The package list, the folders, the links and the wheel must agree."""
 
+import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 from shutil import copytree
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -39,19 +42,35 @@ def data() -> set[str]:
     }
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return the names of the files in a wheel built from a copy of the tree."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in ("nserbench", *FOLDERS):
-        copytree(ROOT / name, tree / name, symlinks=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
-        (tree / name).write_bytes((ROOT / name).read_bytes())
+def build(kind: str, tree: Path) -> Path:
+    """Return the ``sdist`` or ``wheel`` of a tree."""
     # The backend is called directly, because pip would download setuptools.
-    build = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
-    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True)
-    (built,) = (tree / "dist").glob("*.whl")
-    return zipfile.ZipFile(built).namelist()
+    code = f"from setuptools.build_meta import build_{kind}; build_{kind}('dist')"
+    subprocess.run([sys.executable, "-c", code], cwd=tree, check=True)
+    (built,) = (tree / "dist").iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the unpacked sdist of what an image of Docker is built from."""
+    tree = tmp_path_factory.mktemp("tree")
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        path = ROOT / line.removeprefix("!")
+        if line.startswith("!") and path.is_dir():
+            copytree(path, tree / path.name, symlinks=True)
+        elif line.startswith("!"):
+            (tree / path.name).write_bytes(path.read_bytes())
+    name = f"nserbench-{PROJECT['project']['version']}"
+    with tarfile.open(build("sdist", tree)) as archive:
+        archive.extractall(tree / "sdist", filter="data")
+    return tree / "sdist" / name
+
+
+@pytest.fixture(scope="module")
+def wheel(unpacked: Path) -> list[str]:
+    """Return the names of the files in a wheel that is built from the sdist."""
+    return zipfile.ZipFile(build("wheel", unpacked)).namelist()
 
 
 def test_every_package_on_disk_is_listed() -> None:
@@ -68,7 +87,15 @@ def test_link_points_at_the_folder(folder: str) -> None:
     assert link.resolve() == ROOT / SETUPTOOLS["package-dir"][f"nserbench.{folder}"]
 
 
-def test_the_wheel_has_every_module_all_data_and_the_typing_marker(
+def test_the_sdist_has_the_sources_and_licences_but_no_tests(unpacked: Path) -> None:
+    names = {path.name for path in unpacked.iterdir()} - {"dist"}
+
+    wanted = {"nserbench", *FOLDERS, "LICENSE", "NOTICE", "README.md", "pyproject.toml"}
+    made = {"PKG-INFO", "nserbench.egg-info", "setup.cfg", "build"}
+    assert wanted <= names <= wanted | made
+
+
+def test_the_wheel_of_the_sdist_has_every_module_all_data_and_the_typing_marker(
     wheel: list[str],
 ) -> None:
     installed = {name for name in wheel if ".dist-info/" not in name}
@@ -81,6 +108,41 @@ def test_the_wheel_has_the_licence_and_the_command(wheel: list[str]) -> None:
     info = {name.partition(".dist-info/")[2] for name in wheel}
 
     assert {"licenses/LICENSE", "licenses/NOTICE", "entry_points.txt"} <= info
+
+
+def test_citation_and_changelog_have_the_version_of_the_project() -> None:
+    version = PROJECT["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+
+    changes = (ROOT / "CHANGELOG.md").read_text()
+
+    assert citation["version"] == version
+    assert f"\n## {version} - {citation['date-released']}\n" in changes
+
+
+def test_the_image_of_docker_has_optional_packages_that_there_are() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+
+    (extras,) = re.findall("^ARG EXTRAS=(.*)$", text, flags=re.MULTILINE)
+
+    assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
+
+
+def test_what_users_install_has_a_lowest_and_a_highest_version() -> None:
+    project = PROJECT["project"]
+    groups = {**project["optional-dependencies"], "": project["dependencies"]}
+
+    for_users = [
+        Requirement(text)
+        for group, texts in groups.items()
+        if group not in ("all", "dev", "docs")
+        for text in texts
+    ]
+
+    bounds = {one.name: {part.operator for part in one.specifier} for one in for_users}
+    assert [
+        name for name, found in bounds.items() if found not in ({">=", "<"}, {"=="})
+    ] == []
 
 
 def test_the_project_allows_every_tested_version() -> None:

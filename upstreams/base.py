@@ -6,13 +6,13 @@ import abc
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from nserbench.cards import Card, Option, Options
+from nserbench.cards import Option, Options
+from nserbench.errors import copy_named
 from nserbench.upstreams.card_options import ENHANCE, FINETUNE, GROUPS, RATE
-from nserbench.upstreams.loading.copies import copy_of, typed_as
+from nserbench.upstreams.model_card import ModelCard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -300,29 +300,6 @@ class Transcriber(Upstream):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard(Card):
-    """What is known about a model before it is loaded.
-
-    ``load`` is a callable that takes the options and a device such as ``"cuda:0"``.
-
-    Attributes:
-        files: A function, or ``"package.module:function"``, that takes the options and
-            returns the checkpoint's files on this machine, downloading them if needed.
-            Their digest identifies the outputs. None if there are no weights.
-    """
-
-    files: str | Callable[[Options], Sequence[Path]] | None = None
-
-    def checkpoint_files(self, options: Options) -> Sequence[Path]:
-        """Return the files whose content determines the outputs."""
-        if self.files is None:
-            return ()
-        with typed_as(copy_of(self.name)):
-            files: Sequence[Path] = self.resolve(self.files)(options)
-            return files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamCard(ModelCard):
     """What is known about an upstream before it is loaded.
 
@@ -390,7 +367,7 @@ class UpstreamCard(ModelCard):
 
     def describe(self, options: Options) -> Description:
         """Return what is known with these options; see `groups` for how."""
-        with typed_as(copy_of(self.name)):
+        with copy_named(self.before_copy):
             groups = self.groups(options) if callable(self.groups) else self.groups
         if groups is None:
             from nserbench.upstreams.measured_groups import measured_groups
@@ -413,7 +390,8 @@ class UpstreamCard(ModelCard):
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""
-        upstream: Upstream = self.loader()(options, device)
+        with copy_named(self.before_copy):
+            upstream: Upstream = self.loader()(options, device)
         upstream.card = self
         if upstream.model is not None and device == "cpu":
             from nserbench.matmul import use_fast_products

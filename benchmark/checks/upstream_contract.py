@@ -62,7 +62,7 @@ class ContractReport:
     findings: list[ContractFinding]
     realtime: float | None
     parameters: int
-    memory: int
+    memory: int | None
 
     @property
     def passed(self) -> bool:

@@ -12,10 +12,9 @@ from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.name_lookup import transcriber_of
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.cards import ConfiguredCard
-from nserbench.errors import Missing
+from nserbench.errors import Missing, copy_named
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
-from nserbench.upstreams.loading.copies import nested_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,10 @@ def resolve_upstream(
     with missing.gather():
         model = _model(upstream, store)
     if enhancer is not None:
-        with missing.gather(), nested_in(f"{name}:enhance=", enhancer.card.name):
+        with missing.gather(), copy_named(f"{name}:enhance={{", "}"):
             cleaner = _model(enhancer, store)
     if transcriber is not None:
-        with missing.gather(), nested_in(f"{name}:text=", transcriber.card.name):
+        with missing.gather(), copy_named(f"{name}:text={{", "}"):
             writer = resolve_upstream(transcriber, store)
     missing.refuse()
     return ResolvedUpstream(model, cleaner, writer)

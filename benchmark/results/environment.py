@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -37,8 +36,15 @@ def environment(device: str) -> dict[str, object]:
     }
 
 
-def peak_memory() -> int:
-    """Return the peak memory of this process so far, in bytes."""
+def peak_memory() -> int | None:
+    """Return the peak memory of this process so far, in bytes.
+
+    None on Windows, whose Python has no module `resource`.
+    """
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
 
@@ -79,7 +85,8 @@ def choose_precision(wanted: str, device: str) -> str:
     if device.startswith("cuda"):
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = torch.cpu._is_amx_tile_supported()
+        # Private to torch: where a version lacks it, nothing says that bf16 is native.
+        native = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
     return "bf16" if native else "fp32"
 
 

@@ -14,6 +14,9 @@ from nserbench.benchmark.results.read_results import (
 from nserbench.benchmark.results.result import RESULT, CellName, Status
 from nserbench.errors import BadResult, UnknownName
 
+DIGITS = 10
+"""Digits of a digest in messages."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
@@ -49,24 +52,48 @@ def is_done(folder: Path) -> bool:
 
 
 def find_result(text: str, root: Path) -> Path:
-    """Find a result folder by its path, its name or the beginning of its digest.
+    """Find a result folder by its path or name, or by the cell that it holds.
+
+    Args:
+        text: The folder, the beginning of the digest, or the names of the cell as
+            tables print them, ``"mel x mean x demo park@0 (probe, seed 0)"``. What
+            follows from the others may be left out at the end.
+        root: Folder of all results.
 
     Raises:
         UnknownName: if no result fits.
-        BadResult: if the digests of several results begin with the text.
+        BadResult: if several results fit.
     """
     for folder in (Path(text), root / text):
         if (folder / RESULT).is_file():
             return folder
     entries = read_entries(root)
-    fitting = [entry.folder for entry in entries if entry.digest.startswith(text)]
+    fitting = [
+        entry
+        for entry in entries
+        if entry.digest.startswith(text) or _is_named(entry.cell, text)
+    ]
     if not fitting:
-        known = [entry.folder.name for entry in entries]
+        known = [str(entry.cell) for entry in entries]
         raise UnknownName("cell", text, known, f"looked in {root}")
     if len(fitting) > 1:
-        names = "\n  ".join(folder.name for folder in fitting)
-        raise BadResult(f"the digests of several cells begin with {text!r}\n  {names}")
-    return fitting[0]
+        several = (f"{entry.digest[:DIGITS]}: {entry.cell}" for entry in fitting)
+        listed = "\n  ".join(several)
+        raise BadResult(
+            f"several cells are meant by {text!r}: give the digest of one\n  {listed}"
+        )
+    return fitting[0].folder
+
+
+def _is_named(cell: CellName, text: str) -> bool:
+    """Return whether a text is the beginning of the names of a cell, in whole words.
+
+    Examples:
+        >>> cell = CellName("mel", "mean", "demo", "park@0", "demo", 0)
+        >>> [_is_named(cell, text) for text in ("mel x mean", "mel x me")]
+        [True, False]
+    """
+    return f"{cell} ".startswith(f"{text} ")
 
 
 def _read_entry(folder: Path) -> ResultEntry:

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from nserbench.benchmark.running.executors import TaskExecutor
 from nserbench.benchmark.running.runner import is_fatal
-from nserbench.errors import NserbenchError
+from nserbench.errors import EndedEarly, NserbenchError
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class _TaskLoop(Generic[T]):
 
     def _new_pool(self) -> None:
         if self.executor.new_pool is None:
-            raise NserbenchError(_ended_early("its pool takes no more tasks"))
+            raise _ended_early("its pool takes no more tasks")
         if self.suspects:
             count = len(self.suspects)
             tasks = "1 task is" if count == 1 else f"{count} tasks are"
@@ -141,12 +141,12 @@ class _TaskLoop(Generic[T]):
             self.broken = self.executor.new_pool is not None
             self._suspect(replace(task, deaths=task.deaths + 1), error)
         except CancelledError as error:  # nothing here cancels a task that is awaited
-            raise NserbenchError(_ended_early("its scheduler has ended")) from error
+            raise _ended_early("its scheduler has ended") from error
         except Exception as error:
             if isinstance(error, NserbenchError) or is_fatal(error):
                 raise
             reason = f"{type(error).__name__}: {error}"
-            raise NserbenchError(_ended_early(reason)) from error
+            raise _ended_early(reason) from error
         else:
             self.missing[task.gives] -= 1
             if not self.missing[task.gives]:
@@ -175,11 +175,11 @@ class _TaskLoop(Generic[T]):
             self.suspects.append(replace(instead, deaths=ATTEMPTS))
         else:
             reason = f"{type(error).__name__}: {error}"
-            raise NserbenchError(_ended_early(reason)) from error
+            raise _ended_early(reason) from error
 
 
-def _ended_early(reason: str) -> str:
-    return (
+def _ended_early(reason: str) -> EndedEarly:
+    return EndedEarly(
         f"a worker ended before its task: {reason}\n"
         "  finished cells are kept; run the same command again to continue"
     )

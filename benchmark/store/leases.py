@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -49,8 +50,8 @@ def lease(root: Path, paths: Iterable[Path]) -> Iterator[Path | None]:
     """Keep files of a store from being deleted while this context is open.
 
     A thread renews the lease. If the process dies, the lease ends after `DEAD_AFTER`,
-    on the same machine at once. In a read-only store nothing can be deleted, and there
-    is no lease.
+    on the same machine at once (not on Windows). In a read-only store nothing can be
+    deleted, and there is no lease.
 
     Args:
         root: Path of the store.
@@ -114,8 +115,12 @@ def _beat(file: Path, ended: threading.Event) -> None:
 
 
 def _is_dead(host: str, pid: int) -> bool:
-    """Return whether a process is known to have ended; False on another machine."""
-    if host != socket.gethostname():
+    """Return whether a process is known to have ended.
+
+    False on another machine, and on Windows, where `os.kill` would end the process:
+    there, only `DEAD_AFTER` tells.
+    """
+    if host != socket.gethostname() or sys.platform == "win32":
         return False
     try:
         os.kill(pid, 0)

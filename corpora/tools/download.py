@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nserbench.byte_sizes import size
 from nserbench.corpora.tools.download_sources import Archive, DownloadSource
 from nserbench.errors import DownloadFailed, MissingExtra
 from nserbench.progress import Progress
@@ -60,8 +61,8 @@ def _refuse_full_disk(source: DownloadSource, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DownloadFailed(
-            f"{source.name} needs {needed / 1e9:.2f} GB, but {folder.parent} has "
-            f"only {free / 1e9:.2f} GB free\n"
+            f"{source.name} needs {size(needed)}, but {folder.parent} has only "
+            f"{size(free)} free\n"
             "  free some space, or use another folder with -o"
         )
 

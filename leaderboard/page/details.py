@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from nserbench.benchmark.results.metrics import METRICS, answers_by
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result
+from nserbench.benchmark.study.command import command_of
 from nserbench.leaderboard.analysis.statistics import Sample
-from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.reading.counts import Counts
 from nserbench.leaderboard.render.csv_json import Record
 from nserbench.leaderboard.tables.series import layer_weights
@@ -43,7 +43,7 @@ def details(
     }
     counts = list(by_seed.values())
     return {
-        "command": command(wanted[0], [result.seed for result in wanted]),
+        "command": command_of(wanted[0], [result.seed for result in wanted]),
         "reasons": {f"seed {one.seed}": one.reason for one in results if one.reason},
         "classes": averaged[0].classes if averaged else (),
         "confusion": _confusion(counts),

@@ -56,7 +56,7 @@ class LineProgress:
         seconds = max(now - self._began, 1e-9)
         speed = f"{rate(self._steps / seconds)} {self._unit} a second"
         if self._steps >= self._total:
-            self._print(f"  {seconds:.1f} s, {speed}")
+            self._print(f"  {duration(seconds)}, {speed}")
         elif now - self._last_line >= EVERY:
             self._last_line = now
             left = duration(seconds * (self._total - self._steps) / self._steps)

@@ -197,11 +197,13 @@ def _table(title: str, findings: list[ContractFinding]) -> TextTable:
 
 
 def _print_measured(report: ContractReport) -> None:
-    speed = "not measured"
+    speed = memory = "not measured"
+    if report.memory is not None:
+        memory = size(report.memory)
     if report.realtime is not None:
         speed = f"{report.realtime:.3f} (seconds of computation per second of audio)"
     click.echo(
         f"\nreal-time factor: {speed}\n"
         f"parameters: {report.parameters:,}\n"
-        f"peak memory of this process: {size(report.memory)}"
+        f"peak memory of this process: {memory}"
     )

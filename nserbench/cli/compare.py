@@ -67,11 +67,12 @@ def compare(
 ) -> None:
     """Compare two cells that were tested on the same utterances.
 
-    FIRST and SECOND are folders of cells, or the beginnings of their digests as printed
-    by `nserbench status --json`. FOLDER holds the results; default: `results`. A change
-    is the second minus the first.
+    FIRST and SECOND are the names of cells as tables print them, the beginnings of
+    their digests, or their folders. FOLDER holds the results; default: `results`. A
+    change is the second minus the first.
 
     \b
+    nserbench compare "mel x mean x demo clean" "mel x bigru x demo clean"
     nserbench compare 3f2a 91c0
     nserbench compare 3f2a 91c0 --all-seeds --flips flips.csv
     """

@@ -17,7 +17,7 @@ from nserbench.cli.common.options import json_option
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import counted
+from nserbench.cli.common.text import counted, duration
 
 if TYPE_CHECKING:
     from nserbench.corpora.tools.corpus_statistics import CorpusStatistics
@@ -100,8 +100,8 @@ def _print(corpus: CorpusStatistics) -> None:
     edition = f", edition {corpus.edition}" if corpus.edition else ""
     utterances = counted(sum(corpus.classes.values()), "utterance")
     click.echo(
-        f"{corpus.name}{edition}: {utterances}, {corpus.seconds / 3600:.2f} h, "
-        f"durations {corpus.shortest:.3g} to {corpus.longest:.3g} s"
+        f"{corpus.name}{edition}: {utterances}, {duration(corpus.seconds)}, "
+        f"clips of {corpus.shortest:.3g} to {corpus.longest:.3g} s"
     )
     if corpus.snr is not None:
         low, median, high = corpus.snr

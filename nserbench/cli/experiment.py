@@ -16,6 +16,7 @@ import click
 from nserbench.api.session import Session, open_runner
 from nserbench.benchmark.study.cell import not_applicable
 from nserbench.cards import at_least
+from nserbench.cli.common.again import typed_again
 from nserbench.cli.common.click_groups import shows_traceback
 from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.number_types import Count, SnrList
@@ -384,5 +385,7 @@ def _finish(problems: Sequence[BlockProblem], failed: int = 0) -> None:
     for (impossible, reason), parts in parts_by_reason.items():
         what = "not applicable" if impossible else "missing"
         click.echo(f"{what}: {'; '.join(dict.fromkeys(parts))}: {reason}", err=True)
+    if failed:
+        click.echo(f"to try the failed cells again:\n  {typed_again()}", err=True)
     if failed or not all(problem.impossible for problem in problems):
         raise SystemExit(1)

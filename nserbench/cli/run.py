@@ -11,6 +11,7 @@ import click
 
 from nserbench.api.running import evaluate
 from nserbench.api.session import Session
+from nserbench.cli.common.again import typed_again
 from nserbench.cli.common.click_groups import shows_traceback
 from nserbench.cli.common.options import (
     StudyMaker,
@@ -116,5 +117,7 @@ def _print_report(report: RunReport, results: Path, as_json: bool) -> None:
     idle = not {"done", "failed"} & set(outcomes)
     click.echo(f"{'nothing to run' if idle else 'cells'}: {counts}")
     if "failed" in outcomes:
-        click.echo("to try the failed cells again: run the same command")
+        click.echo(f"to try the failed cells again:\n  {typed_again()}")
+    if "deleted" in outcomes:
+        click.echo(f"to run what was deleted:\n  {typed_again()}")
     click.echo(f"to see the results: `nserbench leaderboard {results}`")

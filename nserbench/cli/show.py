@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import click
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import printable
+from nserbench.cli.common.text import duration, printable, size
 from nserbench.leaderboard.render.numbers import percent
 
 if TYPE_CHECKING:
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 SHOWN = 6
 """Most values of a list that are printed; `--json` has all of them."""
+LABELS = {
+    "hours": "duration",
+    "seconds": "all but feature extraction",
+    "tuning_seconds": "fine-tuning",
+}
+"""Names of quantities that say too little without their unit."""
+_UNITS: dict[str, Callable[[float], str]] = {
+    "bytes": size,
+    "hours": lambda hours: duration(3600 * hours),
+    "seconds": duration,
+}
 
 
 @click.command()
@@ -31,12 +42,18 @@ SHOWN = 6
 def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> None:
     """Print scores, confusions, costs and provenance of one cell.
 
-    CELL is the folder of the cell, or the beginning of its digest as printed by
-    `nserbench status --json`. FOLDER holds the results; default: `results`.
+    CELL is the names of the cell as tables print them, the beginning of its digest, or
+    its folder. If the names are those of several cells, their digests are printed.
+    FOLDER holds the results; default: `results`.
+
+    \b
+    nserbench show "mel x mean x demo park@0"
+    nserbench show 3f2a
     """
     from nserbench.benchmark.results.index import find_result
     from nserbench.benchmark.results.read_results import read_result
     from nserbench.benchmark.results.result import RESULT
+    from nserbench.benchmark.study.command import command_of
 
     result_folder = find_result(cell, folder or settings.results)
     if as_json:
@@ -51,6 +68,8 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
     )
     click.echo(printable(text))
     print_tables(_tables(result))
+    again = command_of(result, [result.seed])
+    click.echo(f"\nto run it again:\n  {printable(again)}")
 
 
 def _tables(result: Result) -> Iterator[TextTable]:
@@ -97,9 +116,21 @@ def _spaced(name: str) -> str:
 
 def _facts(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
-        inner = value if isinstance(value, Mapping) else {"": value}
-        lines = [f"{key}: {_text(item)}".lstrip(": ") for key, item in inner.items()]
+        if not isinstance(value, Mapping):
+            label, text = _measured(name, value)
+            yield _spaced(label), text
+            continue
+        lines = [": ".join(_measured(*pair)) for pair in value.items()]
         yield _spaced(name), "\n".join(lines) or "none"
+
+
+def _measured(name: str, value: object) -> tuple[str, str]:
+    """Return a name and a value; bytes and times in their units, not in the name."""
+    quantity, _, unit = name.rpartition("_")
+    if unit not in _UNITS or not isinstance(value, int | float | None):
+        return name, _text(value)
+    label = LABELS.get(name, quantity or name)
+    return label, "not measured" if value is None else _UNITS[unit](value)
 
 
 def _text(value: object) -> str:

@@ -9,7 +9,7 @@ from notes import write_corpus
 Command = Callable[..., Result]
 
 STATS = """\
-manifest:path=notes: 24 utterances, 0.00 h, durations 0.25 to 0.25 s
+manifest:path=notes: 24 utterances, 6 s, clips of 0.25 to 0.25 s
 classes by fold
 fold   high   low   all
 0      6      6     12
@@ -73,7 +73,7 @@ def test_several_corpora_are_drawn_in_one_figure(
     answer = nserbench(f"corpus stats {notes} emodb --fast --figure fig2.svg")
 
     assert answer.exit_code == 0, answer.output
-    assert "emodb: 339 utterances, 0.26 h, durations 1.43 to 8.98 s" in answer.stdout
+    assert "emodb: 339 utterances, 16 min, clips of 1.43 to 8.98 s" in answer.stdout
     drawn = Path("fig2.svg").read_text()
     assert ">emodb<" in drawn
     assert ">127<" in drawn

@@ -14,10 +14,9 @@ from click.testing import Result
 
 from nserbench.cards import Options
 from nserbench.errors import CheckpointMissing
-from nserbench.upstreams.base import ModelCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
-from nserbench.upstreams.loading.copies import COPY, copy_of, typed_as
 from nserbench.upstreams.loading.hub import PINNED
+from nserbench.upstreams.model_card import ModelCard
 
 Command = Callable[..., Result]
 Refused = Callable[[str], str]
@@ -73,8 +72,7 @@ def test_weights_that_are_missing_are_told_together(
     refused: Refused, notes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(card: ModelCard, options: Options) -> None:
-        with typed_as(copy_of(card.name)):
-            raise CheckpointMissing(f"no {card.name}\n  {COPY}")
+        raise CheckpointMissing(f"no {card.name}", f"{card.name}:checkpoint=FOLDER")
 
     monkeypatch.setattr(ModelCard, "checkpoint_files", none)
     monkeypatch.setattr(EnhancerCard, "resolve", lambda card, target: None)
@@ -84,9 +82,9 @@ def test_weights_that_are_missing_are_told_together(
     assert told.splitlines() == [
         "2 things are missing",
         "  1. no mel",
-        "    --upstream mel:checkpoint=FOLDER",
+        "    a copy in a folder: --upstream mel:checkpoint=FOLDER",
         "  2. no dccrn",
-        "    --upstream mel:enhance={dccrn:checkpoint=FOLDER}",
+        "    a copy in a folder: --upstream mel:enhance={dccrn:checkpoint=FOLDER}",
     ]
 
 

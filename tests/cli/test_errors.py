@@ -107,9 +107,11 @@ def test_a_folder_that_cannot_be_written_is_reported_before_the_work(
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: hiss.wav/x")
     assert (
-        ": Not a directory\n  Fix the path or free disk space, then rerun"
+        ": Not a directory\n  fix the path or free disk space, then rerun"
         in result.stderr
     )
+    command = line.format(grid=f"{GRID} {notes}", notes=notes)
+    assert result.stderr.endswith(f" nserbench {command}\n")
 
 
 def test_an_error_that_names_no_file_is_still_said_to_be_of_a_file(

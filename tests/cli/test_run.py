@@ -148,7 +148,9 @@ def test_a_failed_cell_is_reported_and_tried_again_and_others_are_run(
 
     assert (first.exit_code, second.exit_code) == (1, 1)
     assert "out of order" in first.stderr
-    assert first.stdout.startswith("cells: 1 done, 1 failed\nto try the failed cells")
+    told = first.stdout.splitlines()
+    assert told[:2] == ["cells: 1 done, 1 failed", "to try the failed cells again:"]
+    assert told[2].endswith(f" nserbench {line}")
     assert second.stdout.startswith("cells: 1 already there, 1 failed\n")
 
 
@@ -192,16 +194,22 @@ def test_the_command_line_overrides_the_environment_and_that_the_file(
 
 
 def test_an_interruption_says_how_to_continue(
-    nserbench: Command, notes: str, monkeypatch: pytest.MonkeyPatch
+    nserbench: Command, notes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("NSERBENCH_TEST_DATA", raising=False)
     interrupted = Mock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr("nserbench.benchmark.study.grid_file.make_study", interrupted)
 
-    result = nserbench(f"run -u mel -d mean -c {notes}")
+    monkeypatch.setenv("NSERBENCH_EMODB", "my emodb")
+
+    result = nserbench(f"run -u mel -d mean -c {notes} --noise 'a b'")
 
     assert result.exit_code == 130
     assert result.stderr == (
-        "\nstopped; finished results are kept: run the same command again to continue\n"
+        "\nstopped; finished results are kept. To continue:\n"
+        f"  NSERBENCH_EMODB='my emodb' NSERBENCH_MATMUL=onednn "
+        f"NSERBENCH_RESULTS={tmp_path}/results NSERBENCH_STORE={tmp_path}/store "
+        f"nserbench run -u mel -d mean -c {notes} --noise 'a b'\n"
     )
 
 

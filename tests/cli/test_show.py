@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def test_all_details_of_a_cell_are_printed(nserbench: Command, folder: Path) -> 
         "costs",
         "provenance",
         "notes",
+        "to run it again:",
     ]
     uar = stored["metrics"]["uar"]
     (row,) = [line.split() for line in lines if line.startswith("uar ")]
@@ -52,6 +54,42 @@ def test_the_beginning_of_its_digest_is_enough(
     by_digest = nserbench(f"show {digest[:8]} {finished}/results")
 
     assert by_digest.stdout == nserbench(f"show {folder}").stdout
+
+
+def test_bytes_and_times_have_their_units(nserbench: Command, folder: Path) -> None:
+    told = nserbench(f"show {folder}").stdout
+
+    units = r"\d+(\.\d)? (B|KB|MB|GB)"
+    assert re.search(rf"^peak memory +{units} *$", told, re.MULTILINE)
+    assert re.search(r"^training +\d+(\.\d)? s *$", told, re.MULTILINE)
+    assert re.search(r"^duration +6\.1 s *$", told, re.MULTILINE)
+    assert not re.search("bytes|seconds", told)
+
+
+def test_the_names_of_a_cell_are_enough(
+    nserbench: Command, finished: Path, folder: Path
+) -> None:
+    told = nserbench(
+        f"show 'mel x mean x manifest:path=notes clean' {finished}/results"
+    )
+
+    assert told.stdout == nserbench(f"show {folder}").stdout
+
+
+def test_the_command_to_run_a_cell_again_makes_the_same_cell(
+    nserbench: Command, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = next(finished.glob("results/mel_bigru_*hiss*"))
+    command = nserbench(f"show {folder}").stdout.splitlines()[-1].strip()
+    monkeypatch.chdir(finished)
+
+    # The path of the manifest is not part of a result.
+    line = command.removeprefix("nserbench ").replace("path=notes", "path=notes.csv")
+    cells = nserbench(f"{line} --config lab.toml --dry-run").stdout
+
+    assert command.startswith("nserbench run -u mel -d bigru -c manifest:path=notes")
+    name = "mel x bigru x manifest:path=notes hiss@0 (probe+epochs=1, seed 0)"
+    assert cells == f"{name}\n"
 
 
 def test_json_is_the_file_of_the_cell(nserbench: Command, folder: Path) -> None:

@@ -167,7 +167,7 @@ def test_an_option_is_read_and_shown_by_the_type_of_its_default(
 
     assert (made.options["key"], made.label) == (value, f"thing:key={label}")
     assert type(made.options["key"]) is type(value)
-    assert Option(default=default, parse=str.upper).parse("x") == "X"
+    assert Option(default=default, parse=str.upper).parser("x") == "X"
 
 
 def test_a_default_of_another_type_needs_a_parser() -> None:
@@ -192,9 +192,9 @@ def test_no_option_shows_a_folder_in_a_table(option: Option, typed: str) -> None
     with pytest.raises(BadSpec, match="shows a folder of this machine"):
         bind(card, parse_spec(f"thing:key={{{typed}}}"))
     with pytest.raises(ValueError, match="shows a folder of this machine"):
-        _ = ConfiguredCard(card, {"key": option.parse(typed)}).label
+        _ = ConfiguredCard(card, {"key": option.parser(typed)}).label
     with pytest.raises(ValueError, match="option 'key' of 'thing': "):
-        replace(card, options={"key": replace(option, default=option.parse(typed))})
+        replace(card, options={"key": replace(option, default=option.parser(typed))})
 
 
 @pytest.mark.parametrize("text", ["ORG/NAME", "https://a.org/b", "a/b/c", "1/2", "~"])

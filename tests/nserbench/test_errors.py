@@ -1,4 +1,30 @@
-from nserbench.errors import UnknownName
+import pickle
+
+import pytest
+
+from nserbench.errors import CheckpointMissing, UnknownName, copy_named
+
+
+def test_a_missing_checkpoint_says_how_a_copy_is_named_wherever_it_is_named() -> None:
+    with (
+        pytest.raises(CheckpointMissing) as caught,
+        copy_named("bert:text={", "}"),
+        copy_named("whisper:checkpoint="),
+    ):
+        raise CheckpointMissing("no a/b", "FOLDER")
+
+    copy = "bert:text={whisper:checkpoint=FOLDER}"
+    error = caught.value
+    assert str(error) == f"no a/b\n  a copy in a folder: --upstream {copy}"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_no_copy_is_named_where_none_would_help() -> None:
+    with (
+        pytest.raises(CheckpointMissing, match=r"^damaged$"),
+        copy_named("whisper:checkpoint="),
+    ):
+        raise CheckpointMissing("damaged")
 
 
 def test_an_unknown_name_is_reported_with_the_nearest_all_known_and_a_hint() -> None:

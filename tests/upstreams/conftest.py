@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,15 @@ from nserbench.upstreams.whisper import Whisper
 Wave = NDArray[np.float32]
 MakeSound = Callable[..., Wave]
 OpenWhisper = Callable[..., Whisper]
+
+_NEEDS = {
+    "enhancement/test_asteroid.py": "asteroid",
+    "opensmile/test_upstream.py": "opensmile",
+    "test_s3prl.py": "s3prl",
+    "test_s3prl_loading.py": "s3prl",
+}
+"""The optional package of each module of tests that imports one."""
+collect_ignore = [file for file, name in _NEEDS.items() if find_spec(name) is None]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nserbench.cards import Options
-from nserbench.upstreams.base import ModelCard
+from nserbench.errors import copy_named
+from nserbench.upstreams.model_card import ModelCard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +77,8 @@ class EnhancerCard(ModelCard):
 
     def open(self, options: Options, device: str) -> Enhancer:
         """Load the model on a device."""
-        enhancer: Enhancer = self.loader()(options, device)
+        with copy_named(self.before_copy):
+            enhancer: Enhancer = self.loader()(options, device)
         return enhancer
 
 

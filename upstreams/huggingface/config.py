@@ -26,7 +26,6 @@ from nserbench.upstreams.loading.configs import (
     size_in,
     whisper_groups,
 )
-from nserbench.upstreams.loading.copies import typed_as
 from nserbench.upstreams.loading.hub import checkpoint_files, read_config
 from nserbench.upstreams.loading.shards import shards_with, small_files
 
@@ -85,14 +84,6 @@ def describe_encoder(model_type: str) -> Callable[[Options], Groups]:
     return describe
 
 
-@contextmanager
-def named_as_hf() -> Iterator[None]:
-    """In the block, say how ``hf`` takes a folder where a hub id is not found."""
-    with typed_as("--upstream hf:FOLDER"):
-        yield
-
-
-@named_as_hf()
 def describe_hf(options: Options) -> Description:
     """Return what a checkpoint of transformers has; see `read_checkpoint`.
 
@@ -111,7 +102,6 @@ def describe_hf(options: Options) -> Description:
     return Description(reading.groups, transcribes, True, reading.family.front)
 
 
-@named_as_hf()
 def hf_files(options: Options) -> list[Path]:
     """Return the files of ``hf`` that determine the features.
 

@@ -33,7 +33,6 @@ from nserbench.upstreams.huggingface.config import (
     Reading,
     as_checkpoint,
     describe_hf,
-    named_as_hf,
     read_checkpoint,
 )
 from nserbench.upstreams.huggingface.families import Family
@@ -74,7 +73,6 @@ POSITIONS = ("max_position_embeddings", "max_target_positions")
 """Names in configurations of the highest number of tokens that a decoder reads."""
 
 
-@named_as_hf()
 def load(options: Options, device: str) -> Upstream:
     """Load any checkpoint of transformers; a Whisper is loaded as `Whisper`.
 

@@ -10,7 +10,6 @@ from nserbench.cards import Option, Options
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.paths import exists, is_folder, user_path
 from nserbench.plain_data import parse_json
-from nserbench.upstreams.loading.copies import COPY
 
 PINNED = {
     "JorisCos/ConvTasNet_Libri1Mix_enhsingle_16k": (
@@ -30,6 +29,8 @@ PATIENCE = 2.0
 """Timeout in seconds for each address of the hub. It has about four, and a hub that
 cannot be reached has to be reported within 10 s."""
 
+FOLDER = "FOLDER"
+"""A folder in messages: that of a copy of a checkpoint."""
 _SMALL = ("*.json", "*.txt", "*.model")
 _SAFE = "model*.safetensors"
 _PICKLED = "pytorch_model*.bin"
@@ -201,37 +202,38 @@ def _from_hub(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) ->
         try:
             return Path(fetch(local_files_only=True))
         except errors.LocalEntryNotFoundError:
-            message = _why_not(checkpoint, revision, problem)
-            raise CheckpointMissing(message) from problem
+            raise _why_not(checkpoint, revision, problem) from problem
 
 
-def _why_not(checkpoint: str, revision: str | None, problem: Exception) -> str:
+def _why_not(
+    checkpoint: str, revision: str | None, problem: Exception
+) -> CheckpointMissing:
     """Return why a hub id cannot be downloaded, and what to do next."""
     from huggingface_hub import errors
 
     page = f"https://huggingface.co/{checkpoint}"
     match problem:
         case errors.RevisionNotFoundError():
-            return (
+            return CheckpointMissing(
                 f"{checkpoint} has no revision {revision!r} on the hub\n"
                 f"  its revisions: {page}/commits/main"
             )
         case errors.GatedRepoError():
-            return (
+            return CheckpointMissing(
                 f"{checkpoint} is behind a gate on the hub\n"
                 f"  accept its terms at {page}, then: hf auth login"
             )
         case errors.RepositoryNotFoundError():
-            return (
+            return CheckpointMissing(
                 f"{checkpoint} is neither a folder on this machine nor on the hub\n"
-                "  if it is private: hf auth login\n"
-                f"  a copy in a folder: {COPY}"
+                "  if it is private: hf auth login",
+                FOLDER,
             )
     reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
     which = f" --revision {revision}" if revision else ""
-    return (
+    return CheckpointMissing(
         f"{checkpoint} is not on this machine and cannot be downloaded from the hub: "
         f"{reason}\n"
-        f"  with a network: hf download {checkpoint}{which}\n"
-        f"  a copy in a folder: {COPY}"
+        f"  with a network: hf download {checkpoint}{which}",
+        FOLDER,
     )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from nserbench.byte_sizes import size
 from nserbench.errors import CheckpointMissing
 
 ROOM = 64 << 20
@@ -67,6 +68,6 @@ class SizeLimit(TorchFunctionMode):
         if self._left < 0:
             raise CheckpointMissing(
                 f"the configuration of {self._files[0].parent} describes a model that "
-                f"is far larger than its weights, which have {self._weights} bytes\n"
+                f"is far larger than its weights, which have {size(self._weights)}\n"
                 "  wanted: the configuration of these weights"
             )

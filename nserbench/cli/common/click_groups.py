@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from nserbench.cli.common.again import keep_typed, stopped, typed_again
 from nserbench.cli.common.streams import print_anything
-from nserbench.errors import NserbenchError
-from nserbench.interrupts import STOPPED, by_user, watch_interrupts
+from nserbench.errors import EndedEarly, NserbenchError
+from nserbench.interrupts import by_user, watch_interrupts
 
 # Libraries that report a full or unreadable disk by an error of their own.
 _LIBRARIES = {"soundfile", "sqlite3"}
@@ -19,6 +20,19 @@ _OF_CLICK = (click.ClickException, click.exceptions.Exit, click.Abort)
 
 class Commands(click.Group):
     """A group that keeps the order of its commands and prints errors as messages."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context, which keeps what was typed."""
+        typed = [*args]
+        ctx = super().make_context(info_name, args, parent, **extra)
+        keep_typed(ctx, typed)
+        return ctx
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which they were added."""
@@ -37,10 +51,11 @@ class Commands(click.Group):
             except NserbenchError as error:
                 from nserbench.error_origin import message_of
 
-                raise click.ClickException(message_of(error)) from error
+                again = f"\n  {typed_again()}" if isinstance(error, EndedEarly) else ""
+                raise click.ClickException(message_of(error) + again) from error
             except BaseException as error:
                 if _is_stop(error):
-                    click.echo(f"\n{STOPPED}", err=True)
+                    click.echo(stopped(typed_again()), err=True)
                     ctx.exit(128 + 2)  # the exit code of shells after SIGINT
                 if isinstance(error, _OF_CLICK) or shows_traceback(ctx):
                     raise
@@ -143,6 +158,6 @@ def _file_problem(error: BaseException) -> str | None:
             "for features, NSERBENCH_RESULTS=FOLDER for results"
         )
     return (
-        f"{problem}\n  Fix the path or free disk space, then rerun; finished results "
-        "are kept"
+        f"{problem}\n  fix the path or free disk space, then rerun; finished results "
+        f"are kept\n  {typed_again()}"
     )

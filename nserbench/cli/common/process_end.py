@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from nserbench.interrupts import OWN_THREADS, STOPPED
+from nserbench.interrupts import OWN_THREADS
 
 PATIENCE = 3.0
 """Seconds that the code of a plugin may go on after Ctrl-C, or a thread at the end."""
@@ -38,12 +38,13 @@ def end_if_stuck() -> None:
 
 def _watch(signals: socket.socket) -> None:
     from nserbench.benchmark.plugins.own_state import is_running
+    from nserbench.cli.common.again import command_line, stopped
 
     while received := signals.recv(1):
         if received[0] == signal.SIGINT:
             time.sleep(PATIENCE)
             if is_running():
-                _tell(f"\n{STOPPED}\n  {_STUCK}\n")
+                _tell(f"{stopped(command_line(sys.argv[1:]))}\n  {_STUCK}\n")
                 os._exit(_INTERRUPTED)
 
 

@@ -130,4 +130,6 @@ def test_precision_is_chosen_by_the_device(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert choose_precision("auto", "cpu") == "fp32"
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")  # it is private
+    assert choose_precision("auto", "cpu") == "fp32"
     assert choose_precision("bf16", "cpu") == "bf16"

@@ -49,21 +49,39 @@ def test_all_results_whose_digest_begins_alike_are_named(
 ) -> None:
     one, other = write("ab" * 16), write("ac" * 16)
 
-    with pytest.raises(
-        BadResult, match="digests of several cells begin with 'a'"
-    ) as caught:
+    with pytest.raises(BadResult, match="several cells are meant by 'a'") as caught:
         find_result("a", tmp_path)
 
-    assert str(caught.value).splitlines()[1:] == [f"  {one.name}", f"  {other.name}"]
+    name = "mel x mean x demo clean (demo, seed 0)"
+    assert str(caught.value).splitlines()[1:] == [
+        f"  {one.name[-10:]}: {name}",
+        f"  {other.name[-10:]}: {name}",
+    ]
     assert find_result("ac", tmp_path) == other
+
+
+def test_a_result_is_found_by_the_names_of_its_cell_in_whole_words(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    mean, other = write("ab" * 16), write("cd" * 16, head="mean-2")
+
+    assert find_result("mel x mean", tmp_path) == mean
+    assert find_result("mel x mean-2 x demo clean", tmp_path) == other
+    assert find_result("mel x mean x demo clean (demo, seed 0)", tmp_path) == mean
+    with pytest.raises(BadResult, match="several cells are meant by 'mel'"):
+        find_result("mel", tmp_path)
+    with pytest.raises(UnknownName, match="did you mean 'mel x mean x demo clean"):
+        find_result("mel x mean x demo park@0", tmp_path)
 
 
 def test_the_error_of_an_unknown_cell_says_where_was_searched(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder = write("ab" * 16)
+    write("ab" * 16)
 
-    with pytest.raises(UnknownName, match=f"known: {folder.name}\n  looked in"):
+    with pytest.raises(
+        UnknownName, match=r"known: mel x mean x demo clean .*\n  looked"
+    ):
         find_result("ff", tmp_path)
     with pytest.raises(UnknownName, match="known: none"):
         find_result("ff", tmp_path / "nowhere")

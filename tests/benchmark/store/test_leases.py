@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -90,3 +91,16 @@ def test_a_damaged_lease_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "in-use/x.json").write_text(content)
 
     assert living_leases(tmp_path) == []
+
+
+def test_on_windows_no_process_is_asked_whether_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    ask = Mock()  # there, it would interrupt the process
+    monkeypatch.setattr(os, "kill", ask)
+    with lease(tmp_path, [tmp_path / "a"]):
+        found = living_leases(tmp_path)
+
+    ask.assert_not_called()
+    assert [one.paths for one in found] == [frozenset({"a"})]

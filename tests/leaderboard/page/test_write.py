@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,8 @@ import pytest
 from older_results import as_older
 
 from nserbench.benchmark.results.read_results import read_result
-from nserbench.cli import main as cli
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.page import write as write_module
-from nserbench.leaderboard.page.command import command
 from nserbench.leaderboard.page.details import details
 from nserbench.leaderboard.page.index import index
 from nserbench.leaderboard.page.sources import read_made
@@ -292,45 +289,6 @@ def test_the_page_of_2000_cells_is_below_3_megabytes(
         if file.is_file()
     )
     assert own + len(text) < 3 * MEGABYTE
-
-
-@pytest.mark.parametrize(
-    ("fields", "seeds", "wanted"),
-    [
-        (
-            {"condition": "park@-5", "protocol": "probe+dev+limit=60"},
-            [0, 2],
-            "--noise park --snr=-5 --protocol probe+dev --limit 60 --seeds 3",
-        ),
-        (
-            {"upstream": "hf:id=a/b c", "protocol": "paper+epochs=5"},
-            [0],
-            "--protocol paper+epochs=5",
-        ),
-        (
-            {
-                "condition": "park@5",
-                "protocol": "probe+multi",
-                "protocol_details": {
-                    "noise": "trained on all of clean, park@5, human@5, tested in one"
-                },
-            },
-            [0],
-            "--noise clean --noise park --noise human --snr=5 --protocol probe+multi",
-        ),
-    ],
-)
-def test_the_command_is_one_that_the_command_line_reads(
-    add: Add, fields: dict[str, Any], seeds: list[int], wanted: str
-) -> None:
-    result = read_result(add(**fields))
-
-    line = command(result, seeds)
-
-    assert line.endswith(wanted)
-    words = shlex.split(line)
-    assert words[3] == result.upstream
-    cli.commands["run"].make_context("run", words[2:])
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": {}}', "[" * 100_000])

@@ -32,7 +32,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 def test_a_layer_that_is_too_large_takes_no_memory(weights: Path) -> None:
-    said = "far larger than its weights, which have 100 bytes"
+    said = "far larger than its weights, which have 100 B"
     with pytest.raises(CheckpointMissing, match=said), SizeLimit([weights]):
         nn.Linear(10**6, 10**6)
 

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.study.protocols import NOISE
 
+if TYPE_CHECKING:
+    from nserbench.benchmark.results.result import Result
 
-def command(result: Result, seeds: Sequence[int]) -> str:
+
+def command_of(result: Result, seeds: Sequence[int]) -> str:
     """Return the command line that runs a result and its seeds again.
 
-    A checkpoint in a folder is named without its path, which is not part of a result.
-    The command runs all seeds from 0 to the largest, so it may run more than asked.
+    What belongs to a machine is not part of a result: a checkpoint in a folder is
+    named without its path, and ``--plugin`` and folders are left out. The command runs
+    all seeds from 0 to the largest, so it may run more than asked.
 
-    The result may be of any of the seeds.
+    Args:
+        result: The result of any of the seeds.
+        seeds: Numbers of the seeds.
 
     Examples:
-        >>> print(command(Result(
+        >>> from nserbench.benchmark.results.result import Result
+        >>> print(command_of(Result(
         ...     status="failed", reason="no memory", digest="ab", upstream="mel",
-        ...     downstream="mean", corpus="emodb", condition="clean",
+        ...     downstream="mean", corpus="emodb", condition="park@0",
         ...     protocol="probe+limit=60", seed=0, classes=(), protocol_details={},
-        ... ), [0, 1]))
-        nserbench run -u mel -d mean -c emodb --protocol probe --limit 60 --seeds 2
+        ... ), [0]))
+        nserbench run -u mel -d mean -c emodb --noise park@0 --protocol probe --limit 60
     """
     pieces = result.protocol.split("+")
     limits = [piece for piece in pieces if piece.startswith("limit=")]
     line = ["nserbench", "run", "-u", result.upstream, "-d", result.downstream]
-    line += ["-c", result.corpus, *_noise_options(_conditions(result))]
+    line += ["-c", result.corpus]
+    if (conditions := _conditions(result)) != ["clean"]:
+        line += ["--noise", ",".join(conditions)]
     line += ["--protocol", "+".join(piece for piece in pieces if piece not in limits)]
     for limit in limits:
         line += ["--limit", limit.removeprefix("limit=")]
@@ -44,14 +53,3 @@ def _conditions(result: Result) -> list[str]:
     if training.startswith(before) and training.endswith(after):
         return training.removeprefix(before).removesuffix(after).split(", ")
     return [result.condition]
-
-
-def _noise_options(conditions: Sequence[str]) -> list[str]:
-    noisy = [name.rpartition("@") for name in conditions if name != "clean"]
-    if not noisy:
-        return []
-    noises = list(dict.fromkeys(noise for noise, _, _ in noisy))
-    snrs = list(dict.fromkeys(snr for _, _, snr in noisy))
-    clean = ["clean"] if "clean" in conditions else []
-    options = [text for noise in [*clean, *noises] for text in ("--noise", noise)]
-    return [*options, f"--snr={','.join(snrs)}"]
