@@ -23,6 +23,7 @@ from nserbench.cards import Card
 from nserbench.cli import main as cli
 from nserbench.corpora.base import CorpusCard
 from nserbench.upstreams.loading.hub import PINNED
+from nserbench.upstreams.model_card import ModelCard
 from nserbench.upstreams.opensmile.cards import FUNCTIONALS
 
 DOCS = Path(__file__).parent
@@ -126,6 +127,8 @@ def _card(card: Card) -> Iterator[str]:
     if "checkpoint" in options and (default := options["checkpoint"].default):
         commit = f"commit `{PINNED[default]}`" if default in PINNED else UNPINNED
         facts["checkpoint"] = f"`{default}`, {commit}"
+    if isinstance(card, ModelCard):
+        facts["trained on"] = card.default_training_data()
     if card.extra:
         facts["needs"] = f"`pip install 'nserbench[{card.extra}]'`"
     if isinstance(card, CorpusCard):

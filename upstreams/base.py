@@ -6,13 +6,13 @@ import abc
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from nserbench.cards import Card, Option, Options
+from nserbench.cards import Option, Options
 from nserbench.upstreams.card_options import ENHANCE, FINETUNE, GROUPS, RATE
 from nserbench.upstreams.loading.copies import copy_of, typed_as
+from nserbench.upstreams.model_card import ModelCard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -300,29 +300,6 @@ class Transcriber(Upstream):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard(Card):
-    """What is known about a model before it is loaded.
-
-    ``load`` is a callable that takes the options and a device such as ``"cuda:0"``.
-
-    Attributes:
-        files: A function, or ``"package.module:function"``, that takes the options and
-            returns the checkpoint's files on this machine, downloading them if needed.
-            Their digest identifies the outputs. None if there are no weights.
-    """
-
-    files: str | Callable[[Options], Sequence[Path]] | None = None
-
-    def checkpoint_files(self, options: Options) -> Sequence[Path]:
-        """Return the files whose content determines the outputs."""
-        if self.files is None:
-            return ()
-        with typed_as(copy_of(self.name)):
-            files: Sequence[Path] = self.resolve(self.files)(options)
-            return files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamCard(ModelCard):
     """What is known about an upstream before it is loaded.
 
@@ -386,7 +363,7 @@ class UpstreamCard(ModelCard):
         if self.tunable is not False:
             options["finetune"] = FINETUNE
             options["lr"] = replace(RATE, default=self.learning_rate)
-        return {**options, **self.options}
+        return {**options, **self.options, **self.option_of_checkpoints()}
 
     def describe(self, options: Options) -> Description:
         """Return what is known with these options; see `groups` for how."""

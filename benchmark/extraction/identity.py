@@ -16,8 +16,9 @@ from nserbench.benchmark.store.file_facts import DIGEST, state_of
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.noise.mixing import MIX_VERSION, Noise, add_noise
 from nserbench.errors import CheckpointMissing
-from nserbench.upstreams.base import Batch, ModelCard, UpstreamCard
+from nserbench.upstreams.base import Batch, UpstreamCard
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+from nserbench.upstreams.model_card import ModelCard
 
 M = TypeVar("M", bound=ModelCard)
 

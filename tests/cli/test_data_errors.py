@@ -14,10 +14,10 @@ from click.testing import Result
 
 from nserbench.cards import Options
 from nserbench.errors import CheckpointMissing
-from nserbench.upstreams.base import ModelCard
 from nserbench.upstreams.enhancement.base import EnhancerCard
 from nserbench.upstreams.loading.copies import COPY, copy_of, typed_as
 from nserbench.upstreams.loading.hub import PINNED
+from nserbench.upstreams.model_card import ModelCard
 
 Command = Callable[..., Result]
 Refused = Callable[[str], str]

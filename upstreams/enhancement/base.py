@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nserbench.cards import Options
-from nserbench.upstreams.base import ModelCard
+from nserbench.upstreams.model_card import ModelCard
 
 if TYPE_CHECKING:
     import numpy as np
