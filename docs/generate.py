@@ -30,6 +30,11 @@ DOCS = Path(__file__).parent
 WIDTH = 88  # characters of a line, whatever the width of the terminal
 ROOT = DOCS.parent
 UNPINNED = "no commit is pinned: the head of its main branch"
+PUBLISHABLE = {
+    True: "may be published with ids, speakers and labels",
+    False: "may not be published with ids, speakers and labels",
+    None: "the user must know whether they may be published",
+}
 PAGES = {
     "conformer": ("conformer-small",),
     "enhancers": ("convtasnet", "convtasnet-mel", "dccrn", "dccrn-mel"),
@@ -132,6 +137,7 @@ def _card(card: Card) -> Iterator[str]:
     if card.extra:
         facts["needs"] = f"`pip install 'nserbench[{card.extra}]'`"
     if isinstance(card, CorpusCard):
+        facts["predictions"] = PUBLISHABLE[card.publishable]
         facts |= {"to get it": card.obtain, "protocol": f"`{card.protocol}`"}
     yield "| | |\n|---|---|"
     yield from (f"| {name} | {fact} |" for name, fact in facts.items())

@@ -43,7 +43,7 @@ class ModelCard(Card):
         return {"trained-on": TRAINED_ON} if self._checkpoints else {}
 
     @property
-    def _checkpoints(self) -> set[str]:
+    def _checkpoints(self) -> frozenset[str]:
         return CHECKPOINT_OPTIONS & self.options.keys()
 
     def training_data(self, options: Options) -> TrainingData | None:

@@ -213,7 +213,8 @@ mel,mean,emodb,clean,probe v1,uar,done,0.875,0.775,0.875,mean,0.25,0,535,4,True,
 ,,,,1.75,1.5,2.0,,not said
 whisper,last,emodb,clean,probe v1,uar,done,0.895,0.795,0.895,mean,0.25,0,535,4,True,\
 0.02,-0.01,0.05,0.3,1.25,1.0,1.5,,not said
-mel,last,emodb,park@0,probe v1,uar,done,0.5,0.4,0.5,mean,0.25,0,535,24,False,,,,,,,,,not said
+mel,last,emodb,park@0,probe v1,uar,done,0.5,0.4,0.5,mean,0.25,0,535,24,False,,,,,,,,,\
+not said
 """
 
 
