@@ -61,9 +61,10 @@ def read_bundle(folder: Path, plugins: Plugins) -> Bundle:
     for path in files.results:
         try:
             submission = read_submission(path)
+            refuse_without_digests(path)
             result = read_result(path)
         except BadResult as error:
-            problems.append(_within(folder, error))
+            problems.append(message_within(folder, error))
             continue
         flaws = [*_flaws(path, submission, result, manifest)]
         flaws += licence_flaws(result, manifest, plugins)
@@ -75,9 +76,22 @@ def read_bundle(folder: Path, plugins: Plugins) -> Bundle:
     return Bundle(folder, manifest, submissions, list(dict.fromkeys(problems)))
 
 
-def _within(folder: Path, error: BadResult) -> str:
-    """Return a message about a file with its path in the bundle."""
+def message_within(folder: Path, error: BadResult) -> str:
+    """Return the first line of a message, with paths that start in a folder."""
     return plain(str(error).partition("\n")[0].replace(f"{folder}/", ""))
+
+
+def refuse_without_digests(folder: Path) -> None:
+    """Refuse a result that an older nserbench wrote.
+
+    Raises:
+        BadResult: if it does not have the digests of its files.
+    """
+    if DIGESTS not in parse_json((folder / RESULT).read_bytes()):
+        raise BadResult(
+            f"{folder}: an older nserbench wrote it, without the digests of its files: "
+            "run the cell again"
+        )
 
 
 def _manifest_flaws(manifest: Manifest, results: Sequence[Path]) -> Iterator[str]:
@@ -99,11 +113,6 @@ def _flaws(
     content = (path / RESULT).read_bytes()
     if manifest.results.get(path.name) != text_digest(content):
         yield f"the digest of {RESULT} is not the one in the manifest"
-    if DIGESTS not in parse_json(content):
-        yield (
-            "an older nserbench wrote it, without the digests of its files: run the "
-            "cell again"
-        )
     if path.name != submission.name:
         yield f"its folder must have the name {submission.name}"
     if not submission.done:

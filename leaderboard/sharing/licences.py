@@ -19,20 +19,22 @@ def corpus_card(result: Result, plugins: Plugins) -> CorpusCard | None:
 def licence_flaws(
     result: Result, manifest: Manifest, plugins: Plugins
 ) -> Iterator[str]:
-    """Say why the predictions of a result may not be published.
+    """Say why the predictions of a result may not be published; counts always may.
 
     What a card says holds. Of a corpus whose card says nothing, and of one without a
     card, the manifest must name the licence.
     """
+    if result.predictions is None or result.predictions.counted:
+        return
     card = corpus_card(result, plugins)
     publishable = None if card is None else card.publishable
     if card is not None and publishable is False:
         yield (
             f"the licence of {result.corpus} ({card.licence}) does not allow to "
-            "publish ids, speakers and labels, which predictions repeat: leave it out"
+            "publish ids, speakers and labels: `nserbench submit` writes counts"
         )
     elif publishable is None and not manifest.corpora.get(result.corpus):
         yield (
-            f"nothing says that predictions for {result.corpus} may be published: if "
-            f"its licence allows it, name it by --licence '{result.corpus}=LICENCE'"
+            f"nothing says that ids and labels of {result.corpus} may be published: "
+            "the manifest names no licence"
         )

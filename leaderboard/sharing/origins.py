@@ -63,6 +63,6 @@ def address_of(plugin: str) -> str:
         facts = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
-    named = facts.get_all("Project-URL", [])
-    addresses = [line.partition(",")[2].strip() for line in named]
-    return next(iter([*addresses, facts.get("Home-page") or ""]))
+    named = [line.partition(",")[2] for line in facts.get_all("Project-URL", [])]
+    addresses = [*named, *facts.get_all("Home-page", [])]
+    return next((address.strip() for address in addresses), "")

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.read_results import read_result, text_digest
+from nserbench.benchmark.results.read_results import (
+    read_result,
+    result_folders,
+    text_digest,
+)
 from nserbench.benchmark.results.result import PREDICTIONS, RESULT, Result
+from nserbench.benchmark.results.write_results import write_result
 from nserbench.errors import BadResult, NserbenchError
 from nserbench.leaderboard.reading.counts import folders_of
 from nserbench.leaderboard.render.layout import plain
-from nserbench.leaderboard.sharing.bundle import Bundle, read_bundle
-from nserbench.leaderboard.sharing.licences import corpus_card
+from nserbench.leaderboard.sharing.bundle import (
+    Bundle,
+    message_within,
+    read_bundle,
+    refuse_without_digests,
+)
+from nserbench.leaderboard.sharing.licences import corpus_card, licence_flaws
 from nserbench.leaderboard.sharing.manifest import Manifest
 from nserbench.leaderboard.sharing.origins import address_of, plugins_behind
 from nserbench.leaderboard.sharing.result_set import problem_text
+from nserbench.leaderboard.sharing.submission import read_submission
+from nserbench.leaderboard.sharing.without_ids import result_without_ids
 
 _MACHINE = ("system", "machine", "processor", "device_name")
 """Fields of the provenance that describe the hardware."""
@@ -48,14 +60,18 @@ class Sent:
 
     Attributes:
         left_out: Number of results that are not done.
+        without_ids: Corpora whose predictions were written as counts.
     """
 
     bundle: Bundle
     left_out: int
+    without_ids: Sequence[str]
 
 
 def submit(root: Path, out: Path, sender: Sender, plugins: Plugins) -> Sent:
     """Write the finished results of a folder as a bundle, if all of them are sound.
+
+    Where a licence does not allow to publish ids, predictions are written as counts.
 
     Args:
         out: The folder of the bundle, which must not exist.
@@ -74,28 +90,44 @@ def submit(root: Path, out: Path, sender: Sender, plugins: Plugins) -> Sent:
     results: dict[Path, Result] = {}
     for folder in folders:
         try:
-            results[folder] = read_result(folder)
+            results[folder] = _sound_result(folder)
         except BadResult as error:
-            problems.append(str(error).partition("\n")[0])
+            problems.append(message_within(root, error))
     done = {folder: one for folder, one in results.items() if one.status == "done"}
     where = _where(done.values(), sender, plugins, problems)
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".bundle") as hidden:
         new = Path(hidden) / out.name
-        _copy(done, new)
-        _manifest(done, sender, plugins, where).write(new)
+        manifest = _manifest(done, sender, plugins, where)
+        counted = _copy(done, new, manifest, plugins)
+        digests = {
+            folder.name: text_digest((folder / RESULT).read_bytes())
+            for folder in result_folders(new)
+        }
+        replace(manifest, results=digests).write(new)
         bundle = read_bundle(new, plugins)
         problems += bundle.problems
-        if not done:
+        if not done and not problems:
             problems.append(f"no cell in {root} is done")
         if problems:
             lines = list(map(plain, problems))
             raise NserbenchError(problem_text("no bundle was written", lines, _ADVICE))
         new.rename(out)
-    return Sent(bundle, len(folders) - len(done))
+    return Sent(bundle, len(folders) - len(done), counted)
 
 
 _ADVICE = "repair the results above, or submit a folder without them"
+
+
+def _sound_result(folder: Path) -> Result:
+    """Read a result, and check it before its predictions may become counts.
+
+    Raises:
+        BadResult: if it is not sound, or has no digests of its files.
+    """
+    read_submission(folder)
+    refuse_without_digests(folder)
+    return read_result(folder)
 
 
 def _where(
@@ -118,12 +150,21 @@ def _where(
     return found
 
 
-def _copy(folders: Iterable[Path], new: Path) -> None:
+def _copy(
+    results: Mapping[Path, Result], new: Path, manifest: Manifest, plugins: Plugins
+) -> list[str]:
+    """Write the results of a bundle, and return the corpora that have counts alone."""
     new.mkdir()
-    for folder in folders:
+    counted = {}
+    for folder, result in results.items():
+        if [*licence_flaws(result, manifest, plugins)]:
+            write_result(new, result_without_ids(result))
+            counted[result.corpus] = True
+            continue
         (new / folder.name).mkdir()
         for name in (RESULT, PREDICTIONS):
             shutil.copyfile(folder / name, new / folder.name / name)
+    return list(counted)
 
 
 def _manifest(
@@ -143,16 +184,13 @@ def _manifest(
         corpora={**sender.licences, **licences},
         plugins=where,
         hardware=_hardware(results.values()),
-        results={
-            folder.name: text_digest((folder / RESULT).read_bytes())
-            for folder in results
-        },
+        results={},
     )
 
 
 def _hardware(results: Iterable[Result]) -> Sequence[str]:
     machines = (
-        ", ".join(str(said) for key in _MACHINE if (said := one.provenance.get(key)))
+        dict.fromkeys(str(one.provenance.get(key, "")) for key in _MACHINE)
         for one in results
     )
-    return list(dict.fromkeys(machines))
+    return list(dict.fromkeys(", ".join(filter(None, facts)) for facts in machines))

@@ -68,9 +68,9 @@ def submit(
 ) -> None:
     """Write finished results as a bundle, to send them to a board.
 
-    Every result is checked: digests, metrics, protocol, code version, and whether the
-    licence of the corpus allows to publish predictions. If one cannot be published,
-    nothing is written, and all problems are listed.
+    Every result is checked: digests, metrics, protocol, code version. If one cannot be
+    published, nothing is written, and all problems are listed. Where the licence of a
+    corpus does not allow to publish ids and labels, predictions are written as counts.
 
     \b
     nserbench submit results -o board/my-lab --name "My lab"
@@ -89,6 +89,11 @@ def submit(
     )
     sent = write_bundle(results, out, sender, session.plugins)
     click.echo(f"{counted(len(sent.bundle.submissions), 'result')} in {out}")
+    for corpus in sent.without_ids:
+        click.echo(
+            f"{corpus}: counts without ids, probabilities and speakers, since nothing "
+            "says that its licence allows more"
+        )
     if sent.left_out:
         click.echo(f"left out: {counted(sent.left_out, 'result')} without a score")
     click.echo("next: put it into the folder `board`, and run `nserbench check board`")

@@ -99,6 +99,22 @@ def test_a_result_that_was_edited_and_signed_again_is_refused(
     assert any(said in problem for problem in refused())
 
 
+@pytest.mark.parametrize(
+    ("corpus", "said"),
+    [
+        ("iemocap", "the licence of iemocap (USC's data release form) does not allow"),
+        ("manifest:path=x", "nothing says that ids and labels of manifest:path=x may"),
+    ],
+)
+def test_ids_that_no_licence_allows_are_refused(
+    board: Path, plugins: Plugins, refused: Refused, corpus: str, said: str
+) -> None:
+    folder = publishable(bundle(board, "ann", plugins), corpus=corpus)
+    edit(folder)
+
+    assert any(f"ann: {folder.name}: {said}" in problem for problem in refused())
+
+
 def test_a_result_that_is_not_the_one_of_the_manifest_is_refused(
     board: Path, plugins: Plugins, refused: Refused
 ) -> None:
