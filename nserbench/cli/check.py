@@ -29,7 +29,7 @@ name_argument = click.argument("name", metavar="NAME[:OPTIONS]")
 
 @click.group()
 def check() -> None:
-    """Check that a plugin keeps its contract, or that a board is sound.
+    """Check a plugin, or a board of submitted results.
 
     An upstream, a head, a corpus, a noise or an enhancer is loaded and tried. The exit
     code is 1 if a check fails.
