@@ -11,7 +11,7 @@ WHOLE := .venv/.whole
 SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
 BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
-.PHONY: demo test test-slow coverage lint format types docs bench faults fuzz
+.PHONY: board-page demo test test-slow coverage lint format types docs bench faults fuzz
 
 # Done again only when one of the two files changes.
 $(READY): pyproject.toml constraints.txt
@@ -59,6 +59,11 @@ docs: $(READY)
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --quiet --strict
 	@echo "The site: site/index.html"
+
+# The page of all bundles. `make docs` empties site/, so run it afterwards.
+board-page: $(READY)
+	$(BIN)/nserbench check board
+	$(BIN)/nserbench leaderboard board/* --format html -o site/board
 
 # A script of perf/ prints `short` beside each figure that misses its bound.
 bench: $(WHOLE)

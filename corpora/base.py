@@ -146,6 +146,8 @@ class CorpusCard(Card):
         expects: A function, or ``"package.module:function"``, that takes the options
             and returns the `PublishedCounts` of each edition; None if no counts are
             published.
+        publishable: Whether its licence lets everybody publish ids, speakers and labels
+            of its utterances, which predictions repeat. None if the card does not say.
     """
 
     kind: ClassVar[str] = "corpus"
@@ -162,6 +164,7 @@ class CorpusCard(Card):
     protocol: str = "probe"
     obtain: str = ""
     expects: str | Callable[[Options], Sequence[PublishedCounts]] | None = None
+    publishable: bool | None = None
 
     def read(self, options: Options, settings: Settings) -> Corpus:
         """Read the corpus, with its utterances sorted by id.

@@ -37,6 +37,7 @@ DEMO = CorpusCard(
     summary="synthetic speech-like sounds with four emotions, to try things out",
     source="nserbench, a source-filter synthesis",
     licence="Apache-2.0",
+    publishable=True,
     load="nserbench.corpora.demo.demo:load",
     protocol="demo",
     obtain="it is synthesised on first use",
@@ -47,6 +48,7 @@ EMODB = CorpusCard(
     summary="Berlin Database of Emotional Speech: 10 German actors, 5 folds",
     source="Burkhardt et al., A database of German emotional speech, Interspeech 2005",
     licence="CC0-1.0",
+    publishable=True,
     load="nserbench.corpora.readers.emodb:load",
     options={"classes": _CLASSES},
     expects="nserbench.corpora.readers.emodb:expected",
@@ -59,6 +61,7 @@ IEMOCAP = CorpusCard(
     source="Busso et al., IEMOCAP: interactive emotional dyadic motion capture "
     "database, Language Resources and Evaluation 42, 2008",
     licence="USC's data release form",
+    publishable=False,
     load="nserbench.corpora.readers.iemocap:load",
     options={
         "folds": Option(
@@ -83,6 +86,7 @@ CASIA = CorpusCard(
     source="Institute of Automation, Chinese Academy of Sciences, CASIA Chinese "
     "emotional corpus, 2005",
     licence="by agreement with the Chinese Linguistic Data Consortium",
+    publishable=False,
     load="nserbench.corpora.readers.casia:load",
     options={
         "classes": Option(
@@ -102,6 +106,7 @@ MELD = CorpusCard(
     source="Poria et al., MELD: A multimodal multi-party dataset for emotion "
     "recognition in conversations, ACL 2019",
     licence="GPL-3.0",
+    publishable=True,
     load="nserbench.corpora.readers.meld:load",
     protocol="paper",
     options={
@@ -125,6 +130,7 @@ RAVDESS = CorpusCard(
     source="Livingstone and Russo, The Ryerson audio-visual database of emotional "
     "speech and song (RAVDESS), PLOS ONE 13(5), 2018",
     licence="CC-BY-NC-SA-4.0",
+    publishable=True,
     load="nserbench.corpora.readers.ravdess:load",
     options={"classes": _classes("all (8 emotions)")},
     expects="nserbench.corpora.readers.ravdess:expected",
@@ -138,6 +144,7 @@ CREMAD = CorpusCard(
     source="Cao et al., CREMA-D: Crowd-sourced emotional multimodal actors dataset, "
     "IEEE Transactions on Affective Computing 5(4), 2014",
     licence="ODbL-1.0",
+    publishable=True,
     load="nserbench.corpora.readers.cremad:load",
     options={"classes": _classes("all (6 emotions)")},
     expects="nserbench.corpora.readers.cremad:expected",
@@ -150,6 +157,7 @@ TESS = CorpusCard(
     source="Pichora-Fuller and Dupuis, Toronto emotional speech set (TESS), "
     "doi:10.5683/SP2/E8H2MF",
     licence="CC-BY-NC-ND-4.0",
+    publishable=False,
     load="nserbench.corpora.readers.tess:load",
     options={"classes": _classes("all (7 emotions)")},
     expects="nserbench.corpora.readers.tess:expected",
@@ -162,6 +170,7 @@ SAVEE = CorpusCard(
     source="Haq and Jackson, Speaker-dependent audio-visual emotion recognition, AVSP "
     "2009",
     licence="free for research, after registration",
+    publishable=False,
     load="nserbench.corpora.readers.savee:load",
     options={"classes": _classes("all (7 emotions)")},
     expects="nserbench.corpora.readers.savee:expected",
@@ -175,6 +184,7 @@ ESD = CorpusCard(
     source="Zhou et al., Emotional voice conversion: Theory, databases and ESD, "
     "Speech Communication 137, 2022",
     licence="research only, by a signed form",
+    publishable=False,
     load="nserbench.corpora.readers.esd:load",
     options={
         "classes": _classes("all (5 emotions)"),
@@ -194,6 +204,7 @@ NEMO = CorpusCard(
     summary="nEMO: nine Polish actors, 90 sentences, 9 folds",
     source="Christop, nEMO: Dataset of emotional speech in Polish, LREC-COLING 2024",
     licence="CC-BY-NC-SA-4.0",
+    publishable=True,
     load="nserbench.corpora.readers.nemo:load",
     options={"classes": _classes("all (6 emotions)")},
     expects="nserbench.corpora.readers.nemo:expected",
@@ -206,6 +217,7 @@ URDU = CorpusCard(
     source="Latif et al., Cross lingual speech emotion recognition: Urdu vs. Western "
     "languages, FIT 2018",
     licence="research only",
+    publishable=False,
     load="nserbench.corpora.readers.urdu:load",
     expects="nserbench.corpora.readers.urdu:expected",
     obtain="clone https://github.com/siddiquelatif/URDU-Dataset",
@@ -217,6 +229,7 @@ EMOBOX = CorpusCard(
     source="Ma et al., EmoBox: Multilingual multi-corpus speech emotion recognition "
     "toolkit and benchmark, Interspeech 2024",
     licence="lists MIT; the audio of each corpus has its own",
+    publishable=False,
     load="nserbench.corpora.readers.emobox:load",
     options={
         "name": Option(
@@ -252,6 +265,7 @@ MSP_PODCAST = CorpusCard(
     "corpus by retrieving emotional speech from existing podcast recordings, IEEE "
     "Transactions on Affective Computing 10, 2019",
     licence="a signed agreement with UT Dallas",
+    publishable=False,
     load="nserbench.corpora.readers.msp_podcast:load",
     options={
         "classes": _classes("all (8 emotions)"),

@@ -23,12 +23,18 @@ from nserbench.cards import Card
 from nserbench.cli import main as cli
 from nserbench.corpora.base import CorpusCard
 from nserbench.upstreams.loading.hub import PINNED
+from nserbench.upstreams.model_card import ModelCard
 from nserbench.upstreams.opensmile.cards import FUNCTIONALS
 
 DOCS = Path(__file__).parent
 WIDTH = 88  # characters of a line, whatever the width of the terminal
 ROOT = DOCS.parent
 UNPINNED = "no commit is pinned: the head of its main branch"
+PUBLISHABLE = {
+    True: "may be published with ids, speakers and labels",
+    False: "may not be published with ids, speakers and labels",
+    None: "the user must know whether they may be published",
+}
 PAGES = {
     "conformer": ("conformer-small",),
     "enhancers": ("convtasnet", "convtasnet-mel", "dccrn", "dccrn-mel"),
@@ -126,9 +132,12 @@ def _card(card: Card) -> Iterator[str]:
     if "checkpoint" in options and (default := options["checkpoint"].default):
         commit = f"commit `{PINNED[default]}`" if default in PINNED else UNPINNED
         facts["checkpoint"] = f"`{default}`, {commit}"
+    if isinstance(card, ModelCard):
+        facts["trained on"] = card.default_training_data()
     if card.extra:
         facts["needs"] = f"`pip install 'nserbench[{card.extra}]'`"
     if isinstance(card, CorpusCard):
+        facts["predictions"] = PUBLISHABLE[card.publishable]
         facts |= {"to get it": card.obtain, "protocol": f"`{card.protocol}`"}
     yield "| | |\n|---|---|"
     yield from (f"| {name} | {fact} |" for name, fact in facts.items())

@@ -363,7 +363,7 @@ class UpstreamCard(ModelCard):
         if self.tunable is not False:
             options["finetune"] = FINETUNE
             options["lr"] = replace(RATE, default=self.learning_rate)
-        return {**options, **self.options}
+        return {**options, **self.options, **self.option_of_checkpoints()}
 
     def describe(self, options: Options) -> Description:
         """Return what is known with these options; see `groups` for how."""

@@ -51,3 +51,9 @@ ENHANCE = Option(
     affects_features=False,
     names_a="enhancer",
 )
+TRAINED_ON = Option(
+    help="corpora that your checkpoint was trained on, joined by +, and unknown if "
+    "there are others",
+    parse=several,
+    affects_features=False,
+)

@@ -27,6 +27,7 @@ from nserbench.upstreams.loading.configs import (
 from nserbench.upstreams.loading.hub import checkpoint_label, checkpoint_options
 from nserbench.upstreams.opensmile.cards import FUNCTIONALS
 from nserbench.upstreams.speechlm.config import HOME, describe_speechlm
+from nserbench.upstreams.training_data import NO_WEIGHTS, of_checkpoint
 
 
 def language_code(text: str) -> str:
@@ -49,6 +50,7 @@ MEL = UpstreamCard(
     load="nserbench.upstreams.mel:Mel",
     key="mel",
     groups=describe_mel,
+    trained_on=NO_WEIGHTS,
     min_samples=400,
 )
 
@@ -75,6 +77,7 @@ WHISPER = UpstreamCard(
     },
     groups=describe_whisper,
     files="nserbench.upstreams.loading.hub:checkpoint_files",
+    trained_on=of_checkpoint,
     reads=frozenset({"waves", "languages"}),
     max_samples=480_000,
     transcribes=True,
@@ -139,6 +142,7 @@ WAV2VEC2 = UpstreamCard(
     ),
     groups=describe_encoder("wav2vec2"),
     files="nserbench.upstreams.loading.hub:checkpoint_files",
+    trained_on=of_checkpoint,
     min_samples=400,
     max_samples=480_000,
     tunable=True,
@@ -183,6 +187,7 @@ HF = UpstreamCard(
     positional="id",
     groups=describe_hf,
     files="nserbench.upstreams.huggingface.config:hf_files",
+    trained_on=of_checkpoint,
     reads=frozenset({"waves", "languages"}),  # Whisper takes the language
     languages="nserbench.upstreams.huggingface.model:known_languages",
     min_samples=1_600,
@@ -214,6 +219,7 @@ CONFORMER = UpstreamCard(
     },
     groups=describe_conformer,
     files="nserbench.upstreams.conformer.config:conformer_files",
+    trained_on=of_checkpoint,
     min_samples=400,
     max_samples=480_000,
     transcribes=True,
@@ -276,6 +282,7 @@ BERT = UpstreamCard(
     },
     groups=describe_bert,
     files="nserbench.upstreams.loading.hub:checkpoint_files",
+    trained_on=of_checkpoint,
     reads=frozenset({"texts"}),
     tunable=True,
     learning_rate=2e-5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
@@ -11,6 +11,8 @@ from nserbench.cards import Bind, ConfiguredCard, Options, bind, nested_label
 from nserbench.errors import BadSpec, NserbenchError
 from nserbench.spec import Spec, joined_names
 from nserbench.upstreams.base import Description, Groups, Upstream, UpstreamCard
+from nserbench.upstreams.model_card import ModelCard
+from nserbench.upstreams.training_data import TrainingData, joint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,25 @@ def parts_of(
         else part
         for name, part in upstream.card.parts.items()
     }
+
+
+def training_data_of(upstream: ConfiguredCard[UpstreamCard]) -> TrainingData | None:
+    """Return the training data of an upstream and of all models that it names.
+
+    These are the parts of upstreams side by side, enhancers and transcribers. None if
+    nothing is said of any of them.
+    """
+    models = chain.from_iterable(map(_models, parts_of(upstream).values()))
+    return joint(model.card.training_data(model.options) for model in models)
+
+
+def _models(
+    model: ConfiguredCard[UpstreamCard] | ConfiguredCard[ModelCard],
+) -> Iterator[ConfiguredCard[UpstreamCard] | ConfiguredCard[ModelCard]]:
+    yield model
+    for option in ("enhance", "text"):
+        if isinstance(named := model.options.get(option), ConfiguredCard):
+            yield from _models(named)
 
 
 def _refuse(parts: Sequence[ConfiguredCard[UpstreamCard]], name: str) -> None:

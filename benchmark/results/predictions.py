@@ -34,6 +34,8 @@ class Predictions:
         probabilities: ``(utterances, classes)``; each row sums to 1.
         units: Independent unit of each utterance, such as a dialogue; empty where it
             is the speaker.
+        counted: Whether ids and probabilities are missing, and stand-ins are in their
+            place; see `nserbench.benchmark.results.counted`.
 
     Raises:
         ValueError: if there is no utterance, the lengths do not agree, an utterance
@@ -49,6 +51,7 @@ class Predictions:
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     units: tuple[str, ...] = ()
+    counted: bool = False
 
     @property
     def independent(self) -> tuple[str, ...]:
@@ -143,7 +146,7 @@ def read_csv(path: Path) -> Predictions:
 
 
 def _read(lines: Iterator[str], path: Path) -> Predictions:
-    header, rows = _parse(lines, path)
+    header, rows = parse_csv(lines, path, COLUMNS)
     classes = tuple(name.removeprefix(PROBABILITY) for name in header[len(COLUMNS) :])
     indices = {name: index for index, name in enumerate(classes)}
 
@@ -171,18 +174,26 @@ def _read(lines: Iterator[str], path: Path) -> Predictions:
     )
 
 
-def _parse(lines: Iterator[str], path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows, all of one length."""
+def parse_csv(
+    lines: Iterator[str], path: Path, first: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV file, all of one length.
+
+    Args:
+        path: The file, for messages.
+        first: The names of the first columns.
+
+    Raises:
+        BadResult: if the file is no such CSV.
+    """
     reader = csv.reader(lines, strict=True)
     try:
         header = next(reader, [])
         rows = list(reader)
     except csv.Error as error:
         raise BadResult(f"{path}, line {reader.line_num}: {error}") from error
-    if tuple(header[: len(COLUMNS)]) != COLUMNS:
-        raise BadResult(
-            f"{path}, line 1: the first columns must be {', '.join(COLUMNS)}"
-        )
+    if header[: len(first)] != [*first]:
+        raise BadResult(f"{path}, line 1: the first columns must be {', '.join(first)}")
     for line, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise BadResult(

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
-from nserbench.benchmark.results.predictions import Predictions, read_csv
+from nserbench.benchmark.results.counted import read_predictions
+from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import (
     PREDICTIONS,
     RESULT,
@@ -87,7 +88,7 @@ class ResultFile:
             BadResult: if they are missing or damaged, or those of another result.
         """
         path = self.path.with_name(PREDICTIONS)
-        predictions = read_csv(path)
+        predictions = read_predictions(path)
         digest = self._digest_of(PREDICTIONS)
         if digest and text_digest(path.read_bytes()) != digest:
             raise BadResult(f"{path} has changed since it was written{_REMEDY}")

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
+from nserbench.benchmark.results.counted import write_predictions
 from nserbench.benchmark.results.metrics import confusion, summarise
 from nserbench.benchmark.results.read_results import (
     DIGESTS,
@@ -50,7 +51,7 @@ def write_result(root: Path, result: Result) -> Path:
         with named_errors(root):
             new.mkdir(parents=True)
             if result.predictions is not None:
-                result.predictions.write_csv(new / PREDICTIONS)
+                write_predictions(result.predictions, new / PREDICTIONS)
             _write_json(new, result)
             for path in (*new.iterdir(), new):
                 _sync(path)

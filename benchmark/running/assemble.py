@@ -30,6 +30,7 @@ from nserbench.benchmark.study.cell import Cell
 from nserbench.benchmark.study.overlap import overlap
 from nserbench.corpora.noise.mixing import MIX_VERSION
 from nserbench.upstreams.base import SAMPLE_RATE
+from nserbench.upstreams.side_by_side import training_data_of
 
 
 def cell_name(cell: Cell) -> CellName:
@@ -102,6 +103,7 @@ def completed_result(
             **({"layer_weights": layer_weights} if layer_weights else {}),
             **({"choices": choices} if choices else {}),
             **_fine_tuning_notes(job),
+            **_training_data_notes(job.cell),
             "overlap": asdict(overlap(job.opened.corpus, job.opened.splits)),
         },
     )
@@ -331,6 +333,12 @@ def _fine_tuning_notes(job: Job) -> dict[str, object]:
         "recipe": tuning.joint.protocol["recipe"],
     }
     return {"tuning": settings}
+
+
+def _training_data_notes(cell: Cell) -> dict[str, object]:
+    """Return what the upstream was trained on, so that a leaderboard can warn."""
+    data = training_data_of(cell.upstream)
+    return {} if data is None else {"trained_on": asdict(data)}
 
 
 def _by_fold(job: Job, values: Iterable[Collection[object]]) -> dict[str, object]:

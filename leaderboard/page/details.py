@@ -14,6 +14,7 @@ from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.study.command import command_of
 from nserbench.leaderboard.analysis.statistics import Sample
+from nserbench.leaderboard.reading.contamination import seen_in_training, worst
 from nserbench.leaderboard.reading.counts import Counts
 from nserbench.leaderboard.render.csv_json import Record
 from nserbench.leaderboard.tables.series import layer_weights
@@ -45,6 +46,7 @@ def details(
     return {
         "command": command_of(wanted[0], [result.seed for result in wanted]),
         "reasons": {f"seed {one.seed}": one.reason for one in results if one.reason},
+        "seen_in_training": worst(seen_in_training(one, one.folder) for one in wanted),
         "classes": averaged[0].classes if averaged else (),
         "confusion": _confusion(counts),
         "tested": f"{counts[0].tested:x}" if counts else "",

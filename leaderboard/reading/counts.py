@@ -21,6 +21,7 @@ from nserbench.benchmark.results.result import Result, Status
 from nserbench.benchmark.results.suspect_flags import MEANINGS, kind_of
 from nserbench.benchmark.study.overlap import Overlap
 from nserbench.errors import BadResult
+from nserbench.leaderboard.reading.contamination import Seen, seen_in_training
 from nserbench.plain_data import number
 
 
@@ -158,6 +159,7 @@ class CountedResult:
         overlap: Which speakers and texts training and test set share, as text; empty
             if the result does not say.
         flags: What makes the head suspect; keys of `results.flags.MEANINGS`.
+        seen: Whether the upstream was trained on the corpus.
         cut: How many clips the upstream cut, and to which length, as text; empty if it
             cut none.
     """
@@ -174,6 +176,7 @@ class CountedResult:
     overlap: str = ""
     flags: tuple[str, ...] = ()
     cut: str = ""
+    seen: Seen = "not said"
 
 
 def folders_of(root: Path) -> list[Path]:
@@ -215,8 +218,9 @@ def count_result(result: Result, name: str = "") -> CountedResult:
     """Count the predictions of a result; messages name it, or else its folder.
 
     Raises:
-        BadResult: if its condition, finishing time, flags or overlap are malformed, or
-            if its predictions contradict themselves or the protocol; see `flaws_of`.
+        BadResult: if its condition, finishing time, flags, overlap or training data are
+            malformed, or if its predictions contradict themselves or the protocol; see
+            `flaws_of`.
     """
     details, predictions = result.protocol_details, result.predictions
     _check_condition(result.condition, name or result.folder)
@@ -236,6 +240,7 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         overlap=_overlap(result, name or result.folder),
         flags=_flags(result, name or result.folder),
         cut=_cut(result, name or result.folder),
+        seen=seen_in_training(result, name or result.folder),
     )
 
 

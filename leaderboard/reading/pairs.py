@@ -66,6 +66,11 @@ def predictions_of(result: Result) -> Predictions:
 
 def _done(folder: Path) -> Result:
     result = read_result(folder)
+    if predictions_of(result).counted:
+        raise BadResult(
+            f"{folder} has counts in place of ids\n"
+            "  compare results that have ids: run the cell again"
+        )
     if flaws := list(flaws_of(predictions_of(result), result.protocol_details)):
         raise BadResult(f"{folder}: {'; '.join(flaws)}")
     return result

@@ -42,7 +42,8 @@ def records(table: SummaryTable) -> Iterator[Record]:
 
     Numbers are fractions of 1, and None if the cell is not done. ``folds`` is ``mean``
     for the mean of folds, and ``pooled`` for all folds together. Differences are from
-    the reference row of the table; None without one.
+    the reference row of the table; None without one. ``seen_in_training`` says whether
+    the upstream was trained on the corpus; see `Seen`.
     """
     ranks = table.ranks.mean if table.ranks else {}
     for (row, column), entry in table.entries.items():
@@ -65,6 +66,7 @@ def records(table: SummaryTable) -> Iterator[Record]:
                 "p": difference.p if difference else None,
                 **interval_fields(ranks.get(row), "rank"),
                 "flags": [flag.replace(" ", "-") for flag in entry.flags],
+                "seen_in_training": entry.seen,
             }
 
 

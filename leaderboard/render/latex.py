@@ -12,7 +12,7 @@ from nserbench.leaderboard.render.layout import (
     DELTA,
     FEW,
     POOLED,
-    SUSPECT,
+    SEEN,
     TableCell,
     TableLayout,
     plain,
@@ -40,6 +40,7 @@ _ESCAPES = {
     DELTA: r"$\Delta$",
     FEW: r"$\dagger$",
     POOLED: r"$\ddagger$",
+    SEEN: r"\S{}",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
 
@@ -150,7 +151,7 @@ def _rows(layout: TableLayout, intervals: bool) -> Iterator[str]:
 
 
 def _number(cell: TableCell, intervals: bool) -> str:
-    text = _signed(cell.value) + SUSPECT * cell.suspect
+    text = _signed(cell.value + cell.marks)
     if command := {1: "textbf", 2: "underline"}.get(cell.column_rank):
         text = rf"\{command}{{{text}}}"
     interval = f"[{cell.interval}]" if intervals and cell.interval else ""

@@ -30,6 +30,8 @@ FEW_NOTE = (
 )
 SUSPECT = "!"
 SUSPECT_NOTE = f"{SUSPECT}: the training of this head is suspect, for the reason below"
+SEEN = "\N{SECTION SIGN}"
+SEEN_NOTE = f"{SEEN}: the upstream was trained on this corpus"
 POOLED = "\N{DOUBLE DAGGER}"
 POOLED_NOTE = (
     f"{POOLED}: computed over all folds together (pooled), since a fold lacks a class; "
@@ -50,7 +52,7 @@ class TableCell:
         word: Further text, such as a p-value or the name of a class.
         column_rank: 1 for the best of its column as shown, 2 for the second, else 0.
         tied: Whether it is marked as not significantly below the best.
-        suspect: Whether it is marked as of a suspect head.
+        marks: Marks behind the value, such as `SUSPECT`.
     """
 
     value: str
@@ -58,7 +60,7 @@ class TableCell:
     word: str = ""
     column_rank: int = 0
     tied: bool = False
-    suspect: bool = False
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from nserbench.leaderboard.render.layout import (
     FEW_NOTE,
     POOLED,
     POOLED_NOTE,
+    SEEN,
+    SEEN_NOTE,
+    SUSPECT,
     SUSPECT_NOTE,
     TIED_NOTE,
     TITLES,
@@ -125,7 +128,7 @@ def _cell(
         column_rank=column_rank,
         # The best is bold, so it needs no mark.
         tied=score.tied and column_rank != 1,
-        suspect=bool(entry.flags),
+        marks=SUSPECT * bool(entry.flags) + SEEN * (entry.seen == "yes"),
     )
 
 
@@ -160,6 +163,8 @@ def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
         yield CHANCE_NOTE
     if any(entry.flags for entry in table.entries.values()):
         yield SUSPECT_NOTE
+    if any(entry.seen == "yes" and entry.scores for entry in table.entries.values()):
+        yield SEEN_NOTE
     if table.reference is not None:
         yield from _reference_notes(table, table.reference, titles)
     if table.ranks is not None:

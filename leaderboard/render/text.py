@@ -19,7 +19,6 @@ from nserbench.leaderboard.render.grid import (
 from nserbench.leaderboard.render.latex import to_latex
 from nserbench.leaderboard.render.layout import (
     CHANCE,
-    SUSPECT,
     TIED,
     TableCell,
     TableLayout,
@@ -83,6 +82,5 @@ def _line(cell: TableCell) -> GridText:
 def cell_text(cell: TableCell, written: Callable[[str], str] = plain) -> str:
     """Write a cell in one line; ``written`` is applied to its further text."""
     interval = f"[{cell.interval}]" if cell.interval else ""
-    value = cell.value + SUSPECT * cell.suspect
-    parts = (value, interval + TIED * cell.tied, written(cell.word))
+    parts = (cell.value + cell.marks, interval + TIED * cell.tied, written(cell.word))
     return " ".join(filter(None, parts))

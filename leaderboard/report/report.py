@@ -6,7 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
-from nserbench.leaderboard.render.layout import FEW_NOTE, POOLED_NOTE, SUSPECT_NOTE
+from nserbench.leaderboard.render.layout import (
+    FEW_NOTE,
+    POOLED_NOTE,
+    SEEN_NOTE,
+    SUSPECT_NOTE,
+)
 from nserbench.leaderboard.report.figures import confusion_sections, word_error_sections
 from nserbench.leaderboard.report.source import ReportData
 from nserbench.leaderboard.report.tables import (
@@ -63,6 +68,8 @@ def _notes(data: ReportData) -> Iterator[str]:
         yield FEW_NOTE
     if any(entry.pooled for entry in entries):
         yield POOLED_NOTE
+    if any(entry.seen == "yes" for entry in entries):
+        yield SEEN_NOTE
     if any(entry.flags for entry in entries):
         yield SUSPECT_NOTE
         flags = {flag for entry in entries for flag in entry.flags}

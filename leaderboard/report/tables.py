@@ -8,7 +8,14 @@ from typing import TypeAlias
 
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, ReportItem, ReportRow
 from nserbench.leaderboard.reading.counts import Column, Row
-from nserbench.leaderboard.render.layout import FEW, POOLED, SUSPECT, TITLES, is_few
+from nserbench.leaderboard.render.layout import (
+    FEW,
+    POOLED,
+    SEEN,
+    SUSPECT,
+    TITLES,
+    is_few,
+)
 from nserbench.leaderboard.render.numbers import interval, percent
 from nserbench.leaderboard.report.source import CorpusCondition, ReportData
 from nserbench.leaderboard.tables.summary import SummaryEntry
@@ -295,6 +302,7 @@ def _score_text(entry: SummaryEntry, metric: str) -> str:
     score = entry.scores[metric]
     marks = FEW * has_few_units(entry, metric)
     marks += POOLED * entry.pooled + SUSPECT * bool(entry.flags)
+    marks += SEEN * (entry.seen == "yes")
     return f"{percent(score.value)} [{interval(score)}]{marks}"
 
 

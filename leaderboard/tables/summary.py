@@ -19,6 +19,7 @@ from nserbench.leaderboard.analysis.statistics import (
     differences,
     tied_with_best,
 )
+from nserbench.leaderboard.reading.contamination import Seen
 from nserbench.leaderboard.reading.counts import (
     Column,
     CountedResult,
@@ -37,7 +38,9 @@ from nserbench.leaderboard.tables.summary_notes import (
     overlap_lines,
     reason_lines,
     seed_lines,
+    seen_of,
     too_few_units_lines,
+    training_data_lines,
 )
 from nserbench.natural_order import natural_order
 
@@ -75,6 +78,7 @@ class SummaryEntry:
         chance: Chance level by metric, if each class is guessed equally often.
         flags: What makes the head suspect with any seed; keys of
             `nserbench.benchmark.results.suspect_flags.MEANINGS`.
+        seen: Whether the upstream was trained on the corpus.
     """
 
     status: Status
@@ -85,6 +89,7 @@ class SummaryEntry:
     pooled: bool = False
     chance: Mapping[str, float] = field(default_factory=dict)
     flags: Sequence[str] = ()
+    seen: Seen = "not said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +231,7 @@ def table_of(
         notes=[
             *overlap_lines(cells),
             *flag_lines(cells),
+            *training_data_lines(cells),
             *seed_lines(cells),
             *older,
             *different_test_lines(cells),
@@ -306,6 +312,7 @@ def _entry(
         pooled=first.pooled,
         chance={name: chance(name, first.folds) for name in scores},
         flags=flags_of(results),
+        seen=seen_of(results),
     )
 
 

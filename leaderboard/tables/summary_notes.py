@@ -7,12 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
+from nserbench.leaderboard.reading.contamination import Seen, worst
 from nserbench.leaderboard.reading.counts import Column, CountedResult, Row
 from nserbench.leaderboard.reading.latest import averaged, comparable
 from nserbench.leaderboard.reading.protocol_use import Cells, listed
 
 SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
 """The word in a cell that is not done, by its status."""
+
+SEEN_LINES: Mapping[Seen, str] = {
+    "yes": "seen in training, so that scores are too high",
+    "unknown": "the training data are not public, and may have had the corpus",
+}
+"""What a note says of the training data of some rows."""
 
 
 def flags_of(results: Sequence[CountedResult]) -> list[str]:
@@ -30,6 +37,23 @@ def flag_lines(cells: Cells) -> Iterator[str]:
     for flag, rows in flagged.items():
         where = "; ".join(f"{row} ({listed(names)})" for row, names in rows.items())
         yield f"{flag}, {MEANINGS[flag]}: {where}"
+
+
+def seen_of(results: Sequence[CountedResult]) -> Seen:
+    """Return whether the corpus was seen in training, by any averaged seed."""
+    return worst(result.seen for result in averaged(results) or results)
+
+
+def training_data_lines(cells: Cells) -> Iterator[str]:
+    """Say which rows were trained on which corpora, and where it is unknown."""
+    for seen, says in SEEN_LINES.items():
+        corpora: dict[Row, list[str]] = defaultdict(list)
+        for (row, column), results in cells.items():
+            if seen_of(results) == seen:
+                corpora[row].append(column.corpus)
+        if corpora:
+            where = (f"{row} ({listed(names)})" for row, names in corpora.items())
+            yield f"{says}: {'; '.join(where)}"
 
 
 def seed_lines(cells: Cells) -> Iterator[str]:

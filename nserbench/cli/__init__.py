@@ -22,6 +22,7 @@ from nserbench.cli.run import run
 from nserbench.cli.show import show
 from nserbench.cli.status import status
 from nserbench.cli.store import store
+from nserbench.cli.submit import submit
 from nserbench.cli.transcribe import transcribe
 
 
@@ -54,6 +55,7 @@ for command in (
     show,
     compare,
     leaderboard,
+    submit,
     plot,
     mix,
     doctor,

@@ -1,19 +1,21 @@
-"""``nserbench check``: check that a plugin keeps its contract."""
+"""``nserbench check``: check that a plugin keeps its contract, or a board is sound."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nserbench.api.session import Session
 from nserbench.cli.common.options import device_option, json_option, names_option
+from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import size
+from nserbench.cli.common.text import counted, size
 
 if TYPE_CHECKING:
     from nserbench.benchmark.checks.contract import ContractFinding
@@ -27,7 +29,7 @@ name_argument = click.argument("name", metavar="NAME[:OPTIONS]")
 
 @click.group()
 def check() -> None:
-    """Check that a plugin keeps its contract.
+    """Check a plugin, or a board of submitted results.
 
     An upstream, a head, a corpus, a noise or an enhancer is loaded and tried. The exit
     code is 1 if a check fails.
@@ -155,6 +157,25 @@ def check_one_enhancer(session: Session, name: str, device: str, as_json: bool) 
 
     enhancer = session.plugins.enhancers.bind(parse_spec(name), session.plugins.bind)
     _report({enhancer.label: check_enhancer(enhancer, choose_device(device))}, as_json)
+
+
+@check.command("board")
+@click.argument("folder", type=UserPath(), default="board")
+@with_session
+def check_one_board(session: Session, folder: Path) -> None:
+    """Check a folder of bundles that `nserbench submit` wrote; default: `board`.
+
+    Every metric is computed again from the predictions. Checked are also the digests,
+    licences, names and sizes of all files, and that all results can be compared.
+
+    \b
+    nserbench check board
+    """
+    from nserbench.leaderboard.sharing.board import check_board
+
+    report = check_board(folder, session.plugins)
+    bundles = counted(len(report.bundles), "bundle")
+    click.echo(f"{bundles} with {counted(report.results, 'result')}: no problems")
 
 
 def _upstream(session: Session, name: str) -> ConfiguredCard[UpstreamCard]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -34,9 +34,9 @@ _View: TypeAlias = "tuple[Callable[[Console], None], Mapping[str, Callable[[], s
     "leaderboard",
     cls=GroupWithArgument,
     invoke_without_command=True,
-    subcommand_metavar="[FOLDER] | COMMAND ...",
+    subcommand_metavar="[FOLDER]... | COMMAND ...",
 )
-@click.argument("folder", type=UserPath(), required=False, cls=HiddenArgument)
+@click.argument("folders", nargs=-1, type=UserPath(), cls=HiddenArgument)
 @click.option(
     "--format",
     "form",
@@ -72,7 +72,7 @@ _View: TypeAlias = "tuple[Callable[[Console], None], Mapping[str, Callable[[], s
 @with_settings
 def leaderboard(
     settings: Settings,
-    folder: Path | None,
+    folders: tuple[Path, ...],
     form: str,
     out: Path | None,
     metric: str,
@@ -82,8 +82,9 @@ def leaderboard(
 ) -> None:
     """Print a table of all results, by corpus and condition.
 
-    FOLDER holds results; default: `results`. Every number is computed from predictions:
-    the mean of folds and seeds, with a 95 % interval from a bootstrap over speakers.
+    A FOLDER holds results; default: `results`. Every number is computed from
+    predictions: the mean of folds and seeds, with a 95 % interval from a bootstrap over
+    speakers.
     The best number of a column is bold; = marks numbers that are not significantly
     worse.
 
@@ -96,20 +97,20 @@ def leaderboard(
 
     if robustness and reference:
         raise click.UsageError("use either --robustness or --reference, not both")
-    root, metrics = folder or settings.results, read_metrics(metric)
+    roots, metrics = folders or (settings.results,), read_metrics(metric)
     row = _row(against)
     if form == "html":
         if robustness or reference:
             raise click.UsageError(
                 "--format html cannot be combined with --robustness or --reference"
             )
-        _write_page(root, out or SITE, metrics, row)
+        _write_page(roots, out or SITE, metrics, row)
     elif robustness:
-        _show(_robustness(root, metrics, row), form, out)
+        _show(_robustness(roots, metrics, row), form, out)
     elif reference:
-        _show(_with_published(root, metrics, reference), form, out)
+        _show(_with_published(roots, metrics, reference), form, out)
     else:
-        _show(_summary(root, metrics, row), form, out)
+        _show(_summary(roots, metrics, row), form, out)
 
 
 @leaderboard.command("merge")
@@ -181,27 +182,29 @@ def _show(view: _View, form: str, out: Path | None) -> None:
 
 
 def _write_page(
-    root: Path, out: Path, metrics: tuple[str, ...], row: Row | None
+    roots: Sequence[Path], out: Path, metrics: tuple[str, ...], row: Row | None
 ) -> None:
     from nserbench.leaderboard.page.write import write_page
 
-    click.echo(f"written: {write_page(root, out, metrics, reference=row)}")
+    click.echo(f"written: {write_page(roots, out, metrics, reference=row)}")
 
 
-def _summary(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
+def _summary(roots: Sequence[Path], metrics: tuple[str, ...], row: Row | None) -> _View:
     from nserbench.leaderboard.render import csv_json, summary_sheet
     from nserbench.leaderboard.tables.summary import summary_table
 
-    table = summary_table(root, metrics, reference=row)
+    table = summary_table(roots, metrics, reference=row)
     layout = summary_sheet.summary_layout(table)
     return _layout_view(layout, csv_json.to_csv, csv_json.to_json, table)
 
 
-def _robustness(root: Path, metrics: tuple[str, ...], row: Row | None) -> _View:
+def _robustness(
+    roots: Sequence[Path], metrics: tuple[str, ...], row: Row | None
+) -> _View:
     from nserbench.leaderboard.render import robustness_sheet as forms
     from nserbench.leaderboard.tables.robustness import robustness_table
 
-    table = robustness_table(root, metrics, reference=row)
+    table = robustness_table(roots, metrics, reference=row)
     layout = forms.robustness_layout(table)
     return _layout_view(layout, forms.robustness_csv, forms.robustness_json, table)
 
@@ -219,14 +222,16 @@ def _layout_view(
     }
 
 
-def _with_published(root: Path, metrics: tuple[str, ...], name: str) -> _View:
+def _with_published(
+    roots: Sequence[Path], metrics: tuple[str, ...], name: str
+) -> _View:
     from nserbench.leaderboard.published import render as forms
     from nserbench.leaderboard.published.comparison import compare_with_published
     from nserbench.leaderboard.published.data import read_published
     from nserbench.leaderboard.tables.summary import summary_table
 
     published = read_published(name)
-    view = compare_with_published(summary_table(root, metrics), published)
+    view = compare_with_published(summary_table(roots, metrics), published)
     return partial(forms.print_comparison, view), {
         "markdown": partial(forms.to_markdown, view),
         "csv": partial(forms.to_csv, view),

@@ -38,8 +38,8 @@ KINDS = {
 BRIEF = ("name", "summary", "version", "extra", "origin")
 DETAILED = ("name", "summary", "shows", "version", "licence", "extra", "origin")
 FACTS = (
-    *("summary", "shows", "source", "licence", "checkpoint", "groups"),
-    *("version", "install", "origin"),
+    *("summary", "shows", "source", "licence", "checkpoint", "trained on"),
+    *("groups", "version", "install", "origin"),
 )
 _PLAIN = (None, "", BUILT_IN)
 
@@ -134,6 +134,8 @@ def _one(session: Session, kind: str, name: str, rows: Sequence[Row]) -> Row:
         return row
     card = getattr(session.plugins, kind)[name]
     row = {**row, "version": card.version}
+    if kind in ("upstreams", "enhancers"):
+        row = {**row, "trained on": card.default_training_data()}
     if kind != "upstreams":
         return row
     return {**row, "groups": _groups(session.plugins, card)}

@@ -125,11 +125,12 @@ def test_one_name_is_shown_with_all_that_is_known(
     told = nserbench(f"list upstreams mine {plugin}").stdout
 
     lines = [" ".join(line.split()) for line in told.splitlines()]
-    assert lines[:9] == [
+    assert lines[:10] == [
         "mine",
         "summary an example",
         "source our paper, Sec. 3",
         "licence MIT",
+        "trained on not stated",
         "groups x: layer 1, 3 values",
         "version 1",
         "install pip install 'nserbench[all]'",

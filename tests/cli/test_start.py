@@ -53,6 +53,7 @@ def test_every_command_is_in_the_help_in_the_order_of_use(process: Process) -> N
         "show",
         "compare",
         "leaderboard",
+        "submit",
         "plot",
         "mix",
         "doctor",
@@ -96,7 +97,7 @@ def test_o_and_out_are_the_same_option_in_every_command() -> None:
         if {"-o", "--out"} & set(option.opts)
     ]
 
-    assert names == [["-o", "--out"]] * 9
+    assert names == [["-o", "--out"]] * 10
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "latin-1"])

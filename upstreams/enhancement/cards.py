@@ -7,6 +7,7 @@ from dataclasses import replace
 from nserbench.hook_markers import hookimpl
 from nserbench.upstreams.enhancement.base import EnhancerCard
 from nserbench.upstreams.loading.hub import checkpoint_options
+from nserbench.upstreams.training_data import of_checkpoint
 
 _KIND = "hub id, local folder, or file that Asteroid saved"
 
@@ -17,6 +18,7 @@ CONVTASNET = EnhancerCard(
     licence="CC-BY-SA-4.0, trained with noise that is CC-BY-NC-4.0",
     load="nserbench.upstreams.enhancement.asteroid:ConvTasNet",
     files="nserbench.upstreams.enhancement.asteroid:enhancer_files",
+    trained_on=of_checkpoint,
     extra="asteroid",
     options=checkpoint_options("JorisCos/ConvTasNet_Libri1Mix_enhsingle_16k", _KIND),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nserbench.upstreams.base import GroupSpec, UpstreamCard
+from nserbench.upstreams.training_data import NO_WEIGHTS
 
 
 def _functionals(
@@ -19,6 +20,7 @@ def _functionals(
         licence="audEERING Research License: non-commercial use only",
         load=f"nserbench.upstreams.opensmile.upstream:{name.upper()}",
         files="nserbench.upstreams.opensmile.upstream:opensmile_files",
+        trained_on=NO_WEIGHTS,
         version=2,
         extra="opensmile",
         groups={"functionals": GroupSpec(range(1, 2), dim, rate=None)},

@@ -206,14 +206,15 @@ protocol probe v1 on emodb: epochs 50, standardise yes
 CSV = """\
 upstream,downstream,corpus,condition,protocol,metric,status,value,low,high,folds,chance,\
 seeds,utterances,units,tied,difference,difference_low,difference_high,p,rank,rank_low,\
-rank_high,flags
+rank_high,flags,seen_in_training
 mel,last,emodb,clean,probe v1,uar,done,0.75,0.65,0.75,mean,0.25,0,535,4,False,\
--0.125,-0.2,-0.0312,0.0004,,,,
+-0.125,-0.2,-0.0312,0.0004,,,,,not said
 mel,mean,emodb,clean,probe v1,uar,done,0.875,0.775,0.875,mean,0.25,0,535,4,True,\
-,,,,1.75,1.5,2.0,
+,,,,1.75,1.5,2.0,,not said
 whisper,last,emodb,clean,probe v1,uar,done,0.895,0.795,0.895,mean,0.25,0,535,4,True,\
-0.02,-0.01,0.05,0.3,1.25,1.0,1.5,
-mel,last,emodb,park@0,probe v1,uar,done,0.5,0.4,0.5,mean,0.25,0,535,24,False,,,,,,,,
+0.02,-0.01,0.05,0.3,1.25,1.0,1.5,,not said
+mel,last,emodb,park@0,probe v1,uar,done,0.5,0.4,0.5,mean,0.25,0,535,24,False,,,,,,,,,\
+not said
 """
 
 

@@ -1,4 +1,4 @@
-"""Heads that are suspect are marked wherever their numbers are shown."""
+"""What is suspect or was seen in training is marked wherever numbers are shown."""
 
 import csv
 import io
@@ -90,3 +90,43 @@ def test_an_unknown_flag_is_refused_with_its_folder(root: Path, add: Add) -> Non
 
 def test_the_kind_of_a_flag_is_before_its_colon() -> None:
     assert kind_of("input scale: the features of mel: far") == "input scale"
+
+
+def trained_on(*corpora: str, complete: bool = True) -> dict[str, object]:
+    note = {"corpora": corpora, "complete": complete, "source": "its paper"}
+    return {"trained_on": note}
+
+
+@pytest.fixture
+def seen(root: Path, add: Add) -> SummaryTable:
+    add("wide", notes=trained_on("esd", "emodb"))
+    add("web", notes=trained_on("esd", complete=False))
+    add("read", notes=trained_on("librispeech"))
+    add("plain")
+    return summary_table(root, ["uar"])
+
+
+def test_a_corpus_that_was_seen_in_training_is_marked_and_the_mark_explained(
+    seen: SummaryTable,
+) -> None:
+    shown = text(seen)
+
+    assert shown.count("100.0\N{SECTION SIGN} [") == 1
+    assert "\N{SECTION SIGN}: the upstream was trained on this corpus" in shown
+    assert "so that scores are too high: wide x mean (emodb)" in shown
+    assert "and may have had the corpus: web x mean (emodb)" in shown
+
+
+def test_every_format_says_whether_a_corpus_was_seen(seen: SummaryTable) -> None:
+    wanted = {"wide": "yes", "web": "unknown", "read": "no", "plain": "not said"}
+    rows = csv.DictReader(to_csv(seen).splitlines())
+    objects = json.loads(to_json(seen))["rows"]
+
+    assert {row["upstream"]: row["seen_in_training"] for row in rows} == wanted
+    assert {row["upstream"]: row["seen_in_training"] for row in objects} == wanted
+    assert to_markdown(seen).count("100.0\N{SECTION SIGN}") == 1
+    assert to_latex(seen).count(r"100.0\S{}") == 1
+
+
+def test_without_training_data_nothing_is_marked(table: SummaryTable) -> None:
+    assert "trained" not in text(table)

@@ -1,0 +1,68 @@
+"""The plugins that results need, and where their code is."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nserbench.benchmark.plugins.registry import Plugins, Registry
+from nserbench.benchmark.results.result import Result
+from nserbench.cards import ConfiguredCard
+from nserbench.spec import parse_spec
+from nserbench.upstreams.side_by_side import parts_of
+
+BUILT_IN_ORIGIN = "built in"
+
+
+def plugins_behind(results: Iterable[Result], plugins: Plugins) -> set[str]:
+    """Return the plugins that some results need, without those that are built in.
+
+    A plugin that is installed is called by its package and version, another one by the
+    name of its file or module.
+
+    Raises:
+        NserbenchError: if no plugin in use offers a name.
+    """
+    cells = {(one.upstream, one.downstream, one.corpus) for one in results}
+    origins = {origin for cell in cells for origin in _origins(*cell, plugins)}
+    return {Path(origin).name for origin in origins - {BUILT_IN_ORIGIN}}
+
+
+def _origins(
+    upstream: str, downstream: str, corpus: str, plugins: Plugins
+) -> Iterator[str]:
+    for part in parts_of(plugins.upstream(parse_spec(upstream))).values():
+        yield from _origins_of(part, plugins)
+    yield from _origins_of(plugins.bind("downstream", parse_spec(downstream)), plugins)
+    name = corpus.partition(":")[0]
+    plugins.corpora[name]  # raises an error that names the known ones
+    yield plugins.corpora.origin(name)
+
+
+def _origins_of(configured: ConfiguredCard[Any], plugins: Plugins) -> Iterator[str]:
+    """Yield the plugin of a card, and those of the cards that its options name."""
+    registries: tuple[Registry[Any], ...] = (
+        plugins.upstreams,
+        plugins.downstreams,
+        plugins.enhancers,
+    )
+    for registry in registries:
+        if registry.kind == configured.card.kind:
+            yield registry.origin(configured.card.name)
+    for value in configured.options.values():
+        if isinstance(value, ConfiguredCard):
+            yield from _origins_of(value, plugins)
+
+
+def address_of(plugin: str) -> str:
+    """Return the address of the code that a plugin's package names; empty if none."""
+    name = plugin.partition(" ")[0]
+    try:
+        facts = importlib.metadata.metadata(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    named = [line.partition(",")[2] for line in facts.get_all("Project-URL", [])]
+    addresses = [*named, *facts.get_all("Home-page", [])]
+    return next((address.strip() for address in addresses), "")

@@ -1,0 +1,153 @@
+"""The corpora that models were trained on, as far as it is public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from nserbench.cards import NOT_STATED, Options
+
+UNKNOWN = "unknown"
+"""In place of the name of a corpus: some of the data are not public."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The corpora that a model was trained on.
+
+    Attributes:
+        corpora: Their names; those that nserbench can read have its name for them.
+        complete: Whether these are all. False if some of the data are not public.
+        source: Where this is said.
+    """
+
+    corpora: tuple[str, ...] = ()
+    complete: bool = True
+    source: str = NOT_STATED
+
+    @classmethod
+    def read(cls, names: Iterable[str], source: str) -> TrainingData:
+        """Return what a list of names says, which may have the word `UNKNOWN`."""
+        known = tuple(name for name in names if name != UNKNOWN)
+        return cls(known, complete=UNKNOWN not in names, source=source)
+
+    def __str__(self) -> str:
+        """Return the names as they are typed, such as ``iemocap+unknown``."""
+        return "+".join([*self.corpora, *([] if self.complete else [UNKNOWN])])
+
+
+NO_WEIGHTS = TrainingData(source="it has no weights")
+
+
+def joint(parts: Iterable[TrainingData | None]) -> TrainingData | None:
+    """Return the training data of several models together.
+
+    Args:
+        parts: The data of each; None for a model of which nothing is said.
+
+    Returns:
+        All corpora, complete if those of each model are; None if nothing is said of any
+        model.
+    """
+    every = list(parts)
+    said = [part for part in every if part is not None]
+    if not said:
+        return None
+    return TrainingData(
+        tuple(dict.fromkeys(name for part in said for name in part.corpora)),
+        complete=len(said) == len(every) and all(part.complete for part in said),
+        source="; ".join(dict.fromkeys(part.source for part in said)),
+    )
+
+
+_LIBRISPEECH = ("librispeech",)
+_WAVLM = ("libri-light", "gigaspeech", "voxpopuli")
+_ROBUST = ("libri-light", "common-voice", "switchboard", "fisher")
+_XLSR = ("mls", "common-voice", "babel")
+_WAV2VEC2 = "Baevski et al., arXiv:2006.11477"
+_HUBERT = "Hsu et al., arXiv:2106.07447"
+_OF_WAVLM = "Chen et al., arXiv:2110.13900"
+_OF_ROBUST = "Hsu et al., arXiv:2104.01027"
+_SUPERB = "the checkpoint's page; Yang et al., arXiv:2105.01051"
+_ASTEROID = "the checkpoint's page: Libri1Mix is LibriSpeech and noise of WHAM!"
+_PAGE = "the checkpoint's page"
+_WHISPER = TrainingData(
+    complete=False,
+    source="Radford et al., arXiv:2212.04356: 680,000 hours of the web, not listed",
+)
+_WHISPERS = "tiny", "base", "small", "medium", "large"
+_CONFORMER = "speechbrain/asr-conformer{}-transformerlm-librispeech"
+_DENOISER = "JorisCos/{}_Libri1Mix_enhsingle_16k"
+
+CHECKPOINTS: Mapping[str, TrainingData] = MappingProxyType(
+    {
+        **{f"openai/whisper-{size}": _WHISPER for size in _WHISPERS},
+        "Jingmiao/whisper-small-chinese_base": replace(
+            _WHISPER, corpora=("fleurs",), source=f"{_PAGE}; {_WHISPER.source}"
+        ),
+        **{f"openai/whisper-{size}.en": _WHISPER for size in _WHISPERS[:-1]},
+        **{
+            name: TrainingData(corpora, source=source)
+            for name, corpora, source in (
+                ("facebook/wav2vec2-base", _LIBRISPEECH, _WAV2VEC2),
+                ("facebook/wav2vec2-base-960h", _LIBRISPEECH, _WAV2VEC2),
+                ("facebook/wav2vec2-large", _LIBRISPEECH, _WAV2VEC2),
+                ("facebook/wav2vec2-large-960h", _LIBRISPEECH, _WAV2VEC2),
+                ("facebook/wav2vec2-large-lv60", ("libri-light",), _WAV2VEC2),
+                ("facebook/wav2vec2-large-robust", _ROBUST, _OF_ROBUST),
+                ("facebook/wav2vec2-large-xlsr-53", _XLSR, "arXiv:2006.13979"),
+                (
+                    "facebook/wav2vec2-xls-r-300m",
+                    (*_XLSR, "voxpopuli", "voxlingua107"),
+                    "Babu et al., arXiv:2111.09296",
+                ),
+                ("facebook/hubert-base-ls960", _LIBRISPEECH, _HUBERT),
+                ("facebook/hubert-large-ll60k", ("libri-light",), _HUBERT),
+                ("facebook/hubert-xlarge-ll60k", ("libri-light",), _HUBERT),
+                ("microsoft/wavlm-base", _LIBRISPEECH, _OF_WAVLM),
+                ("microsoft/wavlm-base-plus", _WAVLM, _OF_WAVLM),
+                ("microsoft/wavlm-large", _WAVLM, _OF_WAVLM),
+                (_CONFORMER.format(""), _LIBRISPEECH, _PAGE),
+                (_CONFORMER.format("small"), _LIBRISPEECH, _PAGE),
+                (
+                    "google-bert/bert-base-uncased",
+                    ("bookcorpus", "wikipedia"),
+                    "Devlin et al., arXiv:1810.04805",
+                ),
+                (_DENOISER.format("ConvTasNet"), ("librispeech", "wham"), _ASTEROID),
+                (_DENOISER.format("DCCRNet"), ("librispeech", "wham"), _ASTEROID),
+                (
+                    "superb/wav2vec2-base-superb-er",
+                    ("librispeech", "iemocap"),
+                    _SUPERB,
+                ),
+                ("superb/hubert-base-superb-er", ("librispeech", "iemocap"), _SUPERB),
+                (
+                    "superb/hubert-large-superb-er",
+                    ("libri-light", "iemocap"),
+                    _SUPERB,
+                ),
+                (
+                    "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim",
+                    (*_ROBUST, "msp-podcast"),
+                    "Wagner et al., arXiv:2203.07378",
+                ),
+                (
+                    "emotion2vec/emotion2vec_base",
+                    ("iemocap", "meld", "mead", "cmu-mosei", "msp-podcast"),
+                    "Ma et al., arXiv:2312.15185",
+                ),
+            )
+        },
+    }
+)
+"""The training data of checkpoints, by hub id."""
+
+
+def of_checkpoint(options: Options) -> TrainingData | None:
+    """Return what is known of the checkpoint in ``checkpoint=`` or ``id=``.
+
+    None for a local folder, and for a hub id that is not in `CHECKPOINTS`.
+    """
+    return CHECKPOINTS.get(options.get("checkpoint") or options.get("id") or "")
