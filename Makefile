@@ -57,7 +57,8 @@ types: $(WHOLE)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --quiet --strict
+	rm -rf site
+	$(BIN)/python -m zensical build --clean --strict
 	@echo "The site: site/index.html"
 
 # A script of perf/ prints `short` beside each figure that misses its bound.
