@@ -72,7 +72,7 @@ def _head(card: DownstreamCard, plugins: Plugins) -> Iterator[str]:
     yield from _table(facts)
     yield ""
     yield from _options(card)
-    yield f"\n| upstream | layers that it reads | parameters, {CLASSES} classes |"
+    yield f"\n| upstream | what it reads | parameters, {CLASSES} classes |"
     yield "|---|---|---:|"
     for upstream, groups in SIZES.items():
         yield f"| {upstream} | {' | '.join(_size(head, groups))} |"
@@ -88,7 +88,7 @@ def _size(head: ConfiguredCard[DownstreamCard], groups: Groups) -> tuple[str, st
     built = card.build(groups, CLASSES, options)
     count = sum(one.numel() for one in built.parameters() if one.requires_grad)
     layers = (
-        f"one of {len(every)}, {spec.dim} wide"
+        f"one of {len(every)} layers, {spec.dim} wide"
         if len(every) > 1
         else f"{_numbers(card.layers(spec, options))}, {spec.dim} wide"
         for spec in groups.values()
@@ -98,7 +98,8 @@ def _size(head: ConfiguredCard[DownstreamCard], groups: Groups) -> tuple[str, st
 
 
 def _numbers(layers: range) -> str:
-    return f"{layers[0]} to {layers[-1]}" if len(layers) > 1 else f"{layers[0]}"
+    first, last = layers[0], layers[-1]
+    return f"layers {first} to {last}" if first < last else f"layer {first}"
 
 
 def _table(facts: Mapping[str, str]) -> Iterator[str]:
