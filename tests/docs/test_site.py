@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def browser() -> Browser:
+def browser() -> Iterator[Browser]:
     """Return a browser."""
     program = shutil.which("chromium")
     if program is None:
@@ -62,11 +63,9 @@ def test_the_site_has_every_page_and_loads_nothing_from_another_host(
 def test_the_search_works_from_a_disk(site: Path, browser: Browser) -> None:
     page = browser.new_page()
     wrong: list[str] = []
+    requests: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "request",
-        lambda asked: asked.url.startswith("http") and wrong.append(asked.url),
-    )
+    page.on("request", lambda asked: requests.append(asked.url))
 
     page.goto((site / "index.html").as_uri())
     page.keyboard.press("/")
@@ -74,3 +73,4 @@ def test_the_search_works_from_a_disk(site: Path, browser: Browser) -> None:
 
     expect(page.get_by_text("The L-adapter").first).to_be_visible(timeout=30_000)
     assert wrong == []
+    assert [url for url in requests if not url.startswith(site.as_uri())] == []
