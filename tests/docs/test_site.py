@@ -74,3 +74,19 @@ def test_the_search_works_from_a_disk(site: Path, browser: Browser) -> None:
     expect(page.get_by_text("The L-adapter").first).to_be_visible(timeout=30_000)
     assert wrong == []
     assert [url for url in requests if not url.startswith(site.as_uri())] == []
+
+
+def test_the_copy_button_takes_what_is_typed(site: Path, browser: Browser) -> None:
+    context = browser.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto((site / "index.html").as_uri())
+    block = page.locator(".highlight").first
+
+    block.hover()
+    block.get_by_role("button").click()
+
+    page.wait_for_function("async () => await navigator.clipboard.readText()")
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("nserbench ") for line in lines)
