@@ -2,16 +2,14 @@
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from pages import EXAMPLES, PAGES, ROOT, blocks, file_name, typed_lines
+from pages import PAGES, ROOT, blocks, file_name, lines, typed, with_blocks, words_of
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.name_lookup import (
@@ -24,24 +22,10 @@ from nserbench.cli.common.click_groups import GroupWithArgument
 from nserbench.settings import KNOWN, load_settings
 
 
-def with_blocks(language: str) -> list[Path]:
-    """Return the pages that have blocks of a language; examples have their own test."""
-    return [page for page in PAGES if page not in EXAMPLES and blocks(page, language)]
-
-
-def commands(page: Path) -> Iterator[list[str]]:
-    """Yield the words of each command of nserbench, with variables of the page."""
-    variables: dict[str, str] = {}
-    for line in [
-        line for block in blocks(page, "console") for line in typed_lines(block)
-    ]:
-        if assigned := re.fullmatch(r"(\w+)=(.*)", line):
-            variables[f"${assigned[1]}"] = shlex.split(assigned[2])[0]
-        for name, value in variables.items():
-            line = line.replace(name, value)
-        program, *words = shlex.split(re.split("[|>]", line)[0], comments=True)
-        if program == "nserbench":
-            yield words
+def commands(page: Path) -> list[list[str]]:
+    """Return the words of each command of nserbench on a page."""
+    typed_words = [words_of(line) for line in typed(page)]
+    return [words for program, *words in typed_words if program == "nserbench"]
 
 
 def parse(
@@ -103,10 +87,10 @@ def script(page: Path) -> str:
     """Return a page as a shell script: files are written, and commands typed."""
     steps = ["set -e"]
     for block in blocks(page, "python", "toml", "console"):
-        if name := file_name(block):
-            steps.append(f"cat > {name} <<'END'\n{block}END")
+        if named := file_name(block):
+            steps.append(f"cat > {named} <<'END'\n{block}END")
         else:
-            steps += typed_lines(block)
+            steps += lines(block)
     return "\n".join(steps)
 
 

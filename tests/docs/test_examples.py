@@ -1,19 +1,18 @@
 """The examples of the reference work as they are printed."""
 
 import runpy
-import shlex
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from pages import EXAMPLES, blocks, file_name, typed_lines
+from pages import EXAMPLES, blocks, file_name, typed, words_of
 
 from nserbench.cli import main
 
 
 def run(line: str, patch: pytest.MonkeyPatch) -> str:
     """Do what a line says that is typed in a shell, and return what it prints."""
-    program, *words = shlex.split(line)
+    program, *words = words_of(line)
     if program == "export":
         name, _, value = words[0].partition("=")
         patch.setenv(name, value)
@@ -32,11 +31,11 @@ def test_an_example_works_as_it_is_printed(
     page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(Path.cwd())
-    files = {file_name(block): block for block in blocks(page, "python")}
-    lines = [line for block in blocks(page, "console") for line in typed_lines(block)]
+    lines = list(typed(page))
 
-    for name, block in files.items():
-        Path(name).write_text(block)
+    for block in blocks(page, "python"):
+        if name := file_name(block):
+            Path(name).write_text(block)
     printed = "\n".join(run(line, monkeypatch) for line in lines)
 
     checked = [line.split()[2] for line in lines if line.startswith("nserbench check")]
