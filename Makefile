@@ -57,7 +57,8 @@ types: $(WHOLE)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --quiet --strict
+	rm -rf site
+	$(BIN)/python -m zensical build --clean --strict
 	@echo "The site: site/index.html"
 
 # The page of all bundles. `make docs` empties site/, so run it afterwards.

@@ -18,6 +18,8 @@ class UnknownName(NserbenchError, LookupError):
 
     Args:
         kind: Kind of name, such as ``"upstream"``.
+        name: The name that was asked for.
+        known: The names that there are.
         hint: A last line that says what to do.
         of: For an option: the card that does not have it.
     """

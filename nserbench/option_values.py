@@ -19,7 +19,10 @@ _FOLDERS = re.compile(r"(?:^|[\s,;+=:{('\"])(?:~?/[^/\s]+/|~[\w.-]*/|[A-Za-z]:[\
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a parser that accepts only these words."""
+    """Return a parser that accepts only these words.
+
+    The parser raises ``ValueError`` for another word.
+    """
 
     def parse(text: str) -> str:
         if text not in choices:
@@ -30,7 +33,11 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def yes_no(text: str) -> bool:
-    """Return True for ``yes`` and False for ``no``."""
+    """Return True for ``yes`` and False for ``no``.
+
+    Raises:
+        ValueError: if the text is another word.
+    """
     return one_of("yes", "no")(text) == "yes"
 
 
@@ -40,7 +47,10 @@ def yes_no_label(value: bool) -> str:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Return a parser for whole numbers that are not below ``least``."""
+    """Return a parser for whole numbers that are not below ``least``.
+
+    The parser raises ``ValueError`` for another text.
+    """
 
     def parse(text: str) -> int:
         try:
@@ -52,7 +62,11 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def fraction(text: str) -> float:
-    """Return a number in ``[0, 1)``."""
+    """Return a number from 0 to below 1.
+
+    Raises:
+        ValueError: if the text is no such number.
+    """
     try:
         value = number(text)
     except ValueError:
@@ -63,7 +77,11 @@ def fraction(text: str) -> float:
 
 
 def several(text: str) -> tuple[str, ...]:
-    """Return different values that are joined by ``+``."""
+    """Return the values of a text that joins them by ``+``.
+
+    Raises:
+        ValueError: if a value is empty or there twice.
+    """
     parts = tuple(text.split("+"))
     if not all(parts) or len(set(parts)) != len(parts):
         raise ValueError("must be different values joined by +")

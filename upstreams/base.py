@@ -116,6 +116,9 @@ class LayerGroup:
 
         Args:
             utterances: ``(layers, frames, dim)`` of each utterance.
+
+        Returns:
+            States ``(layers, batch, longest frames, dim)``, with the length of each.
         """
         import torch
         from torch.nn.utils.rnn import pad_sequence
@@ -177,7 +180,7 @@ class Batch:
         return self.parts(1)
 
     def parts(self, size: int) -> list[Batch]:
-        """Return smaller batches of at most ``size`` utterances."""
+        """Return batches of at most ``size`` utterances, in the same order."""
         rows = [slice(row, row + size) for row in range(0, len(self.ids), size)]
         return [
             replace(
@@ -192,7 +195,11 @@ class Batch:
 
     @classmethod
     def of(cls, *waves: NDArray[np.float32]) -> Batch:
-        """Return a batch of audio only."""
+        """Return a batch of audio only, with the ids 0, 1 and so on.
+
+        Args:
+            *waves: ``(samples,)`` float32 of each utterance, as in `waves`.
+        """
         none = [None] * len(waves)
         return cls([str(index) for index in range(len(waves))], waves, none, none)
 
@@ -228,6 +235,9 @@ class Upstream(abc.ABC):
         """Return the layered features of a batch, differentiable if it has weights.
 
         Features of an utterance do not depend on the others in the batch.
+
+        Args:
+            batch: The audio and texts of one or more utterances.
 
         Returns:
             The groups that the card describes, on the device of the model. Those that
@@ -285,6 +295,9 @@ class Transcriber(Upstream):
         """Return the layered features, as `forward` does, and the transcripts.
 
         Results for an utterance do not depend on the others in the batch.
+
+        Args:
+            batch: The audio of one or more utterances.
         """
 
     def forward(self, batch: Batch) -> LayeredFeatures:

@@ -38,6 +38,9 @@ def get_upstream(
         plugins: Plugins that are not installed; see `run`.
         config: Settings file; see `run`.
 
+    Returns:
+        The upstream, in evaluation mode on the device.
+
     Raises:
         NserbenchError: if the name, an option or the weights are not there.
     """

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class Enhancer(abc.ABC):
     """A loaded model that removes noise from one utterance at a time.
 
+    Args:
+        options: The values of the card's options, by key.
+        device: Device to compute on, such as ``"cuda:0"``.
+
     Attributes:
         thread_safe: Whether several threads may call `enhance` at once: a call changes
             nothing that another one reads. Each class says it for itself.
@@ -34,10 +38,10 @@ class Enhancer(abc.ABC):
         """Return the speech in a wave, at any amplitude.
 
         Args:
-            wave: ``(samples,)``, mono at 16 kHz.
+            wave: ``(samples,)``, mono at 16 kHz, full scale at 1.0.
 
         Returns:
-            ``(samples,)``, of the same length.
+            ``(samples,)``, floating-point numbers, as many as in ``wave``.
         """
 
     def enhance(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
