@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -c constraints.txt
+BASE := .venv/.base
 READY := .venv/.ready
 WHOLE := .venv/.whole
 SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
@@ -13,19 +15,28 @@ BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
 .PHONY: demo test test-slow coverage lint format types docs bench faults fuzz
 
-# Done again only when one of the two files changes.
-$(READY): pyproject.toml constraints.txt
+# Each is done again only when one of the two files changes.
+$(BASE): pyproject.toml constraints.txt
+	@echo 'Installing nserbench into .venv, without the packages of tests and docs:'
+	@echo 'minutes, most of them for torch. 1.5 GB with its CPU build; the CUDA build is larger.'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
+	$(PIP) -e .
 	touch $@
 
-# With every optional package. asteroid's pesq is built here, so it needs a C compiler.
+$(READY): $(BASE)
+	@echo 'Installing what tests and docs need: a minute or two, without optional packages.'
+	$(PIP) -e '.[dev,docs]'
+	touch $@
+
+# asteroid's pesq is built here, so it needs a C compiler.
 $(WHOLE): $(READY)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
+	@echo 'Installing every optional package; one is compiled. A few minutes.'
+	$(PIP) -e '.[all]'
 	touch $@
 
-demo: $(READY)
-	$(BIN)/nserbench run --upstream mel --downstream bigru,mean \
+demo: $(BASE)
+	@echo 'Two heads in four conditions: a minute on two cores.'
+	$(BIN)/nserbench run --upstream mel --downstream mean,fc \
 	    --corpus demo,demo-human,demo-park,demo-traffic --out results/demo
 	$(BIN)/nserbench leaderboard results/demo
 	@$(BIN)/nserbench leaderboard results/demo --format html -o results/demo/site
