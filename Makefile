@@ -17,25 +17,25 @@ BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
 # Each is done again only when one of the two files changes.
 $(BASE): pyproject.toml constraints.txt
-	@echo 'Installing nserbench into .venv, without the packages of tests and docs:'
-	@echo 'minutes, most of them for torch. 1.5 GB with its CPU build; the CUDA build is larger.'
+	@echo 'Installing nserbench into .venv: 1.7 GB, and more with the CUDA build of torch.'
+	@echo 'It takes some minutes; most of it is the download of torch.'
 	$(PYTHON) -m venv .venv
 	$(PIP) -e .
 	touch $@
 
 $(READY): $(BASE)
-	@echo 'Installing what tests and docs need: a minute or two, without optional packages.'
+	@echo 'Installing what tests and docs need: a few minutes.'
 	$(PIP) -e '.[dev,docs]'
 	touch $@
 
 # asteroid's pesq is built here, so it needs a C compiler.
 $(WHOLE): $(READY)
-	@echo 'Installing every optional package; one is compiled. A few minutes.'
+	@echo 'Installing every optional package, of which one is compiled: a few minutes.'
 	$(PIP) -e '.[all]'
 	touch $@
 
 demo: $(BASE)
-	@echo 'Two heads in four conditions: a minute on two cores.'
+	@echo 'Training two heads in four conditions: about a minute on two cores.'
 	$(BIN)/nserbench run --upstream mel --downstream mean,fc \
 	    --corpus demo,demo-human,demo-park,demo-traffic --out results/demo
 	$(BIN)/nserbench leaderboard results/demo

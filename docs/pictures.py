@@ -1,4 +1,4 @@
-"""Photograph the page of a leaderboard in Chromium, light and dark, for the README.
+"""Photograph the table of a leaderboard's page, light and dark, for the README.
 
 nserbench leaderboard results --format html -o site
 python docs/pictures.py site
@@ -13,9 +13,9 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 FOLDER = Path(__file__).parent / "pictures"
-WIDTH, HEIGHT = 1120, 560  # CSS pixels
-TABLE = ".tabulator-row"
-"""What is there when the table has been drawn."""
+WIDTH, HEIGHT = 745, 1200  # CSS pixels of the window
+TABLE = ".tabulator"
+ROW = ".tabulator-row"
 
 
 def photograph(site: Path, folder: Path, chromium: str) -> list[Path]:
@@ -28,12 +28,13 @@ def photograph(site: Path, folder: Path, chromium: str) -> list[Path]:
         for scheme in ("light", "dark"):
             page = browser.new_page(
                 viewport={"width": WIDTH, "height": HEIGHT},
+                device_scale_factor=2,
                 color_scheme="light" if scheme == "light" else "dark",
             )
             page.goto((site / "index.html").resolve().as_uri())
-            page.wait_for_selector(TABLE)
+            page.wait_for_selector(ROW)
             pictures.append(folder / f"leaderboard-{scheme}.png")
-            page.screenshot(path=pictures[-1])
+            page.locator(TABLE).first.screenshot(path=pictures[-1])
         browser.close()
     return pictures
 
