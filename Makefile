@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --no-compile -c constraints.txt
+BASE := .venv/.base
 READY := .venv/.ready
 WHOLE := .venv/.whole
 SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
@@ -13,19 +15,28 @@ BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
 .PHONY: board-page demo test test-slow coverage lint format types docs bench faults fuzz
 
-# Done again only when one of the two files changes.
-$(READY): pyproject.toml constraints.txt
+# Each is done again only when one of the two files changes.
+$(BASE): pyproject.toml constraints.txt
+	@echo 'Installing nserbench into .venv: 1.7 GB, and more with the CUDA build of torch.'
+	@echo 'It takes some minutes; most of it is the download of torch.'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
+	$(PIP) -e .
 	touch $@
 
-# With every optional package. asteroid's pesq is built here, so it needs a C compiler.
+$(READY): $(BASE)
+	@echo 'Installing what tests and docs need: a few minutes.'
+	$(PIP) -e '.[dev,docs]'
+	touch $@
+
+# asteroid's pesq is built here, so it needs a C compiler.
 $(WHOLE): $(READY)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
+	@echo 'Installing every optional package, of which one is compiled: a few minutes.'
+	$(PIP) -e '.[all]'
 	touch $@
 
-demo: $(READY)
-	$(BIN)/nserbench run --upstream mel --downstream bigru,mean \
+demo: $(BASE)
+	@echo 'Training two heads in four conditions: about a minute on two cores.'
+	$(BIN)/nserbench run --upstream mel --downstream mean,fc \
 	    --corpus demo,demo-human,demo-park,demo-traffic --out results/demo
 	$(BIN)/nserbench leaderboard results/demo
 	@$(BIN)/nserbench leaderboard results/demo --format html -o results/demo/site

@@ -83,6 +83,19 @@ def test_every_python_of_a_page_is_python(page: Path) -> None:
         compile(block, page.name, "exec")
 
 
+@pytest.mark.parametrize("page", with_blocks("bash"), ids=lambda page: page.name)
+def test_every_script_of_a_page_is_bash_and_its_commands_can_be_typed(
+    page: Path,
+) -> None:
+    for block in blocks(page, "bash"):
+        subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+        joined = block.replace("\\\n", " ").splitlines()
+        found = [words_of(line) for line in joined if line.startswith("nserbench ")]
+        assert found
+        for _, *words in found:
+            parse(main, words, click.Context(main), "nserbench")
+
+
 def script(page: Path) -> str:
     """Return a page as a shell script: files are written, and commands typed."""
     steps = ["set -e"]

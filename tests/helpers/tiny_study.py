@@ -6,7 +6,7 @@ speech; of CASIA, which is refused in part, all 1200. Weights are drawn at rando
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +49,24 @@ def write_corpora(folder: Path, test_data: Path) -> dict[str, str]:
     iemocap = write_iemocap(folder / "iemocap", few_turns(iemocap_turns(test_data)))
     casia = write_casia(folder / "casia", casia_files(test_data))
     meld = write_meld(folder / "meld", test_data / "meta/meld")
-    for number, name in enumerate(NOISES):
-        path = folder / "demand" / name / "ch01.wav"
-        path.parent.mkdir(parents=True)
-        hiss = 0.1 * np.random.default_rng(number).standard_normal(RATE)
-        soundfile.write(path, hiss, RATE, subtype="FLOAT")
-    _voice(path for path in folder.rglob("*.wav") if path.stat().st_nlink > 1)
+    demand = write_demand(folder / "demand")
+    voice(path for path in folder.rglob("*.wav") if path.stat().st_nlink > 1)
     return {
         "NSERBENCH_IEMOCAP": str(iemocap),
         "NSERBENCH_CASIA": str(casia),
         "NSERBENCH_MELD": str(meld),
-        "NSERBENCH_DEMAND": str(folder / "demand"),
+        "NSERBENCH_DEMAND": str(demand),
     }
+
+
+def write_demand(folder: Path) -> Path:
+    """Write three noises of a second."""
+    for number, name in enumerate(NOISES):
+        path = folder / name / "ch01.wav"
+        path.parent.mkdir(parents=True)
+        hiss = 0.1 * np.random.default_rng(number).standard_normal(RATE)
+        soundfile.write(path, hiss, RATE, subtype="FLOAT")
+    return folder
 
 
 def few_turns(turns: Mapping[str, str]) -> dict[str, str]:
@@ -71,12 +77,14 @@ def few_turns(turns: Mapping[str, str]) -> dict[str, str]:
     return {name: turns[name] for name in kept.values()}
 
 
-def write_meld(folder: Path, tables: Path) -> Path:
+def write_meld(
+    folder: Path, tables: Path, classes: Sequence[str] = MELD_CLASSES
+) -> Path:
     """Write the first utterances of each class in each part, and their clips."""
     for part, clips in MELD.items():
         with (tables / f"{part}_sent_emo.csv").open(encoding="utf-8", newline="") as it:
             reader = csv.DictReader(it)
-            kept = _few_rows(reader)
+            kept = _few_rows(reader, classes)
             fields = list(reader.fieldnames or ())
         (folder / clips).mkdir(parents=True)
         with (folder / f"{part}_sent_emo.csv").open("w", newline="") as stream:
@@ -100,15 +108,17 @@ def write_checkpoints(folder: Path) -> dict[str, str]:
     return found
 
 
-def _few_rows(rows: Iterable[dict[str, str]], each: int = 2) -> list[dict[str, str]]:
+def _few_rows(
+    rows: Iterable[dict[str, str]], classes: Sequence[str], each: int = 2
+) -> list[dict[str, str]]:
     kept: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
-        if row["Emotion"] in MELD_CLASSES and len(kept[row["Emotion"]]) < each:
+        if row["Emotion"] in classes and len(kept[row["Emotion"]]) < each:
             kept[row["Emotion"]].append(row)
     return [row for several in kept.values() for row in several]
 
 
-def _voice(paths: Iterable[Path]) -> None:
+def voice(paths: Iterable[Path]) -> None:
     """Return each file a tone of its own in the place of the one that they share."""
     for path in sorted(paths):
         path.unlink()
