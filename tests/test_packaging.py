@@ -45,7 +45,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     tree = tmp_path_factory.mktemp("tree")
     for name in ("nserbench", *FOLDERS):
         copytree(ROOT / name, tree / name, symlinks=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "CITATION.cff"):
         (tree / name).write_bytes((ROOT / name).read_bytes())
     # The backend is called directly, because pip would download setuptools.
     build = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
