@@ -25,7 +25,7 @@ WIDE = 60
 
 _NAMES = 2  # columns before the numbers: upstream and downstream
 
-_ESCAPES = {
+ESCAPES = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
@@ -42,6 +42,7 @@ _ESCAPES = {
     POOLED: r"$\ddagger$",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
+"""What is written for the characters that LaTeX would take as commands."""
 
 
 def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> str:
@@ -81,7 +82,7 @@ def escaped(text: str) -> str:
         >>> print(escaped("100 % of _x_"))
         100 \% of \_x\_
     """
-    marked = "".join(_ESCAPES.get(char, char) for char in plain(text))
+    marked = "".join(ESCAPES.get(char, char) for char in plain(text))
     return marked.replace("--", "-{}-")  # no dash
 
 
