@@ -88,7 +88,7 @@
     const title = `Mean ${metric} of the ${columns.length} columns that are shown, for rows that have a score in all of them.`;
     return {
       ...plainColumn("mean", sortButton(title, "mean", metric), {
-        width: isNarrow() ? 76 : 92,
+        width: isNarrow() ? 88 : 92,
       }),
       formatter: (cell) => ofRow.meanText(columns, cell.getData().row),
     };
