@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple
+from datetime import UTC
 from importlib.metadata import version
 from typing import TypeAlias, TypedDict
 
 import numpy as np
 from scipy.special import stdtrit
 
+from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.benchmark.store.digests import digest
-from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import FEW_UNITS
+from nserbench.leaderboard.page.citation import citation
+from nserbench.leaderboard.page.known import known
 from nserbench.leaderboard.plots.colours import COLOURS
 from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
 from nserbench.leaderboard.render.csv_json import Record
-from nserbench.leaderboard.render.layout import TITLES
+from nserbench.leaderboard.render.latex import ESCAPES
+from nserbench.leaderboard.render.layout import (
+    CHANCE_NOTE,
+    FEW_NOTE,
+    POOLED_NOTE,
+    SUSPECT_NOTE,
+    TIED_NOTE,
+    TITLES,
+)
 from nserbench.leaderboard.render.summary_sheet import rank_note
 from nserbench.leaderboard.tables.series import (
     CostPoint,
     Curve,
+    clean_cell,
     layer_curves,
     on_pareto_front,
     snr_curves,
@@ -39,6 +51,15 @@ METRIC_MEANINGS = {
     "accuracy": "share of correct predictions",
 }
 
+MARKS = {
+    "tied": TIED_NOTE,
+    "few": FEW_NOTE,
+    "pooled": POOLED_NOTE,
+    "chance": CHANCE_NOTE,
+    "suspect": SUSPECT_NOTE,
+}
+"""What the marks on numbers mean."""
+
 Bounds: TypeAlias = tuple[float, float | None, float | None]
 """A value and its 95 % interval, fractions of 1."""
 
@@ -47,11 +68,11 @@ class CellFacts(TypedDict, total=False):
     """What is known of a cell besides its scores.
 
     ``rate`` has the measure of the error rate of transcripts, and its value. ``cost``
-    has seconds and trainable parameters.
+    has seconds, trainable and frozen parameters.
     """
 
     rate: tuple[str, float]
-    cost: tuple[float, int | None]
+    cost: tuple[float, int | None, int | None]
 
 
 def cell_id(row: Row, column: Column) -> str:
@@ -66,30 +87,34 @@ def cell_id(row: Row, column: Column) -> str:
     return digest(names)[:16]
 
 
-def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
+def index(
+    table: SummaryTable, measured: Mapping[str, CellFacts], plugins: Plugins
+) -> Record:
     """Return the data that the page opens with.
 
     Cells name rows and columns by their indices in the lists. ``student`` is the
     logarithm of the 97.5th percentile of Student's t, at equal steps of 1 / degrees of
     freedom from 0 to 1. ``measured`` has error rate and cost of the cells that have
-    them, by id.
+    them, by id. The plugins say what is known of names.
     """
     rows = {row: number for number, row in enumerate(table.rows)}
     columns = {column: number for number, column in enumerate(table.columns)}
+    of_columns = [_column(table, column) for column in columns]
     fronts = _fronts(table, measured)
     freedom = 1 / np.linspace(1e-9, 1, 401)
     return {
         "version": version("nserbench"),
+        "finished": table.finished and f"{table.finished.astimezone(UTC):%Y-%m-%d}",
         "metrics": [
             {"name": name, "title": TITLES[name], "meaning": METRIC_MEANINGS[name]}
             for name in table.metrics
         ],
         "rows": [(row.upstream, row.downstream) for row in rows],
-        "columns": [_column(table, column) for column in columns],
+        "columns": of_columns,
         "cells": [
             {
                 "id": (name := cell_id(row, column)),
-                **_cell(table, entry),
+                **_cell(table, entry, of_columns[columns[column]]),
                 "row": rows[row],
                 "column": columns[column],
                 "measured": measured.get(name, {}),
@@ -97,16 +122,34 @@ def index(table: SummaryTable, measured: Mapping[str, CellFacts]) -> Record:
             }
             for (row, column), entry in table.entries.items()
         ],
-        "snr": _curves(table, snr_curves),
+        "snr": [
+            {**record, "clean": _clean(table, curve)}
+            for record, curve in zip(
+                _curves(table, snr_curves),
+                snr_curves(table, table.metrics[0]),
+                strict=True,
+            )
+        ],
         "layers": _curves(table, layer_curves),
         "reference": rows[table.reference] if table.reference else None,
-        "ranks": _ranking(table, table.ranks, rows) if table.ranks else None,
-        "protocols": list(map(str, table.protocols)),
+        "ranks": [_ranking(table, metric) for metric in table.metrics],
+        "protocols": [(use.name, str(use)) for use in table.protocols],
         "notes": table.notes,
         "few_units": FEW_UNITS,
         "flags": MEANINGS,
         "student": np.log(stdtrit(freedom, 0.975)).round(7).tolist(),
         "colours": COLOURS,
+        "known": known(
+            plugins,
+            {
+                "upstream": sorted({row.upstream for row in rows}),
+                "downstream": sorted({row.downstream for row in rows}),
+                "corpus": sorted({column.corpus for column in columns}),
+            },
+        ),
+        "citation": citation(),
+        "latex": ESCAPES,
+        "marks": MARKS,
     }
 
 
@@ -144,12 +187,12 @@ def _short(fraction: float | None) -> float | None:
     return None if fraction is None else short(fraction)
 
 
-def _cell(table: SummaryTable, entry: SummaryEntry) -> Record:
+def _cell(table: SummaryTable, entry: SummaryEntry, column: Record) -> Record:
     """Return what a cell shows.
 
     ``scores`` has, for each metric, the value, its interval, and 1 if it is tied with
     the best; ``differences`` the difference from the reference row, its interval and
-    its p-value.
+    its p-value. Chance level and pooling are those of its column, unless given.
     """
     cell: Record = {
         "status": entry.status,
@@ -160,6 +203,11 @@ def _cell(table: SummaryTable, entry: SummaryEntry) -> Record:
     }
     if entry.scores:
         scores = [entry.scores[metric] for metric in table.metrics]
+        own = {
+            "pooled": entry.pooled,
+            "chance": [_short(entry.chance.get(metric)) for metric in table.metrics],
+        }
+        cell |= {key: value for key, value in own.items() if value != column[key]}
         cell["scores"] = [(*_bounds(score), int(score.tied)) for score in scores]
         if table.reference is not None:
             cell["differences"] = [_difference(score) for score in scores]
@@ -188,6 +236,13 @@ def short(fraction: float) -> float:
     return rounded if same else fraction
 
 
+def _clean(table: SummaryTable, curve: Curve) -> list[Bounds] | None:
+    """Return the scores of the clean speech of an SNR curve, if it has any."""
+    if (cell := clean_cell(table, curve)) is None:
+        return None
+    return [_bounds(table.entries[cell].scores[metric]) for metric in table.metrics]
+
+
 def _curves(
     table: SummaryTable, find: Callable[[SummaryTable, str], Sequence[Curve]]
 ) -> list[Record]:
@@ -205,9 +260,18 @@ def _curves(
     ]
 
 
-def _ranking(table: SummaryTable, ranks: Ranks, rows: Mapping[Row, int]) -> Record:
+def _ranking(table: SummaryTable, metric: str) -> Record | None:
+    """Return the mean ranks by a metric; rows and columns are indices."""
+    if (ranks := table.ranks_by.get(metric)) is None:
+        return None
+    rows = {row: number for number, row in enumerate(table.rows)}
     return {
         "rows": [(rows[row], *astuple(rank)) for row, rank in ranks.mean.items()],
-        "note": rank_note(ranks, TITLES[table.metrics[0]]),
+        "columns": [
+            number
+            for number, column in enumerate(table.columns)
+            if column in ranks.columns
+        ],
+        "note": rank_note(ranks, TITLES[metric]),
         "groups": [[rows[row] for row in group] for group in ranks.groups],
     }

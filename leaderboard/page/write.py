@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.metrics import METRICS
 from nserbench.errors import BadResult, NserbenchError
 from nserbench.leaderboard.page.details import details
@@ -39,6 +40,7 @@ def write_page(
     metrics: Sequence[str],
     *,
     reference: Row | None = None,
+    plugins: Plugins | None = None,
 ) -> Path:
     """Write the page of one or more folders of results.
 
@@ -50,6 +52,7 @@ def write_page(
             replaced; other files in it are kept.
         metrics: Names in `METRICS`; the page opens with the first. It has all other
             metrics as well.
+        plugins: Whose cards say what is known of names; by default those installed.
 
     Returns:
         The page's ``index.html``.
@@ -61,7 +64,7 @@ def write_page(
     _refuse_other_content(out)
     folders = [roots] if isinstance(roots, Path) else roots
     names = tuple(dict.fromkeys([*metrics, *METRICS]))
-    table = summary_table(folders, names, reference=reference)
+    table = summary_table(folders, names, reference=reference, rank_by_all=True)
     for name in (CELLS, PREDICTIONS):
         (out / name).mkdir(parents=True, exist_ok=True)
     made = _make_cells(out, table, sources(folders))
@@ -73,7 +76,8 @@ def write_page(
         shutil.copytree(Path(__file__).with_name(name), out / name)
     (out / LIBRARY[0] / PAGE).replace(out / PAGE)
     _write_text(out / MADE, made_text(made))
-    _write_text(out / INDEX, as_script("nserbench.index", index(table, measured)))
+    content = index(table, measured, plugins or Plugins())
+    _write_text(out / INDEX, as_script("nserbench.index", content))
     _remove_others(out, {file for parts in made.values() for file in parts.files})
     return out / PAGE
 
@@ -142,7 +146,8 @@ def _facts(table: SummaryTable, cell: CellSources) -> CellFacts:
     for point in wer_points(part, cell.averaged, table.metrics[0]):
         facts["rate"] = point.measure, round(point.rate, 4)
     for cost in costs(part, cell.averaged, table.metrics[0]):
-        facts["cost"] = cost.seconds, cost.trainable_parameters
+        parameters = cost.trainable_parameters, cost.frozen_parameters
+        facts["cost"] = cost.seconds, *parameters
     return facts
 
 

@@ -16,9 +16,8 @@ from nserbench.leaderboard.plots.lines import (
 )
 from nserbench.leaderboard.plots.names import distinct_names, panel_titles
 from nserbench.leaderboard.plots.style import line_style, styled
-from nserbench.leaderboard.reading.counts import Column, RowColumn
 from nserbench.leaderboard.render.layout import TITLES
-from nserbench.leaderboard.tables.series import Curve, snr_curves
+from nserbench.leaderboard.tables.series import Curve, clean_cell, snr_curves
 from nserbench.leaderboard.tables.summary import Score, SummaryTable
 
 
@@ -26,16 +25,11 @@ def drawable(table: SummaryTable, metric: str) -> list[Curve]:
     """Return the curves that have two SNRs or more, and clean speech with them."""
     curves = [curve for curve in snr_curves(table, metric) if len(curve.points) > 1]
     return [
-        replace(curve, cells=[*curve.cells, *_clean(table, curve)]) for curve in curves
+        replace(curve, cells=[*curve.cells, clean])
+        if (clean := clean_cell(table, curve))
+        else curve
+        for curve in curves
     ]
-
-
-def _clean(table: SummaryTable, curve: Curve) -> list[RowColumn]:
-    """Return row and column of the clean speech of a curve, if it has a score."""
-    column = Column(curve.column.corpus, "clean", curve.column.protocol)
-    entry = table.entries.get((curve.row, column))
-    done = entry is not None and bool(entry.scores) and column in table.columns
-    return [(curve.row, column)] if done else []
 
 
 @styled
@@ -66,7 +60,7 @@ def draw_snr(
         clean = {
             number: table.entries[key].scores[metric]
             for number, curve in lines.items()
-            for key in _clean(table, curve)
+            if (key := clean_cell(table, curve))
         }
         _label_snrs(axes, snrs, clean)
     draw_legend(

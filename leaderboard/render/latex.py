@@ -25,7 +25,7 @@ WIDE = 60
 
 _NAMES = 2  # columns before the numbers: upstream and downstream
 
-_ESCAPES = {
+ESCAPES = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
@@ -43,6 +43,7 @@ _ESCAPES = {
     SEEN: r"\S{}",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
+"""What is written for the characters that LaTeX would take as commands."""
 
 
 def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> str:
@@ -82,7 +83,7 @@ def escaped(text: str) -> str:
         >>> print(escaped("100 % of _x_"))
         100 \% of \_x\_
     """
-    marked = "".join(_ESCAPES.get(char, char) for char in plain(text))
+    marked = "".join(ESCAPES.get(char, char) for char in plain(text))
     return marked.replace("--", "-{}-")  # no dash
 
 

@@ -129,7 +129,7 @@ class LayerWeights(InOneCell):
 def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
     """Return a curve over the SNR for each row, corpus, noise and protocol.
 
-    Clean speech is in no curve.
+    Clean speech is in no curve; see `clean_cell`.
     """
     points: _Points = defaultdict(list)
     for row, column, score in _scores(table, metric):
@@ -138,6 +138,14 @@ def snr_curves(table: SummaryTable, metric: str) -> list[Curve]:
             key = row, Column(column.corpus, noise, column.protocol), ""
             points[key].append((Point(float(snr), score), (row, column)))
     return _curves(points)
+
+
+def clean_cell(table: SummaryTable, curve: Curve) -> RowColumn | None:
+    """Return row and column of the clean speech of an SNR curve, if it has a score."""
+    column = Column(curve.column.corpus, "clean", curve.column.protocol)
+    entry = table.entries.get((curve.row, column))
+    done = entry is not None and bool(entry.scores) and column in table.columns
+    return (curve.row, column) if done else None
 
 
 def layer_curves(table: SummaryTable, metric: str) -> list[Curve]:

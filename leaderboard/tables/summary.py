@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -100,8 +101,9 @@ class SummaryTable:
         rows: By name, with numbers in names sorted as numbers.
         columns: By corpus; clean first, then noises by name, from high to low SNR.
         reference: The row that the others are compared with.
-        ranks: Mean ranks by the first metric, without columns in
-            `SELECTION_WARNINGS`. None unless two rows are both done in two columns.
+        ranks_by: Mean ranks by metric, without columns in `SELECTION_WARNINGS`. Empty
+            unless two rows are both done in two columns.
+        finished: When the newest result was finished; None without results.
     """
 
     rows: Sequence[Row]
@@ -111,7 +113,13 @@ class SummaryTable:
     protocols: Sequence[ProtocolUse]
     notes: Sequence[str]
     reference: Row | None = None
-    ranks: Ranks | None = None
+    ranks_by: Mapping[str, Ranks] = field(default_factory=dict)
+    finished: datetime | None = None
+
+    @property
+    def ranks(self) -> Ranks | None:
+        """The mean ranks by the first metric, if there are any."""
+        return self.ranks_by.get(self.metrics[0])
 
     def header(self, column: Column) -> tuple[str, ...]:
         """Return the header lines of a column, with its selection warnings.
@@ -183,17 +191,22 @@ def summary_table(
     metrics: Sequence[str],
     *,
     reference: Row | None = None,
+    rank_by_all: bool = False,
 ) -> SummaryTable:
     """Make the table of one or more folders of results, for some of `METRICS`.
 
     Its rows are compared with the reference, if there is one.
+
+    Args:
+        rank_by_all: Whether rows are ranked by each metric, not by the first alone.
 
     Raises:
         BadResult: if a folder has no results, or one cannot be read.
         UnknownName: if the reference is not a row of the table.
     """
     folders = [roots] if isinstance(roots, Path) else roots
-    return table_of(*read_cells(folders), metrics, reference=reference)
+    cells, older = read_cells(folders)
+    return table_of(cells, older, metrics, reference=reference, rank_by_all=rank_by_all)
 
 
 def table_of(
@@ -202,6 +215,7 @@ def table_of(
     metrics: Sequence[str],
     *,
     reference: Row | None = None,
+    rank_by_all: bool = False,
 ) -> SummaryTable:
     """Make the table of some results; see `summary_table`.
 
@@ -210,6 +224,7 @@ def table_of(
         older: Notes about results that are not shown; see `by_cell`.
         metrics: Some of `METRICS`.
         reference: The row that the others are compared with; None for no comparison.
+        rank_by_all: Whether rows are ranked by each metric, not by the first alone.
 
     Raises:
         UnknownName: if the reference is not a row of the table.
@@ -222,6 +237,7 @@ def table_of(
     if reference is not None and reference not in rows:
         raise UnknownName("row", str(reference), list(map(str, rows)))
     samples = _samples(cells, metrics)
+    ranked = metrics if rank_by_all else metrics[:1]
     return SummaryTable(
         rows=rows,
         columns=list(samples),
@@ -240,7 +256,10 @@ def table_of(
             *reason_lines(cells),
         ],
         reference=reference,
-        ranks=_ranks(samples, metrics[0]),
+        ranks_by={name: found for name in ranked if (found := _ranks(samples, name))},
+        finished=max(
+            (one.finished for seeds in cells.values() for one in seeds), default=None
+        ),
     )
 
 

@@ -12,7 +12,7 @@ import click
 from nserbench.cli.common.click_groups import GroupWithArgument, HiddenArgument
 from nserbench.cli.common.options import out_option
 from nserbench.cli.common.path_type import UserPath
-from nserbench.cli.common.session import with_settings
+from nserbench.cli.common.session import open_plugins, with_settings
 from nserbench.cli.common.text import counted
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ def _write_page(
 ) -> None:
     from nserbench.leaderboard.page.write import write_page
 
-    click.echo(f"written: {write_page(roots, out, metrics, reference=row)}")
+    page = write_page(roots, out, metrics, reference=row, plugins=open_plugins())
+    click.echo(f"written: {page}")
 
 
 def _summary(roots: Sequence[Path], metrics: tuple[str, ...], row: Row | None) -> _View:

@@ -12,6 +12,7 @@
     "roundRect",
     "arrow",
   ];
+  const DASHES = ["solid", "dashed", "dotted", [12, 3, 3, 3], [2, 6]];
   const HEIGHT = 330; // pixels, without the legend
   const LINE = 22; // pixels, of a line of the legend
   const live = new Set();
@@ -22,15 +23,20 @@
   const colour = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  /** Return the colour, symbol and dashes of the n-th line; neighbours differ. */
-  nserbench.lineStyle = (number) => {
+  /**
+   * Return the colour, symbol and dashes of the n-th line; neighbours differ.
+   *
+   * Lines of one colour differ in symbol and dashes by their `variant`.
+   */
+  nserbench.lineStyle = (number, variant = null) => {
     const { colours } = nserbench.index;
     const dark = document.documentElement.dataset.theme === "dark";
     const chosen = colours[number % colours.length];
+    const dash = variant ?? Math.floor(number / colours.length);
     return {
       colour: dark && chosen === "#000000" ? "#e8eaed" : chosen,
-      symbol: SYMBOLS[number % SYMBOLS.length],
-      dash: ["solid", "dashed", "dotted"][Math.floor(number / colours.length) % 3],
+      symbol: SYMBOLS[(variant ?? number) % SYMBOLS.length],
+      dash: DASHES[dash % DASHES.length],
     };
   };
 
@@ -53,9 +59,9 @@
         orient: names ? "vertical" : "horizontal",
         left: names ? 46 : "center",
         bottom: 0,
-        itemWidth: 20,
+        itemWidth: rest.series.some(({ type }) => type === "scatter") ? 12 : 20,
         itemHeight: 9,
-        itemGap: LINE - 14,
+        itemGap: 8,
         icon: names ? undefined : "roundRect",
         textStyle: { color: colour("ink") },
         pageTextStyle: { color: colour("soft") },
@@ -132,39 +138,51 @@
   /**
    * Return a line with bars for its 95 % intervals, in percent.
    *
-   * Each line is shifted a little, so that bars of different lines do not overlap.
+   * Points have `x`, `label`, `score`, and `apart` if no line leads to them. Each line
+   * is shifted a little, so that bars of different lines do not overlap.
    */
-  nserbench.lineWithIntervals = (name, points, number, count, width) => {
-    const { colour: lineColour, symbol, dash } = nserbench.lineStyle(number);
-    const shift = 0.008 * width * (number - (count - 1) / 2);
-    const bounded = points.filter(([, , low]) => low !== null);
+  nserbench.lineWithIntervals = (name, points, style, shift) => {
+    const bounded = points.filter(({ score: [, low] }) => low !== null);
     const bars = {
       name,
       type: "custom",
       silent: true,
       encode: { x: 0, y: [1, 2] },
-      data: bounded.map(([x, , low, high]) => [x + shift, 100 * low, 100 * high]),
+      data: bounded.map(({ x, score: [, low, high] }) => [
+        x + shift,
+        100 * low,
+        100 * high,
+      ]),
       renderItem: (_, api) => {
         const [x, top] = api.coord([api.value(0), api.value(2)]);
         const [, bottom] = api.coord([api.value(0), api.value(1)]);
-        const style = { stroke: lineColour, lineWidth: 1.3, opacity: 0.5 };
-        return { type: "line", shape: { x1: x, x2: x, y1: top, y2: bottom }, style };
+        const bar = { stroke: style.colour, lineWidth: 1.3, opacity: 0.5 };
+        return {
+          type: "line",
+          shape: { x1: x, x2: x, y1: top, y2: bottom },
+          style: bar,
+        };
       },
     };
-    const line = {
+    const lineOf = (some) => ({
       name,
       type: "line",
-      symbol,
+      symbol: style.symbol,
       symbolSize: 8,
-      lineStyle: { width: 2, type: dash },
-      color: lineColour,
+      lineStyle: { width: 2, type: style.dash },
+      color: style.colour,
       z: 3,
-      data: points.map(([x, value, low, high]) => ({
+      data: some.map(({ x, label, score: [value, low, high] }) => ({
         value: [x + shift, 100 * value],
-        text: `${x}: ${nserbench.percent(value)}  ${nserbench.bounds(low, high)}`,
+        text: `${label}: ${nserbench.percent(value)}  ${nserbench.bounds(low, high)}`,
       })),
-    };
-    return [line, bars];
+    });
+    const apart = points.filter((point) => point.apart);
+    return [
+      lineOf(points.filter((point) => !point.apart)),
+      ...(apart.length ? [lineOf(apart)] : []),
+      bars,
+    ];
   };
 
   /** Return the name of a protocol, with a warning if its scores are too optimistic. */

@@ -1,18 +1,22 @@
-// What the reader has chosen: the metric, the filters, the rows to compare.
+// What the reader has chosen, as the address says it: metric, filters, ticked rows.
 "use strict";
 
 (() => {
-  const { el } = nserbench;
+  const { el, address } = nserbench;
   const FILTERS = ["upstream", "head", "corpus", "condition", "protocol", "status"];
-  const filters = {
-    text: "",
-    ...Object.fromEntries(FILTERS.map((name) => [name, ""])),
-  };
+  const filters = {};
   const choices = { metric: 0, rows: new Set(), filters };
   const cellsByPosition = new Map();
 
   /** Return the cell of a row and a column, if there is one. */
   choices.cell = (row, column) => cellsByPosition.get(`${row},${column}`);
+
+  /** Return the name of a row as the address has it. */
+  choices.rowKey = (row) => nserbench.index.rows[row].join(" x ");
+
+  /** Return the row with a name; -1 if there is none. */
+  choices.rowOf = (key) =>
+    nserbench.index.rows.findIndex((names) => names.join(" x ") === key);
 
   const matches = (wanted, value) => !wanted || wanted === value;
 
@@ -45,8 +49,6 @@
     });
   };
 
-  const changed = () => document.dispatchEvent(new Event("choice"));
-
   function values(name) {
     const { rows, columns, cells } = nserbench.index;
     const getters = {
@@ -69,10 +71,7 @@
     list.append(
       ...known.map((value) => el("option", { value }, nserbench.cut(value, 60))),
     );
-    list.addEventListener("change", () => {
-      filters[name] = list.value;
-      changed();
-    });
+    list.addEventListener("change", () => address.go({ [name]: list.value }));
     return el("label", {}, name, list);
   }
 
@@ -82,22 +81,48 @@
       name: "text",
       placeholder: "part of a name",
     });
-    text.addEventListener("input", () => {
-      filters.text = text.value;
-      changed();
-    });
+    text.addEventListener("input", () => address.refine({ text: text.value }));
     form.addEventListener("submit", (event) => event.preventDefault());
     form.append(el("label", {}, "search", text), ...FILTERS.map(select));
   }
 
   function fillMetrics(list) {
-    for (const [number, { title, meaning }] of nserbench.index.metrics.entries())
-      list.append(el("option", { value: number, title: meaning }, title));
+    for (const { name, title, meaning } of nserbench.index.metrics)
+      list.append(el("option", { value: name, title: meaning }, title));
     list.addEventListener("change", () => {
-      choices.metric = Number(list.value);
-      changed();
+      const first = list.value === nserbench.index.metrics[0].name;
+      address.go({ metric: first ? null : list.value });
     });
   }
+
+  /** Set a form field, unless it shows the value: the cursor would move to the end. */
+  function show(field, value) {
+    if (field.value !== value) field.value = value;
+  }
+
+  /** Take the choices from the address; what the page does not know is ignored. */
+  choices.read = () => {
+    const { metrics } = nserbench.index;
+    const metric = metrics.findIndex(({ name }) => name === address.get("metric"));
+    choices.metric = Math.max(metric, 0);
+    filters.text = address.get("text");
+    for (const name of FILTERS) {
+      const wanted = address.get(name);
+      filters[name] = values(name).includes(wanted) ? wanted : "";
+    }
+    const rows = address.all("row").map(choices.rowOf);
+    choices.rows = new Set(rows.filter((row) => row >= 0));
+    show(document.getElementById("metric"), metrics[choices.metric].name);
+    const form = document.getElementById("filters");
+    for (const [name, value] of Object.entries(filters))
+      show(form.elements[name], value);
+  };
+
+  /** Tick rows, in an order that matters to a comparison. */
+  choices.tick = (rows) => {
+    choices.rows = new Set(rows);
+    address.keep({ row: rows.map(choices.rowKey) });
+  };
 
   /** Fill in the metrics and filters at the top of the page. */
   choices.begin = () => {

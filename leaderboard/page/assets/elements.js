@@ -1,6 +1,13 @@
 // HTML elements. Text is only set as text, so that no name can become markup.
 "use strict";
 
+/** Return whether a link may lead to an address: a file of the page, http or https. */
+nserbench.isSafe = (address) => {
+  const base = new URL(document.baseURI);
+  const to = URL.canParse(address, base) ? new URL(address, base) : null;
+  return ["http:", "https:", base.protocol].includes(to?.protocol);
+};
+
 /** Return an element; strings among the children become text. */
 nserbench.el = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
@@ -11,6 +18,7 @@ nserbench.el = (tag, attributes = {}, ...children) => {
     } else if (value === true) {
       element.setAttribute(name, "");
     } else if (value !== false && value !== null && value !== undefined) {
+      if (name === "href" && !nserbench.isSafe(value)) continue; // no script in a link
       element.setAttribute(name, value);
     }
   }
@@ -50,6 +58,20 @@ nserbench.plainTable = (heads, lines, { caption = null, numbers = true } = {}) =
       ),
     ),
   );
+};
+
+/** Return a text in fixed type, and a button that copies it. */
+nserbench.copyable = (text, title) => {
+  const { el } = nserbench;
+  const copy = el("button", { type: "button" }, title);
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    copy.textContent = "Copied";
+  });
+  return [
+    el("pre", { class: "command", tabindex: 0 }, text),
+    el("div", { class: "actions" }, navigator.clipboard ? copy : null),
+  ];
 };
 
 /** Return a list of names and values; values may be any JSON. */

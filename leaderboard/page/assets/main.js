@@ -1,37 +1,46 @@
-// Opens the view that the address names: #NAME, #cell=ID or #compare=ROW,ROW.
+// Opens the view that the address names.
 "use strict";
 
 (() => {
-  const { el, views, choices } = nserbench;
+  const { el, views, choices, address } = nserbench;
   const FIRST = "table";
   let closeView = null;
   let drawings = 0;
+  let place = null;
 
-  function address() {
-    const [name, argument = ""] = location.hash.slice(1).split(/=(.*)/s);
-    return views[name] ? [name, argument] : [FIRST, ""];
+  const offered = (name) =>
+    Object.hasOwn(views, name) && (views[name].offered?.() ?? true);
+
+  /** Return the name of the view: that of a cell, or one that has something to show. */
+  function viewName() {
+    const wanted = address.get("view");
+    if (address.get("cell")) return "cell";
+    return offered(wanted) && wanted !== "cell" ? wanted : FIRST;
   }
 
   function showLinks(current) {
     const nav = document.getElementById("views");
-    const links = Object.entries(views)
-      .filter(([, view]) => !view.hidden)
-      .map(([name, view]) =>
-        el(
-          "a",
-          {
-            href: `#${name}`,
-            "aria-current": name === (views[current].within || current) ? "page" : null,
-          },
-          view.title,
+    const shown = views[current].within || current;
+    const links = Object.keys(views)
+      .filter((name) => !views[name].hidden && offered(name))
+      .map((name) =>
+        address.link(
+          { view: name === FIRST ? null : name, cell: null },
+          { "aria-current": name === shown ? "page" : null },
+          views[name].title,
         ),
       );
     nav.replaceChildren(...links);
+    const { left, right } = nav.querySelector("[aria-current]").getBoundingClientRect();
+    const frame = nav.getBoundingClientRect();
+    if (right > frame.right) nav.scrollLeft += right - frame.right;
+    if (left < frame.left) nav.scrollLeft -= frame.left - left;
   }
 
   /** Draw the view that the address names; a later call replaces an earlier one. */
   async function draw() {
-    const [name, argument] = address();
+    choices.read();
+    const name = viewName();
     const drawing = ++drawings;
     const container = el("div", { id: `view-${name}` });
     closeView?.();
@@ -40,8 +49,9 @@
     showLinks(name);
     document.getElementById("filterbox").hidden = !views[name].filters;
     document.getElementById("main").replaceChildren(container);
+    moveToTop(`${name} ${address.get("cell")}`);
     try {
-      const close = await views[name].draw(container, argument);
+      const close = await views[name].draw(container);
       if (drawing !== drawings) close?.();
       else closeView = close || null;
     } catch (error) {
@@ -52,19 +62,34 @@
     }
   }
 
+  function focusMain() {
+    document.getElementById("main").focus({ preventScroll: true });
+  }
+
+  /** Begin another view or cell at its top; a change of its filters moves nothing. */
+  function moveToTop(next) {
+    if (place !== null && place !== next) {
+      focusMain();
+      scrollTo(0, 0);
+    }
+    place = next;
+  }
+
   function showFrame() {
-    const { rows, columns, cells, version } = nserbench.index;
+    const { rows, columns, cells, version, finished } = nserbench.index;
     const done = cells.filter((cell) => cell.scores).length;
     const corpora = new Set(columns.map((column) => column.corpus)).size;
     document.getElementById("summary").textContent =
-      `${rows.length} pairs of an upstream and a head, ${columns.length} test conditions in ${corpora} ${corpora === 1 ? "corpus" : "corpora"}, ${done} scores.`;
+      `${rows.length} pairs of an upstream and a head, ${columns.length} test conditions in ${corpora} ${corpora === 1 ? "corpus" : "corpora"}, ${done} scores. Newest result: ${nserbench.date(finished)}.`;
     document
       .getElementById("footer")
       .append(
         el(
           "p",
           {},
-          `Made by nserbench ${version}. All scores are computed from predictions. The table uses Tabulator, the plots use Apache ECharts; their licences are in vendor/.`,
+          `Made by nserbench ${version}. All scores are computed from predictions. `,
+          address.link({ view: "sources", cell: null }, {}, "How to cite it"),
+          ". The table uses Tabulator, the plots use Apache ECharts; their licences are in vendor/.",
         ),
       );
   }
@@ -72,11 +97,11 @@
   choices.begin();
   document.getElementById("filterbox").open = innerWidth > 600;
   showFrame();
-  document.addEventListener("choice", draw);
-  addEventListener("hashchange", () => {
-    draw();
-    document.getElementById("main").focus({ preventScroll: true });
-    scrollTo(0, 0);
+  document.addEventListener("address", draw);
+  addEventListener("hashchange", draw);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address has the choices
+    focusMain();
   });
   draw();
 })();

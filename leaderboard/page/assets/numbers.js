@@ -16,6 +16,15 @@ nserbench.points = (fraction) => {
   return (fraction < 0 ? "\u2212" : "+") + text;
 };
 
+/** Return a p-value with two digits, or three below 0.1. */
+nserbench.pValue = (p) => (p < 0.001 ? "<0.001" : p.toFixed(p < 0.1 ? 3 : 2));
+
+/** Return a date such as 2026-11-29 in words, on one line. */
+nserbench.date = (text) =>
+  new Date(text)
+    .toLocaleDateString("en-GB", { dateStyle: "long", timeZone: "UTC" })
+    .replaceAll(" ", "\u00a0");
+
 nserbench.plainNumber = (value) => {
   if (Number.isInteger(value)) return String(value);
   return String(Number(value.toPrecision(4)));

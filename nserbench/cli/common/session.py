@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from nserbench.cli.common.path_type import UserPath
 from nserbench.errors import NserbenchError
 
 if TYPE_CHECKING:
+    from nserbench.benchmark.plugins.registry import Plugins
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.settings import Settings
 
@@ -52,14 +53,24 @@ def with_session(command: Command) -> Command:
     @with_settings
     @functools.wraps(command)
     def wrapped(*, settings: Settings, named: tuple[str, ...], **rest: Any) -> object:
-        from nserbench.benchmark.plugins.registry import Plugins
-
-        plugins = Plugins(named)
-        for plugin, error in plugins.broken.items():
-            click.echo(f"warning: plugin {plugin} is skipped: {error}", err=True)
-        return command(session=Session(settings, plugins), **rest)
+        return command(session=Session(settings, open_plugins(named)), **rest)
 
     return wrapped
+
+
+def open_plugins(named: Sequence[str] = ()) -> Plugins:
+    """Load the installed and the named plugins; warn of those that are skipped.
+
+    Raises:
+        NserbenchError: if a named plugin cannot be loaded, or two plugins contradict
+            each other.
+    """
+    from nserbench.benchmark.plugins.registry import Plugins
+
+    plugins = Plugins(named)
+    for plugin, error in plugins.broken.items():
+        click.echo(f"warning: plugin {plugin} is skipped: {error}", err=True)
+    return plugins
 
 
 def open_store(settings: Settings, folder: Path | None) -> Store:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from page_views import addresses, go
 from playwright.sync_api import Page, expect
 
 from nserbench.errors import BadResult
@@ -18,16 +19,9 @@ TAG = (
 )
 
 
-def views(page: Page) -> list[str]:
-    cells = page.evaluate("nserbench.index.cells.map(({ id }) => `cell=${id}`)")
-    return [*page.evaluate("Object.keys(nserbench.views)"), *cells, "compare=0,1,2"]
-
-
 def visit_all(page: Page) -> None:
-    for view in views(page):
-        page.evaluate("where => { location.hash = where }", view)
-        page.wait_for_selector("#main > div > *", state="attached")
-        page.wait_for_timeout(40)
+    for address in addresses(page):
+        go(page, address)
 
 
 def test_markup_in_names_is_shown_as_text(visit: Open, add: Add) -> None:
@@ -54,9 +48,8 @@ def test_a_label_of_10_000_characters_stays_in_its_cell(visit: Open, add: Add) -
     page = visit(width=360)
     tall = page.locator(".tabulator-row").first.bounding_box()
     wide = set()
-    for view in views(page):
-        page.evaluate("where => { location.hash = where }", view)
-        page.wait_for_timeout(40)
+    for address in addresses(page):
+        go(page, address)
         wide.add(page.evaluate("document.documentElement.scrollWidth"))
 
     assert tall is not None
@@ -117,14 +110,16 @@ def test_unknown_addresses_open_a_view(visit: Open, add: Add) -> None:
     page = visit()
 
     texts = []
-    for place in ("cell=../../x", "compare=0,99,x", "%22%3E", "nothing", "cell=%zz"):
-        page.evaluate("where => { location.hash = where }", place)
-        page.wait_for_timeout(40)
+    for place in (
+        *("cell=../../x", "cell=%zz", "view=compare&row=mel+x+gone", "%22%3E"),
+        *("view=nothing", "view=__proto__", "view=snr", "metric=x&sort=y&head=z"),
+    ):
+        go(page, place)
         texts.append(page.locator("#main").inner_text())
 
-    assert texts[0] == "This page has no such cell."
-    assert texts[1] == "Tick two or more rows of the leaderboard to compare them."
-    assert all("mel" in text for text in texts[2:4])
+    assert all("This page has no such cell." in text for text in texts[:2])
+    assert texts[2] == "Tick two or more rows of the leaderboard to compare them."
+    assert all("mel" in text for text in texts[3:])
 
 
 def test_a_result_of_a_newer_version_is_refused_once(root: Path, add: Add) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from older_results import as_older
 
+from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.read_results import read_result
 from nserbench.errors import NserbenchError
 from nserbench.leaderboard.page import write as write_module
 from nserbench.leaderboard.page.details import details
-from nserbench.leaderboard.page.index import index
+from nserbench.leaderboard.page.index import cell_id, index
 from nserbench.leaderboard.page.sources import read_made
 from nserbench.leaderboard.page.write import as_script, write_page
 from nserbench.leaderboard.tables.series import (
@@ -95,7 +96,11 @@ def test_error_rates_and_costs_are_those_of_the_figures(
     table = summary_table(root, ["uar"])
     results = [read_result(one) for one in sorted(root.iterdir())]
     (cost,), (point,) = costs(table, results, "uar"), wer_points(table, results, "uar")
-    assert cell["measured"]["cost"] == [cost.seconds, cost.trainable_parameters]
+    assert cell["measured"]["cost"] == [
+        cost.seconds,
+        cost.trainable_parameters,
+        cost.frozen_parameters,
+    ]
     assert cell["measured"]["rate"] == [point.measure, pytest.approx(point.rate)]
 
 
@@ -189,6 +194,23 @@ def test_only_cells_whose_results_have_changed_are_made_again(
     assert one.is_file()
 
 
+def test_a_page_that_is_written_again_is_the_same_to_the_byte(
+    root: Path, add: Add, tmp_path: Path
+) -> None:
+    for condition in ("clean", "park@0"):
+        add(condition=condition, right="11110111")
+        add("whisper", condition=condition)
+
+    for name in ("one", "two"):
+        write_page(root, tmp_path / name, ["uar"])
+
+    first = [one for one in (tmp_path / "one").rglob("*") if one.is_file()]
+    for file in first:
+        other = tmp_path / "two" / file.relative_to(tmp_path / "one")
+        assert other.read_bytes() == file.read_bytes()
+    assert data(tmp_path / "one/data/index.js")["finished"] == "2026-11-22"
+
+
 def test_a_folder_of_something_else_is_refused(
     root: Path, add: Add, tmp_path: Path
 ) -> None:
@@ -267,16 +289,19 @@ def test_the_page_of_2000_cells_is_below_3_megabytes(
     }
     large = replace(table, rows=rows, columns=columns, entries=entries)
     write_page(root, tmp_path / "site", ["uar"])
-    cells: Any = index(large, {})["cells"]
 
     text = as_script(
         "nserbench.index",
         index(
             large,
             {
-                cell["id"]: {"rate": ("WER", 0.1234), "cost": (1234.567, 1234567)}
-                for cell in cells
+                cell_id(*key): {
+                    "rate": ("WER", 0.1234),
+                    "cost": (1234.567, 1234567, 987654321),
+                }
+                for key in entries
             },
+            Plugins(),
         ),
     )
 

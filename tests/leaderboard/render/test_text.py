@@ -67,7 +67,7 @@ def made(
         protocols=[PROTOCOL],
         notes=notes,
         reference=reference,
-        ranks=ranks,
+        ranks_by={} if ranks is None else {"uar": ranks},
     )
 
 
@@ -284,7 +284,7 @@ def test_fewer_than_ten_units_are_marked(units: int, mark: str) -> None:
 def test_a_note_says_where_no_two_ranks_differ_significantly(
     marked: SummaryTable,
 ) -> None:
-    alike = replace(marked, ranks=replace(RANKS, groups=[[WHISPER, MEAN]]))
+    alike = replace(marked, ranks_by={"uar": replace(RANKS, groups=[[WHISPER, MEAN]])})
 
     text = printed(alike)
 

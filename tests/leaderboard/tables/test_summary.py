@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,28 @@ def test_rows_are_ranked_by_the_first_metric_where_their_tests_are_the_same(
     places = {row: rank.value for row, rank in ranks.mean.items()}
     assert places == {Row("whisper", "mean"): 1.0, MEL: 2.0}
     assert len(ranks.columns) == 2
+
+
+def test_rows_are_ranked_by_every_metric_on_request(root: Path, add: Add) -> None:
+    for condition in ("clean", "park@0"):
+        add(condition=condition, right="11110111")
+        add("whisper", condition=condition)
+
+    found = summary_table(root, ["uar", "accuracy"], rank_by_all=True)
+    first = summary_table(root, ["uar", "accuracy"])
+
+    assert list(found.ranks_by) == ["uar", "accuracy"]
+    assert found.ranks == found.ranks_by["uar"]
+    assert list(first.ranks_by) == ["uar"]
+
+
+def test_the_table_is_of_the_date_of_its_newest_result(root: Path, add: Add) -> None:
+    add("whisper", provenance={"finished": "2026-11-23T00:30:00+01:00"})
+    add()
+
+    table = summary_table(root, ["uar"])
+
+    assert table.finished == datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("protocol", ["probe+oracle", "probe+superb"])

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { el } = nserbench;
+  const { el, address } = nserbench;
 
   function scores(cell) {
     const { pooled, chance } = nserbench.index.columns[cell.column];
@@ -17,7 +17,13 @@
         nserbench.bar(value, low, high, [0, 1], null, true),
       ];
     });
-    const heads = ["metric", `${how}, %`, "95 % interval", "chance level", ""];
+    const heads = [
+      "metric",
+      `${how}, %`,
+      "95 % interval",
+      "chance level",
+      "from 0 to 100",
+    ];
     return nserbench.plainTable(heads, lines);
   }
 
@@ -109,26 +115,21 @@
     return [
       el("h2", {}, "Layer weights"),
       nserbench.heatmap("group \\ layer", layers, lines),
+      nserbench.heatScale("0", largest.toFixed(2)),
     ];
   }
 
   function command(text) {
-    const copy = el("button", { type: "button" }, "Copy");
-    copy.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text);
-      copy.textContent = "Copied";
-    });
     return el(
       "section",
       {},
       el("h2", {}, "Command to run it again"),
-      el("pre", { class: "command" }, text),
+      ...nserbench.copyable(text, "Copy"),
       el(
         "p",
         { class: "soft" },
         "Checkpoints and corpora in folders are named without their paths.",
       ),
-      el("div", { class: "actions" }, navigator.clipboard ? copy : null),
     );
   }
 
@@ -190,7 +191,7 @@
       ? `, ${cell.utterances} test utterances of ${cell.units} independent units`
       : "";
     return [
-      el("p", {}, el("a", { href: "#table" }, "\u2190 Leaderboard")),
+      el("p", {}, address.link({ view: null, cell: null }, {}, "\u2190 Leaderboard")),
       el("h2", { class: "long" }, `${upstream} \u00d7 ${head}`),
       el(
         "p",
@@ -204,10 +205,15 @@
     title: "Cell",
     hidden: true,
     within: "table",
-    async draw(main, id) {
+    async draw(main) {
+      const id = address.get("cell");
       const cell = nserbench.index.cells.find((known) => known.id === id);
       if (!cell) {
-        main.append(el("p", {}, "This page has no such cell."));
+        const back = { view: null, cell: null };
+        main.append(
+          el("p", {}, "This page has no such cell."),
+          el("p", {}, address.link(back, {}, "\u2190 Leaderboard")),
+        );
         return;
       }
       const details = await nserbench.details(id);
@@ -226,8 +232,11 @@
         main.append(el("p", { class: "note" }, `Suspect head (${flag}): ${meaning}.`));
       }
       if (cell.scores) main.append(...scoreSections(cell, details));
+      const [upstream, head] = nserbench.index.rows[cell.row];
+      const { corpus } = nserbench.index.columns[cell.column];
       main.append(
         command(details.command),
+        ...nserbench.sourcesOf(upstream, head, corpus),
         ...details.runs.map((run) => facts(run, details.runs.length > 1)),
       );
     },

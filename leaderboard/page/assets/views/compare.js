@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { el, choices } = nserbench;
+  const { el, choices, address } = nserbench;
 
   /** Return Student's t at 97.5 %, interpolated in the values over 1 / freedom. */
   function student(freedom) {
@@ -160,11 +160,8 @@
     filters: true,
     hidden: true,
     within: "table",
-    async draw(main, argument) {
-      const known = nserbench.index.rows;
-      const rows = [...new Set(argument.split(",").map(Number))].filter(
-        (row) => known[row],
-      );
+    async draw(main) {
+      const rows = [...choices.rows];
       if (rows.length < 2) {
         main.append(
           el("p", {}, "Tick two or more rows of the leaderboard to compare them."),
@@ -186,9 +183,9 @@
         el(
           "div",
           { class: "actions" },
-          el(
-            "a",
-            { class: "button", href: `#compare=${otherBase}` },
+          address.link(
+            { row: otherBase.map(choices.rowKey) },
+            { class: "button" },
             `Show differences to ${rowName(otherBase[0])}`,
           ),
         ),

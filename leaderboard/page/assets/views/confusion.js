@@ -2,11 +2,10 @@
 "use strict";
 
 (() => {
-  const { el, choices } = nserbench;
+  const { el, choices, address, ofRow } = nserbench;
   const MOST = 12;
-  let chosen = null;
 
-  function picker(rows) {
+  function picker(rows, chosen) {
     const list = el("select", { id: "confusion-row" });
     for (const row of rows) {
       const name = nserbench.index.rows[row]
@@ -14,10 +13,9 @@
         .join(" \u00d7 ");
       list.append(el("option", { value: row, selected: row === chosen }, name));
     }
-    list.addEventListener("change", () => {
-      chosen = Number(list.value);
-      document.dispatchEvent(new Event("choice"));
-    });
+    list.addEventListener("change", () =>
+      address.go({ of: choices.rowKey(Number(list.value)) }),
+    );
     return el("label", {}, "row", list);
   }
 
@@ -27,11 +25,7 @@
     return el(
       "figure",
       {},
-      el(
-        "figcaption",
-        {},
-        el("a", { href: `#cell=${cell.id}` }, column.head.join(", ")),
-      ),
+      el("figcaption", {}, address.link({ cell: cell.id }, {}, column.head.join(", "))),
       nserbench.confusion(details.classes, details.confusion),
     );
   }
@@ -39,6 +33,7 @@
   nserbench.views.confusion = {
     title: "Confusion matrices",
     filters: true,
+    offered: () => nserbench.index.cells.some((cell) => cell.scores),
     async draw(main) {
       const columns = choices.columns();
       const hasScore = (row) =>
@@ -48,14 +43,17 @@
         main.append(el("p", {}, "No row that matches the filters has a score."));
         return;
       }
-      const first = rows.find((row) => choices.rows.has(row)) ?? rows[0];
-      chosen = rows.includes(chosen) ? chosen : first;
+      const ranked = ofRow.ranking(columns)?.rows.map(([row]) => row) ?? [];
+      const preferred = [...choices.rows, ...ranked, ...rows];
+      const first = preferred.find((row) => rows.includes(row));
+      const named = choices.rowOf(address.get("of"));
+      const chosen = rows.includes(named) ? named : first;
       const cells = columns.map((column) => choices.cell(chosen, column));
       const scored = cells.filter((cell) => cell?.scores);
       const matrices = await Promise.all(scored.slice(0, MOST).map(matrix));
       const hidden = scored.length - matrices.length;
       main.append(
-        el("div", { class: "actions" }, picker(rows)),
+        el("div", { class: "actions" }, picker(rows, chosen)),
         el(
           "p",
           { class: "soft" },

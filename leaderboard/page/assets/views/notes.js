@@ -18,11 +18,9 @@
           group.includes(row) ? String.fromCharCode(97 + number) : "",
         )
         .join("");
-    const digit = nserbench.oneDigit;
-    const lines = rows.map(([row, rank, low, high]) => [
+    const lines = rows.map(([row, ...rank]) => [
       rowName(row),
-      digit(rank),
-      `${digit(low)}\u2013${digit(high)}`,
+      ...nserbench.ofRow.rankNumbers(rank),
       letters(row),
     ]);
     return [
@@ -39,13 +37,13 @@
   nserbench.views.notes = {
     title: "Notes",
     draw(main) {
-      const { ranks, protocols, notes, metrics } = nserbench.index;
+      const { protocols, notes, metrics } = nserbench.index;
+      const ranks = nserbench.index.ranks[nserbench.choices.metric];
       if (ranks) main.append(...ranking(ranks));
       main.append(
         el("h2", {}, "Protocols"),
-        list(protocols),
-        el("h2", {}, "Notes"),
-        list(notes),
+        list(protocols.map(([, text]) => text)),
+        ...(notes.length ? [el("h2", {}, "Notes"), list(notes)] : []),
         el("h2", {}, "How the numbers are made"),
         list([
           ...metrics.map(({ title, meaning }) => `${title}: ${meaning}`),

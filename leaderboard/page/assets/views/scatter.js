@@ -4,16 +4,14 @@
 (() => {
   const { el, choices } = nserbench;
 
+  const isMeasured = (key) => (cell) => cell.scores && cell.measured[key];
+
   /** Return the cells that match the filters and have a score and a measured value. */
   function cellsWith(key) {
     const rows = new Set(choices.rowIndices());
     const columns = new Set(choices.columns());
     return nserbench.index.cells.filter(
-      (cell) =>
-        cell.scores &&
-        cell.measured[key] &&
-        rows.has(cell.row) &&
-        columns.has(cell.column),
+      (cell) => isMeasured(key)(cell) && rows.has(cell.row) && columns.has(cell.column),
     );
   }
 
@@ -80,6 +78,7 @@
   nserbench.views.wer = {
     title: "Word errors",
     filters: true,
+    offered: () => nserbench.index.cells.some(isMeasured("rate")),
     draw(main) {
       const shown = cellsWith("rate");
       if (!shown.length) {
@@ -123,16 +122,17 @@
       heads: [
         "row",
         "time",
-        "trainable parameters",
+        "parameters of the upstream",
+        "trained parameters",
         `${metric()}, %`,
         "on the Pareto front",
       ],
       lines: shown.map((cell) => [
         `${upstream(cell)} \u00d7 ${head(cell)}`,
         nserbench.seconds(cell.measured.cost[0]),
-        cell.measured.cost[1] === null
-          ? ""
-          : nserbench.largeCount(cell.measured.cost[1]),
+        ...[cell.measured.cost[2], cell.measured.cost[1]].map((count) =>
+          count === null ? "" : nserbench.largeCount(count),
+        ),
         nserbench.percent(score(cell)[0]),
         best.includes(cell) ? "yes" : "no",
       ]),
@@ -169,6 +169,7 @@
   nserbench.views.cost = {
     title: "Cost",
     filters: true,
+    offered: () => nserbench.index.cells.some(isMeasured("cost")),
     draw(main) {
       const shown = cellsWith("cost");
       if (!shown.length) {

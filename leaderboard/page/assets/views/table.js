@@ -2,8 +2,9 @@
 "use strict";
 
 (() => {
-  const { el, choices } = nserbench;
+  const { el, choices, address, ofRow } = nserbench;
   const PAGE = 50;
+  const isNarrow = () => innerWidth < 600;
 
   function rowName(row) {
     const [upstream, head] = nserbench.index.rows[row];
@@ -13,8 +14,8 @@
     });
     box.checked = choices.rows.has(row);
     box.addEventListener("change", () => {
-      if (box.checked) choices.rows.add(row);
-      else choices.rows.delete(row);
+      const others = [...choices.rows].filter((other) => other !== row);
+      choices.tick(box.checked ? [...others, row] : others);
       box.closest(".tabulator-row").classList.toggle("chosen", box.checked);
       showActions();
     });
@@ -25,49 +26,6 @@
       el("span", { class: "head" }, ...nserbench.breakable(head)),
     );
     return el("label", { class: "row-name" }, box, names);
-  }
-
-  /** Return the best score of a column as it is printed. */
-  function bestShown(column) {
-    const { cells } = nserbench.index;
-    const scored = cells.filter((cell) => cell.column === column && cell.scores);
-    if (!scored.length) return null;
-    return nserbench.percent(
-      Math.max(...scored.map((cell) => cell.scores[choices.metric][0])),
-    );
-  }
-
-  function difference(cell) {
-    const change = cell.differences?.[choices.metric];
-    if (!change) return null;
-    const [value, low, high, p] = change;
-    const { points } = nserbench;
-    const text = `${points(value)} [${points(low)}, ${points(high)}], p ${p < 0.001 ? "< 0.001" : p.toFixed(3)}`;
-    return el("span", { class: "difference" }, text);
-  }
-
-  function scoreLink(row, column, best) {
-    const cell = choices.cell(row, column);
-    if (!cell) return el("span");
-    const link = el("a", { href: `#cell=${cell.id}` });
-    if (cell.scores) {
-      const score = cell.scores[choices.metric];
-      const few = cell.units < nserbench.index.few_units;
-      const isBest = nserbench.percent(score[0]) === best;
-      link.append(nserbench.score(score, { best: isBest, few, flags: cell.flags }));
-      const change = difference(cell);
-      if (change) link.append(change);
-    } else {
-      const text = cell.status === "not applicable" ? "n/a" : cell.status;
-      link.append(
-        el(
-          "span",
-          { class: "value missing", title: "click to see why there is no score" },
-          text,
-        ),
-      );
-    }
-    return link;
   }
 
   function columnTitle(column) {
@@ -89,64 +47,99 @@
     );
   }
 
-  function tableColumns(columns) {
-    const narrow = innerWidth < 600;
-    const name = {
-      title: "upstream and head",
-      titleFormatter: () =>
-        el("button", { class: "sort", type: "button" }, "upstream", el("br"), "head"),
-      field: "name",
-      formatter: (cell) => rowName(cell.getData().row),
-      frozen: true,
-      width: narrow ? 146 : 255,
-      sorter: "alphanum",
-      resizable: false,
-    };
-    return [
-      name,
-      ...columns.map((column) => {
-        const best = bestShown(column);
-        return {
-          title: String(column),
-          titleFormatter: () => columnTitle(column),
-          field: `c${column}`,
-          formatter: (cell) => scoreLink(cell.getData().row, column, best),
-          minWidth: 140,
-          maxWidth: 220,
-          sorter: "number",
-          sorterParams: { alignEmptyValues: "bottom" },
-          headerSortStartingDir: "desc",
-          resizable: false,
-        };
+  /** Return a column of the table, without its formatter. */
+  const plainColumn = (field, title, sizes) => ({
+    title: field,
+    field,
+    titleFormatter: title,
+    sorter: "number",
+    sorterParams: { alignEmptyValues: "bottom" },
+    headerSortStartingDir: "desc",
+    resizable: false,
+    ...sizes,
+  });
+
+  const sortButton = (title, first, second) => () =>
+    el("button", { class: "sort", type: "button", title }, first, el("br"), second);
+
+  const nameColumn = () => ({
+    ...plainColumn("name", sortButton(null, "upstream", "head"), {
+      width: isNarrow() ? 146 : 255,
+    }),
+    formatter: (cell) => rowName(cell.getData().row),
+    frozen: true,
+    sorter: "alphanum",
+    headerSortStartingDir: "asc",
+  });
+
+  function rankColumn(ranks) {
+    const title = `${ranks.note}. It is of the whole leaderboard, whatever the filters.`;
+    return {
+      ...plainColumn("rank", sortButton(title, "mean", "rank"), {
+        width: isNarrow() ? 100 : 112,
       }),
+      formatter: (cell) => ofRow.rankText(ranks, cell.getData().row),
+      headerSortStartingDir: "asc",
+    };
+  }
+
+  function meanColumn(columns) {
+    const { title: metric } = nserbench.index.metrics[choices.metric];
+    const title = `Mean ${metric} of the ${columns.length} columns that are shown, for rows that have a score in all of them.`;
+    return {
+      ...plainColumn("mean", sortButton(title, "mean", metric), {
+        width: isNarrow() ? 88 : 92,
+      }),
+      formatter: (cell) => ofRow.meanText(columns, cell.getData().row),
+    };
+  }
+
+  const scoreColumn = (column) => {
+    const best = ofRow.twoBest(column)[0];
+    return {
+      ...plainColumn(`c${column}`, () => columnTitle(column), {
+        minWidth: 140,
+        maxWidth: 220,
+      }),
+      formatter: (cell) => ofRow.scoreLink(cell.getData().row, column, best),
+    };
+  };
+
+  function tableColumns(columns, ranks) {
+    return [
+      nameColumn(),
+      ...(ranks ? [rankColumn(ranks)] : []),
+      ...(columns.length > 1 ? [meanColumn(columns)] : []),
+      ...columns.map(scoreColumn),
     ];
   }
 
-  function records(columns) {
-    return choices.rowIndices().map((row) => {
-      const record = { row, name: nserbench.index.rows[row].join(" ") };
-      for (const column of columns) {
-        const scores = choices.cell(row, column)?.scores;
-        record[`c${column}`] = scores ? scores[choices.metric][0] : null;
-      }
-      return record;
-    });
+  /** Return the rows that match the filters, those with a score first. */
+  function orderedRows(columns) {
+    const hasScore = (row) => columns.some((one) => ofRow.value(row, one) !== null);
+    return choices.rowIndices().sort((a, b) => hasScore(b) - hasScore(a));
+  }
+
+  function records(columns, ranks) {
+    return orderedRows(columns).map((row) => ({
+      row,
+      name: nserbench.index.rows[row].join(" "),
+      rank: ranks ? (ofRow.rank(ranks, row)?.[0] ?? null) : null,
+      mean: ofRow.mean(columns, row),
+      ...Object.fromEntries(
+        columns.map((column) => [`c${column}`, ofRow.value(row, column)]),
+      ),
+    }));
   }
 
   let actions = null;
 
   function showActions() {
     const count = choices.rows.size;
-    const link = el("a", {
-      class: "button",
-      href: `#compare=${[...choices.rows].join(",")}`,
-    });
-    link.append(`Compare ${count} rows`);
+    const compare = { class: "button" };
+    const link = address.link({ view: "compare" }, compare, `Compare ${count} rows`);
     const clear = el("button", { type: "button" }, "Clear");
-    clear.addEventListener("click", () => {
-      choices.rows.clear();
-      document.dispatchEvent(new Event("choice"));
-    });
+    clear.addEventListener("click", () => address.go({ row: [] }));
     const hint = el(
       "span",
       { class: "soft" },
@@ -168,20 +161,29 @@
       { class: "soft" },
       `${title}: ${meaning} in percent, mean over folds, with its 95 % interval; the bar runs from 0 to 100. Bold: the best score of a column. `,
       el("span", { class: "tied" }),
-      `: not significantly below the best. \u2021: all folds scored together, since a fold lacks a class. \u2020: fewer than ${few} independent units (such as speakers), so the interval is rough. !: a suspect head; click the score to see why. Chance: the score of guessing every class equally often.`,
+      `: not significantly below the best. \u2021: all folds scored together, since a fold lacks a class. \u2020: fewer than ${few} independent units (such as speakers), so the interval is rough. !: a suspect head; click the score to see why. Chance: the score of guessing every class equally often. Mean rank: 1 is best; Notes say of which columns. Mean ${title}: of the columns shown, if a row has all of them.`,
     );
   }
 
-  let sorted = null;
+  /** Return the name of a column of the table in the address. */
+  const sortKey = (field) => {
+    const { corpus, condition, protocol } =
+      nserbench.index.columns[Number(field.slice(1))] ?? {};
+    return corpus ? `${corpus} ${condition} ${protocol}` : field;
+  };
 
-  /** Return the reader's order, or the best scores of the first column first. */
-  function order(columns) {
-    const kept = (sorted || []).filter(
-      ({ column }) => column === "name" || columns.includes(Number(column.slice(1))),
-    );
-    return sorted || !columns.length
-      ? kept
-      : [{ column: `c${columns[0]}`, dir: "desc" }];
+  /** Return the order that the address names, or else the best rank or score first. */
+  function order(fields) {
+    const field = fields.find((known) => sortKey(known) === address.get("sort"));
+    if (field)
+      return [{ column: field, dir: address.get("order") === "asc" ? "asc" : "desc" }];
+    const first = fields.find((known) => known !== "name");
+    return first ? [{ column: first, dir: first === "rank" ? "asc" : "desc" }] : [];
+  }
+
+  function noteOrder(table) {
+    const [{ field, dir }] = table.getSorters();
+    address.note({ sort: sortKey(field), order: dir });
   }
 
   nserbench.views.table = {
@@ -189,30 +191,48 @@
     filters: true,
     draw(main) {
       const columns = choices.columns();
+      const ranks = ofRow.ranking(columns);
       const holder = el("div", { id: "leaderboard" });
-      actions = el("div", { class: "actions", "aria-live": "polite" });
+      actions = el("div", { "aria-live": "polite" });
       showActions();
-      main.append(actions, holder, legend());
-      const data = records(columns);
+      const data = records(columns, ranks);
+      const fields = tableColumns(columns, ranks);
+      const bar = el("div", { class: "actions" }, actions);
+      if (!data.length) {
+        main.append(bar, el("p", {}, "No row matches the filters."));
+        return null;
+      }
+      main.append(bar, holder, legend());
       const table = new Tabulator(holder, {
         data,
-        columns: tableColumns(columns),
+        columns: fields,
         layout: "fitColumns",
         renderVertical: "basic",
         pagination: data.length > PAGE,
         paginationSize: PAGE,
-        placeholder: "No row matches the filters.",
-        initialSort: order(columns),
+        initialSort: order(fields.map(({ field }) => field)),
         rowFormatter: (row) =>
           row
             .getElement()
             .classList.toggle("chosen", choices.rows.has(row.getData().row)),
         columnHeaderSortMulti: false,
       });
-      table.on("headerClick", () => {
-        sorted = table.getSorters().map(({ field, dir }) => ({ column: field, dir }));
+      table.on("headerClick", () => noteOrder(table));
+      // A grid may hold nothing focusable but rows; their links scroll it.
+      table.on("tableBuilt", () =>
+        holder.querySelector(".tabulator-tableholder").removeAttribute("tabindex"),
+      );
+      const shown = () => ({
+        rows: table.getData("active").map(({ row }) => row),
+        columns,
+        ranks,
       });
-      return () => table.destroy();
+      bar.append(nserbench.downloads(shown));
+      const close = nserbench.keepPaper(holder, shown);
+      return () => {
+        close();
+        table.destroy();
+      };
     },
   };
 })();
