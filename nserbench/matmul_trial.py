@@ -30,7 +30,7 @@ Way = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 VARIABLE = f"{PREFIX}MATMUL"
 LIBRARIES = ("onednn", "torch")
-_MOST_ROWS = 128  # of the left factor in a trial
+_MOST_ROWS = 512  # of the left factor in a trial
 _ROUNDS, _SHORTEST = 5, 2e-4  # seconds that one measurement takes at least
 _TABLE = "CREATE TABLE IF NOT EXISTS faster (product TEXT PRIMARY KEY, library TEXT)"
 _outcomes: dict[str, str] = {}
