@@ -26,6 +26,7 @@ from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
     FEW_NOTE,
     POOLED_NOTE,
+    SEEN_NOTE,
     SUSPECT_NOTE,
     TIED_NOTE,
     TITLES,
@@ -57,6 +58,7 @@ MARKS = {
     "pooled": POOLED_NOTE,
     "chance": CHANCE_NOTE,
     "suspect": SUSPECT_NOTE,
+    "seen": SEEN_NOTE,
 }
 """What the marks on numbers mean."""
 
@@ -200,6 +202,7 @@ def _cell(table: SummaryTable, entry: SummaryEntry, column: Record) -> Record:
         "utterances": entry.utterances,
         "units": entry.units,
         "flags": list(entry.flags),
+        "seen": entry.seen,
     }
     if entry.scores:
         scores = [entry.scores[metric] for metric in table.metrics]

@@ -304,9 +304,15 @@ def on_pareto_front(costs: Sequence[CostPoint]) -> list[bool]:
         time, other = (float(f"{cost.seconds:.2g}") for cost in (first, second))
         worse = first.score.value < second.score.value or time > other
         better = first.score.value > second.score.value or time < other
-        return first.column == second.column and better and not worse
+        return better and not worse
 
-    return [not any(dominates(other, cost) for other in costs) for cost in costs]
+    rivals: dict[Column, list[CostPoint]] = defaultdict(list)
+    for cost in costs:
+        rivals[cost.column].append(cost)
+    return [
+        not any(dominates(other, cost) for other in rivals[cost.column])
+        for cost in costs
+    ]
 
 
 def layer_weights(results: Sequence[Result]) -> list[LayerWeights]:

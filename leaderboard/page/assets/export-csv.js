@@ -51,6 +51,7 @@
       p: difference[3],
       ...interval("rank", rank ?? []),
       flags: cell.flags.map((flag) => flag.replaceAll(" ", "-")),
+      seen_in_training: cell.seen,
       mean,
     };
   }

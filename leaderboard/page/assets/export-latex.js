@@ -38,9 +38,10 @@
   }
 
   function markedCell(row, column, [best, second]) {
-    const { scores, flags = [] } = choices.cell(row, column) ?? {};
+    const { scores, flags = [], seen } = choices.cell(row, column) ?? {};
     const number = plainCell(row, column);
-    const text = `${signed(number)}${flags.length ? "!" : ""}`;
+    const marks = `${flags.length ? "!" : ""}${seen === "yes" ? "\u00a7" : ""}`;
+    const text = signed(number + marks);
     if (!scores) return text;
     if (number === best) return `\\textbf{${text}}`;
     const mark = scores[choices.metric][3] ? "\\rlap{$^{=}$}" : "";
@@ -132,6 +133,7 @@
       cells.some(isPooled) && marks.pooled,
       marks.chance,
       cells.some((cell) => cell.flags.length) && marks.suspect,
+      cells.some((cell) => cell.seen === "yes") && marks.seen,
       ranks?.note,
       columns.length > 1 &&
         "mean: of the columns of this table, for rows that have a score in all of them",

@@ -75,7 +75,7 @@ nserbench.bar = (
 /** Return a score with its value, interval and bar. */
 nserbench.score = (
   [value, low, high, tied],
-  { best = false, few = false, flags = [] } = {},
+  { best = false, few = false, flags = [], seen = "no" } = {},
 ) => {
   const { el, percent, bounds, bar } = nserbench;
   const nearBest = tied && !best;
@@ -86,6 +86,7 @@ nserbench.score = (
     best && "best of its column",
     nearBest && "not significantly below the best of its column",
     ...flags.map((flag) => `suspect head: ${flag}`),
+    seen === "yes" && "the upstream was trained on this corpus",
   ];
   const title = remarks.filter(Boolean).join("; ");
   return el(
@@ -93,6 +94,7 @@ nserbench.score = (
     { class: "cell", title: title || null },
     el("span", { class: classes }, percent(value)),
     flags.length ? el("span", { class: "suspect" }, "!") : null,
+    seen === "yes" ? el("span", { class: "suspect" }, "\u00a7") : null,
     " ",
     el("span", { class: few ? "bounds few" : "bounds" }, bounds(low, high)),
     bar(value, low, high),

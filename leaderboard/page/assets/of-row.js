@@ -89,9 +89,10 @@
       return link;
     }
     const score = cell.scores[choices.metric];
-    const few = cell.units < nserbench.index.few_units;
+    const { units, flags, seen } = cell;
+    const few = units < nserbench.index.few_units;
     const isBest = nserbench.percent(score[0]) === best;
-    link.append(nserbench.score(score, { best: isBest, few, flags: cell.flags }));
+    link.append(nserbench.score(score, { best: isBest, few, flags, seen }));
     const change = difference(cell);
     if (change) link.append(change);
     return link;

@@ -79,12 +79,14 @@ def visit(browser: Browser, root: Path, tmp_path: Path) -> Iterator[Open]:
 def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a page that all tests of a module read: three rows, one lacking a score.
 
-    Two rows are ranked. There are a noise, single layers, word errors and costs, and
-    names that a spreadsheet or LaTeX would read as commands.
+    Two rows are ranked, of which one was trained on the corpus. There are a noise,
+    single layers, word errors and costs, and names that a spreadsheet or LaTeX would
+    read as commands.
     """
     folder = tmp_path_factory.mktemp("shared")
     add = adder(folder / "results")
     costs = {"extraction_seconds": 3.0, "training_seconds": 1.0}
+    trained = {"corpora": ["emodb"], "complete": False, "source": "its paper"}
     parameters = {"trainable_parameters": 1_540, "frozen_parameters": 37_760_640}
     for condition, right in (("clean", "11101010"), ("park@5", "11111010")):
         add("mel", "mean", condition, right)
@@ -95,6 +97,7 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "11111110",
             recognition={"measure": "WER", "rate": 0.2},
             costs={**costs, **parameters},
+            notes={"trained_on": trained},
         )
         for layer in (1, 2):
             add("whisper", f"single:layer={layer}", condition, "11101110")

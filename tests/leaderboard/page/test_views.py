@@ -46,6 +46,19 @@ def test_layer_curves_of_chosen_conditions_are_in_one_figure(shared: Open) -> No
     expect(scale).to_have_text("Colours: 50.0 % (chance)100 %")
 
 
+def test_a_number_on_a_corpus_seen_in_training_is_marked_and_explained(
+    shared: Open,
+) -> None:
+    page = shared()
+    marked = page.locator("#leaderboard a", has_text="\N{SECTION SIGN}")
+
+    count = marked.count()
+    marked.first.click()
+
+    assert count == 2
+    expect(page.locator("#main")).to_contain_text("was trained on this corpus")
+
+
 def test_a_view_with_nothing_to_show_is_not_offered(visit: Open, add: Add) -> None:
     add(costs={})
 

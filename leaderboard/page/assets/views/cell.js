@@ -231,6 +231,8 @@
         const meaning = nserbench.index.flags[flag];
         main.append(el("p", { class: "note" }, `Suspect head (${flag}): ${meaning}.`));
       }
+      if (cell.seen === "yes")
+        main.append(el("p", { class: "note" }, `${nserbench.index.marks.seen}.`));
       if (cell.scores) main.append(...scoreSections(cell, details));
       const [upstream, head] = nserbench.index.rows[cell.row];
       const { corpus } = nserbench.index.columns[cell.column];

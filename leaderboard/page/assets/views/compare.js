@@ -142,8 +142,9 @@
     const score = (row, column) => {
       const cell = choices.cell(row, column);
       if (!cell?.scores) return "";
-      const few = cell.units < nserbench.index.few_units;
-      return nserbench.score(cell.scores[choices.metric], { few, flags: cell.flags });
+      const { units, flags, seen } = cell;
+      const few = units < nserbench.index.few_units;
+      return nserbench.score(cell.scores[choices.metric], { few, flags, seen });
     };
     return columns.map((column, line) => [
       columnName(column),
