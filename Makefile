@@ -70,9 +70,10 @@ docs: $(READY)
 	$(BIN)/python docs/generate.py
 	rm -rf site
 	$(BIN)/python -m zensical build --clean --strict
+	$(MAKE) --no-print-directory board-page
 	@echo "The site: site/index.html"
 
-# The page of all bundles. `make docs` empties site/, so run it afterwards.
+# The page of all bundles, to which the site has a link.
 board-page: $(READY)
 	$(BIN)/nserbench check board
 	$(BIN)/nserbench leaderboard board/* --format html -o site/board
