@@ -4,7 +4,9 @@ What a user of Python calls, and the names that a plugin needs. Each is imported
 is first used.
 """
 
-TYPE_CHECKING = False  # as in typing, whose import takes long
+import nserbench.upstreams  # noqa: F401 - repairs torchaudio for all who import it
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from nserbench.api.features import features, get_upstream
@@ -49,8 +51,8 @@ else:
         "upstreams.enhancement.base": ("Enhancer", "EnhancerCard"),
         "upstreams.hidden_states": ("from_hidden_states",),
     }
-    """The names of each module. Nothing is imported here, so that the program can say
-    first how it takes an interrupt; see `__main__`."""
+    """The names of each module. Almost nothing is imported here, so that the program
+    can say first how it takes an interrupt; see `__main__`."""
 
     def __getattr__(name):
         """Return a name of another module, or ``__version__``, on first use."""

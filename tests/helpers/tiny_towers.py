@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers as lib
 from safetensors.torch import load_file, save_file
@@ -317,6 +318,11 @@ def _seamless(model: Any) -> Tower:
     )
 
 
+def _granite_extractor() -> lib.GraniteSpeechFeatureExtractor:
+    pytest.importorskip("torchaudio", reason="the features of Granite Speech need it")
+    return lib.GraniteSpeechFeatureExtractor()
+
+
 TOWERS: dict[str, Tower] = {
     "qwen2_audio": _whisper_like(_qwen2_audio, _qwen_mask),
     "qwen2_5_omni": Tower(
@@ -343,7 +349,7 @@ TOWERS: dict[str, Tower] = {
     ),
     "granite_speech": Tower(
         _granite,
-        lib.GraniteSpeechFeatureExtractor,
+        _granite_extractor,
         lambda model: model.model.encoder,
         lambda encoder, inputs: encoder(
             inputs["input_features"], output_hidden_states=True

@@ -30,6 +30,18 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert heavy & set(answer.stdout.split()) == set()
 
 
+def test_importing_it_repairs_torchaudio_for_what_is_imported_later() -> None:
+    code = (
+        "import nserbench, sys; print(*[type(one).__module__ for one in sys.meta_path])"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert "nserbench.upstreams._torchaudio_compat" in answer.stdout.split()
+
+
 def test_every_public_name_is_there_and_is_completed_in_an_editor() -> None:
     names = nserbench.__all__
 
