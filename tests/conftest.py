@@ -23,7 +23,7 @@ os.environ |= {
     "NSERBENCH_MATMUL": "onednn",  # the same bits in every process, without a trial
     "NO_COLOR": "1",
 }
-importlib.import_module("nserbench.upstreams")  # before any test imports transformers
+importlib.import_module("nserbench")  # before any test imports transformers
 
 if DATA in os.environ:  # a relative path would not outlive the change of folder below
     os.environ[DATA] = str(Path(os.environ[DATA]).resolve())

@@ -3,8 +3,7 @@
 The wheels of torchaudio hold native code for one build of torch. With a CPU build the
 import fails, and with it that of transformers, s3prl and speechbrain, which need only
 its Python part. s3prl also uses names that torchaudio no longer has. An import hook,
-set when `nserbench.upstreams` is imported, repairs both, whichever package imports
-torchaudio.
+set when nserbench is imported, repairs both, whichever package imports torchaudio.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@
       { class: "soft" },
       `${title}: ${meaning} in percent, mean over folds, with its 95 % interval; the bar runs from 0 to 100. Bold: the best score of a column. `,
       el("span", { class: "tied" }),
-      `: not significantly below the best. \u2021: all folds scored together, since a fold lacks a class. \u2020: fewer than ${few} independent units (such as speakers), so the interval is rough. !: a suspect head; click the score to see why. Chance: the score of guessing every class equally often. Mean rank: 1 is best; Notes say of which columns. Mean ${title}: of the columns shown, if a row has all of them.`,
+      `: not significantly below the best. \u2021: all folds scored together, since a fold lacks a class. \u2020: fewer than ${few} independent units (such as speakers), so the interval is rough. !: a suspect head; click the score to see why. \u00a7: the upstream was trained on this corpus. Chance: the score of guessing every class equally often. Mean rank: 1 is best; Notes say of which columns. Mean ${title}: of the columns shown, if a row has all of them.`,
     );
   }
 
