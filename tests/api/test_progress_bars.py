@@ -57,7 +57,7 @@ def test_a_file_gets_a_line_for_each_stage_and_each_cell(
     assert told(console) == [
         "3 cells, 1 already there",
         "mel on demo clean: 4 clips",
-        "  2.0 s, 2 clips a second",
+        "  2 s, 2 clips a second",
         "[2/3] mel x mean: done; 2 s left",
         "[3/3] mel x [bold]: done",
     ]
@@ -77,7 +77,7 @@ def test_a_long_stage_prints_its_progress_once_a_minute(
         "whisper on emodb clean: 339 clips",
         "  120/339, 2 clips a second, 2 min left",
         "  240/339, 2 clips a second, 50 s left",
-        "  169.5 s, 2 clips a second",
+        "  3 min, 2 clips a second",
     ]
 
 
@@ -92,7 +92,7 @@ def test_a_stage_ends_with_its_last_step(console: Console, clock: Clock) -> None
 
     assert told(console) == [
         "reading audio: 2 clips",
-        "  1.0 s, 2 clips a second",
+        "  1 s, 2 clips a second",
         "timing mel",
     ]
 
