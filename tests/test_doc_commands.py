@@ -134,7 +134,11 @@ class Reader:
         if words[0] in ("run", "plan", "experiment"):
             missing = (it for it in SHORT.items() if it[0] not in words)
             words = [*words, *(word for pair in missing for word in pair)]
-        done = CliRunner().invoke(main, words, prog_name="nserbench")
+        with self.monkeypatch.context() as patch:
+            if "--on" not in words:  # other processes have the true width
+                patch.setattr("nserbench.downstreams.bigru.UNITS", 8)
+                patch.setattr("nserbench.downstreams.ladapter.UNITS", 8)
+            done = CliRunner().invoke(main, words, prog_name="nserbench")
         told = f"{shlex.join(words)}\n{done.output}"
         assert isinstance(done.exception, SystemExit | None), told
         assert "Error: " not in done.output, told
@@ -145,8 +149,6 @@ class Reader:
 def reader(
     lab: Lab, finished: Path, monkeypatch: pytest.MonkeyPatch, short_searches: None
 ) -> Iterator[Reader]:
-    for head in ("bigru", "ladapter"):
-        monkeypatch.setattr(f"nserbench.downstreams.{head}.UNITS", 8)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(lab.hub))
     monkeypatch.setenv("HF_HUB_CACHE", str(lab.hub))  # of worker processes
     monkeypatch.delenv("NSERBENCH_RESULTS")
