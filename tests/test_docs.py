@@ -62,7 +62,8 @@ def test_every_page_is_in_the_menu() -> None:
     menu = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
 
     there = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
-    assert sorted(named(menu)) == sorted(there)
+    written_later = {"board/index.html"}  # by `make board-page`
+    assert sorted(named(menu)) == sorted(there | written_later)
 
 
 def test_every_upstream_head_and_corpus_has_a_page() -> None:

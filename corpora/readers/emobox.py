@@ -114,7 +114,10 @@ def _folder(top: Path, name: str) -> Path:
             f"casia/label_map.json\n  {EMOBOX.obtain}"
         )
     if name not in known:
-        raise UnknownName("corpus", name, known, of=f"EmoBox in {data}")
+        corpus, _, noise = name.partition("-")
+        hint = f"a noise is written before the colon: emobox-{noise}:{corpus}"
+        place = f"EmoBox in {data}"
+        raise UnknownName("corpus", name, known, hint * (corpus in known), of=place)
     return known[name].absolute()
 
 

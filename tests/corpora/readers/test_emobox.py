@@ -437,6 +437,11 @@ def test_a_corpus_that_emobox_lacks_is_answered_with_those_it_has(folded: Path) 
         read(folded, "emobox:../toy")
 
 
+def test_a_noise_after_the_name_is_answered_with_the_right_form(folded: Path) -> None:
+    with pytest.raises(UnknownName, match="before the colon: emobox-pink:toy"):
+        read(folded, "emobox:toy-pink")
+
+
 def test_no_name_is_answered_with_what_it_is_for(folded: Path) -> None:
     with pytest.raises(BadSpec, match="emobox needs the option name="):
         read(folded, "emobox")
