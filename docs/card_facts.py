@@ -13,7 +13,7 @@ from nserbench.cards import Card, ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import Groups, GroupSpec
+from nserbench.upstreams.groups import Groups, GroupSpec
 from nserbench.upstreams.loading.hub import PINNED
 from nserbench.upstreams.model_card import ModelCard
 

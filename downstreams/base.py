@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 from nserbench.cards import Card, Option, Options, several
-from nserbench.upstreams.base import Groups, GroupSpec
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from nserbench.cards import Options
 from nserbench.downstreams.kernels.gru_cpu import BiGRU
 from nserbench.downstreams.layer_choice import take
-from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
+from nserbench.upstreams.groups import Groups
 
 UNITS = 256
 """Units of each direction, as in the adapter; Sec. IV-C says only "256 units"."""

@@ -8,7 +8,7 @@ from nserbench.cards import Options
 from nserbench.downstreams.fusion import Mean, PooledHead
 from nserbench.downstreams.kernels.mask_dropout import Dropout
 from nserbench.downstreams.layer_choice import last_layer
-from nserbench.upstreams.base import Groups
+from nserbench.upstreams.groups import Groups
 
 UNITS = 512
 """Units of the hidden layer (Table II)."""

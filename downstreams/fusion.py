@@ -18,7 +18,8 @@ from nserbench.downstreams.layer_choice import (
     take,
 )
 from nserbench.downstreams.pooling import mean_over_time
-from nserbench.upstreams.base import Groups, LayeredFeatures, LayerGroup
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
+from nserbench.upstreams.groups import Groups
 
 
 class Mean(nn.Module):

@@ -17,7 +17,8 @@ from nserbench.downstreams.kernels.adapters import adapt_layers
 from nserbench.downstreams.kernels.gru_cpu import BiGRU
 from nserbench.downstreams.layer_choice import fused_layers, take
 from nserbench.downstreams.pooling import without_padding
-from nserbench.upstreams.base import Groups, LayeredFeatures
+from nserbench.upstreams.base import LayeredFeatures
+from nserbench.upstreams.groups import Groups
 
 UNITS = 256
 """Units of each direction, so that an adapter returns 512 values (Sec. IV-C)."""

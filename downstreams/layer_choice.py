@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nserbench.cards import Options
-from nserbench.upstreams.base import Groups, GroupSpec
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from nserbench.leaderboard.frames import Leaderboard, Results, load_results
     from nserbench.upstreams.base import (
         Batch,
-        Description,
-        GroupSpec,
         LayerGroup,
         Recognised,
         Transcriber,
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
         UpstreamCard,
     )
     from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+    from nserbench.upstreams.groups import Description, GroupSpec
     from nserbench.upstreams.hidden_states import from_hidden_states
 
     __version__: str
@@ -45,9 +44,10 @@ else:
         "hook_markers": ("hookimpl",),
         "leaderboard.frames": ("Leaderboard", "Results", "load_results"),
         "upstreams.base": (
-            *("Batch", "Description", "GroupSpec", "LayerGroup", "Recognised"),
-            *("Transcriber", "Upstream", "UpstreamCard"),
+            *("Batch", "LayerGroup", "Recognised", "Transcriber", "Upstream"),
+            "UpstreamCard",
         ),
+        "upstreams.groups": ("Description", "GroupSpec"),
         "upstreams.enhancement.base": ("Enhancer", "EnhancerCard"),
         "upstreams.hidden_states": ("from_hidden_states",),
     }

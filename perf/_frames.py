@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training.sources import FrameSource
-from nserbench.upstreams.base import Groups
+from nserbench.upstreams.groups import Groups
 
 
 def stored_frames(root: Path, lengths: Tensor, groups: Groups) -> FrameSource:

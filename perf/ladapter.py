@@ -23,7 +23,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from nserbench.benchmark.training.batching import WINDOW, shuffled
 from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.downstreams.ladapter import UNITS, LAdapter
-from nserbench.upstreams.base import GroupSpec, LayeredFeatures, LayerGroup
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
+from nserbench.upstreams.groups import GroupSpec
 
 LAYERS, DIM, BATCH, CLASSES = 2, 768, 32, 4
 GROUPS = {"encoder": GroupSpec(range(1, 1 + LAYERS), DIM, rate=50.0)}

@@ -20,7 +20,7 @@ from nserbench.benchmark.training.fit_one import FitSeeds, predict, train_head
 from nserbench.benchmark.training.sources import FrameSource
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.ladapter import LAdapter
-from nserbench.upstreams.base import GroupSpec
+from nserbench.upstreams.groups import GroupSpec
 
 GROUPS = {"encoder": GroupSpec(range(1, 3), dim=64, rate=50.0)}
 OPTIONS = {"dropout": 0.5, "state0": False, "weights": "free"}

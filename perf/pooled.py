@@ -20,7 +20,7 @@ from nserbench.benchmark.training.fit_one import FitSeeds
 from nserbench.benchmark.training.fit_stack import fit_together
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import single
-from nserbench.upstreams.base import GroupSpec
+from nserbench.upstreams.groups import GroupSpec
 
 SESSIONS = (1085, 1023, 1151, 1031, 1241)
 """Utterances of the sessions of IEMOCAP; a fold trains on all sessions but one."""

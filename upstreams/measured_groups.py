@@ -5,14 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from nserbench.upstreams.base import (
-    SAMPLE_RATE,
-    Batch,
-    Groups,
-    GroupSpec,
-    LayerGroup,
-    Upstream,
-)
+from nserbench.upstreams.base import SAMPLE_RATE, Batch, LayerGroup, Upstream
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 if TYPE_CHECKING:
     from nserbench.cards import Options

@@ -24,12 +24,11 @@ from nserbench.paths import is_file, user_path
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
-    Description,
-    GroupSpec,
     LayeredFeatures,
     LayerGroup,
     Upstream,
 )
+from nserbench.upstreams.groups import Description, GroupSpec
 from nserbench.upstreams.hidden_states import stacked
 from nserbench.upstreams.loading.hub import (
     PATIENCE,

@@ -10,7 +10,8 @@ from itertools import chain, count
 from nserbench.cards import Bind, ConfiguredCard, Options, bind, nested_label
 from nserbench.errors import BadSpec, NserbenchError
 from nserbench.spec import Spec, joined_names
-from nserbench.upstreams.base import Description, Groups, Upstream, UpstreamCard
+from nserbench.upstreams.base import Upstream, UpstreamCard
+from nserbench.upstreams.groups import Description, Groups
 from nserbench.upstreams.model_card import ModelCard
 from nserbench.upstreams.training_data import TrainingData, joint
 

@@ -13,7 +13,8 @@ from nserbench.benchmark.checks.contract import ContractFinding, Outcome, run_ch
 from nserbench.benchmark.training.fit_one import seeded
 from nserbench.cards import ConfiguredCard, Options
 from nserbench.downstreams.base import DownstreamCard
-from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 CLASSES = 3
 FRAMES = (9, 14, 1, 5)

@@ -25,8 +25,6 @@ from nserbench.corpora.demo.demo import synthesise
 from nserbench.upstreams.base import (
     SAMPLE_RATE,
     Batch,
-    Description,
-    GroupSpec,
     LayeredFeatures,
     Transcriber,
     Upstream,
@@ -34,6 +32,7 @@ from nserbench.upstreams.base import (
     is_inside,
 )
 from nserbench.upstreams.enhancement.base import EnhancerCard
+from nserbench.upstreams.groups import Description, GroupSpec
 from nserbench.upstreams.thread_safety import is_thread_safe
 
 CLIPS = ("f1_anger_00", "m1_sadness_01", "f3_happiness_02")

@@ -28,13 +28,13 @@ from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import (
     Batch,
-    Groups,
     LayerGroup,
     Recognised,
     Transcriber,
     Upstream,
 )
 from nserbench.upstreams.enhancement.base import Enhancer
+from nserbench.upstreams.groups import Groups
 from nserbench.upstreams.thread_safety import is_thread_safe
 
 _GPU_BATCH = 16  # utterances; on a CPU the card says how many

@@ -11,7 +11,7 @@ from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.store.array_sizes import array_bytes
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Form, Store
 from nserbench.corpora.audio import SAMPLE_RATE
-from nserbench.upstreams.base import GroupSpec
+from nserbench.upstreams.groups import GroupSpec
 
 
 def least_bytes(need: Need, store: Store) -> Mapping[Form, int]:

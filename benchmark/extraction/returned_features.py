@@ -12,7 +12,8 @@ from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.extraction.need import Pass
 from nserbench.errors import NserbenchError
-from nserbench.upstreams.base import Groups, LayerGroup
+from nserbench.upstreams.base import LayerGroup
+from nserbench.upstreams.groups import Groups
 
 
 def refuse_undescribed(

@@ -47,7 +47,7 @@ from nserbench.benchmark.training.sources import (
 from nserbench.downstreams.base import Recipe
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress, ignore_epochs
-from nserbench.upstreams.base import GroupSpec
+from nserbench.upstreams.groups import GroupSpec
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from nserbench.benchmark.study.splits import Split
 from nserbench.benchmark.study.study import OpenedCorpus
 from nserbench.benchmark.training.sources import layer_indices
 from nserbench.downstreams.base import Recipe
-from nserbench.upstreams.base import Groups
+from nserbench.upstreams.groups import Groups
 
 TRAINER = 4
 """Raised whenever the same head would be trained to other weights."""

@@ -30,7 +30,8 @@ from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.corpora.base import Corpus
 from nserbench.errors import Missing
 from nserbench.progress import Progress
-from nserbench.upstreams.base import Description, UpstreamCard
+from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.groups import Description
 from nserbench.upstreams.side_by_side import parts_of
 
 

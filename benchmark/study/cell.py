@@ -13,7 +13,8 @@ from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.downstreams.cards import MEAN
 from nserbench.quantities import counted
-from nserbench.upstreams.base import Groups, UpstreamCard
+from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.groups import Groups
 
 if TYPE_CHECKING:
     from nserbench.benchmark.store.feature_store import Form

@@ -12,8 +12,9 @@ from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import Missing, NothingToRun
-from nserbench.upstreams.base import Description, Groups, UpstreamCard
+from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.card_options import JOINT
+from nserbench.upstreams.groups import Description, Groups
 from nserbench.upstreams.side_by_side import parts_of
 
 

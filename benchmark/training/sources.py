@@ -15,7 +15,8 @@ from torch import Tensor
 from nserbench.benchmark.store.feature_store import FeatureReader, Form
 from nserbench.benchmark.store.frame_codes import RANGE_BYTES, range_of
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
-from nserbench.upstreams.base import Groups, GroupSpec, LayeredFeatures, LayerGroup
+from nserbench.upstreams.base import LayeredFeatures, LayerGroup
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 _READ = 256  # rows that are added to the statistics at once
 

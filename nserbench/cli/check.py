@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from nserbench.benchmark.checks.contract import ContractFinding
     from nserbench.benchmark.checks.upstream_contract import ContractReport
     from nserbench.cards import ConfiguredCard
-    from nserbench.upstreams.base import Groups, UpstreamCard
+    from nserbench.upstreams.base import UpstreamCard
+    from nserbench.upstreams.groups import Groups
 
 _WORDS = {True: "yes", False: "NO", None: "-"}
 name_argument = click.argument("name", metavar="NAME[:OPTIONS]")

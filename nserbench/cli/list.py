@@ -19,7 +19,8 @@ from nserbench.spec import Spec
 if TYPE_CHECKING:
     from nserbench.benchmark.plugins.registry import Plugins
     from nserbench.cards import Card, Option
-    from nserbench.upstreams.base import GroupSpec, UpstreamCard
+    from nserbench.upstreams.base import UpstreamCard
+    from nserbench.upstreams.groups import GroupSpec
 
 BUILT_IN = "built in"
 """Origin of most names; a column with only this value is not printed."""

@@ -27,8 +27,9 @@ from nserbench.cards import Options
 from nserbench.corpora.base import Corpus, NoiseCard
 from nserbench.corpora.readers import manifest
 from nserbench.settings import Settings
-from nserbench.upstreams.base import Batch, Groups, LayeredFeatures
+from nserbench.upstreams.base import Batch, LayeredFeatures
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+from nserbench.upstreams.groups import Groups
 
 ABOUT: Any = {"summary": "", "source": "", "licence": ""}
 GROUPS = {"mel": nb.GroupSpec(range(1, 2), dim=80, rate=100.0)}

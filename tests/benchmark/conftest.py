@@ -29,12 +29,12 @@ from nserbench.progress import Silent
 from nserbench.settings import Settings
 from nserbench.upstreams.base import (
     Batch,
-    GroupSpec,
     LayeredFeatures,
     LayerGroup,
     Upstream,
     UpstreamCard,
 )
+from nserbench.upstreams.groups import GroupSpec
 
 
 @pytest.fixture

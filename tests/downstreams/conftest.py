@@ -12,7 +12,8 @@ from nserbench.cards import bind
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.downstreams.cards import nserbench_downstreams
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import Groups, GroupSpec, LayerGroup
+from nserbench.upstreams.base import LayerGroup
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 CARDS = {card.name: card for card in nserbench_downstreams()}
 LENGTHS = {"encoder": (7, 3, 5), "decoder": (2, 4, 1)}

@@ -9,7 +9,8 @@ from heads import part, parts
 from torch import nn
 
 from nserbench.downstreams.kernels.gru_cpu import BiGRU
-from nserbench.upstreams.base import Groups, LayerGroup
+from nserbench.upstreams.base import LayerGroup
+from nserbench.upstreams.groups import Groups
 
 Build = Callable[..., nn.Module]
 Make = Callable[..., dict[str, LayerGroup]]

@@ -12,7 +12,7 @@ from nserbench.downstreams.base import DownstreamCard, Recipe
 from nserbench.downstreams.cards import nserbench_downstreams
 from nserbench.errors import BadSpec
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import GroupSpec
+from nserbench.upstreams.groups import GroupSpec
 
 CARDS = {card.name: card for card in nserbench_downstreams()}
 MEL = {"mel": GroupSpec(range(1, 2), dim=80, rate=100.0)}

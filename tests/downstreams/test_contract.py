@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from nserbench.downstreams.cards import nserbench_downstreams
-from nserbench.upstreams.base import Groups, GroupSpec, LayerGroup
+from nserbench.upstreams.base import LayerGroup
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 Build = Callable[..., nn.Module]
 Make = Callable[..., dict[str, LayerGroup]]

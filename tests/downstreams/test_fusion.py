@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.downstreams.fusion import Attention, ScalarMix, WeightedSum
-from nserbench.upstreams.base import Groups, LayerGroup
+from nserbench.upstreams.base import LayerGroup
+from nserbench.upstreams.groups import Groups
 
 Build = Callable[..., nn.Module]
 Make = Callable[..., dict[str, LayerGroup]]

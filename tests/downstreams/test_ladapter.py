@@ -20,7 +20,8 @@ from nserbench.downstreams.kernels.adapters import (
 from nserbench.downstreams.kernels.gru_gpu import run_layers
 from nserbench.downstreams.kernels.mask_dropout import draw_masks
 from nserbench.downstreams.ladapter import GroupAdapter, LayerAdapter
-from nserbench.upstreams.base import Groups, GroupSpec, LayerGroup
+from nserbench.upstreams.base import LayerGroup
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 LENGTHS = {"encoder": (7, 3, 5), "decoder": (2, 4, 1)}
 ADAPTERS = "sums.0.adapters"

@@ -12,7 +12,8 @@ from torch import nn
 from nserbench.cards import bind
 from nserbench.downstreams.base import DownstreamCard, HasLayerWeights
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import Groups, LayerGroup
+from nserbench.upstreams.base import LayerGroup
+from nserbench.upstreams.groups import Groups
 
 Build = Callable[..., nn.Module]
 Make = Callable[..., dict[str, LayerGroup]]

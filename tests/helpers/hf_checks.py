@@ -14,8 +14,9 @@ from torch import Tensor
 
 from nserbench.cards import bind
 from nserbench.spec import Spec
-from nserbench.upstreams.base import Groups, LayeredFeatures
+from nserbench.upstreams.base import LayeredFeatures
 from nserbench.upstreams.cards import HF
+from nserbench.upstreams.groups import Groups
 
 Wave: TypeAlias = NDArray[np.float32]
 Checkpoint: TypeAlias = Callable[[str], Path]

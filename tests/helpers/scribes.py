@@ -13,7 +13,6 @@ from nserbench.cards import Option, nested_label
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import (
     Batch,
-    GroupSpec,
     LayeredFeatures,
     LayerGroup,
     Recognised,
@@ -22,6 +21,7 @@ from nserbench.upstreams.base import (
     UpstreamCard,
 )
 from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
+from nserbench.upstreams.groups import GroupSpec
 
 Wave = NDArray[np.float32]
 FACTS: Any = {"summary": "", "source": "", "licence": ""}

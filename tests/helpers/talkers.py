@@ -11,13 +11,13 @@ from scribes import FACTS, Wave
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.upstreams.base import (
     Batch,
-    GroupSpec,
     LayeredFeatures,
     LayerGroup,
     Recognised,
     Transcriber,
     UpstreamCard,
 )
+from nserbench.upstreams.groups import GroupSpec
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from torch import Tensor
 from transformers import BertForPreTraining, BertModel
 
 from nserbench.errors import BadSpec, CheckpointMissing
-from nserbench.upstreams.base import Batch, GroupSpec
+from nserbench.upstreams.base import Batch
 from nserbench.upstreams.bert import Bert
+from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.loading.configs import describe_bert
 
 POSITIONS = 24

@@ -15,7 +15,8 @@ from torch import Tensor
 from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from nserbench.upstreams import s3prl as module
-from nserbench.upstreams.base import Batch, GroupSpec
+from nserbench.upstreams.base import Batch
+from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.loading.configs import describe_s3prl
 from nserbench.upstreams.s3prl import S3prl
 

@@ -14,8 +14,9 @@ from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.paths import is_file
 from nserbench.plain_data import number, whole_number
-from nserbench.upstreams.base import SAMPLE_RATE, Description, GroupSpec
+from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.conformer.bounded_yaml import read_bounded
+from nserbench.upstreams.groups import Description, GroupSpec
 from nserbench.upstreams.loading.configs import LARGEST_SIZE, MOST_LAYERS
 from nserbench.upstreams.loading.hub import find_folder
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from nserbench.cards import Options
 from nserbench.errors import BadSpec
-from nserbench.upstreams.base import SAMPLE_RATE, Description, Groups, GroupSpec
+from nserbench.upstreams.base import SAMPLE_RATE
+from nserbench.upstreams.groups import Description, Groups, GroupSpec
 from nserbench.upstreams.huggingface.families import (
     FAMILIES,
     PLACES,

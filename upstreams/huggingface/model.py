@@ -21,7 +21,6 @@ from nserbench.cards import Options
 from nserbench.errors import BadSpec
 from nserbench.upstreams.base import (
     Batch,
-    GroupSpec,
     LayeredFeatures,
     LayerGroup,
     Recognised,
@@ -29,6 +28,7 @@ from nserbench.upstreams.base import (
     Upstream,
     eval_mode,
 )
+from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.huggingface.config import (
     Reading,
     as_checkpoint,

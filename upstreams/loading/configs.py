@@ -9,7 +9,7 @@ from typing import Any
 from nserbench.cards import Options
 from nserbench.errors import BadSpec, MissingExtra
 from nserbench.plain_data import is_whole, shortened
-from nserbench.upstreams.base import Description, Groups, GroupSpec
+from nserbench.upstreams.groups import Description, Groups, GroupSpec
 from nserbench.upstreams.loading.hub import read_config
 
 MEL_BANDS = 80

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nserbench.upstreams.base import GroupSpec, UpstreamCard
+from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.training_data import NO_WEIGHTS
 
 

@@ -15,7 +15,8 @@ from nserbench.cards import Options
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.paths import is_file, user_path
 from nserbench.plain_data import is_whole, whole_number
-from nserbench.upstreams.base import SAMPLE_RATE, Groups, GroupSpec
+from nserbench.upstreams.base import SAMPLE_RATE
+from nserbench.upstreams.groups import Groups, GroupSpec
 from nserbench.upstreams.loading.torch_files import pickled_part
 
 HOME = "https://github.com/microsoft/SpeechT5/tree/main/SpeechLM"

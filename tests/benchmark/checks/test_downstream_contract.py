@@ -10,7 +10,8 @@ from nserbench.benchmark.checks.downstream_contract import SHAPES, check_downstr
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.cards import bind
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import Groups, LayeredFeatures
+from nserbench.upstreams.base import LayeredFeatures
+from nserbench.upstreams.groups import Groups
 
 
 class Good(nn.Module):

@@ -16,13 +16,13 @@ from nserbench.cards import bind
 from nserbench.spec import parse_spec
 from nserbench.upstreams.base import (
     Batch,
-    GroupSpec,
     LayeredFeatures,
     LayerGroup,
     Recognised,
     Transcriber,
     UpstreamCard,
 )
+from nserbench.upstreams.groups import GroupSpec
 
 HOP = 160
 

@@ -27,11 +27,9 @@ from nserbench.benchmark.store.feature_store import TRANSCRIPT, Features, Store
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import BadSpec, MissingExtra, NothingToRun
 from nserbench.progress import Silent
-from nserbench.upstreams.base import (
-    GroupSpec,
-    UpstreamCard,
-)
+from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.enhancement.base import Enhancer
+from nserbench.upstreams.groups import GroupSpec
 
 Ask = Callable[..., Study]
 Wave = NDArray[np.float32]

@@ -22,7 +22,8 @@ from nserbench.benchmark.store.shards import read_header
 from nserbench.benchmark.study.study import Study
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.progress import Silent
-from nserbench.upstreams.base import Batch, GroupSpec
+from nserbench.upstreams.base import Batch
+from nserbench.upstreams.groups import GroupSpec
 
 Ask = Callable[..., Study]
 LAST, UPPER, ALL = "bigru", "ladapter", "ladapter:state0=yes"

@@ -37,7 +37,8 @@ from nserbench.corpora.levels import Levels
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import BadAudio
 from nserbench.progress import Silent
-from nserbench.upstreams.base import Groups, LayeredFeatures
+from nserbench.upstreams.base import LayeredFeatures
+from nserbench.upstreams.groups import Groups
 
 Ask = Callable[..., Study]
 TIMED = "nserbench.benchmark.running.timed_training"

@@ -21,13 +21,12 @@ from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import NserbenchError, StoreFull
 from nserbench.upstreams.base import (
     Batch,
-    Groups,
-    GroupSpec,
     LayeredFeatures,
     LayerGroup,
     Upstream,
     UpstreamCard,
 )
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 Ask = Callable[..., Study]
 HOP, LAYERS, DIM = 160, 5, 200

@@ -10,7 +10,8 @@ from nserbench.benchmark.study.name_lookup import conditions, read_corpora, read
 from nserbench.benchmark.study.protocol_names import read_protocol
 from nserbench.benchmark.study.study import Study
 from nserbench.errors import NothingToRun, UnknownName
-from nserbench.upstreams.base import GroupSpec, UpstreamCard
+from nserbench.upstreams.base import UpstreamCard
+from nserbench.upstreams.groups import GroupSpec
 
 Ask = Callable[..., Study]
 

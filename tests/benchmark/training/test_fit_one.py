@@ -38,7 +38,8 @@ from nserbench.downstreams.pooling import mean_over_time
 from nserbench.errors import NserbenchError
 from nserbench.progress import Silent
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import GroupSpec, LayeredFeatures
+from nserbench.upstreams.base import LayeredFeatures
+from nserbench.upstreams.groups import GroupSpec
 
 ROWS, DIM, CLASSES = 30, 4, 3
 STORED = {

@@ -20,7 +20,7 @@ from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dense import fc
 from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum
 from nserbench.downstreams.kernels.mask_dropout import Dropout, draw_masks
-from nserbench.upstreams.base import Groups, GroupSpec
+from nserbench.upstreams.groups import Groups, GroupSpec
 
 LAYERS, ROWS, DIM, CLASSES = 5, 203, 32, 4
 RECIPE = Recipe(epochs=5, batch_size=32, learning_rate=1e-3)

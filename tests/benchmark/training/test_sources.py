@@ -33,7 +33,8 @@ from nserbench.downstreams.kernels.gru_cpu import BiGRU
 from nserbench.downstreams.ladapter import GroupAdapter, LayerAdapter
 from nserbench.errors import StoreDamaged
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import GroupSpec, LayeredFeatures
+from nserbench.upstreams.base import LayeredFeatures
+from nserbench.upstreams.groups import GroupSpec
 
 ROWS, CLASSES = 40, 3
 GROUPS = {

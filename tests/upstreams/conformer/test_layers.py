@@ -17,9 +17,10 @@ from layers import valid
 from tiny_conformer import HYPERPARAMS
 from torch import Tensor
 
-from nserbench.upstreams.base import Batch, GroupSpec
+from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import CONFORMER
 from nserbench.upstreams.conformer.config import describe_conformer
+from nserbench.upstreams.groups import GroupSpec
 
 pytest.importorskip("nserbench.upstreams.conformer.model", exc_type=ImportError)
 

@@ -11,8 +11,9 @@ from hf_checks import (
 
 from nserbench.cards import ConfiguredCard, bind
 from nserbench.spec import Spec, parse_spec
-from nserbench.upstreams.base import Batch, GroupSpec, UpstreamCard
+from nserbench.upstreams.base import Batch, UpstreamCard
 from nserbench.upstreams.cards import nserbench_upstreams
+from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.huggingface import config
 from nserbench.upstreams.huggingface.config import describe_hf
 from nserbench.upstreams.loading.hub import read_config

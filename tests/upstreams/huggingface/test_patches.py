@@ -9,7 +9,8 @@ from hf_checks import Wave, described, hf
 from layers import difference, valid
 from tiny_towers import save_ast
 
-from nserbench.upstreams.base import Batch, GroupSpec
+from nserbench.upstreams.base import Batch
+from nserbench.upstreams.groups import GroupSpec
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from torch import Tensor
 from nserbench.cards import bind
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.spec import Spec
-from nserbench.upstreams.base import Batch, GroupSpec
+from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import HF
+from nserbench.upstreams.groups import GroupSpec
 
 Saved = Callable[[str], tuple[Path, Any]]
 

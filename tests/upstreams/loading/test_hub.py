@@ -16,8 +16,9 @@ import pytest
 from nserbench.cards import ConfiguredCard, bind
 from nserbench.errors import BadSpec, CheckpointMissing
 from nserbench.spec import parse_spec
-from nserbench.upstreams.base import GroupSpec, UpstreamCard
+from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.cards import WHISPER, nserbench_upstreams
+from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.loading import hub as checkpoints
 from nserbench.upstreams.loading.hub import (
     checkpoint_files,

@@ -17,7 +17,8 @@ from tiny_speechlm import Content, reference, speechlm
 from torch import Tensor
 
 from nserbench.errors import BadSpec, CheckpointMissing
-from nserbench.upstreams.base import Batch, GroupSpec
+from nserbench.upstreams.base import Batch
+from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.speechlm.config import (
     HOME,
     describe_speechlm,
