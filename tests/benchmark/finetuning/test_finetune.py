@@ -92,7 +92,7 @@ def study(checkpoint: Path, plugins: Plugins) -> Ask:
             "corpora": ["demo"],
             "protocol": FAST,
             "epochs": 2,
-            "limit": 32,
+            "limit": 16,
         }
         return make_study(Request(**plain | said), plugins, Settings())
 
@@ -260,7 +260,7 @@ SMALL = "probe+batch_size=4"  # four steps an epoch, whose order is drawn
 def test_an_interrupted_and_resumed_run_gives_the_same_predictions(
     study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path, protocol: str
 ) -> None:
-    asked = study("finetune=last", protocol=protocol, epochs=3)
+    asked = study("finetune=last", protocol=protocol, epochs=3, limit=32)
     calm, killed = runner_in(tmp_path / "calm"), runner_in(tmp_path / "killed")
     calm.run(asked)
     killed.progress = Mortal(9)  # in the last epoch
@@ -323,7 +323,8 @@ def test_an_upstream_is_fine_tuned_on_another_device_as_here(
 def test_the_best_epoch_on_the_dev_set_makes_the_predictions(
     result: Callable[..., Result],
 ) -> None:
-    found = result("finetune=last", "lr=5e-3", protocol=f"{FAST}+oracle", epochs=10)
+    said: dict[str, Any] = {"protocol": f"{FAST}+oracle", "epochs": 10, "limit": 32}
+    found = result("finetune=last", "lr=5e-3", **said)
 
     seen: Any = found.notes["training"]
     assert found.predictions is not None
