@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 FOLDER = Path(__file__).parent / "pictures"
-WIDTH, HEIGHT = 745, 1200  # CSS pixels of the window
+WIDTH, HEIGHT = 860, 1200  # CSS pixels of the window
 TABLE = ".tabulator"
 ROW = ".tabulator-row"
 
@@ -28,7 +28,7 @@ def photograph(site: Path, folder: Path, chromium: str) -> list[Path]:
         for scheme in ("light", "dark"):
             page = browser.new_page(
                 viewport={"width": WIDTH, "height": HEIGHT},
-                device_scale_factor=2,
+                device_scale_factor=1.75,
                 color_scheme="light" if scheme == "light" else "dark",
             )
             page.goto((site / "index.html").resolve().as_uri())
