@@ -14,6 +14,7 @@ from rich.console import Console
 
 from nserbench.benchmark.results.metrics import chance
 from nserbench.benchmark.results.read_results import ResultFile
+from nserbench.errors import BadResult
 from nserbench.leaderboard.analysis.statistics import Sample
 from nserbench.leaderboard.reading.counts import CountedResult
 from nserbench.leaderboard.reading.counts_cache import read_counted
@@ -242,7 +243,13 @@ def _numbers(counted: CountedResult, metric: str) -> dict[str, object]:
 
 
 def _predictions(file: ResultFile) -> pd.DataFrame:
-    frame = pd.DataFrame(file.predictions().columns())
+    predictions = file.predictions()
+    if predictions.counted:
+        raise BadResult(
+            f"{file.cell} has counts without ids and probabilities\n"
+            "  leave it out, or run the cell again with the corpus"
+        )
+    frame = pd.DataFrame(predictions.columns())
     for place, (name, value) in enumerate(asdict(file.cell).items()):
         frame.insert(place, name, value)
     return frame

@@ -17,14 +17,14 @@ def size(count: float) -> str:
     """Return a number of bytes in the largest unit of which there is at least one.
 
     Examples:
-        >>> size(12), size(2.4e5), size(2.5e9)
-        ('12 B', '240.0 KB', '2.5 GB')
+        >>> size(12), size(2.4e5), size(2.5e9), size(999_950)
+        ('12 B', '240.0 KB', '2.5 GB', '1.0 MB')
     """
-    unit, worth = max(
-        (pair for pair in _DECIMAL.items() if pair[1] <= max(count, 1)),
-        key=lambda pair: pair[1],
-    )
-    return f"{count / worth:.{0 if unit == 'B' else 1}f} {unit}"
+    for unit, worth in _DECIMAL.items():
+        text = f"{count / worth:.{0 if unit == 'B' else 1}f}"
+        if float(text) < 1000:
+            break
+    return f"{text} {unit}"
 
 
 def byte_count(text: str) -> int:

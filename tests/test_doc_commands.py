@@ -24,12 +24,16 @@ SHORT = {"--epochs": "1", "--limit": "20", "--device": "cpu"}
 are narrower, too."""
 
 NOT_RUN = {
+    "docker": "builds and runs an image",
+    "eval": "the completion of a shell",
     "git": "clones from the network",
     "hf": "downloads weights",
+    "mkdir": "folders of an image",
     "make": "installs everything; the Makefile's own commands are on these pages",
     "source": "the tests have their environment",
     "pip": "installs from the network",
     "pytest": "run by the test of the page about plugins in test_doc_blocks.py",
+    "python3": "makes an environment",
     "python": "photographs with a browser, and writes into the repository",
     "tensorboard": "serves until it is stopped",
     ".venv/bin/python": "takes another project's code; see CONTRIBUTING",

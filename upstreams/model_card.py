@@ -9,7 +9,7 @@ from pathlib import Path
 from nserbench.cards import NOT_STATED, Card, Option, Options
 from nserbench.errors import copy_named
 from nserbench.upstreams.card_options import TRAINED_ON
-from nserbench.upstreams.training_data import TrainingData
+from nserbench.upstreams.training_data import TrainingData, joint
 
 CHECKPOINT_OPTIONS = frozenset({"checkpoint", "id"})
 """The options that choose a checkpoint."""
@@ -49,14 +49,17 @@ class ModelCard(Card):
     def training_data(self, options: Options) -> TrainingData | None:
         """Return the training data of the model with some options; None if not said.
 
-        What the user typed takes the place of what the card says.
+        What the user typed is added to what the card says of the checkpoint.
         """
-        if typed := options.get("trained-on"):
-            return TrainingData.read(typed, "the user")
         if callable(self.trained_on):
-            return self.trained_on(options)
-        own = (options[key] != self.options[key].default for key in self._checkpoints)
-        return None if any(own) else self.trained_on
+            known = self.trained_on(options)
+        else:
+            own = (options[k] != self.options[k].default for k in self._checkpoints)
+            known = None if any(own) else self.trained_on
+        if not (typed := options.get("trained-on")):
+            return known
+        said = TrainingData.read(typed, "the user")
+        return said if known is None else joint([known, said])
 
     def default_training_data(self) -> str:
         """Return the training data without options as text, with the source."""

@@ -253,7 +253,10 @@ def _loaded_again(trial: _Trial) -> Outcome:
     features = other.extract(trial.batches[0])
     for name, group in trial.alone[0].items():
         if not torch.equal(features[name].states, group.states):
-            return False, f"{name} has other values: are weights drawn at random?"
+            return False, (
+                f"{name} has other values: are weights drawn at random? Is the model "
+                "in training mode (dropout)? Then call .eval()"
+            )
     return True, "all values"
 
 

@@ -22,7 +22,7 @@ from nserbench.plain_data import whole_number
 KEYS = ("unit", "fold", "label")
 COUNT = "n_"
 """Prefix of the column that counts the utterances predicted as a class."""
-MOST = 10_000_000
+MOST = 1_000_000
 """Most utterances of a file, so that a made-up count does not fill the memory."""
 
 Row = tuple[str, str, int, int]

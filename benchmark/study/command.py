@@ -50,6 +50,7 @@ def _conditions(result: Result) -> list[str]:
     """Return the condition of a result, or all conditions that it was trained on."""
     before, after = NOISE["multi"].split("{}")
     training = str(result.protocol_details.get("noise", ""))
-    if training.startswith(before) and training.endswith(after):
-        return training.removeprefix(before).removesuffix(after).split(", ")
+    conditions, found, _ = training.removeprefix(before).partition(after)
+    if training.startswith(before) and found:
+        return conditions.split(", ")
     return [result.condition]

@@ -100,10 +100,10 @@ def gather(source: PageSource) -> Iterator[CellSources]:
     for folder in source.folders:
         result = read_result(folder)
         by_cell[row_and_column(result)].append(result)
-        files[result.digest] = folder / PREDICTIONS
+        files[id(result)] = folder / PREDICTIONS
     for cell, results in by_cell.items():
         averaged = latest_results(results).get(cell, [])
-        predictions = [files[result.digest] for result in averaged]
+        predictions = [files[id(result)] for result in averaged]
         yield CellSources(cell, results, averaged, predictions)
 
 

@@ -10,6 +10,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.errors import BadResult, NserbenchError
 from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.sharing.bundle import Bundle, read_bundle
+from nserbench.leaderboard.sharing.manifest import MANIFEST
 from nserbench.leaderboard.sharing.result_set import (
     ResultSet,
     conflict_lines,
@@ -35,6 +36,10 @@ def bundles_of(board: Path) -> list[Path]:
     Raises:
         BadResult: if there are none.
     """
+    if (board / MANIFEST).is_file():
+        raise BadResult(
+            f"{board} is one bundle\n  name the folder that holds it: {board.parent}"
+        )
     found = board.iterdir() if board.is_dir() else ()
     bundles = sorted(path for path in found if not path.name.startswith("."))
     if not bundles:

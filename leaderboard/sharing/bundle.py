@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.read_results import (
     DIGESTS,
     read_result,
@@ -15,18 +16,23 @@ from nserbench.benchmark.results.read_results import (
 )
 from nserbench.benchmark.results.result import RESULT, Result
 from nserbench.errors import BadResult
+from nserbench.leaderboard.reading.counts import count_result
 from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.sharing.bundle_files import find_files
 from nserbench.leaderboard.sharing.licences import licence_flaws
 from nserbench.leaderboard.sharing.manifest import Manifest, is_plain, read_manifest
 from nserbench.leaderboard.sharing.result_set import ResultSet, conflict_lines
 from nserbench.leaderboard.sharing.submission import Submission, read_submission
+from nserbench.leaderboard.sharing.without_ids import KEPT, LISTS, NOT_PUBLISHED
+from nserbench.leaderboard.tables.series import layer_weights
 from nserbench.plain_data import parse_json
 
 LONGEST_NAME = 200
 """Most characters of a name in a result."""
 
 _COMMIT = re.compile("[0-9a-f]{7,64}")
+_UNIT = re.compile("[0-9a-f]{12}")
+_YEARS = range(2020, 2100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,35 @@ def _flaws(
     names = [text for text in asdict(result.cell).values() if isinstance(text, str)]
     if not all(is_plain(text, LONGEST_NAME) for text in [*names, *result.classes]):
         yield (f"a name has control characters, or more than {LONGEST_NAME} characters")
+    if any(text != text.strip() for text in names):
+        yield "a name has a space before or after it"
+    if result.predictions is not None and result.predictions.counted:
+        yield from _counts_flaws(result, result.predictions)
+    yield from _unreadable(result)
+
+
+def _counts_flaws(result: Result, counts: Predictions) -> Iterator[str]:
+    """Say where a result without ids may have some."""
+    if not all(map(_UNIT.fullmatch, counts.speakers)):
+        yield "its counts have names of units that are no digests"
+    if others := sorted(result.notes.keys() - {*KEPT, *LISTS}):
+        yield f"its notes may have ids: {', '.join(others)}"
+    for key in LISTS:
+        ids = result.notes.get(key, [])
+        if not isinstance(ids, list) or any(one != NOT_PUBLISHED for one in ids):
+            yield f"its notes may have ids: {key}"
+
+
+def _unreadable(result: Result) -> Iterator[str]:
+    """Say why a leaderboard or its page would refuse the result."""
+    try:
+        finished = count_result(result, "it").finished
+        layer_weights([result])
+    except BadResult as error:
+        yield str(error).partition("\n")[0]
+    else:
+        if finished is not None and finished.year not in _YEARS:
+            yield f"it was finished in {finished.year}"
 
 
 def _protocol_flaws(result: Result) -> Iterator[str]:

@@ -11,9 +11,18 @@ from nserbench.leaderboard.sharing.manifest import Manifest
 
 
 def corpus_card(result: Result, plugins: Plugins) -> CorpusCard | None:
-    """Return the card of a result's corpus; None if no plugin in use offers it."""
-    name = result.corpus.partition(":")[0]
-    return next((card for card in plugins.corpora if card.name == name), None)
+    """Return the card of a result's corpus, however its name is written.
+
+    None if no plugin in use offers it.
+    """
+    name = _letters(result.corpus.partition(":")[0])
+    cards = (card for card in plugins.corpora if _letters(card.name) == name)
+    return next(cards, None)
+
+
+def _letters(name: str) -> str:
+    """Return letters and digits alone, in lower case: `crema-d` is also `CREMAD`."""
+    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def licence_flaws(

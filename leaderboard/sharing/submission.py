@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from nserbench.benchmark.results.metrics import METRICS, answers_by, mean_of_folds
+import numpy as np
+from numpy.typing import NDArray
+
+from nserbench.benchmark.results.metrics import (
+    METRICS,
+    answers_by,
+    chance,
+    headline,
+    mean_of_folds,
+)
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.read_results import read_result
 from nserbench.benchmark.results.result import RESULT, Result
@@ -18,6 +28,8 @@ from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import condition_order, flaws_of
 from nserbench.plain_data import parse_json
 
+OLDEST = ("mean", "pooled")
+"""What the oldest results have of each metric."""
 ROUNDED = 1e-9
 """Largest difference between a stored metric and the one computed again."""
 
@@ -117,17 +129,32 @@ def _wrong_metrics(folder: Path, predictions: Predictions) -> str | None:
     Intervals are not compared, since they depend on random draws.
     """
     stored = parse_json((folder / RESULT).read_bytes()).get("metrics")
-    matrices = answers_by(predictions)[1].sum(axis=0)
-    for name, metric in METRICS.items():
-        computed = {
-            "mean": float(mean_of_folds(metric, matrices)),
-            "pooled": float(metric(matrices.sum(axis=0))),
-        }
-        for kind, value in computed.items():
-            number = _inner(_inner(stored, name), kind)
+    folds, answers = answers_by(predictions)
+    matrices = answers.sum(axis=0)
+    for name in METRICS:
+        written = _inner(stored, name)
+        for where, value in _computed(name, folds, matrices).items():
+            number = reduce(_inner, where, written)
+            if where[0] not in OLDEST and _inner(written, "value") is None:
+                continue
             if not isinstance(number, float | int) or abs(number - value) > ROUNDED:
-                return f"{name}.{kind} is {number}, but {value} from the predictions"
+                told = ".".join((name, *where))
+                return f"{told} is {number}, but {value} from the predictions"
     return None
+
+
+def _computed(
+    metric: str, folds: Sequence[str], matrices: NDArray[np.int64]
+) -> dict[tuple[str, ...], float]:
+    """Return all that is stored of a metric but its interval, by the keys to it."""
+    of_fold, of_each = METRICS[metric], METRICS[metric](matrices)
+    return {
+        ("mean",): float(mean_of_folds(of_fold, matrices)),
+        ("pooled",): float(of_fold(matrices.sum(axis=0))),
+        ("value",): headline(metric, matrices),
+        ("chance",): chance(metric, matrices),
+        **{("folds", fold): one for fold, one in zip(folds, of_each, strict=True)},
+    }
 
 
 def _inner(content: Any, key: str) -> Any:

@@ -12,6 +12,7 @@ KEPT = (
     *("flags", "choices", "tuning", "overlap", "trained_on"),
 )
 """Notes that name no utterance."""
+NOT_PUBLISHED = "not published"
 LISTS = ("padded", "cut")
 """Notes that are lists of ids, of which the number is kept."""
 
@@ -27,5 +28,5 @@ def result_without_ids(result: Result) -> Result:
     notes = {key: result.notes[key] for key in KEPT if key in result.notes}
     for key in LISTS:
         if isinstance(ids := result.notes.get(key), list):
-            notes[key] = ["not published"] * len(ids)
+            notes[key] = [NOT_PUBLISHED] * len(ids)
     return replace(result, predictions=without_ids(result.predictions), notes=notes)

@@ -16,8 +16,9 @@ from nserbench.cli.common.text import counted
 def _pairs(
     ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, str]:
-    """Split each text at its last equals sign, since a name may have options."""
-    pairs = [text.rpartition("=") for text in texts]
+    """Split each text at an equals sign: a corpus may have options, an address too."""
+    split = str.rpartition if param.name == "licences" else str.partition
+    pairs = [split(text, "=") for text in texts]
     if wrong := [text for text in pairs if not (text[0] and text[2])]:
         raise click.BadParameter(f"{wrong[0][2]!r} is not {param.metavar}")
     return {name: said for name, _, said in pairs}

@@ -32,6 +32,7 @@ def plugins() -> Plugins:
         ("hubert:checkpoint=mine,trained-on=emodb+esd", "emodb+esd"),
         ("whisper:trained-on=emodb+unknown", "emodb+unknown"),
         ("mel+{hubert:checkpoint=mine}", "unknown"),
+        ("hubert:trained-on=emodb", "librispeech+emodb"),
     ],
 )
 def test_training_data_are_those_of_all_models_behind_a_name(

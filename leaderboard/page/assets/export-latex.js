@@ -136,7 +136,7 @@
       cells.some((cell) => cell.seen === "yes") && marks.seen,
       ranks?.note,
       columns.length > 1 &&
-        "mean: of the columns of this table, for rows that have a score in all of them",
+        "mean: of the ranked columns of this table, for rows that have a score in all of them",
       ...protocols
         .filter(([name]) => used.includes(name))
         .map(([, text]) => `protocol ${text}`),

@@ -9,9 +9,21 @@
   ofRow.value = (row, column) =>
     choices.cell(row, column)?.scores?.[choices.metric][0] ?? null;
 
-  /** Return the mean of a row over columns; null unless it has a score in all. */
+  /**
+   * Return those columns of which a mean means something: of one protocol.
+   *
+   * They are the ranked ones, which leaves out scores that were chosen on the test set.
+   */
+  ofRow.averaged = (columns) => {
+    const ranks = ofRow.ranking(columns);
+    if (ranks) return columns.filter((column) => ranks.columns.includes(column));
+    const protocols = columns.map((column) => nserbench.index.columns[column].protocol);
+    return new Set(protocols).size > 1 ? [] : columns;
+  };
+
+  /** Return the mean of a row over `averaged`; null unless it has a score in all. */
   ofRow.mean = (columns, row) => {
-    const values = columns.map((column) => ofRow.value(row, column));
+    const values = ofRow.averaged(columns).map((column) => ofRow.value(row, column));
     if (!values.length || values.includes(null)) return null;
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   };
@@ -20,8 +32,11 @@
   ofRow.meanText = (columns, row) => {
     const mean = ofRow.mean(columns, row);
     if (mean !== null) return el("span", {}, nserbench.percent(mean));
-    const missing = columns.filter((column) => ofRow.value(row, column) === null);
-    const title = `no mean: the row has no score in ${missing.length} of the ${columns.length} columns shown`;
+    const all = ofRow.averaged(columns);
+    const missing = all.filter((column) => ofRow.value(row, column) === null);
+    const title = all.length
+      ? `no mean: the row has no score in ${missing.length} of the ${all.length} columns averaged`
+      : "no mean: the columns shown are of several protocols";
     return el("span", { class: "none", title }, "\u2013");
   };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +11,8 @@ import click
 
 from nserbench.settings import PREFIX
 
+_SECRET = re.compile("TOKEN|KEY|SECRET|PASS|CREDENTIAL")
+"""Parts of the names of variables whose values are not printed."""
 _TYPED = "nserbench.typed"
 """The key of what was typed in the context of the program."""
 
@@ -31,7 +34,8 @@ def command_line(
 
     Args:
         arguments: What was typed after ``nserbench``.
-        environment: Variables; those that nserbench reads are written out.
+        environment: Variables; those that nserbench reads are written out, but none
+            whose name says that it is secret.
 
     Examples:
         >>> command_line(["run", "-c", "a b"], {"NSERBENCH_STORE": "/s", "HOME": "/h"})
@@ -40,7 +44,7 @@ def command_line(
     variables = [
         f"{name}={shlex.quote(value)}"
         for name, value in sorted(environment.items())
-        if name.startswith(PREFIX)
+        if name.startswith(PREFIX) and not _SECRET.search(name)
     ]
     return " ".join([*variables, shlex.join(["nserbench", *arguments])])
 

@@ -5,6 +5,7 @@ import pytest
 
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.study.command import command_of
+from nserbench.benchmark.study.protocols import NOISE, SHARED
 from nserbench.cli import main
 
 FAILED: dict[str, Any] = {
@@ -20,7 +21,7 @@ FAILED: dict[str, Any] = {
     "classes": (),
     "protocol_details": {},
 }
-TRAINED = "trained on all of clean, park@5, human@-5, tested in one"
+TRAINED = f"{NOISE['multi'].format('clean, park@5, human@-5')}, {SHARED}"
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,11 @@ def test_mean_and_rank_come_first_and_say_why_they_are_missing(page: Page) -> No
     expect(rank).to_have_attribute(
         "title", re.compile("mean rank by UAR over 2 columns")
     )
-    expect(mean).to_have_attribute("title", re.compile("the 2 columns that are shown"))
+    expect(mean).to_have_attribute(
+        "title", re.compile("of 2 of the columns that are shown")
+    )
     expect(line.locator("[tabulator-field=mean] .none")).to_have_attribute(
-        "title", "no mean: the row has no score in 1 of the 2 columns shown"
+        "title", "no mean: the row has no score in 1 of the 2 columns averaged"
     )
     best = page.locator(".tabulator-row").first
     expect(best.locator("[tabulator-field=mean]")).to_have_text("87.5")

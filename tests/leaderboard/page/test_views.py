@@ -179,3 +179,17 @@ def test_axe_finds_nothing_serious_in_any_view(shared: Open) -> None:
         found += [(address, one["impact"], one["id"]) for one in result["violations"]]
 
     assert [one for one in found if one[1] in ("serious", "critical")] == []
+
+
+def test_the_mean_leaves_out_scores_of_another_protocol(visit: Open, add: Add) -> None:
+    details = {"name": "probe+oracle", "version": 1, "recipe": {"epochs": 50}}
+    for head, right in (("mean", "11101110"), ("fc", "10101010")):
+        for condition in ("clean", "park@5"):
+            add("mel", head, condition, right)
+        add("mel", head, protocol="probe+oracle", protocol_details=details)
+
+    page = visit()
+
+    means = page.locator(".tabulator-row [tabulator-field=mean]").all_inner_texts()
+    assert len(page.locator(".tabulator-row").all()) == 2
+    assert [text.strip() for text in means] == ["75.0", "50.0"]

@@ -324,3 +324,17 @@ def test_a_damaged_list_of_what_the_page_was_made_from_is_not_used(
     file.write_text(text)
 
     assert read_made(file) == {}
+
+
+def test_the_predictions_to_download_are_those_of_the_result_that_is_shown(
+    root: Path, add: Add, tmp_path: Path
+) -> None:
+    newest = add(right="11101010", digest="ab" * 20)
+    old = newest.rename(tmp_path / "old")
+    shown = add(right="10001010", digest="ab" * 20)
+    old.rename(root / "zz")
+
+    write_page(root, tmp_path / "site", ["uar"])
+
+    (copy,) = (tmp_path / "site/predictions").iterdir()
+    assert copy.read_bytes() == (shown / "predictions.csv").read_bytes()

@@ -12,6 +12,8 @@ from nserbench.leaderboard.sharing.board import check_board
 from nserbench.leaderboard.sharing.submit import submit
 
 Refused = Callable[[], list[str]]
+RIGHT = {"mean": 1.0, "pooled": 1.0, "value": 1.0, "chance": 0.5, "folds": {"1": 1.0}}
+"""The stored numbers of a metric, but for those of other folds."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -79,6 +81,10 @@ def test_a_changed_prediction_is_refused(
     ("changes", "said"),
     [
         ({"metrics": {"uar": {"mean": 0.5}}}, "uar.mean is 0.5, but 1.0 from the pred"),
+        ({"metrics": {"uar": {**RIGHT, "value": 0.9}}}, "uar.value is 0.9, but 1.0"),
+        ({"metrics": {"uar": {**RIGHT, "folds": {"1": 0}}}}, "uar.folds.1 is 0, but 1"),
+        ({"notes": {"flags": 3}}, "flags"),
+        ({"notes": {"layer_weights": {"1": 7}}}, "layer_weights"),
         ({"digests": {}}, "the field 'predictions.csv' is missing"),
         ({"protocol": {"name": "probe"}}, "digest of the protocol does not match"),
         ({"digest": "../../x"}, "is not hexadecimal"),
@@ -103,6 +109,7 @@ def test_a_result_that_was_edited_and_signed_again_is_refused(
     ("corpus", "said"),
     [
         ("iemocap", "the licence of iemocap (USC's data release form) does not allow"),
+        ("IEMOCAP", "the licence of IEMOCAP (USC's data release form) does not allow"),
         ("manifest:path=x", "nothing says that ids and labels of manifest:path=x may"),
     ],
 )
@@ -113,6 +120,36 @@ def test_ids_that_no_licence_allows_are_refused(
     edit(folder)
 
     assert any(f"ann: {folder.name}: {said}" in problem for problem in refused())
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ({"left_out": {"u9": "broken"}}, "its notes may have ids: left_out"),
+        ({"cut": ["u1"]}, "its notes may have ids: cut"),
+    ],
+)
+def test_counts_with_ids_in_their_notes_are_refused(
+    board: Path,
+    plugins: Plugins,
+    refused: Refused,
+    notes: dict[str, object],
+    said: str,
+) -> None:
+    publishable(lab := board.parent / "lab", corpus="iemocap")
+    submit(lab, board / "ann", SENDER, plugins)
+    edit(only_result(board / "ann"), notes=notes)
+
+    assert any(said in problem for problem in refused())
+
+
+def test_one_bundle_in_place_of_a_board_is_said_to_be_one(
+    board: Path, plugins: Plugins
+) -> None:
+    folder = bundle(board, "ann", plugins)
+
+    with pytest.raises(BadResult, match="is one bundle"):
+        check_board(folder, plugins)
 
 
 def test_a_result_that_is_not_the_one_of_the_manifest_is_refused(

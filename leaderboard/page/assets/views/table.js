@@ -85,7 +85,8 @@
 
   function meanColumn(columns) {
     const { title: metric } = nserbench.index.metrics[choices.metric];
-    const title = `Mean ${metric} of the ${columns.length} columns that are shown, for rows that have a score in all of them.`;
+    const count = ofRow.averaged(columns).length;
+    const title = `Mean ${metric} of ${count} of the columns that are shown, for rows that have a score in all ${count}. Averaged are columns of one protocol, none of them chosen on the test set.`;
     return {
       ...plainColumn("mean", sortButton(title, "mean", metric), {
         width: isNarrow() ? 88 : 92,
@@ -161,7 +162,7 @@
       { class: "soft" },
       `${title}: ${meaning} in percent, mean over folds, with its 95 % interval; the bar runs from 0 to 100. Bold: the best score of a column. `,
       el("span", { class: "tied" }),
-      `: not significantly below the best. \u2021: all folds scored together, since a fold lacks a class. \u2020: fewer than ${few} independent units (such as speakers), so the interval is rough. !: a suspect head; click the score to see why. \u00a7: the upstream was trained on this corpus. Chance: the score of guessing every class equally often. Mean rank: 1 is best; Notes say of which columns. Mean ${title}: of the columns shown, if a row has all of them.`,
+      `: not significantly below the best. \u2021: all folds scored together, since a fold lacks a class. \u2020: fewer than ${few} independent units (such as speakers), so the interval is rough. !: a suspect head; click the score to see why. \u00a7: the upstream was trained on this corpus. Chance: the score of guessing every class equally often. Mean rank: 1 is best; Notes say of which columns. Mean ${title}: of the ranked columns that are shown, if a row has all of them.`,
     );
   }
 
