@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import importlib.machinery
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
-from typing import Any, NoReturn
+from importlib.machinery import PathFinder
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader, MetaPathFinder
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any, NoReturn
+else:  # the program first says how it takes an interrupt, and these take long to import
+    Loader = MetaPathFinder = object
 
 NATIVE = "torchaudio._extension"
 GONE = "torchaudio.sox_effects"

@@ -139,3 +139,12 @@ def test_two_names_that_differ_only_in_a_path_are_refused(plugins: Plugins) -> N
             ["whisper:checkpoint=/a/tiny", "whisper:checkpoint=/b/tiny"],
             plugins.upstream,
         )
+
+
+def test_a_path_in_place_of_a_corpus_is_answered_with_the_right_form(
+    plugins: Plugins, tmp_path: Path
+) -> None:
+    (file := tmp_path / "list.csv").touch()
+
+    with pytest.raises(BadSpec, match="a list of recordings is manifest:path="):
+        read_corpora([str(file)], [], plugins)
