@@ -331,7 +331,7 @@ def _load(text: str) -> ModuleType:
         return importlib.import_module(text)
     path = Path(text)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not a file")
+        raise BadPlugin(f"{path} is not a file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")

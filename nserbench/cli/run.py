@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,4 +121,5 @@ def _print_report(report: RunReport, results: Path, as_json: bool) -> None:
         click.echo(f"to try the failed cells again:\n  {typed_again()}")
     if "deleted" in outcomes:
         click.echo(f"to run what was deleted:\n  {typed_again()}")
-    click.echo(f"to see the results: `nserbench leaderboard {results}`")
+    see = shlex.join(["nserbench", "leaderboard", str(results)])
+    click.echo(f"to see the results: `{see}`")

@@ -69,7 +69,8 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
     click.echo(printable(text))
     print_tables(_tables(result))
     again = command_of(result, [result.seed])
-    click.echo(f"\nto run it again:\n  {printable(again)}")
+    click.echo("\nto run it again (add --plugin and folders, which no result names):")
+    click.echo(f"  {printable(again)}")
 
 
 def _tables(result: Result) -> Iterator[TextTable]:

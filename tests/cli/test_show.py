@@ -35,7 +35,7 @@ def test_all_details_of_a_cell_are_printed(nserbench: Command, folder: Path) -> 
         "costs",
         "provenance",
         "notes",
-        "to run it again:",
+        "to run it again (add --plugin and folders, which no result names):",
     ]
     uar = stored["metrics"]["uar"]
     (row,) = [line.split() for line in lines if line.startswith("uar ")]

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 _GAP = 3
 """Characters between two columns."""
-_BREAKS = re.compile(r"(\s+)|(?<=/)(?=[^\s/])")
-"""Where a line may end: between words, and after a slash, as in a path."""
+_BREAKS = re.compile(r"((?<!\d)\s+|\s+(?!(?:[KMGT]?B|s|min|h)\b))|(?<=/)(?=[^\s/])")
+"""Where a line may end: between words, and after a slash, as in a path; not between a
+number and its unit."""
 
 
 class TextTable(NamedTuple):

@@ -24,6 +24,18 @@ def test_a_narrow_table_is_wrapped_between_words_and_after_slashes(
     ]
 
 
+def test_a_number_stays_beside_its_unit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = ("features of all layers", "19.2 KB", "3 min")
+
+    printed(TextTable("plan", ("what", "size", "time"), [row]), 28, monkeypatch)
+
+    told = capsys.readouterr().out
+    assert "19.2 KB" in told
+    assert "3 min" in told
+
+
 def test_columns_that_do_not_fit_follow_below_beside_the_keys(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
