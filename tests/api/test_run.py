@@ -120,8 +120,8 @@ def test_failed_cells_raise_once_all_others_are_done(notes: str) -> None:
         ({"store_limit": "much"}, "store_limit: 'much' is not a size"),
         ({"store_limit": -5}, "store_limit: '-5 B' is not a size"),
         ({"on": 4}, "'on' must be a text in quotes"),
-        ({"plugins": "no.py"}, "plugin no.py cannot be used: FileNotFoundError"),
-        ({"plugins": ["no.py"]}, "plugin no.py cannot be used: FileNotFoundError"),
+        ({"plugins": "no.py"}, "plugin no.py cannot be used: no.py is not a file"),
+        ({"plugins": ["no.py"]}, "plugin no.py cannot be used: no.py is not a file"),
         ({"plugins": [3]}, "plugin int cannot be used: it has no hook"),
     ],
 )

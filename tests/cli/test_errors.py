@@ -167,7 +167,7 @@ def test_a_broken_plugin_is_named(refused: Refused, content: str, wanted: str) -
 def test_a_missing_plugin_is_named(refused: Refused) -> None:
     told = refused("list --plugin mine.py")
 
-    assert told.startswith("plugin mine.py cannot be used: FileNotFoundError: mine.py")
+    assert told.startswith("plugin mine.py cannot be used: mine.py is not a file")
 
 
 def test_an_unknown_device_is_named(refused: Refused, notes: str) -> None:
