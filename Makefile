@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --no-compile -c constraints.txt
+PIP := $(BIN)/python -m pip install -c constraints.txt
 BASE := .venv/.base
 READY := .venv/.ready
 WHOLE := .venv/.whole
@@ -17,7 +17,7 @@ BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
 
 # Each is done again only when one of the two files changes.
 $(BASE): pyproject.toml constraints.txt
-	@echo 'Installing nserbench into .venv: 1.3 GB, and more with the CUDA build of torch.'
+	@echo 'Installing nserbench into .venv: 1.7 GB, and more with the CUDA build of torch.'
 	@echo 'It takes some minutes; most of it is the download of torch.'
 	$(PYTHON) -m venv .venv
 	$(PIP) -e .
