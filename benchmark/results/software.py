@@ -40,7 +40,9 @@ def differences(makers: Iterable[Mapping[str, str]]) -> str:
     )
 
 
+@cache
 def _version(name: str) -> str | None:
+    """Return the version of a package, read once: its metadata takes milliseconds."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -8,12 +8,14 @@ import multiprocessing
 import os
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
@@ -153,12 +155,10 @@ def _threads(processes: int) -> int:
 
 @contextmanager
 def _processes(count: int, gpus: Sequence[str]) -> Iterator[TaskExecutor]:
-    # A forked process would inherit locks that threads of this process hold.
-    context = multiprocessing.get_context("spawn")
+    context = _process_context()
     started = context.Value("i", 0)
-    new_pool = partial(
-        ProcessPoolExecutor, count, context, _begin_process, (started, gpus)
-    )
+    begin = partial(_begin_process, started, gpus, dict(os.environ))
+    new_pool = partial(ProcessPoolExecutor, count, context, begin)
     executor = TaskExecutor(new_pool(), _threads(count), count, new_pool, count)
     try:
         yield executor
@@ -171,6 +171,20 @@ def _processes(count: int, gpus: Sequence[str]) -> Iterator[TaskExecutor]:
         executor.pool.shutdown(cancel_futures=True)
 
 
+def _process_context() -> BaseContext:
+    """Return how worker processes start.
+
+    A fork of this process would inherit locks that its threads hold. On Linux workers
+    are forks of a server that has done nothing but import what they need. Elsewhere
+    each imports it anew.
+    """
+    if not sys.platform.startswith("linux"):
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["nserbench.benchmark.running.workers"])
+    return context
+
+
 def _visible_gpus() -> list[str]:
     """Return the GPUs of this process, as ``CUDA_VISIBLE_DEVICES`` names them."""
     if (named := os.environ.get(_VISIBLE)) is not None:
@@ -178,7 +192,9 @@ def _visible_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def _begin_process(started: Synchronized[int], gpus: Sequence[str]) -> None:
+def _begin_process(
+    started: Synchronized[int], gpus: Sequence[str], environment: Mapping[str, str]
+) -> None:
     """Prepare a worker process: choose its GPU, and end it with the command.
 
     A worker waits for its next task without end, also if the command was killed.
@@ -186,7 +202,11 @@ def _begin_process(started: Synchronized[int], gpus: Sequence[str]) -> None:
     Args:
         started: Number of workers that have started.
         gpus: The GPUs to choose from, in turn.
+        environment: Environment variables of the command. A worker has those of the
+            process that started the server, which may have changed since.
     """
+    os.environ.clear()
+    os.environ.update(environment)
     if gpus:
         with started.get_lock():
             os.environ[_VISIBLE] = gpus[started.value % len(gpus)]

@@ -517,6 +517,18 @@ def test_each_process_sees_one_gpu_unless_the_device_has_a_number(
     assert set(found.values()) == seen
 
 
+def test_a_process_has_the_environment_variables_of_its_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for value in ("first", "second"):
+        monkeypatch.setenv("NSERBENCH_SEEN", value)
+
+        with open_executor("processes:1", {}) as executor:
+            seen = executor.pool.submit(os.getenv, "NSERBENCH_SEEN").result()
+
+        assert seen == value
+
+
 def test_tasks_take_the_gpus_that_dask_workers_announce() -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
