@@ -6,12 +6,16 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install -c constraints.txt
+# Python compiles a module when it is first imported, so pip need not compile them all.
+PIP := $(BIN)/python -m pip install --no-compile -c constraints.txt
 BASE := .venv/.base
 READY := .venv/.ready
 WHOLE := .venv/.whole
 SIMULATIONS := perf/interval_coverage.py perf/ranks.py perf/training.py
 BENCHMARKS := $(filter-out perf/_% $(SIMULATIONS),$(wildcard perf/*.py))
+
+# Where compiled modules are not kept, each process would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: board-page demo test test-slow coverage lint format types docs bench faults fuzz
 
