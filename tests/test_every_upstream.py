@@ -1,12 +1,13 @@
 """Every built-in upstream keeps the contract, whatever its weights."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from elsewhere import elsewhere
 from tiny_hf import EVERY
 from tiny_models import save_tiny
@@ -56,6 +57,29 @@ CASES = (
 )
 """What is typed. ``<NAME>`` stands for the tiny checkpoint of that name."""
 
+VARIANTS = {
+    *("is10", "is11", "is12", "is13"),
+    "conformer-small:checkpoint=<asr>",
+    "dccrn-mel:enhance={dccrn:checkpoint=<dccrn>}",
+    "whisper-cn:checkpoint=<whisper>",
+    "whisper-dec:checkpoint=<whisper>",
+    "whisper-enc:checkpoint=<whisper>",
+}
+"""Other names of code that a case above runs with the same weights: slow tests."""
+
+ELSEWHERE = {
+    *(text for text in CASES if not text.startswith("hf:")),
+    *("hf:<whisper>", "hf:<hubert+gpt2>", "hf:<qwen2_audio>", "hf:<wav2vec2>"),
+} - VARIANTS
+"""Cases for the simulated device. Models of `transformers` share our code: all but one
+of each kind are slow tests."""
+
+
+def cases(quick: Collection[str]) -> list[ParameterSet]:
+    """Return all cases, those that are not quick as slow tests."""
+    slow = [pytest.mark.slow]
+    return [pytest.param(it, marks=[] if it in quick else slow) for it in CASES]
+
 
 @pytest.fixture(scope="session")
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
@@ -70,7 +94,7 @@ def test_no_built_in_is_left_out() -> None:
     assert names == {card.name for card in nserbench_upstreams()}
 
 
-@pytest.mark.parametrize("text", CASES)
+@pytest.mark.parametrize("text", cases(set(CASES) - VARIANTS))
 def test_a_built_in_keeps_the_contract(text: str, typed: Typed) -> None:
     plugins = Plugins(installed=False)
     bound = plugins.bind("upstream", parse_spec(typed(text)))
@@ -81,7 +105,7 @@ def test_a_built_in_keeps_the_contract(text: str, typed: Typed) -> None:
     assert report.passed
 
 
-@pytest.mark.parametrize("text", CASES)
+@pytest.mark.parametrize("text", cases(ELSEWHERE))
 def test_a_built_in_gives_the_same_on_another_device(
     text: str, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

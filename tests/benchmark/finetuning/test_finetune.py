@@ -571,10 +571,18 @@ FAMILIES = {
     "wav2vec2-bert": "hf:{}",
     "hubert_local": "s3prl:hubert_local,checkpoint={}",
 }
+SLOW = {"hubert", "speech_to_text", "speechlm"}
+"""Families whose code the others share in part: slow tests."""
 
 
 @pytest.mark.usefixtures("short_searches")
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in FAMILIES
+    ],
+)
 def test_every_family_with_weights_can_be_fine_tuned(
     name: str, study: Ask, runner: Runner, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def makers_of(folder: Path) -> Any:
 def places(file: Path) -> Iterator[int]:
     """Yield positions from the beginning of a file to its end."""
     size = file.stat().st_size
-    yield from {0, 3, 12, 40, size // 3, size // 2, size - 5, size - 1}
+    yield from sorted({0, 3, 12, 40, size // 3, size // 2, size - 5, size - 1})
 
 
 def damage(file: Path, place: int, *, keep_time: bool) -> None:
@@ -81,17 +82,12 @@ def damage(file: Path, place: int, *, keep_time: bool) -> None:
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-@pytest.mark.parametrize("keep_time", [True, False])
 @pytest.mark.parametrize("artefact", ARTEFACTS)
 def test_a_flipped_bit_is_noticed_and_changes_no_number(
-    runner: Runner,
-    first: dict[str, bytes],
-    run_again: Callable[[], Any],
-    artefact: str,
-    keep_time: bool,
+    runner: Runner, first: dict[str, bytes], run_again: Callable[[], Any], artefact: str
 ) -> None:
     file = sorted(runner.store.root.glob(ARTEFACTS[artefact]))[0]
-    for place in places(file):
+    for place, keep_time in zip(places(file), cycle([True, False]), strict=False):
         damage(file, place, keep_time=keep_time)
 
         again, notes = run_again()
@@ -181,21 +177,18 @@ def test_a_folder_in_the_place_of_the_ledger_stops_nothing(
     assert "ledger.sqlite is damaged" in notes[0]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])
 def test_a_lost_description_of_features_stops_nothing(
-    runner: Runner,
-    first: dict[str, bytes],
-    run_again: Callable[[], Any],
-    content: bytes | None,
+    runner: Runner, first: dict[str, bytes], run_again: Callable[[], Any]
 ) -> None:
     (about,) = runner.store.root.glob("features/*/about.json")
-    about.unlink()
-    if content is not None:
-        about.write_bytes(content)
+    for content in (None, b"", b"{", b"[]", b"\xff"):
+        about.unlink(missing_ok=True)
+        if content is not None:
+            about.write_bytes(content)
 
-    again, notes = run_again()
+        again, notes = run_again()
 
-    assert (again, notes) == (first, [])
+        assert (again, notes) == (first, []), content
 
 
 def test_features_whose_makers_are_not_known_fail_no_cell(

@@ -106,15 +106,22 @@ def test_a_single_head_trains_on_another_device_as_on_the_cpu(
     assert_alike(expected, there(), within=1e-5)
 
 
-@pytest.mark.parametrize("protocol", ["probe+dev", "probe+dev+frames=int8"])
-@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(
+    ("protocol", "kept"),
+    [
+        ("probe+dev", False),
+        ("probe+dev+frames=int8", True),
+        pytest.param("probe+dev", True, marks=pytest.mark.slow),
+        pytest.param("probe+dev+frames=int8", False, marks=pytest.mark.slow),
+    ],
+)
 def test_heads_on_frames_train_on_another_device_as_on_the_cpu(
     here: Run,
     there: Run,
     levels: Any,
     monkeypatch: pytest.MonkeyPatch,
-    kept: bool,
     protocol: str,
+    kept: bool,
 ) -> None:
     # Their dropout differs between devices, by design.
     grid: Any = {
