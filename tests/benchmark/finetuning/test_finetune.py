@@ -618,6 +618,7 @@ FAMILIES = {
     "whisper": "whisper:checkpoint={}",
     "asr": "conformer:checkpoint={}",
     "speechlm": "speechlm:checkpoint={}",
+    "emotion2vec": "emotion2vec:checkpoint={},lora=2",
     "bert": "bert:checkpoint={},text={{whisper:checkpoint=WHISPER}}",
     "hubert": "hubert:checkpoint={}",
     "speech_to_text": "hf:{}",
