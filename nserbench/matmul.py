@@ -67,14 +67,15 @@ class FastLinear(nn.Linear):
 
     def forward(self, values: Tensor) -> Tensor:
         """Map ``(..., inputs)`` to ``(..., outputs)``."""
-        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        own = self._parameters
+        computed = "weight" not in own  # anew each time, as in fine-tuning with lora=
+        if computed or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
             return super().forward(values)
         form = values.shape, values.is_contiguous(), torch.get_num_threads()
         last = self._last  # read once: other threads may call this layer, too
         if form != last[0]:
             last = self._last = form, self._choose(values)
         # To find `self.weight` takes as long as a tenth of a single row's product.
-        own = self._parameters
         return last[1](values, own["weight"], own["bias"])  # type: ignore[arg-type]
 
     def _apply(self, *args: Any) -> nn.Module:

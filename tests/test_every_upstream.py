@@ -39,6 +39,7 @@ CASES = (
     "conformer:checkpoint=<asr>",
     "conformer-small:checkpoint=<asr>",
     "speechlm:checkpoint=<speechlm>",
+    "emotion2vec:checkpoint=<emotion2vec>",
     "whisper:checkpoint=<whisper>",
     "whisper-enc:checkpoint=<whisper>",
     "whisper-dec:checkpoint=<whisper>",

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from nserbench.cards import Option, Options
 from nserbench.errors import copy_named
-from nserbench.upstreams.card_options import ENHANCE, FINETUNE, GROUPS, RATE
+from nserbench.upstreams.card_options import (
+    ENHANCE,
+    FINETUNE,
+    GROUPS,
+    tuning_options,
+)
 from nserbench.upstreams.groups import Description, Groups
 from nserbench.upstreams.model_card import ModelCard
 
@@ -284,7 +289,7 @@ class UpstreamCard(ModelCard):
         without_transcript: Groups that a `Transcriber` returns without transcribing, if
             no other group is read; most often its encoder.
         tunable: Whether it can be fine-tuned; None if its options decide. Unless it is
-            False, there are the options ``finetune`` and ``lr``.
+            False, there are the options ``finetune``, ``lr`` and ``lora``.
         frozen: Names of modules that fine-tuning does not change, such as
             ``feature_extractor``, wherever they are in the model.
         learning_rate: Default learning rate of its weights in fine-tuning.
@@ -325,7 +330,7 @@ class UpstreamCard(ModelCard):
             options["enhance"] = ENHANCE
         if self.tunable is not False:
             options["finetune"] = FINETUNE
-            options["lr"] = replace(RATE, default=self.learning_rate)
+            options |= tuning_options(self.learning_rate)
         return {**options, **self.options, **self.option_of_checkpoints()}
 
     def describe(self, options: Options) -> Description:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nserbench.cards import Option, nested_label, several
+from dataclasses import replace
+
+from nserbench.cards import Option, at_least, nested_label, several
 from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_spec
 
@@ -44,6 +46,11 @@ RATE = Option(
     label=lambda value: f"{value:g}",
     affects_features=False,
 )
+LORA = Option(
+    help="rank of the updates (LoRA) that are fine-tuned in place of all weights",
+    parse=at_least(1),
+    affects_features=False,
+)
 ENHANCE = Option(
     help="enhancer to apply to the audio first, such as dccrn",
     parse=parse_spec,
@@ -57,3 +64,12 @@ TRAINED_ON = Option(
     parse=several,
     affects_features=False,
 )
+
+
+def tuning_options(rate: float) -> dict[str, Option]:
+    """Return the options that have an effect only in fine-tuning.
+
+    Args:
+        rate: Default learning rate of the upstream's weights.
+    """
+    return {"lr": replace(RATE, default=rate), "lora": LORA}

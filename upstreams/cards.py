@@ -14,6 +14,7 @@ from nserbench.hook_markers import hookimpl
 from nserbench.spec import Spec, parse_spec
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.conformer.config import describe_conformer
+from nserbench.upstreams.emotion2vec.config import describe_emotion2vec
 from nserbench.upstreams.huggingface.config import (
     describe_encoder,
     describe_hf,
@@ -256,6 +257,24 @@ SPEECHLM = UpstreamCard(
     frozen=("feature_extractor",),
 )
 
+EMOTION2VEC = UpstreamCard(
+    name="emotion2vec",
+    summary="emotion2vec: all encoder layers",
+    source="Ma et al., arXiv:2312.15185; github.com/ddlBoJack/emotion2vec",
+    licence="FunASR Model Open Source License 1.1",
+    load="nserbench.upstreams.emotion2vec.upstream:Emotion2vec",
+    options=checkpoint_options(
+        "emotion2vec/emotion2vec_base", "hub id, folder or .pt file of any emotion2vec"
+    ),
+    groups=describe_emotion2vec,
+    files="nserbench.upstreams.emotion2vec.config:emotion2vec_files",
+    trained_on=of_checkpoint,
+    min_samples=400,
+    max_samples=480_000,
+    tunable=True,
+    frozen=("local_encoder",),
+)
+
 BERT = UpstreamCard(
     name="bert",
     summary="BERT over transcripts: the corpus's own, or those of an upstream",
@@ -341,6 +360,7 @@ def nserbench_upstreams() -> list[UpstreamCard]:
         CONFORMER,
         CONFORMER_SMALL,
         SPEECHLM,
+        EMOTION2VEC,
         WHISPER,
         _only("encoder"),
         _only("decoder"),

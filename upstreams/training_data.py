@@ -62,6 +62,14 @@ def joint(parts: Iterable[TrainingData | None]) -> TrainingData | None:
 
 
 _LIBRISPEECH = ("librispeech",)
+_EMOTION2VEC = ("iemocap", "meld", "mead", "cmu-mosei", "msp-podcast")
+_EMOBOX = (
+    *("aesdd", "ased", "asvp-esd", "cafe", "casia", "crema-d", "emns", "emodb"),
+    *("emov-db", "emovo", "emozionalmente", "enterface", "esd", "iemocap"),
+    *("jl-corpus", "m3ed", "mead", "meld", "mer2023", "mesd", "msp-podcast", "oreau"),
+    *("pavoque", "polish", "ravdess", "resd", "savee", "shemo", "subesco", "tess"),
+    *("turev-db", "urdu"),
+)
 _WAVLM = ("libri-light", "gigaspeech", "voxpopuli")
 _ROBUST = ("libri-light", "common-voice", "switchboard", "fisher")
 _XLSR = ("mls", "common-voice", "babel")
@@ -72,10 +80,18 @@ _OF_ROBUST = "Hsu et al., arXiv:2104.01027"
 _SUPERB = "the checkpoint's page; Yang et al., arXiv:2105.01051"
 _ASTEROID = "the checkpoint's page: Libri1Mix is LibriSpeech and noise of WHAM!"
 _PAGE = "the checkpoint's page"
+_OF_EMOTION2VEC = "Ma et al., arXiv:2312.15185"
+_PLUS = TrainingData(
+    tuple(dict.fromkeys((*_EMOTION2VEC, *_EMOBOX))),
+    complete=False,
+    source=f"{_OF_EMOTION2VEC}; {_PAGE}: fine-tuned on data of EmoBox, whose corpora "
+    "are listed here; which parts of them is not said",
+)
 _WHISPER = TrainingData(
     complete=False,
     source="Radford et al., arXiv:2212.04356: 680,000 hours of the web, not listed",
 )
+_PSEUDO = replace(_PLUS, source=f"{_PLUS.source}; then on speech that is not listed")
 _WHISPERS = "tiny", "base", "small", "medium", "large"
 _CONFORMER = "speechbrain/asr-conformer{}-transformerlm-librispeech"
 _DENOISER = "JorisCos/{}_Libri1Mix_enhsingle_16k"
@@ -87,6 +103,9 @@ CHECKPOINTS: Mapping[str, TrainingData] = MappingProxyType(
             _WHISPER, corpora=("fleurs",), source=f"{_PAGE}; {_WHISPER.source}"
         ),
         **{f"openai/whisper-{size}.en": _WHISPER for size in _WHISPERS[:-1]},
+        "emotion2vec/emotion2vec_plus_seed": _PLUS,
+        "emotion2vec/emotion2vec_plus_base": _PSEUDO,
+        "emotion2vec/emotion2vec_plus_large": _PSEUDO,
         **{
             name: TrainingData(corpora, source=source)
             for name, corpora, source in (
@@ -135,8 +154,8 @@ CHECKPOINTS: Mapping[str, TrainingData] = MappingProxyType(
                 ),
                 (
                     "emotion2vec/emotion2vec_base",
-                    ("iemocap", "meld", "mead", "cmu-mosei", "msp-podcast"),
-                    "Ma et al., arXiv:2312.15185",
+                    _EMOTION2VEC,
+                    _OF_EMOTION2VEC,
                 ),
             )
         },

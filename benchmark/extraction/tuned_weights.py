@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nserbench.benchmark.extraction.low_rank import merged, update_bytes
 from nserbench.benchmark.store.weights_files import (
     read_weights,
     weights_facts,
@@ -47,12 +48,21 @@ def trainable_state(model: nn.Module) -> dict[str, Tensor]:
     return {**trainable(model), **buffers}
 
 
-def tuned_bytes(model: nn.Module, frozen: Sequence[str]) -> int:
-    """Return the bytes of the weights that `save_tuned` will save."""
+def tuned_bytes(
+    model: nn.Module, frozen: Sequence[str], lora: int | None = None
+) -> int:
+    """Return the bytes of the weights that `save_tuned` will save.
+
+    Args:
+        lora: Rank of the updates that are trained in place of the weights; None if the
+            weights are.
+    """
     saved = model.state_dict().keys()
-    trained = [p for name, p in model.named_parameters() if not is_inside(name, frozen)]
-    buffers = [b for name, b in model.named_buffers() if name in saved]
-    return sum(tensor.nbytes for tensor in (*trained, *buffers))
+    buffers = sum(b.nbytes for name, b in model.named_buffers() if name in saved)
+    if lora is not None:
+        return buffers + update_bytes(model, frozen, lora)
+    weights = model.named_parameters()
+    return buffers + sum(p.nbytes for name, p in weights if not is_inside(name, frozen))
 
 
 def copy_into(state: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
@@ -84,12 +94,14 @@ def save_tuned(file: Path, model: nn.Module, seconds: float) -> None:
 def load_tuned(file: Path, model: nn.Module) -> None:
     """Load fine-tuned weights into a model that has been loaded from its checkpoint.
 
+    Low-rank updates are added to the weights, as in training.
+
     Raises:
         StoreDamaged: if the file has changed since it was written, or holds the weights
             of another model.
     """
     into = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    state, _ = read_weights(file)
+    state = merged(read_weights(file)[0], into)
     for name, value in state.items():
         if name not in into or into[name].shape != value.shape:
             raise StoreDamaged(f"{file} holds weights of another model: {name}")

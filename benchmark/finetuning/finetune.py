@@ -98,7 +98,8 @@ def fine_tune(
     if job.recipe.standardise:
         statistics = _statistics(fit, store, upstream, batches, progress)
     head = fresh_head(fit, statistics).to(models.device)
-    model = JointModel(job, upstream, head, tuning)
+    with seeded(seeds_of(fit).seed_for("lora")):
+        model = JointModel(job, upstream, head, tuning)
     tuner = _FineTuner(fit, model, batches, progress)
     checkpoint = file.with_suffix(PARTIAL)
     if store.holds(checkpoint):

@@ -8,6 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from nserbench.benchmark.extraction.low_rank import add_low_rank
 from nserbench.benchmark.extraction.tuned_weights import (
     set_train_mode,
     trainable,
@@ -41,6 +42,8 @@ class JointModel:
             )
         self.job, self.upstream, self.head = job, upstream, head
         self.model, self._frozen = upstream.model, tuning.frozen
+        if tuning.lora is not None:
+            add_low_rank(self.model, tuning.frozen, tuning.lora)
         self.train()
         groups = [
             (trainable(self.model), tuning.learning_rate),

@@ -242,11 +242,14 @@ class FineTuning:
         learning_rate: Learning rate of the upstream's weights; the head's is that of
             its recipe.
         frozen: Names of the modules that are not trained.
+        lora: Rank of the updates that are trained in place of the weights; None if the
+            weights are.
     """
 
     joint: Job
     learning_rate: float
     frozen: Sequence[str]
+    lora: int | None = None
 
     def identity(self, split: Split) -> dict[str, object]:
         """Return all that decides the fine-tuned weights of a fold."""
@@ -255,6 +258,7 @@ class FineTuning:
             "learning_rate": self.learning_rate,
             "frozen": list(self.frozen),
             "tuner": TUNER,
+            **({} if self.lora is None else {"lora": self.lora}),
         }
 
     def file(self, split: Split, store: Store) -> Path:

@@ -162,7 +162,8 @@ class _JobBuilder:
         if cell.joint is not None:
             joint = self.job(cell.joint, fine_tunes=True)
             frozen = self.described[cell.joint.upstream.label].frozen
-            tuning = FineTuning(joint, cell.upstream.options["lr"], frozen)
+            lr, lora = (cell.upstream.options[key] for key in ("lr", "lora"))
+            tuning = FineTuning(joint, lr, frozen, lora)
             fine_tunes = cell.joint.downstream == cell.downstream
         return Job(
             cell,

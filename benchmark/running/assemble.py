@@ -165,23 +165,24 @@ def _costs(
     ]
     shards = [*chain.from_iterable(facts)]
     models = _total(part[0].get("parameters") for part in facts[: len(by_fold[0])])
-    tuned, tuning = 0.0, 0.0
-    if is_tuned := _fine_tuning(job) is not None:
+    tuned, tuning, frozen = 0.0, 0.0, models
+    if (how := _fine_tuning(job)) is not None:
         tuned = _total([facts[0][0].get("tuned_parameters")])
+        frozen -= tuned if how.lora is None else 0  # else its weights are those added
         tuning = _total(part[0].get("tuning_seconds") for part in facts)
     training_peak = _max_known(fit.log.peak for fit in fits)
     extraction_peak = _max_known(int(s["peak"]) for s in shards if "peak" in s)
     return {
         "seconds": round(seconds, 3),
         "training_seconds": round(sum(fit.log.seconds for fit in fits), 3),
-        **({"tuning_seconds": _or_none(tuning)} if is_tuned else {}),
+        **({"tuning_seconds": _or_none(tuning)} if how else {}),
         "extraction_seconds": _or_none(_total(s.get("seconds") for s in shards)),
         "peak_memory_bytes": _max_known([training_peak, extraction_peak])
         or peak_memory(),
         "training_peak_bytes": training_peak,
         "extraction_peak_bytes": extraction_peak,
         "trainable_parameters": _or_none(fits[0].log.parameters + tuned, digits=0),
-        "frozen_parameters": _or_none(models - tuned, digits=0),
+        "frozen_parameters": _or_none(frozen, digits=0),
         "store_bytes": sum(part.size for part in features),
     }
 
@@ -330,6 +331,7 @@ def _fine_tuning_notes(job: Job) -> dict[str, object]:
     settings = {
         "learning_rate": tuning.learning_rate,
         "frozen": list(tuning.frozen),
+        **({} if tuning.lora is None else {"lora": tuning.lora}),
         "recipe": tuning.joint.protocol["recipe"],
     }
     return {"tuning": settings}

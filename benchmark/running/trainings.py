@@ -116,7 +116,7 @@ class MissingTrainings:
 def fine_tuned_size(tuning: FineTuning, upstream: nn.Module, store: Store) -> int:
     """Return the bytes of a fold's fine-tuned upstream and of the head beside it."""
     head = empty_head(tuning.head(tuning.joint.splits[0], store))
-    return _head_bytes(head) + tuned_bytes(upstream, tuning.frozen)
+    return _head_bytes(head) + tuned_bytes(upstream, tuning.frozen, tuning.lora)
 
 
 def _head_bytes(head: nn.Module) -> int:

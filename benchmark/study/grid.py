@@ -141,7 +141,7 @@ class _CellMaker:
         if head is None:
             return None
         lr = self.upstream.card.learning_rate
-        pretrained = self.with_options(finetune=None, lr=lr)
+        pretrained = self.with_options(finetune=None, lr=lr, lora=None)
         cell = pretrained.cell(head)
         reason = pretrained.untunable(head) or cell.refused
         return cell if reason is None else cell.refuse(reason)

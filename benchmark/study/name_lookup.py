@@ -17,7 +17,7 @@ from nserbench.paths import exists, user_path
 from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_specs
 from nserbench.upstreams.base import UpstreamCard
-from nserbench.upstreams.card_options import finetune_head
+from nserbench.upstreams.card_options import finetune_head, tuning_options
 from nserbench.upstreams.side_by_side import parts_of
 
 _NOISY_VALUE = re.compile(r"(?P<stem>.+?)-(?P<noise>(?P<name>[^-@]+)(@-?[0-9.]+)?)")
@@ -73,7 +73,7 @@ def read_upstreams(
     if finetune is not None:
         upstreams = [_finetuned(card, finetune, plugins) for card in upstreams]
     for part in chain.from_iterable(parts_of(card).values() for card in upstreams):
-        _refuse_unused_lr(part)
+        _refuse_unused_tuning(part)
         if (transcriber := transcriber_of(part)) is not None:
             _refuse_no_transcripts(transcriber, part.label)
     return upstreams
@@ -102,13 +102,23 @@ def _with(
     return replace(upstream, options={**upstream.options, **options})
 
 
-def _refuse_unused_lr(upstream: ConfiguredCard[UpstreamCard]) -> None:
+def _refuse_unused_tuning(upstream: ConfiguredCard[UpstreamCard]) -> None:
+    """Refuse options of fine-tuning for an upstream that is not fine-tuned."""
     options, card = upstream.options, upstream.card
-    finetuned = options.get("finetune") is not None
-    if not finetuned and options.get("lr", card.learning_rate) != card.learning_rate:
+    if "finetune" not in options or options["finetune"] is not None:
+        return
+    typed = {
+        key: option.shown(options[key])
+        for key, option in tuning_options(card.learning_rate).items()
+        if options[key] != option.default
+    }
+    if typed:
+        said = ",".join(f"{key}={value}" for key, value in typed.items())
+        several = " and ".join(f"{key}=" for key in typed)
+        have = "has" if len(typed) == 1 else "have"
         raise BadSpec(
-            f"{upstream.label}: lr= has no effect without fine-tuning\n"
-            f"  to fine-tune: {card.name}:finetune=joint,lr={options['lr']:g}"
+            f"{upstream.label}: {several} {have} no effect without fine-tuning\n"
+            f"  to fine-tune: {card.name}:finetune=joint,{said}"
         )
 
 

@@ -86,7 +86,7 @@ class FitSeeds:
     fold: str
 
     def seed_for(self, purpose: str) -> int:
-        """Return the seed for a purpose: ``weights``, ``order`` or ``dropout``."""
+        """Return the seed for a purpose, such as ``weights`` or ``dropout``."""
         return derived_seed(self.seed, self.fold, purpose)
 
 

@@ -165,7 +165,7 @@ def _saved(content: object) -> bytes:
 
 
 def _read_speechlm(folder: Path) -> None:
-    from nserbench.upstreams.speechlm.upstream import _weights
+    from nserbench.upstreams.loading.torch_weights import read_torch_weights
 
     file = folder / "speechlm.pt"
     problem = None
@@ -173,7 +173,7 @@ def _read_speechlm(folder: Path) -> None:
         describe_speechlm({"checkpoint": str(file)})
     except NserbenchError as error:
         problem = error
-    _weights(file)
+    read_torch_weights(file, keep=("cfg", "model"))
     if problem:
         raise problem
 

@@ -27,6 +27,7 @@ HUB = {
     "facebook/hubert-large-ll60k": "hubert-large",
     "facebook/s2t-small-librispeech-asr": "speech_to_text",
     "facebook/wav2vec2-conformer-rel-pos-large": "conformer",
+    "emotion2vec/emotion2vec_base": "emotion2vec",
     "facebook/wav2vec2-xls-r-300m": "wav2vec2-large",
     "microsoft/wavlm-large": "wavlm-large",
     "openai/whisper-base": "whisper",
@@ -34,13 +35,14 @@ HUB = {
     "openai/whisper-tiny.en": "whisper.en",
     "speechbrain/asr-conformersmall-transformerlm-librispeech": "asr",
 }
-"""The tiny checkpoint for each hub id of the pages that is no card's default."""
+"""The tiny checkpoint for each hub id of the pages that no experiment uses."""
 
 FILES = {
     "DATA/models/whisper-tiny.en": "whisper.en",
     "DATA/models/convtasnet-libri1mix-enhsingle-16k": "convtasnet",
     "FOLDER": "convtasnet",
     "MINILM": "bert",
+    "my-emotion2vec": "emotion2vec",
     "speechlmh_base.pt": "speechlm",
     "WavLM-Base.pt": "wavlm_local",
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tiny_bert import save_bert
 from tiny_conformer import save_conformer
+from tiny_emotion2vec import save_emotion2vec
 from tiny_enhancers import TINY, save_enhancer
 from tiny_hf import EVERY, save_hf
 from tiny_s3prl import SAVE, save_s3prl
@@ -25,6 +26,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "asr": save_conformer,
     "ast": save_ast,
     "bert": save_bert,
+    "emotion2vec": save_emotion2vec,
     "speechlm": save_speechlm,
     "whisper": save_whisper,
     "whisper.en": save_english_whisper,

@@ -156,7 +156,7 @@ def find_folder(
 
     Args:
         wanted: Patterns of the files to download, such as ``*.json``.
-        mark: A file that every checkpoint of this kind has.
+        mark: Pattern of a file that every checkpoint of this kind has.
 
     Raises:
         CheckpointMissing: if it is not found, or lacks ``mark``.
@@ -167,7 +167,7 @@ def find_folder(
         folder = _from_hub(checkpoint, revision or PINNED.get(checkpoint), wanted)
     elif revision is not None:
         raise BadSpec(f"{checkpoint} is a folder and has no revision {revision!r}")
-    if not (folder / mark).is_file():
+    if not any(folder.glob(mark)):
         raise CheckpointMissing(
             f"{checkpoint} is no checkpoint of this kind: it has no {mark}\n"
             f"  it holds: {_listing(folder)}\n"

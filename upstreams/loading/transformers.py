@@ -20,7 +20,12 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
+from nserbench.errors import (
+    BadSpec,
+    CheckpointMissing,
+    MissingExtra,
+    NserbenchError,
+)
 from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.loading.size_limit import SizeLimit
 from nserbench.upstreams.loading.torch_files import (
@@ -140,6 +145,7 @@ def load_extractor(folder: Path) -> SequenceFeatureExtractor:
     Raises:
         CheckpointMissing: if the checkpoint has none.
         BadSpec: if it needs audio at another rate than `SAMPLE_RATE`.
+        MissingExtra: if it computes with torchaudio, which is not installed.
     """
     try:
         extractor = AutoFeatureExtractor.from_pretrained(folder, **KNOWN)
@@ -149,6 +155,10 @@ def load_extractor(folder: Path) -> SequenceFeatureExtractor:
             "  wanted: preprocessor_config.json or processor_config.json, as its "
             "authors publish them"
         ) from error
+    except ImportError as error:  # that of Granite Speech needs torchaudio
+        if "torchaudio" not in str(error):
+            raise
+        raise MissingExtra(f"the audio of {folder}", "granite") from error
     rate = getattr(extractor, "sampling_rate", None)
     if rate != SAMPLE_RATE:
         raise BadSpec(f"{folder} reads audio at {rate} Hz, not at {SAMPLE_RATE}")

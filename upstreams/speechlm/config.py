@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import pickle
 import re
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from nserbench.paths import is_file, user_path
 from nserbench.plain_data import is_whole, whole_number
 from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.groups import Groups, GroupSpec
-from nserbench.upstreams.loading.torch_files import pickled_part
+from nserbench.upstreams.loading.plain_pickles import read_plain
 
 HOME = "https://github.com/microsoft/SpeechT5/tree/main/SpeechLM"
 """Where the authors list their checkpoints."""
@@ -140,7 +138,7 @@ def read_speechlm_config(file: Path) -> SpeechLMConfig:
         CheckpointMissing: if it is no whole file of ``torch.save``.
         BadSpec: if it is no pre-trained SpeechLM, or differs from all published ones.
     """
-    config = _read(file).get("cfg")
+    config = read_plain(file).get("cfg")
     try:
         return _config(_table(config, "model"), _table(config, "task"))
     except KeyError as error:
@@ -233,44 +231,3 @@ def _convolutions(text: object) -> tuple[tuple[int, int, int], ...]:
         )
         layers += [(channels, kernel, stride)] * times
     return tuple(layers)
-
-
-class IgnoredObject:
-    """Replaces any object of a checkpoint that is not plain data, and stays empty."""
-
-    def __init__(self, *ignored: object) -> None:
-        pass
-
-    def __call__(self, *ignored: object) -> IgnoredObject:
-        """Replace a function as well."""
-        return self
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-    def __setitem__(self, key: object, value: object) -> None:
-        pass
-
-    def extend(self, items: object) -> None:
-        """Replace a list as well."""
-
-
-class _DataUnpickler(pickle._Unpickler):
-    """Reads plain data, and replaces everything else by an `IgnoredObject`.
-
-    The form in Python: that in C reserves as much memory as a file's numbers ask for.
-    """
-
-    def find_class(self, module: str, name: str) -> type:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        return IgnoredObject
-
-    def persistent_load(self, pid: object) -> None:
-        """Skip the values of a tensor."""
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    with pickled_part(file) as stream:
-        content = _DataUnpickler(stream).load()
-    return content if isinstance(content, Mapping) else {}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nserbench.upstreams.speechlm.config import SpeechLMConfig, TransformerSizes
+from nserbench.upstreams.strided_convolutions import StridedConvolutions
 
 FARTHEST = 160
 """Largest relative distance between two frames; larger ones count as this."""
@@ -28,7 +29,9 @@ class SpeechLMModel(nn.Module):
         super().__init__()
         channels = config.convolutions[-1][0]
         self.normalize = config.normalize
-        self.feature_extractor = _Convolutions(config)
+        self.feature_extractor = StridedConvolutions(
+            config.convolutions, norm_each=config.norm_each, bias=config.conv_bias
+        )
         self.layer_norm = nn.LayerNorm(channels)
         self.post_extract_proj = nn.Linear(channels, config.speech.dim)
         self.encoder = _Speech(config)
@@ -52,45 +55,6 @@ class SpeechLMModel(nn.Module):
         frames = self.layer_norm(self.feature_extractor(waves).transpose(1, 2))
         speech = self.encoder(self.post_extract_proj(frames))
         return speech, self.unit_encoder(speech[-1])
-
-
-class _Convolutions(nn.Module):
-    """The strided convolutions that turn samples into frames."""
-
-    def __init__(self, config: SpeechLMConfig) -> None:
-        super().__init__()
-        self.conv_layers = nn.ModuleList()
-        before = 1
-        for channels, kernel, stride in config.convolutions:
-            self.conv_layers.append(
-                nn.Sequential(
-                    nn.Conv1d(before, channels, kernel, stride, bias=config.conv_bias),
-                    nn.Identity(),  # parameter names count a dropout here
-                    _norm(channels, config.norm_each, first=before == 1),
-                    nn.GELU(),
-                )
-            )
-            before = channels
-
-    def forward(self, waves: Tensor) -> Tensor:
-        """Turn ``(batch, samples)`` into ``(batch, channels, frames)``."""
-        x = waves.unsqueeze(1)
-        for layer in self.conv_layers:
-            x = layer(x)
-        return x
-
-
-def _norm(channels: int, norm_each: bool, first: bool) -> nn.Module:
-    if norm_each:
-        return nn.Sequential(_Transpose(), nn.LayerNorm(channels), _Transpose())
-    return nn.GroupNorm(channels, channels) if first else nn.Identity()
-
-
-class _Transpose(nn.Module):
-    """Swaps channels and frames."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.transpose(1, 2)
 
 
 class _PositionConvolution(nn.Module):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from nserbench.cards import Options
-from nserbench.errors import BadSpec, CheckpointMissing, NserbenchError
+from nserbench.errors import BadSpec, NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
 from nserbench.upstreams.loading.size_limit import SizeLimit
-from nserbench.upstreams.loading.torch_files import reason, torch_file
+from nserbench.upstreams.loading.torch_files import reason
+from nserbench.upstreams.loading.torch_weights import fill, read_torch_weights
 from nserbench.upstreams.speechlm.config import (
-    IgnoredObject,
     checkpoint_file,
     read_speechlm_config,
 )
@@ -62,7 +60,10 @@ class SpeechLM(Upstream):
         file = checkpoint_file(options)
         with SizeLimit([file]):
             self.model: SpeechLMModel = _built(file)
-        _fill(self.model, _weights(file), file)
+        # Files written by training hold dictionaries, which are not needed here.
+        weights = read_torch_weights(file, keep=("cfg", "model"), ignored=[_DICTIONARY])
+        _refuse_unknown(self.model, weights, file)
+        fill(self.model, weights, file)
         self.model.eval().to(device)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
@@ -101,56 +102,15 @@ def _built(file: Path) -> SpeechLMModel:
         raise BadSpec(f"{file} is no known SpeechLM: {reason(error)}") from error
 
 
-def _weights(file: Path) -> Mapping[str, Tensor]:
-    # Files written by training hold dictionaries, which are not needed here.
-    with torch_file(file), safe_globals([(IgnoredObject, _DICTIONARY)]):
-        try:
-            content = torch.load(file, "cpu", weights_only=True, mmap=True)
-        except pickle.UnpicklingError:
-            _refuse_unsafe(file)
-            raise
-    weights = content.get("model") if isinstance(content, Mapping) else None
-    if not isinstance(weights, Mapping):
-        raise CheckpointMissing(f"{file} holds no weights of a model")
-    for name, tensor in weights.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise CheckpointMissing(f"{file} holds weights that are no tensors")
-    return weights
-
-
-def _refuse_unsafe(file: Path) -> None:
-    """Refuse a file that names objects besides plain data."""
-    if unsafe := sorted(get_unsafe_globals_in_checkpoint(file)):
-        raise BadSpec(
-            f"{file} holds objects that could run code: {', '.join(unsafe)}\n"
-            "  if you trust it, keep the rest, where its packages are installed:\n"
-            f"  old = torch.load({file.name!r}, weights_only=False)\n"
-            "  torch.save({'cfg': old['cfg'], 'model': old['model']}, 'clean.pt')"
-        )
-
-
-def _fill(model: SpeechLMModel, weights: Mapping[str, Tensor], file: Path) -> None:
-    expected = model.state_dict()
-    missing = sorted(expected.keys() - weights.keys())
-    unknown = sorted(filter(_is_unknown, weights.keys() - expected.keys()))
-    if missing:
-        raise CheckpointMissing(
-            f"the weights in {file} are incomplete\n"
-            f"  {len(missing)} tensors are missing, such as {missing[0]}"
-        )
+def _refuse_unknown(
+    model: SpeechLMModel, weights: Mapping[str, Tensor], file: Path
+) -> None:
+    unknown = sorted(filter(_is_unknown, weights.keys() - model.state_dict().keys()))
     if unknown:
         raise BadSpec(
             f"{file} is no pre-trained SpeechLM\n"
             f"  {len(unknown)} tensors have no place in one, such as {unknown[0]}"
         )
-    for name, tensor in expected.items():
-        if weights[name].shape != tensor.shape:
-            raise BadSpec(
-                f"{file} contradicts itself: {name} has shape "
-                f"{tuple(weights[name].shape)}, its configuration says "
-                f"{tuple(tensor.shape)}"
-            )
-    model.load_state_dict({name: weights[name] for name in expected})
 
 
 def _is_unknown(name: str) -> bool:

@@ -33,6 +33,7 @@ from nserbench.benchmark.results.read_results import read_results
 from nserbench.benchmark.results.result import PREDICTIONS, Result
 from nserbench.benchmark.running import ensure_features as provision
 from nserbench.benchmark.running.runner import Runner
+from nserbench.benchmark.running.trainings import fine_tuned_size
 from nserbench.benchmark.store.disk_sizes import folder_bytes
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.room import MARGIN
@@ -256,11 +257,18 @@ class Mortal(Silent):
 SMALL = "probe+batch_size=4"  # four steps an epoch, whose order is drawn
 
 
-@pytest.mark.parametrize("protocol", [SMALL, f"{SMALL}+superb"])
+@pytest.mark.parametrize(
+    ("protocol", "options"),
+    [(SMALL, []), (f"{SMALL}+superb", ["lora=2"])],
+)
 def test_an_interrupted_and_resumed_run_gives_the_same_predictions(
-    study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path, protocol: str
+    study: Ask,
+    runner_in: Callable[[Path], Runner],
+    tmp_path: Path,
+    protocol: str,
+    options: list[str],
 ) -> None:
-    asked = study("finetune=last", protocol=protocol, epochs=3, limit=32)
+    asked = study("finetune=last", *options, protocol=protocol, epochs=3, limit=32)
     calm, killed = runner_in(tmp_path / "calm"), runner_in(tmp_path / "killed")
     calm.run(asked)
     killed.progress = Mortal(9)  # in the last epoch
@@ -499,6 +507,48 @@ def test_a_result_says_what_was_fine_tuned(
     assert all(norm > 0 for norm in seen["1"]["gradients"])
 
 
+def test_low_rank_updates_are_all_that_is_trained_planned_and_stored(
+    study: Ask, runner: Runner, checkpoint: Path
+) -> None:
+    protocol = f"{FAST}+oracle"
+    asked = study("finetune=last", "lr=1e-2", "lora=2", protocol=protocol, epochs=1)
+    (job,) = prepare(asked, runner.store, Silent())
+    model = not_none(ModelCache("cpu").open(job.extraction.alone).upstream.model)
+    size = fine_tuned_size(not_none(job.tuning), model, runner.store)
+
+    runner.run(asked)
+
+    (result,) = read_results(runner.results)
+    tuned = [load_file(file) for file in runner.store.tuned()]
+    for state in tuned:
+        assert {name.rpartition(".")[2] for name in state} == {"up", "down"}
+        assert not any("feature_extractor" in name for name in state)
+    whole: Any = lib.Wav2Vec2Model.from_pretrained(checkpoint, mask_time_prob=0.0)
+    trained = sum(one.numel() for one in tuned[0].values())
+    assert result.upstream == "wav2vec2:checkpoint=w2v,finetune=last,lora=2,lr=0.01"
+    assert note(result, "tuning")["lora"] == 2
+    assert result.costs["trainable_parameters"] == trained + 64 * 4 + 4
+    assert result.costs["frozen_parameters"] == whole.num_parameters()
+    heads = [load_file(file) for file in runner.store.fits()]
+    stored = [one for state in (*tuned, *heads) for one in state.values()]
+    assert len(job.splits) * size == sum(one.nbytes for one in stored)
+    # The dev set is the test set: what was measured in training is what is reported.
+    folds = summarise(not_none(result.predictions))["uar"].folds
+    for fold, told in note(result, "training").items():
+        assert folds[fold] == pytest.approx(max(told["dev"]))
+
+
+def test_the_rank_is_part_of_what_identifies_fine_tuned_weights(
+    study: Ask, runner: Runner
+) -> None:
+    def identity(*options: str) -> dict[str, object]:
+        (job,) = prepare(study("finetune=last", *options), runner.store, Silent())
+        return not_none(job.tuning).identity(job.splits[0])
+
+    assert "lora" not in identity()
+    assert identity("lora=2") == {**identity(), "lora": 2}
+
+
 def test_a_fine_tuning_that_diverges_stops_at_once_and_says_what_to_do(
     result: Callable[..., Result],
 ) -> None:
@@ -544,6 +594,9 @@ def test_fine_tuned_upstreams_are_used_again(
     [
         ({"upstreams": ["mel"], "finetune": "joint"}, "mel cannot be fine-tuned"),
         ({"upstreams": ["wav2vec2:lr=1e-5"]}, "finetune=joint,lr=1e-05"),
+        ({"upstreams": ["wav2vec2:lora=8"]}, "finetune=joint,lora=8"),
+        ({"upstreams": ["wav2vec2:lr=1e-5,lora=8"]}, "lr= and lora= have no effect"),
+        ({"upstreams": ["wav2vec2:finetune=last,lora=0"]}, "at least 1"),
         ({"upstreams": ["bert:text={whisper:finetune=last}"]}, "cannot transcribe"),
         ({"upstreams": ["wav2vec2:finetune=last,lr=2"]}, "between 0 and 1"),
     ],
@@ -565,6 +618,7 @@ FAMILIES = {
     "whisper": "whisper:checkpoint={}",
     "asr": "conformer:checkpoint={}",
     "speechlm": "speechlm:checkpoint={}",
+    "emotion2vec": "emotion2vec:checkpoint={},lora=2",
     "bert": "bert:checkpoint={},text={{whisper:checkpoint=WHISPER}}",
     "hubert": "hubert:checkpoint={}",
     "speech_to_text": "hf:{}",

@@ -10,9 +10,10 @@ from hf_checks import Wave, described, hf
 from layers import difference, valid
 from tiny_towers import TOWERS, library_features, save_tower
 from torch import Tensor
+from transformers.utils.import_utils import BACKENDS_MAPPING
 
 from nserbench.cards import bind
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, MissingExtra
 from nserbench.spec import Spec
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import HF
@@ -224,3 +225,14 @@ def test_a_model_without_layers_over_time_is_refused_with_what_to_do(
 
     with pytest.raises(BadSpec, match=rf"(?s){message}.*plugin of your own"):
         described(tmp_path)
+
+
+def test_an_encoder_whose_features_need_torchaudio_says_so(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = saved("granite_speech")
+    _, text = BACKENDS_MAPPING["torchaudio"]
+    monkeypatch.setitem(BACKENDS_MAPPING, "torchaudio", (lambda: False, text))
+
+    with pytest.raises(MissingExtra, match=r"pip install 'nserbench\[granite\]'"):
+        hf(folder)

@@ -1,0 +1,4 @@
+"""emotion2vec, written anew for its checkpoints.
+
+Nothing here runs code that a checkpoint brings.
+"""
