@@ -47,7 +47,7 @@ def test_an_option_that_is_typed_is_in_the_label_and_overrides_the_settings() ->
         ("mine", "emodb", "'emodb' is no list of recordings"),
         ("mine", "list.csv", "write manifest:path=FILE"),
         ("mine", "manifest", "the file is missing"),
-        ("mine", "manifest:paht=a.csv", "did you mean 'path'"),
+        ("mine", "manifest:file=a.csv", "unknown option 'file'"),
     ],
 )
 def test_a_name_or_text_that_cannot_be_used_is_refused(

@@ -32,8 +32,8 @@ def cell_lines(cells: Iterable[Cell]) -> Iterator[str]:
         for head, own in by_head.items():
             conditions = _listed(str(cell.condition) for cell in own)
             heads_of[conditions, _listed(str(cell.seed) for cell in own)].append(head)
-        for (conditions, seeds), heads in heads_of.items():
-            yield from _wrapped(f"heads: {_listed(heads)}", "  ")
+        for (conditions, seeds), names in heads_of.items():
+            yield from _wrapped(f"heads: {_listed(names)}", "  ")
             yield from _wrapped(f"conditions: {conditions}; seeds: {seeds}", "  ")
 
 
