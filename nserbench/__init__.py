@@ -9,6 +9,7 @@ import nserbench.upstreams  # noqa: F401 - repairs torchaudio for all who import
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from nserbench import errors
     from nserbench.api.features import features, get_upstream
     from nserbench.api.running import CellsFailed, run
     from nserbench.api.speech import corpus, mix
@@ -53,6 +54,7 @@ else:
     }
     """The names of each module. Almost nothing is imported here, so that the program
     can say first how it takes an interrupt; see `__main__`."""
+    _MODULES = ("errors", "leaderboard")  # the latter can be called
 
     def __getattr__(name):
         """Return a name of another module, or ``__version__``, on first use."""
@@ -61,8 +63,8 @@ else:
 
         if name == "__version__":
             return version(__name__)
-        if name == "leaderboard":  # the package, which can be called
-            return import_module("nserbench.leaderboard")
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
         for module, names in _NAMES.items():
             if name in names:
                 return getattr(import_module(f"{__name__}.{module}"), name)
@@ -97,6 +99,7 @@ __all__ = [
     "Utterance",
     "__version__",
     "corpus",
+    "errors",
     "features",
     "from_hidden_states",
     "get_upstream",

@@ -6,8 +6,9 @@ import re
 
 from nserbench.plain_data import number, shortened
 
-_DECIMAL = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS = _DECIMAL | {
+DECIMAL = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+"""Bytes of each unit of `size`."""
+_UNITS = DECIMAL | {
     f"{letter}IB": 1 << 10 * power for power, letter in enumerate("KMGT", 1)
 }
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Z]+)")
@@ -20,7 +21,7 @@ def size(count: float) -> str:
         >>> size(12), size(2.4e5), size(2.5e9), size(999_950)
         ('12 B', '240.0 KB', '2.5 GB', '1.0 MB')
     """
-    for unit, worth in _DECIMAL.items():
+    for unit, worth in DECIMAL.items():
         text = f"{count / worth:.{0 if unit == 'B' else 1}f}"
         if float(text) < 1000:
             break

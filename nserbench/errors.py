@@ -33,15 +33,31 @@ class UnknownName(NserbenchError, LookupError):
         *,
         of: str = "",
     ) -> None:
-        lines = [f"unknown {kind} {name!r}{of and f' of {of}'}"]
-        if near := difflib.get_close_matches(name, known, n=1):
-            lines.append(f"did you mean {near[0]!r}?")
-        shown = ", ".join(sorted(known)[:_SHOWN]) or "none"
-        more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-        lines.append(f"known: {shown}{more}")
-        if hint:
-            lines.append(hint)
+        asked = f"unknown {kind} {name!r}{of and f' of {of}'}"
+        lines = [asked, *known_lines(name, known), *([hint] if hint else [])]
         super().__init__("\n  ".join(lines))
+
+
+def known_lines(name: str, known: Collection[str]) -> list[str]:
+    """Return the known name that is nearest to an unknown one, and all known ones."""
+    near = nearest(name, known)
+    shown = ", ".join(sorted(known)[:_SHOWN]) or "none"
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return [*([f"did you mean {near!r}?"] if near else []), f"known: {shown}{more}"]
+
+
+def unknown_lines(problem: str, name: str, known: Collection[str]) -> str:
+    """Return a message about a key that is not known, with the nearest that is.
+
+    Args:
+        problem: What has the key, as in ``"[store] has the unknown entry"``.
+    """
+    return "\n  ".join([f"{problem} {name!r}", *known_lines(name, known)])
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that an unknown one is most like; None if none is near."""
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
 class BadSpec(NserbenchError, ValueError):

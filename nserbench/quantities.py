@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+TIMES = ("s", "min", "h")
+"""Units of `duration`."""
+
 
 def counted(count: int, thing: str) -> str:
     """Return a count with its noun in singular or plural.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nserbench.byte_sizes import byte_count
-from nserbench.errors import BadSettings
+from nserbench.errors import BadSettings, unknown_lines
 from nserbench.paths import user_path
 from nserbench.plain_data import read_toml
 
 FILE = Path("nserbench.toml")
-KNOWN = ("paths", "noises", "cluster", "store")
+KNOWN = ("paths", "noises", "corpora", "cluster", "store")
 """The tables that the file may have."""
+OF_SETTINGS = "settings"
+"""Where a name comes from that the user's settings give, not a plugin."""
 PREFIX = "NSERBENCH_"
 """Prefix of every environment variable that is read."""
 
@@ -28,6 +30,8 @@ class Settings:
             as ``demand``, and of ``results`` and ``store``.
         noises: The ``[noises]`` table: for each name an audio file, a folder of them or
             a glob pattern.
+        corpora: The ``[corpora]`` table: for each name a ``manifest:path=FILE``.
+        folder: Folder that relative paths in ``corpora`` start at.
         cluster: The ``[cluster]`` table: the resources of a job of ``--on slurm``.
         limit: The entry ``limit`` of the ``[store]`` table: most bytes of the store;
             None for no limit.
@@ -38,6 +42,8 @@ class Settings:
     noises: Mapping[str, Path] = field(default_factory=dict)
     cluster: Mapping[str, object] = field(default_factory=dict)
     limit: int | None = None
+    corpora: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = Path()
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def path(self, name: str) -> Path | None:
@@ -102,11 +108,7 @@ def load_settings(file: Path | None = None) -> Settings:
         return Settings()
     file = file or FILE
     content = read_toml(file, BadSettings)
-    if unknown := set(content) - set(KNOWN):
-        raise BadSettings(
-            f"{file} has the unknown table [{sorted(unknown)[0]}]\n"
-            f"  known: {', '.join(f'[{name}]' for name in KNOWN)}"
-        )
+    refuse_unknown(content, KNOWN, f"{file} has the unknown table")
     noises = _paths(content, "noises", file)
     for name in noises:
         if "@" in name:
@@ -119,7 +121,21 @@ def load_settings(file: Path | None = None) -> Settings:
         noises,
         _table(content, "cluster", file),
         _limit(content, file),
+        _texts(content, "corpora", file, "the name of a corpus"),
+        file.parent,
     )
+
+
+def refuse_unknown(
+    content: Mapping[str, object], known: Collection[str], problem: str
+) -> None:
+    """Refuse a key that is not known; the message has the nearest one.
+
+    Raises:
+        BadSettings: if there is such a key.
+    """
+    if unknown := sorted(set(content) - set(known)):
+        raise BadSettings(unknown_lines(problem, unknown[0], known))
 
 
 def _table(content: Mapping[str, object], table: str, file: Path) -> dict[str, object]:
@@ -133,10 +149,7 @@ def _table(content: Mapping[str, object], table: str, file: Path) -> dict[str, o
 
 def _limit(content: Mapping[str, object], file: Path) -> int | None:
     entries = _table(content, "store", file)
-    if unknown := set(entries) - {"limit"}:
-        raise BadSettings(
-            f"{file}: unknown entry {sorted(unknown)[0]!r} in [store]\n  known: limit"
-        )
+    refuse_unknown(entries, ["limit"], f"{file}: [store] has the unknown entry")
     if "limit" not in entries:
         return None
     return _size(str(entries["limit"]), f"{file}: 'limit' in [store]")
@@ -150,8 +163,16 @@ def _size(text: str, where: str) -> int:
 
 
 def _paths(content: Mapping[str, object], table: str, file: Path) -> dict[str, Path]:
+    texts = _texts(content, table, file, "a path")
+    return {key: file.parent / user_path(value) for key, value in texts.items()}
+
+
+def _texts(
+    content: Mapping[str, object], table: str, file: Path, what: str
+) -> dict[str, str]:
     entries = _table(content, table, file)
-    for key, value in entries.items():
-        if not isinstance(value, str) or "\0" in value:
-            raise BadSettings(f"{file}: {key!r} in [{table}] must be a path in quotes")
-    return {key: file.parent / user_path(str(value)) for key, value in entries.items()}
+    texts = {key: value for key, value in entries.items() if isinstance(value, str)}
+    for key in entries:
+        if "\0" in texts.get(key, "\0"):
+            raise BadSettings(f"{file}: {key!r} in [{table}] must be {what} in quotes")
+    return texts

@@ -112,6 +112,16 @@ def joined_names(name: str) -> list[str]:
     return [_unbraced(piece) for piece in _split(name, "+")]
 
 
+def letters(name: str) -> str:
+    """Return letters and digits alone, in lower case.
+
+    Examples:
+        >>> letters("crema-d") == letters("CREMAD")
+        True
+    """
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
 def _first(piece: str, text: str) -> Spec:
     colon = next(_positions(piece, ":"), len(piece))
     name, rest = piece[:colon], piece[colon + 1 :]

@@ -19,7 +19,7 @@ from nserbench.benchmark.study.name_lookup import (
 )
 from nserbench.cli import main
 from nserbench.cli.common.click_groups import GroupWithArgument
-from nserbench.settings import KNOWN, load_settings
+from nserbench.settings import KNOWN, Settings, load_settings
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -41,12 +41,14 @@ def parse(
     return command.make_context(name, words, parent=parent)
 
 
-@pytest.fixture(scope="module")
-def plugins() -> Plugins:
-    """Return all plugins, with the one that the pages show."""
+def plugins_of(page: Path) -> Plugins:
+    """Return all plugins, with the one that the pages show, and the page's corpora."""
+    tables = [tomllib.loads(block).get("corpora", {}) for block in blocks(page, "toml")]
+    own = {name: text for table in tables for name, text in table.items()}
+    rms = str(ROOT / "tests/plugin/nserbench_rms.py")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*sys.path])
-        return Plugins([str(ROOT / "tests/plugin/nserbench_rms.py")], installed=False)
+        return Plugins([rms], Settings(corpora=own), installed=False)
 
 
 NEW = re.compile(r"\bbands\b")
@@ -54,7 +56,8 @@ NEW = re.compile(r"\bbands\b")
 
 
 @pytest.mark.parametrize("page", with_blocks("console"), ids=lambda page: page.name)
-def test_every_command_of_a_page_can_be_typed(page: Path, plugins: Plugins) -> None:
+def test_every_command_of_a_page_can_be_typed(page: Path) -> None:
+    plugins = plugins_of(page)
     for words in commands(page):
         typed = parse(main, words, click.Context(main), "nserbench").params
         if NEW.search(" ".join(words)):

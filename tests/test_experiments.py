@@ -11,7 +11,7 @@ from tiny_study import write_checkpoints, write_corpora
 from nserbench.benchmark.experiments import catalogue
 from nserbench.benchmark.experiments.catalogue import read_experiment
 from nserbench.benchmark.experiments.layout import EVERY_LAYER, read_layout
-from nserbench.benchmark.experiments.run import run_apart
+from nserbench.benchmark.experiments.run import BlockProblem, run_apart
 from nserbench.benchmark.experiments.summaries import FOLDER, NUMBERS, summaries
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.study.grid_file import Overrides
@@ -202,6 +202,14 @@ def test_a_report_of_an_unknown_kind_is_refused() -> None:
         read_layout([{"name": "T", "kind": "pie", "caption": "c", "rows": []}])
 
 
+def where(problem: BlockProblem) -> str:
+    """Return the upstreams, corpora and noises of a part that was not run."""
+    asked = problem.request
+    noises = ["in", *asked.noises] if asked.noises else []
+    words = [*asked.upstreams, "on", *asked.corpora, *noises]
+    return f"{problem.block}, {' '.join(words)}"
+
+
 def test_a_missing_corpus_does_not_stop_the_other_parts() -> None:
     whole = Request(
         upstreams=["a", "b"],
@@ -219,7 +227,7 @@ def test_a_missing_corpus_does_not_stop_the_other_parts() -> None:
     done, troubles = run_apart("block", whole, act)
 
     assert done == [(["a"], ["x-park", "x-human"])]
-    assert [(str(one), one.reason, one.impossible) for one in troubles] == [
+    assert [(where(one), one.reason, one.impossible) for one in troubles] == [
         ("block, a on y", "no y", False),
         ("block, b on x-park x-human", "b cannot be", True),
         ("block, b on y", "no y", False),
@@ -243,8 +251,8 @@ def test_a_missing_noise_does_not_stop_the_other_noises() -> None:
     joint, (trouble,) = run_apart("block", replace(whole, protocol="+multi"), act)
 
     assert done == [["clean"], ["human"]]
-    assert [str(one) for one in troubles] == ["block, a on x in park"]
-    assert (joint, str(trouble)) == ([], "block, a on x in clean park human")
+    assert [where(one) for one in troubles] == ["block, a on x in park"]
+    assert (joint, where(trouble)) == ([], "block, a on x in clean park human")
 
 
 def test_a_missing_corpus_is_reported_once_and_not_for_each_noise() -> None:
@@ -257,7 +265,7 @@ def test_a_missing_corpus_is_reported_once_and_not_for_each_noise() -> None:
 
     _, troubles = run_apart("block", whole, act)
 
-    assert [(str(one), one.request) for one in troubles] == [
+    assert [(where(one), one.request) for one in troubles] == [
         ("block, a on x in clean park", whole)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.study.name_lookup import corpus_alone
+from nserbench.benchmark.study.name_lookup import corpus_or_noise
 from nserbench.benchmark.study.overlap import overlap
 from nserbench.benchmark.study.splits import make_splits
 from nserbench.benchmark.study.study import noise_file, read_corpus
@@ -48,7 +48,8 @@ def examine(
 
     Args:
         names: Corpora as typed, with options, noises, or ``demand``. If empty, all
-            corpora whose folder is set, DEMAND, and the noises of the settings.
+            corpora whose folder is set, DEMAND, and the own corpora and noises of the
+            settings.
         deep: Whether to decode the audio, too.
 
     Raises:
@@ -57,24 +58,14 @@ def examine(
     """
     specs = [spec for name in names for spec in parse_specs(name)]
     specs = specs or _corpora_with_folder(plugins, settings)
-    corpora = [_corpus(spec, plugins, settings) for spec in specs]
-    for spec, bound in zip(specs, corpora, strict=True):
-        if bound is not None:
-            yield examine_corpus(bound, settings, deep, progress)
-        elif spec.name == DEMAND:
+    noises = {DEMAND, *settings.noises, *plugins.noises.names}
+    for found in [corpus_or_noise(spec, noises, plugins) for spec in specs]:
+        if isinstance(found, ConfiguredCard):
+            yield examine_corpus(found, settings, deep, progress)
+        elif found == DEMAND:
             yield _examine_demand(plugins, settings, deep, progress)
         else:
-            yield examine_noise(spec.name, plugins, settings, deep, progress)
-
-
-def _corpus(
-    spec: Spec, plugins: Plugins, settings: Settings
-) -> ConfiguredCard[CorpusCard] | None:
-    """Return the corpus of a name; None if it is the name of a noise."""
-    noises = {DEMAND, *settings.noises, *plugins.noises.names}
-    if spec.name in noises and spec.name not in plugins.corpora:
-        return None
-    return corpus_alone(spec, plugins)
+            yield examine_noise(found, plugins, settings, deep, progress)
 
 
 def examine_corpus(
@@ -201,8 +192,8 @@ def _folds(corpus: Corpus) -> Iterator[CorpusFinding]:
 def _texts(corpus: Corpus) -> CorpusFinding:
     missing = [one.id for one in corpus.utterances if one.text is None]
     if len(missing) == len(corpus.utterances):
-        none = "the corpus has none: text=reference cannot be used"
-        return CorpusFinding("texts", "yellow", none)
+        none = "the corpus has none; only text=reference and word errors need them"
+        return CorpusFinding("texts", "green", none)
     bad, fine = "utterances without a text", "every utterance has one"
     return about("texts", missing, "yellow", bad, fine)
 
@@ -242,7 +233,7 @@ def _corpora_with_folder(plugins: Plugins, settings: Settings) -> list[Spec]:
         if not any(option.required for option in card.all_options().values())
     ]
     with_folder = [name for name in [*names, DEMAND] if settings.path(name) is not None]
-    named = [*with_folder, *settings.noises]
+    named = [*with_folder, *settings.corpora, *settings.noises]
     if not named:
         raise NserbenchError(
             "no corpus is named, and the folder of none is set\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -43,6 +43,9 @@ SENTENCES = ("No.", "I did not say that.", "Well, that is the best news in years
 TOLERANCE = 1e-4
 """Largest difference between a clip alone and in a batch, relative to the largest value
 of the layer."""
+
+DROPOUT = "is the model in training mode (dropout)? Then call .eval()"
+"""What may be wrong where values are not the same twice."""
 
 FRAME_TOLERANCE = 3
 """Frames that windows may lose at the two ends of a clip."""
@@ -165,17 +168,22 @@ def _waves(
 
 def _described(trial: _Trial) -> Outcome:
     described = trial.described.groups
-    wanted = {name: (len(spec.layers), spec.dim) for name, spec in described.items()}
+    wanted = _sizes({name: (len(s.layers), s.dim) for name, s in described.items()})
     for features in trial.alone:
-        returned = {
-            name: (group.states.shape[0], group.states.shape[3])
-            for name, group in features.items()
-        }
+        shapes = {name: group.states.shape for name, group in features.items()}
+        returned = _sizes({name: (s[0], s[3]) for name, s in shapes.items()})
         if returned != wanted:
-            return False, f"returns layers and dim {returned}"
-    return True, ", ".join(
-        f"{name} {layers} x {dim}" for name, (layers, dim) in wanted.items()
-    )
+            return False, (
+                f"layers x dim: returns {returned}, but its card says {wanted}: "
+                "correct the card or the upstream"
+            )
+    return True, wanted
+
+
+def _sizes(groups: Mapping[str, tuple[int, int]]) -> str:
+    """Return layers and dim of each group as text."""
+    sizes = (f"{name} {layers} x {dim}" for name, (layers, dim) in groups.items())
+    return ", ".join(sizes) or "no group"
 
 
 def _lengths(trial: _Trial) -> Outcome:
@@ -233,7 +241,7 @@ def _independent(trial: _Trial) -> Outcome:
             largest = alone.abs().amax((1, 2)).clamp(min=1e-12)
             worst = max(worst, float((differences / largest).max()))
     detail = f"differs by at most {worst:.1e} of the largest value of a layer"
-    return worst <= TOLERANCE, detail
+    return worst <= TOLERANCE, detail if worst <= TOLERANCE else f"{detail}: {DROPOUT}"
 
 
 def _repeatable(trial: _Trial) -> Outcome:
@@ -242,7 +250,8 @@ def _repeatable(trial: _Trial) -> Outcome:
         float((again[name].states - group.states).abs().max())
         for name, group in trial.alone[0].items()
     )
-    return largest == 0.0, f"largest difference {largest:.1e}"
+    detail = f"largest difference {largest:.1e}"
+    return largest == 0.0, detail if largest == 0.0 else f"{detail}: {DROPOUT}"
 
 
 def _loaded_again(trial: _Trial) -> Outcome:
@@ -254,8 +263,7 @@ def _loaded_again(trial: _Trial) -> Outcome:
     for name, group in trial.alone[0].items():
         if not torch.equal(features[name].states, group.states):
             return False, (
-                f"{name} has other values: are weights drawn at random? Is the model "
-                "in training mode (dropout)? Then call .eval()"
+                f"{name} has other values: are weights drawn at random? Or {DROPOUT}"
             )
     return True, "all values"
 

@@ -26,12 +26,6 @@ class BlockProblem:
     reason: str
     impossible: bool
 
-    def __str__(self) -> str:
-        request = self.request
-        noises = ["in", *request.noises] if request.noises else []
-        words = [*request.upstreams, "on", *request.corpora, *noises]
-        return f"{self.block}, {' '.join(words)}"
-
 
 def run_apart(
     block: str, request: Request, act: Callable[[Request], T]

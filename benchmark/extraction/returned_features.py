@@ -38,7 +38,8 @@ def refuse_undescribed(
         label = one.extraction.upstream.bound.label
         raise NserbenchError(
             f"{label} does not return the groups that its card says\n"
-            f"  it returns {actual}, and not {expected}"
+            f"  it returns {actual}, but its card says {expected}\n"
+            "  correct the card or the upstream"
         )
 
 

@@ -19,6 +19,7 @@ from nserbench.benchmark.plugins.hook_names import refuse_wrong_hooks
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.cards import Bind, Card, ConfiguredCard, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
+from nserbench.corpora.own import own_corpora
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.error_origin import describe_error
 from nserbench.errors import (
@@ -29,6 +30,7 @@ from nserbench.errors import (
     UnknownName,
 )
 from nserbench.interrupts import by_user
+from nserbench.settings import OF_SETTINGS, Settings
 from nserbench.source_digest import begin_anew, source_digest
 from nserbench.spec import Spec, joined_names, parse_spec
 from nserbench.upstreams.base import UpstreamCard
@@ -126,6 +128,7 @@ class Plugins:
     Args:
         given: Plugins to use besides the installed ones. A file or module takes the
             place of an installed plugin whose module has the same name.
+        settings: Settings whose own corpora are added; None for none.
 
     Attributes:
         named: Files and names of modules among the given plugins, which other processes
@@ -138,9 +141,16 @@ class Plugins:
         BadSpec: if a named plugin cannot be loaded.
         DuplicateName: if two plugins offer one name.
         DuplicateKey: if two cards that load different code have one key.
+        BadSettings: if the settings name an own corpus as something else is named.
     """
 
-    def __init__(self, given: Sequence[Plugin] = (), *, installed: bool = True) -> None:
+    def __init__(
+        self,
+        given: Sequence[Plugin] = (),
+        settings: Settings | None = None,
+        *,
+        installed: bool = True,
+    ) -> None:
         begin_anew()
         self.upstreams = Registry(UpstreamCard)
         self.downstreams = Registry(DownstreamCard)
@@ -163,6 +173,9 @@ class Plugins:
                     self._register_installed(entry)
         for plugin in given:
             self._register_given(plugin)
+        taken = [*self.corpora.names, *self.noises.names]
+        own = own_corpora(settings or Settings(), taken)
+        self.corpora.add_all(own, OF_SETTINGS)
 
     def upstream(self, spec: Spec) -> ConfiguredCard[UpstreamCard]:
         """Look up an upstream, or several joined by ``+``.

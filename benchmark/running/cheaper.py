@@ -19,6 +19,9 @@ MOST = 0.5
 CHEAPER = 2.0
 """How many times cheaper another head must be, in all that is left to do."""
 
+LONG = 60.0
+"""Seconds of a plan from which it is worth looking for another head."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -45,13 +48,15 @@ def suggestions(
     """Return the heads that would at least halve the time of a plan.
 
     For a head on frames that takes most of the time: a pooled head on the same layers,
-    and the same head on a single group of layers.
+    and the same head on a single group of layers. None if all takes less than a minute.
 
     Args:
         trainings: All trainings of the plan with their seconds.
         total: Seconds of all that there is to do.
         price: Returns the seconds of a training that is not among them.
     """
+    if total < LONG:
+        return []
     by_head: dict[tuple[str, str], list[tuple[Training, float]]] = defaultdict(list)
     for training, seconds in trainings:
         cell = training.job.cell

@@ -25,12 +25,15 @@ import torch
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.errors import BadSettings, BadSpec, MissingExtra, NserbenchError
 from nserbench.plain_data import is_whole
+from nserbench.settings import refuse_unknown
 
 _CONNECT_TIMEOUT = 10.0  # seconds to wait for the answer of a scheduler
 _CLUSTER_HELP = (
     "  describe a job under [cluster] in nserbench.toml, for example\n"
     '  jobs = 4, cores = 8, memory = "32GB", walltime = "08:00:00"'
 )
+_COUNTS = ("jobs", "minimum", "maximum", "paths")
+"""Entries of ``[cluster]`` that are ours, not Dask's."""
 _PROCESSES = re.compile(r"processes:([1-9][0-9]{0,4})")
 _DASK = re.compile(r"dask://([^/:]+:[0-9]{1,5})")
 _GPU = "GPU"
@@ -288,9 +291,13 @@ def _job_counts(options: dict[str, Any]) -> tuple[int, int]:
 
 def _job_script(options: Mapping[str, Any]) -> str:
     """Return the script of a job as it will be submitted."""
+    from dask_jobqueue.core import Job
     from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 
     of_cluster = inspect.signature(SLURMCluster).parameters
+    own = [*inspect.signature(SLURMJob).parameters, *inspect.signature(Job).parameters]
+    known = {*own, *of_cluster, *_COUNTS} - {"scheduler", "base_class_kwargs"}
+    refuse_unknown(options, known, "--on slurm: [cluster] has the unknown entry")
     of_job = {key: value for key, value in options.items() if key not in of_cluster}
     try:
         script: str = SLURMJob("tcp://scheduler", name="trial", **of_job).job_script()

@@ -70,6 +70,8 @@ class Relocation:
             settings,
             paths={name: self.path(path) for name, path in settings.paths.items()},
             noises={name: self.path(path) for name, path in settings.noises.items()},
+            corpora={name: self.text(text) for name, text in settings.corpora.items()},
+            folder=self.path(settings.folder),
             environment={name: self.text(value) for name, value in environment},
         )
 

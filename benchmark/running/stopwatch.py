@@ -166,12 +166,12 @@ class Largest(Generic[T]):
 
     Attributes:
         size: Its size.
-        result: What it returned.
+        results: What each sample returned, up to this one.
         whole: Whether it is the largest that was asked for.
     """
 
     size: int
-    result: T
+    results: Sequence[T]
     whole: bool
 
 
@@ -191,10 +191,10 @@ def largest(
         share: Seconds that all of them may take.
         clock: Returns the time in seconds.
     """
-    began = clock()
+    began, results = clock(), []
     for position, size in enumerate(sizes):
         started = clock()
-        result = take(size)
+        results.append(take(size))
         now = clock()
         rest = sizes[position + 1 :]
         if not rest:
@@ -202,4 +202,4 @@ def largest(
         expected = (now - started) * rest[0] / size
         if now - began + expected > share:
             break
-    return Largest(size, result, not rest)
+    return Largest(size, results, not rest)

@@ -30,6 +30,8 @@ LONGEST_TIMED = 60 * SAMPLE_RATE
 
 _SIZES = (1, 4, 16)
 """Clips of a sample, as far as the time allows; 16 fill a batch on a GPU."""
+_PART = 4
+"""A sample has at most one in so many clips."""
 _ENOUGH = 4  # clips, from which an estimate is not called rough
 _LONG = 2  # times the average: a clip from which the growth of time can be told
 _MOST_GROWTH = 3.0
@@ -181,7 +183,7 @@ def take_sample(
     def take(count: int) -> None:
         seconds[count] = _timed(pass_, spread(clips, count))
 
-    sizes = [size for size in _SIZES if size <= len(clips)]
+    sizes = [1, *(size for size in _SIZES[1:] if size * _PART <= len(clips))]
     found = largest(sizes, take, ends - clock(), clock)
     average, timed = received(clip, longest), spread(clips, found.size)
     sample = TimedExtraction(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -27,11 +27,15 @@ from nserbench.benchmark.training.sources import (
 from nserbench.upstreams.base import LayeredFeatures
 
 _EPOCHS = 2
-"""Epochs that are timed at first after a first one."""
+"""Epochs that are timed at first after a first one, if there is time."""
 _ENOUGH = 0.5
 """Seconds of epochs after which their mean is sure enough."""
 _BATCHES = (1, 4, 16)
 """Batches of a sample, as far as the time allows."""
+_TIMES = 3
+"""How many times larger than the smallest sample the next one is. Both are taken."""
+_PART, _LEAST = 0.1, 0.5
+"""Part of a training's own time that larger samples may take, and least seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,22 @@ class TimedTraining:
     def seconds(self, epochs: float, batches: int) -> float:
         """Return the estimated time of epochs with some number of batches each."""
         return (self.once + epochs * self.epoch) * batches / self.batches
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What a training on a number of utterances took.
+
+    Attributes:
+        once: Seconds of what is done once, such as building the heads.
+        epoch: Seconds of an epoch.
+        test: Estimated seconds of the test on all test utterances.
+    """
+
+    size: int
+    once: float
+    epoch: float
+    test: float
 
 
 @dataclass(slots=True)
@@ -84,7 +104,7 @@ class TrainingSamples:
         return self._taken[key].seconds(epochs, _Sizes.of(training).batches)
 
     def _take(self, training: Training) -> TimedTraining:
-        """Time it on a few batches; on a part of a batch if these take too long."""
+        """Time it on a few batches; on parts of a batch if these take too long."""
         cell, share = training.job.cell, self.watch.share()
         began = self.watch.clocks.wall()
         label = f"{cell.upstream.label} x {cell.downstream.label}"
@@ -92,12 +112,15 @@ class TrainingSamples:
         features = features_of(training.job, self.samples)
         sizes = _Sizes.of(training)
         heads = _TimedHeads(training, features, sizes, self.watch, began + share)
-        smallest = sizes.trials[0]
+        smallest, *larger = sizes.trials
         heads.train(smallest, 1, heads.source(smallest))  # a warm-up
-        left = share - (self.watch.clocks.wall() - began)
-        found = largest(sizes.trials, heads.time, left, self.watch.clocks.wall)
-        timed = heads.longer(found.size, found.result)
-        if not timed.whole:
+        samples = [heads.time(smallest)]
+        left, worth = began + share - self.watch.clocks.wall(), heads.worth(*samples)
+        if larger:
+            clock = self.watch.clocks.wall
+            samples += largest(larger, heads.time, min(left, worth), clock).results
+        timed = sizes.timed([*samples[:-1], heads.longer(samples[-1])])
+        if not timed.whole and left < worth:
             self.small[label] = None
         return timed
 
@@ -157,7 +180,8 @@ class _Sizes:
     @property
     def trials(self) -> list[int]:
         """Utterances of the samples to take, the smallest first."""
-        counts = [self.classes, *(count * self.batch for count in _BATCHES)]
+        parts = [self.classes, _TIMES * self.classes]
+        counts = [*parts, *(count * self.batch for count in _BATCHES)]
         return sorted({min(count, self.train) for count in counts})
 
     def scale(self, size: int) -> float:
@@ -167,6 +191,34 @@ class _Sizes:
         if size < self.batch:
             return self.train / size
         return self.batches / (size // self.batch)
+
+    def timed(self, samples: Sequence[_Sample]) -> TimedTraining:
+        """Return the seconds of a training from samples, the largest last.
+
+        What is done once has a part that does not grow with the utterances. So has a
+        step, on a part of a batch; whole batches take their number times as long.
+        """
+        last = samples[-1]
+        before = samples[-2] if len(samples) > 1 else last
+        once = last.test + _on_line(before, last, self.train, lambda one: one.once)
+        whole = last.size >= min(self.batch, self.train)
+        if whole:
+            epoch = last.epoch * self.scale(last.size)
+        else:
+            size = self.train / self.batches
+            step = _on_line(before, last, size, lambda one: one.epoch)
+            epoch = self.batches * step
+        return TimedTraining(once, epoch, self.batches, whole)
+
+
+def _on_line(
+    one: _Sample, other: _Sample, size: float, seconds: Callable[[_Sample], float]
+) -> float:
+    """Return seconds for a size, on the line through two samples that never falls."""
+    if one.size == other.size:
+        return seconds(other)
+    rise = (seconds(other) - seconds(one)) / (other.size - one.size)
+    return seconds(other) + max(0.0, rise) * (size - other.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,38 +235,33 @@ class _TimedHeads:
     watch: Stopwatch
     ends: float
 
-    def longer(self, size: int, first: TimedTraining) -> TimedTraining:
-        """Time more epochs if few took next to no time.
+    def worth(self, sample: _Sample) -> float:
+        """Return the seconds that larger samples are worth on this machine now."""
+        epochs = self.training.fits[0].job.recipe.epochs
+        whole = epochs * sample.epoch * self.sizes.scale(sample.size)
+        return self.watch.load * max(_LEAST, _PART * whole)
 
-        Args:
-            size: Number of utterances.
-            first: What the first epochs took.
-        """
-        epoch = first.epoch / self.sizes.scale(size)
-        epochs = int(_ENOUGH / epoch) if epoch else 0
+    def longer(self, first: _Sample) -> _Sample:
+        """Time more epochs of a sample if few took next to no time."""
+        epochs = int(_ENOUGH / first.epoch) if first.epoch else 0
         left = self.ends - self.watch.clocks.wall()
         if epochs <= _EPOCHS or self.watch.load * _ENOUGH > left:
             return first
-        return self.time(size, epochs)
+        return self.time(first.size, epochs)
 
-    def time(self, size: int, epochs: int = _EPOCHS) -> TimedTraining:
-        """Time the training on a number of utterances, and scale it to all.
+    def time(self, size: int, epochs: int = _EPOCHS) -> _Sample:
+        """Time the training on a number of utterances.
 
-        One epoch must do for less than a batch, and where there is no time for more.
+        After a first epoch, a second one must do where there is no time for more.
         """
-        source, scale = self.source(size), self.sizes.scale(size)
-        whole = size >= min(self.sizes.batch, self.sizes.train)
+        source = self.source(size)
         first = self.watch.time(lambda: self.train(size, 1, source))
-        one = first.seconds
-        if (
-            not whole
-            or self.watch.clocks.wall() + first.wall * (1 + epochs) > self.ends
-        ):
-            return TimedTraining(0.0, one * scale, self.sizes.batches, whole)
-        more = self.watch.time(lambda: self.train(size, 1 + epochs, source)).seconds
-        epoch = max(0.0, more - one) / epochs
-        once = max(0.0, one - epoch) * scale + self._test(size, source)
-        return TimedTraining(once, epoch * scale, self.sizes.batches, whole)
+        if self.watch.clocks.wall() + first.wall * (1 + epochs) > self.ends:
+            epochs = 1
+        more = self.watch.time(lambda: self.train(size, 1 + epochs, source))
+        epoch = max(0.0, more.seconds - first.seconds) / epochs
+        once = max(0.0, first.seconds - epoch)
+        return _Sample(size, once, epoch, self._test(size, source))
 
     def train(
         self, size: int, epochs: int, source: FeatureSource | None = None

@@ -257,7 +257,8 @@ def _running(order: WorkOrder) -> Iterator[None]:
 def _open_studies(pickled: bytes) -> tuple[Runner, Sequence[Sequence[Job]]]:
     """Return the runner and the jobs of each study; made once for all tasks."""
     order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
-    plugins, settings = Plugins(order.plugins), order.settings
+    settings = order.settings
+    plugins = Plugins(order.plugins, settings)
     store, device = Store(settings.store), choose_device(order.device)
     runner = Runner(store, settings.results, plugins, device, Silent())
     jobs = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -191,14 +191,37 @@ def read_corpora(
     )
 
 
-def corpus_alone(spec: Spec, plugins: Plugins) -> ConfiguredCard[CorpusCard]:
+def corpus_or_noise(
+    spec: Spec, noises: Collection[str], plugins: Plugins
+) -> ConfiguredCard[CorpusCard] | str:
+    """Look up a corpus, or return the name of a noise; an SNR after it is left out.
+
+    Args:
+        noises: Names of all noises.
+
+    Raises:
+        UnknownName: if no corpus or noise has such a name, or no such option.
+        BadSpec: as `corpus_alone`.
+    """
+    noise, _ = _condition(spec.name)
+    if noise is not None and noise in noises and spec.name not in plugins.corpora:
+        return noise
+    return corpus_alone(spec, plugins, noises)
+
+
+def corpus_alone(
+    spec: Spec, plugins: Plugins, noises: Collection[str] = ()
+) -> ConfiguredCard[CorpusCard]:
     """Look up a corpus where no noise is added.
+
+    Args:
+        noises: Noises that can be named in place of a corpus, for the message.
 
     Raises:
         UnknownName: if no corpus has such a name, or no such option.
         BadSpec: if a noise is named with it, or an option has a wrong value.
     """
-    corpus, noise = _split_name(spec, plugins)
+    corpus, noise = _split_name(spec, plugins, noises)
     if noise is not None:
         alone = replace(spec, name=corpus.card.name)
         raise BadSpec(f"no noise is added here, so {noise!r} has no use: write {alone}")
@@ -264,7 +287,7 @@ def _refuse_equal_labels(cards: Sequence[ConfiguredCard[C]]) -> None:
 
 
 def _split_name(
-    spec: Spec, plugins: Plugins
+    spec: Spec, plugins: Plugins, noises: Collection[str] = ()
 ) -> tuple[ConfiguredCard[CorpusCard], str | None]:
     known = plugins.corpora
     matching = [name for name in known.names if f"{spec.name}-".startswith(f"{name}-")]
@@ -274,13 +297,13 @@ def _split_name(
             f"  a list of recordings is manifest:path={spec.name}"
         )
     if not matching:
-        noisy = [
+        others = noises or [
             f"{corpus}-{noise}" for corpus in known.names for noise in _common(plugins)
         ]
         raise UnknownName(
-            "corpus",
+            "corpus or noise" if noises else "corpus",
             spec.name,
-            [*known.names, *noisy],
+            [*known.names, *others],
             "`nserbench list` shows the plugin each one comes from",
         )
     name = max(matching, key=len)

@@ -80,10 +80,12 @@ def make_splits(corpus: Corpus, rule: SplitRule = PLAIN) -> list[Split]:
             f"all utterances are of the class {corpus.classes[0]!r}: there is nothing "
             "to tell apart\n  use utterances of two classes or more"
         )
+    _refuse_single_unit(corpus)
     if len(corpus.folds) < 2:
         raise BadCorpus(
             f"all utterances are in the fold {corpus.folds[0]!r}: "
-            "nothing is left to train on"
+            "nothing is left to train on\n"
+            f"  give two folds or more, each with {corpus.unit}s of its own"
         )
     splits = [
         _held_out(corpus, _split(corpus, fold), rule.dev)
@@ -163,7 +165,8 @@ def _unit_rows(corpus: Corpus, split: Split) -> tuple[int, ...]:
     if len(unique) < 2:
         raise BadCorpus(
             f"fold {split.fold!r} trains on one {corpus.unit} only: "
-            "none can be held out as a development set"
+            "none can be held out as a development set\n"
+            f"  add {corpus.unit}s, or use a protocol without one, such as probe"
         )
     drawn = set(_drawn(unique))
     return tuple(row for row in split.train if units[row] in drawn)
@@ -181,6 +184,17 @@ def _drawn(names: Sequence[str]) -> list[str]:
     """Draw one in `SHARE` names, at least one, always the same."""
     order = sorted(names, key=lambda name: derived_seed("dev", name))
     return order[: max(1, len(names) // SHARE)]
+
+
+def _refuse_single_unit(corpus: Corpus) -> None:
+    units = {utterance.independent for utterance in corpus.utterances}
+    if len(units) == 1:
+        raise BadCorpus(
+            f"all utterances are of one {corpus.unit}, {units.pop()!r}: a head is "
+            f"tested on a {corpus.unit} that it was not trained on, so two are needed\n"
+            f"  add utterances of another {corpus.unit}, or correct the names (in a "
+            "manifest the column speaker, or unit); a --limit may be too small"
+        )
 
 
 def _refuse_shared_units(corpus: Corpus, split: Split) -> None:
@@ -202,7 +216,9 @@ def _refuse_untrained_classes(corpus: Corpus, split: Split) -> None:
     trained = {corpus.utterances[row].label for row in split.train}
     if missing := [name for name in corpus.classes if name not in trained]:
         raise BadCorpus(
-            f"fold {split.fold!r} trains on no utterance of {', '.join(missing)}"
+            f"fold {split.fold!r} trains on no utterance of {', '.join(missing)}\n"
+            "  leave the class out (a manifest has classes= for it), or divide the "
+            f"{corpus.unit}s into other folds"
         )
 
 

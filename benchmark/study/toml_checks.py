@@ -7,7 +7,7 @@ from dataclasses import MISSING, field, fields
 from typing import Any, TypeAlias, TypeVar
 
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
-from nserbench.errors import NserbenchError
+from nserbench.errors import NserbenchError, unknown_lines
 from nserbench.option_values import MOST_COUNT
 from nserbench.plain_data import is_whole
 
@@ -44,11 +44,10 @@ def check_table(
         BadGrid: if a key is unknown or missing, or a value does not fit its key.
     """
     if unknown := [key for key in table if key not in known]:
-        raise BadGrid(
-            f"{what} has the unknown key {unknown[0]!r}\n  known: {', '.join(known)}"
-        )
+        raise BadGrid(unknown_lines(f"{what} has the unknown key", unknown[0], known))
     if missing := [key for key in needs if key not in table]:
-        raise BadGrid(f"{what} lacks the key {missing[0]!r}")
+        keys = "keys" if len(missing) > 1 else "key"
+        raise BadGrid(f"{what} lacks the {keys} {', '.join(map(repr, missing))}")
     checked = {}
     for key, value in table.items():
         try:

@@ -17,7 +17,12 @@ from nserbench.corpora.readers.list_names import (
     refuse_spellings,
 )
 from nserbench.corpora.readers.list_paths import listed_file
-from nserbench.corpora.readers.manifest_rows import ManifestRow, places, read_rows
+from nserbench.corpora.readers.manifest_rows import (
+    NEEDED,
+    ManifestRow,
+    places,
+    read_rows,
+)
 from nserbench.errors import BadCorpus, BadSpec
 from nserbench.settings import Settings
 
@@ -120,7 +125,7 @@ def _utterances(rows: Sequence[ManifestRow], folder: Path) -> Sequence[Utterance
     genders: dict[str, tuple[str, str]] = {}
     utterances = []
     for row in rows:
-        fold = row.required("fold") if has_folds else ""
+        (fold,) = row.required("fold") if has_folds else [""]
         utterance = _utterance(row, folder, fold)
         if first := wheres.get(utterance.id):
             raise BadCorpus(
@@ -147,13 +152,14 @@ def _refuse_second_gender(
 
 
 def _utterance(row: ManifestRow, folder: Path, fold: str) -> Utterance:
-    path, start, end = row.required("path"), row.seconds("start"), row.seconds("end")
+    path, label, speaker = row.required(*NEEDED)
+    start, end = row.seconds("start"), row.seconds("end")
     if end is not None and end <= (start or 0.0):
         raise BadCorpus(f"{row.where}: the end, {end} s, is not after the start")
     return Utterance(
         id=row.cells.get("id", unicodedata.normalize("NFC", path) + _times(row.cells)),
-        label=row.required("label"),
-        speaker=row.required("speaker"),
+        label=label,
+        speaker=speaker,
         path=listed_file(path, folder, row.where),
         fold=fold,
         start=start,

@@ -36,15 +36,18 @@ class ManifestRow:
     where: str
     cells: Mapping[str, str]
 
-    def required(self, column: str) -> str:
-        """Return the cell of a column.
+    def required(self, *columns: str) -> list[str]:
+        """Return the cells of some columns.
 
         Raises:
-            BadCorpus: if it is empty.
+            BadCorpus: if one is empty; the message has all that are.
         """
-        if column not in self.cells:
-            raise BadCorpus(f"{self.where}: {column!r} is missing or empty")
-        return self.cells[column]
+        if missing := [column for column in columns if column not in self.cells]:
+            raise BadCorpus(
+                f"{self.where}: {', '.join(map(repr, missing))} "
+                f"{'are' if len(missing) > 1 else 'is'} missing or empty"
+            )
+        return [self.cells[column] for column in columns]
 
     def seconds(self, column: str) -> float | None:
         """Return the seconds in a column; None if it is empty.

@@ -88,8 +88,9 @@ def read_table(
     _, header = next(rows, ("", []))
     columns = [column.strip() for column in header]
     if missing := [column for column in needed if column not in columns]:
+        no = "is no column" if len(missing) == 1 else "are no columns"
         raise BadCorpus(
-            f"{file}, line 1: there is no column {missing[0]!r}\n"
+            f"{file}, line 1: there {no} {', '.join(map(repr, missing))}\n"
             f"  columns: {', '.join(columns) or 'none'}"
             + _header_hint(columns, needed, delimiter)
         )

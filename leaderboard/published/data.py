@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nserbench.benchmark.results.metrics import METRICS
-from nserbench.errors import NserbenchError, UnknownName
+from nserbench.errors import NserbenchError, UnknownName, unknown_lines
 from nserbench.leaderboard.reading.counts import Row, condition_order
 from nserbench.paths import user_path
 from nserbench.plain_data import read_toml
@@ -311,9 +311,7 @@ class _Section:
     def refuse_others(self, known: str) -> None:
         """Refuse an unknown key, which is most often misspelt."""
         if others := [key for key in self.content if key not in known.split()]:
-            raise self.bad(
-                f"unknown key {others[0]!r}, known: {', '.join(known.split())}"
-            )
+            raise self.bad(unknown_lines("unknown key", others[0], known.split()))
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a text, or the default if the key is missing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -16,6 +16,8 @@ from rich.text import Text
 
 from nserbench.leaderboard.render.layout import plain
 
+BEST = "★"
+"""Mark of what is bold where nothing can be bold, as in a file."""
 METRIC = "metric"
 """Heading of the metrics in Markdown; a terminal shows none above them."""
 
@@ -62,7 +64,14 @@ class Grid:
     pad_edge: bool = True
 
     def print(self, console: Console) -> None:
-        """Print a table, in several parts if it is wider than the console."""
+        """Print a table, in several parts if it is wider than the console.
+
+        On a console without styles, such as a file, bold texts have the mark `BEST`.
+        """
+        if console.color_system is None and (marked := self._marked()) != self:
+            marked.print(console)
+            console.print(f"{BEST}: the best of its column")
+            return
         unlimited = console.options.update(max_width=10_000)
         part: list[int] = []
         for column in range(len(self.heads)):
@@ -73,6 +82,11 @@ class Grid:
                 part = []
             part.append(column)
         console.print(_part(self, part), "")
+
+    def _marked(self) -> Grid:
+        """Return the table with a mark behind each bold text in place of bold."""
+        rows = [row._replace(cells=_marked(row.cells)) for row in self.rows]
+        return replace(self, rows=rows)
 
     def markdown(self) -> Iterator[str]:
         """Yield the lines of a table in Markdown, one for each line of a row."""
@@ -94,6 +108,13 @@ class Grid:
                 cells = (_html(cell[line % len(cell)]) for cell in row.cells)
                 yield _html_row("td", [*map(html_text, (*row.names, title)), *cells])
         yield "</tbody></table>"
+
+
+def _marked(cells: Sequence[Sequence[GridText]]) -> list[list[GridText]]:
+    return [
+        [GridText(line.text + BEST) if line.bold else line for line in cell]
+        for cell in cells
+    ]
 
 
 def _part(grid: Grid, columns: Sequence[int]) -> Table:

@@ -8,6 +8,7 @@ from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.result import Result
 from nserbench.corpora.base import CorpusCard
 from nserbench.leaderboard.sharing.manifest import Manifest
+from nserbench.spec import letters
 
 
 def corpus_card(result: Result, plugins: Plugins) -> CorpusCard | None:
@@ -15,14 +16,9 @@ def corpus_card(result: Result, plugins: Plugins) -> CorpusCard | None:
 
     None if no plugin in use offers it.
     """
-    name = _letters(result.corpus.partition(":")[0])
-    cards = (card for card in plugins.corpora if _letters(card.name) == name)
+    name = letters(result.corpus.partition(":")[0])
+    cards = (card for card in plugins.corpora if letters(card.name) == name)
     return next(cards, None)
-
-
-def _letters(name: str) -> str:
-    """Return letters and digits alone, in lower case: `crema-d` is also `CREMAD`."""
-    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def licence_flaws(

@@ -10,10 +10,11 @@ from typing import Any
 from nserbench.benchmark.plugins.registry import Plugins, Registry
 from nserbench.benchmark.results.result import Result
 from nserbench.cards import ConfiguredCard
+from nserbench.settings import OF_SETTINGS
 from nserbench.spec import parse_spec
 from nserbench.upstreams.side_by_side import parts_of
 
-BUILT_IN_ORIGIN = "built in"
+BUILT_IN_ORIGINS = {"built in", OF_SETTINGS}
 
 
 def plugins_behind(results: Iterable[Result], plugins: Plugins) -> set[str]:
@@ -27,7 +28,7 @@ def plugins_behind(results: Iterable[Result], plugins: Plugins) -> set[str]:
     """
     cells = {(one.upstream, one.downstream, one.corpus) for one in results}
     origins = {origin for cell in cells for origin in _origins(*cell, plugins)}
-    return {Path(origin).name for origin in origins - {BUILT_IN_ORIGIN}}
+    return {Path(origin).name for origin in origins - BUILT_IN_ORIGINS}
 
 
 def _origins(

@@ -234,7 +234,7 @@ def _checked(values: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
     by_argument = check_table(given, known, "nserbench.run")
     checked = {name: by_argument.get(argument) for name, argument in names.items()}
     if file is None and (missing := lacking(checked)):
-        raise BadSpec(f"nserbench.run needs {missing[0]}=, or grid=")
+        raise BadSpec(f"nserbench.run needs {'=, '.join(missing)}=, or grid=")
     if file is not None and (extra := set_in_blocks(checked)):
         raise BadSpec(
             f"nserbench.run: {extra[0]}= cannot be combined with grid=: set it in "

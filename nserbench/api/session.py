@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from nserbench.errors import NserbenchError
+from nserbench.errors import NserbenchError, nearest
 from nserbench.paths import user_path
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_session(
     config: AnyPath | None,
     **folders: AnyPath | None,
 ) -> Session:
-    """Read the settings and plugins for a call; warn of plugins that are skipped.
+    """Read the settings and plugins for a call; warn of what may be a mistake.
 
     Args:
         plugins: One or more plugins that are not installed; see `Plugins`.
@@ -54,13 +54,34 @@ def open_session(
     from nserbench.settings import load_settings
 
     settings = load_settings(None if config is None else path_of(config))
-    used = Plugins(plugins if isinstance(plugins, list | tuple) else [plugins])
-    for plugin, error in used.broken.items():
-        warnings.warn(f"plugin {plugin} is skipped: {error}", stacklevel=3)
+    given = plugins if isinstance(plugins, list | tuple) else [plugins]
+    used = Plugins(given, settings)
+    for text in doubts(settings, used):
+        warnings.warn(text, stacklevel=3)
     paths = {
         name: None if path is None else path_of(path) for name, path in folders.items()
     }
     return Session(settings.using(**paths), used)
+
+
+def doubts(settings: Settings, plugins: Plugins) -> Iterator[str]:
+    """Yield what may be a mistake: plugins that are skipped, and names of folders.
+
+    A plugin may read a folder of any name, so only a name that is nearly a known one
+    is told.
+    """
+    from nserbench.corpora.readers.emobox import AUDIO
+    from nserbench.corpora.tools.download_sources import SOURCES
+
+    for plugin, error in plugins.broken.items():
+        yield f"plugin {plugin} is skipped: {error}"
+    known = {*plugins.corpora.names, *SOURCES, AUDIO, "results", "store"}
+    for name in sorted(settings.paths.keys() - known):
+        if near := nearest(name, known):
+            yield (
+                f"[paths] of the settings has {name!r}, which no corpus is called: "
+                f"did you mean {near!r}?"
+            )
 
 
 def path_of(path: AnyPath) -> Path:

@@ -28,7 +28,7 @@ _STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
     "names",
     metavar="[CORPUS|NOISE]...",
     nargs=-1,
-    shell_complete=names_of("corpora"),
+    shell_complete=names_of("corpora or noises"),
 )
 @click.option("--deep", is_flag=True, help="Also decode the audio.")
 @json_option

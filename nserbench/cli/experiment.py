@@ -19,6 +19,7 @@ from nserbench.cards import at_least
 from nserbench.cli.common.again import typed_again
 from nserbench.cli.common.click_groups import shows_traceback
 from nserbench.cli.common.completion import names_of
+from nserbench.cli.common.experiment_lines import cell_lines, problem_lines
 from nserbench.cli.common.number_types import Count, SnrList
 from nserbench.cli.common.options import (
     device_option,
@@ -36,7 +37,7 @@ from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.plan_lines import doubts
 from nserbench.cli.common.session import Command, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
-from nserbench.cli.common.text import cell_line, duration, size
+from nserbench.cli.common.text import duration, size
 
 if TYPE_CHECKING:
     from nserbench.benchmark.experiments.catalogue import Experiment
@@ -295,9 +296,9 @@ def _run(
 
 def _print_cells(experiment: ExperimentRequest) -> list[BlockProblem]:
     done, problems = experiment.each_block(experiment.study)
-    for _, study in done:
-        for cell in study.cells:
-            click.echo(cell_line(cell))
+    cells = [cell for _, study in done for cell in study.cells]
+    for line in (*cell_lines(cells), *not_applicable(cells)):
+        click.echo(line)
     return problems
 
 
@@ -378,13 +379,8 @@ def _print_report(data: ReportData, form: str, figures: Path | None) -> None:
 
 def _finish(problems: Sequence[BlockProblem], failed: int = 0) -> None:
     """Print why blocks were not run; exit with 1 if anything was missing or failed."""
-    parts_by_reason: dict[tuple[bool, str], list[str]] = {}
-    for problem in problems:
-        key = problem.impossible, problem.reason
-        parts_by_reason.setdefault(key, []).append(str(problem))
-    for (impossible, reason), parts in parts_by_reason.items():
-        what = "not applicable" if impossible else "missing"
-        click.echo(f"{what}: {'; '.join(dict.fromkeys(parts))}: {reason}", err=True)
+    for line in problem_lines(problems):
+        click.echo(line, err=True)
     if failed:
         click.echo(f"to try the failed cells again:\n  {typed_again()}", err=True)
     if failed or not all(problem.impossible for problem in problems):

@@ -104,7 +104,7 @@ def leaderboard(
             raise click.UsageError(
                 "--format html cannot be combined with --robustness or --reference"
             )
-        _write_page(roots, out or SITE, metrics, row)
+        _write_page(roots, out or SITE, metrics, row, settings)
     elif robustness:
         _show(_robustness(roots, metrics, row), form, out)
     elif reference:
@@ -182,11 +182,16 @@ def _show(view: _View, form: str, out: Path | None) -> None:
 
 
 def _write_page(
-    roots: Sequence[Path], out: Path, metrics: tuple[str, ...], row: Row | None
+    roots: Sequence[Path],
+    out: Path,
+    metrics: tuple[str, ...],
+    row: Row | None,
+    settings: Settings,
 ) -> None:
     from nserbench.leaderboard.page.write import write_page
 
-    page = write_page(roots, out, metrics, reference=row, plugins=open_plugins())
+    plugins = open_plugins(settings)
+    page = write_page(roots, out, metrics, reference=row, plugins=plugins)
     click.echo(f"written: {page}")
 
 

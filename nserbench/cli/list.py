@@ -14,6 +14,7 @@ from nserbench.cli.common.options import json_option
 from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.errors import UnknownName
+from nserbench.settings import OF_SETTINGS
 from nserbench.spec import Spec
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def _one(session: Session, kind: str, name: str, rows: Sequence[Row]) -> Row:
     if name not in found:
         raise UnknownName(KINDS[kind], name, found)
     row = found[name]
-    if row.get("origin", "settings") == "settings":  # it has no card
-        return row
+    if "origin" not in row or (kind == "noises" and row["origin"] == OF_SETTINGS):
+        return row  # it has no card
     card = getattr(session.plugins, kind)[name]
     row = {**row, "version": card.version}
     if kind in ("upstreams", "enhancers"):
@@ -189,7 +190,7 @@ def _noises_of_settings(session: Session) -> dict[str, Row]:
             "options": {},
             "licence": "",
             "extra": None,
-            "origin": "settings",
+            "origin": OF_SETTINGS,
             "source": str(file),
         }
         for name, file in session.settings.noises.items()

@@ -56,12 +56,12 @@ def plan(
 
     It takes the options of `nserbench run`, but stores no features and trains no head.
     The times are those of this machine while nothing else runs on it. They come from
-    samples, which take about half a minute in all: up to 16 clips for each upstream,
-    and some epochs on up to 16 batches for each head. What several blocks of a grid
-    file read is counted once. The column `search` says whether the upstream
-    transcribes, which takes long. With --on the sum is that of one worker, and a line
-    below says how long all workers take together; those of a cluster count as if they
-    were as fast as this machine.
+    samples, which take half a minute at most besides loading the models, and less for a
+    small run: up to 16 clips for each upstream, and some epochs on up to 16 batches for
+    each head. What several blocks of a grid file read is counted once. The column
+    `search` says whether the upstream transcribes, which takes long. With --on the sum
+    is that of one worker, and a line below says how long all workers take together;
+    those of a cluster count as if they were as fast as this machine.
 
     \b
     nserbench plan -u mel,whisper -d mean,ladapter -c emodb,emodb-park

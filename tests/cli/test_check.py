@@ -50,7 +50,10 @@ def test_a_wrong_upstream_exits_with_1_and_the_wrong_value(
     report = json.loads(answer.stdout)
     broken = [one for one in report["findings"] if one["passed"] is False]
     assert [one["check"] for one in broken] == ["returns what its card says"]
-    assert broken[0]["detail"] == "returns layers and dim {'rms': (1, 1)}"
+    assert broken[0]["detail"] == (
+        "layers x dim: returns rms 1 x 1, but its card says rms 1 x 3: "
+        "correct the card or the upstream"
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def completed(line: str) -> list[str]:
         ("list enhancers dc", ["dccrn"]),
         ("download esc", ["esc50"]),
         ("corpus stats nem", ["nemo"]),
+        ("doctor traf", ["traffic"]),
         ("experiment 7", ["7"]),
         ("completion zs", ["zsh"]),
     ],
@@ -51,6 +52,13 @@ def test_noises_of_the_settings_are_completed() -> None:
     Path("nserbench.toml").write_text('[noises]\nhissing = "hiss.wav"\n')
 
     assert completed("run -c demo-hiss") == ["demo-hissing"]
+
+
+def test_corpora_of_the_settings_are_completed_alone_and_with_a_noise() -> None:
+    Path("nserbench.toml").write_text('[corpora]\nmine = "manifest:list.csv"\n')
+
+    assert completed("run -c min") == ["mine"]
+    assert completed("run -c mine-traf") == ["mine-traffic"]
 
 
 def test_broken_settings_complete_nothing_and_print_nothing(

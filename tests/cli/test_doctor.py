@@ -3,26 +3,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import soundfile
 from click.testing import Result
 
 Command = Callable[..., Result]
 
 GREEN = """\
-manifest:path=notes: yellow
-check      state    detail
-reading    green    24 utterances of 24 rows in 2 classes
-counts     green    no published counts to compare with
-names      green    none is doubtful
-left out   green    none
-folds      green    2 splits, no speaker in both training and test
-overlap    green    of 24 test utterances 0 are by speakers that training also has; \
-texts are not
-                    known
-texts      yellow   the corpus has none: text=reference cannot be used
-files      green    24 are there, and none is cut off
-rate       green    all 16 kHz
-channels   green    all mono
-length     green    none under 50 ms or over 30 s
+manifest:path=notes: green
+check      state   detail
+reading    green   24 utterances of 24 rows in 2 classes
+counts     green   no published counts to compare with
+names      green   none is doubtful
+left out   green   none
+folds      green   2 splits, no speaker in both training and test
+overlap    green   of 24 test utterances 0 are by speakers that training also has; \
+texts \
+are not
+                   known
+texts      green   the corpus has none; only text=reference and word errors need \
+them
+files      green   24 are there, and none is cut off
+rate       green   all 16 kHz
+channels   green   all mono
+length     green   none under 50 ms or over 30 s
 """
 
 
@@ -39,6 +42,7 @@ def test_the_table_prints_the_state_as_a_word(nserbench: Command, notes: str) ->
 
 
 def test_yellow_exits_with_0_and_red_with_1(nserbench: Command, notes: str) -> None:
+    soundfile.write(next(Path().glob("s1*.wav")), [0.1] * 4000, 8000)
     yellow = nserbench(f"doctor {notes}")
     next(Path().glob("s0*.wav")).unlink()
     red = nserbench(f"doctor {notes}")
@@ -88,6 +92,14 @@ def test_nothing_is_written(nserbench: Command, notes: str) -> None:
     assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
 
 
-@pytest.mark.parametrize("name", ["emodbb", "emodb:class=all"])
-def test_a_typo_gets_one_message(refused: Callable[[str], str], name: str) -> None:
+@pytest.mark.parametrize("name", ["emodbb", "emodb:class=all", "hisss", "hisss@5"])
+def test_a_typo_gets_one_message(
+    refused: Callable[[str], str], notes: str, name: str
+) -> None:
     assert "did you mean" in refused(f"doctor {name}")
+
+
+def test_a_noise_is_understood_also_with_an_snr(nserbench: Command, notes: str) -> None:
+    (report,) = json.loads(nserbench("doctor hiss@5 --json").stdout)
+
+    assert (report["name"], report["severity"]) == ("hiss", "green")

@@ -76,7 +76,10 @@ def test_the_error_for_a_bad_value_says_which_are_valid(
     ("content", "wanted"),
     [
         ("[paths", "nserbench.toml is not TOML: "),
-        ("[path]\nemodb = 'x'", "nserbench.toml has the unknown table [path]\n  known"),
+        (
+            "[path]\nemodb = 'x'",
+            "nserbench.toml has the unknown table 'path'\n  did you mean 'paths'",
+        ),
         ("[paths]\nemodb = 3", "nserbench.toml: 'emodb' in [paths] must be a path"),
         ("paths = 3", "nserbench.toml: 'paths' must be a table: write [paths]"),
     ],

@@ -29,6 +29,19 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert names - {None} <= FOUND
 
 
+def test_a_page_of_docstrings_says_to_readers_of_its_source_where_the_text_is() -> None:
+    pages = ROOT.glob("docs/reference/*.md")
+    texts = {page.stem: page.read_text().split("\n::: ") for page in pages}
+
+    silent = {
+        name
+        for name, (above, *below) in texts.items()
+        if below and f"<code>site/reference/{name}.html</code>" not in above
+    }
+
+    assert silent == set()
+
+
 def test_hooks_and_errors_are_shown_as_whole_modules() -> None:
     assert {hookspecs.__name__, errors.__name__} <= FOUND
 

@@ -16,17 +16,18 @@ def test_the_table_is_printed_by_default(root: Path, add: Add) -> None:
     result = CliRunner().invoke(leaderboard, [str(root), "--metric", "f1"])
 
     assert result.exit_code == 0, result.output
-    table, notes = result.output.split("\n\nF1")
+    table, notes = result.output.split("\n\n★")
     assert [line.rstrip() for line in table.splitlines()] == [
         "                    emodb",
         "upstream  head      clean†",
-        "───────────────────────────────────────",
-        "mel       mean  F1  100.0 [43.4, 100.0]",
+        "────────────────────────────────────────",
+        "mel       mean  F1  100.0 [43.4, 100.0]★",
         "",
         "chance          F1  50.0",
     ]
     assert " ".join(notes.split()) == (
-        ": mean of folds, in percent; 95 % interval in brackets, by bootstrap over "
+        ": the best of its column "
+        "F1: mean of folds, in percent; 95 % interval in brackets, by bootstrap over "
         "speakers †: fewer than 10 speakers (or other units of independence), so "
         "intervals and tests are only approximate chance: chance level, if each class "
         "is guessed equally often protocol probe v1 on emodb: epochs 50, standardise "

@@ -49,6 +49,17 @@ def test_every_public_name_is_there_and_is_completed_in_an_editor() -> None:
     assert set(names) <= set(dir(nserbench))
 
 
+@pytest.mark.parametrize("name", ["errors", "leaderboard"])
+def test_a_public_module_is_there_without_an_import_of_its_own(name: str) -> None:
+    code = f"import nserbench as nb; print(nb.{name}.__name__)"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout == f"nserbench.{name}\n"
+
+
 def test_the_package_of_the_leaderboard_is_also_its_function() -> None:
     from nserbench.leaderboard.frames import Leaderboard
 

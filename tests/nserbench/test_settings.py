@@ -70,12 +70,14 @@ def test_the_file_in_the_working_folder_is_read_by_default() -> None:
     ("content", "problem"),
     [
         ("[paths", "is not TOML"),
-        ("[path]\nemodb = 'x'", r"unknown table \[path\]"),
+        ("[path]\nemodb = 'x'", "unknown table 'path'\n  did you mean 'paths'"),
         ("cluster = 4", "'cluster' must be a table"),
         ("[paths]\nemodb = 3", "must be a path in quotes"),
         ("[noises]\n'hall@2' = 'x.wav'", "an @, which stands before an SNR"),
         ("[store]\nlimit = 100", "'100' is not a size"),
         ("[store]\nmost = '1GB'", "unknown entry 'most'"),
+        ("[store]\nlimits = '1GB'", "did you mean 'limit'"),
+        ("[corpora]\nmine = 3", "'mine' in .corpora. must be the name of a corpus"),
     ],
 )
 def test_the_error_for_a_broken_file_names_it(
@@ -84,9 +86,7 @@ def test_the_error_for_a_broken_file_names_it(
     file = tmp_path / "lab.toml"
     file.write_text(content)
 
-    with pytest.raises(
-        BadSettings, match=rf"lab\.toml.* {problem}|lab\.toml: .*{problem}"
-    ):
+    with pytest.raises(BadSettings, match=rf"(?s)lab\.toml.*{problem}"):
         load_settings(file)
 
 

@@ -15,9 +15,10 @@ def names_of(kind: str, between: str = ",") -> Complete:
     """Return the completion of an option or argument that takes names of a kind.
 
     Args:
-        kind: ``upstreams``, ``downstreams``, ``corpora`` (with noises), ``noises``,
-            ``protocols``, ``downloads`` or any other kind of `nserbench list`; ``NAME``
-            for that in the parameter ``kind`` of the command.
+        kind: ``upstreams``, ``downstreams``, ``corpora`` (with noises), ``corpora or
+            noises`` (each alone), ``noises``, ``protocols``,
+            ``downloads`` or any other kind of `nserbench list`; ``NAME`` for that in
+            the parameter ``kind`` of the command.
         between: Characters after which the next name begins.
     """
 
@@ -49,31 +50,29 @@ def _names(kind: str | None, typed: str, params: dict[str, Any]) -> Iterable[str
     if kind is None:
         return []
     from nserbench.benchmark.plugins.registry import Plugins
+    from nserbench.settings import load_settings
 
-    plugins = Plugins(params.get("named") or ())
+    settings = load_settings(params.get("config"))
+    plugins = Plugins(params.get("named") or (), settings)
+    noises = ["clean", *dict.fromkeys([*plugins.noises.names, *settings.noises])]
     if kind == "noises":
-        return _noises(plugins.noises.names, params)
+        return noises
     if kind == "corpora":
-        return _corpora(plugins.corpora.names, plugins.noises.names, typed, params)
+        return _corpora(plugins.corpora.names, noises, typed)
+    if kind == "corpora or noises":
+        return [*plugins.corpora.names, "demand", *noises[1:]]
     names: list[str] = getattr(plugins, kind).names
     return names
 
 
-def _noises(names: Iterable[str], params: dict[str, Any]) -> list[str]:
-    from nserbench.settings import load_settings
-
-    settings = load_settings(params.get("config"))
-    return ["clean", *dict.fromkeys([*names, *settings.noises])]
-
-
 def _corpora(
-    corpora: Iterable[str], noises: Iterable[str], typed: str, params: dict[str, Any]
+    corpora: Iterable[str], noises: Iterable[str], typed: str
 ) -> Iterator[str]:
     """Yield corpora, and those with a noise once a corpus and a dash are typed."""
     yield from corpora
     for corpus in corpora:
         if typed.startswith(f"{corpus}-"):
-            yield from (f"{corpus}-{noise}" for noise in _noises(noises, params))
+            yield from (f"{corpus}-{noise}" for noise in noises)
 
 
 def _protocols(typed: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nserbench.api.session import Session
+from nserbench.api.session import Session, doubts
 from nserbench.cli.common.path_type import UserPath
 from nserbench.errors import NserbenchError
 
@@ -53,13 +53,13 @@ def with_session(command: Command) -> Command:
     @with_settings
     @functools.wraps(command)
     def wrapped(*, settings: Settings, named: tuple[str, ...], **rest: Any) -> object:
-        return command(session=Session(settings, open_plugins(named)), **rest)
+        return command(session=Session(settings, open_plugins(settings, named)), **rest)
 
     return wrapped
 
 
-def open_plugins(named: Sequence[str] = ()) -> Plugins:
-    """Load the installed and the named plugins; warn of those that are skipped.
+def open_plugins(settings: Settings, named: Sequence[str] = ()) -> Plugins:
+    """Load the installed and the named plugins; warn of what may be a mistake.
 
     Raises:
         NserbenchError: if a named plugin cannot be loaded, or two plugins contradict
@@ -67,9 +67,9 @@ def open_plugins(named: Sequence[str] = ()) -> Plugins:
     """
     from nserbench.benchmark.plugins.registry import Plugins
 
-    plugins = Plugins(named)
-    for plugin, error in plugins.broken.items():
-        click.echo(f"warning: plugin {plugin} is skipped: {error}", err=True)
+    plugins = Plugins(named, settings)
+    for text in doubts(settings, plugins):
+        click.echo(f"warning: {text}", err=True)
     return plugins
 
 

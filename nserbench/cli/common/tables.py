@@ -8,13 +8,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
+from nserbench.byte_sizes import DECIMAL
+from nserbench.quantities import TIMES
+
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
 _GAP = 3
 """Characters between two columns."""
-_BREAKS = re.compile(r"((?<!\d)\s+|\s+(?!(?:[KMGT]?B|s|min|h)\b))|(?<=/)(?=[^\s/])")
+_UNITS = "|".join([*DECIMAL, *TIMES])
+_BREAKS = re.compile(rf"((?<!\d)\s+|\s+(?!(?:{_UNITS})\b))|(?<=/)(?=[^\s/])")
 """Where a line may end: between words, and after a slash, as in a path; not between a
 number and its unit."""
 

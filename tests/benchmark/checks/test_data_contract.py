@@ -100,7 +100,7 @@ def test_a_reader_that_keeps_the_contract_passes_every_check(
         (by_folder, "same when the folder is moved", "8 ids differ, such as moved-"),
         (by_path, "no folder of this machine", "is written to results"),
         (by_number, "same when read again", "8 ids differ"),
-        (one_speaker, "folds", "fold '1' tests speakers that it also trains on: s"),
+        (one_speaker, "folds", "all utterances are of one speaker, 's'"),
         (more_classes, "each class has utterances", "2 high, 2 low, 0 loud"),
     ],
 )

@@ -187,6 +187,22 @@ def test_each_check_fails_for_the_upstream_that_breaks_it(
     assert check in failed(report)
 
 
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        (Sociable, "same alone and in a batch"),
+        (Moody, "same values when repeated"),
+        (Random, "same when loaded again"),
+    ],
+)
+def test_each_check_that_dropout_may_fail_says_how_to_turn_it_off(
+    examined: Any, kind: type, check: str
+) -> None:
+    details = {one.check: one.detail for one in examined(kind).findings}
+
+    assert "in training mode (dropout)? Then call .eval()" in details[check]
+
+
 class Padded(Good):
     """Pads every clip to a length that it does not tell from audio."""
 

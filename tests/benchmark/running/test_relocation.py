@@ -41,6 +41,7 @@ def test_all_paths_of_settings_and_names_are_replaced() -> None:
     settings = Settings(
         {"emodb": Path("/home/ann/data/emodb")},
         {"bus": Path("/home/ann/bus.wav")},
+        corpora={"mine": "manifest:path=/home/ann/data/a.csv"},
         environment={"NSERBENCH_STORE": "/home/ann/store"},
     )
     request = Request(
@@ -54,6 +55,7 @@ def test_all_paths_of_settings_and_names_are_replaced() -> None:
 
     assert there.paths == {"emodb": Path("/scratch/data/emodb")}
     assert there.noises == {"bus": Path("/ann/bus.wav")}
+    assert there.corpora == {"mine": "manifest:path=/scratch/data/a.csv"}
     assert there.store == Path("/ann/store")
     assert asked.upstreams == ("hf:/ann/w",)
     assert asked.corpora == ("manifest:path=/scratch/data/a.csv",)

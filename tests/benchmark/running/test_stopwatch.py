@@ -83,7 +83,7 @@ def test_larger_samples_are_taken_while_they_fit_into_the_share() -> None:
     found = largest([1, 4, 16], take, 6.0, lambda: clock.wall)
 
     assert taken == [1, 4]
-    assert (found.size, found.result, found.whole) == (4, 4, False)
+    assert (found.size, found.results, found.whole) == (4, [1, 4], False)
 
 
 def test_the_smallest_sample_is_taken_even_if_no_time_is_left() -> None:

@@ -197,8 +197,8 @@ def test_a_study_has_at_most_ten_thousand_seeds(number: str) -> None:
 
 
 def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
-    assert "known: title, description, block, report" in refusal(f"name = 1\n{BLOCK}")
-    assert "known: name, upstreams, downstreams" in refusal(f"{BLOCK}snr = [0]\n")
+    assert "known: block, description, report, title" in refusal(f"name = 1\n{BLOCK}")
+    assert "did you mean 'snrs'?" in refusal(f"{BLOCK}snr = [0]\n")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,10 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     [
         ("", "the file lacks the key 'block'"),
         ("block = 1", "the file: 'block' must be a table in double brackets"),
-        ('[[block]]\nupstreams = ["mel"]', "number 1 lacks the key 'downstreams'"),
+        (
+            '[[block]]\nupstreams = ["mel"]',
+            "number 1 lacks the keys 'downstreams', 'corpora'",
+        ),
         (f'{BLOCK}name = "a"\n{BLOCK}name = "a"\n', "two blocks are called 'a'"),
         ("[[block", "grid.toml is not TOML"),
     ],

@@ -49,7 +49,15 @@ def test_a_speaker_in_training_and_test_set_is_refused() -> None:
 
 def test_a_single_fold_is_refused() -> None:
     with pytest.raises(BadCorpus, match="nothing is left to train on"):
-        make_splits(corpus(*GOOD[:2]))
+        make_splits(corpus(*GOOD[:2], ("1", "other", "a")))
+
+
+@pytest.mark.parametrize("folds", ["11", "12"])
+def test_a_single_speaker_is_refused_by_name_in_one_fold_or_two(folds: str) -> None:
+    rows = [(fold, "anna", label) for fold in folds for label in "ab"]
+
+    with pytest.raises(BadCorpus, match="all utterances are of one speaker, 'anna'"):
+        make_splits(corpus(*rows))
 
 
 def test_a_class_missing_in_a_training_set_is_refused() -> None:

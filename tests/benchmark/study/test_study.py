@@ -142,7 +142,7 @@ def test_a_noise_comes_from_the_corpus_then_the_user_then_a_plugin(
         ({"corpora": ["emodb"]}, CorpusMissing, "NSERBENCH_EMODB is not set"),
         ({"corpora": ["manifest"]}, BadSpec, "manifest:path=FILE"),
         ({"protocol": "papr"}, UnknownName, "unknown protocol 'papr'"),
-        ({"limit": 1}, BadCorpus, "nothing is left to train on"),
+        ({"limit": 1}, BadCorpus, "of one speaker.*\n.*a --limit may be too small"),
     ],
 )
 def test_a_missing_corpus_or_noise_is_named(

@@ -401,7 +401,7 @@ def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
     file = small(tmp_path) / "dev_sent_emo.csv"
     file.write_text("Sr No.,Utterance,Speaker\n")
 
-    with pytest.raises(BadCorpus, match="line 1: there is no column 'Emotion'"):
+    with pytest.raises(BadCorpus, match="no columns 'Emotion', 'Dialogue_ID'"):
         read(tmp_path)
 
 

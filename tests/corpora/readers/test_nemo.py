@@ -31,7 +31,7 @@ def test_nemo_has_no_texts_without_its_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        (b"", "line 1: there is no column 'file_id'"),
+        (b"", "line 1: there are no columns 'file_id', 'raw_text'"),
         (b"file_id\traw_text\nEB0_anger_1.wav\n", "line 2: 1 cells under 2 columns"),
         (b"file_id\traw_text\n\xff\t\n", "line 2: not UTF-8"),
     ],

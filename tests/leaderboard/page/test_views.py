@@ -130,6 +130,17 @@ def test_the_rule_below_the_header_ends_where_the_rows_do(
     expect(header).to_have_css("border-bottom-width", "0px")
 
 
+def test_a_phone_shows_the_first_score_whole(shared: Open) -> None:
+    page = shared(width=400)
+
+    score = page.locator(".tabulator-row .tabulator-cell[tabulator-field^=c]").first
+    box = score.bounding_box()
+
+    assert box
+    assert box["x"] + box["width"] <= 400 - 14
+    assert score.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 def test_tabs_scroll_sideways_on_a_phone_to_the_open_view(shared: Open) -> None:
     page = shared(width=400, address="view=notes")
 

@@ -562,7 +562,11 @@ def test_a_missing_file_is_named(own: Path) -> None:
         ('"mel x bigru"', '"mel bigru"', "'mel bigru' is not UPSTREAM x HEAD"),
         ('"emodb clean"', '"emodb"', "columns 1: 'emodb' is not CORPUS clean"),
         ('"emodb clean"', '"clean"', "'clean' names no corpus"),
-        ('label = "Mel"', 'lable = "Mel"', "unknown key 'lable', known: label, ours"),
+        (
+            'label = "Mel"',
+            'lable = "Mel"',
+            "unknown key 'lable'\n  did you mean 'label'",
+        ),
         ("values = [[", "values = [3, [", "'values' must be a list of lists"),
         ("[protocol]", "[protokoll]", "unknown key 'protokoll'"),
     ],

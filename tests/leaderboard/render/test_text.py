@@ -110,19 +110,20 @@ def marked() -> SummaryTable:
 
 
 TERMINAL = """\
-                     emodb                emodb
-upstream  head       clean                park@0
-───────────────────────────────────────────────────────────
-mel       last  UAR  n/a                  failed
-                F1   n/a                  failed
-mel       mean  UAR  87.5 [77.5, 87.5]    62.5 [52.5, 62.5]
-                F1   86.6 [76.6, 86.6]    53.3 [43.3, 53.3]
-whisper   last  UAR  100.0 [90.0, 100.0]
-                F1   100.0 [90.0, 100.0]
+                     emodb                 emodb
+upstream  head       clean                 park@0
+─────────────────────────────────────────────────────────────
+mel       last  UAR  n/a                   failed
+                F1   n/a                   failed
+mel       mean  UAR  87.5 [77.5, 87.5]     62.5 [52.5, 62.5]★
+                F1   86.6 [76.6, 86.6]     53.3 [43.3, 53.3]★
+whisper   last  UAR  100.0 [90.0, 100.0]★
+                F1   100.0 [90.0, 100.0]★
 
-chance          UAR  25.0                 25.0
-                F1   25.0                 25.0
+chance          UAR  25.0                  25.0
+                F1   25.0                  25.0
 
+★: the best of its column
 UAR and F1: mean of folds, in percent; 95 % interval in brackets, by bootstrap over
 speakers
 chance: chance level, if each class is guessed equally often
@@ -133,24 +134,24 @@ failed: mel x last (emodb park@0): out of memory
 NARROW = """\
                      emodb
 upstream  head       clean
-────────────────────────────────────────
+─────────────────────────────────────────
 mel       last  UAR  n/a
                 F1   n/a
 mel       mean  UAR  87.5 [77.5, 87.5]
                 F1   86.6 [76.6, 86.6]
-whisper   last  UAR  100.0 [90.0, 100.0]
-                F1   100.0 [90.0, 100.0]
+whisper   last  UAR  100.0 [90.0, 100.0]★
+                F1   100.0 [90.0, 100.0]★
 
 chance          UAR  25.0
                 F1   25.0
 
                      emodb
 upstream  head       park@0
-──────────────────────────────────────
+───────────────────────────────────────
 mel       last  UAR  failed
                 F1   failed
-mel       mean  UAR  62.5 [52.5, 62.5]
-                F1   53.3 [43.3, 53.3]
+mel       mean  UAR  62.5 [52.5, 62.5]★
+                F1   53.3 [43.3, 53.3]★
 whisper   last  UAR
                 F1
 
@@ -178,17 +179,18 @@ speakers
 """
 MARKED = """\
                       emodb                         emodb
-upstream  head        clean†                        park@0             rank
-─────────────────────────────────────────────────────────────────────────────────────
-mel       last  UAR   75.0 [65.0, 75.0]             50.0 [40.0, 50.0]
+upstream  head        clean†                        park@0              rank
+──────────────────────────────────────────────────────────────────────────────────────
+mel       last  UAR   75.0 [65.0, 75.0]             50.0 [40.0, 50.0]★
                 ΔUAR  -12.5 [-20.0, -3.1] p <0.001  -
-mel       mean  UAR   87.5 [77.5, 87.5]=                               1.8 [1.5, 2.0]
+mel       mean  UAR   87.5 [77.5, 87.5]=                                1.8 [1.5, 2.0]
                 ΔUAR  reference
-whisper   last  UAR   89.5 [79.5, 89.5]                                1.2 [1.0, 1.5]
+whisper   last  UAR   89.5 [79.5, 89.5]★                                1.2 [1.0, 1.5]
                 ΔUAR  +2.0 [-1.0, +5.0] p 0.30
 
 chance          UAR   25.0                          25.0
 
+★: the best of its column
 UAR: mean of folds, in percent; 95 % interval in brackets, by bootstrap over speakers
 =: not significantly below the best row (paired bootstrap test, Holm's correction over
 the rows)
@@ -223,7 +225,7 @@ def test_the_table_for_a_terminal(filled: SummaryTable) -> None:
 
 
 def test_columns_that_do_not_fit_are_in_a_table_below(filled: SummaryTable) -> None:
-    assert printed(filled, width=55).partition("\nUAR")[0] == NARROW
+    assert printed(filled, width=55).partition("\n★")[0] == NARROW
 
 
 def test_four_conditions_and_two_metrics_fit_in_100_columns() -> None:
@@ -417,8 +419,8 @@ def test_all_forms_carry_the_same_chance_and_the_same_mark_of_pooled_folds() -> 
         assert "park@0\N{DOUBLE DAGGER}" in text
         assert "clean\N{DOUBLE DAGGER}" not in text
         assert "\N{DOUBLE DAGGER}: computed over all folds together (pooled)" in text
-    assert "chance          UAR  25.0               33.0\n" in terminal
-    assert "                F1   20.0               31.0\n" in terminal
+    assert "chance          UAR  25.0                33.0\n" in terminal
+    assert "                F1   20.0                31.0\n" in terminal
     assert "| chance |  | UAR | 25.0 | 33.0 |\n" in markdown
     assert "| chance |  | F1 | 20.0 | 31.0 |\n" in markdown
     assert "chance &  & 25.0 & 20.0 & 33.0 & 31.0 " in latex
@@ -476,6 +478,7 @@ def test_the_best_is_bold_on_a_terminal(filled: SummaryTable) -> None:
     assert "\x1b[1m100.0 [90.0, 100.0]\x1b[0m" in text
     assert text.count("\x1b[1m53.3") == 1
     assert "\x1b[1m87.5" not in text
+    assert "★" not in text
 
 
 def test_numbers_with_equal_digits_are_equally_good() -> None:
@@ -495,9 +498,9 @@ def test_protocols_split_a_column_and_are_in_its_header() -> None:
     text = printed(made({(MEAN, paper): scored(0.5), (WHISPER, CLEAN): scored(0.6)}))
 
     assert text.splitlines()[:3] == [
-        "                     emodb              emodb",
-        "                     clean              clean",
-        "upstream  head       paper v1           probe v1",
+        "                     emodb               emodb",
+        "                     clean               clean",
+        "upstream  head       paper v1            probe v1",
     ]
 
 

@@ -4,7 +4,10 @@
 (() => {
   const { el, choices, address, ofRow } = nserbench;
   const PAGE = 50;
-  const isNarrow = () => innerWidth < 600;
+  /** Widths in pixels; on a phone 400 px wide the first score is whole. */
+  const WIDE = { name: 255, rank: 112, mean: 92, score: 140 };
+  const NARROW = { name: 126, rank: 70, mean: 66, score: 110 };
+  const widths = () => (innerWidth < 600 ? NARROW : WIDE);
 
   function rowName(row) {
     const [upstream, head] = nserbench.index.rows[row];
@@ -64,7 +67,7 @@
 
   const nameColumn = () => ({
     ...plainColumn("name", sortButton(null, "upstream", "head"), {
-      width: isNarrow() ? 146 : 255,
+      width: widths().name,
     }),
     formatter: (cell) => rowName(cell.getData().row),
     frozen: true,
@@ -76,7 +79,7 @@
     const title = `${ranks.note}. It is of the whole leaderboard, whatever the filters.`;
     return {
       ...plainColumn("rank", sortButton(title, "mean", "rank"), {
-        width: isNarrow() ? 100 : 112,
+        width: widths().rank,
       }),
       formatter: (cell) => ofRow.rankText(ranks, cell.getData().row),
       headerSortStartingDir: "asc",
@@ -89,7 +92,7 @@
     const title = `Mean ${metric} of ${count} of the columns that are shown, for rows that have a score in all ${count}. Averaged are columns of one protocol, none of them chosen on the test set.`;
     return {
       ...plainColumn("mean", sortButton(title, "mean", metric), {
-        width: isNarrow() ? 88 : 92,
+        width: widths().mean,
       }),
       formatter: (cell) => ofRow.meanText(columns, cell.getData().row),
     };
@@ -99,7 +102,7 @@
     const best = ofRow.twoBest(column)[0];
     return {
       ...plainColumn(`c${column}`, () => columnTitle(column), {
-        minWidth: 140,
+        minWidth: widths().score,
         maxWidth: 220,
       }),
       formatter: (cell) => ofRow.scoreLink(cell.getData().row, column, best),

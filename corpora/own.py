@@ -1,0 +1,91 @@
+"""Corpora of the user's own: lists of recordings that the settings give a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nserbench.cards import ConfiguredCard, bind
+from nserbench.corpora.base import CorpusCard
+from nserbench.corpora.cards import MANIFEST
+from nserbench.errors import BadSettings, BadSpec, UnknownName
+from nserbench.settings import Settings
+from nserbench.spec import Spec, letters, parse_spec
+
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+def own_corpora(settings: Settings, taken: Collection[str]) -> list[CorpusCard]:
+    """Return a card for each name of ``[corpora]``: a manifest with its options set.
+
+    Args:
+        taken: Names of all other corpora, and of noises.
+
+    Raises:
+        BadSettings: if a name is taken or cannot be typed as a corpus, or what it
+            stands for is no manifest.
+    """
+    return [
+        _card(name, text, settings.folder, taken)
+        for name, text in settings.corpora.items()
+    ]
+
+
+def _card(name: str, text: str, folder: Path, taken: Collection[str]) -> CorpusCard:
+    _refuse_name(name, taken)
+    try:
+        bound = _manifest(parse_spec(text))
+    except (BadSpec, UnknownName) as error:
+        raise BadSettings(f"{name!r} in [corpora] of the settings: {error}") from error
+    file = folder / bound.options["path"]
+    options = {
+        key: replace(option, default=_from(folder, bound.options[key]))
+        for key, option in MANIFEST.all_options().items()
+    }
+    return replace(
+        MANIFEST,
+        name=name,
+        key=MANIFEST.key_or_name,
+        summary=f"your own corpus, listed in {file.name}",
+        options=options,
+        positional=None,
+    )
+
+
+def _manifest(spec: Spec) -> ConfiguredCard[CorpusCard]:
+    """Return the options of a manifest.
+
+    Raises:
+        BadSpec: if it is another corpus, which has a name already, or has no file.
+    """
+    if spec.name != MANIFEST.name:
+        raise BadSpec(
+            f"{str(spec)!r} is no list of recordings\n  write {MANIFEST.name}:path=FILE"
+        )
+    bound = bind(MANIFEST, spec)
+    if bound.options["path"] is None:
+        raise BadSpec(f"the file is missing\n  write {MANIFEST.name}:path=FILE")
+    return bound
+
+
+def _from(folder: Path, value: Any) -> Any:
+    """Return a value; of a relative path the one that starts at a folder."""
+    return folder / value if isinstance(value, Path) else value
+
+
+def _refuse_name(name: str, taken: Collection[str]) -> None:
+    """Refuse a name that means something else, alone or with a noise after it."""
+    if not _NAME.fullmatch(name):
+        raise BadSettings(
+            f"[corpora] of the settings: {name!r} cannot be the name of a corpus\n"
+            "  use letters, digits, and - _ . between them"
+        )
+    for other in taken:
+        if name.startswith(f"{other}-") or letters(name) == letters(other):
+            raise BadSettings(
+                f"[corpora] of the settings: the name {name!r} would be mistaken for "
+                f"{other!r}, which nserbench or a plugin has\n  use another name"
+            )

@@ -1,0 +1,55 @@
+"""A corpus that the settings give a name is named as any other."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def mine(notes: str) -> str:
+    """Call the corpus ``mine`` in the settings; return its name."""
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write(f'[corpora]\nmine = "{notes}"\n')
+    return "mine"
+
+
+def test_it_is_listed_and_checked(nserbench: Command, mine: str) -> None:
+    listed = json.loads(nserbench("list corpora --json").stdout)["corpora"]
+    checked = json.loads(nserbench("doctor --json").stdout)
+
+    assert {"name": mine, "origin": "settings"}.items() <= listed[-1].items()
+    assert [report["name"] for report in checked] == [mine, "hiss"]
+
+
+def test_its_results_are_those_of_the_list_under_another_name(
+    nserbench: Command, mine: str, notes: str
+) -> None:
+    run = "run -u mel -d mean --epochs 1 --store store"
+
+    nserbench(f"{run} -c {mine},{mine}-hiss@5 -o named")
+    nserbench(f"{run} -c {notes} -o plain")
+
+    names = sorted(path.name for path in Path("named").iterdir() if path.is_dir())
+    (plain,) = (path.name for path in Path("plain").iterdir() if path.is_dir())
+    assert [name.split("_")[2:4] for name in names] == [
+        ["mine", "clean"],
+        ["mine", "hiss@5"],
+    ]
+    assert names[0].rpartition("_")[2] == plain.rpartition("_")[2]
+
+
+def test_a_folder_whose_name_is_nearly_that_of_a_corpus_is_told(
+    nserbench: Command, mine: str
+) -> None:
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write('[paths]\nemobd = "x"\nrooms = "y"\n')
+
+    warned = nserbench("list corpora").stderr
+
+    assert "has 'emobd', which no corpus is called: did you mean 'emodb'?" in warned
+    assert "rooms" not in warned

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from nserbench.cards import bind
+from nserbench.corpora.own import own_corpora
+from nserbench.errors import BadSettings
+from nserbench.settings import Settings
+from nserbench.spec import Spec
+
+TAKEN = ("manifest", "crema-d", "park")
+
+
+def settings(**corpora: str) -> Settings:
+    return Settings(corpora=corpora, folder=Path("/lab"), environment={})
+
+
+def test_an_own_corpus_is_a_manifest_whose_label_is_its_name() -> None:
+    text = "manifest:path=clips/list.csv,classes=high+low"
+
+    (card,) = own_corpora(settings(mine=text), TAKEN)
+
+    bound = bind(card, Spec("mine"))
+    assert bound.label == "mine"
+    assert bound.options["path"] == Path("/lab/clips/list.csv")
+    assert bound.options["classes"] == ("high", "low")
+
+
+def test_an_option_that_is_typed_is_in_the_label_and_overrides_the_settings() -> None:
+    text = "manifest:path=list.csv,classes=high+low"
+    (card,) = own_corpora(settings(mine=text), TAKEN)
+
+    bound = bind(card, Spec("mine", {"classes": "low+high"}))
+
+    assert bound.label == "mine:classes=low+high"
+    assert bound.options["classes"] == ("low", "high")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("park", "manifest:path=a.csv", "would be mistaken for 'park'"),
+        ("CREMAD", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
+        ("crema-d-new", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
+        ("my data", "manifest:path=a.csv", "'my data' cannot be the name"),
+        ("mine@5", "manifest:path=a.csv", "'mine@5' cannot be the name"),
+        ("mine", "emodb", "'emodb' is no list of recordings"),
+        ("mine", "list.csv", "write manifest:path=FILE"),
+        ("mine", "manifest", "the file is missing"),
+        ("mine", "manifest:file=a.csv", "unknown option 'file'"),
+    ],
+)
+def test_a_name_or_text_that_cannot_be_used_is_refused(
+    name: str, text: str, problem: str
+) -> None:
+    with pytest.raises(BadSettings, match=problem):
+        own_corpora(settings(**{name: text}), TAKEN)
