@@ -133,5 +133,16 @@ def test_every_format_says_whether_a_corpus_was_seen(seen: SummaryTable) -> None
     assert to_latex(seen).count(r"100.0\S{}") == 1
 
 
+def test_a_row_without_a_score_is_not_said_to_have_unknown_training_data(
+    root: Path, add: Add
+) -> None:
+    silent: dict[str, object] = {"trained_on": None}
+    add("broken", right=None, status="failed", reason="x", classes=(), notes=silent)
+
+    shown = text(summary_table(root, ["uar"]))
+
+    assert "training data" not in shown
+
+
 def test_without_training_data_nothing_is_marked(table: SummaryTable) -> None:
     assert "trained" not in text(table)
