@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from nserbench.benchmark.results.counted import UnitCounts
 from nserbench.benchmark.results.metrics import chance
 from nserbench.benchmark.results.read_results import ResultFile
 from nserbench.errors import BadResult
@@ -243,8 +244,8 @@ def _numbers(counted: CountedResult, metric: str) -> dict[str, object]:
 
 
 def _predictions(file: ResultFile) -> pd.DataFrame:
-    predictions = file.predictions()
-    if predictions.counted:
+    predictions = file.answers()
+    if isinstance(predictions, UnitCounts):
         raise BadResult(
             f"{file.cell} has counts without ids and probabilities\n"
             "  leave it out, or run the cell again with the corpus"

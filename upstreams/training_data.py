@@ -10,21 +10,27 @@ from nserbench.cards import NOT_STATED, Options
 
 UNKNOWN = "unknown"
 """In place of the name of a corpus: some of the data are not public."""
+NOT_SAID = "not said"
+"""In place of the names of corpora: nothing is said of one of several models."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The corpora that a model was trained on.
+    """The corpora that a model, or several models together, were trained on.
 
     Attributes:
         corpora: Their names; those that nserbench can read have its name for them.
-        complete: Whether these are all. False if some of the data are not public.
+        complete: Whether all that is said is public. False if some of the data are not
+            public.
         source: Where this is said.
+        said: Whether something is said of every model. False if nothing is said of one
+            of several.
     """
 
     corpora: tuple[str, ...] = ()
     complete: bool = True
     source: str = NOT_STATED
+    said: bool = True
 
     @classmethod
     def read(cls, names: Iterable[str], source: str) -> TrainingData:
@@ -33,8 +39,9 @@ class TrainingData:
         return cls(known, complete=UNKNOWN not in names, source=source)
 
     def __str__(self) -> str:
-        """Return the names as they are typed, such as ``iemocap+unknown``."""
-        return "+".join([*self.corpora, *([] if self.complete else [UNKNOWN])])
+        """Return the names joined by +, such as ``iemocap+unknown``."""
+        names = [*self.corpora, *([] if self.complete else [UNKNOWN])]
+        return "+".join([*names, *([] if self.said else [NOT_SAID])])
 
 
 NO_WEIGHTS = TrainingData(source="it has no weights")
@@ -47,8 +54,8 @@ def joint(parts: Iterable[TrainingData | None]) -> TrainingData | None:
         parts: The data of each; None for a model of which nothing is said.
 
     Returns:
-        All corpora, complete if those of each model are; None if nothing is said of any
-        model.
+        All corpora; complete if those of each model are of which something is said;
+        said if something is said of each. None if nothing is said of any model.
     """
     every = list(parts)
     said = [part for part in every if part is not None]
@@ -56,8 +63,9 @@ def joint(parts: Iterable[TrainingData | None]) -> TrainingData | None:
         return None
     return TrainingData(
         tuple(dict.fromkeys(name for part in said for name in part.corpora)),
-        complete=len(said) == len(every) and all(part.complete for part in said),
+        complete=all(part.complete for part in said),
         source="; ".join(dict.fromkeys(part.source for part in said)),
+        said=len(said) == len(every) and all(part.said for part in said),
     )
 
 
@@ -75,8 +83,11 @@ _ROBUST = ("libri-light", "common-voice", "switchboard", "fisher")
 _XLSR = ("mls", "common-voice", "babel")
 _WAV2VEC2 = "Baevski et al., arXiv:2006.11477"
 _HUBERT = "Hsu et al., arXiv:2106.07447"
-_OF_WAVLM = "Chen et al., arXiv:2110.13900"
-_OF_ROBUST = "Hsu et al., arXiv:2104.01027"
+_OF_WAVLM = "Chen et al., arXiv:2110.13900; torchaudio's documentation"
+_OF_XLSR = "Conneau et al., arXiv:2006.13979; torchaudio's documentation"
+_OF_XLS_R = "Babu et al., arXiv:2111.09296; torchaudio's documentation"
+_OF_ROBUST = "Hsu et al., arXiv:2104.01027; pages of fine-tuned checkpoints"
+_OF_MSP_DIM = "Wagner et al., arXiv:2203.07378; the checkpoint's page"
 _SUPERB = "the checkpoint's page; Yang et al., arXiv:2105.01051"
 _ASTEROID = "the checkpoint's page: Libri1Mix is LibriSpeech and noise of WHAM!"
 _PAGE = "the checkpoint's page"
@@ -115,11 +126,11 @@ CHECKPOINTS: Mapping[str, TrainingData] = MappingProxyType(
                 ("facebook/wav2vec2-large-960h", _LIBRISPEECH, _WAV2VEC2),
                 ("facebook/wav2vec2-large-lv60", ("libri-light",), _WAV2VEC2),
                 ("facebook/wav2vec2-large-robust", _ROBUST, _OF_ROBUST),
-                ("facebook/wav2vec2-large-xlsr-53", _XLSR, "arXiv:2006.13979"),
+                ("facebook/wav2vec2-large-xlsr-53", _XLSR, _OF_XLSR),
                 (
                     "facebook/wav2vec2-xls-r-300m",
                     (*_XLSR, "voxpopuli", "voxlingua107"),
-                    "Babu et al., arXiv:2111.09296",
+                    _OF_XLS_R,
                 ),
                 ("facebook/hubert-base-ls960", _LIBRISPEECH, _HUBERT),
                 ("facebook/hubert-large-ll60k", ("libri-light",), _HUBERT),
@@ -150,7 +161,7 @@ CHECKPOINTS: Mapping[str, TrainingData] = MappingProxyType(
                 (
                     "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim",
                     (*_ROBUST, "msp-podcast"),
-                    "Wagner et al., arXiv:2203.07378",
+                    _OF_MSP_DIM,
                 ),
                 (
                     "emotion2vec/emotion2vec_base",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nserbench.benchmark.results.counted import PredictionsOrCounts, answers_by
 from nserbench.benchmark.results.intervals import Estimate, interval_of, standard_error
-from nserbench.benchmark.results.predictions import Predictions
 
 DRAWS = 2000
 """Number of bootstrap draws behind an interval."""
@@ -36,30 +36,6 @@ def confusion(
     """
     counts = np.bincount(labels * classes + predicted, minlength=classes**2)
     return counts.reshape(classes, classes)
-
-
-def answers_by(predictions: Predictions) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Count the predictions of each independent unit in each fold.
-
-    Returns:
-        The folds in sorted order, and confusion matrices ``(units, folds, classes,
-        classes)``.
-    """
-    units, unit = _numbered(predictions.independent)
-    folds, fold = _numbered(predictions.folds)
-    classes = len(predictions.classes)
-    shape = len(units), len(folds), classes, classes
-    places = unit, fold, predictions.labels, predictions.predicted
-    indices = np.ravel_multi_index(places, shape)
-    counts = np.bincount(indices, minlength=int(np.prod(shape)))
-    return folds, counts.reshape(shape)
-
-
-def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
-    """Return the different names in sorted order, and the number of each name."""
-    different = tuple(sorted(set(names)))
-    numbers = {name: number for number, name in enumerate(different)}
-    return different, [numbers[name] for name in names]
 
 
 def _margins(matrix: CountMatrix) -> tuple[Floats, Floats, Floats]:
@@ -214,7 +190,7 @@ class Summary(Estimate):
 
 
 def summarise(
-    predictions: Predictions, draws: int = DRAWS, seed: int = 0
+    predictions: PredictionsOrCounts, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Summary]:
     """Return every metric of a cell with its interval, by the names of `METRICS`."""
     names, answers = answers_by(predictions)

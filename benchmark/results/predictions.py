@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,8 +35,6 @@ class Predictions:
         probabilities: ``(utterances, classes)``; each row sums to 1.
         units: Independent unit of each utterance, such as a dialogue; empty where it
             is the speaker.
-        counted: Whether ids and probabilities are missing, and stand-ins are in their
-            place; see `nserbench.benchmark.results.counted`.
 
     Raises:
         ValueError: if there is no utterance, the lengths do not agree, an utterance
@@ -51,7 +50,6 @@ class Predictions:
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     units: tuple[str, ...] = ()
-    counted: bool = False
 
     @property
     def independent(self) -> tuple[str, ...]:
@@ -128,21 +126,31 @@ class Predictions:
                 writer.writerow([*names, *(f"{value:.9g}" for value in probabilities)])
 
 
-def read_csv(path: Path) -> Predictions:
-    """Read a file that `Predictions.write_csv` wrote.
+@contextmanager
+def naming_the_file(path: Path) -> Iterator[None]:
+    """Say which file could not be read, in place of Python's error.
 
     Raises:
-        BadResult: if the file is missing or damaged; the message gives the line.
+        BadResult: if the block raises an `OSError` or a `ValueError`.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return _read(file, path)
+        yield
     except OSError as error:
         raise BadResult(f"{path} cannot be read: {error.strerror}") from error
     except BadResult:
         raise
     except ValueError as error:
         raise BadResult(f"{path}: {error}") from error
+
+
+def read_csv(path: Path) -> Predictions:
+    """Read a file that `Predictions.write_csv` wrote.
+
+    Raises:
+        BadResult: if the file is missing or damaged; the message gives the line.
+    """
+    with naming_the_file(path), path.open(encoding="utf-8", newline="") as file:
+        return _read(file, path)
 
 
 def _read(lines: Iterator[str], path: Path) -> Predictions:

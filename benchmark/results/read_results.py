@@ -8,8 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
-from nserbench.benchmark.results.counted import read_predictions
-from nserbench.benchmark.results.predictions import Predictions
+from nserbench.benchmark.results.counted import (
+    PredictionsOrCounts,
+    UnitCounts,
+    read_predictions,
+)
 from nserbench.benchmark.results.result import (
     PREDICTIONS,
     RESULT,
@@ -81,18 +84,18 @@ class ResultFile:
         digests = self.take(DIGESTS, dict)
         return self._take(digests, name, str)
 
-    def predictions(self) -> Predictions:
-        """Read the predictions beside this file.
+    def answers(self) -> PredictionsOrCounts:
+        """Read the predictions, or the counts in their place, beside this file.
 
         Raises:
             BadResult: if they are missing or damaged, or those of another result.
         """
         path = self.path.with_name(PREDICTIONS)
-        predictions = read_predictions(path)
+        answers = read_predictions(path)
         digest = self._digest_of(PREDICTIONS)
         if digest and text_digest(path.read_bytes()) != digest:
             raise BadResult(f"{path} has changed since it was written{_REMEDY}")
-        return predictions
+        return answers
 
     @property
     def status(self) -> Status:
@@ -165,6 +168,8 @@ def read_result(folder: Path) -> Result:
     """
     file = ResultFile(folder)
     done = file.status == "done"
+    answers = file.answers() if done else None
+    counts = answers if isinstance(answers, UnitCounts) else None
     try:
         result = Result(
             status=file.status,
@@ -173,7 +178,8 @@ def read_result(folder: Path) -> Result:
             **asdict(file.cell),
             protocol_details=file.take("protocol", dict),
             classes=file.texts("classes"),
-            predictions=file.predictions() if done else None,
+            predictions=None if isinstance(answers, UnitCounts) else answers,
+            counts=counts,
             recognition=file.recognition,
             costs=file.costs,
             provenance=file.take("provenance", dict),

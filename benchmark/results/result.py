@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
+from nserbench.benchmark.results.counted import PredictionsOrCounts, UnitCounts
 from nserbench.benchmark.results.predictions import Predictions
 
 SCHEMA = 2
@@ -72,6 +73,9 @@ class Result:
         protocol_details: ``name``, ``version``, ``digest``, ``recipe`` and all other
             settings of the protocol.
         classes: Class names, in the order of the confusion matrix.
+        predictions: The prediction of each test utterance.
+        counts: In place of ``predictions``, where a licence does not allow to publish
+            ids and labels.
         recognition: Word or character errors of the transcripts: ``measure`` (WER or
             CER), ``rate``, ``mean``, ``match_error``, ``hallucinations``,
             ``utterances`` (those that have a text to compare with) and ``clips`` (all
@@ -83,9 +87,9 @@ class Result:
             cut.
 
     Raises:
-        ValueError: if a cell that is done lacks predictions or has other classes, if
-            one that is not done has predictions or no reason, or if the digest, which
-            becomes part of a path, is not hexadecimal.
+        ValueError: if a cell that is done has not either predictions or counts, or has
+            other classes, if one that is not done has some or no reason, or if the
+            digest, which becomes part of a path, is not hexadecimal.
     """
 
     status: Status
@@ -100,6 +104,7 @@ class Result:
     protocol_details: Mapping[str, object]
     classes: tuple[str, ...]
     predictions: Predictions | None = None
+    counts: UnitCounts | None = None
     recognition: Mapping[str, str | float | int] = field(default_factory=dict)
     costs: Mapping[str, float | int | None] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
@@ -109,12 +114,19 @@ class Result:
         if not _DIGEST.fullmatch(self.digest):
             raise ValueError(f"the digest {self.digest!r} is not hexadecimal")
         done = self.status == "done"
-        if done != (self.predictions is not None):
-            raise ValueError("a result has predictions if it is done, and only then")
+        if done != (self.predictions is not None) + (self.counts is not None):
+            raise ValueError(
+                "a result has predictions, or counts, if it is done, and only then"
+            )
         if done == (self.reason is not None):
             raise ValueError("a result has a reason unless it is done, and only then")
-        if self.predictions is not None and self.predictions.classes != self.classes:
+        if self.answers is not None and self.answers.classes != self.classes:
             raise ValueError("the predictions have other classes than the result")
+
+    @property
+    def answers(self) -> PredictionsOrCounts | None:
+        """The predictions or the counts; None unless it is done."""
+        return self.predictions or self.counts
 
     @property
     def cell(self) -> CellName:

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
-from nserbench.benchmark.results.counted import write_predictions
-from nserbench.benchmark.results.metrics import confusion, summarise
+from nserbench.benchmark.results.counted import confusion_of
+from nserbench.benchmark.results.metrics import summarise
 from nserbench.benchmark.results.read_results import (
     DIGESTS,
     NO_DIGEST,
@@ -50,8 +50,8 @@ def write_result(root: Path, result: Result) -> Path:
     try:
         with named_errors(root):
             new.mkdir(parents=True)
-            if result.predictions is not None:
-                write_predictions(result.predictions, new / PREDICTIONS)
+            if result.answers is not None:
+                result.answers.write_csv(new / PREDICTIONS)
             _write_json(new, result)
             for path in (*new.iterdir(), new):
                 _sync(path)
@@ -120,7 +120,7 @@ def _write_json(folder: Path, result: Result) -> None:
     Its own is computed with zeros in its place.
     """
     digests = {RESULT: NO_DIGEST}
-    if result.predictions is not None:
+    if result.answers is not None:
         digests[PREDICTIONS] = text_digest((folder / PREDICTIONS).read_bytes())
     text = json.dumps(
         {**_as_json(result), DIGESTS: digests},
@@ -148,11 +148,9 @@ def _as_json(result: Result) -> dict[str, object]:
         "provenance": result.provenance,
         "notes": result.notes,
     }
-    if (predictions := result.predictions) is not None:
+    if (answers := result.answers) is not None:
         content["metrics"] = {
-            name: asdict(summary) for name, summary in summarise(predictions).items()
+            name: asdict(summary) for name, summary in summarise(answers).items()
         }
-        content["confusion"] = confusion(
-            predictions.labels, predictions.predicted, len(predictions.classes)
-        ).tolist()
+        content["confusion"] = confusion_of(answers).tolist()
     return content

@@ -13,7 +13,7 @@ from nserbench.leaderboard.render.csv_json import Record
 from nserbench.leaderboard.render.latex import escaped
 
 FILE = Path(nserbench.__file__).with_name("CITATION.cff")
-_COPIED = ("version", "year", "journal", "doi", "url", "license")
+_COPIED = ("version", "journal", "doi", "url", "license")
 
 
 def citation() -> Record:
@@ -43,9 +43,16 @@ def bibtex(work: Mapping[str, Any]) -> str:
 def _fields(work: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "title", f"{{{escaped(work['title'])}}}"
     yield "author", " and ".join(map(_name, work["authors"]))
+    if year := _year(work):
+        yield "year", year
     for key in _COPIED:
         if key in work:
             yield key, escaped(str(work[key]))
+
+
+def _year(work: Mapping[str, Any]) -> str:
+    """Return the year of a work, or of its release; empty if neither is said."""
+    return str(work.get("year", str(work.get("date-released", ""))[:4]))
 
 
 def _name(author: Mapping[str, str]) -> str:
@@ -55,8 +62,12 @@ def _name(author: Mapping[str, str]) -> str:
 
 
 def _key(work: Mapping[str, Any]) -> str:
-    """Return the first author, the year, and the first long word of the title."""
+    """Return the first author, the year, and the first long word of the title.
+
+    Without the name of a person, the word comes before the year.
+    """
     authors: Sequence[Mapping[str, str]] = work["authors"]
     word = next(word for word in work["title"].split() if len(word) > 3)
-    parts = (authors[0].get("family-names", ""), str(work.get("year", "")), word)
+    family = authors[0].get("family-names")
+    parts = (family, _year(work), word) if family else (word, _year(work))
     return "".join(char for part in parts for char in part if char.isalnum()).lower()

@@ -9,8 +9,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.metrics import METRICS, answers_by
-from nserbench.benchmark.results.predictions import Predictions
+from nserbench.benchmark.results.counted import PredictionsOrCounts, answers_by
+from nserbench.benchmark.results.metrics import METRICS
 from nserbench.benchmark.results.result import Result
 from nserbench.benchmark.study.command import command_of
 from nserbench.leaderboard.analysis.statistics import Sample
@@ -40,7 +40,7 @@ def details(
     """
     wanted = averaged or results
     by_seed = {
-        result.seed: Counts.of(_predictions(result)).resampled() for result in averaged
+        result.seed: Counts.of(_answers(result)).resampled() for result in averaged
     }
     counts = list(by_seed.values())
     return {
@@ -70,7 +70,7 @@ def _seed_details(result: Result, file: str) -> Record:
         "seed": result.seed,
         "digest": result.digest,
         "predictions": file,
-        "metrics": _by_fold(_predictions(result)),
+        "metrics": _by_fold(_answers(result)),
         "training": result.notes.get("training", {}),
         "recognition": result.recognition,
         "costs": result.costs,
@@ -80,7 +80,7 @@ def _seed_details(result: Result, file: str) -> Record:
     }
 
 
-def _by_fold(predictions: Predictions) -> dict[str, Record]:
+def _by_fold(predictions: PredictionsOrCounts) -> dict[str, Record]:
     """Return metrics for each fold, and over the predictions of all folds together."""
     names, counts = answers_by(predictions)
     folds = counts.sum(axis=0)
@@ -93,8 +93,9 @@ def _by_fold(predictions: Predictions) -> dict[str, Record]:
     }
 
 
-def _predictions(result: Result) -> Predictions:
-    return cast(Predictions, result.predictions)  # every averaged result has them
+def _answers(result: Result) -> PredictionsOrCounts:
+    # Every averaged result has them.
+    return cast(PredictionsOrCounts, result.answers)
 
 
 def _confusion(seeds: Sequence[Counts]) -> list[list[int]]:

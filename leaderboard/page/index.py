@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from datetime import UTC
 from importlib.metadata import version
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 from scipy.special import stdtrit
@@ -62,6 +62,8 @@ MARKS = {
 }
 """What the marks on numbers mean."""
 
+T = TypeVar("T")
+
 Bounds: TypeAlias = tuple[float, float | None, float | None]
 """A value and its 95 % interval, fractions of 1."""
 
@@ -99,10 +101,7 @@ def index(
     freedom from 0 to 1. ``measured`` has error rate and cost of the cells that have
     them, by id. The plugins say what is known of names.
     """
-    rows = {row: number for number, row in enumerate(table.rows)}
-    columns = {column: number for number, column in enumerate(table.columns)}
-    of_columns = [_column(table, column) for column in columns]
-    fronts = _fronts(table, measured)
+    columns = [_column(table, column) for column in table.columns]
     freedom = 1 / np.linspace(1e-9, 1, 401)
     return {
         "version": version("nserbench"),
@@ -111,29 +110,12 @@ def index(
             {"name": name, "title": TITLES[name], "meaning": METRIC_MEANINGS[name]}
             for name in table.metrics
         ],
-        "rows": [(row.upstream, row.downstream) for row in rows],
-        "columns": of_columns,
-        "cells": [
-            {
-                "id": (name := cell_id(row, column)),
-                **_cell(table, entry, of_columns[columns[column]]),
-                "row": rows[row],
-                "column": columns[column],
-                "measured": measured.get(name, {}),
-                **fronts.get((row, column), {}),
-            }
-            for (row, column), entry in table.entries.items()
-        ],
-        "snr": [
-            {**record, "clean": _clean(table, curve)}
-            for record, curve in zip(
-                _curves(table, snr_curves),
-                snr_curves(table, table.metrics[0]),
-                strict=True,
-            )
-        ],
+        "rows": [(row.upstream, row.downstream) for row in table.rows],
+        "columns": columns,
+        "cells": _cells(table, measured, columns),
+        "snr": _snr(table),
         "layers": _curves(table, layer_curves),
-        "reference": rows[table.reference] if table.reference else None,
+        "reference": _numbers(table.rows)[table.reference] if table.reference else None,
         "ranks": [_ranking(table, metric) for metric in table.metrics],
         "protocols": [(use.name, str(use)) for use in table.protocols],
         "notes": table.notes,
@@ -144,15 +126,38 @@ def index(
         "known": known(
             plugins,
             {
-                "upstream": sorted({row.upstream for row in rows}),
-                "downstream": sorted({row.downstream for row in rows}),
-                "corpus": sorted({column.corpus for column in columns}),
+                "upstream": sorted({row.upstream for row in table.rows}),
+                "downstream": sorted({row.downstream for row in table.rows}),
+                "corpus": sorted({column.corpus for column in table.columns}),
             },
         ),
         "citation": citation(),
         "latex": ESCAPES,
         "marks": MARKS,
     }
+
+
+def _numbers(names: Iterable[T]) -> dict[T, int]:
+    """Return the index of each row or column."""
+    return {name: number for number, name in enumerate(names)}
+
+
+def _cells(
+    table: SummaryTable, measured: Mapping[str, CellFacts], of_columns: Sequence[Record]
+) -> list[Record]:
+    rows, columns = _numbers(table.rows), _numbers(table.columns)
+    fronts = _fronts(table, measured)
+    return [
+        {
+            "id": (name := cell_id(row, column)),
+            **_cell(table, entry, of_columns[columns[column]]),
+            "row": rows[row],
+            "column": columns[column],
+            "measured": measured.get(name, {}),
+            **fronts.get((row, column), {}),
+        }
+        for (row, column), entry in table.entries.items()
+    ]
 
 
 def _fronts(
@@ -239,6 +244,15 @@ def short(fraction: float) -> float:
     return rounded if same else fraction
 
 
+def _snr(table: SummaryTable) -> list[Record]:
+    """Return the SNR curves, with the scores of clean speech."""
+    curves = snr_curves(table, table.metrics[0])
+    return [
+        {**record, "clean": _clean(table, curve)}
+        for record, curve in zip(_curves(table, snr_curves), curves, strict=True)
+    ]
+
+
 def _clean(table: SummaryTable, curve: Curve) -> list[Bounds] | None:
     """Return the scores of the clean speech of an SNR curve, if it has any."""
     if (cell := clean_cell(table, curve)) is None:
@@ -267,7 +281,7 @@ def _ranking(table: SummaryTable, metric: str) -> Record | None:
     """Return the mean ranks by a metric; rows and columns are indices."""
     if (ranks := table.ranks_by.get(metric)) is None:
         return None
-    rows = {row: number for number, row in enumerate(table.rows)}
+    rows = _numbers(table.rows)
     return {
         "rows": [(rows[row], *astuple(rank)) for row, rank in ranks.mean.items()],
         "columns": [

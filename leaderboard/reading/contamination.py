@@ -11,7 +11,8 @@ from nserbench.errors import BadResult
 
 Seen: TypeAlias = Literal["yes", "unknown", "not said", "no"]
 """Whether a corpus was seen in training. ``unknown``: the training data are not all
-public, and it is not among those that are. ``not said``: the card says nothing."""
+public, and it is not among those that are. ``not said``: nothing is said of the
+training data, or of those of one of several models, and it is not among the others."""
 
 TRAINED_ON = "trained_on"
 """The note of a result that has the fields of a `TrainingData`."""
@@ -31,16 +32,20 @@ def seen_in_training(result: Result, name: str) -> Seen:
     """
     if (note := result.notes.get(TRAINED_ON)) is None:
         return "not said"
-    corpora = note.get("corpora") if isinstance(note, Mapping) else None
-    complete = note.get("complete") if isinstance(note, Mapping) else None
-    if not isinstance(corpora, list | tuple) or not isinstance(complete, bool):
+    facts = note if isinstance(note, Mapping) else {}
+    corpora, complete = facts.get("corpora"), facts.get("complete")
+    said = facts.get("said", True)  # results of older versions do not have it
+    truths = isinstance(complete, bool) and isinstance(said, bool)
+    if not isinstance(corpora, list | tuple) or not truths:
         raise BadResult(
             f"{name}: notes.{TRAINED_ON} must have a list of corpora, and whether it "
-            "is complete"
+            "is complete and said of all models"
         )
     if _plain(map(str, corpora)) & _plain(_names(result.corpus)):
         return "yes"
-    return "no" if complete else "unknown"
+    if not complete:
+        return "unknown"
+    return "no" if said else "not said"
 
 
 def worst(seen: Iterable[Seen]) -> Seen:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +12,8 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nserbench.benchmark.results.metrics import answers_by, bootstrap, lacks_a_class
+from nserbench.benchmark.results.counted import PredictionsOrCounts, UnitCounts
+from nserbench.benchmark.results.metrics import bootstrap, lacks_a_class
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.read_results import read_result, result_folders
 from nserbench.benchmark.results.result import Result, Status
@@ -22,6 +21,7 @@ from nserbench.benchmark.results.suspect_flags import MEANINGS, kind_of
 from nserbench.benchmark.study.overlap import Overlap
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.contamination import Seen, seen_in_training
+from nserbench.leaderboard.reading.fold_sizes import fold_flaws, without_fold_names
 from nserbench.plain_data import number
 
 
@@ -32,7 +32,8 @@ class Counts:
     Attributes:
         tested: Hash of the test utterances, their labels, units of independence and
             folds. Two cells can be compared if it is equal.
-        answers: ``(units, folds, classes, classes)``, confusion matrices.
+        answers: ``(units, folds, classes, classes)``, confusion matrices. If ``tested``
+            is equal, each unit and fold has the same place in both.
         classes: Names of the classes, in the order of the matrices.
         drawn: The score in each bootstrap draw of units, ``(draws,)``, by metric. Empty
             before `resampled`, and with one unit.
@@ -45,22 +46,14 @@ class Counts:
     drawn: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, predictions: Predictions) -> Counts:
+    def of(cls, predictions: PredictionsOrCounts) -> Counts:
         """Count the predictions, which are not kept."""
-        facts = zip(
-            predictions.utterances,
-            predictions.labels.tolist(),
-            predictions.independent,
-            predictions.folds,
-            strict=True,
-        )
-        text = json.dumps([predictions.classes, sorted(facts)])
-        digest = hashlib.sha256(text.encode()).digest()
+        counts = UnitCounts.of(predictions)
         return cls(
-            utterances=len(predictions.utterances),
-            tested=int.from_bytes(digest[:8], "big"),
-            classes=tuple(predictions.classes),
-            answers=answers_by(predictions)[1],
+            utterances=int(counts.answers.sum()),
+            tested=int(counts.tested[:16], 16),
+            classes=counts.classes,
+            answers=counts.answers,
         )
 
     @property
@@ -222,11 +215,12 @@ def count_result(result: Result, name: str = "") -> CountedResult:
             malformed, or if its predictions contradict themselves or the protocol; see
             `flaws_of`.
     """
-    details, predictions = result.protocol_details, result.predictions
+    details, answers = result.protocol_details, result.answers
     _check_condition(result.condition, name or result.folder)
-    if predictions and (flaws := [*flaws_of(predictions, details)]):
+    if answers and (flaws := [*flaws_of(answers, details)]):
         raise BadResult(f"{name or result.folder}: {'; '.join(flaws)}")
     row, column = row_and_column(result)
+    facts = {"protocol": without_fold_names(details), **result.provenance}
     return CountedResult(
         row=row,
         column=column,
@@ -235,8 +229,8 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         status=result.status,
         reason=result.reason,
         finished=finished_at(result, name),
-        facts=dict(_facts({"protocol": details, **result.provenance})),
-        counts=None if predictions is None else Counts.of(predictions),
+        facts=dict(_facts(facts)),
+        counts=None if answers is None else Counts.of(answers),
         overlap=_overlap(result, name or result.folder),
         flags=_flags(result, name or result.folder),
         cut=_cut(result, name or result.folder),
@@ -244,10 +238,13 @@ def count_result(result: Result, name: str = "") -> CountedResult:
     )
 
 
-def flaws_of(predictions: Predictions, protocol: Mapping[str, object]) -> Iterator[str]:
+def flaws_of(
+    predictions: PredictionsOrCounts, protocol: Mapping[str, object]
+) -> Iterator[str]:
     """Say where predictions contradict their probabilities or the size of folds."""
-    yield from _contradicted(predictions)
-    yield from _fold_flaws(predictions, protocol)
+    if isinstance(predictions, Predictions):
+        yield from _contradicted(predictions)
+    yield from fold_flaws(predictions, protocol)
 
 
 def _contradicted(predictions: Predictions) -> Iterator[str]:
@@ -259,21 +256,6 @@ def _contradicted(predictions: Predictions) -> Iterator[str]:
             f"the predicted class is not the most probable one in {len(wrong)} "
             f"utterances, for example {predictions.utterances[wrong[0]]!r}"
         )
-
-
-def _fold_flaws(
-    predictions: Predictions, protocol: Mapping[str, object]
-) -> Iterator[str]:
-    if not isinstance(sizes := protocol.get("folds"), Mapping):
-        return
-    expected = {
-        fold: parts.get("test") if isinstance(parts, Mapping) else None
-        for fold, parts in sizes.items()
-    }
-    folds = predictions.folds
-    counted = {fold: folds.count(fold) for fold in sorted(set(folds))}
-    if expected != counted:
-        yield f"the folds hold {counted} utterances, but the protocol says {expected}"
 
 
 def _flags(result: Result, name: str) -> tuple[str, ...]:

@@ -54,8 +54,13 @@ def predictions_of(result: Result) -> Predictions:
     """Return the predictions of a result that is done.
 
     Raises:
-        BadResult: if it is not done.
+        BadResult: if it is not done, or has counts in place of ids.
     """
+    if result.counts is not None:
+        raise BadResult(
+            f"{_description(result)} has counts in place of ids\n"
+            "  compare results that have ids: run the cell again"
+        )
     if result.predictions is None:
         raise BadResult(
             f"{_description(result)} is {result.status}: {result.reason}\n"
@@ -66,11 +71,6 @@ def predictions_of(result: Result) -> Predictions:
 
 def _done(folder: Path) -> Result:
     result = read_result(folder)
-    if predictions_of(result).counted:
-        raise BadResult(
-            f"{folder} has counts in place of ids\n"
-            "  compare results that have ids: run the cell again"
-        )
     if flaws := list(flaws_of(predictions_of(result), result.protocol_details)):
         raise BadResult(f"{folder}: {'; '.join(flaws)}")
     return result

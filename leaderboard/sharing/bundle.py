@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nserbench.benchmark.plugins.registry import Plugins
-from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.read_results import (
     DIGESTS,
     read_result,
@@ -23,7 +22,7 @@ from nserbench.leaderboard.sharing.licences import licence_flaws
 from nserbench.leaderboard.sharing.manifest import Manifest, is_plain, read_manifest
 from nserbench.leaderboard.sharing.result_set import ResultSet, conflict_lines
 from nserbench.leaderboard.sharing.submission import Submission, read_submission
-from nserbench.leaderboard.sharing.without_ids import KEPT, LISTS, NOT_PUBLISHED
+from nserbench.leaderboard.sharing.without_ids import id_flaws
 from nserbench.leaderboard.tables.series import layer_weights
 from nserbench.plain_data import parse_json
 
@@ -31,7 +30,6 @@ LONGEST_NAME = 200
 """Most characters of a name in a result."""
 
 _COMMIT = re.compile("[0-9a-f]{7,64}")
-_UNIT = re.compile("[0-9a-f]{12}")
 _YEARS = range(2020, 2100)
 
 
@@ -132,21 +130,9 @@ def _flaws(
         yield (f"a name has control characters, or more than {LONGEST_NAME} characters")
     if any(text != text.strip() for text in names):
         yield "a name has a space before or after it"
-    if result.predictions is not None and result.predictions.counted:
-        yield from _counts_flaws(result, result.predictions)
+    if result.counts is not None:
+        yield from id_flaws(result, result.counts)
     yield from _unreadable(result)
-
-
-def _counts_flaws(result: Result, counts: Predictions) -> Iterator[str]:
-    """Say where a result without ids may have some."""
-    if not all(map(_UNIT.fullmatch, counts.speakers)):
-        yield "its counts have names of units that are no digests"
-    if others := sorted(result.notes.keys() - {*KEPT, *LISTS}):
-        yield f"its notes may have ids: {', '.join(others)}"
-    for key in LISTS:
-        ids = result.notes.get(key, [])
-        if not isinstance(ids, list) or any(one != NOT_PUBLISHED for one in ids):
-            yield f"its notes may have ids: {key}"
 
 
 def _unreadable(result: Result) -> Iterator[str]:

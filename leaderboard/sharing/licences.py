@@ -29,7 +29,7 @@ def licence_flaws(
     What a card says holds. Of a corpus whose card says nothing, and of one without a
     card, the manifest must name the licence.
     """
-    if result.predictions is None or result.predictions.counted:
+    if result.predictions is None:
         return
     card = corpus_card(result, plugins)
     publishable = None if card is None else card.publishable

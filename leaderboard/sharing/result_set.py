@@ -11,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nserbench.benchmark.results.counted import PredictionsOrCounts, UnitCounts
+from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.read_results import read_result
 from nserbench.leaderboard.render.layout import plain
 from nserbench.leaderboard.sharing.submission import CELL, Subject, Submission
@@ -80,18 +82,29 @@ class ResultSet:
 
 
 def _differ(first: Submission, second: Submission) -> bool:
-    """Return whether two results of a cell differ in a prediction or probability."""
-    others = _answers(second)
+    """Return whether two results of a cell differ in a prediction or probability.
+
+    Where one has counts, the counts of both are compared.
+    """
+    ours, theirs = _predictions(first), _predictions(second)
+    if isinstance(ours, UnitCounts) or isinstance(theirs, UnitCounts):
+        counts = UnitCounts.of(ours).answers, UnitCounts.of(theirs).answers
+        return not np.array_equal(*counts)
+    others = _answers(theirs)
     return any(
         predicted != others[name][0]
         or bool(np.abs(probabilities - others[name][1]).max() > CLOSE)
-        for name, (predicted, probabilities) in _answers(first).items()
+        for name, (predicted, probabilities) in _answers(ours).items()
     )
 
 
-def _answers(result: Submission) -> dict[str, Answers]:
-    predictions = read_result(result.folder).predictions
-    assert predictions is not None  # noqa: S101 - only finished cells are compared
+def _predictions(result: Submission) -> PredictionsOrCounts:
+    answers = read_result(result.folder).answers
+    assert answers is not None  # noqa: S101 - only finished cells are compared
+    return answers
+
+
+def _answers(predictions: Predictions) -> dict[str, Answers]:
     answers = zip(
         predictions.predicted.tolist(), predictions.probabilities, strict=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -13,19 +13,23 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nserbench.benchmark.results.counted import (
+    PredictionsOrCounts,
+    UnitCounts,
+    answers_by,
+)
 from nserbench.benchmark.results.metrics import (
     METRICS,
-    answers_by,
     chance,
     headline,
     mean_of_folds,
 )
-from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.read_results import read_result
 from nserbench.benchmark.results.result import RESULT, Result
 from nserbench.benchmark.store.digests import digest
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import condition_order, flaws_of
+from nserbench.leaderboard.reading.fold_sizes import without_fold_names
 from nserbench.plain_data import parse_json
 
 OLDEST = ("mean", "pooled")
@@ -71,7 +75,7 @@ def read_submission(folder: Path) -> Submission:
     result = read_result(folder)
     if flaws := list(_flaws(result)):
         raise BadResult(f"{folder}: {'; '.join(flaws)}")
-    predictions = result.predictions
+    answers = result.answers
     return Submission(
         folder=folder,
         name=result.folder,
@@ -79,9 +83,9 @@ def read_submission(folder: Path) -> Submission:
             f"{result.upstream} x {result.downstream}, {result.corpus} "
             f"{result.condition}, {_protocol(result)}, seed {result.seed}"
         ),
-        done=predictions is not None,
-        facts=dict(_facts(result, predictions)) if predictions else {},
-        metrics=_wrong_metrics(folder, predictions) if predictions else None,
+        done=answers is not None,
+        facts=dict(_facts(result, answers)) if answers else {},
+        metrics=_wrong_metrics(folder, answers) if answers else None,
     )
 
 
@@ -98,10 +102,10 @@ def _flaws(result: Result) -> Iterator[str]:
         datetime.fromisoformat(str(result.provenance.get("finished")))
     except ValueError:
         yield "provenance.finished is not an ISO 8601 time"
-    if (predictions := result.predictions) is not None:
+    if (answers := result.answers) is not None:
         yield from _digests(result)
-        yield from flaws_of(predictions, result.protocol_details)
-        yield from _units(predictions)
+        yield from flaws_of(answers, result.protocol_details)
+        yield from _units(answers)
         if not isinstance(result.protocol_details.get("folds"), Mapping):
             yield "the protocol does not say how many utterances each fold tests"
 
@@ -115,15 +119,22 @@ def _digests(result: Result) -> Iterator[str]:
         yield "the digest of the protocol does not match its settings"
 
 
-def _units(predictions: Predictions) -> Iterator[str]:
+def _units(predictions: PredictionsOrCounts) -> Iterator[str]:
     fold_of: dict[str, str] = {}
-    for unit, fold in zip(predictions.independent, predictions.folds, strict=True):
+    for unit, fold in _units_and_folds(predictions):
         if fold_of.setdefault(unit, fold) != fold:
             yield f"{unit!r} is tested in the folds {fold_of[unit]!r} and {fold!r}"
             return
 
 
-def _wrong_metrics(folder: Path, predictions: Predictions) -> str | None:
+def _units_and_folds(predictions: PredictionsOrCounts) -> Iterable[tuple[str, str]]:
+    if not isinstance(predictions, UnitCounts):
+        return zip(predictions.independent, predictions.folds, strict=True)
+    tested = np.argwhere(predictions.answers.any(axis=(2, 3))).tolist()
+    return ((predictions.units[unit], predictions.folds[fold]) for unit, fold in tested)
+
+
+def _wrong_metrics(folder: Path, predictions: PredictionsOrCounts) -> str | None:
     """Compare the stored metrics with those of the predictions.
 
     Intervals are not compared, since they depend on random draws.
@@ -162,10 +173,13 @@ def _inner(content: Any, key: str) -> Any:
     return content.get(key) if isinstance(content, dict) else None
 
 
-def _facts(result: Result, predictions: Predictions) -> Iterator[tuple[Subject, str]]:
+def _facts(
+    result: Result, predictions: PredictionsOrCounts
+) -> Iterator[tuple[Subject, str]]:
     """Return the facts that comparable results share; see `Submission`."""
-    details, provenance = dict(result.protocol_details), result.provenance
-    del details["digest"]  # differs between heads, since their recipes differ
+    # The digest of the protocol differs between heads, since their recipes differ.
+    details = without_fold_names(result.protocol_details)
+    provenance = result.provenance
     where = f"{result.corpus} by {_protocol(result)}"
     noise, _, _ = result.condition.rpartition("@")
     row = f"{result.upstream} x {result.downstream}"
@@ -189,9 +203,7 @@ def _facts(result: Result, predictions: Predictions) -> Iterator[tuple[Subject, 
         yield (name, of), json.dumps(fact, ensure_ascii=False, sort_keys=True)
 
 
-def _tested(run: Predictions) -> str:
+def _tested(run: PredictionsOrCounts) -> str:
     """Return number and digest of the test utterances, whatever their order."""
-    labels = [run.classes[label] for label in run.labels.tolist()]
-    columns = (run.utterances, run.speakers, run.independent, run.folds, labels)
-    content = [run.classes, sorted(zip(*columns, strict=True))]
-    return f"{len(labels)}, digest {digest(content)[:16]}"
+    counts = UnitCounts.of(run)
+    return f"{counts.answers.sum()}, digest {counts.tested[:16]}"

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nserbench.benchmark.extraction.word_errors import Against
+from nserbench.benchmark.results.counted import PredictionsOrCounts, confusion_of
 from nserbench.benchmark.results.intervals import Estimate
-from nserbench.benchmark.results.metrics import confusion
-from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import Result
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
@@ -207,9 +206,7 @@ def confusions(results: Sequence[Result]) -> list[Confusion]:
 
 def _matrix(result: Result) -> NDArray[np.int64]:
     # Only finished results come here, and they have predictions.
-    predictions = cast(Predictions, result.predictions)
-    classes = len(predictions.classes)
-    return confusion(predictions.labels, predictions.predicted, classes)
+    return confusion_of(cast(PredictionsOrCounts, result.answers))
 
 
 def wer_points(

@@ -18,6 +18,7 @@ SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
 SEEN_LINES: Mapping[Seen, str] = {
     "yes": "seen in training, so that scores are too high",
     "unknown": "the training data are not public, and may have had the corpus",
+    "not said": "nothing is said of some training data, which may have had the corpus",
 }
 """What a note says of the training data of some rows."""
 
@@ -45,11 +46,11 @@ def seen_of(results: Sequence[CountedResult]) -> Seen:
 
 
 def training_data_lines(cells: Cells) -> Iterator[str]:
-    """Say which rows were trained on which corpora, and where it is unknown."""
+    """Say which rows with a score were trained on which corpora, or may have been."""
     for seen, says in SEEN_LINES.items():
         corpora: dict[Row, list[str]] = defaultdict(list)
         for (row, column), results in cells.items():
-            if seen_of(results) == seen:
+            if averaged(results) and seen_of(results) == seen:
                 corpora[row].append(column.corpus)
         if corpora:
             where = (f"{row} ({listed(names)})" for row, names in corpora.items())

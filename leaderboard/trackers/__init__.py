@@ -42,10 +42,10 @@ def scores(result: Result) -> dict[str, float]:
     over those of a fold. The score is the mean over folds, or pooled where a fold lacks
     a class.
     """
-    if result.predictions is None:
+    if result.answers is None:
         return {}
     values: dict[str, float] = {}
-    for name, summary in summarise(result.predictions).items():
+    for name, summary in summarise(result.answers).items():
         kinds = ("value", "chance", "mean", "pooled")
         values |= {f"{name}/{kind}": getattr(summary, kind) for kind in kinds}
         if summary.low is not None and summary.high is not None:

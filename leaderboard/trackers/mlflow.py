@@ -51,7 +51,7 @@ def nserbench_cell_finished(result: Result) -> None:
     if result.reason is not None:
         client.set_tag(run.info.run_id, "reason", result.reason)
     _log_numbers(client, run.info.run_id, result)
-    if result.predictions is not None:
+    if result.answers is not None:
         _log_files(client, run.info.run_id, result)
     failed = result.status == "failed"
     client.set_terminated(run.info.run_id, "FAILED" if failed else "FINISHED")
@@ -97,9 +97,9 @@ def _allowed(name: str) -> str:
 
 
 def _log_files(client: MlflowClient, run: str, result: Result) -> None:
-    assert result.predictions is not None  # noqa: S101 - the caller checks it
+    assert result.answers is not None  # noqa: S101 - the caller checks it
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.csv"
-        result.predictions.write_csv(file)
+        result.answers.write_csv(file)
         client.log_artifact(run, str(file))
     client.log_figure(run, draw_confusion(result), "confusion.png")

@@ -42,7 +42,7 @@ def nserbench_cell_finished(result: Result) -> None:
             writer.add_scalar(name, value, epoch)
         if result.reason is not None:
             writer.add_text(result.status, result.reason)
-        if result.predictions is not None:
+        if result.answers is not None:
             writer.add_figure("confusion", draw_confusion(result))
         _add_numbers(writer, result)
 

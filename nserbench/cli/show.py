@@ -15,7 +15,7 @@ from nserbench.cli.common.text import duration, printable, size
 from nserbench.leaderboard.render.numbers import percent
 
 if TYPE_CHECKING:
-    from nserbench.benchmark.results.predictions import Predictions
+    from nserbench.benchmark.results.counted import PredictionsOrCounts
     from nserbench.benchmark.results.result import Result
     from nserbench.settings import Settings
 
@@ -74,15 +74,15 @@ def show(settings: Settings, cell: str, folder: Path | None, as_json: bool) -> N
 
 
 def _tables(result: Result) -> Iterator[TextTable]:
-    if result.predictions is not None:
-        yield _scores(result.predictions)
-        yield _confusions(result.predictions)
+    if result.answers is not None:
+        yield _scores(result.answers)
+        yield _confusions(result.answers)
     for name in ("recognition", "protocol_details", "costs", "provenance", "notes"):
         if facts := getattr(result, name):
             yield TextTable(_spaced(name), ("", ""), _facts(facts), whole=[0])
 
 
-def _scores(predictions: Predictions) -> TextTable:
+def _scores(predictions: PredictionsOrCounts) -> TextTable:
     from nserbench.benchmark.results.metrics import summarise
 
     summaries = summarise(predictions)
@@ -101,12 +101,11 @@ def _percent(fraction: float | None) -> str:
     return "" if fraction is None else percent(fraction)
 
 
-def _confusions(predictions: Predictions) -> TextTable:
-    from nserbench.benchmark.results.metrics import confusion
+def _confusions(predictions: PredictionsOrCounts) -> TextTable:
+    from nserbench.benchmark.results.counted import confusion_of
 
     classes = predictions.classes
-    matrix = confusion(predictions.labels, predictions.predicted, len(classes))
-    counts = zip(classes, matrix.tolist(), strict=True)
+    counts = zip(classes, confusion_of(predictions).tolist(), strict=True)
     rows = [(name, *map(str, row)) for name, row in counts]
     return TextTable("confusion matrix", ("true \\ predicted", *classes), rows)
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsers import started_browser
 from pages import ROOT
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 FOREIGN = re.compile(r'<(?:script|link|img|iframe)\b[^>]*(?:src|href)="(?:https?:)?//')
 """A part of a page that a browser loads from another host."""
@@ -36,15 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def browser() -> Iterator[Browser]:
     """Return a browser."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
+    yield from started_browser()
 
 
 def test_the_site_has_every_page_and_loads_nothing_from_another_host(

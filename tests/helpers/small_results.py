@@ -12,6 +12,7 @@ from nserbench.benchmark.results.write_results import write_result
 
 Add = Callable[..., Path]
 
+NO_WEIGHTS = {"trained_on": {"corpora": [], "complete": True, "said": True}}
 SPEAKERS = ("ann", "ann", "bob", "bob", "cid", "cid", "dot", "dot")
 
 
@@ -32,7 +33,8 @@ def _predictions(right: str, speakers: tuple[str, ...]) -> Predictions:
 def adder(root: Path) -> Add:
     """Return a function that writes a result; ``right`` says which answers are right.
 
-    The eight utterances are two each of four speakers, four each of two folds.
+    The eight utterances are two each of four speakers, four each of two folds. Unless
+    the notes say otherwise, the upstream has no weights.
     """
     made = []
 
@@ -46,6 +48,7 @@ def adder(root: Path) -> Add:
         version: int = 1,
         epochs: int = 50,
         provenance: dict[str, object] | None = None,
+        notes: dict[str, object] | None = None,
         **changes: Any,
     ) -> Path:
         made.append(upstream)
@@ -68,6 +71,7 @@ def adder(root: Path) -> Add:
                 "finished": f"2026-11-22T10:00:{len(made):02}+00:00",
                 **(provenance or {}),
             },
+            "notes": {**NO_WEIGHTS, **(notes or {})},
         }
         return write_result(root, Result(**{**fields, **changes}))
 

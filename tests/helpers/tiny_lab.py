@@ -185,21 +185,7 @@ def _meld_tables(folder: Path) -> Path:
     for part, (dialogue, speaker) in MELD_PARTS.items():
         with (folder / f"{part}_sent_emo.csv").open("w", newline="") as stream:
             table = csv.writer(stream)
-            table.writerow(
-                [
-                    "Sr No.",
-                    "Utterance",
-                    "Speaker",
-                    "Emotion",
-                    "Sentiment",
-                    "Dialogue_ID",
-                    "Utterance_ID",
-                    "Season",
-                    "Episode",
-                    "StartTime",
-                    "EndTime",
-                ]
-            )
+            table.writerow(MELD_HEADER)
             for at, emotion in enumerate(MELD_CLASSES * 2):
                 row = [at, f"This is {at}.", speaker, emotion, "neutral", dialogue, at]
                 table.writerow([*row, 1, 1, "00:00:01,000", "00:00:02,000"])

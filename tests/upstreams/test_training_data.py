@@ -31,7 +31,9 @@ def plugins() -> Plugins:
         ("hubert+whisper", "librispeech+unknown"),
         ("hubert:checkpoint=mine,trained-on=emodb+esd", "emodb+esd"),
         ("whisper:trained-on=emodb+unknown", "emodb+unknown"),
-        ("mel+{hubert:checkpoint=mine}", "unknown"),
+        ("mel+{hubert:checkpoint=mine}", "not said"),
+        ("whisper+{hubert:checkpoint=mine}", "unknown+not said"),
+        ("hubert:checkpoint=mine,enhance=dccrn", "librispeech+wham+not said"),
         ("hubert:trained-on=emodb", "librispeech+emodb"),
     ],
 )
@@ -80,8 +82,9 @@ def test_training_data_identify_no_features(plugins: Plugins) -> None:
     assert replace(hubert, trained_on=PAPER).identity == hubert.identity
 
 
-def test_the_data_of_a_silent_model_are_incomplete() -> None:
-    assert joint([PAPER, None]) == TrainingData(
-        ("iemocap",), complete=False, source="its paper"
-    )
+def test_the_data_of_a_silent_model_are_not_said_and_not_secret() -> None:
+    both = joint([PAPER, None])
+
+    assert both == TrainingData(("iemocap",), source="its paper", said=False)
+    assert joint([both, PAPER]) == both
     assert joint([None]) is None

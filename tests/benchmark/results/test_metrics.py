@@ -7,10 +7,10 @@ from scipy import stats
 from scipy.special import logit
 from sklearn import metrics as reference
 
+from nserbench.benchmark.results.counted import HiddenNames, answers_by
 from nserbench.benchmark.results.intervals import standard_error
 from nserbench.benchmark.results.metrics import (
     METRICS,
-    answers_by,
     bootstrap,
     chance,
     confusion,
@@ -163,14 +163,17 @@ def test_draws_are_those_of_a_plain_bootstrap_over_speakers_and_their_folds() ->
     predicted = predictions.predicted
     predictions = dataclasses.replace(predictions, labels=labels)
     times = np.random.default_rng(5).multinomial(6, [1 / 6] * 6, size=40)
+    hidden = HiddenNames.of(predictions).units
+    order = sorted(hidden, key=hidden.__getitem__)
 
     found = bootstrap(answers_by(predictions)[1], draws=40, seed=5)
 
     folds, speakers = np.array(predictions.folds), np.array(predictions.speakers)
     for draw, counts in enumerate(times):
-        again = counts[[int(name[1:]) for name in speakers]]
+        drawn = {name: counts[place] for place, name in enumerate(order)}
+        again = np.array([drawn[name] for name in speakers])
         # Fold f0 has the speakers 0 and 3, and so on; it counts as often as they do.
-        weights = [counts[fold] + counts[fold + 3] for fold in range(3)]
+        weights = [drawn[f"s{fold}"] + drawn[f"s{fold + 3}"] for fold in range(3)]
         each = [
             by_scikit_learn(
                 *(np.repeat(one[rows], again[rows]) for one in (labels, predicted))

@@ -1,12 +1,12 @@
 """A browser for the page, which fails a test on any error or foreign request."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from browsers import started_browser
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 from small_results import adder
 
 from nserbench.leaderboard.page.write import write_page
@@ -17,15 +17,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return one browser for all tests of a module."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
+    yield from started_browser()
 
 
 @contextmanager

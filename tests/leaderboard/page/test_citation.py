@@ -9,10 +9,12 @@ def test_bibtex_names_all_works_of_the_citation_file() -> None:
     text = str(citation()["bibtex"])
 
     assert re.findall(r"@(\w+)\{(\w+),", text) == [
-        ("software", "nserbench"),
-        ("article", "shicomprehensive"),
+        ("software", "nserbench2026"),
+        ("article", "shi2023comprehensive"),
     ]
     assert "author = {{The nserbench authors}}," in text
+    assert re.findall(r"year = \{(\d+)\}", text) == ["2026", "2023"]
+    assert "url = {https://arxiv.org/abs/2311.07093}," in text
     assert "author = {Shi, Xiaohan and He, Jiajun" in text
     assert text.count("{") == text.count("}")
 

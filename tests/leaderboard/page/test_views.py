@@ -85,7 +85,7 @@ def test_sources_lead_to_paper_checkpoint_and_licence(shared: Open) -> None:
     assert checkpoint.startswith("https://huggingface.co/openai/whisper-small/tree/")
     expect(line).to_contain_text("37.8\u00a0M")
     main = page.locator("#main")
-    expect(main).to_contain_text("@software{nserbench,")
+    expect(main).to_contain_text("@software{nserbench2026,")
     expect(main).to_contain_text("Of plugins that are not installed")
     expect(main).to_contain_text("=1_a")
     expect(page.locator("header")).to_contain_text(

@@ -10,8 +10,9 @@ from nserbench.leaderboard.reading.contamination import seen_in_training, worst
 Add = Callable[..., Path]
 
 
-def note(*corpora: str, complete: bool = True) -> dict[str, object]:
-    return {"trained_on": {"corpora": corpora, "complete": complete, "source": "x"}}
+def note(*corpora: str, **more: bool) -> dict[str, object]:
+    facts = {"corpora": corpora, "complete": True, "source": "x", "said": True}
+    return {"trained_on": {**facts, **more}}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,11 @@ def note(*corpora: str, complete: bool = True) -> dict[str, object]:
         ("emodb", note("iemocap"), "no"),
         ("emodb", note(), "no"),
         ("emodb", note("iemocap", complete=False), "unknown"),
-        ("emodb", {}, "not said"),
+        ("emodb", note("iemocap", said=False), "not said"),
+        ("emodb", note("emodb", said=False), "yes"),
+        ("emodb", note(complete=False, said=False), "unknown"),
+        ("emodb", {"trained_on": {"corpora": [], "complete": True}}, "no"),
+        ("emodb", {"trained_on": None}, "not said"),
     ],
 )
 def test_a_corpus_is_looked_for_among_the_training_data(
@@ -36,7 +41,13 @@ def test_a_corpus_is_looked_for_among_the_training_data(
 
 
 @pytest.mark.parametrize(
-    "malformed", ["emodb", {"corpora": "emodb", "complete": True}, {"corpora": []}]
+    "malformed",
+    [
+        "emodb",
+        {"corpora": "emodb", "complete": True},
+        {"corpora": []},
+        {"corpora": [], "complete": True, "said": "no"},
+    ],
 )
 def test_malformed_training_data_are_refused(add: Add, malformed: object) -> None:
     result = read_result(add(notes={"trained_on": malformed}))

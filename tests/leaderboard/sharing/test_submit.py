@@ -7,6 +7,7 @@ import pytest
 from bundles import CODE, SENDER, publishable
 from labs import details, fail, predictions
 from older_results import as_older
+from values import not_none
 
 from nserbench.benchmark.plugins.registry import Plugins
 from nserbench.benchmark.results.metrics import summarise
@@ -210,9 +211,8 @@ def test_predictions_become_counts_where_no_licence_allows_ids(
     assert sent.without_ids == [corpus]
     (counted,), (full,) = read_results(out), read_results(lab)
     assert counted.notes == {"edition": "first", "cut": ["not published"] * 2}
-    assert counted.predictions is not None
-    assert full.predictions is not None
-    assert summarise(counted.predictions) == summarise(full.predictions)
+    found, wanted = summarise(not_none(counted.counts)), not_none(full.predictions)
+    assert found["uar"].bounds == pytest.approx(summarise(wanted)["uar"].bounds)
     written = [file.read_text() for file in (out / folder.name).iterdir()]
     assert not any(name in text for text in written for name in ("ann", "u1", "u9"))
 
