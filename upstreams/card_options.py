@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nserbench.cards import Option, nested_label, several
 from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_spec
@@ -13,6 +15,15 @@ JOINT = "joint"
 def finetune_head(text: str) -> Spec | str:
     """Parse the head that an upstream is fine-tuned with, or the word `JOINT`."""
     return text if text == JOINT else parse_spec(text)
+
+
+def head_of_always_trained(text: str) -> Spec | str:
+    """Parse the head that an upstream is trained with that makes no sense untrained."""
+    if text == "none":
+        raise ValueError(
+            "it has no use without training: joint, or the name of a head, is wanted"
+        )
+    return finetune_head(text)
 
 
 def learning_rate(text: str) -> float:
@@ -38,6 +49,12 @@ FINETUNE = Option(
     affects_features=False,
     names_a="downstream",
 )
+ALWAYS = replace(
+    FINETUNE,
+    help="head to train it with, such as last; joint, each cell's own, if not given",
+    parse=head_of_always_trained,
+)
+"""``finetune`` of an upstream that is always trained."""
 RATE = Option(
     help="learning rate of the upstream's weights in fine-tuning",
     parse=learning_rate,

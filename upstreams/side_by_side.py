@@ -148,6 +148,11 @@ def _refuse(parts: Sequence[ConfiguredCard[UpstreamCard]], name: str) -> None:
                 f"{name} has upstreams side by side in braces\n"
                 f"  remove the braces around {part.card.name}"
             )
+        if part.card.always_trained:
+            raise BadSpec(
+                f"{name}: upstreams side by side cannot be trained, and "
+                f"{part.card.name} always is\n  remove {part.card.name}"
+            )
         if part.options.get("finetune") is not None:
             raise BadSpec(
                 f"{name}: upstreams side by side cannot be fine-tuned\n"

@@ -66,13 +66,13 @@ class MissingTrainings:
 
     def fine_tunings(self, jobs: Sequence[Job]) -> list[tuple[FineTuning, Split]]:
         """Return the folds of upstreams that are fine-tuned for jobs."""
-        found = []
-        for job in chain.from_iterable(job.alternatives for job in jobs):
-            for split in job.splits if job.tuning is not None else ():
-                assert job.tuning is not None  # noqa: S101 - the line above says so
-                if self._is_new(job.tuning.file(split, self.store)):
-                    found.append((job.tuning, split))
-        return found
+        return [
+            (stage, split)
+            for job in chain.from_iterable(job.alternatives for job in jobs)
+            for split in (job.splits if job.tuning is not None else ())
+            for stage in (job.tuning.stages if job.tuning is not None else ())
+            if self._is_new(stage.file(split, self.store))
+        ]
 
     def _of_condition(self, jobs: Sequence[Job]) -> Iterator[Training]:
         stacks: dict[tuple[object, ...], list[Fit]] = defaultdict(list)
