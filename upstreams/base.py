@@ -312,6 +312,8 @@ class UpstreamCard(ModelCard):
             it knows any; None if the model takes no language.
         batch: Most utterances of a batch on a CPU. More than 1 only if features are
             equal to the bit in any batch.
+        remark: What has to be known of its numbers wherever they are shown, such as
+            that it is not the authors' system; empty if nothing.
     """
 
     kind: ClassVar[str] = "upstream"
@@ -331,6 +333,7 @@ class UpstreamCard(ModelCard):
     window: int = 0
     languages: str | Callable[[Options], Collection[str] | None] | None = None
     batch: int = 1
+    remark: str = ""
 
     @property
     def reads_audio(self) -> bool:

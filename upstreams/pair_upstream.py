@@ -59,7 +59,7 @@ class PairUpstream(Upstream):
 
 
 def set_teacher(upstream: Upstream, teacher: Upstream) -> None:
-    """Give an upstream its teacher.
+    """Set the teacher of an upstream.
 
     Raises:
         NserbenchError: if it is no `PairUpstream`.
