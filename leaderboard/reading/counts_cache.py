@@ -43,7 +43,7 @@ from nserbench.leaderboard.reading.latest import by_cell
 from nserbench.plain_data import parse_json
 from nserbench.settings import Settings
 
-VERSION = 8
+VERSION = 9
 """Version of the cache file. Raise it when the format or the numbers change."""
 MIN_AGE_NS = 2_000_000_000
 """Age in ns below which a file may change again without a new time stamp."""

@@ -9,7 +9,7 @@ from nserbench.benchmark.results.result import Result
 
 KEPT = (
     *("edition", "utterances", "hours", "cut_to", "training", "layer_weights"),
-    *("flags", "choices", "tuning", "overlap", "trained_on"),
+    *("flags", "choices", "tuning", "overlap", "trained_on", "upstream_remark"),
 )
 """Notes that name no utterance."""
 NOT_PUBLISHED = "not published"
