@@ -224,7 +224,9 @@ class _FineTuner:
         recipe, labels = job.recipe, training_labels(job)
         order = shuffled(rows, self.batches.lengths, recipe.batch_size, self._order)
         weights = class_weights(labels[rows], len(job.opened.corpus.classes), recipe)
-        sums, received = StepSums(), None if self.log.losses else Moments()
+        # The first features of random weights say nothing of those to come.
+        fresh = job.cell.upstream.card.always_trained
+        sums, received = StepSums(), None if self.log.losses or fresh else Moments()
         paired = isinstance(self.model.upstream, PairUpstream)
         read = self.batches.pairs if paired else self.batches.parts
         self.model.train()

@@ -22,7 +22,7 @@ class EpochLog:
         accuracies: Accuracy on the training set, with dropout.
         gradients: Gradient norm at the last step of the epoch.
         scales: Standard deviation of the head's input in the first epoch, by group: the
-            median over features.
+            median over features; empty if an upstream began with random weights.
         terms: Mean of each loss that an upstream adds in fine-tuning, by its name.
     """
 

@@ -35,6 +35,7 @@ from nserbench.upstreams.base import (
     LayerGroup,
     UpstreamCard,
 )
+from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
 from nserbench.upstreams.groups import GroupSpec
 from nserbench.upstreams.pair_upstream import FeaturesAndLosses, PairUpstream
 
@@ -207,6 +208,38 @@ def test_clean_twins_are_the_same_clips_without_noise(
         assert not np.array_equal(clean, noisy)
 
 
+class Flipped(Enhancer):
+    """Turns a wave upside down."""
+
+    def separate(self, wave: Any) -> Any:
+        return -wave
+
+
+def test_noisy_clips_are_there_before_the_enhancer_for_an_upstream_that_reads_them(
+    plugins: Plugins, runner: Runner
+) -> None:
+    plugins.enhancers.add(EnhancerCard(name="flip", load=Flipped), "the test")
+    reads = frozenset({"waves", "unenhanced"})
+    plugins.upstreams.add(replace(CARD, reads=reads), "the test")
+    asked = Request(
+        upstreams=["twins:enhance=flip"],
+        downstreams=["last"],
+        corpora=["demo-park"],
+        limit=8,
+    )
+    (job,) = prepare(make_study(asked, plugins, Settings()), runner.store, Silent())
+    assert job.tuning is not None
+    batches = AudioBatches(job.tuning.joint, runner.store, Flipped({}, "cpu"))
+
+    (pair,) = batches.pairs(torch.tensor([0, 1]))
+
+    for enhanced, noisy in zip(pair.batch.waves, pair.batch.unenhanced, strict=True):
+        np.testing.assert_allclose(enhanced, -noisy, rtol=1e-5)
+    assert pair.clean is not None
+    assert pair.clean.unenhanced == []
+    np.testing.assert_array_equal(pair.clean.waves[0], job.clips[0].read())
+
+
 def test_random_weights_are_those_of_the_seed_also_after_a_kill(
     study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path
 ) -> None:
@@ -286,6 +319,11 @@ def test_a_head_is_not_standardised_by_an_upstream_that_is_not_trained(
         for one in read_results(runner.results)
     }
     assert scaled == {"last": False, "mean": True}
+    scales = {
+        one.downstream: training(one)["1"]["scales"]
+        for one in read_results(runner.results)
+    }
+    assert scales["last"] == {}
     assert {cell.upstream.label for cell in asked.cells} == {
         "twins:finetune=last",
         "twins:finetune=mean",
