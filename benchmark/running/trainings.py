@@ -66,13 +66,16 @@ class MissingTrainings:
 
     def fine_tunings(self, jobs: Sequence[Job]) -> list[tuple[FineTuning, Split]]:
         """Return the folds of upstreams that are fine-tuned for jobs."""
-        return [
-            (stage, split)
-            for job in chain.from_iterable(job.alternatives for job in jobs)
-            for split in (job.splits if job.tuning is not None else ())
-            for stage in (job.tuning.stages if job.tuning is not None else ())
-            if self._is_new(stage.file(split, self.store))
-        ]
+        found = []
+        for job in chain.from_iterable(job.alternatives for job in jobs):
+            if (tuning := job.tuning) is None:
+                continue
+            for split in job.splits:
+                if self._is_new(tuning.file(split, self.store)):
+                    *before, last = tuning.stages
+                    new = [s for s in before if self._is_new(s.file(split, self.store))]
+                    found += [(stage, split) for stage in (*new, last)]
+        return found
 
     def _of_condition(self, jobs: Sequence[Job]) -> Iterator[Training]:
         stacks: dict[tuple[object, ...], list[Fit]] = defaultdict(list)

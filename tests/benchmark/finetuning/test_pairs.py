@@ -294,18 +294,24 @@ def test_a_teacher_is_trained_once_on_clean_speech_and_serves_every_noise(
     )
 
 
-def test_a_plan_counts_the_teacher_and_the_clean_twins(
+def test_a_plan_counts_the_teacher_until_its_pupil_is_trained(
     study: Ask, runner: Runner
 ) -> None:
-    asked = study("twins:taught=yes")
+    typed = "twins:taught=yes,finetune=last"
+    asked, probe = study(typed), study(typed, downstreams=["mean"])
     price = planned(runner, asked)
     runner.run(asked)
+    (job,) = prepare(asked, runner.store, Silent())
+    assert job.tuning is not None
+    assert len(runner.store.tuned()) == 4
+    for split in job.splits:
+        job.tuning.stages[0].file(split, runner.store).unlink()
+
+    after = planned(runner, probe)
 
     assert price.tuning > sum(one.seconds for one in price.passes) > 0
-    sizes = [file.stat().st_size for file in runner.store.tuned()]
-    assert len(sizes) == 4
     assert price.weights > 4 * (HOP // 2 + 1) * 6 * 4
-    assert planned(runner, asked).tuning == 0
+    assert after.tuning == 0
 
 
 def test_a_head_is_not_standardised_by_an_upstream_that_is_not_trained(
