@@ -66,6 +66,23 @@ def wav2vec2(seconds: float) -> float:
     return convolutions + transformer(FRAMES * seconds)
 
 
+def mlkd(seconds: float) -> float:
+    """Return a third of a training step of MLKD: a third of its teacher's pass."""
+    student = 4.9e9 * seconds + transformer(FRAMES * seconds, layers=2)
+    return student + wav2vec2(seconds) / 3
+
+
+def trnet(seconds: float) -> float:
+    """Return a third of a training step of TRNet, always 5 s, and of its teacher.
+
+    The teacher is trained once for the four conditions.
+    """
+    layers = ((3, 64), (64, 128), (128, 256), (256, 512))
+    pixels = (498 * 80, 249 * 40, 124 * 20, 62 * 10)
+    backbone = sum(2 * 25 * a * b * n for (a, b), n in zip(layers, pixels, strict=True))
+    return backbone * (1 + 1 / 3 + 1 / 4)
+
+
 COSTS: Mapping[str, Callable[[float], float]] = {
     "whisper": whisper,
     "conformer": lambda seconds: transformer(25 * seconds, 12, 512) * 1.6,
@@ -73,6 +90,8 @@ COSTS: Mapping[str, Callable[[float], float]] = {
     "wav2vec2": wav2vec2,
     "hubert": wav2vec2,
     "wavlm": wav2vec2,
+    "mlkd": mlkd,
+    "trnet": trnet,
 }
 """Operations for a clip. Other upstreams cost below a hundredth of Whisper."""
 

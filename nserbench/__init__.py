@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nserbench.upstreams.enhancement.base import Enhancer, EnhancerCard
     from nserbench.upstreams.groups import Description, GroupSpec
     from nserbench.upstreams.hidden_states import from_hidden_states
+    from nserbench.upstreams.pair_upstream import FeaturesAndLosses, PairUpstream
 
     __version__: str
 else:
@@ -51,6 +52,7 @@ else:
         "upstreams.groups": ("Description", "GroupSpec"),
         "upstreams.enhancement.base": ("Enhancer", "EnhancerCard"),
         "upstreams.hidden_states": ("from_hidden_states",),
+        "upstreams.pair_upstream": ("FeaturesAndLosses", "PairUpstream"),
     }
     """The names of each module. Almost nothing is imported here, so that the program
     can say first how it takes an interrupt; see `__main__`."""
@@ -84,12 +86,14 @@ __all__ = [
     "DownstreamCard",
     "Enhancer",
     "EnhancerCard",
+    "FeaturesAndLosses",
     "GroupSpec",
     "LayerGroup",
     "Leaderboard",
     "NoiseCard",
     "NserbenchError",
     "Option",
+    "PairUpstream",
     "Recipe",
     "Recognised",
     "Results",

@@ -342,8 +342,13 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     return ConfiguredCard(card, values)
 
 
-def nested_label(value: ConfiguredCard[Any] | Spec | str) -> str:
-    """Return a nested name as it is typed, in braces if it has options."""
+def nested_label(value: ConfiguredCard[Any] | Spec | str | None) -> str:
+    """Return a nested name as it is typed, in braces if it has options.
+
+    None is ``none``, where another value is the default.
+    """
+    if value is None:
+        return "none"
     if isinstance(value, str):
         return value
     label = value.label if isinstance(value, ConfiguredCard) else value.name

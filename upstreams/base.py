@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from nserbench.cards import Option, Options
 from nserbench.errors import copy_named
 from nserbench.upstreams.card_options import (
+    ALWAYS,
     ENHANCE,
     FINETUNE,
     GROUPS,
@@ -100,6 +101,10 @@ LayeredFeatures: TypeAlias = Mapping[str, LayerGroup]
 """Groups by name; all hold the same utterances in the same order."""
 
 
+_BY_UTTERANCE = ("ids", "waves", "texts", "languages", "unenhanced")
+"""Fields of a batch that have a value for each utterance, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch of utterances: the input of an upstream.
@@ -112,6 +117,8 @@ class Batch:
         languages: An ISO 639-1 code such as ``"de"`` for each, or None if unknown.
         groups: Names of the groups that are read; None for all. An upstream may leave
             out the others to save time, but need not.
+        unenhanced: The waves before an enhancer, for an upstream that reads them as
+            well; empty if there was no enhancer.
     """
 
     ids: Sequence[str]
@@ -119,6 +126,7 @@ class Batch:
     texts: Sequence[str | None]
     languages: Sequence[str | None]
     groups: frozenset[str] | None = field(default=None, kw_only=True)
+    unenhanced: Sequence[NDArray[np.float32]] = field(default=(), kw_only=True)
 
     def reads(self, group: str) -> bool:
         """Return whether a group is read."""
@@ -138,15 +146,18 @@ class Batch:
         """Return batches of at most ``size`` utterances, in the same order."""
         rows = [slice(row, row + size) for row in range(0, len(self.ids), size)]
         return [
-            replace(
-                self,
-                ids=self.ids[row],
-                waves=self.waves[row],
-                texts=self.texts[row],
-                languages=self.languages[row],
-            )
+            replace(self, **{name: getattr(self, name)[row] for name in _BY_UTTERANCE})
             for row in rows
         ]
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """Return all utterances of batches whose ``groups`` are equal as one batch."""
+        lists: dict[str, Any] = {
+            name: [value for batch in batches for value in getattr(batch, name)]
+            for name in _BY_UTTERANCE
+        }
+        return replace(batches[0], **lists)
 
     @classmethod
     def of(cls, *waves: NDArray[np.float32]) -> Batch:
@@ -281,8 +292,9 @@ class UpstreamCard(ModelCard):
             None, the upstream is loaded and tried to find out; several layers then
             count from 0, one is layer 1.
         reads: Fields of a `Batch` that change the features. One that reads ``waves``
-            has the option ``enhance``; one that reads ``texts`` may have an option
-            ``text``, whose value is ``reference`` or an upstream that transcribes.
+            has the option ``enhance``, and may read ``unenhanced``; one that reads
+            ``texts`` may have an option ``text``, whose value is ``reference`` or an
+            upstream that transcribes.
         min_samples: Shorter clips are zero-padded to this.
         max_samples: Longer clips are cut to this; None for no limit.
         transcribes: Whether it is a `Transcriber`; None if its options decide.
@@ -290,6 +302,12 @@ class UpstreamCard(ModelCard):
             no other group is read; most often its encoder.
         tunable: Whether it can be fine-tuned; None if its options decide. Unless it is
             False, there are the options ``finetune``, ``lr`` and ``lora``.
+        always_trained: Whether its features mean nothing before training, so that
+            ``finetune=joint`` is the default and there is no ``lora``. Its random
+            weights are drawn from torch's global generator, which the fit seeds.
+        teacher: A function from the options to those of the same upstream that is
+            trained on clean speech first, and is then the teacher of a `PairUpstream`;
+            it returns None where there is no teacher.
         frozen: Names of modules that fine-tuning does not change, such as
             ``feature_extractor``, wherever they are in the model.
         learning_rate: Default learning rate of its weights in fine-tuning.
@@ -300,6 +318,8 @@ class UpstreamCard(ModelCard):
             it knows any; None if the model takes no language.
         batch: Most utterances of a batch on a CPU. More than 1 only if features are
             equal to the bit in any batch.
+        remark: What has to be known of its numbers wherever they are shown, such as
+            that it is not the authors' system; empty if nothing.
     """
 
     kind: ClassVar[str] = "upstream"
@@ -312,11 +332,14 @@ class UpstreamCard(ModelCard):
     transcribes: bool | None = False
     without_transcript: Sequence[str] = ()
     tunable: bool | None = False
+    always_trained: bool = False
+    teacher: Callable[[Options], Mapping[str, Any] | None] | None = None
     frozen: Sequence[str] = ()
     learning_rate: float = 1e-4
     window: int = 0
     languages: str | Callable[[Options], Collection[str] | None] | None = None
     batch: int = 1
+    remark: str = ""
 
     @property
     def reads_audio(self) -> bool:
@@ -329,8 +352,8 @@ class UpstreamCard(ModelCard):
         if self.reads_audio:
             options["enhance"] = ENHANCE
         if self.tunable is not False:
-            options["finetune"] = FINETUNE
-            options |= tuning_options(self.learning_rate)
+            options["finetune"] = ALWAYS if self.always_trained else FINETUNE
+            options |= tuning_options(self.learning_rate, self.always_trained)
         return {**options, **self.options, **self.option_of_checkpoints()}
 
     def describe(self, options: Options) -> Description:
@@ -355,6 +378,11 @@ class UpstreamCard(ModelCard):
         """Return whether it has to transcribe to return some groups."""
         others = set(groups) - set(self.without_transcript)
         return bool(others) and self.can_transcribe(options)
+
+    def teacher_options(self, options: Options) -> Options | None:
+        """Return the options of the teacher; None if there is none."""
+        changed = None if self.teacher is None else self.teacher(options)
+        return None if changed is None else {**options, **changed}
 
     def open(self, options: Options, device: str) -> Upstream:
         """Load the model on a device."""

@@ -17,6 +17,15 @@ def finetune_head(text: str) -> Spec | str:
     return text if text == JOINT else parse_spec(text)
 
 
+def head_of_always_trained(text: str) -> Spec | str:
+    """Parse the head that an upstream is trained with that makes no sense untrained."""
+    if text == "none":
+        raise ValueError(
+            "it has no use without training: joint, or the name of a head, is wanted"
+        )
+    return finetune_head(text)
+
+
 def learning_rate(text: str) -> float:
     """Parse a learning rate."""
     try:
@@ -40,6 +49,12 @@ FINETUNE = Option(
     affects_features=False,
     names_a="downstream",
 )
+ALWAYS = replace(
+    FINETUNE,
+    help="head to train it with, such as last; joint, each cell's own, if not given",
+    parse=head_of_always_trained,
+)
+"""``finetune`` of an upstream that is always trained."""
 RATE = Option(
     help="learning rate of the upstream's weights in fine-tuning",
     parse=learning_rate,
@@ -66,10 +81,13 @@ TRAINED_ON = Option(
 )
 
 
-def tuning_options(rate: float) -> dict[str, Option]:
+def tuning_options(rate: float, always: bool) -> dict[str, Option]:
     """Return the options that have an effect only in fine-tuning.
 
     Args:
         rate: Default learning rate of the upstream's weights.
+        always: Whether it is always trained. Updates of random weights that are not
+            trained themselves have no use.
     """
-    return {"lr": replace(RATE, default=rate), "lora": LORA}
+    options = {"lr": replace(RATE, default=rate)}
+    return options if always else {**options, "lora": LORA}

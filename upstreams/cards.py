@@ -28,6 +28,7 @@ from nserbench.upstreams.loading.configs import (
 from nserbench.upstreams.loading.hub import checkpoint_label, checkpoint_options
 from nserbench.upstreams.opensmile.cards import FUNCTIONALS
 from nserbench.upstreams.speechlm.config import HOME, describe_speechlm
+from nserbench.upstreams.systems.cards import SYSTEMS
 from nserbench.upstreams.training_data import NO_WEIGHTS, of_checkpoint
 
 
@@ -367,6 +368,7 @@ def nserbench_upstreams() -> list[UpstreamCard]:
         WHISPER_EN,
         WHISPER_CN,
         BERT,
+        *SYSTEMS,
         HF,
         S3PRL,
     ]

@@ -125,6 +125,12 @@ def training_data_of(upstream: ConfiguredCard[UpstreamCard]) -> TrainingData | N
     return joint(model.card.training_data(model.options) for model in models)
 
 
+def remarks_of(upstream: ConfiguredCard[UpstreamCard]) -> str:
+    """Return what has to be known of the numbers of an upstream or of its parts."""
+    parts = parts_of(upstream).values()
+    return "; ".join(dict.fromkeys(p.card.remark for p in parts if p.card.remark))
+
+
 def _models(
     model: ConfiguredCard[UpstreamCard] | ConfiguredCard[ModelCard],
 ) -> Iterator[ConfiguredCard[UpstreamCard] | ConfiguredCard[ModelCard]]:
@@ -147,6 +153,11 @@ def _refuse(parts: Sequence[ConfiguredCard[UpstreamCard]], name: str) -> None:
             raise BadSpec(
                 f"{name} has upstreams side by side in braces\n"
                 f"  remove the braces around {part.card.name}"
+            )
+        if part.card.always_trained:
+            raise BadSpec(
+                f"{name}: upstreams side by side cannot be trained, and "
+                f"{part.card.name} always is\n  remove {part.card.name}"
             )
         if part.options.get("finetune") is not None:
             raise BadSpec(

@@ -18,6 +18,7 @@ from nserbench.benchmark.checks.contract import (
     all_passed,
     run_checks,
 )
+from nserbench.benchmark.checks.pair_losses import check_losses
 from nserbench.benchmark.plugins.side_by_side import side_by_side
 from nserbench.benchmark.results.environment import peak_memory
 from nserbench.cards import ConfiguredCard
@@ -33,6 +34,7 @@ from nserbench.upstreams.base import (
 )
 from nserbench.upstreams.enhancement.base import EnhancerCard
 from nserbench.upstreams.groups import Description, GroupSpec
+from nserbench.upstreams.pair_upstream import PairUpstream, open_with_teacher
 from nserbench.upstreams.thread_safety import is_thread_safe
 
 CLIPS = ("f1_anger_00", "m1_sadness_01", "f3_happiness_02")
@@ -78,7 +80,7 @@ def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> Contract
     Raises:
         NserbenchError: if the upstream cannot be loaded.
     """
-    upstream = bound.card.open(bound.options, device)
+    upstream = _opened(bound, device, seed=0)
     trial = _Trial(bound, upstream, _batches(bound, device), device)
     findings = run_checks(_CHECKS, trial)
     waves = [wave for batch in trial.batches for wave in batch.waves]
@@ -89,6 +91,13 @@ def check_upstream(bound: ConfiguredCard[UpstreamCard], device: str) -> Contract
         upstream.parameter_count(),
         peak_memory(),
     )
+
+
+def _opened(bound: ConfiguredCard[UpstreamCard], device: str, seed: int) -> Upstream:
+    """Load an upstream and its teacher, if it has one, with a seed of torch."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return open_with_teacher(bound.card, bound.options, device)
 
 
 @dataclass
@@ -113,12 +122,7 @@ class _Trial:
     @property
     def joint_batch(self) -> Batch:
         """All three clips in one batch."""
-        return Batch(
-            *(
-                [value for batch in self.batches for value in getattr(batch, name)]
-                for name in ("ids", "waves", "texts", "languages")
-            )
-        )
+        return Batch.joined(self.batches)
 
     @cached_property
     def alone(self) -> list[LayeredFeatures]:
@@ -255,10 +259,12 @@ def _repeatable(trial: _Trial) -> Outcome:
 
 
 def _loaded_again(trial: _Trial) -> Outcome:
-    """Compare with the same upstream, loaded with another seed of torch."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        other = trial.bound.card.open(trial.bound.options, trial.device)
+    """Compare with the same upstream, loaded with another seed of torch.
+
+    Random weights of one that is always trained come from the seed: it is the same.
+    """
+    seed = 0 if trial.bound.card.always_trained else 1
+    other = _opened(trial.bound, trial.device, seed)
     features = other.extract(trial.batches[0])
     for name, group in trial.alone[0].items():
         if not torch.equal(features[name].states, group.states):
@@ -338,6 +344,12 @@ def _gradients(trial: _Trial) -> Outcome:
     return True, f"{len(reached)} of {len(names)} parameters reached"
 
 
+def _losses(trial: _Trial) -> Outcome:
+    if not isinstance(trial.upstream, PairUpstream):
+        return None, "does not learn from pairs"
+    return check_losses(trial.upstream, trial.joint_batch, trial.described.frozen)
+
+
 def _transcripts(trial: _Trial) -> Outcome:
     upstream = trial.upstream
     if not trial.described.transcribes:
@@ -360,5 +372,6 @@ _CHECKS: dict[str, Callable[[_Trial], Outcome]] = {
     "same whichever groups are read": _each_group_alone,
     "finite": _finite,
     "gradients": _gradients,
+    "losses": _losses,
     "transcripts": _transcripts,
 }

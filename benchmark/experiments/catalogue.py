@@ -42,8 +42,7 @@ class Experiment:
         known = {block.name: [block] for block in self.grid.blocks}
         for row in self.lines():
             for name in (str(row), row.title, row.upstream):
-                if name is not None:
-                    known.setdefault(name, []).extend(self.blocks_of(row))
+                known.setdefault(name, []).extend(self.blocks_of(row))
         chosen = {name.casefold(): blocks for name, blocks in known.items()}
         wanted = [
             name.strip()
@@ -61,9 +60,9 @@ class Experiment:
         return replace(part, parts=[item for item in items if item.rows])
 
     def lines(self) -> Iterator[ReportRow]:
-        """Yield every row that can run, of all tables and figures."""
+        """Yield every row of all tables and figures."""
         for part in self.parts:
-            yield from (row for row in part.rows if row.reason is None)
+            yield from part.rows
 
     def blocks_of(self, row: ReportRow) -> Iterator[GridBlock]:
         """Yield the blocks that run a row, reduced to its upstream and downstream."""
@@ -75,8 +74,8 @@ class Experiment:
             ):
                 pair = replace(
                     request,
-                    upstreams=[str(row.upstream)],
-                    downstreams=[str(row.downstream)],
+                    upstreams=[row.upstream],
+                    downstreams=[row.downstream],
                 )
                 yield replace(block, request=pair)
 

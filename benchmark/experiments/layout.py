@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from nserbench.benchmark.study.toml_checks import (
-    BadGrid,
     a_text,
     checked,
     read_as,
@@ -51,17 +50,15 @@ class ReportRow:
 
     Attributes:
         group: Heading above the row; empty if there is none.
-        upstream: Upstream as typed; None where the row cannot run.
-        downstream: Downstream as typed; None where the row cannot run.
-        reason: Why the row cannot run; None where it can.
+        upstream: Upstream as typed.
+        downstream: Downstream as typed.
         printed: Whether the paper has this row.
     """
 
     group: str = checked(a_text, "")
     title: str = checked(a_text)
-    upstream: str | None = checked(a_text, None)
-    downstream: str | None = checked(a_text, None)
-    reason: str | None = checked(a_text, None)
+    upstream: str = checked(a_text)
+    downstream: str = checked(a_text)
     printed: bool = checked(a_truth, True)
 
     def __str__(self) -> str:
@@ -89,8 +86,7 @@ def read_layout(report: Sequence[Mapping[str, Any]]) -> list[ReportItem]:
     """Read the tables ``[[report]]`` of a grid file.
 
     Raises:
-        BadGrid: if a key is unknown or missing, or a row has neither an upstream and a
-            downstream nor a reason.
+        BadGrid: if a key is unknown or missing.
     """
     return [_read_item(table, number) for number, table in enumerate(report, 1)]
 
@@ -99,15 +95,7 @@ def _read_item(table: Mapping[str, Any], number: int) -> ReportItem:
     what = f"[[report]] number {number}"
     item = read_as(ReportItem, table, what)
     rows = [
-        _read_row(row, f"{what}, row {number}")
+        read_as(ReportRow, row, f"{what}, row {number}")
         for number, row in enumerate(table["rows"], 1)
     ]
     return replace(item, rows=rows)
-
-
-def _read_row(table: Mapping[str, Any], what: str) -> ReportRow:
-    row = read_as(ReportRow, table, what)
-    runs = row.upstream is not None and row.downstream is not None
-    if runs == (row.reason is not None):
-        raise BadGrid(f"{what} needs either an upstream and a downstream, or a reason")
-    return row

@@ -205,12 +205,14 @@ class Extraction:
             groups: Groups that are read; None for all.
         """
         with_audio = clips if self.card.reads_audio else ()
+        reads_both = enhancer is not None and "unenhanced" in self.card.reads
         return Batch(
             [clip.utterance.id for clip in clips],
             [self.wave(clip, enhancer) for clip in with_audio],
             texts,
             [clip.utterance.language for clip in clips],
             groups=groups,
+            unenhanced=[self.wave(clip) for clip in with_audio if reads_both],
         )
 
     def _noise_key(self, clip: Clip) -> int | str | None:

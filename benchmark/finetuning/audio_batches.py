@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,19 @@ from nserbench.upstreams.enhancement.base import Enhancer
 MAX_SAMPLES = 30 * SAMPLE_RATE
 """Samples in one forward and backward pass, unless a single clip is longer: about 2 GB
 of memory for a model as large as wav2vec 2.0 base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a batch that are read together.
+
+    Attributes:
+        clean: Their clean twins, for training an upstream that learns from pairs.
+    """
+
+    rows: Tensor
+    batch: Batch
+    clean: Batch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +50,28 @@ class AudioBatches:
         received = samples.clamp(max(card.min_samples, card.window), card.max_samples)
         return received.repeat(len(self.job.training))
 
-    def parts(self, rows: Tensor) -> list[tuple[Tensor, Batch]]:
+    def parts(self, rows: Tensor) -> list[Part]:
         """Read a batch, cut into parts whose gradients fit into memory."""
-        return [(part, self._read(part)) for part in _cut(rows, self.lengths[rows])]
+        return [Part(part, self._read(part)) for part in _cut(rows, self.lengths[rows])]
 
-    def _read(self, rows: Tensor) -> Batch:
-        batches = [self._read_row(row) for row in rows.tolist()]
-        return Batch(
-            *(
-                [value for batch in batches for value in getattr(batch, name)]
-                for name in ("ids", "waves", "texts", "languages")
-            ),
-            groups=frozenset(self.job.cell.groups),
-        )
+    def pairs(self, rows: Tensor) -> list[Part]:
+        """Read a batch as `parts` does, with the clean twin of each utterance."""
+        return [
+            replace(part, clean=self._read(part.rows, clean=True))
+            for part in self.parts(rows)
+        ]
 
-    def _read_row(self, row: int) -> Batch:
+    def _read(self, rows: Tensor, *, clean: bool = False) -> Batch:
+        return Batch.joined([self._read_row(row, clean=clean) for row in rows.tolist()])
+
+    def _read_row(self, row: int, *, clean: bool) -> Batch:
         condition, utterance = divmod(row, len(self.job.clips))
-        clip = self.job.clips[utterance]
+        clip, groups = self.job.clips[utterance], frozenset(self.job.cell.groups)
         extraction = self.job.training[condition].extraction.alone
         texts = read_texts(extraction, [clip], self.store)
-        return extraction.batch([clip], texts, self.enhancer)
+        if clean:
+            return extraction.without_noise().batch([clip], texts, groups=groups)
+        return extraction.batch([clip], texts, self.enhancer, groups)
 
 
 def _cut(rows: Tensor, lengths: Tensor) -> Iterator[Tensor]:

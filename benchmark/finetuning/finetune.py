@@ -21,8 +21,9 @@ from torch import Tensor
 
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.tuned_weights import copy_into, save_tuned
-from nserbench.benchmark.finetuning.audio_batches import AudioBatches
+from nserbench.benchmark.finetuning.audio_batches import AudioBatches, Part
 from nserbench.benchmark.finetuning.joint_model import JointModel, head_input
+from nserbench.benchmark.finetuning.step_sums import StepSums
 from nserbench.benchmark.jobs.fit import training_features
 from nserbench.benchmark.jobs.head import (
     dev_rows,
@@ -55,8 +56,9 @@ from nserbench.benchmark.training.prefetch import ahead
 from nserbench.benchmark.training.sources import PooledSource
 from nserbench.errors import NserbenchError
 from nserbench.progress import Progress
-from nserbench.upstreams.base import Batch, Upstream
+from nserbench.upstreams.base import Upstream
 from nserbench.upstreams.enhancement.base import Enhancer
+from nserbench.upstreams.pair_upstream import PairUpstream, set_teacher
 
 _READ = 32  # utterances per batch without gradients
 
@@ -73,25 +75,23 @@ def fine_tune(
     """Fine-tune an upstream on a fold's training set, and save it with its head.
 
     Adam on the cross-entropy (Eq. 9), as for heads, with a separate learning rate for
-    the upstream. A head that standardises uses the statistics of the original upstream
-    (ours), since those of an upstream in training change with every step.
+    the upstream. An upstream that learns from pairs adds the mean of each of its losses
+    over the utterances of a step. A head that standardises uses the statistics of the
+    original upstream (ours), since those of an upstream in training change with every
+    step. The seed of the fit decides random weights of the upstream, if it has any.
 
     Args:
         needs: What all jobs of the command read.
-        store: Where the weights go, and the checkpoint of every epoch.
+        store: Where the weights go, and the checkpoint of every epoch. Those of the
+            teacher, if there is one, are there.
         models: The original models, loaded once.
 
     Raises:
         NserbenchError: if the loss or a gradient is no longer finite.
     """
     job, file, peak = tuning.joint, tuning.file(split, store), Peak(models.device)
-    fit, card, options = (
-        Fit(job, split),
-        job.cell.upstream.card,
-        job.cell.upstream.options,
-    )
-    upstream = card.open(options, models.device)
-    job.training[0].extraction.alone.upstream.refuse_changed()
+    fit = Fit(job, split)
+    upstream = _open(tuning, fit, store, models.device)
     batches = AudioBatches(job, store, _enhancer(job, models))
     _ensure_inputs(job, needs, store, models, progress)
     statistics = None
@@ -110,6 +110,18 @@ def fine_tune(
     save_head(tuning.head(split, store).file(store), head, log)
     save_tuned(file, model.model, tuner.seconds)
     checkpoint.unlink(missing_ok=True)
+
+
+def _open(tuning: FineTuning, fit: Fit, store: Store, device: str) -> Upstream:
+    """Load an upstream with its original weights, and its teacher with trained ones."""
+    bound = fit.job.cell.upstream
+    with seeded(seeds_of(fit).seed_for("upstream")):
+        upstream = bound.card.open(bound.options, device)
+    fit.job.training[0].extraction.alone.upstream.refuse_changed()
+    if tuning.teacher is not None:
+        taught = tuning.teacher.head(fit.split, store).job.extraction.alone
+        set_teacher(upstream, ModelCache(device).open(taught).upstream)
+    return upstream
 
 
 def _ensure_inputs(
@@ -144,10 +156,10 @@ def _statistics(
     progress.stage(name, len(rows), "clips")
     moments = Moments()
     for parts in ahead(batches.parts, rows.split(_READ)):
-        for part_rows, batch in parts:
-            for group, states in head_input(job, upstream.extract(batch)).items():
+        for part in parts:
+            for group, states in head_input(job, upstream.extract(part.batch)).items():
                 moments.add_valid(group, states)
-            progress.advance(len(part_rows))
+            progress.advance(len(part.rows))
     return moments.statistics()
 
 
@@ -213,42 +225,52 @@ class _FineTuner:
         recipe, labels = job.recipe, training_labels(job)
         order = shuffled(rows, self.batches.lengths, recipe.batch_size, self._order)
         weights = class_weights(labels[rows], len(job.opened.corpus.classes), recipe)
-        sums, received = [], None if self.log.losses else Moments()
+        # The first features of random weights say nothing of those to come.
+        fresh = job.cell.upstream.card.always_trained
+        sums, received = StepSums(), None if self.log.losses or fresh else Moments()
+        paired = isinstance(self.model.upstream, PairUpstream)
+        read = self.batches.pairs if paired else self.batches.parts
         self.model.train()
-        for step, parts in enumerate(ahead(self.batches.parts, order)):
-            loss, right = self._backward(parts, labels, weights, received)
+        for step, parts in enumerate(ahead(read, order)):
+            own = self._backward(parts, labels, weights, received)
             factor = lr_factor(recipe, epoch * steps + step, recipe.epochs * steps)
             norm = self.model.step(factor)
-            self._refuse_diverged(loss, norm, epoch, step)
-            sums.append((loss * len(order[step]), right))
+            self._refuse_diverged(own, norm, epoch, step)
+            sums.add(own, len(order[step]))
             self.progress.advance()
-        losses, answers = (sum(values) for values in zip(*sums, strict=True))
-        self.log.add(losses / len(rows), answers / len(rows), norm)
+        self.log.add(sums.loss / len(rows), sums.right / len(rows), norm)
+        for name, value in sums.terms.items():
+            self.log.terms.setdefault(name, []).append(value / len(rows))
         if received is not None:
             self.log.scales = received.scales()
 
     def _backward(
         self,
-        parts: Sequence[tuple[Tensor, Batch]],
+        parts: Sequence[Part],
         labels: Tensor,
         weights: Tensor,
         received: Moments | None,
-    ) -> tuple[float, int]:
-        """Add up the gradients of a batch; return its loss and its right answers."""
-        rows_of_batch = torch.cat([rows for rows, _ in parts])
+    ) -> StepSums:
+        """Add up the gradients of a batch; return its losses and its right answers."""
+        rows_of_batch = torch.cat([part.rows for part in parts])
         total_weight = float(weights[labels[rows_of_batch]].sum())
         device = self.model.upstream.device
         smoothing = self.fit.job.recipe.label_smoothing
-        total, right = 0.0, 0
-        for rows, batch in parts:
-            logits = self.model.logits(batch, received)
-            targets = labels[rows].to(device)
+        sums = StepSums()
+        for part in parts:
+            logits, losses = self.model.outputs(part.batch, part.clean, received)
+            targets = labels[part.rows].to(device)
             terms, _ = cross_entropy(logits, targets, weights.to(device), smoothing)
             loss = terms.sum() / total_weight
-            loss.backward()
-            total += loss.item()
-            right += int((logits.argmax(dim=1) == targets).sum())
-        return total, right
+            added = {
+                name: values.float().sum() / len(rows_of_batch)
+                for name, values in losses.items()
+            }
+            torch.stack([loss, *added.values()]).sum().backward()
+            right = int((logits.argmax(dim=1) == targets).sum())
+            in_log = {name: value.item() for name, value in added.items()}
+            sums.add(StepSums(loss.item(), right, in_log))
+        return sums
 
     def _uar(self, rows: Tensor) -> float:
         """Return the UAR on some rows, such as the dev set."""
@@ -256,15 +278,19 @@ class _FineTuner:
         with torch.no_grad():
             logits = torch.cat(
                 [
-                    self.model.logits(batch)
+                    self.model.logits(part.batch)
                     for parts in ahead(self.batches.parts, rows.split(_READ))
-                    for _, batch in parts
+                    for part in parts
                 ]
             )
         return uar_of(logits, training_labels(self.fit.job)[rows])
 
-    def _refuse_diverged(self, loss: float, norm: float, epoch: int, step: int) -> None:
-        for what, value in {"loss": loss, "gradient norm": norm}.items():
+    def _refuse_diverged(
+        self, sums: StepSums, norm: float, epoch: int, step: int
+    ) -> None:
+        terms = {f"loss {name!r}": value for name, value in sums.terms.items()}
+        values = {"loss": sums.loss, **terms, "gradient norm": norm}
+        for what, value in values.items():
             if not math.isfinite(value):
                 upstream, head = self.model.rates
                 raise NserbenchError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import chain
 
 import torch
@@ -14,6 +15,7 @@ from nserbench.benchmark.extraction.tuned_weights import (
     trainable,
     trainable_state,
 )
+from nserbench.benchmark.finetuning.step_sums import checked_losses
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.training.feature_statistics import Moments
 from nserbench.benchmark.training.fit_one import note_received
@@ -22,6 +24,7 @@ from nserbench.benchmark.training.loss import grad_norm
 from nserbench.downstreams.pooling import mean_over_time
 from nserbench.errors import NserbenchError
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
+from nserbench.upstreams.pair_upstream import FeaturesAndLosses, PairUpstream
 
 
 class JointModel:
@@ -65,21 +68,43 @@ class JointModel:
         self.model.eval()
         self.head.eval()
 
-    def logits(self, batch: Batch, received: Moments | None = None) -> Tensor:
-        """Return the logits of some utterances, ``(batch, classes)``, in float32.
+    def logits(self, batch: Batch) -> Tensor:
+        """Return the logits of some utterances, ``(batch, classes)``, in float32."""
+        return self.outputs(batch)[0]
+
+    def outputs(
+        self,
+        batch: Batch,
+        clean: Batch | None = None,
+        received: Moments | None = None,
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Return the logits of some utterances, and the losses of the upstream.
 
         Args:
+            batch: The utterances.
+            clean: Their clean twins, for an upstream that learns from pairs.
             received: Statistics to which the head's input is added; None for none.
+
+        Returns:
+            Logits ``(batch, classes)`` in float32, and ``(batch,)`` of each loss; no
+            losses without clean twins.
         """
         bf16 = self.job.recipe.precision == "bf16" and torch.is_grad_enabled()
         device_type = torch.device(self.upstream.device).type
         with torch.autocast(device_type, torch.bfloat16, enabled=bf16):
-            features = head_input(self.job, self.upstream.forward(batch))
+            returned = self._run(batch, clean)
+            features = head_input(self.job, returned.features)
             if received is not None:
                 note_received(received, self.head, self._as_read(features))
             output = self.head(features)
-        classes = len(self.job.opened.corpus.classes)
-        return checked_logits(self.head, output, len(batch.ids), classes).float()
+        rows, classes = len(batch.ids), len(self.job.opened.corpus.classes)
+        logits = checked_logits(self.head, output, rows, classes).float()
+        return logits, checked_losses(self.upstream, returned.losses, rows)
+
+    def _run(self, batch: Batch, clean: Batch | None) -> FeaturesAndLosses:
+        if clean is not None and isinstance(self.upstream, PairUpstream):
+            return self.upstream.forward_and_losses(batch, clean)
+        return FeaturesAndLosses(self.upstream.forward(batch), {})
 
     def _as_read(self, features: dict[str, LayerGroup]) -> dict[str, LayerGroup]:
         """Return frames for a head on frames, means over time for a pooled head."""

@@ -176,9 +176,13 @@ class Job:
                 inputs = (fold.extraction, *(part.extraction for part in fold.training))
                 paths |= {path for item in inputs for path in item.folders(store)}
                 paths |= {Fit(fold, split).file(store) for split in fold.splits}
-            if job.tuning is not None:
-                paths |= {job.tuning.file(split, store) for split in job.splits}
+            paths |= job.tuned_files(store)
         return paths
+
+    def tuned_files(self, store: Store) -> set[Path]:
+        """Return the files of all weights that are fine-tuned for this job."""
+        stages = [] if self.tuning is None else self.tuning.stages
+        return {one.file(split, store) for one in stages for split in self.splits}
 
     def folds(self, store: Store) -> list[Job]:
         """Return a job for each fold if the upstream is fine-tuned, else itself."""
@@ -244,12 +248,19 @@ class FineTuning:
         frozen: Names of the modules that are not trained.
         lora: Rank of the updates that are trained in place of the weights; None if the
             weights are.
+        teacher: How the teacher is fine-tuned before; None if there is none.
     """
 
     joint: Job
     learning_rate: float
     frozen: Sequence[str]
     lora: int | None = None
+    teacher: FineTuning | None = None
+
+    @property
+    def stages(self) -> list[FineTuning]:
+        """What is fine-tuned one after another: the teacher, if any, then this."""
+        return [*([] if self.teacher is None else self.teacher.stages), self]
 
     def identity(self, split: Split) -> dict[str, object]:
         """Return all that decides the fine-tuned weights of a fold."""
@@ -259,6 +270,7 @@ class FineTuning:
             "frozen": list(self.frozen),
             "tuner": TUNER,
             **({} if self.lora is None else {"lora": self.lora}),
+            **({"teacher": self.teacher.identity(split)} if self.teacher else {}),
         }
 
     def file(self, split: Split, store: Store) -> Path:

@@ -181,13 +181,14 @@ class Needs:
         """Add what fine-tuning reads of the original upstream, if it must still run."""
         if all(tuning.file(split, store).exists() for split in job.splits):
             return
-        for condition in tuning.joint.training:
-            extraction = condition.extraction.alone
-            entries = tuning_entries(tuning.joint)
-            if entries:
-                self._add_entries(tuning.joint, extraction, entries)
-            elif extraction.transcripts is not None:
-                self._add_entries(tuning.joint, extraction.transcripts, [TRANSCRIPT])
+        for joint in (stage.joint for stage in tuning.stages):
+            entries = tuning_entries(joint)
+            for condition in joint.training:
+                extraction = condition.extraction.alone
+                if entries:
+                    self._add_entries(joint, extraction, entries)
+                elif extraction.transcripts is not None:
+                    self._add_entries(joint, extraction.transcripts, [TRANSCRIPT])
 
     def _add_entries(
         self, job: Job, extraction: Extraction, entries: Collection[Entry]

@@ -108,10 +108,10 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
 
 
 def _upstreams(cells: Sequence[Cell]) -> dict[str, ConfiguredCard[UpstreamCard]]:
-    """Return the upstreams of cells, candidates and fine-tuning heads, by label."""
+    """Return the upstreams of cells, candidates and fine-tuned ones, by label."""
     fitted = chain.from_iterable((cell, *cell.candidates) for cell in cells)
-    every = chain.from_iterable((cell, cell.joint) for cell in fitted)
-    return {cell.upstream.label: cell.upstream for cell in every if cell is not None}
+    every = chain.from_iterable((cell, *cell.fine_tuned) for cell in fitted)
+    return {cell.upstream.label: cell.upstream for cell in every}
 
 
 def _resolved(
@@ -162,8 +162,10 @@ class _JobBuilder:
         if cell.joint is not None:
             joint = self.job(cell.joint, fine_tunes=True)
             frozen = self.described[cell.joint.upstream.label].frozen
-            lr, lora = (cell.upstream.options[key] for key in ("lr", "lora"))
-            tuning = FineTuning(joint, lr, frozen, lora)
+            teacher = None if cell.teacher is None else self.job(cell.teacher).tuning
+            options = cell.upstream.options
+            lora = options.get("lora")
+            tuning = FineTuning(joint, options["lr"], frozen, lora, teacher)
             fine_tunes = cell.joint.downstream == cell.downstream
         return Job(
             cell,
@@ -179,6 +181,7 @@ class _JobBuilder:
                 unit_label(opened.corpus, opened.splits),
                 [str(condition) for condition in trained],
                 tunes=fine_tunes,
+                fresh=fine_tunes and cell.upstream.card.always_trained,
             ),
             [self._in_condition(cell, condition) for condition in trained],
             [self.job(candidate) for candidate in cell.candidates],

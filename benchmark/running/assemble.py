@@ -30,7 +30,7 @@ from nserbench.benchmark.study.cell import Cell
 from nserbench.benchmark.study.overlap import overlap
 from nserbench.corpora.noise.mixing import MIX_VERSION
 from nserbench.upstreams.base import SAMPLE_RATE
-from nserbench.upstreams.side_by_side import training_data_of
+from nserbench.upstreams.side_by_side import remarks_of, training_data_of
 
 
 def cell_name(cell: Cell) -> CellName:
@@ -84,6 +84,7 @@ def completed_result(
     ]
     if mixed:
         flags[ALL_FOLDS] = [*flags.get(ALL_FOLDS, ()), *mixed]
+    upstream = job.cell.upstream
     choices = {fold: asdict(choice) for fold, choice in outcome.choices.items()}
     layer_weights = _by_fold(job, (fit.layer_weights for fit in fits))
     return Result(
@@ -104,6 +105,7 @@ def completed_result(
             **({"choices": choices} if choices else {}),
             **_fine_tuning_notes(job),
             **_training_data_notes(job.cell),
+            **({"upstream_remark": said} if (said := remarks_of(upstream)) else {}),
             "overlap": asdict(overlap(job.opened.corpus, job.opened.splits)),
         },
     )

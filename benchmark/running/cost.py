@@ -28,6 +28,7 @@ from nserbench.benchmark.running.timed_extraction import (
     sample_key,
     with_original_weights,
 )
+from nserbench.benchmark.running.timed_steps import StepSamples
 from nserbench.benchmark.running.timed_training import TrainingSamples, training_key
 from nserbench.benchmark.running.trainings import (
     MissingTrainings,
@@ -161,6 +162,7 @@ class Planner:
     cheaper: Sequence[Suggestion] = ()
     _samples: Samples = field(init=False)
     _heads: TrainingSamples = field(init=False)
+    _steps: StepSamples = field(init=False)
     _passes: list[PricedPass] = field(default_factory=list)
     _shares: list[PricedShare] = field(default_factory=list)
 
@@ -168,6 +170,7 @@ class Planner:
         models = ModelCache(self.watch.device)
         self._samples = Samples(models, self.watch, self.progress.note)
         self._heads = TrainingSamples(self._samples, self.watch)
+        self._steps = StepSamples(self._samples, self.watch)
 
     @property
     def small(self) -> list[str]:
@@ -268,7 +271,7 @@ class Planner:
     def _tuning_seconds(self, tuning: FineTuning, split: Split) -> float:
         """Return the estimated seconds to fine-tune an upstream on one fold.
 
-        A step with gradients counts as three forward passes: one forward, two backward.
+        A step counts as several passes without gradients; see `StepSamples`.
         """
         joint = tuning.joint
         extraction = joint.extraction.alone
@@ -276,7 +279,7 @@ class Planner:
         sample = self._samples.of(extraction, joint.clips, entries)
         clips = [joint.clips[row] for row in split.train]
         epochs = len(joint.training) * joint.recipe.epochs
-        return 3 * epochs * sample.seconds(clips)
+        return self._steps.passes(tuning) * epochs * sample.seconds(clips)
 
     def _tuned_size(self, tuning: FineTuning) -> int:
         extraction = tuning.joint.extraction.alone

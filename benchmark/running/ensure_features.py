@@ -45,7 +45,10 @@ def ensure_features(
         _extract(frozen, needs, store, models, progress)
     for tuning, fits in _grouped_by_tuned_weights(fitted, store):
         if any(_needs_fine_tuning(tuning, fit, needs, store) for fit in fits):
-            fine_tune(tuning, fits[0].split, needs, store, models, progress)
+            split = fits[0].split
+            for stage in tuning.stages:
+                if stage is tuning or not store.holds(stage.file(split, store)):
+                    fine_tune(stage, split, needs, store, models, progress)
         tuned = [fit.job for fit in fits]
         _extract(tuned, needs, store, ModelCache(models.device), progress)
 

@@ -75,12 +75,7 @@ class JobBatch:
             )
             for job in folds
         }
-        weights = {
-            job.tuning.file(split, store)
-            for job in alternatives
-            if job.tuning is not None
-            for split in job.splits
-        }
+        weights = chain.from_iterable(job.tuned_files(store) for job in alternatives)
         return cls(
             jobs,
             {folder(one): one for one in made},
@@ -162,5 +157,5 @@ def _made_for_head(job: Job) -> Iterator[Extraction]:
 
 def _made_for_tuning(job: Job) -> Iterator[Extraction]:
     """Yield the extractions that must be there before an upstream is fine-tuned."""
-    if job.tuning is not None:
-        yield from _made_for_head(job.tuning.joint)
+    for stage in job.tuning.stages if job.tuning is not None else ():
+        yield from _made_for_head(stage.joint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.jobs.job import Job
@@ -43,7 +44,8 @@ def extractions_of(job: Job) -> Iterator[Extraction]:
     The latter are compared with those in noise if they are there.
     """
     for one in job.alternatives:
-        tuned = [] if one.tuning is None else one.tuning.joint.training
+        stages = [] if one.tuning is None else one.tuning.stages
+        tuned = chain.from_iterable(stage.joint.training for stage in stages)
         conditions = (one.extraction, *(c.extraction for c in (*one.training, *tuned)))
         for condition in conditions:
             yield from condition.parts.values()

@@ -68,10 +68,13 @@ class MissingTrainings:
         """Return the folds of upstreams that are fine-tuned for jobs."""
         found = []
         for job in chain.from_iterable(job.alternatives for job in jobs):
-            for split in job.splits if job.tuning is not None else ():
-                assert job.tuning is not None  # noqa: S101 - the line above says so
-                if self._is_new(job.tuning.file(split, self.store)):
-                    found.append((job.tuning, split))
+            if (tuning := job.tuning) is None:
+                continue
+            for split in job.splits:
+                if self._is_new(tuning.file(split, self.store)):
+                    *before, last = tuning.stages
+                    new = [s for s in before if self._is_new(s.file(split, self.store))]
+                    found += [(stage, split) for stage in (*new, last)]
         return found
 
     def _of_condition(self, jobs: Sequence[Job]) -> Iterator[Training]:

@@ -58,6 +58,8 @@ class Cell:
         candidates: Cells to choose from, if the head chooses among heads.
         joint: Cell that fine-tunes the upstream: the upstream before fine-tuning, and
             the head to train with it. None without fine-tuning.
+        teacher: Cell on clean speech whose fine-tuned upstream is the teacher in the
+            fine-tuning of this one; None if there is no teacher.
     """
 
     upstream: ConfiguredCard[UpstreamCard]
@@ -70,6 +72,7 @@ class Cell:
     refused: str | None
     candidates: tuple[Cell, ...] = ()
     joint: Cell | None = None
+    teacher: Cell | None = None
 
     def __str__(self) -> str:
         data = f"{self.corpus.label} {self.condition}"
@@ -80,6 +83,14 @@ class Cell:
     def reads_frames(self) -> bool:
         """Whether the head reads all valid frames, and not their means over time."""
         return self.downstream.card.tier == "frames"
+
+    @property
+    def fine_tuned(self) -> list[Cell]:
+        """The cells whose upstreams are fine-tuned for this one."""
+        found = [] if self.joint is None else [self.joint]
+        if self.teacher is not None:
+            found += [self.teacher, *self.teacher.fine_tuned]
+        return found
 
     @property
     def form(self) -> Form:

@@ -106,8 +106,8 @@ class _CellMaker:
 
     def plain_cell(self, head: ConfiguredCard[DownstreamCard]) -> Cell:
         """Return the cell of a head that is trained on the features themselves."""
-        joint = self.joint_cell()
-        cell = replace(self.empty_cell(head), joint=joint)
+        joint, teacher = self.joint_cell(), self.teacher_cell()
+        cell = replace(self.empty_cell(head), joint=joint, teacher=teacher)
         reason = self.missing_group(head) or (None if joint is None else joint.refused)
         groups = _common_groups(self.upstream, self.described.groups, head)
         if reason := reason or head.card.refuses(groups, head.options):
@@ -146,6 +146,20 @@ class _CellMaker:
         reason = pretrained.untunable(head) or cell.refused
         return cell if reason is None else cell.refuse(reason)
 
+    def teacher_cell(self) -> Cell | None:
+        """Return the cell on clean speech that trains the teacher of the upstream."""
+        head, card = self.upstream.options.get("finetune"), self.upstream.card
+        if head is None:
+            return None
+        options = card.teacher_options(self.upstream.options)
+        if options is None:
+            return None
+        protocol = replace(self.corpus.protocol, training="matched", unseen=None)
+        clean = replace(self.corpus, condition=Condition(), protocol=protocol)
+        described = card.describe(options)
+        maker = replace(self.with_options(**options), corpus=clean, described=described)
+        return maker.plain_cell(head)
+
     def empty_cell(self, head: ConfiguredCard[DownstreamCard]) -> Cell:
         """Return a cell that reads no groups yet."""
         corpus, condition = self.corpus.corpus, self.corpus.condition
@@ -174,6 +188,12 @@ class _CellMaker:
         """Return why the upstream cannot be fine-tuned under a head."""
         if not self.described.tunable:
             return f"{self.upstream.label} has no weights that can be fine-tuned"
+        scaled = self.corpus.protocol.overrides.get("standardise")
+        if self.upstream.card.always_trained and scaled:
+            return (
+                "its features have no statistics before it is trained: leave "
+                "+standardise=yes out"
+            )
         several = len(_expanded(self.upstream, self.described.groups, head)) > 1
         if head.card.chooses is not None or several:
             return f"fine-tuning needs one head, and {head.label} stands for several"

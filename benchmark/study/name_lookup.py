@@ -17,7 +17,7 @@ from nserbench.paths import exists, user_path
 from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_specs
 from nserbench.upstreams.base import UpstreamCard
-from nserbench.upstreams.card_options import finetune_head, tuning_options
+from nserbench.upstreams.card_options import JOINT, finetune_head, tuning_options
 from nserbench.upstreams.side_by_side import parts_of
 
 _NOISY_VALUE = re.compile(r"(?P<stem>.+?)-(?P<noise>(?P<name>[^-@]+)(@-?[0-9.]+)?)")
@@ -70,8 +70,7 @@ def read_upstreams(
             for an upstream that cannot be fine-tuned.
     """
     upstreams = read_names(texts, plugins.upstream)
-    if finetune is not None:
-        upstreams = [_finetuned(card, finetune, plugins) for card in upstreams]
+    upstreams = [_finetuned(card, finetune, plugins) for card in upstreams]
     for part in chain.from_iterable(parts_of(card).values() for card in upstreams):
         _refuse_unused_tuning(part)
         if (transcriber := transcriber_of(part)) is not None:
@@ -80,9 +79,16 @@ def read_upstreams(
 
 
 def _finetuned(
-    upstream: ConfiguredCard[UpstreamCard], head: str, plugins: Plugins
+    upstream: ConfiguredCard[UpstreamCard], head: str | None, plugins: Plugins
 ) -> ConfiguredCard[UpstreamCard]:
-    """Set the head to fine-tune an upstream under, unless it names one itself."""
+    """Set the head to fine-tune an upstream under, unless it names one itself.
+
+    Where no head is asked for, only one that is always trained gets one.
+    """
+    if head is None:
+        if not upstream.card.always_trained:
+            return upstream
+        head = JOINT
     if "finetune" not in upstream.options:
         raise BadSpec(
             f"--finetune: {upstream.label} cannot be fine-tuned\n"
@@ -109,7 +115,9 @@ def _refuse_unused_tuning(upstream: ConfiguredCard[UpstreamCard]) -> None:
         return
     typed = {
         key: option.shown(options[key])
-        for key, option in tuning_options(card.learning_rate).items()
+        for key, option in tuning_options(
+            card.learning_rate, card.always_trained
+        ).items()
         if options[key] != option.default
     }
     if typed:

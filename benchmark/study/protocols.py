@@ -95,13 +95,23 @@ class Protocol:
         changes = [f"{key}={texts[key]}" for key in sorted(texts)]
         return "+".join([self.name, *self.variants, *changes])
 
-    def recipe_for(self, head: DownstreamCard, *, tunes: bool = False) -> Recipe:
-        """Return the recipe to train a head with."""
+    def recipe_for(
+        self, head: DownstreamCard, *, tunes: bool = False, fresh: bool = False
+    ) -> Recipe:
+        """Return the recipe to train a head with.
+
+        Args:
+            head: The card of the head.
+            tunes: Whether an upstream is fine-tuned with it.
+            fresh: Whether this upstream has random weights until then, so that its
+                features have no statistics to z-score them with.
+        """
         frames = self.frames if head.tier == "frames" else {}
         special = {**frames, **self.by_head.get(head.name, {})}
         settings = {**self.recipe, **(self.tuned if tunes else special)}
         changed = {k: v for k, v in self.overrides.items() if k in _RECIPE_FIELDS}
-        return dataclasses.replace(head.recipe, **{**settings, **changed})
+        recipe = dataclasses.replace(head.recipe, **{**settings, **changed})
+        return dataclasses.replace(recipe, standardise=False) if fresh else recipe
 
     @property
     def frame_form(self) -> Form:
@@ -149,6 +159,7 @@ class Protocol:
         trained: Sequence[str] = (),
         *,
         tunes: bool = False,
+        fresh: bool = False,
     ) -> dict[str, Any]:
         """Return all settings that a number depends on, in a form for JSON.
 
@@ -156,11 +167,14 @@ class Protocol:
 
         Args:
             trained: Conditions in the training set, if there are several.
+            tunes: As for `recipe_for`; so is ``fresh``.
         """
         return {
             "name": self.label,
             "version": self.version,
-            "recipe": dataclasses.asdict(self.recipe_for(head, tunes=tunes)),
+            "recipe": dataclasses.asdict(
+                self.recipe_for(head, tunes=tunes, fresh=fresh)
+            ),
             "optimiser": "Adam, cross-entropy",
             "selection": SELECTION[self.rule.dev],
             "noise": self._noise(trained),

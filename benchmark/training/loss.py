@@ -22,7 +22,8 @@ class EpochLog:
         accuracies: Accuracy on the training set, with dropout.
         gradients: Gradient norm at the last step of the epoch.
         scales: Standard deviation of the head's input in the first epoch, by group: the
-            median over features.
+            median over features; empty if an upstream began with random weights.
+        terms: Mean of each loss that an upstream adds in fine-tuning, by its name.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -30,6 +31,7 @@ class EpochLog:
     dev: list[float] = field(default_factory=list)
     gradients: list[float] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
+    terms: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, loss: float, accuracy: float, gradient: float) -> None:
         """Note an epoch: its mean loss, accuracy and gradient norm."""

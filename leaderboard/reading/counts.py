@@ -153,6 +153,7 @@ class CountedResult:
             if the result does not say.
         flags: What makes the head suspect; keys of `results.flags.MEANINGS`.
         seen: Whether the upstream was trained on the corpus.
+        remark: What has to be known of the numbers of the upstream; empty if nothing.
         cut: How many clips the upstream cut, and to which length, as text; empty if it
             cut none.
     """
@@ -170,6 +171,7 @@ class CountedResult:
     flags: tuple[str, ...] = ()
     cut: str = ""
     seen: Seen = "not said"
+    remark: str = ""
 
 
 def folders_of(root: Path) -> list[Path]:
@@ -235,6 +237,7 @@ def count_result(result: Result, name: str = "") -> CountedResult:
         flags=_flags(result, name or result.folder),
         cut=_cut(result, name or result.folder),
         seen=seen_in_training(result, name or result.folder),
+        remark=str(result.notes.get("upstream_remark", "")),
     )
 
 

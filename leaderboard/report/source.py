@@ -36,6 +36,7 @@ from nserbench.leaderboard.published.data import (
 from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
 from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
+from nserbench.spec import parse_spec
 
 CorpusCondition: TypeAlias = tuple[str, str]
 """A corpus and a condition, such as ``("emodb", "park@0")``."""
@@ -91,7 +92,7 @@ class ReportData:
 
     def table_of(self, item: ReportItem) -> SummaryTable:
         """Return the scores of the rows of one table or figure."""
-        return self._only(self.table, [row for row in item.rows if row.reason is None])
+        return self._only(self.table, item.rows)
 
     def _only(self, table: SummaryTable, rows: Sequence[ReportRow]) -> SummaryTable:
         """Remove the results of other rows and other studies from a table."""
@@ -153,13 +154,20 @@ class ReportData:
             return None
         return Row(upstream.label, head.label)
 
+    def remarks(self, rows: Sequence[ReportRow]) -> Iterator[str]:
+        """Yield what has to be known of the numbers of rows, a line for each."""
+        for row in rows:
+            card = self.plugins.upstreams[parse_spec(row.upstream).name]
+            if card.remark:
+                yield f"{row}: {card.remark}"
+
     def typed(self, row: ReportRow) -> Row:
         """Return upstream and head as one would type them on the command line."""
         alone = Request(
-            upstreams=[str(row.upstream)], downstreams=[str(row.downstream)], corpora=[]
+            upstreams=[row.upstream], downstreams=[row.downstream], corpora=[]
         )
         (request,) = self.overrides.apply(alone, self.plugins)
-        return Row(request.upstreams[0], str(row.downstream))
+        return Row(request.upstreams[0], row.downstream)
 
     def layers(self, report_row: ReportRow) -> list[tuple[int, Row]]:
         """Return the results of single layers for a row of all layers, by layer."""

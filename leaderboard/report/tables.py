@@ -123,8 +123,6 @@ class RowView:
 
     def score(self, condition: CorpusCondition, metric: str) -> ReportCell:
         """Return our score in a condition, or a mark whose reason is noted."""
-        if self.row.reason is not None:
-            return ReportCell(self.notes.add("none", self.row.reason, str(self.row)))
         column = self.data.columns(self.row).get(condition)
         if self.row.downstream == EVERY_LAYER and column is not None:
             return self._best_layer(column, metric)
@@ -237,7 +235,8 @@ def score_sections(data: ReportData, item: ReportItem) -> Iterator[Section]:
         ]
         heads = [heading(data, item, condition) for condition in conditions]
         names = ("method", "feature", "")
-        yield Section(title, names, heads, rows, list(notes.lines()), by_metric=True)
+        lines = [*data.remarks(item.rows), *notes.lines()]
+        yield Section(title, names, heads, rows, lines, by_metric=True)
 
 
 def layer_sections(data: ReportData, item: ReportItem) -> Iterator[Section]:
@@ -255,8 +254,7 @@ def layer_sections(data: ReportData, item: ReportItem) -> Iterator[Section]:
 
 def all_conditions(data: ReportData, item: ReportItem) -> list[CorpusCondition]:
     """Return all corpora and conditions that any row of a table is asked for in."""
-    rows = [row for row in item.rows if row.reason is None]
-    return list(dict.fromkeys(key for row in rows for key in data.columns(row)))
+    return list(dict.fromkeys(key for row in item.rows for key in data.columns(row)))
 
 
 def heading(data: ReportData, item: ReportItem, condition: CorpusCondition) -> str:

@@ -15,7 +15,10 @@ from nserbench.leaderboard.reading.fold_sizes import FOLDS
 
 BY_FOLD = ("training", "layer_weights", "flags", "choices")
 """Notes about each fold, by its name."""
-KEPT = ("edition", "utterances", "hours", "cut_to", "tuning", "overlap", "trained_on")
+KEPT = (
+    *("edition", "utterances", "hours", "cut_to"),
+    *("tuning", "overlap", "trained_on", "upstream_remark"),
+)
 """Other notes that name no utterance, speaker or fold."""
 LISTS = ("padded", "cut")
 """Notes that are lists of ids, of which the number is kept."""

@@ -57,6 +57,16 @@ def training_data_lines(cells: Cells) -> Iterator[str]:
             yield f"{says}: {'; '.join(where)}"
 
 
+def remark_lines(cells: Cells) -> Iterator[str]:
+    """Say what has to be known of the numbers of some rows."""
+    rows: dict[str, dict[Row, None]] = defaultdict(dict)
+    for (row, _), results in cells.items():
+        for remark in {one.remark for one in results} - {""}:
+            rows[remark][row] = None
+    for remark, of_rows in rows.items():
+        yield f"{'; '.join(map(str, of_rows))}: {remark}"
+
+
 def seed_lines(cells: Cells) -> Iterator[str]:
     """Say which seeds are averaged, and which are missing and why."""
     averaged = {tuple(comparable(results)) for results in cells.values()} - {()}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from nserbench.benchmark.results.metrics import summarise
 from nserbench.benchmark.results.result import Result
@@ -12,8 +12,9 @@ from nserbench.benchmark.results.result import Result
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Training: TypeAlias = Mapping[str, Mapping[str, Sequence[float]]]
-"""Training curves in a result: the values of each epoch, by fold and name."""
+Training: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The log of training in a result, by fold and name: lists have a value for each epoch,
+``terms`` has such lists by name."""
 
 WIDTH = 4.0
 """Width of the picture of the confusion matrix in inches."""
@@ -70,8 +71,10 @@ def curves(result: Result) -> Iterator[tuple[str, int, float]]:
     Epochs count from 1.
     """
     training = cast("Training", result.notes.get("training", {}))
-    for fold, by_name in training.items():
-        for name, values in by_name.items():
+    for fold, log in training.items():
+        terms = {f"terms/{name}": one for name, one in log.get("terms", {}).items()}
+        lists = {name: one for name, one in log.items() if isinstance(one, list)}
+        for name, values in {**lists, **terms}.items():
             for epoch, value in enumerate(values, start=1):
                 yield f"{name}/fold {fold}", epoch, value
 

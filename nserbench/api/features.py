@@ -97,6 +97,11 @@ def features(
         opened, bound = upstream, _bound_of(upstream)
     else:
         opened, bound = None, _bound(upstream, plugins, config)
+    if bound.card.always_trained:
+        raise BadSpec(
+            f"{bound.card.name} has no features before it is trained: `nserbench run` "
+            "trains it"
+        )
     if bound.options.get("finetune") is not None:
         raise BadSpec(f"{bound.label} is to be fine-tuned: leave finetune= out")
     clip = _clip(_utterance(wave, text, language), wave, rate, bound)

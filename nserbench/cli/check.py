@@ -47,8 +47,9 @@ def check_one_upstream(session: Session, name: str, device: str, as_json: bool) 
 
     Checked are the declared layers and sizes, the number of frames, that a clip does
     not depend on the others in its batch, that two runs agree, that values are finite,
-    gradients (if it can be fine-tuned) and transcripts (if it makes some). The speed is
-    measured. The exit code is 1 if a check fails.
+    gradients (if it can be fine-tuned), transcripts (if it makes some) and losses of
+    its own (if it learns from clean twins). The speed is measured. The exit code is 1
+    if a check fails.
 
     \b
     nserbench check upstream whisper:checkpoint=openai/whisper-tiny

@@ -103,6 +103,15 @@ def test_epochs_that_are_not_a_number_are_refused(typed: str) -> None:
     assert f"'{typed}' is not N or HEAD=N" in result.stderr
 
 
+def test_a_dry_run_says_which_rows_are_not_the_authors_systems() -> None:
+    result = call(f"1 --only MV-BiSSM {DEMO} --dry-run")
+
+    assert result.exit_code == 0, result.output
+    assert {line.partition("seed 0): ")[2] for line in result.stdout.splitlines()} == {
+        "built from one line; not the authors' system"
+    }
+
+
 def test_a_dry_run_prints_the_cells_and_runs_none(tmp_path: Path) -> None:
     result = call(f"1 --only Mel-Spectrogram {DEMO} --snr 0,5 --dry-run --seeds 2")
 

@@ -168,6 +168,8 @@ WRITERS: dict[str, Callable[[], Any]] = {
     "moonshine": _moonshine,
 }
 EVERY = (*ENCODERS, *WRITERS)
+DEEP = {"wav2vec2-deep": CONVOLVED | {"num_hidden_layers": 12}}
+"""As many blocks as the published ones, for what names a layer by its number."""
 
 
 def extractor_of(name: str) -> Any:
@@ -204,9 +206,11 @@ def draw_batch_norms(model: Any) -> None:
 
 
 def save_hf(folder: Path, name: str) -> Path:
-    """Write a checkpoint of `ENCODERS` or `WRITERS`."""
+    """Write a checkpoint of `ENCODERS`, `DEEP` or `WRITERS`."""
     torch.manual_seed(7)
-    if name in ENCODERS:
+    if name in DEEP:
+        model = lib.Wav2Vec2Model(lib.Wav2Vec2Config(**DEEP[name]))
+    elif name in ENCODERS:
         kind, config, size = ENCODERS[name]
         model = kind(config(**size))
         draw_batch_norms(model)

@@ -10,7 +10,7 @@ from tiny_bert import save_bert
 from tiny_conformer import save_conformer
 from tiny_emotion2vec import save_emotion2vec
 from tiny_enhancers import TINY, save_enhancer
-from tiny_hf import EVERY, save_hf
+from tiny_hf import DEEP, EVERY, save_hf
 from tiny_s3prl import SAVE, save_s3prl
 from tiny_speechlm import save_speechlm
 from tiny_towers import TOWERS, save_ast, save_tower
@@ -31,7 +31,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "whisper": save_whisper,
     "whisper.en": save_english_whisper,
     **{name: partial(save_enhancer, name=name) for name in TINY},
-    **{name: partial(save_hf, name=name) for name in EVERY},
+    **{name: partial(save_hf, name=name) for name in (*EVERY, *DEEP)},
     **{name: partial(_whole, name=name) for name in TOWERS},
     **{name: partial(save_s3prl, name=name) for name in SAVE},
 }

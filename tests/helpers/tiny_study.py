@@ -28,7 +28,7 @@ CHECKPOINTS = {
     "whisper": "whisper",
     "whisper-en": "whisper.en",
     "whisper-cn": "whisper",
-    "wav2vec2": "wav2vec2",
+    "wav2vec2": "wav2vec2-deep",  # and mlkd, whose default is the same
     "hubert": "hubert",
     "wavlm": "wavlm",
     "conformer": "asr",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ class Reading:
     family: Family
     config: Mapping[str, Any]
     groups: Groups
+
+    def first(self, blocks: int) -> Reading:
+        """Return the reading of only the first blocks of the encoder."""
+        whole = self.groups["encoder"]
+        return replace(
+            self, groups={"encoder": replace(whole, layers=range(1 + blocks))}
+        )
 
     def frames(self, samples: int) -> int:
         """Return the frames of a clip that are not padding."""

@@ -109,6 +109,7 @@ class SpeechEncoder(Upstream):
 
     Args:
         options: ``checkpoint`` and ``revision``.
+        blocks: Keep only that many of its first blocks; None for all.
 
     Raises:
         CheckpointMissing: if it is not found, or is incomplete.
@@ -117,10 +118,17 @@ class SpeechEncoder(Upstream):
 
     thread_safe = False  # until the checkpoint is known
 
-    def __init__(self, options: Options, device: str) -> None:
+    def __init__(
+        self, options: Options, device: str, blocks: int | None = None
+    ) -> None:
         super().__init__(options, device)
         self._reading = read_checkpoint(options)
         model, folder = _load_encoder(self._reading, options)
+        if blocks is not None:
+            self._reading = self._reading.first(blocks)
+            stack = model.get_submodule(self._reading.family.blocks)
+            assert isinstance(stack, nn.ModuleList)  # noqa: S101 - in every family
+            del stack[blocks:]
         self._extractor = load_extractor(folder)
         self.model: PreTrainedModel = model.to(device)
         family, config = self._reading.family, self._reading.config

@@ -84,6 +84,39 @@ def functionals(
     Args:
         wave: ``(samples,)``, 16 kHz mono.
     """
+    rows = _run(smile, wave)
+    if not rows:
+        return np.full(smile.num_features, np.nan, np.float32)
+    row: NDArray[np.float32] = np.concatenate(rows, axis=None)
+    return row
+
+
+def descriptors(
+    smile: opensmile.Smile, wave: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the low-level descriptors of a wave, ``(frames, dim)``, 100 per second.
+
+    Args:
+        smile: A feature set at the level of its descriptors.
+        wave: As for `functionals`.
+
+    Raises:
+        BadAudio: if the wave is shorter than the windows of the set.
+    """
+    rows = _run(smile, wave)
+    if not rows:
+        raise BadAudio(
+            f"openSMILE has no descriptors of a clip of {len(wave)} samples\n"
+            "  wanted: a longer clip"
+        )
+    frames: NDArray[np.float32] = np.vstack([row.reshape(1, -1) for row in rows])
+    return frames
+
+
+def _run(
+    smile: opensmile.Smile, wave: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Run openSMILE's library on a wave, and return its rows of values."""
     rows: list[NDArray[np.float32]] = []
     samples = (FULL * wave.astype(np.float64)).astype(np.float32)
     options = {
@@ -102,10 +135,7 @@ def functionals(
     library.external_audio_source_set_eoi(config.EXTERNAL_SOURCE_COMPONENT)
     library.run()
     library.free()
-    if not rows:
-        return np.full(smile.num_features, np.nan, np.float32)
-    row: NDArray[np.float32] = np.concatenate(rows, axis=None)
-    return row
+    return rows
 
 
 IS09 = partial(Functionals, FeatureSet.IS09)

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 
 def cell_line(cell: Cell) -> str:
-    """Return the names of a cell and, if it is not applicable, the reason."""
-    return f"{cell}: not applicable, {cell.refused}" if cell.refused else str(cell)
+    """Return the names of a cell, and why it is not applicable, or a remark."""
+    from nserbench.upstreams.side_by_side import remarks_of
+
+    reason = f"not applicable, {cell.refused}" if cell.refused else ""
+    return ": ".join(filter(None, [str(cell), reason or remarks_of(cell.upstream)]))
 
 
 def printable(text: str) -> str:

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 import transformers as lib
 from elsewhere import elsewhere
+from killed_runs import Killed, Mortal
 from plans import planned
 from safetensors.torch import load_file
 from tiny_models import save_tiny
@@ -232,26 +232,6 @@ def test_the_parts_of_a_batch_add_up_to_it(
     for fold, told in whole.items():
         for what in ("losses", "gradients"):
             assert one_by_one[fold][what] == pytest.approx(told[what], rel=1e-3)
-
-
-class Killed(BaseException):
-    """Stops a run as a kill does."""
-
-
-class Mortal(Silent):
-    """Raises `Killed` at a step of a fine-tuning."""
-
-    def __init__(self, step: int) -> None:
-        self.steps = step
-        self.tuning = False
-
-    def stage(self, name: str, total: int, unit: str) -> None:
-        self.tuning = name.startswith("fine-tuning")
-
-    @property
-    def advance(self) -> Mock:
-        self.steps -= self.tuning  # a mock raises: an error of this file is a plugin's
-        return Mock(side_effect=Killed if self.steps < 0 else None)
 
 
 SMALL = "probe+batch_size=4"  # four steps an epoch, whose order is drawn

@@ -129,13 +129,15 @@ def test_a_result_of_another_protocol_is_not_shown(
     assert text(section, "BiGRU", "UAR") == ["not run"]
 
 
-def test_a_row_that_cannot_run_has_its_reason(
+def test_a_row_has_the_remark_of_its_upstream(
     report: Callable[..., PaperReport],
 ) -> None:
     (section,) = report(1).sections
 
-    assert text(section, "MLDK", "UAR") == ["none"] * 4
-    assert "none: NSER: MV-BiSSM: nothing of reference [33] is public" in section.notes
+    assert "NSER: MLDK: our reading of a public abstract" in section.notes
+    assert (
+        "NSER: MV-BiSSM: built from one line; not the authors' system" in section.notes
+    )
     assert text(section, "DCCRN", "UAR") == ["\N{EN DASH}"] + ["not run"] * 3
 
 

@@ -49,6 +49,19 @@ def test_a_suspect_number_is_marked_and_the_mark_explained(table: SummaryTable) 
         assert f"{flag}, {MEANINGS[flag]}: mel x bigru (emodb park@0)" in shown
 
 
+def test_what_has_to_be_known_of_an_upstream_stands_below_once(
+    root: Path, add: Add
+) -> None:
+    said = {"upstream_remark": "built from one line"}
+    for condition in ("park@0", "clean"):
+        add("mv-bissm", "last", condition, notes=said)
+    add("mel", "mean", "park@0")
+
+    notes = summary_table(root, ["uar"]).notes
+
+    assert notes.count("mv-bissm x last: built from one line") == 1
+
+
 def test_every_format_has_the_same_marks(table: SummaryTable) -> None:
     wanted = ["dead head", "learned by heart"]
     lines = {

@@ -63,6 +63,18 @@ LOGGED = {
 }
 
 
+def test_losses_of_an_upstream_are_curves_and_scales_are_not(add: Add) -> None:
+    log = {"losses": [1.5], "scales": {"mel": 0.5}, "terms": {"far": [2.0, 1.0]}}
+
+    found = list(curves(read_result(add(notes={"training": {"1": log}}))))
+
+    assert found == [
+        ("losses/fold 1", 1, 1.5),
+        ("terms/far/fold 1", 1, 2.0),
+        ("terms/far/fold 1", 2, 1.0),
+    ]
+
+
 def test_a_result_without_notes_of_its_training_has_no_curves(failed: Result) -> None:
     assert list(curves(failed)) == []
 
