@@ -13,7 +13,7 @@ from nserbench.corpora.base import CorpusCard
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.errors import Missing, NothingToRun
 from nserbench.upstreams.base import UpstreamCard
-from nserbench.upstreams.card_options import JOINT
+from nserbench.upstreams.card_options import JOINT, tuning_options
 from nserbench.upstreams.groups import Description, Groups
 from nserbench.upstreams.side_by_side import parts_of
 
@@ -140,8 +140,10 @@ class _CellMaker:
         head = self.upstream.options.get("finetune")
         if head is None:
             return None
-        lr = self.upstream.card.learning_rate
-        pretrained = self.with_options(finetune=None, lr=lr, lora=None)
+        card = self.upstream.card
+        tuning = tuning_options(card.learning_rate, card.always_trained)
+        unset = {key: option.default for key, option in tuning.items()}
+        pretrained = self.with_options(finetune=None, **unset)
         cell = pretrained.cell(head)
         reason = pretrained.untunable(head) or cell.refused
         return cell if reason is None else cell.refuse(reason)

@@ -173,9 +173,9 @@ class Sick(Upstream):
         (lambda states: states + 70_000, "not finite for s2_high_1 in 'mel'"),
         (
             lambda states: torch.cat([states, states]),
-            r"the groups that its card says\n.*layers 2, .* and not .*layers 1, ",
+            r"its card says\n  it returns .*layers 2, .* its card says .*layers 1, ",
         ),
-        (lambda states: states[..., :9], r"dim 9\)\'}, and not .*dim 80\)"),
+        (lambda states: states[..., :9], r"dim 9\)'}, but its card says .*dim 80\)"),
     ],
     ids=["nan", "infinite", "too large for float16", "layers", "dim"],
 )
