@@ -157,7 +157,8 @@ def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -
     report = examined(Good)
 
     assert report.passed
-    assert {one.passed for one in report.findings} == {True}
+    others = [one for one in report.findings if one.check != "losses"]  # it adds none
+    assert {one.passed for one in others} == {True}
     assert report.parameters == 160 * 8 + 8 + 8 * 4 + 4
     assert report.realtime > 0
 
@@ -297,7 +298,7 @@ def test_checks_of_what_a_card_does_not_promise_do_not_apply(examined: Any) -> N
 
     skipped = {one.check for one in report.findings if one.passed is None}
     assert report.passed
-    assert skipped == {"gradients", "transcripts"}
+    assert skipped == {"gradients", "losses", "transcripts"}
 
 
 def test_clips_have_three_lengths_within_the_limits_of_the_card(

@@ -99,9 +99,9 @@ def study(plugins: Plugins) -> Ask:
             "upstreams": [upstream],
             "downstreams": ["last"],
             "corpora": ["demo-park"],
-            "protocol": "probe+batch_size=4",
+            "protocol": "probe+batch_size=2",
             "epochs": 2,
-            "limit": 12,
+            "limit": 8,
         }
         return make_study(Request(**plain | said), plugins, Settings())
 
@@ -262,13 +262,6 @@ def test_random_weights_are_those_of_the_seed_also_after_a_kill(
         one.predictions.probabilities, other.predictions.probabilities
     )
     assert training(one) == training(other)
-
-
-def test_other_seeds_have_other_random_weights(study: Ask, runner: Runner) -> None:
-    runner.run(study(seeds=[0, 1], epochs=1))
-
-    one, other = read_results(runner.results)
-    assert training(one)["1"]["losses"] != training(other)["1"]["losses"]
 
 
 def test_a_teacher_is_trained_once_on_clean_speech_and_serves_every_noise(
