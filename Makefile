@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: board-page demo test test-slow coverage lint format types generated docs bench faults fuzz
 
-# Each is done again only when one of the two files changes.
+# Each is done again only when one of the two files changes, and holds those before it.
 $(BASE): pyproject.toml constraints.txt
 	@echo 'Installing nserbench into .venv: 1.7 GB, and more with the CUDA build of torch.'
 	@echo 'It takes some minutes; most of it is the download of torch.'
@@ -27,16 +27,18 @@ $(BASE): pyproject.toml constraints.txt
 	$(PIP) -e .
 	touch $@
 
-$(READY): $(BASE)
+$(READY): pyproject.toml constraints.txt
 	@echo 'Installing what tests and docs need: a few minutes.'
+	test -e $(BASE) || $(PYTHON) -m venv .venv
 	$(PIP) -e '.[dev,docs]'
-	touch $@
+	touch $(BASE) $@
 
 # asteroid's pesq is built here, so it needs a C compiler.
-$(WHOLE): $(READY)
+$(WHOLE): pyproject.toml constraints.txt
 	@echo 'Installing every optional package, of which one is compiled: a few minutes.'
-	$(PIP) -e '.[all]'
-	touch $@
+	test -e $(BASE) || $(PYTHON) -m venv .venv
+	$(PIP) -e '.[all,dev,docs]'
+	touch $(BASE) $(READY) $@
 
 demo: $(BASE)
 	@echo 'Training two heads in four conditions: about a minute on two cores.'
