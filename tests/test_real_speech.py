@@ -69,7 +69,7 @@ def test_every_head_runs_on_real_speech_and_noise(
     config = settings(test_data, two_folds)
     heads = f"{POOLED},bigru,ladapter"
 
-    outcomes = run(config, test_data, heads, "--epochs", "2", places=places)
+    outcomes = run(config, test_data, heads, "--epochs", "1", places=places)
 
     # One layer is too few for single:layer=3, three fusions and the L-adapter.
     assert outcomes == {"done": 2 * 11, "not applicable": 2 * 5}
@@ -111,7 +111,8 @@ def test_noise_costs_more_where_only_clean_speech_was_trained_on(
     test_data: Path,
 ) -> None:
     config = settings(test_data, test_data / "corpus/emodb")
-    grid = ["run", "-u", "mel", "-d", "fc", "-c", PLACES, "--config", str(config)]
+    places = "emodb,emodb-human"
+    grid = ["run", "-u", "mel", "-d", "fc", "-c", places, "--config", str(config)]
 
     for protocol in ("probe", "probe+clean-train"):
         words = ["--protocol", protocol, "--epochs", "60"]
@@ -126,10 +127,9 @@ def test_noise_costs_more_where_only_clean_speech_was_trained_on(
         if one.predictions
     }
     assert uar["clean", "probe"] == uar["clean", "probe+clean-train"]
-    for name in NOISES:
-        matched, unmatched = (
-            uar[f"{name}@0", protocol] for protocol in ("probe", "probe+clean-train")
-        )
-        # The README of the data has 70 and 30 % of another classifier on log-mel.
-        assert unmatched < matched - 0.2
-        assert unmatched < uar["clean", "probe"] - 0.3
+    matched, unmatched = (
+        uar["human@0", protocol] for protocol in ("probe", "probe+clean-train")
+    )
+    # The README of the data has 70 and 30 % of another classifier on log-mel.
+    assert unmatched < matched - 0.2
+    assert unmatched < uar["clean", "probe"] - 0.3

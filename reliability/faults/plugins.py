@@ -232,7 +232,6 @@ FAULTS = (
                 f"{name} raises, in {3 * len(sick.RAISES)} ways at once",
                 raising(kind),
                 3,
-                int(kind == "head"),
             ),
             Fault(
                 "Plugins",

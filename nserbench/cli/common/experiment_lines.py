@@ -17,17 +17,22 @@ WIDTH = 80
 def cell_lines(cells: Iterable[Cell]) -> Iterator[str]:
     """Yield the cells that can exist, with each name once.
 
-    Those of an upstream and a corpus begin with a line of their own. Below are the
-    heads, then the conditions that all of these heads have.
+    Those of an upstream and a corpus begin with a line of their own. Below are a remark
+    on the upstream, the heads, then the conditions that all of these heads have.
     """
+    from nserbench.upstreams.side_by_side import remarks_of
+
     groups: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    remarks: dict[str, str] = {}
     for cell in cells:
         if cell.refused is None:
             trained = f"{cell.upstream.label} on {cell.corpus.label}"
-            heads = groups[f"{trained}, protocol {cell.protocol.label}"]
-            heads[cell.downstream.label].append(cell)
+            title = f"{trained}, protocol {cell.protocol.label}"
+            groups[title][cell.downstream.label].append(cell)
+            remarks[title] = remarks_of(cell.upstream)
     for title, by_head in groups.items():
         yield from _wrapped(title, "")
+        yield from _wrapped(remarks[title], "  ")
         heads_of: dict[tuple[str, str], list[str]] = defaultdict(list)
         for head, own in by_head.items():
             conditions = _listed(str(cell.condition) for cell in own)
