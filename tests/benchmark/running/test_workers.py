@@ -260,7 +260,7 @@ def test_transcripts_are_made_before_the_features_of_upstreams_that_read_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     offer_scribes(plugins, offer)
-    monkeypatch.setattr(module, "Plugins", lambda _: plugins)
+    monkeypatch.setattr(module, "Plugins", lambda *_: plugins)
 
     results, _ = share(threads, upstreams=["reader:text=scribe", "scribe"])
 
