@@ -146,6 +146,7 @@ def test_the_leaderboard(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_whole_cell(tmp_path: Path) -> None:
     module = script("cell")
 

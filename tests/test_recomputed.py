@@ -52,7 +52,7 @@ def test_probabilities_and_metrics_are_those_of_a_recomputation(
     manifest: Path, tmp_path: Path, head: str
 ) -> None:
     words = ["run", "-u", "mel", "-d", head, "-c", f"manifest:path={manifest}"]
-    words += ["--noise", "hum", "--snr", "3", "--protocol", "probe"]
+    words += ["--noise", "hum", "--snr", "3", "--protocol", "probe", "--epochs", "5"]
 
     done = CliRunner().invoke(main, words)
 
