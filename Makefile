@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Each is done again only when one of the two files changes, and holds those before it.
 $(BASE): pyproject.toml constraints.txt
-	@echo 'Installing nserbench into .venv: 1.7 GB, and more with the CUDA build of torch.'
+	@echo 'Installing nserbench into .venv: 1.4 GB, and more with the CUDA build of torch.'
 	@echo 'It takes some minutes; most of it is the download of torch.'
 	$(PYTHON) -m venv .venv
 	$(PIP) -e .
