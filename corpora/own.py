@@ -22,16 +22,18 @@ def own_corpora(settings: Settings, taken: Collection[str]) -> list[CorpusCard]:
     """Return a card for each name of ``[corpora]``: a manifest with its options set.
 
     Args:
-        taken: Names of all other corpora, and of noises.
+        taken: Names of the corpora and noises of nserbench and of plugins.
 
     Raises:
         BadSettings: if a name is taken or cannot be typed as a corpus, or what it
             stands for is no manifest.
     """
-    return [
-        _card(name, text, settings.folder, taken)
-        for name, text in settings.corpora.items()
-    ]
+    names = [*taken, *settings.noises]
+    cards = []
+    for name, text in settings.corpora.items():
+        cards.append(_card(name, text, settings.folder, names))
+        names.append(name)
+    return cards
 
 
 def _card(name: str, text: str, folder: Path, taken: Collection[str]) -> CorpusCard:
@@ -84,8 +86,9 @@ def _refuse_name(name: str, taken: Collection[str]) -> None:
             "  use letters, digits, and - _ . between them"
         )
     for other in taken:
-        if name.startswith(f"{other}-") or letters(name) == letters(other):
+        longer = name.startswith(f"{other}-") or other.startswith(f"{name}-")
+        if longer or letters(name) == letters(other):
             raise BadSettings(
                 f"[corpora] of the settings: the name {name!r} would be mistaken for "
-                f"{other!r}, which nserbench or a plugin has\n  use another name"
+                f"{other!r}, which another corpus or a noise has\n  use another name"
             )

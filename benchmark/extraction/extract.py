@@ -17,8 +17,9 @@ from nserbench.benchmark.results.environment import Peak
 from nserbench.benchmark.results.software import MADE_BY, made_by
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.training.batching import chunks
+from nserbench.cards import ConfiguredCard
 from nserbench.progress import Progress
-from nserbench.upstreams.base import Upstream
+from nserbench.upstreams.base import Upstream, UpstreamCard
 
 SHARD = 32  # utterances in a file; after a kill at most these are lost
 
@@ -44,10 +45,11 @@ class ModelCache:
             bound = extraction.enhancer.bound
             enhancer = bound.card.open(bound.options, self.device)
             extraction.enhancer.refuse_changed()
-        opened = upstream.card.open(upstream.options, self.device)
+        if (file := extraction.upstream.tuned) is None:
+            opened = upstream.card.open(upstream.options, self.device)
+        else:
+            opened = _open_tuned(file, upstream, self.device)
         extraction.upstream.refuse_changed()
-        if (file := extraction.upstream.tuned) is not None:
-            _load_tuned(file, opened)
         return LoadedModels(opened, enhancer)
 
 
@@ -114,11 +116,16 @@ def _facts(extraction: Extraction, upstream: Upstream) -> dict[str, str]:
     }
 
 
-def _load_tuned(file: Path, upstream: Upstream) -> None:
-    from nserbench.benchmark.extraction.tuned_weights import load_tuned
+def _open_tuned(
+    file: Path, upstream: ConfiguredCard[UpstreamCard], device: str
+) -> Upstream:
+    from nserbench.benchmark.extraction.tuned_weights import drawn_as_before, load_tuned
 
-    assert upstream.model is not None  # noqa: S101 - only a model can be fine-tuned
-    load_tuned(file, upstream.model)
+    with drawn_as_before(file):
+        opened = upstream.card.open(upstream.options, device)
+    assert opened.model is not None  # noqa: S101 - only a model can be fine-tuned
+    load_tuned(file, opened.model)
+    return opened
 
 
 def _tuning_cost(extraction: Extraction) -> dict[str, str]:

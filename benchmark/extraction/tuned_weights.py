@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -76,19 +77,46 @@ def copy_into(state: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
             into[name].copy_(value)
 
 
-def save_tuned(file: Path, model: nn.Module, seconds: float) -> None:
+def save_tuned(file: Path, model: nn.Module, seconds: float, seed: int) -> None:
     """Save the weights that fine-tuning changed.
 
     Args:
         seconds: Time that fine-tuning took.
+        seed: Seed of torch with which the upstream was opened.
     """
     state = {
         name: tensor.detach().contiguous()
         for name, tensor in trainable_state(model).items()
     }
     count = sum(weights.numel() for weights in trainable(model).values())
-    facts = {"parameters": str(count), "seconds": f"{seconds:.3f}"}
+    facts = {
+        "parameters": str(count),
+        "seconds": f"{seconds:.3f}",
+        "seed": str(seed),
+    }
     write_weights(file, state, facts)
+
+
+@contextmanager
+def drawn_as_before(file: Path) -> Iterator[None]:
+    """Seed torch as it was when the upstream was opened to be fine-tuned.
+
+    Random values that are not saved, such as those of a frozen module, are then the
+    same. Files of versions without always-trained upstreams have no seed.
+
+    Raises:
+        StoreDamaged: if the file cannot be read, or its seed is no number.
+    """
+    if (seed := weights_facts(file).get("seed")) is None:
+        yield
+        return
+    try:
+        value = whole_number(seed)
+    except ValueError as error:
+        raise StoreDamaged(f"{file} has no such seed: {seed}") from error
+    with torch.random.fork_rng():
+        torch.manual_seed(value)
+        yield
 
 
 def load_tuned(file: Path, model: nn.Module) -> None:

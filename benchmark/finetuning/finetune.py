@@ -108,20 +108,25 @@ def fine_tune(
         tuner.run(checkpoint)
     log = log_of(fit, head, tuner.log, tuner.seconds, peak)
     save_head(tuning.head(split, store).file(store), head, log)
-    save_tuned(file, model.model, tuner.seconds)
+    save_tuned(file, model.model, tuner.seconds, _weights_seed(fit))
     checkpoint.unlink(missing_ok=True)
 
 
 def _open(tuning: FineTuning, fit: Fit, store: Store, device: str) -> Upstream:
     """Load an upstream with its original weights, and its teacher with trained ones."""
     bound = fit.job.cell.upstream
-    with seeded(seeds_of(fit).seed_for("upstream")):
+    with seeded(_weights_seed(fit)):
         upstream = bound.card.open(bound.options, device)
     fit.job.training[0].extraction.alone.upstream.refuse_changed()
     if tuning.teacher is not None:
         taught = tuning.teacher.head(fit.split, store).job.extraction.alone
         set_teacher(upstream, ModelCache(device).open(taught).upstream)
     return upstream
+
+
+def _weights_seed(fit: Fit) -> int:
+    """Return the seed of random weights of the upstream."""
+    return seeds_of(fit).seed_for("upstream")
 
 
 def _ensure_inputs(

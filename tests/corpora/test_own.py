@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def test_an_option_that_is_typed_is_in_the_label_and_overrides_the_settings() ->
         ("park", "manifest:path=a.csv", "would be mistaken for 'park'"),
         ("CREMAD", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
         ("crema-d-new", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
+        ("crema", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
+        ("hiss", "manifest:path=a.csv", "would be mistaken for 'hiss'"),
         ("my data", "manifest:path=a.csv", "'my data' cannot be the name"),
         ("mine@5", "manifest:path=a.csv", "'mine@5' cannot be the name"),
         ("mine", "emodb", "'emodb' is no list of recordings"),
@@ -53,5 +56,17 @@ def test_an_option_that_is_typed_is_in_the_label_and_overrides_the_settings() ->
 def test_a_name_or_text_that_cannot_be_used_is_refused(
     name: str, text: str, problem: str
 ) -> None:
+    known = replace(settings(**{name: text}), noises={"hiss": Path("hiss.wav")})
+
     with pytest.raises(BadSettings, match=problem):
-        own_corpora(settings(**{name: text}), TAKEN)
+        own_corpora(known, TAKEN)
+
+
+@pytest.mark.parametrize("names", [("calls", "Calls"), ("x", "x-white")])
+def test_two_names_that_would_be_mistaken_for_each_other_are_refused(
+    names: tuple[str, str],
+) -> None:
+    texts = dict.fromkeys(names, "manifest:path=a.csv")
+
+    with pytest.raises(BadSettings, match=f"mistaken for '{names[0]}'"):
+        own_corpora(settings(**texts), TAKEN)

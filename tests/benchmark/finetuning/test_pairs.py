@@ -264,6 +264,38 @@ def test_random_weights_are_those_of_the_seed_also_after_a_kill(
     assert training(one) == training(other)
 
 
+class Scaled(Twins):
+    """Twins of a spectrum that is scaled by random numbers, which are not saved."""
+
+    def __init__(self, options: Any, device: str) -> None:
+        super().__init__(options, device)
+        scales = torch.rand(6, device=device)
+        self.map.register_buffer("scales", scales, persistent=False)
+        self.model = nn.Sequential(self.map, front := nn.Linear(6, 6).to(device))
+        self.front = front.requires_grad_(False)
+
+    def forward(self, batch: Batch) -> LayeredFeatures:
+        group = super().forward(batch)["map"]
+        states = self.front(group.states * self.map.scales)
+        return {"map": LayerGroup(states, group.lengths)}
+
+
+def test_random_values_that_are_not_trained_are_those_of_training_afterwards(
+    plugins: Plugins, study: Ask, runner_in: Callable[[Path], Runner], tmp_path: Path
+) -> None:
+    plugins.upstreams.add(replace(CARD, name="scaled", load=Scaled), "the test")
+    answers = []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        runner = runner_in(tmp_path / str(seed))
+        runner.run(study("scaled"))
+        predictions = only(runner).predictions
+        assert predictions is not None
+        answers.append(predictions.probabilities)
+
+    np.testing.assert_array_equal(*answers)
+
+
 def test_a_teacher_is_trained_once_on_clean_speech_and_serves_every_noise(
     study: Ask, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
