@@ -269,14 +269,14 @@ class Scaled(Twins):
 
     def __init__(self, options: Any, device: str) -> None:
         super().__init__(options, device)
-        scales = torch.rand(6, device=device)
-        self.map.register_buffer("scales", scales, persistent=False)
+        self.scales = torch.rand(6, device=device)
+        self.map.register_buffer("scales", self.scales, persistent=False)
         self.model = nn.Sequential(self.map, front := nn.Linear(6, 6).to(device))
         self.front = front.requires_grad_(False)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
         group = super().forward(batch)["map"]
-        states = self.front(group.states * self.map.scales)
+        states = self.front(group.states * self.scales)
         return {"map": LayerGroup(states, group.lengths)}
 
 
@@ -293,7 +293,8 @@ def test_random_values_that_are_not_trained_are_those_of_training_afterwards(
         assert predictions is not None
         answers.append(predictions.probabilities)
 
-    np.testing.assert_array_equal(*answers)
+    first, second = answers
+    np.testing.assert_array_equal(first, second)
 
 
 def test_a_teacher_is_trained_once_on_clean_speech_and_serves_every_noise(
