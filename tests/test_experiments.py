@@ -311,7 +311,7 @@ def test_a_row_of_an_experiment_runs_on_folders_laid_out_as_the_corpora(
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give TRNet two channels in place of 64, whatever its card says."""
+    """Let TRNet have two channels in place of 64, whatever its card says."""
     monkeypatch.setattr(
         trnet, "Embedder", lambda bands, _, dim: Embedder(bands, 2, dim)
     )

@@ -50,7 +50,7 @@ def enhancer_or_none(text: str) -> Spec | None:
     return None if text == "none" else parse_spec(text)
 
 
-def one_of_numbers(text: str) -> int:
+def attention_width(text: str) -> int:
     """Parse a width that the attention of MV-BiSSM can divide."""
     return int(one_of(*map(str, DIMS))(text))
 
@@ -154,7 +154,7 @@ MV_BISSM = UpstreamCard(
         "dim": Option(
             help=f"width: one of {', '.join(map(str, DIMS))}",
             default=128,
-            parse=one_of_numbers,
+            parse=attention_width,
         ),
         "depth": Option(
             help="layers over each view, each in both directions",

@@ -53,7 +53,7 @@ def small() -> Small:
 
 
 def draw(model: nn.Module) -> None:
-    """Give all updates values, as if they had been trained."""
+    """Fill all updates with values, as if they had been trained."""
     with torch.no_grad():
         for weight in trainable(model).values():
             weight.normal_(std=0.5)

@@ -403,18 +403,11 @@ class Exploded(Twins):
     ],
 )
 def test_losses_that_cannot_be_added_are_refused(
-    plugins: Plugins, runner: Runner, load: Any, what: str
+    plugins: Plugins, study: Ask, runner: Runner, load: Any, what: str
 ) -> None:
     plugins.upstreams.add(replace(CARD, name="odd", load=load), "the test")
-    asked = Request(
-        upstreams=["odd"],
-        downstreams=["last"],
-        corpora=["demo-park"],
-        epochs=1,
-        limit=8,
-    )
 
-    runner.run(make_study(asked, plugins, Settings()))
+    runner.run(study("odd", epochs=1, limit=8))
 
     (result,) = read_results(runner.results)
     assert what in str(result.reason)
