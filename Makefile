@@ -7,7 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 # Python compiles a module when it is first imported, so pip need not compile them all.
-PIP := $(BIN)/python -m pip install --no-compile -c constraints.txt
+INSTALLER ?= $(BIN)/python -m pip install --no-compile
+PIP := $(INSTALLER) -c constraints.txt
 BASE := .venv/.base
 READY := .venv/.ready
 WHOLE := .venv/.whole
