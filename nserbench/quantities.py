@@ -30,11 +30,19 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def rate(speed: float) -> str:
-    """Return a speed with three digits and no exponent.
+def rate(speed: float) -> tuple[str, str]:
+    """Return a speed with three digits, and the unit of time that it is for.
+
+    The unit is the first of `TIMES` in which at least one step is done, else the last.
+
+    Args:
+        speed: Steps per second.
 
     Examples:
-        >>> rate(0.5347), rate(3490.2)
-        ('0.535', '3490')
+        >>> rate(3490.2), rate(0.5347), rate(0.00365)
+        (('3490', 's'), ('32.1', 'min'), ('13.1', 'h'))
     """
-    return f"{speed:.3g}" if speed < 1000 else f"{speed:.0f}"
+    seconds = {"s": 1, "min": 60, "h": 3600}
+    unit = next((unit for unit in TIMES if speed * seconds[unit] >= 1), TIMES[-1])
+    steps = speed * seconds[unit]
+    return f"{steps:.3g}" if steps < 1000 else f"{steps:.0f}", unit

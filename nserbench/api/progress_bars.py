@@ -54,7 +54,8 @@ class LineProgress:
         self._steps += steps
         now = self._clock()
         seconds = max(now - self._began, 1e-9)
-        speed = f"{rate(self._steps / seconds)} {self._unit} a second"
+        number, time_unit = rate(self._steps / seconds)
+        speed = f"{number} {self._unit} {_PER[time_unit]}"
         if self._steps >= self._total:
             self._print(f"  {duration(seconds)}, {speed}")
         elif now - self._last_line >= EVERY:
@@ -87,12 +88,13 @@ class LineProgress:
 
 
 class _Rate(ProgressColumn):
-    """Steps per second since the beginning."""
+    """Steps per second, minute or hour since the beginning."""
 
     def render(self, task: Task) -> Text:
         if not task.completed or not task.elapsed:
             return Text()
-        return Text(f"{rate(task.completed / task.elapsed)} {task.fields['unit']}/s")
+        number, time_unit = rate(task.completed / task.elapsed)
+        return Text(f"{number} {task.fields['unit']}/{time_unit}")
 
 
 class _Left(ProgressColumn):
@@ -242,4 +244,5 @@ def _bars(console: Console) -> Progress:
 
 
 _HTML = '<pre style="line-height: 1.3">{code}</pre>'
+_PER = {"s": "a second", "min": "a minute", "h": "an hour"}
 _NUMBERS = (MofNCompleteColumn, _Rate, _Left)

@@ -81,6 +81,23 @@ def test_a_long_stage_prints_its_progress_once_a_minute(
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "speed"), [(20, "3 tasks a minute"), (274, "13.1 tasks an hour")]
+)
+def test_a_slow_stage_says_its_steps_per_minute_or_hour(
+    console: Console, clock: Clock, seconds: int, speed: str
+) -> None:
+    plain = LineProgress(console, clock)
+
+    plain.stage("features and folds, by workers", 4, "tasks")
+    clock.now = seconds
+    plain.advance(1)
+    clock.now = 4 * seconds
+    plain.advance(3)
+
+    assert told(console)[-1].endswith(f", {speed}")
+
+
 def test_a_stage_ends_with_its_last_step(console: Console, clock: Clock) -> None:
     plain = LineProgress(console, clock)
 
@@ -133,7 +150,7 @@ def test_a_terminal_gets_bars_with_cells_stage_rate_and_time_left(
 
     bare = [" ".join(re.sub("━.*━", "BAR", line).split()) for line in lines]
     assert bare == [
-        "cells BAR 1/4 0.1 cells/s 30 s left",
+        "cells BAR 1/4 6 cells/min 30 s left",
         "whisper on demo clean BAR 20/40 2 clips/s 10 s left",
     ]
 
@@ -150,7 +167,7 @@ def test_a_long_name_is_shortened_and_the_numbers_are_not(
 
     assert len(line) <= 80
     assert line.startswith("whisper x ladapter")
-    assert line.rstrip().endswith("2/5 0.02 folds/s 2 min left")
+    assert line.rstrip().endswith("2/5 1.2 folds/min 2 min left")
 
 
 def test_a_terminal_prints_every_cell_above_the_bars(terminal: Console) -> None:
