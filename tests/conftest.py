@@ -63,7 +63,6 @@ def demo_written_once(of_all_processes: Path, monkeypatch: pytest.MonkeyPatch) -
 
     def link(folder: Path) -> None:
         made_once(of_all_processes / "demo", lambda made: write(made / folder.name))
-        folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(of_all_processes / "demo" / folder.name)
 
     monkeypatch.setattr("nserbench.corpora.demo.demo._make", link)
