@@ -4,10 +4,10 @@ import importlib
 import os
 import signal
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+from once import made_once
 
 DATA = "NSERBENCH_TEST_DATA"
 
@@ -50,24 +50,22 @@ def own_interrupts() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def demo_sounds() -> dict[str, object]:
-    """Return what synthesises the demo corpus, each utterance and noise once."""
-    demo = importlib.import_module("nserbench.corpora.demo.demo")
-    noises = dict(demo.NOISES)
-    noise = cache(lambda name: noises[name](demo._generator(name)))
-    return {
-        "synthesise": cache(demo.synthesise),
-        "NOISES": {name: lambda _, name=name: noise(name) for name in noises},
-    }
+def of_all_processes(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return a folder that the test processes of a run share; see `made_once`."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(autouse=True)
-def demo_synthesised_once(
-    demo_sounds: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Write the demo corpus into each test's store without making its sound anew."""
-    for name, sounds in demo_sounds.items():
-        monkeypatch.setattr(f"nserbench.corpora.demo.demo.{name}", sounds)
+def demo_written_once(of_all_processes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each store have a link to one demo corpus."""
+    write = importlib.import_module("nserbench.corpora.demo.demo")._make
+
+    def link(folder: Path) -> None:
+        made_once(of_all_processes / "demo", lambda made: write(made / folder.name))
+        folder.symlink_to(of_all_processes / "demo" / folder.name)
+
+    monkeypatch.setattr("nserbench.corpora.demo.demo._make", link)
 
 
 @pytest.fixture
@@ -75,6 +73,13 @@ def short_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let searches end after a few tokens: random weights rarely end a transcript."""
     for module in ("whisper", "huggingface.model"):
         monkeypatch.setattr(f"nserbench.upstreams.{module}.MOST_TOKENS", 16)
+
+
+@pytest.fixture
+def narrow_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let heads with a GRU be narrow, for tests that open or train many of them."""
+    for module in ("bigru", "ladapter"):
+        monkeypatch.setattr(f"nserbench.downstreams.{module}.UNITS", 8)
 
 
 @pytest.fixture(scope="session")

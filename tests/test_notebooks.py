@@ -8,6 +8,9 @@ from types import ModuleType
 
 import pytest
 
+from nserbench.corpora.demo import demo
+from nserbench.settings import Settings
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 
@@ -22,18 +25,10 @@ def test_a_notebook_is_kept_without_outputs(file: Path) -> None:
     assert {cell["execution_count"] for cell in code} == {None}
 
 
-@pytest.fixture(scope="module")
-def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store that keeps the corpus `demo` for all tests of this module."""
-    return tmp_path_factory.mktemp("store")
-
-
 def test_every_block_of_the_page_about_python_runs_in_order(
-    synthesised: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("NSERBENCH_STORE", str(synthesised))
     monkeypatch.delenv("NSERBENCH_RESULTS")
     page = (ROOT / "docs/python.md").read_text("utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
@@ -52,14 +47,14 @@ def test_every_block_of_the_page_about_python_runs_in_order(
 
 
 def test_the_first_hour_leads_from_zero_to_a_figure(
-    synthesised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nbformat = pytest.importorskip("nbformat", reason="nbclient is not installed")
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
     pytest.importorskip("ipykernel", reason="ipykernel is not installed")
-    monkeypatch.setenv("NSERBENCH_STORE", str(synthesised))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of the kernel, a process of its own
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    demo.load({}, Settings())  # or the kernel would synthesise the corpus
     notebook = nbformat.read(ROOT / "docs/notebooks/first-hour.ipynb", as_version=4)
 
     nbclient.NotebookClient(

@@ -58,6 +58,7 @@ def load(options: Options, settings: Settings) -> Corpus:
     """Return the corpus; on first use its files are synthesised into the store."""
     folder = settings.store / "demo" / f"v{VERSION}"
     if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
         _make(folder)
     return Corpus(
         classes=tuple(EMOTIONS),
@@ -101,7 +102,6 @@ def _utterances(folder: Path) -> Iterator[Utterance]:
 
 def _make(folder: Path) -> None:
     """Write all files into a temporary folder, then give it its name."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
         written = Path(temporary) / folder.name
         written.mkdir()

@@ -31,6 +31,7 @@ from nserbench.leaderboard.published.data import (
     PrintedRow,
     PrintedTable,
     PrintedWords,
+    Published,
     read_published,
 )
 from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
@@ -243,6 +244,11 @@ class ReportData:
                 return problem
         return None
 
+    @cached_property
+    def paper(self) -> Published:
+        """All that the paper prints, read once."""
+        return read_published(PAPER)
+
     def printed(self, item: ReportItem, label: str) -> PrintedNumbers:
         """Return the paper's numbers of the row with a label in a table or figure."""
         return {
@@ -258,7 +264,7 @@ class ReportData:
         typed = self.typed(row)
         return {
             key: value
-            for table in read_published(PAPER).tables
+            for table in self.paper.tables
             for printed_row in table.rows
             if printed_row.matches(typed)
             for key, value in _numbers(table, printed_row)
@@ -267,12 +273,12 @@ class ReportData:
     @property
     def printed_words(self) -> PrintedWords | None:
         """The paper's word error rates; None where ours are counted differently."""
-        return read_published(PAPER).words if self.against == "reference" else None
+        return self.paper.words if self.against == "reference" else None
 
     def printed_tables(self, item: ReportItem) -> list[PrintedTable]:
         """Return the paper's tables for a table or figure of the report."""
-        tables = read_published(PAPER).tables
-        return [table for table in tables if table.name.partition(",")[0] == item.name]
+        named = [(table.name.partition(",")[0], table) for table in self.paper.tables]
+        return [table for name, table in named if name == item.name]
 
 
 def _numbers(

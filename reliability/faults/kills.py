@@ -314,7 +314,6 @@ FAULTS: tuple[Fault, ...] = (
         "SIGKILL in extraction",
         partial(_kill_command, study="levels", what="extracted", most_lost=SHARD),
         30,
-        quick=1,
     ),
     Fault(
         GROUP,

@@ -24,6 +24,8 @@ from nserbench.spec import parse_spec
 from nserbench.upstreams.base import Batch, LayeredFeatures, Upstream, UpstreamCard
 from nserbench.upstreams.side_by_side import parts_of
 
+pytestmark = pytest.mark.usefixtures("narrow_heads")
+
 Ask = Callable[..., Study]
 
 

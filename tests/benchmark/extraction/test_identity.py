@@ -25,6 +25,8 @@ from nserbench.errors import BadAudio, CheckpointMissing, NserbenchError
 from nserbench.progress import Silent
 from nserbench.upstreams.base import Batch, LayeredFeatures, LayerGroup, Upstream
 
+pytestmark = pytest.mark.usefixtures("narrow_heads")
+
 Ask = Callable[..., Study]
 BOTH: Sequence[Form] = ("pooled", "frames")
 

@@ -20,6 +20,8 @@ from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import Study
 from nserbench.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("narrow_heads")
+
 Ask = Callable[..., Study]
 ENCODER, DECODER = "talker:groups=encoder", "talker:groups=decoder"
 

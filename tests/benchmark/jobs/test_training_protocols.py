@@ -22,7 +22,7 @@ from nserbench.errors import NothingToRun
 from nserbench.progress import Silent
 
 Ask = Callable[..., Study]
-pytestmark = pytest.mark.usefixtures("levels")
+pytestmark = pytest.mark.usefixtures("levels", "narrow_heads")
 
 NOISY = {"noises": ["clean", "hiss"], "snrs": [0.0, -10.0]}
 

@@ -40,6 +40,8 @@ from nserbench.progress import Silent
 from nserbench.upstreams.base import LayeredFeatures
 from nserbench.upstreams.groups import Groups
 
+pytestmark = pytest.mark.usefixtures("narrow_heads")
+
 Ask = Callable[..., Study]
 TIMED = "nserbench.benchmark.running.timed_training"
 

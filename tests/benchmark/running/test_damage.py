@@ -16,6 +16,8 @@ from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Features
 from nserbench.benchmark.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("narrow_heads")
+
 Ask = Callable[..., Study]
 RunAgain = Callable[[], tuple[dict[str, bytes], list[str]]]
 ARTEFACTS = {

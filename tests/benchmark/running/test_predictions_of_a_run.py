@@ -157,20 +157,9 @@ def test_a_grid_run_in_pieces_writes_the_same_bytes_as_the_whole(
     assert wanted.items() <= found.items()
 
 
-@pytest.fixture(scope="module")
-def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the demo corpus, made once for this module."""
-    folder = tmp_path_factory.mktemp("demo")
-    demo.load({}, Settings(environment={"NSERBENCH_STORE": str(folder)}))
-    return folder
-
-
 @pytest.fixture
-def uars(
-    ask: Ask, runner: Runner, demo_store: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., dict[str, float]]:
+def uars(ask: Ask, runner: Runner) -> Callable[..., dict[str, float]]:
     """Return a function from corpora to the UAR in each condition, mel x mean."""
-    monkeypatch.setenv("NSERBENCH_STORE", str(demo_store))
 
     def run(corpora: Sequence[str]) -> dict[str, float]:
         runner.run(ask(corpora=corpora, protocol="demo", epochs=None))
@@ -193,11 +182,10 @@ def test_noise_lowers_the_uar_on_the_demo_corpus(
 
 def test_shuffled_labels_score_at_chance_level_on_the_demo_corpus(
     uars: Callable[..., dict[str, float]],
-    demo_store: Path,
     write_manifest: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
-    corpus = demo.load({}, Settings(environment={"NSERBENCH_STORE": str(demo_store)}))
+    corpus = demo.load({}, Settings())
     labels = [one.label for one in corpus.utterances]
     random.Random(0).shuffle(labels)
     dealt = dict(zip((one.id for one in corpus.utterances), labels, strict=True))

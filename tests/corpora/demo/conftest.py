@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def demo_synthesised_once() -> None:
+def demo_written_once() -> None:
     """Let the corpus be synthesised each time."""

@@ -14,9 +14,9 @@ from nserbench.leaderboard.page.write import write_page
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Return one browser for all tests of a module."""
+    """Return one browser for all tests of this folder."""
     yield from started_browser()
 
 
