@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 
 Command = Callable[..., Result]
+Refused = Callable[[str], str]
 
 
 @pytest.fixture
@@ -53,3 +54,29 @@ def test_a_folder_whose_name_is_nearly_that_of_a_corpus_is_told(
 
     assert "has 'emobd', which no corpus is called: did you mean 'emodb'?" in warned
     assert "rooms" not in warned
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "the manifest notes.csv does not exist\n  correct its path\n"),
+        ("path,label\na.wav,high\n", "notes.csv, line 1: there is no column 'speaker'"),
+        ("path,label,speaker\na.wav,,s0\n", "notes.csv, line 2: 'label' is missing"),
+    ],
+)
+def test_what_is_wrong_with_its_list_is_told_by_its_name(
+    refused: Refused, mine: str, content: str | None, problem: str
+) -> None:
+    Path("notes.csv").unlink()
+    if content is not None:
+        Path("notes.csv").write_text(content)
+
+    told = refused(f"run -u mel -d mean -c {mine}-hiss@5")
+
+    assert told.startswith(f"'mine' in [corpora] of the settings: {problem}")
+
+
+def test_a_corpus_that_cannot_be_split_is_named(refused: Refused, mine: str) -> None:
+    told = refused(f"run -u mel -d mean -c {mine} --limit 1")
+
+    assert told.startswith("mine: all utterances are of one speaker")
