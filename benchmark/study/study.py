@@ -36,6 +36,7 @@ from nserbench.benchmark.study.splits import (
     limited,
     make_splits,
 )
+from nserbench.benchmark.study.two_names import refuse_two_names
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard
 from nserbench.corpora.noise.disjoint import NoiseByFold, by_fold
@@ -143,6 +144,7 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
         label: replace(corpus, rule=protocols[label].rule)
         for label, corpus in read.items()
     }
+    refuse_two_names({label: one.corpus for label, one in opened.items()}, protocols)
     for label, corpus in opened.items():
         _make_splits(label, corpus)
     cells = [_without_texts(cell, opened[cell.corpus.label].corpus) for cell in cells]

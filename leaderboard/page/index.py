@@ -181,11 +181,16 @@ def _fronts(
 
 
 def _column(table: SummaryTable, column: Column) -> Record:
-    """Return a column: its heading, whether folds are pooled, chance by metric."""
+    """Return a column: its heading, chance by metric, and what is true of it.
+
+    ``pooled`` says whether folds are pooled, ``repeats`` whether another corpus that
+    counts in its place is the same recordings.
+    """
     return {
         **asdict(column),
         "head": table.header(column),
         "pooled": any(entry.pooled for entry in table.entries_of(column)),
+        "repeats": column in table.repeats,
         "chance": [_short(table.chance(column, metric)) for metric in table.metrics],
     }
 

@@ -80,3 +80,23 @@ def test_a_corpus_that_cannot_be_split_is_named(refused: Refused, mine: str) -> 
     told = refused(f"run -u mel -d mean -c {mine} --limit 1")
 
     assert told.startswith("mine: all utterances are of one speaker")
+
+
+def test_it_is_refused_beside_its_own_list(
+    refused: Refused, mine: str, notes: str
+) -> None:
+    told = refused(f"run -u mel -d mean -c {mine} -c manifest:{Path.cwd()}/notes.csv")
+
+    assert told == (
+        "mine and manifest:path=notes are one corpus under two names: they have the "
+        "same files, labels and folds\n  leave one of the two out\n"
+    )
+
+
+@pytest.mark.parametrize("other", ["tested=0", "classes=low+high"])
+def test_it_runs_beside_itself_with_other_options(
+    nserbench: Command, mine: str, other: str
+) -> None:
+    planned = nserbench(f"run -u mel -d mean -c {mine} -c {mine}:{other} --dry-run")
+
+    assert planned.exit_code == 0, planned.stderr

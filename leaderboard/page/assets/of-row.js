@@ -12,13 +12,16 @@
   /**
    * Return those columns of which a mean means something: of one protocol.
    *
-   * They are the ranked ones, which leaves out scores that were chosen on the test set.
+   * They are the ranked ones, which leaves out scores that were chosen on the test set
+   * and recordings that another column has.
    */
   ofRow.averaged = (columns) => {
     const ranks = ofRow.ranking(columns);
     if (ranks) return columns.filter((column) => ranks.columns.includes(column));
-    const protocols = columns.map((column) => nserbench.index.columns[column].protocol);
-    return new Set(protocols).size > 1 ? [] : columns;
+    const of = nserbench.index.columns;
+    const once = columns.filter((column) => !of[column].repeats);
+    const protocols = new Set(once.map((column) => of[column].protocol));
+    return protocols.size > 1 ? [] : once;
   };
 
   /** Return the mean of a row over `averaged`; null unless it has a score in all. */
