@@ -100,3 +100,15 @@ def test_it_runs_beside_itself_with_other_options(
     planned = nserbench(f"run -u mel -d mean -c {mine} -c {mine}:{other} --dry-run")
 
     assert planned.exit_code == 0, planned.stderr
+
+
+def test_who_types_a_name_for_a_list_reads_how_to_give_one(
+    refused: Refused, notes: str
+) -> None:
+    told = refused(f"run -u mel -d mean -c {notes},name=mine")
+
+    assert told.startswith("unknown option 'name' of corpus 'manifest'\n")
+    assert told.endswith(
+        'to give it a name, write NAME = "manifest:path=FILE" under [corpora] in '
+        "nserbench.toml\n"
+    )
