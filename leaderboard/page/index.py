@@ -20,8 +20,8 @@ from nserbench.leaderboard.page.citation import citation
 from nserbench.leaderboard.page.known import known
 from nserbench.leaderboard.plots.colours import COLOURS
 from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
+from nserbench.leaderboard.render import latex
 from nserbench.leaderboard.render.csv_json import Record
-from nserbench.leaderboard.render.latex import ESCAPES
 from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
     FEW_NOTE,
@@ -132,7 +132,13 @@ def index(
             },
         ),
         "citation": citation(),
-        "latex": ESCAPES,
+        "latex": {
+            "escapes": latex.ESCAPES,
+            "packages": latex.PACKAGES,
+            "beyond": latex.BEYOND_PDFLATEX,
+            "scripts": latex.OTHER_SCRIPTS,
+            "fitted": latex.FITTED,
+        },
         "marks": MARKS,
     }
 
