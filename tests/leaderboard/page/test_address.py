@@ -132,9 +132,17 @@ def test_recordings_of_two_names_are_averaged_once(
     visit: Open, add: Callable[..., Path]
 ) -> None:
     for corpus, right in (("emodb", "11111111"), ("mine", "11110000")):
-        add(corpus=corpus, right=right, provenance={"recordings": "a"})
+        for condition in ("clean", "park@5"):
+            add(
+                condition=condition,
+                corpus=corpus,
+                right=right,
+                provenance={"recordings": "a"},
+            )
 
     shown = visit()
 
     mean = shown.locator(".tabulator-row [tabulator-field=mean]")
     expect(mean).to_have_text("100.0")
+    shown.select_option("select[name=corpus]", "mine")
+    expect(mean).to_have_text("50.0")
