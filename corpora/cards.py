@@ -317,6 +317,10 @@ MANIFEST = CorpusCard(
         ),
     },
     positional="path",
+    instead={
+        "name": 'to give it a name, write NAME = "manifest:path=FILE" under [corpora] '
+        "in nserbench.toml"
+    },
     obtain="list the utterances in a file, one per line: manifest:path=FILE",
 )
 

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nserbench.cards import ConfiguredCard, bind
-from nserbench.corpora.base import CorpusCard
+from nserbench.cards import ConfiguredCard, Options, bind
+from nserbench.corpora.base import Corpus, CorpusCard
 from nserbench.corpora.cards import MANIFEST
-from nserbench.errors import BadSettings, BadSpec, UnknownName
+from nserbench.errors import (
+    BadCorpus,
+    BadSettings,
+    BadSpec,
+    CorpusMissing,
+    UnknownName,
+)
 from nserbench.settings import Settings
 from nserbench.spec import Spec, letters, parse_spec
 
 _NAME = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCorpusCard(CorpusCard):
+    """A manifest that the settings give a name."""
+
+    def read(self, options: Options, settings: Settings) -> Corpus:
+        """Read the corpus; what is wrong with it is told by its name.
+
+        Raises:
+            CorpusMissing: if its files are not on this machine.
+            BadCorpus: if its files contradict each other.
+        """
+        try:
+            return CorpusCard.read(self, options, settings)
+        except (CorpusMissing, BadCorpus) as error:
+            named = f"{self.name!r} in [corpora] of the settings: {error}"
+            raise type(error)(named) from error
 
 
 def own_corpora(settings: Settings, taken: Collection[str]) -> list[CorpusCard]:
@@ -47,14 +71,15 @@ def _card(name: str, text: str, folder: Path, taken: Collection[str]) -> CorpusC
         key: replace(option, default=_from(folder, bound.options[key]))
         for key, option in MANIFEST.all_options().items()
     }
-    return replace(
-        MANIFEST,
-        name=name,
-        key=MANIFEST.key_or_name,
-        summary=f"your own corpus, listed in {file.name}",
-        options=options,
-        positional=None,
-    )
+    others: dict[str, Any] = {
+        "name": name,
+        "key": MANIFEST.key_or_name,
+        "summary": f"your own corpus, listed in {file.name}",
+        "options": options,
+        "positional": None,
+    }
+    same = {field.name: getattr(MANIFEST, field.name) for field in fields(MANIFEST)}
+    return OwnCorpusCard(**{**same, **others})
 
 
 def _manifest(spec: Spec) -> ConfiguredCard[CorpusCard]:

@@ -116,6 +116,8 @@ class Card:
         extra: The optional dependency group of nserbench that it needs.
         options: The options that may follow its name, by key.
         positional: The option that a value without a key sets, as in ``hf:ORG/NAME``.
+        instead: What to do, by a key that users may type although there is no such
+            option; the message about it ends so.
 
     Raises:
         TypeError: if ``load`` is an object whose code cannot be identified.
@@ -135,6 +137,7 @@ class Card:
     extra: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     positional: str | None = None
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _refuse_unidentified(self.name, self.load)
@@ -326,7 +329,8 @@ def bind(card: C, spec: Spec, nested: Bind = no_names) -> ConfiguredCard[C]:
     values = {key: option.default for key, option in known.items()}
     for key, text in typed.items():
         if key not in known:
-            raise UnknownName("option", key, known, of=f"{card.kind} {card.name!r}")
+            of, hint = f"{card.kind} {card.name!r}", card.instead.get(key, "")
+            raise UnknownName("option", key, known, hint, of=of)
         try:
             values[key] = known[key].parser(text)
             known[key].shown(values[key])

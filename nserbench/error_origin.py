@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 import sysconfig
 import traceback
@@ -11,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
+_LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
+"""The name and password in an address such as ``https://NAME:PASSWORD@host``."""
 _OURS = "nserbench"
 _BUILT_IN = ("nserbench.upstreams.", "nserbench.downstreams.")
 _LIBRARIES = tuple(
@@ -71,12 +74,18 @@ def describe_error(error: BaseException) -> str:
 def message_of(error: BaseException) -> str:
     """Return the message of an error of any code, as text that can be written.
 
-    Characters that are no text in UTF-8, as in the name of a file, are escaped.
+    Characters that are no text in UTF-8, as in the name of a file, are escaped. Names
+    and passwords in addresses are left out, since results are published.
+
+    Examples:
+        >>> message_of(ValueError("no https://me:pass@host/model"))
+        'no https://host/model'
     """
     try:
         message = str(error)
     except Exception as problem:  # noqa: BLE001 - a plugin's error may do anything
         return f"its message cannot be shown: {type(problem).__name__}"
+    message = _LOGIN.sub("", message)
     return message.encode("utf-8", "backslashreplace").decode()
 
 

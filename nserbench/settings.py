@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nserbench.byte_sizes import byte_count
-from nserbench.errors import BadSettings, unknown_lines
+from nserbench.errors import BadSettings, nearest, unknown_lines
 from nserbench.paths import user_path
 from nserbench.plain_data import read_toml
 
@@ -19,6 +19,8 @@ OF_SETTINGS = "settings"
 """Where a name comes from that the user's settings give, not a plugin."""
 PREFIX = "NSERBENCH_"
 """Prefix of every environment variable that is read."""
+READ = ("results", "store", "store-limit", "matmul", "tensorboard", "test-data")
+"""Names whose variables are read, beside those of corpora and collections of noises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,29 @@ def variable(name: str) -> str:
         'NSERBENCH_CREMA_D'
     """
     return PREFIX + name.upper().replace("-", "_")
+
+
+def misspelt_variables(
+    environment: Mapping[str, str], names: Collection[str]
+) -> Iterator[str]:
+    """Yield a warning about each variable that is nearly one that is read.
+
+    A plugin may read others of its own. So only a name that is nearly a known one is
+    told, and only if the known one is not set itself.
+
+    Args:
+        names: The names whose variables are read, beside `READ`.
+
+    Examples:
+        >>> print(*misspelt_variables({"NSERBENCH_EMO_DB": "/data"}, ["emodb"]))
+        NSERBENCH_EMO_DB is set, but not read: did you mean NSERBENCH_EMODB?
+    """
+    known = {variable(name).removeprefix(PREFIX) for name in (*READ, *names)}
+    typed = {name[len(PREFIX) :] for name in environment if name.startswith(PREFIX)}
+    for name in sorted(typed - known):
+        near = nearest(name, known)
+        if near is not None and near not in typed:
+            yield f"{PREFIX}{name} is set, but not read: did you mean {PREFIX}{near}?"
 
 
 def load_settings(file: Path | None = None) -> Settings:

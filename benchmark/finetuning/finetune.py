@@ -100,7 +100,7 @@ def fine_tune(
     head = fresh_head(fit, statistics).to(models.device)
     with seeded(seeds_of(fit).seed_for("lora")):
         model = JointModel(job, upstream, head, tuning)
-    tuner = _FineTuner(fit, model, batches, progress)
+    tuner = _FineTuner(tuning.name(split), fit, model, batches, progress)
     checkpoint = file.with_suffix(PARTIAL)
     if store.holds(checkpoint):
         tuner.resume(checkpoint)
@@ -178,11 +178,13 @@ class _FineTuner:
     """The training loop of fine-tuning.
 
     Attributes:
+        name: What progress and messages call it.
         log: Losses, accuracies and gradient norms of the epochs so far.
         best: The weights of the epoch with the best UAR on the dev set.
         seconds: Duration of the epochs so far.
     """
 
+    name: str
     fit: Fit
     model: JointModel
     batches: AudioBatches
@@ -216,13 +218,8 @@ class _FineTuner:
         self.model.eval()
 
     def _announce(self, steps: int, done: int) -> None:
-        self.progress.stage(f"fine-tuning {self._name}", steps, "steps")
+        self.progress.stage(f"fine-tuning {self.name}", steps, "steps")
         self.progress.advance(done)
-
-    @property
-    def _name(self) -> str:
-        cell, fold = self.fit.job.cell, self.fit.split.fold
-        return f"{cell.upstream.label} with head {cell.downstream.label}, fold {fold}"
 
     def _epoch(self, rows: Tensor, epoch: int, steps: int) -> None:
         """Take the steps of one epoch, and log it."""
@@ -299,7 +296,7 @@ class _FineTuner:
             if not math.isfinite(value):
                 upstream, head = self.model.rates
                 raise NserbenchError(
-                    f"fine-tuning diverged: {self._name}: the {what} of step "
+                    f"fine-tuning diverged: {self.name}: the {what} of step "
                     f"{step + 1} of epoch {epoch + 1} is {value} "
                     f"(learning rates: upstream {upstream:g}, head {head:g})\n"
                     "  try a smaller learning rate: add "

@@ -262,6 +262,22 @@ class FineTuning:
         """What is fine-tuned one after another: the teacher, if any, then this."""
         return [*([] if self.teacher is None else self.teacher.stages), self]
 
+    def name(self, split: Split) -> str:
+        """Return what progress and messages call the fine-tuning of a fold.
+
+        The upstream has the options of its fine-tuning, so that two of them differ.
+        """
+        cell, tuned = self.joint.cell, {"lr": self.learning_rate, "lora": self.lora}
+        options = cell.upstream.options
+        options = {key: tuned.get(key, value) for key, value in options.items()}
+        upstream = replace(cell.upstream, options=options).label
+        trained = [str(one.extraction.alone.condition) for one in self.joint.training]
+        where = trained[0] if len(trained) == 1 else f"in {len(trained)} conditions"
+        return (
+            f"{upstream} with head {cell.downstream.label} on {cell.corpus.label} "
+            f"{where}, seed {cell.seed}, fold {split.fold}"
+        )
+
     def identity(self, split: Split) -> dict[str, object]:
         """Return all that decides the fine-tuned weights of a fold."""
         return {

@@ -300,6 +300,7 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
         "noise": noise and noise.digest,
         "mix_version": MIX_VERSION if noise else None,
         "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
+        "recordings": digest(sorted(clip.digest for clip in job.clips)),
         "labels": digest([[u.id, u.label, u.independent, u.fold] for u in utterances]),
     }
 

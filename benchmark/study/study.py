@@ -36,6 +36,7 @@ from nserbench.benchmark.study.splits import (
     limited,
     make_splits,
 )
+from nserbench.benchmark.study.two_names import refuse_two_names
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.base import Corpus, CorpusCard
 from nserbench.corpora.noise.disjoint import NoiseByFold, by_fold
@@ -143,13 +144,27 @@ def make_study(request: Request, plugins: Plugins, settings: Settings) -> Study:
         label: replace(corpus, rule=protocols[label].rule)
         for label, corpus in read.items()
     }
-    for corpus in opened.values():
-        corpus.splits  # noqa: B018 - made here, so that a leak is refused at once
-        corpus.split_noises  # noqa: B018 - likewise if a noise is too short
+    refuse_two_names({label: one.corpus for label, one in opened.items()}, protocols)
+    for label, corpus in opened.items():
+        _make_splits(label, corpus)
     cells = [_without_texts(cell, opened[cell.corpus.label].corpus) for cell in cells]
     cells = [_without_unseen(cell, opened[cell.corpus.label]) for cell in cells]
     refuse_all_refused(cells)
     return Study(cells, opened, request)
+
+
+def _make_splits(label: str, opened: OpenedCorpus) -> None:
+    """Make the splits of a corpus and its noises, so that a leak is refused at once.
+
+    Raises:
+        BadCorpus: if it cannot be split; the message begins with its label.
+        BadSpec: if a noise is too short for so many folds.
+    """
+    try:
+        opened.splits  # noqa: B018 - kept by the corpus
+    except BadCorpus as error:
+        raise BadCorpus(f"{label}: {error}") from error
+    opened.split_noises  # noqa: B018 - likewise
 
 
 def _training_noises(

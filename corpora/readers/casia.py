@@ -98,10 +98,11 @@ def _folders(top: Path) -> Sequence[Path]:
     ]:
         return folders
     is_speaker = any((top / emotion).is_dir() for emotion in EMOTIONS)
+    above = top.absolute().parent
     raise CorpusMissing(
         f"casia is not on this machine: {top} holds no folder of a speaker\n  "
         + (
-            f"it is a speaker's folder itself: set NSERBENCH_CASIA to {top.parent}"
+            f"it is a speaker's folder itself: set NSERBENCH_CASIA to {above}"
             if is_speaker
             else f"speakers: {', '.join(SPEAKERS)}\n  {CASIA.obtain}"
         )

@@ -158,6 +158,7 @@ def _release(top: Path) -> Path:
 
 
 def _where_else(top: Path) -> str:
+    top = top.absolute()  # "." has no parent
     if inner := sorted(top.glob("*/Session1")):
         return f"it is one level deeper: set NSERBENCH_IEMOCAP to {inner[0].parent}"
     if (top / _LABELS).is_dir():

@@ -128,9 +128,7 @@ def _cells(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
             f"{file} is of an unknown kind: its name must end with .csv, .tsv or .jsonl"
         )
     if not exists(file):
-        raise CorpusMissing(
-            f"the manifest {file} does not exist\n  check path= in manifest:path=FILE"
-        )
+        raise CorpusMissing(f"the manifest {file} does not exist\n  correct its path")
     if kind == ".jsonl":
         for where, line in read_lines(file):
             yield where, _entry(where, line)

@@ -20,8 +20,8 @@ from nserbench.leaderboard.page.citation import citation
 from nserbench.leaderboard.page.known import known
 from nserbench.leaderboard.plots.colours import COLOURS
 from nserbench.leaderboard.reading.counts import Column, Row, RowColumn
+from nserbench.leaderboard.render import latex
 from nserbench.leaderboard.render.csv_json import Record
-from nserbench.leaderboard.render.latex import ESCAPES
 from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
     FEW_NOTE,
@@ -132,7 +132,13 @@ def index(
             },
         ),
         "citation": citation(),
-        "latex": ESCAPES,
+        "latex": {
+            "escapes": latex.ESCAPES,
+            "packages": latex.PACKAGES,
+            "beyond": latex.BEYOND_PDFLATEX,
+            "scripts": latex.OTHER_SCRIPTS,
+            "fitted": latex.FITTED,
+        },
         "marks": MARKS,
     }
 
@@ -181,11 +187,16 @@ def _fronts(
 
 
 def _column(table: SummaryTable, column: Column) -> Record:
-    """Return a column: its heading, whether folds are pooled, chance by metric."""
+    """Return a column: its heading, chance by metric, and what is true of it.
+
+    ``pooled`` says whether folds are pooled, ``repeats`` whether another corpus that
+    counts in its place is the same recordings.
+    """
     return {
         **asdict(column),
         "head": table.header(column),
         "pooled": any(entry.pooled for entry in table.entries_of(column)),
+        "repeats": column in table.repeats,
         "chance": [_short(table.chance(column, metric)) for metric in table.metrics],
     }
 

@@ -41,16 +41,32 @@ ESCAPES = {
     FEW: r"$\dagger$",
     POOLED: r"$\ddagger$",
     SEEN: r"\S{}",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{LESS-THAN OR EQUAL TO}": r"$\leq$",
+    "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
+    "\N{ALMOST EQUAL TO}": r"$\approx$",
+    "\N{BLACK STAR}": r"$\star$",
+    "\N{DOUBLE LOW-9 QUOTATION MARK}": ",,",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
-"""What is written for the characters that LaTeX would take as commands."""
+"""What is written for characters that LaTeX takes as commands, or pdfLaTeX lacks."""
+
+PACKAGES = r"% needs \usepackage{booktabs,graphicx}"
+OTHER_SCRIPTS = "% has letters for which XeLaTeX or LuaLaTeX, and a font, are needed"
+"""The first lines: the second only where a text has a letter of `BEYOND_PDFLATEX`."""
+BEYOND_PDFLATEX = r"[^\u0000-\u024f\u2010-\u2026\u20ac\u2122\u2190-\u2193]"
+"""Characters that pdfLaTeX does not know, as a regular expression of Python and JS."""
+
+FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Begins a box that is made smaller where it is wider than the page or column."""
 
 
 def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> str:
-    """Write a table in LaTeX, with the package booktabs.
+    """Write a table in LaTeX, with the packages booktabs and graphicx.
 
-    The best number of each column is bold and the second is underlined. Names in other
-    scripts than Latin need XeLaTeX or LuaLaTeX.
+    The best number of each column is bold and the second is underlined. A table that is
+    wider than the page is made smaller. Names in other scripts than Latin need XeLaTeX
+    or LuaLaTeX, which the first lines then say.
 
     Args:
         intervals: Whether each number is followed by its interval, in small type.
@@ -61,7 +77,6 @@ def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> s
     wide = _width(layout, intervals) > WIDE
     kind = "table*" if wide else "table"
     lines = [
-        r"% needs \usepackage{booktabs}",
         rf"\begin{{{kind}}}",
         r"\centering",
         *([r"\small\setlength{\tabcolsep}{4pt}"] if wide else []),
@@ -73,7 +88,9 @@ def to_latex(table: SummaryTable | TableLayout, *, intervals: bool = False) -> s
         r"\end{minipage}",
         rf"\end{{{kind}}}",
     ]
-    return "\n".join(lines) + "\n"
+    beyond = any(re.search(BEYOND_PDFLATEX, line) for line in lines)
+    first = [PACKAGES, *([OTHER_SCRIPTS] if beyond else [])]
+    return "\n".join([*first, *lines]) + "\n"
 
 
 def escaped(text: str) -> str:
@@ -102,13 +119,14 @@ def _width(layout: TableLayout, intervals: bool) -> int:
 
 def _tabular(layout: TableLayout, intervals: bool) -> Iterator[str]:
     numbers = len(layout.headers) * len(layout.titles) + bool(layout.ranks)
+    yield FITTED
     yield rf"\begin{{tabular}}{{ll{'r' * numbers}}}"
     yield r"\toprule"
     yield from _header_lines(layout)
     yield r"\midrule"
     yield from _rows(layout, intervals)
     yield r"\bottomrule"
-    yield r"\end{tabular}"
+    yield r"\end{tabular}}"
 
 
 def _header_lines(layout: TableLayout) -> Iterator[str]:

@@ -31,15 +31,13 @@ class BoardReport:
 
 
 def bundles_of(board: Path) -> list[Path]:
-    """Return the bundles of a board, sorted by name.
+    """Return the bundles of a board, sorted by name; of one bundle itself.
 
     Raises:
         BadResult: if there are none.
     """
     if (board / MANIFEST).is_file():
-        raise BadResult(
-            f"{board} is one bundle\n  name the folder that holds it: {board.parent}"
-        )
+        return [board.resolve()]  # "." has no name
     found = board.iterdir() if board.is_dir() else ()
     bundles = sorted(path for path in found if not path.name.startswith("."))
     if not bundles:
@@ -53,6 +51,9 @@ def bundles_of(board: Path) -> list[Path]:
 
 def check_board(board: Path, plugins: Plugins) -> BoardReport:
     """Check every bundle of a board, and that their results can be compared.
+
+    Args:
+        board: The folder that holds the bundles, or one bundle.
 
     Raises:
         NserbenchError: if a bundle is not sound, or two results cannot be compared. The

@@ -31,6 +31,7 @@ from nserbench.leaderboard.reading.counts import (
 from nserbench.leaderboard.reading.counts_cache import read_cells
 from nserbench.leaderboard.reading.latest import comparable
 from nserbench.leaderboard.reading.protocol_use import Cells, ProtocolUse, protocol_uses
+from nserbench.leaderboard.reading.same_recordings import Repeats, repeats_of
 from nserbench.leaderboard.tables.summary_notes import (
     cut_lines,
     different_test_lines,
@@ -39,6 +40,7 @@ from nserbench.leaderboard.tables.summary_notes import (
     overlap_lines,
     reason_lines,
     remark_lines,
+    repeat_lines,
     seed_lines,
     seen_of,
     too_few_units_lines,
@@ -102,8 +104,9 @@ class SummaryTable:
         rows: By name, with numbers in names sorted as numbers.
         columns: By corpus; clean first, then noises by name, from high to low SNR.
         reference: The row that the others are compared with.
-        ranks_by: Mean ranks by metric, without columns in `SELECTION_WARNINGS`. Empty
-            unless two rows are both done in two columns.
+        ranks_by: Mean ranks by metric, without columns in `SELECTION_WARNINGS` and
+            ``repeats``. Empty unless two rows are both done in two columns.
+        repeats: The columns of recordings that another corpus of the table has, too.
         finished: When the newest result was finished; None without results.
     """
 
@@ -116,6 +119,7 @@ class SummaryTable:
     reference: Row | None = None
     ranks_by: Mapping[str, Ranks] = field(default_factory=dict)
     finished: datetime | None = None
+    repeats: Repeats = field(default_factory=dict)
 
     @property
     def ranks(self) -> Ranks | None:
@@ -239,6 +243,8 @@ def table_of(
         raise UnknownName("row", str(reference), list(map(str, rows)))
     samples = _samples(cells, metrics)
     ranked = metrics if rank_by_all else metrics[:1]
+    repeats = repeats_of(cells)
+    ranks_by = {name: _ranks(samples, name, repeats) for name in ranked}
     return SummaryTable(
         rows=rows,
         columns=list(samples),
@@ -246,6 +252,7 @@ def table_of(
         entries=_entries(cells, samples, reference),
         protocols=protocol_uses(cells),
         notes=[
+            *repeat_lines(repeats),
             *overlap_lines(cells),
             *flag_lines(cells),
             *training_data_lines(cells),
@@ -258,24 +265,25 @@ def table_of(
             *reason_lines(cells),
         ],
         reference=reference,
-        ranks_by={name: found for name in ranked if (found := _ranks(samples, name))},
+        ranks_by={name: found for name, found in ranks_by.items() if found},
         finished=max(
             (one.finished for seeds in cells.values() for one in seeds), default=None
         ),
+        repeats=repeats,
     )
 
 
 def ranks_of(cells: Cells, metric: str) -> Ranks | None:
     """Rank the rows of some results by a metric, as `summary_table` does."""
-    return _ranks(_samples(cells, [metric]), metric)
+    return _ranks(_samples(cells, [metric]), metric, repeats_of(cells))
 
 
-def _ranks(samples: Samples, metric: str) -> Ranks | None:
+def _ranks(samples: Samples, metric: str, repeats: Repeats) -> Ranks | None:
     return ranks(
         {
             column: by_metric[metric]
             for column, by_metric in samples.items()
-            if not selection_warnings(column.protocol)
+            if column not in repeats and not selection_warnings(column.protocol)
         }
     )
 

@@ -11,6 +11,7 @@ from nserbench.leaderboard.reading.contamination import Seen, worst
 from nserbench.leaderboard.reading.counts import Column, CountedResult, Row
 from nserbench.leaderboard.reading.latest import averaged, comparable
 from nserbench.leaderboard.reading.protocol_use import Cells, listed
+from nserbench.leaderboard.reading.same_recordings import Repeats
 
 SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
 """The word in a cell that is not done, by its status."""
@@ -87,6 +88,16 @@ def seed_lines(cells: Cells) -> Iterator[str]:
                     "was tested on other utterances, labels or folds than the newest "
                     "result"
                 )
+
+
+def repeat_lines(repeats: Repeats) -> list[str]:
+    """Say which corpora are the same recordings, and which of them counts."""
+    pairs = dict.fromkeys((column.corpus, other) for column, other in repeats.items())
+    return [
+        f"{corpus} is the same recordings as {other}: only {other} counts in ranks and "
+        "in the means of the page"
+        for corpus, other in pairs
+    ]
 
 
 def overlap_lines(cells: Cells) -> list[str]:

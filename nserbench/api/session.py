@@ -65,17 +65,20 @@ def open_session(
 
 
 def doubts(settings: Settings, plugins: Plugins) -> Iterator[str]:
-    """Yield what may be a mistake: plugins that are skipped, and names of folders.
+    """Yield what may be a mistake: plugins that are skipped, names of folders.
 
-    A plugin may read a folder of any name, so only a name that is nearly a known one
-    is told.
+    Folders have names in the settings and in variables. A plugin may read a folder of
+    any name, so only a name that is nearly a known one is told.
     """
     from nserbench.corpora.readers.emobox import AUDIO
     from nserbench.corpora.tools.download_sources import SOURCES
+    from nserbench.settings import misspelt_variables
 
     for plugin, error in plugins.broken.items():
         yield f"plugin {plugin} is skipped: {error}"
     known = {*plugins.corpora.names, *SOURCES, AUDIO, "results", "store"}
+    names = known | {*plugins.noises.names}
+    yield from misspelt_variables(settings.environment, names)
     for name in sorted(settings.paths.keys() - known):
         if near := nearest(name, known):
             yield (

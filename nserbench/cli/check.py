@@ -165,13 +165,15 @@ def check_one_enhancer(session: Session, name: str, device: str, as_json: bool) 
 @click.argument("folder", type=UserPath(), default="board")
 @with_session
 def check_one_board(session: Session, folder: Path) -> None:
-    """Check a folder of bundles that `nserbench submit` wrote; default: `board`.
+    """Check bundles that `nserbench submit` wrote: a folder of them, or one bundle.
 
     Every metric is computed again from the predictions. Checked are also the digests,
-    licences, names and sizes of all files, and that all results can be compared.
+    licences, names and sizes of all files, and that all results can be compared. Unless
+    another folder is named, it is `board`.
 
     \b
     nserbench check board
+    nserbench check board board/my-lab
     """
     from nserbench.leaderboard.sharing.board import check_board
 

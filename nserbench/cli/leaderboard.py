@@ -43,7 +43,8 @@ _View: TypeAlias = "tuple[Callable[[Console], None], Mapping[str, Callable[[], s
     type=click.Choice(FORMS),
     default="table",
     show_default=True,
-    help="table, markdown, latex: in percent; csv, json: fractions of 1; html: a page.",
+    help="table, markdown, latex (needs booktabs and graphicx): in percent; "
+    "csv, json: fractions of 1; html: a page.",
 )
 @out_option("PATH", "File to write; for html a folder, default: `site`.")
 @click.option(

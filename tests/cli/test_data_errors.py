@@ -102,7 +102,7 @@ def test_a_corpus_whose_folder_is_wrong_is_reported_with_the_folder(
 def test_a_missing_manifest_is_named(refused: Refused) -> None:
     told = refused(f"{GRID} manifest:no.csv")
 
-    assert told.startswith("the manifest no.csv does not exist\n  check path=")
+    assert told == "the manifest no.csv does not exist\n  correct its path\n"
 
 
 def test_a_missing_noise_says_how_to_get_it(refused: Refused, notes: str) -> None:
@@ -251,4 +251,6 @@ def test_a_speaker_in_training_and_test_set_is_named(
 
     told = refused(f"{GRID} {notes}")
 
-    assert told.startswith("fold '0' tests speakers that it also trains on: s0\n")
+    assert told.startswith(
+        "manifest:path=notes: fold '0' tests speakers that it also trains on: s0\n"
+    )

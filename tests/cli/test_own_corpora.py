@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 
 Command = Callable[..., Result]
+Refused = Callable[[str], str]
 
 
 @pytest.fixture
@@ -53,3 +54,61 @@ def test_a_folder_whose_name_is_nearly_that_of_a_corpus_is_told(
 
     assert "has 'emobd', which no corpus is called: did you mean 'emodb'?" in warned
     assert "rooms" not in warned
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "the manifest notes.csv does not exist\n  correct its path\n"),
+        ("path,label\na.wav,high\n", "notes.csv, line 1: there is no column 'speaker'"),
+        ("path,label,speaker\na.wav,,s0\n", "notes.csv, line 2: 'label' is missing"),
+    ],
+)
+def test_what_is_wrong_with_its_list_is_told_by_its_name(
+    refused: Refused, mine: str, content: str | None, problem: str
+) -> None:
+    Path("notes.csv").unlink()
+    if content is not None:
+        Path("notes.csv").write_text(content)
+
+    told = refused(f"run -u mel -d mean -c {mine}-hiss@5")
+
+    assert told.startswith(f"'mine' in [corpora] of the settings: {problem}")
+
+
+def test_a_corpus_that_cannot_be_split_is_named(refused: Refused, mine: str) -> None:
+    told = refused(f"run -u mel -d mean -c {mine} --limit 1")
+
+    assert told.startswith("mine: all utterances are of one speaker")
+
+
+def test_it_is_refused_beside_its_own_list(
+    refused: Refused, mine: str, notes: str
+) -> None:
+    told = refused(f"run -u mel -d mean -c {mine} -c manifest:{Path.cwd()}/notes.csv")
+
+    assert told == (
+        "mine and manifest:path=notes are one corpus under two names: they have the "
+        "same files, labels and folds\n  leave one of the two out\n"
+    )
+
+
+@pytest.mark.parametrize("other", ["tested=0", "classes=low+high"])
+def test_it_runs_beside_itself_with_other_options(
+    nserbench: Command, mine: str, other: str
+) -> None:
+    planned = nserbench(f"run -u mel -d mean -c {mine} -c {mine}:{other} --dry-run")
+
+    assert planned.exit_code == 0, planned.stderr
+
+
+def test_who_types_a_name_for_a_list_reads_how_to_give_one(
+    refused: Refused, notes: str
+) -> None:
+    told = refused(f"run -u mel -d mean -c {notes},name=mine")
+
+    assert told.startswith("unknown option 'name' of corpus 'manifest'\n")
+    assert told.endswith(
+        'to give it a name, write NAME = "manifest:path=FILE" under [corpora] in '
+        "nserbench.toml\n"
+    )

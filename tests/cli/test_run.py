@@ -200,14 +200,17 @@ def test_an_interruption_says_how_to_continue(
     interrupted = Mock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr("nserbench.benchmark.study.grid_file.make_study", interrupted)
 
+    Path("my emodb").mkdir()
     monkeypatch.setenv("NSERBENCH_EMODB", "my emodb")
+    monkeypatch.setenv("NSERBENCH_LAB_LOGIN", "me:pass")
 
     result = nserbench(f"run -u mel -d mean -c {notes} --noise 'a b'")
 
     assert result.exit_code == 130
     assert result.stderr == (
         "\nstopped; finished results are kept. To continue:\n"
-        f"  NSERBENCH_EMODB='my emodb' NSERBENCH_MATMUL=onednn "
+        "  NSERBENCH_EMODB='my emodb' NSERBENCH_LAB_LOGIN=\"$NSERBENCH_LAB_LOGIN\" "
+        "NSERBENCH_MATMUL=onednn "
         f"NSERBENCH_RESULTS={tmp_path}/results NSERBENCH_STORE={tmp_path}/store "
         f"nserbench run -u mel -d mean -c {notes} --noise 'a b'\n"
     )

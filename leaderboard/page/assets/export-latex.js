@@ -6,8 +6,8 @@
   const WIDE = 60; // characters above which a table is small and spans both columns
 
   function escaped(text) {
-    const { latex } = nserbench.index;
-    const letters = [...nserbench.plainText(text)].map((one) => latex[one] ?? one);
+    const { escapes } = nserbench.index.latex;
+    const letters = [...nserbench.plainText(text)].map((one) => escapes[one] ?? one);
     return letters.join("").replaceAll("--", "-{}-"); // no dash
   }
 
@@ -143,7 +143,7 @@
     ].filter(Boolean);
   }
 
-  /** Return the table in LaTeX, for the package booktabs. */
+  /** Return the table in LaTeX; its first lines say what it needs. */
   nserbench.latex = (shown) => {
     const { rows, columns } = shown;
     const first = firstColumns(shown);
@@ -162,12 +162,13 @@
         ...columns.map((column) => markedCell(row, column, best.get(column))),
       ]),
     );
-    return [
-      "% needs \\usepackage{booktabs}",
+    const { packages, beyond, scripts, fitted } = nserbench.index.latex;
+    const lines = [
       `\\begin{${kind}}`,
       "\\centering",
       ...(width > WIDE ? ["\\small\\setlength{\\tabcolsep}{4pt}"] : []),
       caption(shown),
+      fitted,
       `\\begin{tabular}{ll${"r".repeat(first.length + columns.length)}}`,
       "\\toprule",
       ...headerLines(columns, first),
@@ -175,13 +176,15 @@
       ...body,
       ...chanceLines(columns, first),
       "\\bottomrule",
-      "\\end{tabular}",
+      "\\end{tabular}}",
       "\\par\\smallskip",
       "\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright",
       ...notes(shown).map((note) => `${escaped(note)}\\par`),
       "\\end{minipage}",
       `\\end{${kind}}`,
       "",
-    ].join("\n");
+    ];
+    const other = lines.some((one) => new RegExp(beyond, "u").test(one));
+    return [packages, ...(other ? [scripts] : []), ...lines].join("\n");
   };
 })();

@@ -12,13 +12,17 @@
   /**
    * Return those columns of which a mean means something: of one protocol.
    *
-   * They are the ranked ones, which leaves out scores that were chosen on the test set.
+   * They are the ranked ones, which leaves out scores that were chosen on the test set
+   * and recordings that another column has, unless only these are shown.
    */
   ofRow.averaged = (columns) => {
     const ranks = ofRow.ranking(columns);
     if (ranks) return columns.filter((column) => ranks.columns.includes(column));
-    const protocols = columns.map((column) => nserbench.index.columns[column].protocol);
-    return new Set(protocols).size > 1 ? [] : columns;
+    const of = nserbench.index.columns;
+    const once = columns.filter((column) => !of[column].repeats);
+    const averaged = once.length ? once : columns;
+    const protocols = new Set(averaged.map((column) => of[column].protocol));
+    return protocols.size > 1 ? [] : averaged;
   };
 
   /** Return the mean of a row over `averaged`; null unless it has a score in all. */

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 
 import click
 
-from nserbench.settings import PREFIX
+from nserbench.paths import exists, user_path
+from nserbench.settings import PREFIX, READ, variable
 
-_SECRET = re.compile("TOKEN|KEY|SECRET|PASS|CREDENTIAL")
-"""Parts of the names of variables whose values are not printed."""
 _TYPED = "nserbench.typed"
 """The key of what was typed in the context of the program."""
 
@@ -34,17 +32,23 @@ def command_line(
 
     Args:
         arguments: What was typed after ``nserbench``.
-        environment: Variables; those that nserbench reads are written out, but none
-            whose name says that it is secret.
+        environment: Variables; those that nserbench or a plugin may read are named. A
+            value is written out if nserbench knows what it is, or if it is a path. Any
+            other may be secret.
 
     Examples:
-        >>> command_line(["run", "-c", "a b"], {"NSERBENCH_STORE": "/s", "HOME": "/h"})
-        "NSERBENCH_STORE=/s nserbench run -c 'a b'"
+        >>> print(command_line(["run", "-c", "a b"], {"NSERBENCH_STORE": "/s"}))
+        NSERBENCH_STORE=/s nserbench run -c 'a b'
+        >>> print(command_line(["run"], {"NSERBENCH_LAB_LOGIN": "me", "HOME": "/h"}))
+        NSERBENCH_LAB_LOGIN="$NSERBENCH_LAB_LOGIN" nserbench run
     """
+    known = {variable(name) for name in READ}
     variables = [
         f"{name}={shlex.quote(value)}"
+        if name in known or exists(user_path(value))
+        else f'{name}="${name}"'
         for name, value in sorted(environment.items())
-        if name.startswith(PREFIX) and not _SECRET.search(name)
+        if name.startswith(PREFIX)
     ]
     return " ".join([*variables, shlex.join(["nserbench", *arguments])])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 Command = Callable[..., object]
 """A function that click calls with the values of its options."""
+_TOLD = "nserbench.told"
+"""The key of the warnings that were printed in the context of the program."""
 
 
 def with_settings(command: Command) -> Command:
-    """Add the option ``--config``, and pass ``settings`` to the command."""
+    """Add the option ``--config``, and pass ``settings`` to the command.
+
+    What may be a mistake in the environment is told.
+    """
 
     @click.option(
         "--config",
@@ -33,9 +38,11 @@ def with_settings(command: Command) -> Command:
     )
     @functools.wraps(command)
     def wrapped(*, config: Path | None, **rest: Any) -> object:
-        from nserbench.settings import load_settings
+        from nserbench.settings import load_settings, misspelt_variables
 
-        return command(settings=load_settings(config), **rest)
+        settings = load_settings(config)
+        _warn(misspelt_variables(settings.environment, ()))
+        return command(settings=settings, **rest)
 
     return wrapped
 
@@ -68,9 +75,17 @@ def open_plugins(settings: Settings, named: Sequence[str] = ()) -> Plugins:
     from nserbench.benchmark.plugins.registry import Plugins
 
     plugins = Plugins(named, settings)
-    for text in doubts(settings, plugins):
-        click.echo(f"warning: {text}", err=True)
+    _warn(doubts(settings, plugins))
     return plugins
+
+
+def _warn(texts: Iterable[str]) -> None:
+    """Print warnings, each only once in a command."""
+    told = click.get_current_context().meta.setdefault(_TOLD, set())
+    for text in dict.fromkeys(texts):
+        if text not in told:
+            told.add(text)
+            click.echo(f"warning: {text}", err=True)
 
 
 def open_store(settings: Settings, folder: Path | None) -> Store:

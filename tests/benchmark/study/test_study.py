@@ -182,7 +182,8 @@ def test_each_corpus_runs_under_its_own_protocol_unless_one_is_named(
         plugins.corpora["manifest"], name="own", protocol="paper"
     )
     plugins.corpora.add(card, "the test")
-    both = {"corpora": [f"manifest:path={notes}", f"own:path={notes}"], "epochs": None}
+    names = [f"manifest:path={notes}", f"own:path={notes},classes=low+high"]
+    both = {"corpora": names, "epochs": None}
 
     own = [cell.protocol.label for cell in ask(**both).cells]
     named = [cell.protocol.label for cell in ask(**both, protocol="demo").cells]

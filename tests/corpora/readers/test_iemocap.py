@@ -391,6 +391,14 @@ def test_a_wrong_level_is_recognised(small: Path, wrong: str, reason: str) -> No
     assert said.endswith(f"it is {reason}: set NSERBENCH_IEMOCAP to {small}")
 
 
+def test_a_wrong_level_is_recognised_in_the_working_folder(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small / "Session2")
+
+    assert missing(Path()).endswith(f": set NSERBENCH_IEMOCAP to {small}")
+
+
 def test_any_other_folder_is_answered_with_the_way_to_get_the_corpus(
     tmp_path: Path,
 ) -> None:

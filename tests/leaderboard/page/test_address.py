@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -125,3 +126,23 @@ def test_mean_and_rank_come_first_and_say_why_they_are_missing(page: Page) -> No
     expect(rank).to_have_attribute("title", re.compile("mean rank by accuracy"))
     page.select_option("select[name=condition]", "clean")
     expect(heads).to_have_count(3)
+
+
+def test_recordings_of_two_names_are_averaged_once(
+    visit: Open, add: Callable[..., Path]
+) -> None:
+    for corpus, right in (("emodb", "11111111"), ("mine", "11110000")):
+        for condition in ("clean", "park@5"):
+            add(
+                condition=condition,
+                corpus=corpus,
+                right=right,
+                provenance={"recordings": "a"},
+            )
+
+    shown = visit()
+
+    mean = shown.locator(".tabulator-row [tabulator-field=mean]")
+    expect(mean).to_have_text("100.0")
+    shown.select_option("select[name=corpus]", "mine")
+    expect(mean).to_have_text("50.0")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from latex import needs_pdflatex, typeset
 from playwright.sync_api import Page
 
 from nserbench.leaderboard.render.csv_json import to_csv
@@ -83,3 +84,8 @@ def test_the_latex_has_the_cells_of_the_command(
     assert r"=1\_a" in text
     assert r"\begin{tabular}{llrrrr}" in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+
+
+@needs_pdflatex
+def test_latex_takes_what_the_page_saves(shared: Open, tmp_path: Path) -> None:
+    typeset(saved(shared(), "LaTeX"), tmp_path)

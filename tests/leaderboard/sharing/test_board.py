@@ -143,13 +143,26 @@ def test_counts_with_ids_in_their_notes_are_refused(
     assert any(said in problem for problem in refused())
 
 
-def test_one_bundle_in_place_of_a_board_is_said_to_be_one(
-    board: Path, plugins: Plugins
+def test_one_bundle_is_checked_alone(
+    board: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = bundle(board, "ann", plugins)
+    (board / "bob").mkdir()
+    monkeypatch.chdir(folder)
 
-    with pytest.raises(BadResult, match="is one bundle"):
-        check_board(folder, plugins)
+    for named in (folder, Path(), Path("../ann")):
+        assert check_board(named, plugins).results == 1
+
+
+def test_a_flaw_of_one_bundle_names_it(
+    board: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = bundle(board, "ann", plugins)
+    edit_manifest(folder, results={only_result(folder).name: "0" * 64})
+    monkeypatch.chdir(folder)
+
+    with pytest.raises(NserbenchError, match=r"\n  ann: .*digest of result.json"):
+        check_board(Path(), plugins)
 
 
 def test_a_result_that_is_not_the_one_of_the_manifest_is_refused(

@@ -89,7 +89,7 @@
   function meanColumn(columns) {
     const { title: metric } = nserbench.index.metrics[choices.metric];
     const count = ofRow.averaged(columns).length;
-    const title = `Mean ${metric} of ${count} of the columns that are shown, for rows that have a score in all ${count}. Averaged are columns of one protocol, none of them chosen on the test set.`;
+    const title = `Mean ${metric} of ${count} of the columns that are shown, for rows that have a score in all ${count}. Averaged are columns of one protocol, none of them chosen on the test set, and no recordings twice.`;
     return {
       ...plainColumn("mean", sortButton(title, "mean", metric), {
         width: widths().mean,
