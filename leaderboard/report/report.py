@@ -91,8 +91,10 @@ def _replaced_upstreams(data: ReportData) -> Iterator[str]:
 def _protocols(data: ReportData) -> Iterator[str]:
     """Yield how the rows were trained, without rows and corpora of other studies."""
     for name in dict.fromkeys(column.protocol for column in data.table.columns):
-        for use in data.table.protocols:
-            cells = [cell for cell in use.cells if cell in data.table.entries]
-            if use.name == name and cells and use.settings.by_name:
-                alone = use.alone or {row for row, _ in cells} == set(data.table.rows)
-                yield f"protocol {replace(use, cells=cells, alone=alone)}"
+        uses = [
+            replace(use, cells=cells)
+            for use in data.table.protocols
+            if use.name == name and use.settings.by_name
+            if (cells := [one for one in use.cells if one in data.table.entries])
+        ]
+        yield from (f"protocol {replace(use, alone=len(uses) == 1)}" for use in uses)

@@ -412,3 +412,17 @@ def test_figures_are_drawn_where_there_is_something_to_draw(
     assert (tmp_path / "drawn/fig-3.svg").read_text().startswith("<?xml")
     assert drawn[tmp_path / "drawn/fig-3.svg"] == ""
     assert "there is nothing to draw" in drawn[tmp_path / "drawn/fig-4.svg"]
+
+
+@pytest.mark.parametrize(("other", "named"), [("ladapter", True), ("bigru", False)])
+def test_a_protocol_names_rows_only_where_the_report_has_it_with_other_settings_too(
+    add: Add, report: Callable[..., PaperReport], other: str, named: bool
+) -> None:
+    add("whisper-enc", "mean", epochs=200)
+    add("whisper-enc", other, epochs=20)
+    add("whisper-enc", "best", protocol="probe+dev")
+
+    lines = [line for line in report(2).notes if line.startswith("protocol probe ")]
+
+    assert lines
+    assert all((" x " in line.partition(":")[0]) is named for line in lines)
