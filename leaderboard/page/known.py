@@ -52,9 +52,10 @@ class Known:
     @classmethod
     def of(cls, card: Card, spec: Spec) -> Known:
         """Take it from a card, and the options typed after its name."""
-        checkpoint, revision = _checkpoint(card, spec)
+        checkpoint, revision, is_own = _checkpoint(card, spec)
         kind = "head" if card.kind == "downstream" else card.kind
-        texts = (plain(card.name), plain(card.source), plain(card.licence))
+        licence = NOT_STATED if is_own else card.licence
+        texts = (plain(card.name), plain(card.source), plain(licence))
         return cls(kind, *texts, checkpoint, revision)
 
     def record(self) -> Record:
@@ -120,18 +121,22 @@ def _specs(name: str) -> list[Spec]:
         return []
 
 
-def _checkpoint(card: Card, spec: Spec) -> tuple[str, str]:
-    """Return the checkpoint and its commit; both are empty if it has none."""
+def _checkpoint(card: Card, spec: Spec) -> tuple[str, str, bool]:
+    """Return the checkpoint, its commit, and whether it is another than the card's.
+
+    The first two are empty if it has none. The licence of the card is that of its own
+    checkpoint.
+    """
     typed = dict(spec.options)
     if card.positional and spec.positional:
         typed[card.positional] = spec.positional
     for key, option in card.all_options().items():
         if option.label is checkpoint_label:
-            checkpoint = typed.get(key) or option.default or ""
-            return plain(checkpoint), typed.get("revision") or PINNED.get(
-                checkpoint, ""
-            )
-    return "", ""
+            default = option.default or ""
+            checkpoint = typed.get(key) or default
+            revision = typed.get("revision") or PINNED.get(checkpoint, "")
+            return plain(checkpoint), revision, default not in ("", checkpoint)
+    return "", "", False
 
 
 def linked(text: str) -> list[Piece]:

@@ -8,13 +8,14 @@
     "rect",
     "triangle",
     "diamond",
-    "pin",
-    "roundRect",
-    "arrow",
+    "path://M0,0 L10,0 L5,9 Z", // a triangle on its tip
+    "path://M3,0 h4 v3 h3 v4 h-3 v3 h-4 v-3 h-3 v-4 h3 Z", // a cross
+    "path://M5,0 L10,4 L8,10 L2,10 L0,4 Z", // a pentagon
   ];
   const DASHES = ["solid", "dashed", "dotted", [12, 3, 3, 3], [2, 6]];
   const HEIGHT = 330; // pixels, without the legend
   const LINE = 22; // pixels, of a line of the legend
+  const GAP = 8; // pixels, between two of these lines
   const live = new Set();
   const watch = new ResizeObserver((entries) => {
     for (const { target } of entries) echarts.getInstanceByDom(target)?.resize();
@@ -61,9 +62,9 @@
         bottom: 0,
         itemWidth: rest.series.some(({ type }) => type === "scatter") ? 12 : 20,
         itemHeight: 9,
-        itemGap: 8,
+        itemGap: GAP,
         icon: names ? undefined : "roundRect",
-        textStyle: { color: colour("ink") },
+        textStyle: { color: colour("ink"), lineHeight: LINE - GAP },
         pageTextStyle: { color: colour("soft") },
         pageIconColor: colour("ink"),
         formatter: (name) => nserbench.cut(name, innerWidth < 600 ? 38 : 64),

@@ -60,6 +60,23 @@ def test_a_checkpoint_in_a_folder_leads_nowhere() -> None:
     assert card["checkpoint"] == [("whisper-tiny.en", None)]
 
 
+@pytest.mark.parametrize(
+    ("name", "licence"),
+    [
+        ("whisper", "MIT"),
+        ("whisper:checkpoint=openai/whisper-small", "MIT"),
+        ("whisper:checkpoint=whisper-tiny.en", "not stated"),
+        ("mel:enhance={convtasnet:checkpoint=ours}", "not stated"),
+    ],
+)
+def test_the_licence_of_a_card_is_not_that_of_another_checkpoint(
+    name: str, licence: str
+) -> None:
+    *_, card = cards("upstream", name)
+
+    assert card["licence"][0][0] == licence
+
+
 def test_parts_of_a_source_lead_to_papers_and_repositories() -> None:
     text = (
         "A, arXiv:2105.01051; doi:10.5683/SP2/E8; github.com/a/b.; https://c.org/d, e"
