@@ -129,10 +129,11 @@ class SummaryTable:
     def header(self, column: Column) -> tuple[str, ...]:
         """Return the header lines of a column, with its selection warnings.
 
-        The protocol is named where several columns have this corpus and condition.
+        The protocol is named where the corpus has results of several, in whichever
+        conditions: neighbours that cannot be compared are never alike.
         """
         names = (column.corpus, column.condition)
-        same = [item for item in self.columns if (item.corpus, item.condition) == names]
+        same = {one.protocol for one in self.columns if one.corpus == column.corpus}
         protocol = (column.protocol,) if len(same) > 1 else ()
         return (*names, *protocol, *selection_warnings(column.protocol))
 

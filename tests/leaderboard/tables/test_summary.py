@@ -294,7 +294,7 @@ def test_two_protocols_have_separate_columns(root: Path, add: Add) -> None:
         ("emodb", "clean", "paper v1"),
         ("emodb", "clean", "probe v1"),
         ("emodb", "clean", "probe v2"),
-        ("emodb", "park@0"),
+        ("emodb", "park@0", "probe v1"),
     ]
     assert [*map(str, table.protocols)] == [
         "paper v1 on emodb: epochs 50, standardise yes",
