@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.cli.common.options import json_option
+from nserbench.cli.common.overwrite import refuse_other_file
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import with_settings
 from nserbench.cli.common.tables import TextTable, print_tables
@@ -205,10 +206,12 @@ def _write_flips(
 ) -> None:
     """Write a row for each utterance, with the probabilities of all classes."""
     sides = ("first", "second")
+    names = [f"{side}_p_{name}" for side in sides for name in classes]
+    heads = ["first_seed", "second_seed", *COLUMNS, *names]
+    refuse_other_file(file, "csv", ",".join(heads))
     with file.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
-        names = [f"{side}_p_{name}" for side in sides for name in classes]
-        rows.writerow(["first_seed", "second_seed", *COLUMNS, *names])
+        rows.writerow(heads)
         for flip in flips:
             both = (flip.first_probabilities, flip.second_probabilities)
             values = [f"{side[name]:.9g}" for side in both for name in classes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from nserbench.cli.common.click_groups import GroupWithArgument, HiddenArgument
 from nserbench.cli.common.options import out_option
+from nserbench.cli.common.overwrite import refuse_other_file
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import open_plugins, with_settings
 from nserbench.cli.common.text import counted
@@ -174,12 +176,19 @@ def _show(view: _View, form: str, out: Path | None) -> None:
     elif out is None:
         click.echo(forms[form](), nl=False)
     else:
-        with out.open("w", encoding="utf-8") as stream:
-            if form == "table":
-                print_on(Console(file=stream))
-            else:
-                stream.write(forms[form]())
+        text = _as_text(print_on) if form == "table" else forms[form]()
+        refuse_other_file(out, form, text.partition("\n")[0])
+        out.write_text(text, encoding="utf-8")
         click.echo(f"written: {out}")
+
+
+def _as_text(print_on: Callable[[Console], None]) -> str:
+    """Return what is printed on a console that is no terminal."""
+    from rich.console import Console
+
+    stream = io.StringIO()
+    print_on(Console(file=stream))
+    return stream.getvalue()
 
 
 def _write_page(

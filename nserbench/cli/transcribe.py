@@ -23,6 +23,7 @@ from nserbench.cli.common.options import (
     store_option,
     wer_against_option,
 )
+from nserbench.cli.common.overwrite import refuse_other_file
 from nserbench.cli.common.session import with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 
@@ -74,7 +75,7 @@ def transcribe(
     \b
     nserbench transcribe -u whisper -c iemocap-park --snr 10,0,-10
     """
-    from nserbench.benchmark.extraction.transcripts import write_transcripts
+    from nserbench.benchmark.extraction.transcripts import COLUMNS, write_transcripts
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.benchmark.study.name_lookup import (
         corpus_conditions,
@@ -83,6 +84,8 @@ def transcribe(
     )
     from nserbench.benchmark.study.study import open_corpora
 
+    if out is not None:
+        refuse_other_file(out, "csv", ",".join(COLUMNS))
     settings = session.settings.using(store=store_folder)
     transcribers = read_transcribers(upstreams, session.plugins)
     places = read_corpora(corpora, noises, session.plugins)

@@ -55,14 +55,8 @@ store_limit_option = click.option(
 
 def out_option(metavar: str, summary: str, **settings: Any) -> Option:
     """Return the option ``-o, --out``, which is where a command writes its output."""
-    return click.option(
-        "-o",
-        "--out",
-        type=UserPath(),
-        metavar=metavar,
-        help=summary,
-        **settings,
-    )
+    settings = {"type": UserPath(), **settings}
+    return click.option("-o", "--out", metavar=metavar, help=summary, **settings)
 
 
 def names_option(*flags: str, help: str, **settings: Any) -> Option:
@@ -78,7 +72,11 @@ def _separate(
     return tuple(name for text in texts for name in split_names(text))
 
 
-results_option = out_option("FOLDER", "Folder for results; default: `results`.")
+results_option = out_option(
+    "FOLDER",
+    "Folder for results; default: `results`.",
+    type=UserPath(file_okay=False),
+)
 
 device_option = click.option(
     "--device",
