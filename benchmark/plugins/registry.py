@@ -40,6 +40,12 @@ from nserbench.upstreams.side_by_side import combine
 if TYPE_CHECKING:
     from nserbench.benchmark.results.result import Result
 
+WHERE_FROM = (
+    "`nserbench list` shows the plugin each one comes from; one in a file of yours "
+    "needs --plugin FILE.py"
+)
+"""What the message about an unknown name says of others."""
+
 BUILT_IN = (
     "nserbench.upstreams.cards",
     "nserbench.upstreams.enhancement.cards",
@@ -100,7 +106,7 @@ class Registry(Generic[C]):
                 self.kind,
                 name,
                 self.names,
-                "`nserbench list` shows the plugin each one comes from",
+                WHERE_FROM,
             )
         return self._cards[name][0]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.plugins.registry import WHERE_FROM, Plugins
 from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB, Condition
 from nserbench.cards import C, ConfiguredCard, bind
 from nserbench.corpora.base import CorpusCard
@@ -247,6 +247,10 @@ def _condition(text: str) -> tuple[str | None, float | None]:
     try:
         snr = number(end) + 0.0  # -0 becomes 0
     except ValueError:
+        if at and noise:
+            raise BadSpec(
+                f"{text!r}: {end!r} is not an SNR in dB: write {noise}@5"
+            ) from None
         return text, None
     if not at:
         return text, None
@@ -312,7 +316,7 @@ def _split_name(
             "corpus or noise" if noises else "corpus",
             spec.name,
             [*known.names, *others],
-            "`nserbench list` shows the plugin each one comes from",
+            WHERE_FROM,
         )
     name = max(matching, key=len)
     noise = spec.name[len(name) + 1 :] or None

@@ -19,7 +19,7 @@ SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
 SEEN_LINES: Mapping[Seen, str] = {
     "yes": "seen in training, so that scores are too high",
     "unknown": "the training data are not public, and may have had the corpus",
-    "not said": "nothing is said of some training data, which may have had the corpus",
+    "not said": "training data are not stated, and may have had the corpus",
 }
 """What a note says of the training data of some rows."""
 

@@ -63,7 +63,8 @@ def new_plugin(session: Session, name: str, kind: str) -> None:
     commands = re.findall(
         r"^\$ ((?:nserbench|export) .*)$", content["README.md"], re.MULTILINE
     )
-    lines = "\n  ".join([f"cd {folder}", *commands])
+    module = next(iter(content))
+    lines = "\n  ".join(commands).replace(module, f"{folder}/{module}")
     click.echo(f"{folder}: {', '.join(content)}\n\nto try it:\n  {lines}")
 
 

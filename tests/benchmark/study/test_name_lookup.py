@@ -68,6 +68,7 @@ def test_noises_have_commas_between_them(plugins: Plugins) -> None:
         ("clean,", "a noise is missing"),
         ("clean@5", "'clean@5' is no condition: write clean, or a noise as park@5"),
         ("@5", "'@5' is no condition"),
+        ("park@loud", "'loud' is not an SNR in dB: write park@5"),
         ("park@101", "'park@101': an SNR must be from -100 to 100 dB"),
     ],
 )

@@ -14,9 +14,12 @@ from nserbench.leaderboard.page.write import write_page
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return one browser for all tests of this folder."""
+    """Return one browser for all tests of a module.
+
+    Another scope would leave its event loop open while other tests of the process run.
+    """
     yield from started_browser()
 
 

@@ -130,7 +130,7 @@ def test_a_corpus_that_was_seen_in_training_is_marked_and_the_mark_explained(
     assert "\N{SECTION SIGN}: the upstream was trained on this corpus" in shown
     assert "so that scores are too high: wide x mean (emodb)" in shown
     assert "not public, and may have had the corpus: web x mean (emodb)" in shown
-    assert "nothing is said of some training data, which may have had" in shown
+    assert "training data are not stated, and may have had" in shown
     assert "the corpus: half x mean (emodb); plain x mean (emodb)" in shown
 
 
