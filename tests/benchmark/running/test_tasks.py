@@ -32,7 +32,7 @@ def two() -> Iterator[TaskExecutor]:
 def ended(
     executor: TaskExecutor,
     tasks: Sequence[Task[list[str]]],
-    tell: Callable[[str], object] = print,
+    tell: Callable[[str], None] = print,
 ) -> list[str]:
     return sorted(one for part in run_tasks(executor, tasks, tell) for one in part)
 

@@ -74,7 +74,7 @@ def test_the_licence_of_a_card_is_not_that_of_another_checkpoint(
 ) -> None:
     *_, card = cards("upstream", name)
 
-    assert card["licence"][0][0] == licence
+    assert card["licence"] == [(licence, licence_address(licence))]
 
 
 def test_parts_of_a_source_lead_to_papers_and_repositories() -> None:
