@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def is_done(folder: Path) -> bool:
     return (folder / RESULT).is_file() and read_status(folder) == "done"
 
 
-def find_result(text: str, root: Path) -> Path:
+def find_result(text: str, root: Path, *, any_seed: bool = False) -> Path:
     """Find a result folder by its path or name, or by the cell that it holds.
 
     Args:
@@ -59,6 +60,7 @@ def find_result(text: str, root: Path) -> Path:
             tables print them, ``"mel x mean x demo park@0 (probe, seed 0)"``. What
             follows from the others may be left out at the end.
         root: Folder of all results.
+        any_seed: Whether the first seed is meant where results differ in it alone.
 
     Raises:
         UnknownName: if no result fits.
@@ -76,6 +78,8 @@ def find_result(text: str, root: Path) -> Path:
     if not fitting:
         known = [str(entry.cell) for entry in entries]
         raise UnknownName("cell", text, known, f"looked in {root}")
+    if any_seed and _differ_in_seed(fitting):
+        return min(fitting, key=attrgetter("cell.seed")).folder
     if len(fitting) > 1:
         several = (f"{entry.digest[:DIGITS]}: {entry.cell}" for entry in fitting)
         listed = "\n  ".join(several)
@@ -83,6 +87,14 @@ def find_result(text: str, root: Path) -> Path:
             f"several cells are meant by {text!r}: give the digest of one\n  {listed}"
         )
     return fitting[0].folder
+
+
+def _differ_in_seed(entries: list[ResultEntry]) -> bool:
+    """Return whether results are one cell with seeds that differ."""
+    cells = {replace(entry.cell, seed=0) for entry in entries}
+    return len(cells) == 1 and len({entry.cell.seed for entry in entries}) == len(
+        entries
+    )
 
 
 def _is_named(cell: CellName, text: str) -> bool:

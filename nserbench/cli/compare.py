@@ -82,7 +82,7 @@ def compare(
     from nserbench.leaderboard.reading.pairs import read_pairs
 
     root = folder or settings.results
-    folders = [find_result(cell, root) for cell in (first, second)]
+    folders = [find_result(cell, root, any_seed=all_seeds) for cell in (first, second)]
     pairs = read_pairs(*folders, all_seeds=all_seeds)
     comparison = compare_pairs(pairs)
     if flips is not None:

@@ -13,7 +13,9 @@ from nserbench.errors import BadResult, UnknownName
 def write(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a result that is not done."""
 
-    def go(digest: str, status: Status = "failed", head: str = "mean") -> Path:
+    def go(
+        digest: str, status: Status = "failed", head: str = "mean", seed: int = 0
+    ) -> Path:
         result = Result(
             status=status,
             reason="why",
@@ -23,7 +25,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
             corpus="demo",
             condition="clean",
             protocol="demo",
-            seed=0,
+            seed=seed,
             protocol_details={},
             classes=(),
         )
@@ -58,6 +60,20 @@ def test_all_results_whose_digest_begins_alike_are_named(
         f"  {other.name[-10:]}: {name}",
     ]
     assert find_result("ac", tmp_path) == other
+
+
+def test_a_name_without_a_seed_is_enough_where_any_seed_will_do(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    write("ab" * 16, seed=1)
+    first = write("cd" * 16, seed=0)
+
+    assert find_result("mel x mean", tmp_path, any_seed=True) == first
+    with pytest.raises(BadResult, match="several cells are meant"):
+        find_result("mel x mean", tmp_path)
+    write("ef" * 16, seed=0)
+    with pytest.raises(BadResult, match="several cells are meant"):
+        find_result("mel x mean", tmp_path, any_seed=True)
 
 
 def test_a_result_is_found_by_the_names_of_its_cell_in_whole_words(
