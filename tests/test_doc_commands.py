@@ -35,7 +35,7 @@ NOT_RUN = {
     "pip": "installs from the network",
     "pytest": "run by the test of the page about plugins in test_doc_blocks.py",
     "python3": "makes an environment",
-    "python": "photographs with a browser, and writes into the repository",
+    "python": "writes pictures of the repository, or trains for half an hour",
     "tensorboard": "serves until it is stopped",
     ".venv/bin/python": "takes another project's code; see CONTRIBUTING",
 }

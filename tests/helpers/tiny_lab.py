@@ -42,6 +42,7 @@ FILES = {
     "DATA/models/convtasnet-libri1mix-enhsingle-16k": "convtasnet",
     "FOLDER": "convtasnet",
     "MINILM": "bert",
+    "TEACHER": "wav2vec2-deep",
     "my-emotion2vec": "emotion2vec",
     "speechlmh_base.pt": "speechlm",
     "WavLM-Base.pt": "wavlm_local",
