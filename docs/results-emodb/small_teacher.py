@@ -13,6 +13,7 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,22 @@ RATE, WINDOW, STEP = 16_000, 480_000, 320
 """Sample rate, samples of Whisper's window, and samples between two frames."""
 WINDOWS, STEPS, CLIPS, SECONDS = 120, 1500, 8, 3
 """Windows of speech; steps of training, and how many clips of which length each has."""
-PAIRS = {2: 2, 3: 3, 4: 4}
-"""Which layer of ours learns which of Whisper's."""
+LAYERS = (2, 3, 4)
+"""Layers of Whisper's encoder, which the layers of these numbers learn."""
+CONFIG = Wav2Vec2Config(
+    hidden_size=128,
+    num_hidden_layers=4,
+    num_attention_heads=4,
+    intermediate_size=512,
+    conv_dim=(64,) * 7,
+    num_conv_pos_embeddings=64,
+    num_conv_pos_embedding_groups=8,
+    apply_spec_augment=False,
+    hidden_dropout=0.05,
+    attention_dropout=0.05,
+    feat_proj_dropout=0.0,
+    layerdrop=0.0,
+)
 LANGUAGES = ("de", "en-us", "en-gb", "es", "fr-fr", "it", "nl", "sv", "pl", "cs")
 VOICES = [*(f"f{number}" for number in range(1, 6)), *(f"m{n}" for n in range(1, 9))]
 
@@ -82,10 +97,10 @@ def window(texts: list[str], rng: np.random.Generator) -> Wave:
 
 @torch.no_grad()
 def states(whisper: Any, extract: Any, wave: Wave) -> Tensor:
-    """Return Whisper's hidden states of `PAIRS`, (layers, 1500, 384)."""
+    """Return Whisper's hidden states of `LAYERS`, (layers, 1500, 384)."""
     mel = extract(wave, sampling_rate=RATE, return_tensors="pt").input_features
     hidden = whisper(mel, output_hidden_states=True).hidden_states
-    return torch.stack([hidden[layer][0] for layer in PAIRS.values()])
+    return torch.stack([hidden[layer][0] for layer in LAYERS])
 
 
 def noisy(wave: Wave, waves: list[Wave], rng: np.random.Generator) -> Wave:
@@ -108,61 +123,51 @@ def distance(guess: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(guess, target) + 1 - F.cosine_similarity(guess, target, -1).mean()
 
 
-def trained(waves: list[Wave], targets: list[Tensor]) -> Wav2Vec2Model:
-    """Train a wav2vec 2.0 of four layers of 128 to have the targets."""
-    model = Wav2Vec2Model(
-        Wav2Vec2Config(
-            hidden_size=128,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            intermediate_size=512,
-            conv_dim=(64,) * 7,
-            num_conv_pos_embeddings=64,
-            num_conv_pos_embedding_groups=8,
-            apply_spec_augment=False,
-            hidden_dropout=0.05,
-            attention_dropout=0.05,
-            feat_proj_dropout=0.0,
-            layerdrop=0.0,
-        )
-    )
-    heads = nn.ModuleList(nn.Linear(128, targets[0].shape[-1]) for _ in PAIRS)
-    weights = [*model.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(weights, weight_decay=0.01)
-    plan = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, 2e-3, total_steps=STEPS, pct_start=0.1
-    )
+def batches(
+    waves: list[Wave], targets: list[Tensor]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield clips, (clips, samples), and targets, (layers, clips, frames, 384).
+
+    Both have mean 0 and variance 1: each clip, and each value of the targets.
+    """
     sample = torch.stack(targets[::10])
     mean, deviation = sample.mean((0, 2)), sample.std((0, 2))
     samples = SECONDS * RATE
     frames = (samples - 400) // STEP + 1
     rng = np.random.default_rng(0)
-    model.train()
-    for step in range(STEPS):
+    for _ in range(STEPS):
         clips, wanted = [], []
         for _ in range(CLIPS):
-            number, first = rng.integers(WINDOWS), rng.integers(1500 - frames)
+            number, first = rng.integers(len(waves)), rng.integers(1500 - frames)
             clip = noisy(waves[number][first * STEP :][:samples], waves, rng)
             clips.append((clip - clip.mean()) / np.sqrt(clip.var() + 1e-7))
             part = targets[number][:, first : first + frames]
             wanted.append((part - mean[:, None]) / deviation[:, None])
-        batch = torch.tensor(np.stack(clips), dtype=torch.float32)
-        hidden = model(batch, output_hidden_states=True).hidden_states
-        loss = torch.stack(
-            [
-                distance(head(hidden[layer]), target)
-                for head, layer, target in zip(
-                    heads, PAIRS, torch.stack(wanted, dim=1), strict=True
-                )
-            ]
-        ).mean()
+        yield torch.tensor(np.stack(clips), dtype=torch.float32), torch.stack(wanted, 1)
+
+
+def trained(waves: list[Wave], targets: list[Tensor]) -> Wav2Vec2Model:
+    """Train a wav2vec 2.0 of four layers of 128 to have the targets."""
+    model = Wav2Vec2Model(CONFIG)
+    heads = nn.ModuleList(nn.Linear(128, targets[0].shape[-1]) for _ in LAYERS)
+    weights = [*model.parameters(), *heads.parameters()]
+    optimiser = torch.optim.AdamW(weights, weight_decay=0.01)
+    plan = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 2e-3, total_steps=STEPS, pct_start=0.1
+    )
+    model.train()
+    for step, (clips, wanted) in enumerate(batches(waves, targets), start=1):
+        hidden = model(clips, output_hidden_states=True).hidden_states
+        layers = zip(heads, LAYERS, wanted, strict=True)
+        losses = [distance(head(hidden[layer]), one) for head, layer, one in layers]
+        loss = torch.stack(losses).mean()
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         plan.step()
-        if step % 100 == 99:
-            print(f"step {step + 1} of {STEPS}: loss {loss.item():.3f}", flush=True)
+        if step % 100 == 0:
+            print(f"step {step} of {STEPS}: loss {loss.item():.3f}", flush=True)
     return model
 
 
