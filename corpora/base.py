@@ -314,5 +314,5 @@ def folder_of(name: str, obtain: str, settings: Settings) -> Path:
     raise CorpusMissing(
         f"{problem}\n  {obtain}, then\n"
         f"    export {variable(name)}=/path/to/{name}\n"
-        f'  or write {name} = "/path/to/{name}" under [paths] in nserbench.toml'
+        f'  or write {name} = "/path/to/{name}" under [paths] in {settings.file}'
     )

@@ -38,7 +38,7 @@ class OwnCorpusCard(CorpusCard):
         try:
             return CorpusCard.read(self, options, settings)
         except (CorpusMissing, BadCorpus) as error:
-            named = f"{self.name!r} in [corpora] of the settings: {error}"
+            named = f"{settings.file}: {self.name!r} in [corpora]: {error}"
             raise type(error)(named) from error
 
 
@@ -55,26 +55,25 @@ def own_corpora(settings: Settings, taken: Collection[str]) -> list[CorpusCard]:
     names = [*taken, *settings.noises]
     cards = []
     for name, text in settings.corpora.items():
-        cards.append(_card(name, text, settings.folder, names))
+        cards.append(_card(name, text, settings.file, names))
         names.append(name)
     return cards
 
 
-def _card(name: str, text: str, folder: Path, taken: Collection[str]) -> CorpusCard:
-    _refuse_name(name, taken)
+def _card(name: str, text: str, file: Path, taken: Collection[str]) -> CorpusCard:
+    _refuse_name(name, file, taken)
     try:
         bound = _manifest(parse_spec(text))
     except (BadSpec, UnknownName) as error:
-        raise BadSettings(f"{name!r} in [corpora] of the settings: {error}") from error
-    file = folder / bound.options["path"]
+        raise BadSettings(f"{file}: {name!r} in [corpora]: {error}") from error
     options = {
-        key: replace(option, default=_from(folder, bound.options[key]))
+        key: replace(option, default=_from(file.parent, bound.options[key]))
         for key, option in MANIFEST.all_options().items()
     }
     others: dict[str, Any] = {
         "name": name,
         "key": MANIFEST.key_or_name,
-        "summary": f"your own corpus, listed in {file.name}",
+        "summary": f"your own corpus, listed in {bound.options['path'].name}",
         "options": options,
         "positional": None,
     }
@@ -103,17 +102,17 @@ def _from(folder: Path, value: Any) -> Any:
     return folder / value if isinstance(value, Path) else value
 
 
-def _refuse_name(name: str, taken: Collection[str]) -> None:
+def _refuse_name(name: str, file: Path, taken: Collection[str]) -> None:
     """Refuse a name that means something else, alone or with a noise after it."""
     if not _NAME.fullmatch(name):
         raise BadSettings(
-            f"[corpora] of the settings: {name!r} cannot be the name of a corpus\n"
+            f"{file}: {name!r} in [corpora] cannot be the name of a corpus\n"
             "  use letters, digits, and - _ . between them"
         )
     for other in taken:
         longer = name.startswith(f"{other}-") or other.startswith(f"{name}-")
         if longer or letters(name) == letters(other):
             raise BadSettings(
-                f"[corpora] of the settings: the name {name!r} would be mistaken for "
+                f"{file}: the name {name!r} in [corpora] would be mistaken for "
                 f"{other!r}, which another corpus or a noise has\n  use another name"
             )

@@ -31,6 +31,7 @@ _LONG_KEY = re.compile(
 )
 """A key that tomllib takes long for: its time grows with the square of the parts."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_QUOTES_HINT = '\n  write texts in quotation marks: name = "text"'
 _SHOWN = 40  # characters of a text in a message
 
 
@@ -129,7 +130,8 @@ def read_toml(file: Path, error: type[NserbenchError]) -> dict[str, Any]:
     except RecursionError as problem:
         raise error(f"{file} is not TOML: it is nested too deeply") from problem
     except ValueError as problem:  # also a UnicodeDecodeError
-        raise error(f"{file} is not TOML: {problem}") from problem
+        quotes = _QUOTES_HINT if "Invalid value" in str(problem) else ""
+        raise error(f"{file} is not TOML: {problem}{quotes}") from problem
     for key, value in _values(content):
         if (wrong := _number_problem(value)) is not None:
             raise error(f"{file}: {key!r} is {wrong}\n  correct this number")

@@ -33,10 +33,11 @@ class Settings:
         noises: The ``[noises]`` table: for each name an audio file, a folder of them or
             a glob pattern.
         corpora: The ``[corpora]`` table: for each name a ``manifest:path=FILE``.
-        folder: Folder that relative paths in ``corpora`` start at.
         cluster: The ``[cluster]`` table: the resources of a job of ``--on slurm``.
         limit: The entry ``limit`` of the ``[store]`` table: most bytes of the store;
             None for no limit.
+        file: The settings file, as messages name it. Relative paths in ``corpora``
+            start at its folder.
         environment: The variables among which ``NSERBENCH_...`` are read.
     """
 
@@ -45,7 +46,7 @@ class Settings:
     cluster: Mapping[str, object] = field(default_factory=dict)
     limit: int | None = None
     corpora: Mapping[str, str] = field(default_factory=dict)
-    folder: Path = Path()
+    file: Path = FILE
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def path(self, name: str) -> Path | None:
@@ -147,7 +148,7 @@ def load_settings(file: Path | None = None) -> Settings:
         _table(content, "cluster", file),
         _limit(content, file),
         _texts(content, "corpora", file, "the name of a corpus"),
-        file.parent,
+        file,
     )
 
 

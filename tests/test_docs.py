@@ -12,6 +12,7 @@ import yaml
 from pages import PAGES, ROOT
 
 from nserbench.benchmark.running.makespan import TimedTask, makespan
+from nserbench.settings import KNOWN, READ, variable
 
 
 def test_features_first_takes_longer_than_tasks_in_the_order_of_their_needs() -> None:
@@ -64,6 +65,16 @@ def test_every_page_is_in_the_menu() -> None:
     there = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
     written_later = {"board/index.html"}  # by `make board-page`
     assert sorted(named(menu)) == sorted(there | written_later)
+
+
+def test_the_page_of_settings_names_every_table_and_variable() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+
+    names = [
+        *(f"`[{table}]`" for table in KNOWN),
+        *(f"`{variable(name)}`" for name in READ),
+    ]
+    assert [name for name in names if name not in page] == []
 
 
 def test_every_upstream_head_and_corpus_has_a_page() -> None:

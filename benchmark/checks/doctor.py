@@ -238,6 +238,7 @@ def _corpora_with_folder(plugins: Plugins, settings: Settings) -> list[Spec]:
         raise NserbenchError(
             "no corpus is named, and the folder of none is set\n"
             "  name one, such as `nserbench doctor demo`,\n"
-            '  or write iemocap = "/path/to/iemocap" under [paths] in nserbench.toml'
+            '  or write iemocap = "/path/to/iemocap" under [paths] in '
+            f"{settings.file}"
         )
     return [Spec(name) for name in named]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 DEAD, RISING = "dead head", "rising loss"
 SCALE, BY_HEART, MIXED = "input scale", "learned by heart", "mixed software"
 MEANINGS: Mapping[str, str] = {
-    DEAD: "in some fold it predicts one class for all utterances",
+    DEAD: "in some fold it predicts one class for all utterances; try more epochs",
     RISING: "in some fold the loss on the training set rose",
     SCALE: "its input features have a standard deviation far from 1",
     BY_HEART: "it fits its training set, but a pooled head is far better in the test",

@@ -29,7 +29,7 @@ from nserbench.settings import refuse_unknown
 
 _CONNECT_TIMEOUT = 10.0  # seconds to wait for the answer of a scheduler
 _CLUSTER_HELP = (
-    "  describe a job under [cluster] in nserbench.toml, for example\n"
+    "  describe a job under [cluster] in the settings file, for example\n"
     '  jobs = 4, cores = 8, memory = "32GB", walltime = "08:00:00"'
 )
 _COUNTS = ("jobs", "minimum", "maximum", "paths")

@@ -32,8 +32,8 @@ class BatchRunner(Protocol):
     store: Store
     device: str
 
-    def expect(self, batches: Sequence[Sequence[Job]]) -> None:
-        """Take note of the batches that will be run, in order."""
+    def prepare(self, batches: Sequence[Sequence[Job]]) -> None:
+        """Prepare for the batches that will be run, in order."""
 
     def run_batch(
         self, jobs: Sequence[Job], needs: Needs, models: ModelCache
@@ -81,7 +81,7 @@ class LimitedRun:
         finished = JobBatch.of(every, self.needs, self.store).disposables - users.keys()
         self.room.dispose(finished)
         self._refuse_too_small(order)
-        self.runner.expect([batch.jobs for batch in order])
+        self.runner.prepare([batch.jobs for batch in order])
         with self.room.guard():
             for _, group in groupby(order, key=_models):
                 models = ModelCache(self.runner.device)

@@ -71,7 +71,7 @@ class Relocation:
             paths={name: self.path(path) for name, path in settings.paths.items()},
             noises={name: self.path(path) for name, path in settings.noises.items()},
             corpora={name: self.text(text) for name, text in settings.corpora.items()},
-            folder=self.path(settings.folder),
+            file=self.path(settings.file),
             environment={name: self.text(value) for name, value in environment},
         )
 

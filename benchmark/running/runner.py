@@ -8,10 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 from traceback import format_exception
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from nserbench.benchmark.extraction.extract import ModelCache
 from nserbench.benchmark.extraction.need import Need
@@ -42,16 +43,19 @@ from nserbench.benchmark.running.assemble import (
 from nserbench.benchmark.running.ensure_features import ensure_features
 from nserbench.benchmark.running.job_batches import job_batches
 from nserbench.benchmark.running.limited import LimitedRun
+from nserbench.benchmark.running.stopwatch import Stopwatch, slowed_line
 from nserbench.benchmark.running.time_left import TimeLeft
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
 from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.store.room import Room
 from nserbench.benchmark.study.study import Study
+from nserbench.benchmark.training.fit_one import load_optimiser
 from nserbench.error_origin import arose_in_plugin, describe_error, message_of
 from nserbench.errors import NserbenchError, StoreFull
 from nserbench.interrupts import by_user, watch_interrupts
 from nserbench.progress import Progress, ignore_epochs
 
+T = TypeVar("T")
 Share: TypeAlias = Callable[
     [Sequence[PreparedStudy], Needs, Progress], Iterable[Status]
 ]
@@ -97,6 +101,11 @@ class Runner:
     limit: int | None = None
     traceback: bool = False
     _time: TimeLeft = field(default_factory=lambda: TimeLeft([]))
+    _watch: Stopwatch = field(init=False)
+    _slowed: bool = False  # whether the user was told
+
+    def __post_init__(self) -> None:
+        self._watch = Stopwatch(self.device)
 
     def run(self, *studies: Study) -> RunReport:
         """Run the cells of studies that have no result; see `run_prepared`.
@@ -184,15 +193,16 @@ class Runner:
             OSError: if a file cannot be written, as on a full disk.
         """
         every = job_batches(jobs)
-        self.expect(every)
+        self.prepare(every)
         # An upstream is loaded at most once.
         for _, group in groupby(every, key=lambda batch: batch[0].cell.upstream.label):
             models = ModelCache(self.device)
             for batch in group:
                 yield from self.run_batch(batch, needs, models)
 
-    def expect(self, batches: Sequence[Sequence[Job]]) -> None:
-        """Take note of the batches that will be run, in order, for the time left."""
+    def prepare(self, batches: Sequence[Sequence[Job]]) -> None:
+        """Prepare for the batches that will be run, in order."""
+        load_optimiser()
         self._time = TimeLeft(list(batches))
 
     def fail(self, job: Job, error: BaseException) -> Status:
@@ -228,8 +238,9 @@ class Runner:
             self._time.end_shared()
             yield from [self.fail(job, error) for job in jobs]
         else:
+            place = self.store, self.device
             with own_state():
-                fit_stacks(jobs, self.store, self.device, self.progress, is_fatal)
+                self._train(partial(fit_stacks, jobs, *place, self.progress, is_fatal))
             self._time.end_shared()
             yield from map(self._run_job, jobs)
 
@@ -240,7 +251,7 @@ class Runner:
         self.progress.stage(str(job.cell), total, unit)
         try:
             with own_state():
-                outcome = self._fit_folds(job, by_epoch=epochs > 0)
+                outcome = self._train(partial(self._fit_folds, job, epochs > 0))
             seconds = time.perf_counter() - began
             result = completed_result(job, outcome, self.store, self.device, seconds)
         except BaseException as error:
@@ -248,6 +259,15 @@ class Runner:
                 raise
             return self.fail(job, error)
         return self._finish(job, result)
+
+    def _train(self, call: Callable[[], T]) -> T:
+        """Return what training returns; say once if other programs slow it down."""
+        result = self._watch.time(call).result
+        line = slowed_line(self._watch)
+        if line is not None and not self._slowed:
+            self.progress.note(line)
+            self._slowed = True
+        return result
 
     def train_fold(self, job: Job, fold: str) -> None:
         """Train a head on one fold, and keep it in the store.
@@ -262,7 +282,7 @@ class Runner:
                 sources = open_sources(job, self.store, self.device)
                 fitted_head(fit, sources, self.store, self.device)
 
-    def _fit_folds(self, job: Job, *, by_epoch: bool) -> CellOutcome:
+    def _fit_folds(self, job: Job, by_epoch: bool) -> CellOutcome:
         fits, choices = list[FitResult](), dict[str, LayerChoice]()
         on_epoch = self.progress.advance if by_epoch else ignore_epochs
         for fold in job.folds(self.store):

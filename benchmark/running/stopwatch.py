@@ -18,6 +18,9 @@ BUDGET = 30.0
 BUSY = 1.25
 """Load from which a machine is called busy."""
 
+FEWER_THREADS = "with OMP_NUM_THREADS=1 before the command it may be faster"
+"""What to do on a busy machine: a product waits for the slowest of its threads."""
+
 
 @contextmanager
 def threads_of_worker(count: int | None) -> Iterator[None]:
@@ -144,6 +147,20 @@ class Stopwatch:
         """Wait until a GPU has done what it was told."""
         if torch.device(self.device).type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def slowed_line(watch: Stopwatch) -> str | None:
+    """Return what to do if other programs slow training down; None if they do not.
+
+    Args:
+        watch: Has timed all training of this process so far.
+    """
+    if watch.wall < 2.0 or watch.load < 1.5 or torch.get_num_threads() == 1:
+        return None
+    return (
+        f"other programs use the cores: training took {watch.load:.1f} times as long "
+        f"as on a free machine; {FEWER_THREADS}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

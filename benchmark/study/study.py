@@ -285,7 +285,7 @@ def noise_file(
             problem = "has no audio files" if path.is_dir() else "is not a file"
             raise CorpusMissing(
                 f"the noise {name!r} is set to {path}, which {problem}\n"
-                "  correct it under [noises] in nserbench.toml: a file, or a folder"
+                f"  correct it under [noises] in {settings.file}: a file, or a folder"
             )
         return path
     if name not in plugins.noises:
@@ -293,7 +293,7 @@ def noise_file(
             "noise",
             name,
             {*paths, *plugins.noises.names},
-            f'to add it, write "{name}" = "FILE" under [noises] in nserbench.toml',
+            f'to add it, write "{name}" = "FILE" under [noises] in {settings.file}',
         )
     return plugins.noises[name].file(settings)
 

@@ -139,6 +139,11 @@ def train_head(
     return log
 
 
+def load_optimiser() -> None:
+    """Let torch import what its first optimiser needs: its compiler, for seconds."""
+    torch.optim.Adam([nn.Parameter(torch.zeros(1))])
+
+
 def note_received(moments: Moments, head: nn.Module, features: LayeredFeatures) -> None:
     """Add a head's input to statistics: z-scored features, if the head standardises."""
     if isinstance(head, Standardised):

@@ -22,7 +22,7 @@ def find_in(
         CorpusMissing: if the folder is not set, or ``wanted`` is not in it. If the
             folder is one level too high or too low, the message has the right one.
     """
-    instead = f'write "{card.name}" = "FILE" under [noises] in nserbench.toml, or'
+    instead = f'write "{card.name}" = "FILE" under [noises] in {settings.file}, or'
     folder = folder_of(collection, f"{instead}\n  {obtain}", settings)
     if (folder / wanted).exists():
         return folder / wanted

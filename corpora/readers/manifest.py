@@ -129,7 +129,8 @@ def _utterances(rows: Sequence[ManifestRow], folder: Path) -> Sequence[Utterance
         utterance = _utterance(row, folder, fold)
         if first := wheres.get(utterance.id):
             raise BadCorpus(
-                f"{row.where}: the id {utterance.id!r} is also used in {first}"
+                f"{row.where}: the id {utterance.id!r} is also used in {first}\n"
+                "  give each utterance an id of its own"
             )
         wheres[utterance.id] = row.where
         _refuse_second_gender(utterance, row.where, genders)

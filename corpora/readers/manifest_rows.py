@@ -45,7 +45,8 @@ class ManifestRow:
         if missing := [column for column in columns if column not in self.cells]:
             raise BadCorpus(
                 f"{self.where}: {', '.join(map(repr, missing))} "
-                f"{'are' if len(missing) > 1 else 'is'} missing or empty"
+                f"{'are' if len(missing) > 1 else 'is'} missing or empty\n"
+                "  fill in the cell, or delete the row"
             )
         return [self.cells[column] for column in columns]
 

@@ -95,10 +95,18 @@ def read_table(
             + _header_hint(columns, needed, delimiter)
         )
     if len(set(columns)) < len(columns):
-        raise BadCorpus(f"{file}, line 1: two columns have the same name")
+        twice = sorted({column for column in columns if columns.count(column) > 1})
+        raise BadCorpus(
+            f"{file}, line 1: two columns are named {', '.join(map(repr, twice))}\n"
+            "  give each column a name of its own"
+        )
+    marks = "; a text with commas needs quotation marks" if quoted else ""
     for where, cells in rows:
         if len(cells) != len(columns):
-            raise BadCorpus(f"{where}: {len(cells)} cells under {len(columns)} columns")
+            raise BadCorpus(
+                f"{where}: {len(cells)} cells under {len(columns)} columns\n"
+                f"  a row needs a cell for each column, which may be empty{marks}"
+            )
         yield where, dict(zip(columns, cells, strict=True))
 
 

@@ -300,6 +300,6 @@ def _ranking(table: SummaryTable, metric: str) -> Record | None:
             for number, column in enumerate(table.columns)
             if column in ranks.columns
         ],
-        "note": rank_note(ranks, TITLES[metric]),
+        "note": rank_note(ranks, TITLES[metric], table.columns),
         "groups": [[rows[row] for row in group] for group in ranks.groups],
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.reading.counts import Column, Row
+from nserbench.leaderboard.reading.protocol_use import listed
 from nserbench.leaderboard.render.layout import (
     CHANCE_NOTE,
     DELTA,
@@ -168,7 +169,7 @@ def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:
     if table.reference is not None:
         yield from _reference_notes(table, table.reference, titles)
     if table.ranks is not None:
-        yield rank_note(table.ranks, titles[0])
+        yield rank_note(table.ranks, titles[0], table.columns)
     yield from (f"protocol {plain(str(protocol))}" for protocol in table.protocols)
     yield from (plain(note) for note in table.notes)
 
@@ -191,8 +192,13 @@ def _reference_notes(
         )
 
 
-def rank_note(ranks: Ranks, title: str) -> str:
-    """Say what the ranks are averaged over, and which differences are significant."""
+def rank_note(ranks: Ranks, title: str, columns: Iterable[Column]) -> str:
+    """Say what the ranks are averaged over, and which differences are significant.
+
+    Args:
+        title: Title of the metric.
+        columns: All columns that are shown; those without ranks are named.
+    """
     corpora = "1 corpus" if ranks.corpora == 1 else f"{ranks.corpora} corpora"
     test = (
         f"mean ranks that differ by more than {mean_rank(ranks.critical_difference)} "
@@ -200,7 +206,10 @@ def rank_note(ranks: Ranks, title: str) -> str:
     )
     if list(ranks.mean) in [list(group) for group in ranks.groups]:
         test = "no two rows differ significantly (5 %)"
+    others = [column for column in columns if column not in ranks.columns]
+    named = listed(f"{column} ({plain(column.protocol)})" for column in others)
     return (
         f"rank: mean rank by {title} over {len(ranks.columns)} columns of {corpora} "
         f"({plain(ranks.protocol)}), 1 is best; {test}"
+        + (f"; not ranked: {named}" if others else "")
     )

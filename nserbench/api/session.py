@@ -82,7 +82,7 @@ def doubts(settings: Settings, plugins: Plugins) -> Iterator[str]:
     for name in sorted(settings.paths.keys() - known):
         if near := nearest(name, known):
             yield (
-                f"[paths] of the settings has {name!r}, which no corpus is called: "
+                f"[paths] in {settings.file} has {name!r}, which no corpus is called: "
                 f"did you mean {near!r}?"
             )
 
@@ -127,7 +127,7 @@ def open_runner(
         raise NserbenchError(
             f"--on {on} and a limit of the store cannot be combined: only one process "
             "can keep the limit\n  leave out --on, or the limit: --store-limit, "
-            "NSERBENCH_STORE_LIMIT, or limit under [store] in nserbench.toml"
+            f"NSERBENCH_STORE_LIMIT, or limit under [store] in {settings.file}"
         )
     if on is not None and plugins.in_memory:
         raise NserbenchError(

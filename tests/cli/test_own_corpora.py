@@ -73,7 +73,7 @@ def test_what_is_wrong_with_its_list_is_told_by_its_name(
 
     told = refused(f"run -u mel -d mean -c {mine}-hiss@5")
 
-    assert told.startswith(f"'mine' in [corpora] of the settings: {problem}")
+    assert told.startswith(f"nserbench.toml: 'mine' in [corpora]: {problem}")
 
 
 def test_a_corpus_that_cannot_be_split_is_named(refused: Refused, mine: str) -> None:

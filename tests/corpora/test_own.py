@@ -13,7 +13,7 @@ TAKEN = ("manifest", "crema-d", "park")
 
 
 def settings(**corpora: str) -> Settings:
-    return Settings(corpora=corpora, folder=Path("/lab"), environment={})
+    return Settings(corpora=corpora, file=Path("/lab/nserbench.toml"), environment={})
 
 
 def test_an_own_corpus_is_a_manifest_whose_label_is_its_name() -> None:
@@ -45,8 +45,8 @@ def test_an_option_that_is_typed_is_in_the_label_and_overrides_the_settings() ->
         ("crema-d-new", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
         ("crema", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
         ("hiss", "manifest:path=a.csv", "would be mistaken for 'hiss'"),
-        ("my data", "manifest:path=a.csv", "'my data' cannot be the name"),
-        ("mine@5", "manifest:path=a.csv", "'mine@5' cannot be the name"),
+        ("my data", "manifest:path=a.csv", "'my data' in .corpora. cannot be the name"),
+        ("mine@5", "manifest:path=a.csv", "'mine@5' in .corpora. cannot be the name"),
         ("mine", "emodb", "'emodb' is no list of recordings"),
         ("mine", "list.csv", "write manifest:path=FILE"),
         ("mine", "manifest", "the file is missing"),

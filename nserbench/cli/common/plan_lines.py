@@ -21,7 +21,9 @@ def cheaper_lines(planner: Planner) -> list[str]:
 
 def doubts(planner: Planner) -> list[str]:
     """Return a line if the machine was busy, and one for what was timed roughly."""
-    from nserbench.benchmark.running.stopwatch import BUSY
+    import torch
+
+    from nserbench.benchmark.running.stopwatch import BUSY, FEWER_THREADS
 
     watch, lines = planner.watch, []
     if watch.load >= BUSY:
@@ -29,6 +31,7 @@ def doubts(planner: Planner) -> list[str]:
             f"this machine is busy now: the samples took {watch.load:.1f} times as "
             "long as on a free machine, for which the times are; at this load all "
             f"takes about {duration(planner.elapsed * watch.load)}"
+            + (f"; {FEWER_THREADS}" if torch.get_num_threads() > 1 else "")
         )
     if planner.small:
         lines.append(

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from nserbench.benchmark.running.stopwatch import Clocks, Lap, Stopwatch, largest
+from nserbench.benchmark.running.stopwatch import (
+    FEWER_THREADS,
+    Clocks,
+    Lap,
+    Stopwatch,
+    largest,
+    slowed_line,
+)
 
 
 @dataclass
@@ -70,6 +77,35 @@ def test_a_gpu_is_waited_for_and_its_time_is_the_time_that_passed(
 
     assert waited == ["cuda:0", "cuda:0"]
     assert (timed.seconds, watch.load) == (6.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("wall", "thread", "threads", "slowed"),
+    [
+        (6.0, 3.0, 2, True),
+        (6.0, 3.0, 1, False),  # it uses one thread already
+        (6.0, 5.0, 2, False),  # the machine is free
+        (0.6, 0.3, 2, False),  # too short to tell
+    ],
+)
+def test_training_that_waits_for_other_programs_is_told_what_to_do(
+    wall: float,
+    thread: float,
+    threads: int,
+    slowed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    clock = FakeClock()
+    watch = Stopwatch("cpu", clocks=clock.clocks())
+    watch.time(lambda: clock.work(wall=wall, thread=thread))
+
+    line = slowed_line(watch)
+
+    assert (line is not None) == slowed
+    if line is not None:
+        assert "training took 2.0 times as long" in line
+        assert line.endswith(FEWER_THREADS)
 
 
 def test_larger_samples_are_taken_while_they_fit_into_the_share() -> None:

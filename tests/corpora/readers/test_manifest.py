@@ -199,8 +199,8 @@ def test_label_of_the_corpus_holds_no_folder(tmp_path: Path) -> None:
     [
         (["path,label", "a,x"], "line 1: there is no column 'speaker'"),
         ([""], "line 1: there are no columns 'path', 'label', 'speaker'"),
-        ([HEADER + ",path", "a,x,s,b"], "line 1: two columns have the same name"),
-        ([HEADER, "a,x"], "line 2: 2 cells under 3 columns"),
+        ([HEADER + ",path", "a,x,s,b"], "line 1: two columns are named 'path'\n"),
+        ([HEADER, "a,x"], "line 2: 2 cells under 3 columns\n  a row needs a cell"),
         ([HEADER, "a,x,s,t"], "line 2: 4 cells under 3 columns"),
         ([HEADER, "a,x,s", "b, ,s"], "line 3: 'label' is missing or empty"),
         ([HEADER, "", "b,x,s", "c,,s"], "line 4: 'label' is missing or empty"),
