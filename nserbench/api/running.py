@@ -122,7 +122,6 @@ def run(
     """
     from nserbench.benchmark.plugins.own_state import as_at_start
     from nserbench.benchmark.study.grid_file import make_studies
-    from nserbench.leaderboard.frames import Results
 
     _refuse_import_by_worker()
     file = None if grid is None else path_of(grid)
@@ -146,8 +145,19 @@ def run(
     with as_at_start(), shown(progress) as told:
         studies = make_studies(file, wanted, session.plugins, session.settings)
         report = evaluate(studies, session, told, device, on, verify=verify, limit=most)
-    root = session.settings.results.absolute()
-    names = [folder.name for folder in (*report.folders, *report.refused)]
+    return _results(report, session.settings.results, allow_failures)
+
+
+def _results(report: RunReport, folder: Path, allow_failures: bool) -> Results:
+    """Return the results of a run.
+
+    Raises:
+        CellsFailed: if a cell failed or its result was deleted, unless this is allowed.
+    """
+    from nserbench.leaderboard.frames import Results
+
+    root = folder.absolute()
+    names = [one.name for one in (*report.folders, *report.refused)]
     results = Results(root, [root / name for name in names])
     unfinished = report.outcomes["failed"] + report.outcomes["deleted"]
     if unfinished and not allow_failures:
