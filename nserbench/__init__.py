@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nserbench.upstreams.groups import Description, GroupSpec
     from nserbench.upstreams.hidden_states import from_hidden_states
     from nserbench.upstreams.pair_upstream import FeaturesAndLosses, PairUpstream
+    from nserbench.upstreams.training_data import TrainingData
 
     __version__: str
 else:
@@ -53,6 +54,7 @@ else:
         "upstreams.enhancement.base": ("Enhancer", "EnhancerCard"),
         "upstreams.hidden_states": ("from_hidden_states",),
         "upstreams.pair_upstream": ("FeaturesAndLosses", "PairUpstream"),
+        "upstreams.training_data": ("TrainingData",),
     }
     """The names of each module. Almost nothing is imported here, so that the program
     can say first how it takes an interrupt; see `__main__`."""
@@ -97,6 +99,7 @@ __all__ = [
     "Recipe",
     "Recognised",
     "Results",
+    "TrainingData",
     "Transcriber",
     "Upstream",
     "UpstreamCard",

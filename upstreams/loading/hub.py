@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nserbench.cards import Option, Options
-from nserbench.errors import BadSpec, CheckpointMissing
+from nserbench.errors import BadSpec, CheckpointMissing, nearest
 from nserbench.paths import exists, is_folder, user_path
 from nserbench.plain_data import parse_json
 
@@ -196,6 +196,7 @@ def _from_hub(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) ->
     except errors.HFValidationError as error:
         raise CheckpointMissing(
             f"{checkpoint} is neither a folder on this machine nor a hub id ORG/NAME"
+            + _near(checkpoint)
         ) from error
     # HTTPError is that of httpx or httpx2, depending on huggingface_hub's version.
     except (errors.HTTPError, OSError) as problem:  # type: ignore[attr-defined]
@@ -203,6 +204,17 @@ def _from_hub(checkpoint: str, revision: str | None, wanted: tuple[str, ...]) ->
             return Path(fetch(local_files_only=True))
         except errors.LocalEntryNotFoundError:
             raise _why_not(checkpoint, revision, problem) from problem
+
+
+def _near(checkpoint: str) -> str:
+    """Return a line with the folder of nearly this path; empty if there is none."""
+    folder = user_path(checkpoint)
+    try:
+        beside = [path.name for path in folder.parent.iterdir() if path.is_dir()]
+    except OSError:  # no folder, or one that may not be read
+        return ""
+    near = nearest(folder.name, beside)
+    return f"\n  did you mean {folder.with_name(near)}?" if near else ""
 
 
 def _why_not(
@@ -225,15 +237,15 @@ def _why_not(
             )
         case errors.RepositoryNotFoundError():
             return CheckpointMissing(
-                f"{checkpoint} is neither a folder on this machine nor on the hub\n"
-                "  if it is private: hf auth login",
+                f"{checkpoint} is neither a folder on this machine nor on the hub"
+                f"{_near(checkpoint)}\n  if it is private: hf auth login",
                 FOLDER,
             )
     reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
     which = f" --revision {revision}" if revision else ""
     return CheckpointMissing(
         f"{checkpoint} is not on this machine and cannot be downloaded from the hub: "
-        f"{reason}\n"
+        f"{reason}{_near(checkpoint)}\n"
         f"  with a network: hf download {checkpoint}{which}",
         FOLDER,
     )

@@ -217,6 +217,13 @@ def test_a_path_that_is_not_there_is_no_hub_id() -> None:
         read_config("/no/such/folder")
 
 
+def test_the_folder_of_nearly_the_same_name_is_told(tmp_path: Path) -> None:
+    (tmp_path / "whisper-tiny").mkdir()
+
+    with pytest.raises(CheckpointMissing, match=r"did you mean .*/whisper-tiny\?"):
+        read_config(str(tmp_path / "whisper-tny"))
+
+
 def test_files_are_those_that_decide_the_features(
     multilingual: Path, copy_of: Callable[[Path], Path]
 ) -> None:
