@@ -68,12 +68,14 @@ class StackedWeights:
         if self._recipe.schedule == "constant":
             self._optimiser.step()
             return
-        before = [value.detach().clone() for value in self._weights.values()]
-        self._optimiser.step()
         with torch.no_grad():
-            for value, start in zip(self._weights.values(), before, strict=True):
+            for value, start in zip(self._weights.values(), self._starts, strict=True):
+                start.copy_(value)
+            self._optimiser.step()
+            # In place: what a wide head costs is reading and writing its weights.
+            for value, start in zip(self._weights.values(), self._starts, strict=True):
                 factor = factors.view(-1, *[1] * (value.ndim - 1))
-                value.copy_(start + factor * (value - start))
+                value.sub_(start).mul_(factor).add_(start)
 
     def grad_norms(self) -> Tensor:
         """Return the gradient norm of each head, ``(heads,)``."""
@@ -108,6 +110,7 @@ class StackedWeights:
             name: value.detach().clone().requires_grad_()
             for name, value in weights.items()
         }
+        self._starts = [torch.empty_like(one) for one in self._weights.values()]
         self._optimiser = torch.optim.Adam(
             self._weights.values(),
             lr=self._recipe.learning_rate,
