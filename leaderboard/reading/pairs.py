@@ -112,12 +112,17 @@ def _same_cell(folder: Path, named: Result) -> Iterator[Result]:
 def _different_inputs(first: Result, second: Result) -> Iterator[str]:
     """Say which inputs of two results are known and differ."""
     inputs = {name: name for name in MODELS} | {"corpus": "audio of the corpus"}
-    if first.condition == second.condition:
+    if first.condition == second.condition and _mixing(first) == _mixing(second):
         inputs["noise"] = "audio of the noise"
     for key, what in inputs.items():
         values = first.provenance.get(key), second.provenance.get(key)
         if None not in values and values[0] != values[1]:
             yield what
+
+
+def _mixing(result: Result) -> list[object]:
+    """Return the settings of a protocol that say which noise an utterance gets."""
+    return [result.protocol_details.get(key) for key in ("noise", "mix_seed")]
 
 
 def _version(result: Result) -> list[object]:

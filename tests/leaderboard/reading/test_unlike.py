@@ -95,6 +95,20 @@ def test_cells_on_other_audio_of_one_name_are_not_compared(tmp_path: Path) -> No
         read_pairs(first, second)
 
 
+@pytest.mark.parametrize("setting", [{"noise": "disjoint"}, {"mix_seed": 1}])
+def test_protocols_that_mix_noise_in_another_way_can_be_compared(
+    tmp_path: Path, setting: dict[str, object]
+) -> None:
+    first = add(tmp_path, condition="park@0")
+    other = {"provenance": {"noise": "f" * 32}, "condition": "park@0"}
+    second = add(tmp_path, **other, protocol=setting)
+    third = add(tmp_path, "whisper", **other)
+
+    assert len(read_pairs(first, second)) == 1
+    with pytest.raises(BadResult, match="they have other audio of the noise"):
+        read_pairs(first, third)
+
+
 def test_upstreams_of_other_names_may_have_other_weights(tmp_path: Path) -> None:
     add(tmp_path)
     add(tmp_path, "whisper", provenance={"weights": "f" * 32})
