@@ -100,9 +100,9 @@ def test_protocols_that_mix_noise_in_another_way_can_be_compared(
     tmp_path: Path, setting: dict[str, object]
 ) -> None:
     first = add(tmp_path, condition="park@0")
-    other = {"provenance": {"noise": "f" * 32}, "condition": "park@0"}
-    second = add(tmp_path, **other, protocol=setting)
-    third = add(tmp_path, "whisper", **other)
+    noise = {"noise": "f" * 32}
+    second = add(tmp_path, condition="park@0", provenance=noise, protocol=setting)
+    third = add(tmp_path, "whisper", "park@0", provenance=noise)
 
     assert len(read_pairs(first, second)) == 1
     with pytest.raises(BadResult, match="they have other audio of the noise"):
