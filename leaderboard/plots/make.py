@@ -218,10 +218,12 @@ def caption_lines(name: str, data: FigureData) -> list[str]:
         if warnings := ", ".join(selection_warnings(protocol)):
             lines.append(f"scores of {protocol} are too optimistic: {warnings}")
     if name == "ranks":
-        columns = dict.fromkeys(column for _, column in cells)
         return [
             *lines,
-            *(rank_note(one.ranks, data.title, columns) for one in _find_ranks(data)),
+            *(
+                rank_note(one.ranks, data.title, data.table.columns)
+                for one in _find_ranks(data)
+            ),
         ]
     if name != "wer":
         return lines

@@ -57,7 +57,7 @@ Row: TypeAlias = Mapping[str, Any]
 @json_option
 @with_session
 def list_(session: Session, kind: str | None, name: str | None, as_json: bool) -> None:
-    """List upstreams, downstreams (heads), corpora and all other names to use.
+    """List upstreams, downstreams (heads), corpora and others.
 
     KIND is upstreams, enhancers, downstreams, corpora, noises, protocols or
     experiments; with it, options and sources are printed as well. An option follows a
