@@ -207,7 +207,12 @@ def rank_note(ranks: Ranks, title: str, columns: Iterable[Column]) -> str:
     if list(ranks.mean) in [list(group) for group in ranks.groups]:
         test = "no two rows differ significantly (5 %)"
     others = [column for column in columns if column not in ranks.columns]
-    named = listed(f"{column} ({plain(column.protocol)})" for column in others)
+    named = listed(
+        f"{column} ({plain(column.protocol)})"
+        if column.protocol != ranks.protocol
+        else str(column)
+        for column in others
+    )
     return (
         f"rank: mean rank by {title} over {len(ranks.columns)} columns of {corpora} "
         f"({plain(ranks.protocol)}), 1 is best; {test}"

@@ -21,6 +21,8 @@
     return scores.reduce((sum, [value]) => sum + value, 0) / scores.length;
   }
 
+  const countPoints = (lines) => lines.reduce((sum, line) => sum + line.x.length, 0);
+
   const grouped = (lines, key) => {
     const groups = new Map();
     for (const line of lines)
@@ -35,7 +37,8 @@
   /**
    * Return the lines that are drawn, row by row.
    *
-   * These are those of ticked rows; if there are none, of the best row of each upstream.
+   * These are those of ticked rows; if there are none, one row of each upstream: the best
+   * of those with the most points. With fewer, a row may have left out the loudest noise.
    */
   function chosen(lines) {
     const rows = grouped(lines, rowKey);
@@ -43,7 +46,9 @@
     const most = Math.max(1, Math.floor(MOST_LINES / rows[0].length));
     if (ticked.length) return ticked.slice(0, most);
     const best = new Map();
-    for (const row of rows.sort((a, b) => meanScore(b) - meanScore(a))) {
+    const order = (a, b) =>
+      countPoints(b) - countPoints(a) || meanScore(b) - meanScore(a);
+    for (const row of rows.sort(order)) {
       const key = `${row[0].upstream}\n${row[0].group}`;
       if (!best.has(key)) best.set(key, row);
     }
@@ -153,6 +158,6 @@
     el(
       "p",
       { class: "soft" },
-      `Shown: the best row of each upstream, ${MOST_ROWS} at most, or the rows that you tick in the leaderboard. Vertical bars are 95 % intervals.${more}`,
+      `Shown: one row of each upstream, ${MOST_ROWS} at most: the best of those with the most points. Tick rows in the leaderboard to see others. Vertical bars are 95 % intervals.${more}`,
     );
 })();

@@ -29,6 +29,22 @@ def test_clean_speech_is_the_last_point_of_an_snr_curve(shared: Open) -> None:
     expect(page.locator("#main")).to_contain_text("Clean speech is the point at the")
 
 
+def test_the_curve_shown_of_an_upstream_is_the_one_with_the_most_points(
+    visit: Open, add: Add
+) -> None:
+    """A row without the loudest noise has the higher mean, and says less."""
+    for snr in (-10, 0):
+        add("whisper", "mean", f"park@{snr}", "11101010")
+    add("whisper", "last", "park@0", "11111111")
+    page = visit()
+    go(page, "view=snr")
+
+    page.locator("summary", has_text="Numbers").first.click()
+
+    rows = page.locator("figure tbody th")
+    expect(rows).to_have_text(["whisper \u00d7 mean"])
+
+
 def test_layer_curves_of_chosen_conditions_are_in_one_figure(shared: Open) -> None:
     page = shared(address="view=layers")
 
