@@ -137,6 +137,11 @@ def load_settings(file: Path | None = None) -> Settings:
     refuse_unknown(content, KNOWN, f"{file} has the unknown table")
     noises = _paths(content, "noises", file)
     for name in noises:
+        if name == "clean":
+            raise BadSettings(
+                f"{file}: a noise cannot be named 'clean', which is speech without "
+                "noise\n  give it another name"
+            )
         if "@" in name:
             raise BadSettings(
                 f"{file}: the noise {name!r} has an @, which stands before an SNR, as "

@@ -152,7 +152,7 @@ def _interval_notes(table: SummaryTable) -> Iterator[str]:
         score for entry in table.entries.values() for score in entry.scores.values()
     )
     if any(score.low is None for score in scores):
-        yield f"[{NO_INTERVAL}]: no interval, since there is only one speaker"
+        yield f"[{NO_INTERVAL}]: no interval and no test: only one speaker"
 
 
 def _notes(table: SummaryTable, titles: Sequence[str]) -> Iterator[str]:

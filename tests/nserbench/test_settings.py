@@ -75,6 +75,7 @@ def test_the_file_in_the_working_folder_is_read_by_default() -> None:
         ("[paths]\nemodb = 3", "must be a path in quotes"),
         ("[paths]\nemodb = data", "is not TOML: .*\n  write texts in quotation marks"),
         ("[noises]\n'hall@2' = 'x.wav'", "an @, which stands before an SNR"),
+        ("[noises]\nclean = 'x.wav'", "cannot be named 'clean'"),
         ("[store]\nlimit = 100", "'100' is not a size"),
         ("[store]\nmost = '1GB'", "unknown entry 'most'"),
         ("[store]\nlimits = '1GB'", "did you mean 'limit'"),

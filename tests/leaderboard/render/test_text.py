@@ -515,7 +515,7 @@ def test_one_speaker_is_shown_without_an_interval() -> None:
     text = to_markdown(made({(MEAN, CLEAN): scored(0.5, units=1, low=None, high=None)}))
 
     assert "| **50.0 [-]** |" in text
-    assert "\n- \\[-\\]: no interval, since there is only one speaker\n" in text
+    assert "\n- \\[-\\]: no interval and no test: only one speaker\n" in text
     assert "†" not in text
 
 
