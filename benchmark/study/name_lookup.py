@@ -316,7 +316,8 @@ def _split_name(
             "corpus or noise" if noises else "corpus",
             spec.name,
             [*known.names, *others],
-            WHERE_FROM,
+            f"{WHERE_FROM}\n  a list of your own needs a name under [corpora] in the "
+            "settings file (--config FILE)",
         )
     name = max(matching, key=len)
     noise = spec.name[len(name) + 1 :] or None

@@ -76,6 +76,15 @@ def test_what_is_wrong_with_its_list_is_told_by_its_name(
     assert told.startswith(f"nserbench.toml: 'mine' in [corpora]: {problem}")
 
 
+def test_an_unknown_corpus_may_be_one_of_another_settings_file(
+    refused: Refused, mine: str
+) -> None:
+    told = refused(f"run -u mel -d mean -c {mine},laboratory")
+
+    assert told.startswith("unknown corpus 'laboratory'")
+    assert "under [corpora] in the settings file (--config FILE)" in told
+
+
 def test_a_corpus_that_cannot_be_split_is_named(refused: Refused, mine: str) -> None:
     told = refused(f"run -u mel -d mean -c {mine} --limit 1")
 
