@@ -6,16 +6,15 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from traceback import format_exception
 from typing import TypeAlias, TypeVar
 
 from nserbench.benchmark.extraction.extract import ModelCache
-from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.jobs.best_layer import LayerChoice, choose
 from nserbench.benchmark.jobs.fit import (
     FitResult,
@@ -45,7 +44,8 @@ from nserbench.benchmark.running.job_batches import job_batches
 from nserbench.benchmark.running.limited import LimitedRun
 from nserbench.benchmark.running.stopwatch import Stopwatch, slowed_line
 from nserbench.benchmark.running.time_left import TimeLeft
-from nserbench.benchmark.store.feature_store import TRANSCRIPT, Store
+from nserbench.benchmark.running.word_error_note import without_word_errors
+from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.store.room import Room
 from nserbench.benchmark.study.study import Study
@@ -140,7 +140,7 @@ class Runner:
         if jobs:
             refuse_read_only(self.results)
             needs = Needs(jobs, self.store)
-            for line in _without_word_errors(jobs, needs, self.store):
+            for line in without_word_errors(jobs, needs, self.store):
                 self.progress.note(line)
             paths = {path for job in jobs for path in job.stored_paths(self.store)}
             with lease(self.store.root, paths) as own_lease, watch_interrupts():
@@ -263,8 +263,7 @@ class Runner:
     def _train(self, call: Callable[[], T]) -> T:
         """Return what training returns; say once if other programs slow it down."""
         result = self._watch.time(call).result
-        line = slowed_line(self._watch)
-        if line is not None and not self._slowed:
+        if not self._slowed and (line := slowed_line(self._watch)):
             self.progress.note(line)
             self._slowed = True
         return result
@@ -344,33 +343,6 @@ def without_result(
             seen.add(folder)
         todo.append(replace(prepared, todo=missing))
     return todo
-
-
-def _without_word_errors(
-    jobs: Sequence[Job], needs: Needs, store: Store
-) -> Iterator[str]:
-    """Say which upstreams could transcribe, but will not, since nothing reads it."""
-    fine_tuned: dict[str, bool] = {}
-    fitted = chain.from_iterable(job.alternatives for job in jobs)
-    for job in {id(job.extraction): job for job in fitted}.values():
-        label = job.cell.upstream.label
-        if label not in fine_tuned and _loses_word_errors(job, needs, store):
-            fine_tuned[label] = job.tuning is not None
-    hint = "\n  to have them, run `nserbench transcribe` on the same speech first"
-    for label, tuned in fine_tuned.items():
-        why = "results will have no word errors, since nothing reads its transcripts"
-        yield f"{label}: {why}{'' if tuned else hint}"
-
-
-def _loses_word_errors(job: Job, needs: Needs, store: Store) -> bool:
-    """Return whether there would be word errors if the upstream transcribed."""
-    source = job.folds(store)[0].extraction.transcript_source
-    if source is None or needs.has(source, TRANSCRIPT):
-        return False
-    spoken = all(clip.utterance.text is not None for clip in job.clips)
-    if not spoken and source.noise is None:
-        return False
-    return bool(Need.of(source, job.clips, [TRANSCRIPT]).passes(store))
 
 
 def refuse_read_only(results: Path) -> None:
