@@ -14,7 +14,7 @@ from nserbench.cards import Card, Option, Options, path_label
 from nserbench.corpora.tools.download_sources import SOURCES
 from nserbench.errors import BadCorpus, CorpusMissing
 from nserbench.languages import language_code
-from nserbench.paths import expanded_path, is_folder
+from nserbench.paths import expanded_path, is_folder, not_there
 from nserbench.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Utterance:
         channel: Channel of the file to read: ``"centre"``, or ``"downmix"`` or None for
             the mean of all channels.
         gender: Gender of the speaker, as the corpus names it.
+        listed: Line of the user's own list that names the file: ``FILE, line N``.
     """
 
     id: str
@@ -55,6 +56,11 @@ class Utterance:
     unit: str | None = None
     channel: str | None = None
     gender: str | None = None
+    listed: str | None = field(default=None, compare=False)
+
+    def located(self, problem: str) -> str:
+        """Return a problem of the file, after the line of the list that names it."""
+        return problem if self.listed is None else f"{self.listed}: {problem}"
 
     @property
     def independent(self) -> str:
@@ -306,7 +312,9 @@ def folder_of(name: str, obtain: str, settings: Settings) -> Path:
     if folder is None:
         problem = f"{name} is not on this machine: {variable(name)} is not set"
     elif not is_folder(folder):
-        problem = f"{name} is not on this machine: {folder} is not a folder"
+        problem = (
+            f"{name} is not on this machine: {folder} {not_there(folder, 'folder')}"
+        )
     else:
         return folder
     if name in SOURCES:

@@ -1,4 +1,4 @@
-"""Corpora of the user's own: lists of recordings that the settings give a name."""
+"""Corpora and noises of the user's own, which the settings give a name."""
 
 from __future__ import annotations
 
@@ -60,6 +60,27 @@ def own_corpora(settings: Settings, taken: Collection[str]) -> list[CorpusCard]:
     return cards
 
 
+def refuse_alike_noises(settings: Settings, taken: Collection[str]) -> None:
+    """Refuse noises whose names differ only in case: their results share a folder.
+
+    On disks that do not tell case apart, one would replace the other's results.
+
+    Args:
+        taken: Names of the noises of nserbench and of plugins, which may be replaced.
+
+    Raises:
+        BadSettings: if there are two such names.
+    """
+    firsts = {name.casefold(): name for name in taken}
+    for name in settings.noises:
+        other = firsts.setdefault(name.casefold(), name)
+        if other != name:
+            raise BadSettings(
+                f"{settings.file}: the noises {other!r} and {name!r} differ only in "
+                "case\n  use another name"
+            )
+
+
 def _card(name: str, text: str, file: Path, taken: Collection[str]) -> CorpusCard:
     _refuse_name(name, file, taken)
     try:
@@ -110,6 +131,11 @@ def _refuse_name(name: str, file: Path, taken: Collection[str]) -> None:
             "  use letters, digits, and - _ . between them"
         )
     for other in taken:
+        if name == other:
+            raise BadSettings(
+                f"{file}: {name!r} in [corpora] is the name of another corpus or of a "
+                "noise\n  use another name"
+            )
         longer = name.startswith(f"{other}-") or other.startswith(f"{name}-")
         if longer or letters(name) == letters(other):
             raise BadSettings(

@@ -45,9 +45,31 @@ def expanded_path(text: str, folder: Path = Path()) -> Path:
         raise ValueError(f"{text}: {error}") from error
     if exists(path):
         return path
-    if missing := _VARIABLE.search(expanded):
-        raise ValueError(f"{text}: the variable {missing[0]} is not set")
+    if missing := _unset(expanded):
+        raise ValueError(f"{text}: the variable {missing} is not set")
     return path
+
+
+def not_there(path: Path, what: str) -> str:
+    """Return what to say of a user's path that is no file or folder.
+
+    Args:
+        what: ``"file"`` or ``"folder"``.
+
+    Examples:
+        >>> not_there(Path("noise.wav"), "file")
+        'is not a file'
+        >>> not_there(Path("$NO_SUCH_FOLDER/noise.wav"), "file")
+        'is not a file: the variable $NO_SUCH_FOLDER is not set'
+    """
+    missing = _unset(str(path))
+    why = "" if missing is None else f": the variable {missing} is not set"
+    return f"is not a {what}{why}"
+
+
+def _unset(text: str) -> str | None:
+    missing = _VARIABLE.search(os.path.expandvars(text))
+    return missing[0] if missing else None
 
 
 def exists(path: Path) -> bool:

@@ -31,7 +31,17 @@ _LONG_KEY = re.compile(
 )
 """A key that tomllib takes long for: its time grows with the square of the parts."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_QUOTES_HINT = '\n  write texts in quotation marks: name = "text"'
+_TOML_HINTS = {
+    "Invalid value": 'write texts in quotation marks: name = "text"',
+    r"Illegal character '\n'": "end the text with a quotation mark on the same line",
+    'Expected "\'"': "end the text with a quotation mark on the same line",
+    "Unterminated string": "end the text with a quotation mark on the same line",
+    "Invalid hex value": r"write C:/folder in place of C:\folder",
+    "Unescaped": r"write C:/folder in place of C:\folder",
+    "Cannot overwrite a value": "the name stands twice in one table: keep one line",
+    "Cannot declare": "the table stands twice: write all its entries in one place",
+}
+"""What to do, by what an error of tomllib has in it."""
 _SHOWN = 40  # characters of a text in a message
 
 
@@ -130,12 +140,17 @@ def read_toml(file: Path, error: type[NserbenchError]) -> dict[str, Any]:
     except RecursionError as problem:
         raise error(f"{file} is not TOML: it is nested too deeply") from problem
     except ValueError as problem:  # also a UnicodeDecodeError
-        quotes = _QUOTES_HINT if "Invalid value" in str(problem) else ""
-        raise error(f"{file} is not TOML: {problem}{quotes}") from problem
+        raise error(f"{file} is not TOML: {problem}{_hint(problem)}") from problem
     for key, value in _values(content):
         if (wrong := _number_problem(value)) is not None:
             raise error(f"{file}: {key!r} is {wrong}\n  correct this number")
     return content
+
+
+def _hint(problem: ValueError) -> str:
+    """Return a line that says how to mend an error of TOML; empty for a rare one."""
+    hints = (hint for sign, hint in _TOML_HINTS.items() if sign in str(problem))
+    return "".join(f"\n  {hint}" for hint in hints)
 
 
 def _constant(name: str) -> object:

@@ -134,6 +134,12 @@ def load_settings(file: Path | None = None) -> Settings:
         return Settings()
     file = file or FILE
     content = read_toml(file, BadSettings)
+    for name, value in content.items():
+        if name not in KNOWN and not isinstance(value, dict):
+            raise BadSettings(
+                f"{file}: {name!r} stands above all tables\n  write it under one of "
+                f"{', '.join(f'[{table}]' for table in KNOWN)}"
+            )
     refuse_unknown(content, KNOWN, f"{file} has the unknown table")
     noises = _paths(content, "noises", file)
     for name in noises:

@@ -31,6 +31,7 @@ from nserbench.corpora.tools.findings import (
 )
 from nserbench.errors import BadCorpus, CorpusMissing, NserbenchError
 from nserbench.progress import Progress
+from nserbench.quantities import counted
 from nserbench.settings import Settings
 from nserbench.spec import Spec, parse_specs
 
@@ -136,11 +137,16 @@ def _unreadable(reason: str) -> CorpusFinding:
 
 
 def _reading(corpus: Corpus, excluded: int) -> CorpusFinding:
-    rows = "" if corpus.rows is None else f" of {corpus.rows} rows"
+    used, classes = len(corpus.utterances), len(corpus.classes)
+    known = used + excluded + len(corpus.left_out)
+    rows, unused = "", 0
+    if corpus.rows is not None:
+        rows, unused = f" of {counted(corpus.rows, 'row')}", corpus.rows - known
     parts = (
-        f"{len(corpus.utterances)} utterances{rows} in {len(corpus.classes)} classes",
+        f"{counted(used, 'utterance')}{rows} in {classes} class{'es' * (classes != 1)}",
         corpus.edition and f"edition {corpus.edition}",
         f"{excluded} left out by exclude=" if excluded else "",
+        f"{counted(unused, 'row')} of other labels" if unused else "",
     )
     return CorpusFinding("reading", "green", ", ".join(filter(None, parts)))
 
@@ -171,7 +177,7 @@ def _names(corpus: Corpus) -> CorpusFinding:
 
 def _skipped(corpus: Corpus) -> CorpusFinding:
     reasons = [f"{name}: {reason}" for name, reason in corpus.left_out.items()]
-    return about("left out", reasons, "yellow", "skipped by the reader", "none")
+    return about("skipped", reasons, "yellow", "skipped by the reader", "none")
 
 
 def _folds(corpus: Corpus) -> Iterator[CorpusFinding]:

@@ -79,11 +79,11 @@ def read_clips(
         if _segment(utterance) not in known.get(utterance.path, {})
     ]
     states = {utterance.path: _state(utterance.path) for utterance in new}
-    problems, changed = [], set()
+    problems, changed = dict[str, str](), set()
     read = map_in_threads(_read, new, progress, stage="reading audio", unit="clips")
     for utterance, audio in zip(new, read, strict=True):
         if isinstance(audio, BadAudio):
-            problems.append(str(audio))
+            problems.setdefault(str(audio), utterance.located(str(audio)))
         else:
             known.setdefault(utterance.path, {})[_segment(utterance)] = audio
             changed.add(utterance.path)
@@ -92,7 +92,7 @@ def read_clips(
         for path in changed
     )
     if problems:
-        _refuse(list(dict.fromkeys(problems)))
+        _refuse([*problems.values()])
     return [_clip(u, *known[u.path][_segment(u)]) for u in utterances]
 
 

@@ -19,7 +19,7 @@ from nserbench.benchmark.plugins.hook_names import refuse_wrong_hooks
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.cards import Bind, Card, ConfiguredCard, bind, no_names
 from nserbench.corpora.base import CorpusCard, NoiseCard
-from nserbench.corpora.own import own_corpora
+from nserbench.corpora.own import own_corpora, refuse_alike_noises
 from nserbench.downstreams.base import DownstreamCard
 from nserbench.error_origin import describe_error
 from nserbench.errors import (
@@ -180,8 +180,9 @@ class Plugins:
         for plugin in given:
             self._register_given(plugin)
         taken = [*self.corpora.names, *self.noises.names]
-        own = own_corpora(settings or Settings(), taken)
-        self.corpora.add_all(own, OF_SETTINGS)
+        settings = settings or Settings()
+        refuse_alike_noises(settings, self.noises.names)
+        self.corpora.add_all(own_corpora(settings, taken), OF_SETTINGS)
 
     def upstream(self, spec: Spec) -> ConfiguredCard[UpstreamCard]:
         """Look up an upstream, or several joined by ``+``.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nserbench.benchmark.extraction.expected_size import least_bytes
 from nserbench.benchmark.extraction.extract import ModelCache
@@ -39,6 +39,27 @@ class BatchRunner(Protocol):
         self, jobs: Sequence[Job], needs: Needs, models: ModelCache
     ) -> Iterable[Status]:
         """Run jobs of one upstream in one condition, and yield the status of each."""
+
+
+class Occupancy(NamedTuple):
+    """What the store needs at least while a batch runs.
+
+    Attributes:
+        batch: The batch.
+        passing: Bytes of frames and fine-tuned weights that can be deleted later.
+        staying: Bytes of means, transcripts and heads that this command adds.
+        before: Bytes that the store has already, and that this command keeps.
+    """
+
+    batch: JobBatch
+    passing: int
+    staying: int
+    before: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of all, with those that stay free."""
+        return self.passing + self.staying + self.before + MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,45 +144,43 @@ class LimitedRun:
         Raises:
             StoreFull: if it is too small.
         """
-        needed, passing, batch = max(self._sizes(order), key=lambda found: found[0])
-        if needed + MARGIN > self.room.limit:
-            cell = batch.jobs[0].cell
+        peak = max(self._occupancies(order), key=lambda one: one.total)
+        if peak.total > self.room.limit:
+            cell = peak.batch.jobs[0].cell
             raise StoreFull(
-                f"the store needs at least {size(needed + MARGIN)}, but its limit is "
+                f"the store needs at least {size(peak.total)}, but its limit is "
                 f"{size(self.room.limit)}\n"
                 f"  most is needed for {cell.upstream.label} on {cell.corpus.label} in "
-                f"{cell.condition}: {size(passing)} of frames and fine-tuned weights "
-                f"that are still read, and {size(needed - passing)} that stay\n  {HINT}"
+                f"{cell.condition}: {size(peak.passing)} of frames and fine-tuned "
+                f"weights that are still read, {size(peak.staying)} of means, "
+                f"transcripts and heads that stay, and {size(peak.before)} that the "
+                f"store has already\n  {HINT}"
             )
 
-    def _sizes(self, order: Sequence[JobBatch]) -> Iterator[tuple[int, int, JobBatch]]:
-        """Yield what the store needs at least while each batch runs.
-
-        Yields:
-            Bytes of all, bytes of what can be deleted later, and the batch.
-        """
+    def _occupancies(self, order: Sequence[JobBatch]) -> Iterator[Occupancy]:
+        """Yield what the store needs at least while each batch runs."""
         expected = self._expected(order)
         users = Counter(chain.from_iterable(batch.disposables for batch in order))
         there = {
             one: self.room.disposable_bytes(one) for one in {*self.room.known, *users}
         }
-        stays = self.room.used - sum(there.values())
-        stays += sum(there[one] for one in self.room.in_use(there))
-        made = set[Path]()
+        before = self.room.used - sum(there.values())
+        before += sum(there[one] for one in self.room.in_use(there))
+        staying, made = 0, set[Path]()
         for batch in order:
-            stays += sum(
+            staying += sum(
                 expected[folder]["pooled"]
                 for folder in batch.extractions.keys() - made
                 if Disposable(folder, "pooled") not in users
             )
-            stays += sum(batch.heads[file] for file in batch.heads.keys() - made)
+            staying += sum(batch.heads[file] for file in batch.heads.keys() - made)
             made |= batch.extractions.keys() | batch.heads.keys()
             held = [one for one in users if users[one]]
             passing = sum(there[one] for one in held)
             passing += sum(
                 _expected_of(one, expected) for one in held if one.path in made
             )
-            yield stays + passing, passing, batch
+            yield Occupancy(batch, passing, staying, before)
             users.subtract(batch.disposables)
 
     def _expected(self, order: Sequence[JobBatch]) -> Mapping[Path, Mapping[Form, int]]:

@@ -147,8 +147,9 @@ class Room:
 
 
 HINT = (
-    "set a larger --store-limit, use fewer utterances (--limit), or delete what "
-    "other commands have left (`nserbench store ls`, `nserbench store prune`)"
+    "set a larger limit (--store-limit, NSERBENCH_STORE_LIMIT, or limit under [store] "
+    "in the settings file), use fewer utterances (--limit), or delete what other "
+    "commands have left (`nserbench store ls`, `nserbench store prune`)"
 )
 """What to do about a store that is too large for its limit."""
 

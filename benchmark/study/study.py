@@ -44,6 +44,7 @@ from nserbench.corpora.noise.file_sets import audio_files, open_noise
 from nserbench.corpora.noise.mixing import Noise, WholeNoise
 from nserbench.corpora.readers.text_files import read_lines
 from nserbench.errors import BadCorpus, CorpusMissing, Missing, UnknownName
+from nserbench.paths import not_there
 from nserbench.settings import Settings
 from nserbench.upstreams.side_by_side import parts_of
 
@@ -282,7 +283,7 @@ def noise_file(
     if name in paths:
         path = paths[name]
         if not audio_files(path):
-            problem = "has no audio files" if path.is_dir() else "is not a file"
+            problem = "has no audio files" if path.is_dir() else not_there(path, "file")
             raise CorpusMissing(
                 f"the noise {name!r} is set to {path}, which {problem}\n"
                 f"  correct it under [noises] in {settings.file}: a file, or a folder"

@@ -169,6 +169,7 @@ def _utterance(row: ManifestRow, folder: Path, fold: str) -> Utterance:
         language=row.language(),
         unit=row.cells.get("unit"),
         gender=row.cells.get("gender"),
+        listed=row.where,
     )
 
 

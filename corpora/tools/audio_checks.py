@@ -71,8 +71,9 @@ def header_findings(
     Args:
         headers: As `read_headers` returns them.
     """
+    firsts = {one.path: one for one in reversed(utterances)}
     bad = [
-        f"{path} {header}"
+        firsts[path].located(f"{path} {header}")
         for path, header in headers.items()
         if isinstance(header, BadAudio)
     ]
@@ -82,7 +83,7 @@ def header_findings(
         if isinstance(header, AudioHeader)
     }
     bad += [
-        f"{utterance.path} ends before {utterance.id} does"
+        utterance.located(f"{utterance.path} ends before {utterance.id} does")
         for utterance in utterances
         if utterance.path in good and _ends_early(utterance, good[utterance.path])
     ]

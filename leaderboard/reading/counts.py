@@ -22,6 +22,7 @@ from nserbench.benchmark.study.overlap import Overlap
 from nserbench.errors import BadResult
 from nserbench.leaderboard.reading.contamination import Seen, seen_in_training
 from nserbench.leaderboard.reading.fold_sizes import fold_flaws, without_fold_names
+from nserbench.paths import not_there
 from nserbench.plain_data import number
 
 
@@ -182,7 +183,7 @@ def folders_of(root: Path) -> list[Path]:
     """
     folders = result_folders(root)
     if not folders:
-        problem = "holds no results" if root.is_dir() else "is not a folder"
+        problem = "holds no results" if root.is_dir() else not_there(root, "folder")
         raise BadResult(
             f"{root} {problem}\n"
             "  name another folder, or make results, for example with\n"

@@ -16,6 +16,7 @@ from nserbench.leaderboard.sharing.result_set import (
     conflict_lines,
     problem_text,
 )
+from nserbench.paths import not_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def bundles_of(board: Path) -> list[Path]:
     found = board.iterdir() if board.is_dir() else ()
     bundles = sorted(path for path in found if not path.name.startswith("."))
     if not bundles:
-        problem = "holds no bundles" if board.is_dir() else "is not a folder"
+        problem = "holds no bundles" if board.is_dir() else not_there(board, "folder")
         raise BadResult(
             f"{board} {problem}\n  name the folder that holds the bundles; `nserbench "
             "submit` writes one"

@@ -47,7 +47,7 @@ class LineProgress:
         """Print the name of the stage that begins."""
         self._unit, self._total, self._steps = unit, total, 0
         self._began = self._last_line = self._clock()
-        self._print(f"{name}: {total} {unit}")
+        self._print(f"{name}: {total} {unit.removesuffix('s') if total == 1 else unit}")
 
     def advance(self, steps: int = 1) -> None:
         """Count steps; print a line each minute and at the end of the stage."""

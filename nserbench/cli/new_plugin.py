@@ -28,6 +28,11 @@ RUNS = {
     "enhancer": "-u mel:enhance=$name -d mean -c demo-park",
 }
 """What `nserbench run` takes to try a plugin of each kind."""
+REMARKS = {
+    "downstream": "`demo` trains heads on frames for 8 epochs only, so a low score "
+    "there says nothing\nabout the head. `--epochs 40` trains it for longer.\n\n"
+}
+"""What the README says of the first score, by kind."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40  # characters of a name
@@ -79,6 +84,7 @@ def _files(name: str, kind: str) -> Mapping[str, str]:
         "class_name": _class_name(name),
         "variable": variable(name),
         "export": f"$ export {variable(name)}=FOLDER\n" if kind == "corpus" else "",
+        "remark": REMARKS.get(kind, ""),
         "run": Template(RUNS[kind]).substitute(name=name),
     }
     test = "test_corpus" if kind == "corpus" else "test"

@@ -33,6 +33,8 @@ def store() -> None:
 @with_settings
 def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
     """List stored features by upstream and condition, with their size."""
+    from nserbench.benchmark.store.disk_sizes import folder_bytes
+
     store = open_store(settings, store_folder)
     rows = [_row(features) for features in store.all_features()]
     if as_json:
@@ -41,11 +43,16 @@ def ls(settings: Settings, store_folder: Path | None, as_json: bool) -> None:
     if rows:
         print_tables([_table(rows)])
         click.echo()
-    click.echo(
-        f"features: {size(sum(row['bytes'] for row in rows))}, "
-        f"trained heads: {size(total_bytes(store.fits()))}, "
-        f"fine-tuned upstreams: {size(total_bytes(store.tuned()))}\nin {store.root}"
-    )
+    parts = {
+        "features": sum(row["bytes"] for row in rows),
+        "trained heads": total_bytes(store.fits()),
+        "fine-tuned upstreams": total_bytes(store.tuned()),
+    }
+    whole = folder_bytes(store.root)
+    others = max(whole - sum(parts.values()), 0)
+    click.echo(", ".join(f"{name}: {size(count)}" for name, count in parts.items()))
+    click.echo(f"other files, such as the demo corpus: {size(others)}")
+    click.echo(f"{size(whole)} on disk, in {store.root}")
 
 
 def _row(features: Features) -> dict[str, Any]:

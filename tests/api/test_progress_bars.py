@@ -220,3 +220,12 @@ def test_a_fast_stage_does_not_draw_the_bars_at_each_step(clock: Clock) -> None:
     progress.advance()
 
     assert len(pages) == 2
+
+
+def test_one_step_has_its_unit_in_the_singular(console: Console) -> None:
+    plain = LineProgress(console, Clock())
+
+    plain.stage("reading audio", 1, "clips")
+    plain.stage("downloading", 1, "MB")
+
+    assert told(console) == ["reading audio: 1 clip", "downloading: 1 MB"]

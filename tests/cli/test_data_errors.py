@@ -204,7 +204,9 @@ def test_all_unusable_audio_is_named(nserbench: Command, notes: str) -> None:
     _, _, error = told.stderr.partition("Error: ")
     first, *each = error.splitlines()
     assert first == "5 audio files cannot be used"
-    assert [line.partition(";")[0].strip() for line in each] == [
+    places, problems = zip(*(line.split(": ", 1) for line in each), strict=True)
+    assert all(re.fullmatch(r"  notes\.csv, line \d+", place) for place in places)
+    assert [problem.partition(";")[0] for problem in problems] == [
         "s0_low_0.wav is silent throughout: all samples are equal",
         "s0_low_1.wav has samples that are NaN or infinite",
         "s1_low_0.wav holds no samples: it lasts 0.000 s",

@@ -14,7 +14,7 @@ check      state   detail
 reading    green   24 utterances of 24 rows in 2 classes
 counts     green   no published counts to compare with
 names      green   none is doubtful
-left out   green   none
+skipped    green   none
 folds      green   2 splits, no speaker in both training and test
 overlap    green   of 24 test utterances 0 are by speakers that training also has; \
 texts \

@@ -49,6 +49,16 @@ def test_the_error_for_an_unknown_name_has_the_nearest(
     assert told.startswith(wanted)
 
 
+def test_an_option_before_the_command_is_told_where_it_belongs(
+    nserbench: Command,
+) -> None:
+    result = nserbench("--config a.toml list")
+
+    assert result.exit_code == 2
+    assert "write options after the command: " in result.stderr
+    assert "COMMAND --config" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import socket
 from collections.abc import Callable
@@ -49,7 +50,19 @@ def test_the_table_fits_and_ends_with_the_folder(
         ("mel", "clean", "24", "24"),
         ("mel", "hiss@0", "24", "24"),
     }
-    assert lines[-1] == f"in {store}"
+    assert lines[-1].endswith(f" on disk, in {store}")
+
+
+def test_the_total_counts_files_that_are_no_features(
+    nserbench: Command, store: Path
+) -> None:
+    (store / "demo").mkdir()
+    (store / "demo" / "a.wav").write_bytes(bytes(5_000_000))
+
+    others, total = nserbench("store ls").stdout.splitlines()[-2:]
+
+    assert re.fullmatch(r"other files, such as the demo corpus: 5\.\d MB", others)
+    assert re.match(r"\d+\.\d MB on disk", total)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nserbench.cards import bind
-from nserbench.corpora.own import own_corpora
+from nserbench.corpora.own import own_corpora, refuse_alike_noises
 from nserbench.errors import BadSettings
 from nserbench.settings import Settings
 from nserbench.spec import Spec
@@ -40,11 +41,11 @@ def test_an_option_that_is_typed_is_in_the_label_and_overrides_the_settings() ->
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("park", "manifest:path=a.csv", "would be mistaken for 'park'"),
+        ("park", "manifest:path=a.csv", "'park' in .corpora. is the name of another"),
         ("CREMAD", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
         ("crema-d-new", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
         ("crema", "manifest:path=a.csv", "would be mistaken for 'crema-d'"),
-        ("hiss", "manifest:path=a.csv", "would be mistaken for 'hiss'"),
+        ("hiss", "manifest:path=a.csv", "'hiss' in .corpora. is the name of another"),
         ("my data", "manifest:path=a.csv", "'my data' in .corpora. cannot be the name"),
         ("mine@5", "manifest:path=a.csv", "'mine@5' in .corpora. cannot be the name"),
         ("mine", "emodb", "'emodb' is no list of recordings"),
@@ -70,3 +71,20 @@ def test_two_names_that_would_be_mistaken_for_each_other_are_refused(
 
     with pytest.raises(BadSettings, match=f"mistaken for '{names[0]}'"):
         own_corpora(settings(**texts), TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("noises", "two"),
+    [(("fan", "Fan"), "'fan' and 'Fan'"), (("Hiss",), "'hiss' and 'Hiss'")],
+)
+def test_noises_whose_names_differ_only_in_case_are_refused(
+    noises: Sequence[str], two: str
+) -> None:
+    known = Settings(noises={name: Path(f"{name}.wav") for name in noises})
+
+    with pytest.raises(BadSettings, match=f"{two} differ only in case"):
+        refuse_alike_noises(known, ["hiss"])
+
+
+def test_a_noise_of_the_settings_may_replace_one_of_a_plugin() -> None:
+    refuse_alike_noises(Settings(noises={"hiss": Path("a.wav")}), ["hiss"])

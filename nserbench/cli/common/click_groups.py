@@ -34,6 +34,18 @@ class Commands(click.Group):
         keep_typed(ctx, typed)
         return ctx
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command; options of commands follow its name."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                f"{ctx.command_path} has no option {error.option_name} of its own\n"
+                f"  write options after the command: {ctx.command_path} COMMAND "
+                f"{error.option_name} ...",
+                ctx,
+            ) from error
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which they were added."""
         return list(self.commands)

@@ -76,6 +76,18 @@ def test_a_corpus_without_faults_is_green(tmp_path: Path) -> None:
     )
 
 
+def test_rows_of_other_labels_are_counted(tmp_path: Path) -> None:
+    rows = write_corpus(tmp_path)
+    one = next(iter(rows.values()))["label"]
+    used = sum(row["label"] == one for row in rows.values())
+
+    found = finding(look(f"{list_corpus(tmp_path, rows)},classes={one}"), "reading")
+
+    assert found.detail == (
+        f"{used} utterances of 8 rows in 1 class, {8 - used} rows of other labels"
+    )
+
+
 def test_every_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     rows = write_corpus(tmp_path)
     whole = (tmp_path / "u1.wav").read_bytes()
@@ -89,8 +101,10 @@ def test_every_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     found = finding(look(list_corpus(tmp_path, rows)), "files")
 
     assert (found.severity, found.detail) == ("red", "cannot be used: 6")
-    for told, file in zip(found.names, rows, strict=False):
-        assert told.startswith(str(tmp_path / f"{file}.wav"))
+    for line, (told, file) in enumerate(zip(found.names, rows, strict=False), 2):
+        place, _, problem = told.partition(": ")
+        assert place.endswith(f", line {line}")
+        assert problem.startswith(str(tmp_path / f"{file}.wav"))
     assert [told.partition(".wav ")[2] for told in found.names] == [
         "cannot be read (No such file or directory)",
         "is cut off: 14.9 % of the audio is there (0.030 s)",
@@ -287,7 +301,7 @@ def test_counts_are_compared_with_those_of_the_edition_found(
 
     found = finding(reports, "counts")
     assert (found.severity, found.names) == (severity, names)
-    left = finding(reports, "left out")
+    left = finding(reports, "skipped")
     assert (left.severity, left.names) == ("yellow", ("c: it is broken",))
 
 

@@ -1,6 +1,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,27 @@ def test_clips_come_in_the_order_given(
     paths = [tone(tmp_path / f"{name}.wav", 0.1 * len(name)) for name in ("cc", "a")]
 
     assert [clip.samples for clip in hear(*map(utterance, paths))] == [3200, 1600]
+
+
+def test_a_bad_file_of_a_list_is_named_once_with_the_first_line_that_lists_it(
+    hear: Callable[..., list[Clip]], tmp_path: Path
+) -> None:
+    parts = [
+        replace(
+            utterance(tmp_path / "gone.wav"),
+            id=f"part {line}",
+            start=float(line),
+            listed=f"mine.csv, line {line}",
+        )
+        for line in (2, 3)
+    ]
+
+    with pytest.raises(BadAudio) as caught:
+        hear(*parts)
+
+    _, *lines = str(caught.value).splitlines()
+    (line,) = lines
+    assert line.startswith(f"  mine.csv, line 2: {tmp_path / 'gone.wav'} cannot be")
 
 
 def test_one_message_names_every_bad_file_and_why(

@@ -191,6 +191,17 @@ def test_without_need_of_room_nothing_is_deleted(
     assert len({file.parent for file in frames_of(runner)}) == 3
 
 
+def test_the_refusal_tells_what_the_store_has_from_what_the_command_adds(
+    blocks: Callable[..., list[Study]], runner: Runner
+) -> None:
+    (runner.store.root / "demo").mkdir(parents=True)
+    (runner.store.root / "demo" / "a.wav").write_bytes(bytes(30_000_000))
+    runner.limit = 20_000_000
+
+    with pytest.raises(StoreFull, match=r"and 30\.\d MB that the store has already\n"):
+        runner.run(*blocks())
+
+
 def test_a_limit_below_one_condition_is_refused_before_anything_is_extracted(
     blocks: Callable[..., list[Study]], runner: Runner, tall: list[str]
 ) -> None:
@@ -201,7 +212,7 @@ def test_a_limit_below_one_condition_is_refused_before_anything_is_extracted(
     ) as raised:
         runner.run(*blocks())
 
-    assert "set a larger --store-limit" in str(raised.value)
+    assert "set a larger limit (--store-limit, " in str(raised.value)
     assert not tall
     assert not list(runner.results.iterdir())
 

@@ -136,6 +136,11 @@ def test_a_noise_comes_from_the_corpus_then_the_user_then_a_plugin(
             CorpusMissing,
             "'hiss' is set to gone.wav, which is not a file\n.*correct it under",
         ),
+        (
+            {"noises": ["hiss"], "named": {"hiss": Path("$NO_SUCH/gone.wav")}},
+            CorpusMissing,
+            r"which is not a file: the variable \$NO_SUCH is not set\n",
+        ),
         ({"upstreams": ["mell"]}, UnknownName, "unknown upstream 'mell'"),
         ({"downstreams": ["men"]}, UnknownName, "unknown downstream 'men'"),
         ({"corpora": ["demmo"]}, UnknownName, "unknown corpus 'demmo'"),
