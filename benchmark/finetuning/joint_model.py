@@ -17,6 +17,7 @@ from nserbench.benchmark.extraction.tuned_weights import (
 )
 from nserbench.benchmark.finetuning.step_sums import checked_losses
 from nserbench.benchmark.jobs.job import FineTuning, Job
+from nserbench.benchmark.training.adam import Adam
 from nserbench.benchmark.training.feature_statistics import Moments
 from nserbench.benchmark.training.fit_one import note_received
 from nserbench.benchmark.training.head_output import checked_logits
@@ -53,7 +54,7 @@ class JointModel:
             (trainable(self.head), job.recipe.learning_rate),
         ]
         self.rates = [rate for _, rate in groups]
-        self.optimiser = torch.optim.Adam(
+        self.optimiser = Adam(
             [{"params": list(params.values()), "lr": rate} for params, rate in groups],
             fused=True,
         )

@@ -107,9 +107,6 @@ def fresh_head(fit: Fit, statistics: Statistics | None) -> nn.Module:
         statistics: Mean and deviation of the training set; None if the recipe does not
             standardise.
     """
-    # torch imports this in the first step of an optimiser. If a head has then changed
-    # the limit of recursion, or what warnings do, half of it stays unusable for all.
-
     cell = fit.job.cell
     head, classes = cell.downstream, len(fit.job.opened.corpus.classes)
     with seeded(seeds_of(fit).seed_for("weights")):

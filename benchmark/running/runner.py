@@ -49,7 +49,6 @@ from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.store.leases import lease
 from nserbench.benchmark.store.room import Room
 from nserbench.benchmark.study.study import Study
-from nserbench.benchmark.training.fit_one import load_optimiser
 from nserbench.error_origin import arose_in_plugin, describe_error, message_of
 from nserbench.errors import NserbenchError, StoreFull
 from nserbench.interrupts import by_user, watch_interrupts
@@ -202,7 +201,6 @@ class Runner:
 
     def prepare(self, batches: Sequence[Sequence[Job]]) -> None:
         """Prepare for the batches that will be run, in order."""
-        load_optimiser()
         self._time = TimeLeft(list(batches))
 
     def fail(self, job: Job, error: BaseException) -> Status:

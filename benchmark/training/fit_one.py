@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nserbench.benchmark.store.digests import derived_seed
+from nserbench.benchmark.training.adam import Adam
 from nserbench.benchmark.training.batching import by_length, shuffled
 from nserbench.benchmark.training.feature_statistics import Moments, Statistics
 from nserbench.benchmark.training.head_output import checked_logits, refuse_infinite
@@ -112,7 +113,7 @@ def train_head(
         dev: ``(m,)`` rows of the dev set, which selects the epoch; None for the last.
         on_epoch: Called with 1 after every epoch.
     """
-    optimiser = torch.optim.Adam(head.parameters(), lr=recipe.learning_rate)
+    optimiser = Adam(head.parameters(), lr=recipe.learning_rate)
     order = torch.Generator().manual_seed(seeds.seed_for("order"))
     weights = class_weights(labels[rows], classes, recipe).to(device)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
@@ -137,11 +138,6 @@ def train_head(
     best.restore(head)
     log.scales = received.scales()
     return log
-
-
-def load_optimiser() -> None:
-    """Let torch import what its first optimiser needs: its compiler, for seconds."""
-    torch.optim.Adam([nn.Parameter(torch.zeros(1))])
 
 
 def note_received(moments: Moments, head: nn.Module, features: LayeredFeatures) -> None:
@@ -170,7 +166,7 @@ def _train_epoch(
     batches: Iterable[tuple[Tensor, LayeredFeatures]],
     labels: Tensor,
     weights: Tensor,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     factors: Iterator[float],
     recipe: Recipe,
     device: str,

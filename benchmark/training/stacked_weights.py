@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from nserbench.benchmark.training.adam import Adam
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.kernels.mask_dropout import Dropout
 
@@ -111,7 +112,7 @@ class StackedWeights:
             for name, value in weights.items()
         }
         self._starts = [torch.empty_like(one) for one in self._weights.values()]
-        self._optimiser = torch.optim.Adam(
+        self._optimiser = Adam(
             self._weights.values(),
             lr=self._recipe.learning_rate,
             fused=True,

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
+from nserbench.benchmark.training.adam import Adam
 from nserbench.downstreams.kernels import adapters
 
 ELSEWHERE = "meta"
@@ -91,15 +92,15 @@ def _run(operation: Any, given: Any, named: dict[str, Any]) -> Any:
 @contextmanager
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Create the device and return its name."""
-    adam, autocast, tensor = torch.optim.Adam, torch.autocast, torch.tensor
+    begin, autocast, tensor = Adam.__init__, torch.autocast, torch.tensor
     is_narrow, narrow = torch.is_autocast_enabled, torch.get_autocast_dtype
 
     def make_tensor(data: Any, *, device: Any = None, **more: Any) -> Tensor:
         made = tensor(data, **more)  # which is asked for without an operation
         return made if device is None else made.to(device)
 
-    def make_adam(weights: Any, **more: Any) -> Any:
-        return adam(weights, **more | {"fused": False, "capturable": False})
+    def begin_adam(adam: Adam, weights: Any, **more: Any) -> None:
+        begin(adam, weights, **more | {"fused": False, "capturable": False})
 
     def cast(kind: str, *given: Any, **more: Any) -> Any:
         return nullcontext() if kind == ELSEWHERE else autocast(kind, *given, **more)
@@ -111,7 +112,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     with monkeypatch.context() as patch, device:
         patch.setattr(torch, "tensor", make_tensor)
-        patch.setattr(torch.optim, "Adam", make_adam)
+        patch.setattr(Adam, "__init__", begin_adam)
         patch.setattr(torch, "autocast", cast)
         patch.setattr(torch, "is_autocast_enabled", as_cpu(is_narrow))
         patch.setattr(torch, "get_autocast_dtype", as_cpu(narrow))
