@@ -198,6 +198,8 @@ def _settings_of_torch() -> dict[str, _Setting]:
     """Return the settings by name; none if torch is not imported."""
     if (torch := sys.modules.get("torch")) is None:
         return {}
+    from nserbench.tiny_numbers import flushes
+
     cpu, onednn = torch.device("cpu"), torch.backends.mkldnn
     return {
         "type": _Setting(
@@ -232,8 +234,7 @@ def _settings_of_torch() -> dict[str, _Setting]:
             )
             for kind in ("cpu", "cuda")
         },
-        # Whether tiny numbers become zero cannot be read; nserbench never says so.
-        "denormals": _Setting(lambda: None, torch.set_flush_denormal, False),
+        "denormals": _Setting(flushes, torch.set_flush_denormal, False),
     }
 
 

@@ -27,6 +27,7 @@ from nserbench.benchmark.training.prefetch import Prefetch
 from nserbench.benchmark.training.sources import FeatureSource
 from nserbench.downstreams.base import Recipe
 from nserbench.progress import ignore_epochs
+from nserbench.tiny_numbers import tiny_numbers_are_zero
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
 _READ = 32  # utterances per batch without gradients
@@ -91,6 +92,7 @@ class FitSeeds:
         return derived_seed(self.seed, self.fold, purpose)
 
 
+@tiny_numbers_are_zero()
 def train_head(
     head: nn.Module,
     source: FeatureSource,

@@ -35,6 +35,7 @@ from nserbench.benchmark.training.stacked_weights import StackedWeights
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.fusion import PooledHead
 from nserbench.progress import ignore_epochs
+from nserbench.tiny_numbers import tiny_numbers_are_zero
 
 STEPS = 64
 """Steps whose batches and masks are drawn at once."""
@@ -55,6 +56,7 @@ def can_stack(head: nn.Module) -> bool:
     )
 
 
+@tiny_numbers_are_zero()
 def fit_together(
     trainings: Sequence[HeadTraining],
     states: Mapping[str, Tensor],

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from nserbench.benchmark.training.adam import Adam
+from nserbench.benchmark.training.stacked_linear import WideLinear
 from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.kernels.mask_dropout import Dropout
 
@@ -59,7 +60,8 @@ class StackedWeights:
         """Return the logits of every head, ``(heads, batch, classes)``."""
         drawn = dict(zip(self.dropouts, masks, strict=True))
         state = {**self._weights, **self._buffers, **drawn}
-        return vmap(self._forward)(state, pooled)
+        with WideLinear(len(self._heads)):
+            return vmap(self._forward)(state, pooled)
 
     def step(self, losses: Tensor, factors: Tensor) -> None:
         """Take a step of Adam."""

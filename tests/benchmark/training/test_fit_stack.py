@@ -20,6 +20,7 @@ from nserbench.downstreams.base import Recipe
 from nserbench.downstreams.dense import fc
 from nserbench.downstreams.fusion import PooledHead, scalar_mix, single, weighted_sum
 from nserbench.downstreams.kernels.mask_dropout import Dropout, draw_masks
+from nserbench.tiny_numbers import flushes
 from nserbench.upstreams.groups import Groups, GroupSpec
 
 LAYERS, ROWS, DIM, CLASSES = 5, 203, 32, 4
@@ -200,6 +201,26 @@ def test_heads_end_together_as_alone(states: dict[str, Tensor], labels: Tensor) 
 
     for one, other in zip(weights(trainings), weights(alone), strict=True):
         assert (one - other).abs().max() < 1e-6
+
+
+def test_denormal_gradients_change_no_weight(
+    states: dict[str, Tensor], labels: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(RECIPE, learning_rate=1e-1)
+    without, kept = ([replace(one, epochs=60) for one in fusions(fc)] for _ in range(2))
+    seen = list[bool]()
+
+    def note(epochs: int) -> None:
+        seen.append(flushes())
+
+    told = fit_together(without, states, labels, CLASSES, recipe, "cpu", note)
+    monkeypatch.setattr(torch, "set_flush_denormal", lambda wanted: True)
+    again = fit_together(kept, states, labels, CLASSES, recipe, "cpu", note)
+
+    assert {*seen[: len(seen) // 2]} == {True}
+    assert {*seen[len(seen) // 2 :]} == {False}
+    assert [one.losses for one in told] == [one.losses for one in again]
+    assert all(map(torch.equal, weights(without), weights(kept)))
 
 
 def test_a_finished_head_leaves_the_stack_and_changes_no_more(
