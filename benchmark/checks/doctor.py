@@ -146,7 +146,7 @@ def _reading(corpus: Corpus, excluded: int) -> CorpusFinding:
         f"{counted(used, 'utterance')}{rows} in {classes} class{'es' * (classes != 1)}",
         corpus.edition and f"edition {corpus.edition}",
         f"{excluded} left out by exclude=" if excluded else "",
-        f"{counted(unused, 'row')} of other labels" if unused else "",
+        f"{counted(unused, 'row')} of other labels" if unused > 0 else "",
     )
     return CorpusFinding("reading", "green", ", ".join(filter(None, parts)))
 

@@ -288,7 +288,11 @@ def test_counts_are_compared_with_those_of_the_edition_found(
         for speaker, label, fold in (("a", "low", "1"), ("b", "high", "2"))
     ]
     corpus = Corpus(
-        ("low", "high"), ones, edition=edition, left_out={"c": "it is broken"}
+        ("low", "high"),
+        ones,
+        edition=edition,
+        left_out={"c": "it is broken"},
+        rows=2,  # none of them is c's
     )
     facts: dict[str, Any] = {"summary": "", "source": "", "licence": ""}
     card = CorpusCard(name="toy", load="toy:load", expects="toy:expects", **facts)
@@ -302,6 +306,9 @@ def test_counts_are_compared_with_those_of_the_edition_found(
     found = finding(reports, "counts")
     assert (found.severity, found.names) == (severity, names)
     left = finding(reports, "skipped")
+    read = finding(reports, "reading").detail
+    assert read.startswith("2 utterances of 2 rows in 2 classes")
+    assert "of other labels" not in read
     assert (left.severity, left.names) == ("yellow", ("c: it is broken",))
 
 
