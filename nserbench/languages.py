@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-import langcodes
-from langcodes.tag_parser import LanguageTagError
+if TYPE_CHECKING:
+    from langcodes import Language
 
 _UNSTATED = frozenset({"mis", "mul", "und", "zxx"})
 """Codes for no language, several languages, or one that is not known."""
@@ -44,18 +45,24 @@ def language_code(text: str) -> str:
     return _AS.get(code, code)
 
 
-def _of_tag(text: str) -> langcodes.Language | None:
+def _of_tag(text: str) -> Language | None:
+    # Imported here, since it takes a fifth of the start of a command.
+    from langcodes import Language
+    from langcodes.tag_parser import LanguageTagError
+
     try:
-        found = langcodes.Language.get(text)
+        found = Language.get(text)
     except LanguageTagError:
         return None
     return found if found.is_valid() and "-" not in (found.language or "-") else None
 
 
-def _of_name(text: str) -> langcodes.Language | None:
+def _of_name(text: str) -> Language | None:
     if len(text) < _SHORTEST_NAME or not text.isprintable():
         return None  # langcodes fails on control characters and lone surrogates
+    from langcodes import find
+
     try:
-        return langcodes.find(text, language="en")
+        return find(text, language="en")
     except LookupError:
         return None

@@ -14,6 +14,10 @@ from nserbench.plain_data import number, whole_number
 
 MOST_COUNT = 2**31 - 1
 """Largest whole number that an option takes; torch's sizes are no larger."""
+MOST_SEEDS = 10_000
+"""Largest number of seeds: each is a cell of its own, which a study holds in memory."""
+MAX_ABS_SNR_DB = 100.0
+"""Our bound in dB: beyond it float32 is too coarse for the sum of speech and noise."""
 
 _FOLDERS = re.compile(r"(?:^|[\s,;+=:{('\"])(?:~?/[^/\s]+/|~[\w.-]*/|[A-Za-z]:[\\/])")
 

@@ -19,9 +19,6 @@ from nserbench.upstreams.groups import Groups
 if TYPE_CHECKING:
     from nserbench.benchmark.store.feature_store import Form
 
-MAX_ABS_SNR_DB = 100.0
-"""Our bound in dB: beyond it float32 is too coarse for the sum of speech and noise."""
-
 
 @dataclass(frozen=True, slots=True)
 class Condition:

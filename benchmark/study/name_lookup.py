@@ -9,10 +9,11 @@ from itertools import chain
 from pathlib import Path
 
 from nserbench.benchmark.plugins.registry import WHERE_FROM, Plugins
-from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB, Condition
+from nserbench.benchmark.study.cell import Condition
 from nserbench.cards import C, ConfiguredCard, bind
 from nserbench.corpora.base import CorpusCard
 from nserbench.errors import BadSpec, UnknownName
+from nserbench.option_values import MAX_ABS_SNR_DB
 from nserbench.paths import exists, user_path
 from nserbench.plain_data import number
 from nserbench.spec import Spec, parse_specs

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, field, fields
 from typing import Any, TypeAlias, TypeVar
 
-from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
 from nserbench.errors import NserbenchError, unknown_lines
-from nserbench.option_values import MOST_COUNT
+from nserbench.option_values import MAX_ABS_SNR_DB, MOST_COUNT, MOST_SEEDS
 from nserbench.plain_data import is_whole
 
 Check: TypeAlias = Callable[[Any], Any]
@@ -18,10 +17,6 @@ T = TypeVar("T")
 
 PRECISIONS = ("fp32", "bf16")
 """Precisions of a block; ``auto`` depends on the machine, and so is only an option."""
-
-
-MOST_SEEDS = 10_000
-"""Largest number of seeds: each is a cell of its own, which a study holds in memory."""
 
 
 class BadGrid(NserbenchError, ValueError):

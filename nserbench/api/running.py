@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -171,6 +170,8 @@ def _refuse_import_by_worker() -> None:
     Raises:
         NserbenchError: if the call is not under ``if __name__ == "__main__":``.
     """
+    from multiprocessing import current_process
+
     # multiprocessing asks the same before it starts a process.
     if getattr(current_process(), "_inheriting", False):
         raise NserbenchError(

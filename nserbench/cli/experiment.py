@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nserbench.api.session import Session, open_runner
-from nserbench.benchmark.study.cell import not_applicable
-from nserbench.cards import at_least
 from nserbench.cli.common.again import typed_again
 from nserbench.cli.common.click_groups import shows_traceback
 from nserbench.cli.common.completion import names_of
@@ -38,6 +36,7 @@ from nserbench.cli.common.plan_lines import doubts
 from nserbench.cli.common.session import Command, with_session
 from nserbench.cli.common.tables import TextTable, print_tables
 from nserbench.cli.common.text import duration, size
+from nserbench.option_values import at_least
 
 if TYPE_CHECKING:
     from nserbench.benchmark.experiments.catalogue import Experiment
@@ -269,6 +268,7 @@ def _run(
 ) -> tuple[Counter[Outcome], list[BlockProblem]]:
     from nserbench.api.progress_bars import show_progress
     from nserbench.benchmark.jobs.prepare import prepare_study
+    from nserbench.benchmark.study.cell import not_applicable
 
     with (
         show_progress() as progress,
@@ -295,6 +295,8 @@ def _run(
 
 
 def _print_cells(experiment: ExperimentRequest) -> list[BlockProblem]:
+    from nserbench.benchmark.study.cell import not_applicable
+
     done, problems = experiment.each_block(experiment.study)
     cells = [cell for _, study in done for cell in study.cells]
     for line in (*cell_lines(cells), *not_applicable(cells)):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from nserbench.api.session import Session
-from nserbench.benchmark.study.cell import not_applicable
 from nserbench.cli.common.options import (
     StudyMaker,
     device_option,
@@ -73,6 +72,7 @@ def plan(
     from nserbench.benchmark.running.executors import WorkerCount, count_workers
     from nserbench.benchmark.running.stopwatch import Stopwatch, threads_of_worker
     from nserbench.benchmark.store.feature_store import Store
+    from nserbench.benchmark.study.cell import not_applicable
 
     settings = session.settings.using(results=out, store=store_folder)
     studies, store = grid(session.plugins, settings), Store(settings.store)

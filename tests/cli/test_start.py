@@ -16,16 +16,23 @@ HEAVY = {"numpy", "pandas", "scipy", "torch", "transformers"}
 
 
 def imported(process: Process, line: str) -> set[str]:
-    """Return the top-level packages that a command imports."""
+    """Return the modules that a command imports, with their packages."""
     answer = process(line, "-X", "importtime")
     assert answer.returncode == 0, answer.stderr
-    names = (row.rpartition("|")[2].strip() for row in answer.stderr.splitlines())
-    return {name.partition(".")[0] for name in names}
+    return {row.rpartition("|")[2].strip() for row in answer.stderr.splitlines()}
 
 
 @pytest.mark.parametrize("line", ["--help", "run --help", "list", "list --json"])
 def test_help_and_list_import_nothing_heavy(process: Process, line: str) -> None:
     assert imported(process, line) & HEAVY == set()
+
+
+@pytest.mark.parametrize("line", ["--help", "run --help"])
+def test_help_imports_no_card(process: Process, line: str) -> None:
+    modules = imported(process, line)
+
+    assert "nserbench.cli" in modules
+    assert modules & {"langcodes", "nserbench.cards", "nserbench.corpora"} == set()
 
 
 def test_a_dry_run_imports_no_torch(process: Process, notes: str) -> None:

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from nserbench.benchmark.study.cell import MAX_ABS_SNR_DB
 from nserbench.byte_sizes import byte_count
-from nserbench.option_values import MOST_COUNT
+from nserbench.option_values import MAX_ABS_SNR_DB, MOST_COUNT
 from nserbench.plain_data import number, whole_number
 
 

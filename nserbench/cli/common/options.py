@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from nserbench.api.running import resolve_precision
-from nserbench.benchmark.study.toml_checks import MOST_SEEDS
 from nserbench.cli.common.completion import names_of
 from nserbench.cli.common.number_types import Count, Size, SnrList
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import Command
+from nserbench.option_values import MOST_SEEDS
 from nserbench.spec import split_names
 
 if TYPE_CHECKING:
