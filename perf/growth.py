@@ -37,7 +37,7 @@ def ledger(folder: Path, files: int) -> Callable[[], float]:
 
 
 def task(manifest: Path, cells: int) -> Callable[[], float]:
-    """Return what times the start of a later task of a worker, by cells of its study."""
+    """Return what times the start of a later task in a study of so many cells."""
     request = Request(
         upstreams=["mel"],
         downstreams=["mean"],
