@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
-from _measure import at_least, medians, seconds
+from _measure import at_least, ratios, seconds
 from torch import Tensor
 
 from nserbench import matmul
@@ -53,8 +53,7 @@ def ratio(shape: Shape) -> float:
         return lambda: way(values, layer.weight, layer.bias)
 
     calls = [lambda: layer.forward(values), *map(call, matmul.WAYS.values())]
-    ours, *others = medians(*map(repeated, calls), rounds=ROUNDS)
-    return min(others) / ours
+    return min(ratios(*map(repeated, calls), rounds=ROUNDS))
 
 
 def figures(dims: Iterable[int], tokens: int) -> list[str]:
