@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
 import importlib.util
 import sysconfig
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
 
+from nserbench.distributions import modules_beside
 from nserbench.errors import NserbenchError
 
 OURS = "nserbench"
@@ -140,7 +139,6 @@ def _folder(module: str) -> Path | None:
     return file.parent.parent if spec.submodule_search_locations else file.parent
 
 
-@cache
 def _tops(top: str, folder: Path) -> frozenset[str] | None:
     """Return the top-level modules of an installed plugin; None if it is a folder."""
     if str(folder) not in {
@@ -148,10 +146,7 @@ def _tops(top: str, folder: Path) -> frozenset[str] | None:
         sysconfig.get_path("platlib"),
     }:
         return None
-    packages = importlib.metadata.packages_distributions()
-    owners = set(packages.get(top, ()))
-    others = (name for name, ours in packages.items() if owners & set(ours))
-    return frozenset({top, *others})
+    return modules_beside(top) | {top}
 
 
 def _files_of(name: str, folder: Path) -> Iterator[tuple[str, Path]]:

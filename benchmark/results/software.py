@@ -10,6 +10,7 @@ from functools import cache
 
 from nserbench.benchmark.results.environment import PACKAGES, device_name
 from nserbench.cards import Card
+from nserbench.distributions import distributions_of
 
 MADE_BY = "made_by"
 """The field of stored features and heads that holds their software, as JSON."""
@@ -62,10 +63,7 @@ def _of_extra(extra: str | None) -> tuple[str, ...]:
     )
 
 
-@cache
 def _of_plugin(load: str) -> tuple[str, ...]:
     """Return the distributions that the module of a plugin's card comes from."""
     top = load.partition(":")[0].partition(".")[0]
-    if top == "nserbench":
-        return ()
-    return tuple(importlib.metadata.packages_distributions().get(top, ()))
+    return () if top == "nserbench" else distributions_of(top)
