@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers.audio_utils import mel_filter_bank
 
 from nserbench.cards import Options
 from nserbench.upstreams.base import (
@@ -39,16 +39,7 @@ class Mel(Upstream):
 
     def __init__(self, options: Options, device: str) -> None:
         super().__init__(options, device)
-        bands = mel_filter_bank(
-            num_frequency_bins=WINDOW // 2 + 1,
-            num_mel_filters=MEL_BANDS,
-            min_frequency=0.0,
-            max_frequency=SAMPLE_RATE / 2,
-            sampling_rate=SAMPLE_RATE,
-            norm="slaney",
-            mel_scale="slaney",
-        )
-        self.bands = torch.from_numpy(bands).float().to(device)
+        self.bands = slaney_bands().to(device)
         self.window = torch.hann_window(WINDOW, device=device)
 
     def forward(self, batch: Batch) -> LayeredFeatures:
@@ -81,3 +72,23 @@ class Mel(Upstream):
         )
         power = spectrum.abs().square().transpose(1, 2)
         return (power @ self.bands).clamp(min=FLOOR).log()
+
+
+def slaney_bands() -> Tensor:
+    """Return the weight of each frequency in each band, ``(201, 80)``.
+
+    The bands of M. Slaney's Auditory Toolbox (1998): their edges are linear up to 1 kHz
+    and logarithmic above, and every band has the same area. To import `transformers`,
+    which has them, too, takes longer than to compute the spectrograms of a corpus.
+    """
+    break_hz, break_mel = 1000.0, 15.0
+    step = np.log(6.4) / 27  # above the break, 27 mel multiply a frequency by 6.4
+    highest = break_mel + np.log(SAMPLE_RATE / 2 / break_hz) / step
+    mel = np.linspace(0.0, highest, MEL_BANDS + 2)
+    linear, curved = 200 / 3 * mel, break_hz * np.exp(step * (mel - break_mel))
+    edges = np.where(mel < break_mel, linear, curved)
+    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
+    hertz = np.linspace(0.0, SAMPLE_RATE / 2, WINDOW // 2 + 1)[:, None]
+    rising, falling = (hertz - low) / (middle - low), (high - hertz) / (high - middle)
+    bands = np.minimum(rising, falling).clip(min=0.0) * 2 / (high - low)
+    return torch.from_numpy(bands).float()

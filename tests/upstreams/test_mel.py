@@ -5,9 +5,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from transformers import WhisperFeatureExtractor
+from transformers.audio_utils import mel_filter_bank
 
 from nserbench.upstreams.base import Batch
 from nserbench.upstreams.cards import MEL
+from nserbench.upstreams.mel import slaney_bands
 
 MakeSound = Callable[..., NDArray[np.float32]]
 LENGTHS = (400, 559, 560, 16_000, 16_159)
@@ -73,3 +75,11 @@ def test_silence_is_at_the_floor() -> None:
 def test_a_wave_shorter_than_a_window_is_refused(sound: MakeSound) -> None:
     with pytest.raises(ValueError, match="at least 400 samples, got 399"):
         MEL.open({}, "cpu").extract(Batch.of(sound(16_000), sound(399)))
+
+
+def test_the_bands_are_those_of_transformers_to_the_bit() -> None:
+    expected = mel_filter_bank(
+        201, 80, 0.0, 8000.0, 16_000, norm="slaney", mel_scale="slaney"
+    )
+
+    assert torch.equal(slaney_bands(), torch.from_numpy(expected).float())
