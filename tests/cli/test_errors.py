@@ -139,10 +139,33 @@ def test_an_error_that_names_no_file_is_still_said_to_be_of_a_file(
     assert "Error: a file cannot be read or written: Input/output" in result.stderr
 
 
+@pytest.mark.parametrize("kind", [EOFError, KeyboardInterrupt])
+def test_an_error_that_click_would_hide_is_shown(
+    nserbench: Command,
+    notes: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[BaseException],
+) -> None:
+    error = kind("marshal data too short")
+    monkeypatch.setattr(Runner, "run", Mock(side_effect=error))
+    monkeypatch.setattr(
+        "nserbench.cli.common.click_groups._is_stop", lambda error: False
+    )
+
+    result = nserbench(f"{GRID} {notes}")
+
+    assert "Aborted!" not in result.stderr
+    assert f"{kind.__name__}: marshal data too short" in repr(result.exception)
+
+
 @pytest.mark.parametrize(
     "line", [f"{GRID} demo", "mix -c {notes} -o noisy", f"{GRID} {{notes}}"]
 )
-def test_a_full_disk_gets_one_message(process: Process, notes: str, line: str) -> None:
+def test_a_full_disk_gets_one_message(
+    process: Process, notes: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python does not notice that the limit cuts off a compiled module.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A limit on the size of files fails a write where a full disk does.
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))

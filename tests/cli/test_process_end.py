@@ -63,7 +63,7 @@ def test_a_thread_of_a_plugin_does_not_keep_the_process() -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["nserbench.cards", "nserbench.cli.run"])
+@pytest.mark.parametrize("module", ["nserbench.option_values", "nserbench.cli.run"])
 def test_ctrl_c_while_the_program_is_imported_ends_it_without_a_word(
     module: str,
 ) -> None:

@@ -74,6 +74,9 @@ class Commands(click.Group):
                 for explain in (_home_problem, _plugin_problem, _file_problem):
                     if (problem := explain(error)) is not None:
                         raise click.ClickException(problem) from error
+                if isinstance(error, EOFError | KeyboardInterrupt):
+                    # click would end with the word "Aborted!" alone.
+                    raise RuntimeError(f"{type(error).__name__}: {error}") from error
                 raise
 
 
