@@ -71,7 +71,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 types: $(WHOLE)
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 # Pages and tables that are made from the code.
 generated: $(READY)

@@ -21,7 +21,7 @@ _UNWRITTEN = [uuid4().hex]
 _SIZE = 16  # bytes
 States: TypeAlias = tuple[tuple[Path, tuple[int, int, int] | None], ...]
 _SOURCES: dict[str, tuple[str | None, States]] = {}
-"""What `source_digest` has found in this process, by ``load``."""
+"""What `source_digest` has found in this process, by module."""
 _NO_FILE = ""
 _SUFFIXES = (".py", "/__init__.py", ".so", ".pyd")
 
@@ -52,8 +52,8 @@ def begin_anew() -> None:
         NserbenchError: as `refuse_changed_source`, for any code digested before.
     """
     _UNWRITTEN[0] = uuid4().hex
-    for load in _SOURCES:
-        refuse_changed_source(load)
+    for module in _SOURCES:
+        refuse_changed_source(module)
 
 
 def refuse_changed_source(load: str) -> None:
@@ -77,13 +77,13 @@ def refuse_changed_source(load: str) -> None:
 
 def _source(load: str) -> tuple[str | None, States]:
     """Return the digest of the code behind a name, and the state of its files."""
-    if load not in _SOURCES:
-        _SOURCES[load] = _read_source(load)
-    return _SOURCES[load]
-
-
-def _read_source(load: str) -> tuple[str | None, States]:
     module = load.partition(":")[0]
+    if module not in _SOURCES:
+        _SOURCES[module] = _read_source(module)
+    return _SOURCES[module]
+
+
+def _read_source(module: str) -> tuple[str | None, States]:
     if module.partition(".")[0] == OURS:
         return None, ()
     files = sorted(source_files(module))

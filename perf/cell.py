@@ -8,8 +8,6 @@ torch's own over packed sequences. It reads its audio before the time is measure
 
 from __future__ import annotations
 
-import importlib
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -25,6 +23,7 @@ import soundfile
 import torch
 from _clips import CLASSES, FOLDS, RATE, study_of, write_clips
 from _measure import at_least, at_most, medians, seconds
+from _whisper import TINY, save_whisper
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -43,16 +42,6 @@ from nserbench.downstreams import ladapter
 from nserbench.progress import Silent
 from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 
-HELPERS = Path(__file__).parents[1] / "tests/helpers"
-SIZE = {
-    "d_model": 384,
-    "encoder_layers": 4,
-    "decoder_layers": 4,
-    "encoder_attention_heads": 6,
-    "decoder_attention_heads": 6,
-    "encoder_ffn_dim": 1536,
-    "decoder_ffn_dim": 1536,
-}
 CLIPS, LENGTHS = 40, (1.0, 5.0)  # seconds; a fold trains on 32 of them, one batch
 SAMPLES_A_FRAME = 320
 EPOCHS = 50
@@ -76,21 +65,6 @@ class Head:
 
 
 HEADS = (Head("weighted-sum", EPOCHS, 100), Head("ladapter", 6, 8))
-
-
-def save_model(folder: Path, **size: int) -> Path:
-    """Write a Whisper with random weights."""
-    sys.path.append(str(HELPERS))
-    helper = importlib.import_module("tiny_whisper")
-    import transformers as lib
-
-    lib.utils.logging.disable_progress_bar()
-    helper.save_whisper(folder)
-    config = lib.WhisperConfig.from_pretrained(folder, init_std=0.02, **size)
-    model = lib.WhisperForConditionalGeneration(config)
-    model.generation_config = lib.GenerationConfig.from_pretrained(folder)
-    model.save_pretrained(folder)
-    return folder
 
 
 class PlainEncoder:
@@ -133,7 +107,7 @@ class Bench:
 
     def __init__(self, folder: Path, clips: int, **size: int) -> None:
         self.folder = folder
-        model = save_model(folder / "model", **size)
+        model = save_whisper(folder / "model", **size)
         self.upstream = f"whisper:checkpoint={model}"
         self.encoder = PlainEncoder(model)
         self.manifest = write_clips(folder / "clips", clips, LENGTHS)
@@ -249,4 +223,4 @@ def report(bench: Bench, rounds: int) -> list[str]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        print(*report(Bench(Path(folder), CLIPS, **SIZE), ROUNDS), sep="\n")
+        print(*report(Bench(Path(folder), CLIPS, **TINY), ROUNDS), sep="\n")

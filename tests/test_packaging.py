@@ -38,7 +38,8 @@ def data() -> set[str]:
         (name / file.relative_to(root)).as_posix()
         for root, name in {**roots, ROOT / "nserbench": Path("nserbench")}.items()
         for file in root.rglob("*")
-        if file.is_file() and file.suffix not in (".py", ".pyc")
+        # A process that is killed leaves other names than *.pyc in __pycache__.
+        if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts
     }
 
 

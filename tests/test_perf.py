@@ -155,6 +155,15 @@ def test_a_whole_cell(tmp_path: Path) -> None:
     assert names(lines) == ["cell-weighted-sum", "cell-ladapter", "cell-checks"]
 
 
+@pytest.mark.slow
+def test_workers(tmp_path: Path) -> None:
+    module = script("workers")
+
+    lines = module.report(module.OneCell(tmp_path, 10, 1), 1)
+
+    assert names(lines) == ["one-cell-two-workers"]
+
+
 def test_a_plan(tmp_path: Path) -> None:
     module = script("plan")
 

@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,27 @@ def unwanted_words() -> list[str]:
     return [phrase for phrase in phrases if phrase]
 
 
-def texts_of(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield the strings of a module, docstrings too, with their lines."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, node.value
+@cache
+def texts() -> list[tuple[str, str]]:
+    """Return the strings of all modules, docstrings too, each with its place."""
+    return [
+        (f"{file.relative_to(ROOT)}:{node.lineno}", node.value)
+        for file in modules()
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+@cache
+def lines_of_pages() -> list[tuple[str, str]]:
+    """Return the lines of all pages, each with its place, but not the glossary."""
+    glossary = ROOT / "docs/architecture.md"
+    return [
+        (f"{page.relative_to(ROOT)}:{number}", line)
+        for page in PAGES
+        for number, line in enumerate(page.read_text("utf-8").splitlines(), start=1)
+        if not (page == glossary and line.startswith("|"))
+    ]
 
 
 def test_no_class_name_stands_for_two_things() -> None:
@@ -61,12 +78,7 @@ def test_no_class_name_stands_for_two_things() -> None:
 
 
 def test_no_docstring_begins_with_give() -> None:
-    begins = [
-        f"{file.relative_to(ROOT)}:{line}"
-        for file in modules()
-        for line, text in texts_of(file)
-        if re.match(r"Gives? ", text)
-    ]
+    begins = [place for place, text in texts() if re.match(r"Gives? ", text)]
 
     assert begins == []
 
@@ -74,19 +86,8 @@ def test_no_docstring_begins_with_give() -> None:
 @pytest.mark.parametrize("phrase", unwanted_words())
 def test_no_text_uses_a_word_that_the_glossary_replaces(phrase: str) -> None:
     pattern = re.compile(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", re.IGNORECASE)
-    glossary = ROOT / "docs/architecture.md"
 
-    in_code = [
-        f"{file.relative_to(ROOT)}:{line}"
-        for file in modules()
-        for line, text in texts_of(file)
-        if " " in text and pattern.search(text)
-    ]
-    in_pages = [
-        f"{page.relative_to(ROOT)}:{number}"
-        for page in PAGES
-        for number, line in enumerate(page.read_text("utf-8").splitlines(), start=1)
-        if pattern.search(line) and not (page == glossary and line.startswith("|"))
-    ]
+    in_code = [place for place, text in texts() if " " in text and pattern.search(text)]
+    in_pages = [place for place, line in lines_of_pages() if pattern.search(line)]
 
     assert in_code + in_pages == []

@@ -146,3 +146,16 @@ def test_code_that_changes_while_the_program_runs_is_refused(write: Write) -> No
         refuse_changed_source("my_models:build")
     with pytest.raises(NserbenchError, match="restart the kernel"):
         begin_anew()
+
+
+def test_a_card_that_is_first_used_after_a_change_of_its_module_is_refused(
+    write: Write,
+) -> None:
+    write(my_models=MODEL)
+    before = digest_anew("my_models:build")  # and the module may be imported by now
+
+    write(my_models=MODEL.replace("1", "2"))
+
+    assert source_digest("my_models:other") == before
+    with pytest.raises(NserbenchError, match="the code of my_models:other has changed"):
+        refuse_changed_source("my_models:other")
