@@ -65,10 +65,8 @@ def test_one_module_may_come_from_several_distributions(installed: Path) -> None
     assert set(distributions_of("shared")) == {"first", "second"}
 
 
-@pytest.mark.parametrize(
-    "top", ["numpy", "yaml", "typing_extensions", "pytest", "no_such"]
-)
-def test_what_is_found_is_what_python_finds(top: str) -> None:
-    expected = packages_distributions().get(top, [])
+def test_what_is_found_is_what_python_finds() -> None:
+    expected = packages_distributions()
 
-    assert set(distributions_of(top)) == set(expected)
+    for top in ("numpy", "yaml", "typing_extensions", "pytest", "no_such_module"):
+        assert set(distributions_of(top)) == set(expected.get(top, []))
