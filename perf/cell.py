@@ -45,7 +45,7 @@ from nserbench.upstreams.base import LayeredFeatures, LayerGroup
 CLIPS, LENGTHS = 40, (1.0, 5.0)  # seconds; a fold trains on 32 of them, one batch
 SAMPLES_A_FRAME = 320
 EPOCHS = 50
-ROUNDS = 3
+ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)

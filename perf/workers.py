@@ -17,7 +17,7 @@ from _clips import write_clips
 from _measure import at_least, medians, seconds
 from _whisper import TINY, save_whisper
 
-CLIPS, LENGTHS, EPOCHS, ROUNDS = 40, (1.0, 5.0), 4, 2
+CLIPS, LENGTHS, EPOCHS, ROUNDS = 40, (1.0, 5.0), 3, 2
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 

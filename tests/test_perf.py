@@ -167,7 +167,7 @@ def test_workers(tmp_path: Path) -> None:
 def test_a_plan(tmp_path: Path) -> None:
     module = script("plan")
 
-    lines = module.report(tmp_path, 20, [module.Grid("plan-pooled", ("mean",), 2)])
+    lines = module.report(tmp_path, 20, [module.Grid("plan-pooled", ("mean",), 2)], 1)
 
     assert names(lines) == ["plan-pooled"]
 
