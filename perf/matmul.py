@@ -19,7 +19,7 @@ from nserbench import matmul
 from nserbench.matmul_trial import VARIABLE, Way, processor
 
 DIMS, TOKENS = (384, 768), 51865  # of Whisper tiny and small
-FRAMES, ROUNDS = 1500, 25
+FRAMES, ROUNDS = 1500, 50
 SHORTEST = 2e-3  # seconds that a measurement takes at least
 
 Shape = tuple[int, int, int]
