@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save
-from torch import Tensor
 
 from nserbench.benchmark.store.digests import bytes_digest
 from nserbench.benchmark.store.whole_files import NO_DIGEST, read_file, write_whole
 from nserbench.errors import StoreDamaged
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FIELD, _NAME = "content", "name"
 
@@ -29,6 +31,8 @@ def write_weights(
         tensors: Contiguous tensors by name.
         facts: Metadata for the header.
     """
+    from safetensors.torch import save  # imports torch, which a list does not need
+
     content = save(dict(tensors), {**facts, _NAME: file.stem, _FIELD: NO_DIGEST})
     digest = bytes_digest(content).encode()
     write_whole(file, content.replace(NO_DIGEST.encode(), digest, 1))
@@ -41,6 +45,8 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         StoreDamaged: if a byte has changed, the file is no such file, or it was written
             under another name.
     """
+    from safetensors.torch import load
+
     content = read_file(file)
     facts = weights_facts(file)
     digest = facts.pop(_FIELD, "").encode()
@@ -59,7 +65,7 @@ def weights_facts(file: Path) -> dict[str, str]:
         StoreDamaged: if it is no safetensors file.
     """
     try:
-        with safe_open(file, framework="pt") as stored:
+        with safe_open(file, framework="np") as stored:
             return dict(stored.metadata() or {})
     except (SafetensorError, IsADirectoryError) as error:
         raise StoreDamaged(f"{file} cannot be read: {error}") from error

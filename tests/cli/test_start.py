@@ -41,6 +41,12 @@ def test_a_dry_run_imports_no_torch(process: Process, notes: str) -> None:
     assert found & HEAVY == {"numpy"}
 
 
+def test_a_list_of_the_store_imports_no_torch(process: Process, notes: str) -> None:
+    assert process(f"run -u mel -d mean -c {notes} --epochs 1").returncode == 0
+
+    assert "torch" not in imported(process, "store ls")
+
+
 def test_the_version_is_that_of_the_package(process: Process) -> None:
     answer = process("--version")
 
