@@ -55,7 +55,7 @@ class Head:
     Attributes:
         name: Name on the command line.
         epochs: Epochs of the timed training. The time of the whole cell is scaled to
-            `EPOCHS`, so that what a cell does once counts more than it takes.
+            `EPOCHS`, which also multiplies what a cell does once.
         bar: Least ratio of S3PRL's time to ours.
     """
 

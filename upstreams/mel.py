@@ -78,8 +78,8 @@ def slaney_bands() -> Tensor:
     """Return the weight of each frequency in each band, ``(201, 80)``.
 
     The bands of M. Slaney's Auditory Toolbox (1998): their edges are linear up to 1 kHz
-    and logarithmic above, and every band has the same area. To import `transformers`,
-    which has them, too, takes longer than to compute the spectrograms of a corpus.
+    and logarithmic above, and every band has the same area. `transformers` has them,
+    too, but its import takes a second.
     """
     break_hz, break_mel = 1000.0, 15.0
     step = np.log(6.4) / 27  # above the break, 27 mel multiply a frequency by 6.4

@@ -254,8 +254,8 @@ def _running(order: WorkOrder) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _opened(pickled: bytes) -> WorkOrder:
-    """Return the order of the main process; made once for all tasks."""
+def _order_of(pickled: bytes) -> WorkOrder:
+    """Return the order that was pickled; read once for all tasks."""
     order: WorkOrder = pickle.loads(pickled)  # noqa: S301 - from the main process
     return order
 
@@ -263,7 +263,7 @@ def _opened(pickled: bytes) -> WorkOrder:
 @lru_cache(maxsize=1)
 def _open_studies(pickled: bytes) -> tuple[Runner, Sequence[Sequence[Job]]]:
     """Return the runner and the jobs of each study; made once for all tasks."""
-    order = _opened(pickled)
+    order = _order_of(pickled)
     settings = order.settings
     plugins = Plugins(order.plugins, settings)
     store, device = Store(settings.store), choose_device(order.device)
@@ -278,7 +278,7 @@ def _open_studies(pickled: bytes) -> tuple[Runner, Sequence[Sequence[Job]]]:
 @lru_cache(maxsize=1)
 def _needs(pickled: bytes) -> Needs:
     """Return what the jobs of an order read that are run; made once for all tasks."""
-    order = _opened(pickled)
+    order = _order_of(pickled)
     runner, studies = _open_studies(pickled)
     positions = zip(studies, order.todo, strict=True)
     todo = [jobs[n] for jobs, numbers in positions for n in numbers if n < len(jobs)]
@@ -298,7 +298,7 @@ def _extract(
 
     An error that is not fatal occurs again when the cells run.
     """
-    with _running(_opened(order)):
+    with _running(_order_of(order)):
         runner, _ = _open_studies(order)
         known = _needs(order).named(name)
         if known is None or not known.clips.keys() >= set(keys):
@@ -365,7 +365,7 @@ def _jobs_of(
     order: bytes, names: Sequence[JobName]
 ) -> Iterator[tuple[Runner, Sequence[Job], WorkerReport]]:
     """Yield the jobs of some cells, a runner, and the report that it fills."""
-    with _running(_opened(order)):
+    with _running(_order_of(order)):
         runner, studies = _open_studies(order)
         share = [
             job

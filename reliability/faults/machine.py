@@ -61,10 +61,10 @@ def _limited_size(folder: Path, random: Random) -> Seen:
     largest = max(one.stat().st_size for one in files if one.name != LEDGER)
     bytes_ = random.randint(whole.log.stat().st_size + 1, largest - 1)
     # Python does not notice that the limit cuts off a compiled module.
-    limit = place.start(
+    limited = place.start(
         prefix=["prlimit", f"--fsize={bytes_}"], PYTHONDONTWRITEBYTECODE="1"
     )
-    ended = limit.wait().checked(None)
+    ended = limited.wait().checked(None)
     assert ended.code != 0, "no file was too large"
     return _again(place, whole, ended)
 
