@@ -49,6 +49,11 @@ class HeadInput:
         return {name: part.identity for name, part in self.parts.items()}
 
     @property
+    def cards(self) -> dict[str, list[dict[str, object]]]:
+        """What identifies the code of the models of each part; see `Card.identity`."""
+        return {name: part.cards for name, part in self.parts.items()}
+
+    @property
     def transcript_source(self) -> Extraction | None:
         """Extraction of the transcripts; None if there are none, or of two upstreams.
 
@@ -62,6 +67,11 @@ class HeadInput:
     def noise(self) -> Noise | None:
         """Noise added to the speech; None for clean speech."""
         return next(iter(self.parts.values())).noise
+
+    def noise_segments(self, clips: Sequence[Clip]) -> str | None:
+        """Return the digest of the noise added to the clips; None if there is none."""
+        by_part = (part.noise_segments(clips) for part in self.parts.values())
+        return next(filter(None, by_part), None)
 
     def keys(self, clips: Sequence[Clip]) -> list[str]:
         """Return the key of each utterance."""

@@ -132,6 +132,13 @@ class Extraction:
             "precision": "float32",
         }
 
+    @property
+    def cards(self) -> list[dict[str, object]]:
+        """What identifies the code of all models that it runs; see `Card.identity`."""
+        enhancer = [self.enhancer.bound.card.identity] if self.enhancer else []
+        transcriber = self.transcripts.cards if self.transcripts else []
+        return [self.card.identity, *enhancer, *transcriber]
+
     def without_noise(self) -> Extraction:
         """Return the same extraction over clean speech."""
         writer = self.transcripts and self.transcripts.without_noise()
@@ -163,6 +170,17 @@ class Extraction:
                 "language": utterance.language if "languages" in reads else None,
             }
         )
+
+    def noise_segments(self, clips: Sequence[Clip]) -> str | None:
+        """Return the digest of the noise added to the clips; None if there is none.
+
+        Of a set of files the noise's own digest says names and sizes alone.
+        """
+        if not self.card.reads_audio and self.transcripts is not None:
+            return self.transcripts.noise_segments(clips)
+        if not self.card.reads_audio or self.noise is None:
+            return None
+        return digest([self.noise.digest, [self._noise_key(clip) for clip in clips]])
 
     def keys(self, clips: Sequence[Clip]) -> list[str]:
         """Return the key of each utterance."""

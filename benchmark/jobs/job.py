@@ -125,6 +125,7 @@ class Job:
                     for clip in self.clips
                 ],
                 "folds": [clip.utterance.fold for clip in self.clips],
+                **self._texts(),
                 "head": self.head_identity,
                 "names": [
                     self.cell.upstream.label,
@@ -136,6 +137,26 @@ class Job:
                 **self._tuned_by(),
             }
         )
+
+    def _texts(self) -> dict[str, object]:
+        """Return the texts with which transcripts and folds are compared, if any."""
+        spoken = [(one.utterance.text, one.utterance.language) for one in self.clips]
+        return {"texts": spoken} if any(text for text, _ in spoken) else {}
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Digests of the code behind the names of a row; see `Card.identity`.
+
+        Of the upstream, of the head, and of the training of a fine-tuned upstream.
+        """
+        heads = [self.cell, *(candidate.cell for candidate in self.candidates)]
+        cards = {digest(cell.downstream.card.identity) for cell in heads}
+        tuning = self.alternatives[0].tuning
+        return {
+            "upstream": digest(self.extraction.cards),
+            "head": digest([TRAINER, sorted(cards)]),
+            **({} if tuning is None else {"tuning": digest([TUNER, tuning.cards])}),
+        }
 
     def _tuned_by(self) -> dict[str, object]:
         if self.tuning is not None:
@@ -256,6 +277,11 @@ class FineTuning:
     frozen: Sequence[str]
     lora: int | None = None
     teacher: FineTuning | None = None
+
+    @property
+    def cards(self) -> list[dict[str, object]]:
+        """What identifies the code of the heads that the stages train with."""
+        return [one.joint.cell.downstream.card.identity for one in self.stages]
 
     @property
     def stages(self) -> list[FineTuning]:

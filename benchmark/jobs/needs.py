@@ -17,6 +17,7 @@ from nserbench.benchmark.extraction.need import Need
 from nserbench.benchmark.jobs.job import FineTuning, Job
 from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import TRANSCRIPT, Entry, Form, Store
+from nserbench.errors import BadSpec
 from nserbench.progress import Progress
 
 
@@ -74,6 +75,9 @@ class Needs:
     Args:
         jobs: All jobs of a command.
         store: Where fine-tuned weights are, whose absence needs more.
+
+    Raises:
+        BadSpec: if a noise has two names.
     """
 
     def __init__(self, jobs: Iterable[Job], store: Store) -> None:
@@ -198,7 +202,26 @@ class Needs:
         readers = self._readers.setdefault(
             self.name_of(extraction), _Readers(job.cell.corpus.label, extraction)
         )
+        _refuse_two_names(readers.extraction, extraction)
         readers.add(job.clips, entries)
+
+
+def _refuse_two_names(first: Extraction, second: Extraction) -> None:
+    """Refuse a noise that is asked for by two names.
+
+    Their features would be one extraction, but the name is part of what decides which
+    segment an utterance gets.
+
+    Raises:
+        BadSpec: if the two differ in the name of the noise.
+    """
+    names = [one.noise.name for one in (first, second) if one.noise is not None]
+    if len(set(names)) > 1:
+        raise BadSpec(
+            f"the noises {names[0]!r} and {names[1]!r} are the same recording, or "
+            "folders whose files have the same names and sizes\n"
+            "  use one of the names, or run them in two commands"
+        )
 
 
 def head_entries(

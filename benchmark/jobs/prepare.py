@@ -24,7 +24,7 @@ from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Cell, Condition, with_mean_head
 from nserbench.benchmark.study.overlap import unit_label
-from nserbench.benchmark.study.study import Study
+from nserbench.benchmark.study.study import REPLACED, Study
 from nserbench.cards import ConfiguredCard
 from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.corpora.base import Corpus
@@ -101,7 +101,11 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
         {label: u.card.describe(u.options) for label, u in upstreams.items()},
         _read_corpora(study, store, progress),
     )
-    notes = _cut_notes(cells, builder.clips), _language_notes(cells, builder)
+    notes = (
+        _unused_notes(study),
+        _cut_notes(cells, builder.clips),
+        _language_notes(cells, builder),
+    )
     for line in chain.from_iterable(notes):
         progress.note(line)
     return [builder.job(cell) for cell in cells]
@@ -220,10 +224,19 @@ def _read_corpora(
         clips = read_clips(opened.corpus.utterances, store.file_facts, progress)
         for line in clip_notes(clips):
             progress.note(f"{label}: {line}")
+        for name in sorted(opened.replaced):
+            progress.note(f"{label}: the noise {name} {REPLACED}")
         refuse_copies(label, clips, opened.splits)
         opened.refuse_short_noises([clip.samples for clip in clips])
         read[label] = clips
     return read
+
+
+def _unused_notes(study: Study) -> Iterator[str]:
+    """Say that SNRs are given, but no noise."""
+    noises = chain.from_iterable(one.noises for one in study.corpora.values())
+    if [*study.request.snrs] != [0.0] and not any(noises):
+        yield "the SNRs have no effect, since no noise is named, as in CORPUS-NOISE"
 
 
 def _cut_notes(

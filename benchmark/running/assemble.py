@@ -297,11 +297,34 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
         **environment(device),
         "finished": _now(),
         **_weights(job.extraction),
+        "code": job.code,
         "noise": noise and noise.digest,
+        **_replaced_noises(job),
+        "noise_segments": job.extraction.noise_segments(job.clips),
+        "training_noise": _training_noise(job),
         "mix_version": MIX_VERSION if noise else None,
         "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
         "recordings": digest(sorted(clip.digest for clip in job.clips)),
         "labels": digest([[u.id, u.label, u.independent, u.fold] for u in utterances]),
+        "texts": digest([[u.id, u.text, u.language] for u in utterances]),
+    }
+
+
+def _replaced_noises(job: Job) -> dict[str, str]:
+    """Name the noises of the cell that only have the name of a noise of a plugin."""
+    heard = [job.extraction, *(part.extraction for part in job.training)]
+    names = {one.noise.name for one in heard if one.noise is not None}
+    replaced = sorted(names & job.opened.replaced)
+    return {"replaced_noises": ", ".join(replaced)} if replaced else {}
+
+
+def _training_noise(job: Job) -> dict[str, str]:
+    """Return the digest of the segments of each noise in the training set, by name."""
+    by_noise = {part.extraction.noise: part.extraction for part in job.training}
+    return {
+        noise.name: used
+        for noise, heard in by_noise.items()
+        if noise and (used := heard.noise_segments(job.clips))
     }
 
 

@@ -48,6 +48,9 @@ from nserbench.paths import not_there
 from nserbench.settings import Settings
 from nserbench.upstreams.side_by_side import parts_of
 
+REPLACED = "is a file of the settings, not the noise that usually has this name"
+"""What is said of a noise that replaces one of a plugin."""
+
 
 @dataclass(frozen=True)
 class OpenedCorpus:
@@ -55,11 +58,14 @@ class OpenedCorpus:
 
     Attributes:
         corpus: The corpus, with the utterances that are used.
+        replaced: Names of noises that are files of the settings, though a plugin has
+            a noise of this name.
     """
 
     corpus: Corpus
     noises: Mapping[str, WholeNoise]
     rule: SplitRule = PLAIN
+    replaced: frozenset[str] = frozenset()
 
     @cached_property
     def splits(self) -> list[Split]:
@@ -238,7 +244,9 @@ def open_corpora(
                 file = noise_file(name, own, plugins, settings)
                 noises[name] = open_noise(name, file)
         if corpus is not None:
-            opened[label] = OpenedCorpus(corpus, noises)
+            replaced = (noises.keys() & settings.noises.keys()) - corpus.noises.keys()
+            theirs = frozenset(name for name in replaced if name in plugins.noises)
+            opened[label] = OpenedCorpus(corpus, noises, replaced=theirs)
     missing.refuse()
     return opened
 

@@ -81,6 +81,7 @@ class RobustnessTable:
         rows: The rows of the summary table that have an entry.
         columns: By corpus and protocol; each noise, then the mean of several.
         reference: The row by whose errors and loss those of the others are divided.
+        left_out: Those of the notes that name results which are not shown.
     """
 
     rows: Sequence[Row]
@@ -91,6 +92,7 @@ class RobustnessTable:
     reference: Row | None
     protocols: Sequence[ProtocolUse]
     notes: Sequence[str]
+    left_out: Sequence[str] = ()
 
 
 def area(snrs: Sequence[float], values: Floats) -> Floats:

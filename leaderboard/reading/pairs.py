@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -114,10 +114,21 @@ def _different_inputs(first: Result, second: Result) -> Iterator[str]:
     inputs = {name: name for name in MODELS} | {"corpus": "audio of the corpus"}
     if first.condition == second.condition and _mixing(first) == _mixing(second):
         inputs["noise"] = "audio of the noise"
+        inputs["noise_segments"] = "segments of the noise"
     for key, what in inputs.items():
         values = first.provenance.get(key), second.provenance.get(key)
         if None not in values and values[0] != values[1]:
             yield what
+    if _mixing(first) == _mixing(second):
+        ours, theirs = _trained_in(first), _trained_in(second)
+        if any(theirs.get(noise, used) != used for noise, used in ours.items()):
+            yield "audio of the noise in the training set"
+
+
+def _trained_in(result: Result) -> Mapping[str, str]:
+    """Return what identifies each noise of the training set; empty if unknown."""
+    used = result.provenance.get("training_noise")
+    return used if isinstance(used, Mapping) else {}
 
 
 def _mixing(result: Result) -> list[object]:

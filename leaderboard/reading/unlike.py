@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from nserbench.leaderboard.reading.counts import CountedResult
 from nserbench.leaderboard.reading.pairs import MODELS
 
 _NAMES = "name", "version", "digest"
-
-Identity: TypeAlias = tuple[tuple[str, str], ...]
+_AGAIN = "run them again, or keep them in another folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +19,15 @@ class Subject:
 
     Attributes:
         of: Returns the names that share it, of a result; None if it has none.
-        identity: Returns what the name stands for, by key; empty if the result does
-            not say.
+        identity: Returns what the name stands for, by key; a result of an older
+            nserbench lacks keys.
+        advice: What to do with results that are left out.
     """
 
     what: str
     of: Callable[[CountedResult], tuple[str, ...] | None]
     identity: Callable[[Mapping[str, str]], Iterator[tuple[str, str]]]
+    advice: str = "keep them in another folder, or give them another name"
 
 
 def leave_out_unlike(
@@ -58,44 +58,63 @@ def leave_out_unlike(
 
 
 def _odd(results: Sequence[CountedResult], subject: Subject) -> list[CountedResult]:
-    """Return the results whose identity is known, and not that of the newest one."""
-    known = {id(r): tuple(sorted(subject.identity(r.facts))) for r in results}
-    stated = [result for result in results if known[id(result)]]
-    if not stated:
-        return []
-    newest = known[id(max(stated, key=lambda result: result.finished))]
-    return [result for result in stated if known[id(result)] != newest]
+    """Return the results that differ from the newest one that says the same key."""
+    stated = {id(result): dict(subject.identity(result.facts)) for result in results}
+    newest: dict[str, str] = {}
+    for result in sorted(results, key=lambda result: result.finished):
+        newest.update(stated[id(result)])
+    return [
+        result
+        for result in results
+        if any(newest[key] != value for key, value in stated[id(result)].items())
+    ]
 
 
 def _note(subject: Subject, name: tuple[str, ...], odd: Sequence[CountedResult]) -> str:
     cells = dict.fromkeys(f"{result.row}, {result.column}" for result in odd)
     first, *others = cells
     more = f" and {len(others)} more" if others else ""
+    result, are = ("result", "is") if len(odd) == 1 else ("results", "are")
     return (
-        f"{' '.join(name)}: {len(odd)} results with other {subject.what} than the "
-        f"newest are left out ({first}{more}): keep them in another folder, or give "
-        "them another name"
+        f"{' '.join(name)}: {len(odd)} {result} with other {subject.what} than the "
+        f"newest {are} left out ({first}{more}): {subject.advice}"
     )
 
 
 def _models(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for key, value in facts.items():
-        if key.partition(".")[0] in MODELS and value != "None":
-            yield key, value
+    yield from _together("models", facts, _is_model)
+
+
+def _is_model(key: str, value: str) -> bool:
+    return key.partition(".")[0] in MODELS and value != "None"
 
 
 def _of(*keys: str) -> Callable[[Mapping[str, str]], Iterator[tuple[str, str]]]:
     def identity(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        return ((key, facts[key]) for key in keys if facts.get(key) is not None)
+        return ((key, facts[key]) for key in keys if facts.get(key, "None") != "None")
 
     return identity
 
 
+def _training_noise(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    return ((key, facts[key]) for key in facts if key.startswith("training_noise."))
+
+
 def _settings(facts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for key, value in facts.items():
-        of, _, name = key.partition(".")
-        if of == "protocol" and name not in _NAMES:
-            yield key, value
+    yield from _together("settings", facts, _is_setting)
+
+
+def _is_setting(key: str, value: str) -> bool:
+    of, _, name = key.partition(".")
+    return of == "protocol" and name not in _NAMES
+
+
+def _together(
+    name: str, facts: Mapping[str, str], chosen: Callable[[str, str], bool]
+) -> Iterator[tuple[str, str]]:
+    """Yield some facts as one: one that is missing differs from any value."""
+    if found := sorted(item for item in facts.items() if chosen(*item)):
+        yield name, str(found)
 
 
 def _noise(result: CountedResult) -> tuple[str, ...] | None:
@@ -108,9 +127,14 @@ def _where(result: CountedResult) -> tuple[str, ...]:
 
 
 SUBJECTS = (
-    Subject("weights", lambda result: (result.row.upstream,), _models),
+    Subject("weights", lambda one: (one.row.upstream,), _models),
+    Subject("code", lambda one: (one.row.upstream,), _of("code.upstream"), _AGAIN),
+    Subject("code", lambda one: (one.row.downstream,), _of("code.head"), _AGAIN),
+    Subject("fine-tuning", lambda one: (str(one.row),), _of("code.tuning"), _AGAIN),
     Subject("audio, utterances or labels", _where, _of("corpus", "labels")),
-    Subject("noise or mixing", _noise, _of("noise", "mix_version")),
+    Subject("texts", _where, _of("texts"), _AGAIN),
+    Subject("noise or mixing", _noise, _of("noise", "noise_segments", "mix_version")),
+    Subject("noise in the training set", _where, _training_noise, _AGAIN),
     Subject(
         "settings of the protocol",
         lambda one: (f"{one.row},", str(one.column), "by", one.column.protocol),

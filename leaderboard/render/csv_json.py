@@ -105,7 +105,10 @@ def csv_text(rows: Sequence[Record]) -> str:
 def _field(value: object) -> object:
     """Return what is written; a text that a spreadsheet would run begins with ``'``."""
     if isinstance(value, list):
+        numbers = not any(isinstance(one, str) for one in value)
         value = " ".join(map(str, value))
+        if numbers:
+            return value
     if not isinstance(value, str):
         return value
     text = plain(value)

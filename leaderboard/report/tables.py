@@ -19,6 +19,7 @@ from nserbench.leaderboard.render.layout import (
 from nserbench.leaderboard.render.numbers import interval, percent
 from nserbench.leaderboard.report.source import CorpusCondition, ReportData
 from nserbench.leaderboard.tables.summary import SummaryEntry
+from nserbench.leaderboard.tables.summary_notes import SHORT
 
 NOT_ASKED = "\N{EN DASH}"
 LAYERS = range(1, 13)
@@ -162,8 +163,9 @@ class RowView:
             return ReportCell(_score_text(entry, metric), entry.scores[metric].value)
         problem = self.data.problem(self.row, column)
         if entry is not None and result_row is not None:
-            mark = "failed" if entry.status == "failed" else "n/a"
-            reason = self.data.reasons[result_row, column]
+            mark = SHORT[entry.status]
+            left_out = "newer results differ in what a name stands for; see the notes"
+            reason = self.data.reasons.get((result_row, column), left_out)
         elif problem is not None:
             mark = "n/a" if problem.impossible else "missing"
             reason = problem.reason

@@ -199,8 +199,28 @@ def _facts(
             ("mixing", f"{noise} on {where}", provenance.get("mix_version")),
         ]
     cell = f"{row} on {where}, {result.condition}, seed {result.seed}"
-    for name, of, fact in [*facts, (CELL, cell, result.digest)]:
+    newer = [fact for fact in _newer_facts(result, row, where) if fact[2] is not None]
+    for name, of, fact in [*facts, *newer, (CELL, cell, result.digest)]:
         yield (name, of), json.dumps(fact, ensure_ascii=False, sort_keys=True)
+
+
+def _newer_facts(
+    result: Result, row: str, where: str
+) -> Iterator[tuple[str, str, object]]:
+    """Yield facts that results of an older nserbench lack: None if so."""
+    provenance = result.provenance
+    code, trained = provenance.get("code"), provenance.get("training_noise")
+    noise, _, _ = result.condition.rpartition("@")
+    for of, named in (
+        ("upstream", result.upstream),
+        ("head", result.downstream),
+        ("tuning", row),
+    ):
+        yield f"code of the {of}", named, _inner(code, of)
+    yield "texts of the corpus", where, provenance.get("texts")
+    yield "noise", f"{noise} on {where}", provenance.get("noise_segments")
+    for name, used in trained.items() if isinstance(trained, Mapping) else ():
+        yield "noise in the training set", f"{name} on {where}", used
 
 
 def _tested(run: PredictionsOrCounts) -> str:

@@ -85,6 +85,7 @@ def robustness_table(
             "no row was tested with a noise at two or more SNRs, so there is no "
             "robustness to show\n"
             "  run a noise at several SNRs, for example --snr -5 --snr 0 --snr 5"
+            + "".join(f"\n  {line}" for line in summary.left_out)
         )
     if reference is not None:
         curves = {
@@ -103,6 +104,7 @@ def robustness_table(
         reference=reference,
         protocols=summary.protocols,
         notes=[*summary.notes, *notes],
+        left_out=summary.left_out,
     )
 
 

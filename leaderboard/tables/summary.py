@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from nserbench.benchmark.results.intervals import Estimate
 from nserbench.benchmark.results.metrics import METRICS, chance
@@ -41,6 +41,7 @@ from nserbench.leaderboard.tables.summary_notes import (
     reason_lines,
     remark_lines,
     repeat_lines,
+    replaced_noise_lines,
     seed_lines,
     seen_of,
     too_few_units_lines,
@@ -74,7 +75,8 @@ class SummaryEntry:
     """The scores of one row in one column.
 
     Attributes:
-        status: ``done`` if at least one seed is done.
+        status: ``done`` if at least one seed is done; ``left out`` if all results are,
+            see `leave_out_unlike`.
         scores: Scores by metric; empty unless it is done.
         utterances: Number of test utterances with each seed.
         pooled: Whether a fold lacks a class; scores are then of all folds together, and
@@ -85,7 +87,7 @@ class SummaryEntry:
         seen: Whether the upstream was trained on the corpus.
     """
 
-    status: Status
+    status: Status | Literal["left out"]
     scores: Mapping[str, Score]
     seeds: Sequence[int]
     utterances: int
@@ -108,6 +110,7 @@ class SummaryTable:
             ``repeats``. Empty unless two rows are both done in two columns.
         repeats: The columns of recordings that another corpus of the table has, too.
         finished: When the newest result was finished; None without results.
+        left_out: Those of the notes that name results which are not shown.
     """
 
     rows: Sequence[Row]
@@ -120,6 +123,7 @@ class SummaryTable:
     ranks_by: Mapping[str, Ranks] = field(default_factory=dict)
     finished: datetime | None = None
     repeats: Repeats = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
     @property
     def ranks(self) -> Ranks | None:
@@ -255,6 +259,7 @@ def table_of(
         notes=[
             *repeat_lines(repeats),
             *overlap_lines(cells),
+            *replaced_noise_lines(cells),
             *flag_lines(cells),
             *training_data_lines(cells),
             *remark_lines(cells),
@@ -271,6 +276,7 @@ def table_of(
             (one.finished for seeds in cells.values() for one in seeds), default=None
         ),
         repeats=repeats,
+        left_out=older,
     )
 
 
@@ -329,6 +335,8 @@ def _entry(
     results: Sequence[CountedResult], scores: Mapping[str, Score]
 ) -> SummaryEntry:
     counts = comparable(results)
+    if not results:
+        return SummaryEntry("left out", {}, (), 0)
     if not counts:
         failed = any(result.status == "failed" for result in results)
         return SummaryEntry("failed" if failed else "not applicable", {}, (), 0)

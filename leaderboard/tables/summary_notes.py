@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
+from nserbench.benchmark.study.study import REPLACED
 from nserbench.leaderboard.analysis.statistics import LEVEL, least_p
 from nserbench.leaderboard.reading.contamination import Seen, worst
 from nserbench.leaderboard.reading.counts import Column, CountedResult, Row
@@ -13,7 +14,11 @@ from nserbench.leaderboard.reading.latest import averaged, comparable
 from nserbench.leaderboard.reading.protocol_use import Cells, listed
 from nserbench.leaderboard.reading.same_recordings import Repeats
 
-SHORT: Mapping[str, str] = {"not applicable": "n/a", "failed": "failed"}
+SHORT: Mapping[str, str] = {
+    "not applicable": "n/a",
+    "failed": "failed",
+    "left out": "left out",
+}
 """The word in a cell that is not done, by its status."""
 
 SEEN_LINES: Mapping[Seen, str] = {
@@ -28,6 +33,17 @@ def flags_of(results: Sequence[CountedResult]) -> list[str]:
     """Return the flags of the seeds that are averaged, each flag once."""
     flags = {flag for result in averaged(results) for flag in result.flags}
     return [flag for flag in MEANINGS if flag in flags]
+
+
+def replaced_noise_lines(cells: Cells) -> Iterator[str]:
+    """Say which noises only have the name of a noise of nserbench or a plugin."""
+    names: dict[str, dict[str, None]] = defaultdict(dict)
+    for (_, column), results in cells.items():
+        for result in averaged(results):
+            if replaced := result.facts.get("replaced_noises"):
+                names[replaced][column.corpus] = None
+    for replaced, corpora in names.items():
+        yield f"{listed(corpora)}: the noise {replaced} {REPLACED}"
 
 
 def flag_lines(cells: Cells) -> Iterator[str]:

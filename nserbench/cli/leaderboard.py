@@ -15,18 +15,20 @@ from nserbench.cli.common.options import out_option
 from nserbench.cli.common.overwrite import refuse_other_file
 from nserbench.cli.common.path_type import UserPath
 from nserbench.cli.common.session import open_plugins, with_settings
-from nserbench.cli.common.text import counted
+from nserbench.cli.common.text import counted, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nserbench.leaderboard.analysis.robustness_measures import RobustnessTable
     from nserbench.leaderboard.reading.counts import Row
     from nserbench.leaderboard.render.layout import TableLayout
+    from nserbench.leaderboard.tables.summary import SummaryTable
     from nserbench.settings import Settings
 
 FORMS = ("table", "markdown", "csv", "json", "latex", "html")
 SITE = Path("site")
-T = TypeVar("T")
+M = TypeVar("M", "SummaryTable", "RobustnessTable")
 
 _View: TypeAlias = "tuple[Callable[[Console], None], Mapping[str, Callable[[], str]]]"
 """Prints a table on a console; and returns it as text, by the name of the format."""
@@ -68,6 +70,11 @@ _View: TypeAlias = "tuple[Callable[[Console], None], Mapping[str, Callable[[], s
     "worst class.",
 )
 @click.option(
+    "--intervals",
+    is_flag=True,
+    help="With --format latex: write the interval of each number after it.",
+)
+@click.option(
     "--reference",
     metavar="NAME",
     help="Print published numbers next to ours: paper, emobox, superb, or your file.",
@@ -81,6 +88,7 @@ def leaderboard(
     metric: str,
     against: str | None,
     robustness: bool,
+    intervals: bool,
     reference: str | None,
 ) -> None:
     """Print a table of all results, by corpus and condition.
@@ -100,6 +108,11 @@ def leaderboard(
 
     if robustness and reference:
         raise click.UsageError("use either --robustness or --reference, not both")
+    if intervals and (form != "latex" or reference):
+        raise click.UsageError(
+            "--intervals is for --format latex, without --reference: the other formats "
+            "always have intervals"
+        )
     roots, metrics = folders or (settings.results,), read_metrics(metric)
     row = _row(against)
     if form == "html":
@@ -109,11 +122,11 @@ def leaderboard(
             )
         _write_page(roots, out or SITE, metrics, row, settings)
     elif robustness:
-        _show(_robustness(roots, metrics, row), form, out)
+        _show(_robustness(roots, metrics, row, intervals), form, out)
     elif reference:
         _show(_with_published(roots, metrics, reference), form, out)
     else:
-        _show(_summary(roots, metrics, row), form, out)
+        _show(_summary(roots, metrics, row, intervals), form, out)
 
 
 @leaderboard.command("merge")
@@ -138,8 +151,8 @@ def merge(folders: tuple[Path, ...], out: Path, separate: bool) -> None:
     """Join the results of several labs if they are comparable.
 
     Metrics are computed again from the predictions. Results are comparable if audio,
-    utterances, labels, folds, noise, protocol and weights are the same. If not, nothing
-    is written, and the differences are listed.
+    utterances, labels, texts, folds, noise, protocol, weights and code are the same. If
+    not, nothing is written, and the differences are listed.
     """
     from nserbench.leaderboard.sharing.merge import merge as merge_folders
 
@@ -205,37 +218,55 @@ def _write_page(
     click.echo(f"written: {page}")
 
 
-def _summary(roots: Sequence[Path], metrics: tuple[str, ...], row: Row | None) -> _View:
+def _summary(
+    roots: Sequence[Path], metrics: tuple[str, ...], row: Row | None, intervals: bool
+) -> _View:
     from nserbench.leaderboard.render import csv_json, summary_sheet
     from nserbench.leaderboard.tables.summary import summary_table
 
     table = summary_table(roots, metrics, reference=row)
     layout = summary_sheet.summary_layout(table)
-    return _layout_view(layout, csv_json.to_csv, csv_json.to_json, table)
+    return _layout_view(
+        layout, csv_json.to_csv, csv_json.to_json, table, intervals=intervals
+    )
 
 
 def _robustness(
-    roots: Sequence[Path], metrics: tuple[str, ...], row: Row | None
+    roots: Sequence[Path], metrics: tuple[str, ...], row: Row | None, intervals: bool
 ) -> _View:
     from nserbench.leaderboard.render import robustness_sheet as forms
     from nserbench.leaderboard.tables.robustness import robustness_table
 
     table = robustness_table(roots, metrics, reference=row)
     layout = forms.robustness_layout(table)
-    return _layout_view(layout, forms.robustness_csv, forms.robustness_json, table)
+    return _layout_view(
+        layout, forms.robustness_csv, forms.robustness_json, table, intervals=intervals
+    )
 
 
 def _layout_view(
-    layout: TableLayout, to_csv: Callable[[T], str], to_json: Callable[[T], str], of: T
+    layout: TableLayout,
+    to_csv: Callable[[M], str],
+    to_json: Callable[[M], str],
+    of: M,
+    *,
+    intervals: bool,
 ) -> _View:
     from nserbench.leaderboard.render import text
 
     return partial(text.print_table, layout), {
         "markdown": partial(text.to_markdown, layout),
-        "csv": partial(to_csv, of),
+        "csv": partial(_with_warnings, to_csv, of),
         "json": partial(to_json, of),
-        "latex": partial(text.to_latex, layout),
+        "latex": partial(text.to_latex, layout, intervals=intervals),
     }
+
+
+def _with_warnings(to_csv: Callable[[M], str], of: M) -> str:
+    """Return a table as CSV, which has no notes: say apart what it does not show."""
+    for line in of.left_out:
+        click.echo(wrapped(line), err=True)
+    return to_csv(of)
 
 
 def _with_published(

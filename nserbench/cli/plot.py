@@ -120,6 +120,8 @@ def plot(
         raise click.BadParameter("give one metric", param_hint="--metric")
     root = folder or settings.results
     table = choose(summary_table(root, metrics), **selection)
+    for line in table.left_out:
+        click.echo(wrapped(line), err=True)
     data = FigureData(root, table, metrics[0], width, heatmap, against)
     save(make_figure(figure, data), file)
     for line in caption_lines(figure, data):

@@ -167,3 +167,18 @@ def test_options_that_exclude_each_other_are_refused(
 
     assert result.exit_code == 2
     assert "Error" in result.output
+
+
+def test_latex_has_intervals_where_they_are_asked_for(root: Path, add: Add) -> None:
+    add(right="11111110")
+
+    plain, full = (
+        CliRunner().invoke(leaderboard, [str(root), "--format", "latex", *more]).output
+        for more in ([], ["--intervals"])
+    )
+    refused = CliRunner().invoke(leaderboard, [str(root), "--intervals"])
+
+    assert "16.6, 99.6]" in full
+    assert "16.6, 99.6]" not in plain
+    assert refused.exit_code == 2
+    assert "--intervals is for --format latex" in " ".join(refused.output.split())

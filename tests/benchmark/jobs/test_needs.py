@@ -1,7 +1,7 @@
 """What is extracted: all that any cell of a command reads, in one pass, and no more."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nserbench.benchmark.running.runner import Runner
 from nserbench.benchmark.store.feature_store import Features
 from nserbench.benchmark.study.cell import Condition
 from nserbench.benchmark.study.study import Study
+from nserbench.errors import BadSpec
 from nserbench.progress import Silent
 
 pytestmark = pytest.mark.usefixtures("narrow_heads")
@@ -284,3 +285,27 @@ def test_both_forms_of_frames_come_from_one_pass_if_they_are_asked_for_together(
 
     assert passes_of(noted) == {1}
     assert {planned(runner, study).missing for study in studies} == {0}
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_recording_under_two_names_is_refused_before_anything_is_extracted(
+    ask: Ask, runner: Runner, hiss: Path, apart: bool
+) -> None:
+    said: dict[str, Any] = {"named": {"hiss": hiss, "hum": hiss}, "snrs": [0.0]}
+    names = [["hiss"], ["hum"]] if apart else [["hiss", "hum"]]
+
+    with pytest.raises(BadSpec, match=r"'hiss' and 'hum' are the same recording"):
+        runner.run(*(ask(**said, noises=some) for some in names))
+
+    assert list((runner.store.root / "features").glob("*")) == []
+
+
+@pytest.mark.parametrize(("noises", "said"), [((), True), (("hiss",), False)])
+def test_an_snr_without_a_noise_is_told_to_have_no_effect(
+    ask: Ask, runner: Runner, noises: Sequence[str], said: bool
+) -> None:
+    runner.progress = told = Told()
+
+    runner.run(ask(snrs=[15.0], noises=[*noises]))
+
+    assert any("SNRs have no effect" in line for line in told.lines) is said

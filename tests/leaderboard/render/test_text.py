@@ -15,6 +15,7 @@ from nserbench.leaderboard.analysis.ranks import Ranks
 from nserbench.leaderboard.analysis.statistics import Difference
 from nserbench.leaderboard.reading.counts import Column, ProtocolSettings, Row
 from nserbench.leaderboard.reading.protocol_use import ProtocolUse
+from nserbench.leaderboard.render.csv_json import csv_text
 from nserbench.leaderboard.render.text import (
     print_table,
     to_csv,
@@ -253,6 +254,16 @@ def test_the_table_in_markdown(filled: SummaryTable) -> None:
 
 def test_the_table_in_csv(marked: SummaryTable) -> None:
     assert to_csv(marked) == CSV
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("-5 dB", "'-5 dB"), ("=1+1", "'=1+1"), ([-5.0, 0.0], "-5.0 0.0"), ([], "")],
+)
+def test_a_text_that_a_spreadsheet_would_run_is_marked_and_a_list_of_numbers_is_not(
+    value: object, written: str
+) -> None:
+    assert csv_text([{"a": "x", "b": value}]) == f"a,b\nx,{written}\n"
 
 
 def test_marks_differences_and_ranks_are_explained_below_the_table(

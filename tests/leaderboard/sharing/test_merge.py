@@ -97,6 +97,31 @@ def test_different_audio_or_training_is_refused(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "known", "other", "said"),
+    [
+        ("texts", "a", "b", "texts of the corpus of emodb by probe"),
+        ("noise_segments", "a", "b", "noise of park on emodb"),
+        ("training_noise", {"hum": "a"}, {"hum": "b"}, "noise in the training set of"),
+        ("code", {"head": "a"}, {"head": "b"}, "code of the head of mean"),
+        ("code", {"upstream": "a"}, {"upstream": "b"}, "code of the upstream of mel"),
+    ],
+)
+def test_facts_that_older_results_lack_are_compared_where_both_have_them(
+    labs: tuple[Path, Path], out: Path, key: str, known: Any, other: Any, said: str
+) -> None:
+    ours, theirs = labs
+    add(ours, condition="park@0")
+    add(ours, condition="park@5", provenance={key: known})
+    merge([ours], out)
+    add(theirs, condition="park@-5", provenance={key: other})
+
+    lines = refused([theirs], out)
+
+    assert len(lines) == 2
+    assert lines[0].startswith(said)
+
+
 def test_other_weights_of_one_upstream_are_refused(
     labs: tuple[Path, Path], out: Path
 ) -> None:

@@ -1,0 +1,188 @@
+"""What stands behind a name changes between two runs: no table has both."""
+
+import csv
+import io
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from notes import write_noise
+
+Command = Callable[..., Result]
+Process = Callable[..., subprocess.CompletedProcess[str]]
+
+UPSTREAM = """
+import nserbench as nb
+
+class Power(nb.Upstream):
+    def forward(self, batch):
+        frames = [wave.unfold(0, 160, 160) for wave in batch.tensors()]
+        return {"rms": nb.LayerGroup.pad([one.std(1)[None, :, None] for one in frames])}
+
+@nb.hookimpl
+def nserbench_upstreams():
+    return [nb.UpstreamCard(name="rms", load=Power, min_samples=160)]
+"""
+HEAD = """
+import torch
+import nserbench as nb
+
+class Line(torch.nn.Linear):
+    def __init__(self, groups, classes, options):
+        super().__init__(sum(group.dim for group in groups.values()), classes)
+
+    def forward(self, features):
+        means = [one.states[-1].mean(1) for one in features.values()]
+        return super().forward(torch.cat(means, 1))
+
+@nb.hookimpl
+def nserbench_downstreams():
+    return [nb.DownstreamCard(name="line", load=Line)]
+"""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each result be finished a second after the one before."""
+    seconds = count()
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(
+        "nserbench.benchmark.running.assemble._now",
+        lambda: (start + timedelta(seconds=next(seconds))).isoformat(),
+    )
+
+
+@pytest.fixture
+def shown(nserbench: Command) -> Callable[[], dict[str, str]]:
+    """Return a function that returns the status of each cell, and the warnings."""
+
+    def read() -> dict[str, str]:
+        printed = nserbench("leaderboard --format csv --metric uar")
+        rows = csv.DictReader(io.StringIO(printed.stdout))
+        status = {
+            f"{one['upstream']} {one['downstream']} {one['condition']}": one["status"]
+            for one in rows
+        }
+        return {**status, "": " ".join(printed.stderr.split())}
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "left_out"),
+    [
+        ("one.std(1)", "one.mean(1)", "rms mean clean"),
+        ("states[-1].mean(1)", "states[-1].sum(1)", "mel line clean"),
+    ],
+)
+def test_results_of_code_that_was_changed_are_left_out(
+    process: Process,
+    shown: Callable[[], dict[str, str]],
+    notes: str,
+    old: str,
+    new: str,
+    left_out: str,
+) -> None:
+    files = {Path("own.py"): UPSTREAM, Path("head.py"): HEAD}
+    for file, code in files.items():
+        file.write_text(code)
+    run = f"run --plugin own.py --plugin head.py --epochs 1 -c {notes}"
+    process(f"{run} -u rms,mel -d mean,line")
+    assert set(shown().values()) == {"done", ""}
+    for file, code in files.items():
+        file.write_text(code.replace(old, new))
+
+    process(f"{run} -u rms -d line")
+
+    found = shown()
+    warning = found.pop("")
+    assert [cell for cell, one in found.items() if one == "left out"] == [left_out]
+    assert "with other code than the newest" in warning
+    assert "run them again" in warning
+
+
+def test_results_that_were_trained_in_noise_of_another_file_are_left_out(
+    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+) -> None:
+    write_noise(Path("own.wav"), seed=3)
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write('own = "own.wav"\n')
+    noisy = f"-c {notes} --noise hiss --snr 5"
+    run = f"run --epochs 1 --protocol probe+unseen-noise=own {noisy}"
+    nserbench(f"{run} -u mel -d mean,fc")
+    write_noise(Path("own.wav"), seed=4)
+
+    nserbench(f"{run} -u mel -d fc")
+
+    found = shown()
+    assert found["mel mean hiss@5"] == "left out"
+    assert found["mel fc hiss@5"] == "done"
+    assert "other noise in the training set than the newest" in found[""]
+
+
+def test_results_in_a_set_of_noises_whose_files_have_changed_are_left_out(
+    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+) -> None:
+    Path("set").mkdir()
+    write_noise(Path("set/one.wav"), seed=3)
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write('own = "set"\n')
+    run = f"run --epochs 1 -c {notes} --noise own --snr 5"
+    nserbench(f"{run} -u mel -d mean,fc")
+    size = Path("set/one.wav").stat().st_size
+    write_noise(Path("set/one.wav"), seed=4)
+    assert Path("set/one.wav").stat().st_size == size
+
+    nserbench(f"{run} -u mel -d fc")
+
+    found = shown()
+    assert (found["mel mean own@5"], found["mel fc own@5"]) == ("left out", "done")
+    assert "other noise or mixing than the newest" in found[""]
+    drawn = nserbench("plot confusion -o figure.svg")
+    robust = nserbench("leaderboard --robustness")
+    for told in (drawn.stderr, robust.stderr):
+        assert "other noise or mixing than the newest" in " ".join(told.split())
+
+
+def test_a_file_under_the_name_of_a_known_noise_is_told(
+    nserbench: Command, notes: str
+) -> None:
+    write_noise(Path("own.wav"), seed=5)
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write('human = "own.wav"\n')
+    says = "the noise human is a file of the settings, not the noise that usually has"
+
+    told = nserbench(f"run -u mel -d mean --epochs 1 -c {notes} --noise human,hiss")
+    table = nserbench("leaderboard --format markdown")
+
+    assert told.exit_code == 0, told.output
+    assert f"manifest:path=notes: {says}" in " ".join(told.output.split())
+    assert f"- manifest:path=notes: {says}" in table.stdout
+    assert "the noise hiss" not in table.stdout + told.output
+
+
+def test_a_cell_is_run_again_when_texts_have_been_corrected(
+    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+) -> None:
+    file = Path(notes.removeprefix("manifest:"))
+    header, *rows = file.read_text().splitlines()
+    run = f"run -u mel -d mean --epochs 1 -c {notes}"
+
+    def write(text: Callable[[int], str]) -> None:
+        lines = [f"{row},{text(number)}" for number, row in enumerate(rows)]
+        file.write_text("\n".join([f"{header},text", *lines]))
+
+    write(lambda number: "all the same")
+    nserbench(run)
+    write(str)
+
+    again = nserbench(run)
+
+    assert "cells: 1 done" in again.stdout
+    found = shown()
+    assert found["mel mean clean"] == "done"
+    assert "1 result with other texts than the newest is left out" in found[""]
