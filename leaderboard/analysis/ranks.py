@@ -24,6 +24,9 @@ Floats: TypeAlias = NDArray[np.float64]
 ROUNDED = 1e-9
 """Rounding error up to which two mean ranks count as equal."""
 
+EXACT, DRAWN = 12, 6
+"""Decimals up to which two scores are equal: a sum of float64, and draws of float32."""
+
 FEWEST = 5
 """Number of units with which no two rows can differ significantly."""
 
@@ -204,11 +207,11 @@ def ranked(blocks: Sequence[CorpusBlock]) -> tuple[list[Estimate], float]:
     mean = np.zeros(rows)
     drawn, equal = np.zeros((rows, draws)), np.zeros((rows, draws))
     for block in blocks:
-        mean += _ranks(block.values, axis=1).mean(axis=0) / len(blocks)
+        mean += _ranks(block.values, EXACT, axis=1).mean(axis=0) / len(blocks)
         for values, column in zip(block.values, block.drawn, strict=True):
             share = 1 / len(block.values) / len(blocks)
-            drawn += share * _ranks(column, axis=0)
-            equal += share * _ranks(column - values[:, None], axis=0)
+            drawn += share * _ranks(column, DRAWN, axis=0)
+            equal += share * _ranks(column - values[:, None], DRAWN, axis=0)
     mean, units = mean.round(9), min(block.units for block in blocks)
     mean_ranks = [
         Estimate(value, *_interval(value, in_draws, if_equal, rows, units))
@@ -219,9 +222,12 @@ def ranked(blocks: Sequence[CorpusBlock]) -> tuple[list[Estimate], float]:
     return mean_ranks, round(float(width), 9)
 
 
-def _ranks(values: Floats, axis: int) -> Floats:
-    """Rank from high to low, 1 for the highest; equal values share their mean rank."""
-    return np.asarray(rankdata(-values, axis=axis), np.float64)
+def _ranks(values: Floats, decimals: int, axis: int) -> Floats:
+    """Rank from high to low, 1 for the highest; equal values share their mean rank.
+
+    Values are equal if they are so when rounded to some decimals.
+    """
+    return np.asarray(rankdata(-values.round(decimals), axis=axis), np.float64)
 
 
 def _interval(

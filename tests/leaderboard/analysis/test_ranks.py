@@ -39,6 +39,15 @@ def places(found: Ranks | None) -> dict[str, float]:
     return {row.upstream: rank.value for row, rank in found.mean.items()}
 
 
+def test_scores_that_differ_in_their_last_bit_alone_share_a_rank() -> None:
+    third = sum([0.1, 0.2, 0.3]), sum([0.3, 0.2, 0.1])
+    assert third[0] != third[1]
+
+    found = ranks({column(one): samples(third) for one in CONDITIONS[:2]})
+
+    assert places(found) == {"a": 1.5, "b": 1.5}
+
+
 CLEAR = (0.9, 0.8, 0.7, 0.6)
 CONDITIONS = ["clean", *(f"park@{snr}" for snr in range(5))]
 
