@@ -33,18 +33,22 @@ def refuse_spellings(column: str, places: Mapping[str, str]) -> None:
             )
 
 
-def null_warnings(column: str, places: Mapping[str, str]) -> Iterator[str]:
+def null_warnings(
+    column: str, places: Mapping[str, str], *, needed: bool = False
+) -> Iterator[str]:
     """Yield a sentence for each cell that is a word for nothing, such as ``nan``.
 
     Args:
         column: As for `refuse_spellings`.
         places: As for `refuse_spellings`.
+        needed: Whether no cell of the column may be empty.
     """
+    advice = "correct it, or delete the row" if needed else "leave it empty"
     for name, where in places.items():
         if name.casefold() in NULLS:
             yield (
                 f"{where}: the {column} is {name!r}, which many programs write for an "
-                f"empty cell: it is taken as a {column}; if it is none, leave it empty"
+                f"empty cell: it is taken as a {column}; if it is none, {advice}"
             )
 
 

@@ -79,7 +79,8 @@ def _check_names(rows: Sequence[ManifestRow]) -> Iterator[str]:
         refuse_spellings(column, places(rows, column))
         yield from number_warnings(column, places(rows, column))
     for column in (*NAMES, "language", "text"):
-        yield from null_warnings(column, places(rows, column))
+        needed = column in NEEDED
+        yield from null_warnings(column, places(rows, column), needed=needed)
     yield from _two_labels(rows)
     yield from _no_language(rows)
 

@@ -98,10 +98,26 @@ def read_rows(file: Path, split: str | None) -> list[ManifestRow]:
         raise BadCorpus(f"{file} lists no utterances\n  write one line per utterance")
     used = {column for _, cells in rows for column in cells}
     fold = _fold_column(file, split, used)
+    _refuse_misspelt(file, used, fold)
     known = {column: column for column in (*NEEDED, *OPTIONAL) if column != "fold"}
     if fold is not None:
         known[fold] = "fold"
     return [_row(where, cells, known) for where, cells in rows]
+
+
+def _refuse_misspelt(file: Path, columns: set[str], fold: str | None) -> None:
+    """Refuse a column whose name is a known one but for capitals and spaces.
+
+    It would be skipped as columns of other names are: folds would be others.
+    """
+    known = {*NEEDED, *OPTIONAL, *SPLIT}
+    for column in sorted(columns - known - {fold or ""}):
+        meant = column.strip().casefold()
+        if meant in known - columns:
+            raise BadCorpus(
+                f"{file}: the column {column!r} would not be read\n"
+                f"  call it {meant!r}, or another name if it is something else"
+            )
 
 
 def _fold_column(file: Path, split: str | None, columns: set[str]) -> str | None:

@@ -186,6 +186,25 @@ def test_folds_of_the_file_win(tmp_path: Path) -> None:
     assert read(written(tmp_path, text)).folds == ("A", "B")
 
 
+@pytest.mark.parametrize("column", ["Fold", "SPLIT", "Unit"])
+def test_a_column_whose_name_is_known_but_for_capitals_is_refused(
+    tmp_path: Path, column: str
+) -> None:
+    rows = f'{HEADER},"{column}"\na.wav,x,s1,B\nb.wav,y,s2,A\n'
+
+    message = refusal(written(tmp_path, rows))
+
+    assert f"the column {column!r} would not be read" in message
+    assert f"call it {column.lower()!r}" in message
+
+
+def test_such_a_column_may_stand_beside_the_one_that_is_read(tmp_path: Path) -> None:
+    text = f"{HEADER},fold,Fold,notes\na.wav,x,s1,B,1,n\nb.wav,x,s2,A,1,n\n"
+
+    assert read(written(tmp_path, text)).folds == ("A", "B")
+    assert read(written(tmp_path, text), split="Fold").folds == ("1",)
+
+
 def test_label_of_the_corpus_holds_no_folder(tmp_path: Path) -> None:
     file = written(tmp_path, TWO)
 

@@ -105,9 +105,16 @@ def test_names_that_are_one_number_are_warned_of(
 
 
 @pytest.mark.parametrize("word", ["nan", "None", "NULL", "N/A"])
-@pytest.mark.parametrize("column", ["label", "speaker", "text"])
+@pytest.mark.parametrize(
+    ("column", "advice"),
+    [
+        ("label", "correct it, or delete the row"),
+        ("speaker", "correct it, or delete the row"),
+        ("text", "leave it empty"),
+    ],
+)
 def test_words_for_an_empty_cell_are_warned_of(
-    tmp_path: Path, word: str, column: str
+    tmp_path: Path, word: str, column: str, advice: str
 ) -> None:
     cells = {"path": "a.wav", "label": "x", "speaker": "s", "text": "t", column: word}
 
@@ -116,7 +123,7 @@ def test_words_for_an_empty_cell_are_warned_of(
     assert warning == (
         f"{tmp_path / 'list.csv'}, line 2: the {column} is {word!r}, which many "
         f"programs write for an empty cell: it is taken as a {column}; if it is none, "
-        "leave it empty"
+        f"{advice}"
     )
 
 
