@@ -47,19 +47,18 @@ class Overlap:
 
     def __str__(self) -> str:
         """Describe the overlap in one line."""
-        shared, count = "that training also has", self.utterances
-        speakers = f"{self.speakers} are by speakers"
-        texts = f"{self.texts} say texts"
+        count = self.utterances
         if self.speakers is None and self.texts is None:
             return f"speakers and texts of {count} test utterances are not known"
-        begin = f"of {count} test utterances "
-        if self.texts is None:
-            return f"{begin}{speakers} {shared}; texts are not known"
-        without = self.without_text
-        end = f" (no text is known of {without})" if without else ""
-        if self.speakers is None:
-            return f"{begin}{texts} {shared}{end}; speakers are not known"
-        return f"{begin}{speakers} and {texts} {shared}{end}"
+        known = {"speaker": self.speakers, "text": self.texts}
+        shared = [f"the {what} of {n}" for what, n in known.items() if n is not None]
+        unknown = [f"; {what}s are not known" for what, n in known.items() if n is None]
+        without = f" (no text is known of {self.without_text})"
+        return (
+            f"of {count} test utterances, training has {' and '.join(shared)}"
+            f"{without if self.texts is not None and self.without_text else ''}"
+            f"{''.join(unknown)}"
+        )
 
 
 def overlap(corpus: Corpus, splits: Sequence[Split]) -> Overlap:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Literal
@@ -223,20 +222,25 @@ def _refuse_untrained_classes(corpus: Corpus, split: Split) -> None:
 
 
 def limited(utterances: Sequence[Utterance], most: int | None) -> list[Utterance]:
-    """Return a part of the utterances, spread evenly over folds and classes.
+    """Return a part of the utterances, spread over folds, classes and speakers.
 
     They are always the same: the first utterance of each pair of fold and class, then
-    the second of each, and so on.
+    the second of each, and so on. Those of a pair are of each speaker in turn.
 
     Args:
         most: Largest number to return; None for all.
     """
     if most is None:
         return list(utterances)
-    strata: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
-    for utterance in utterances:
-        strata[utterance.fold, utterance.label].append(utterance)
-    rounds = zip_longest(*(strata[key] for key in sorted(strata)))
-    spread = [u.id for utterances_of_round in rounds for u in utterances_of_round if u]
-    kept = set(spread[:most])
+    pairs: dict[tuple[str, str], dict[str, list[Utterance]]] = {}
+    for one in utterances:
+        speakers = pairs.setdefault((one.fold, one.label), {})
+        speakers.setdefault(one.speaker, []).append(one)
+    spread = _in_turn(_in_turn(pairs[key].values()) for key in sorted(pairs))
+    kept = {one.id for one in spread[:most]}
     return [utterance for utterance in utterances if utterance.id in kept]
+
+
+def _in_turn(groups: Iterable[Sequence[Utterance]]) -> list[Utterance]:
+    """Return the first of each group, then the second of each, and so on."""
+    return [one for turn in zip_longest(*groups) for one in turn if one is not None]

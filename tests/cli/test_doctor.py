@@ -16,10 +16,8 @@ counts     green   no published counts to compare with
 names      green   none is doubtful
 skipped    green   none
 folds      green   2 splits, no speaker in both training and test
-overlap    green   of 24 test utterances 0 are by speakers that training also has; \
-texts \
-are not
-                   known
+overlap    green   of 24 test utterances, training has the speaker of 0; texts are \
+not known
 texts      green   the corpus has none; only text=reference and word errors need \
 them
 files      green   24 are there, and none is cut off

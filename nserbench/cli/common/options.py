@@ -33,7 +33,8 @@ limit_option = click.option(
     "--limit",
     type=Count(),
     metavar="N",
-    help="Use at most N utterances per corpus, spread over folds and classes.",
+    help="Use at most N utterances per corpus, spread over folds, classes and "
+    "speakers.",
 )
 
 store_option = click.option(

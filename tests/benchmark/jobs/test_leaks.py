@@ -23,7 +23,7 @@ from nserbench.corpora.base import Corpus, CorpusCard, Utterance
 from nserbench.errors import BadCorpus
 from nserbench.settings import Settings
 
-HAS = "that training also has"
+HAS = "test utterances, training has"
 Prepared = Callable[..., list[Job]]
 WORDS = {"a": "Well, I know!", "b": "well i KNOW", "c": "\u201cNo.\u201d", "d": None}
 
@@ -137,16 +137,16 @@ def test_texts_are_compared_without_case_punctuation_and_spaces() -> None:
     [
         (
             Overlap(339, 0, 339, 0),
-            f"of 339 test utterances 0 are by speakers and 339 say texts {HAS}",
+            f"of 339 {HAS} the speaker of 0 and the text of 339",
         ),
         (
             Overlap(9, 2, None, 9),
-            f"of 9 test utterances 2 are by speakers {HAS}; texts are not known",
+            f"of 9 {HAS} the speaker of 2; texts are not known",
         ),
         (
             Overlap(9, None, 3, 2),
             (
-                f"of 9 test utterances 3 say texts {HAS} (no text is known of 2); "
+                f"of 9 {HAS} the text of 3 (no text is known of 2); "
                 "speakers are not known"
             ),
         ),

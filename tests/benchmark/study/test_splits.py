@@ -178,6 +178,15 @@ def test_a_limit_spreads_over_folds_and_classes() -> None:
     assert set(strata) == {("1", "a"), ("1", "b"), ("2", "a"), ("2", "b")}
 
 
+def test_a_limit_takes_the_speakers_of_a_fold_and_class_in_turn() -> None:
+    rows = [("1", speaker, label) for speaker in "xyz" for label in "aabb"]
+    rows += [("2", speaker, label) for speaker in "uv" for label in "ab"]
+
+    found = limited(corpus(*rows).utterances, 8)
+
+    assert [one.speaker for one in found] == ["x", "x", "y", "y", "u", "u", "v", "v"]
+
+
 def test_two_utterances_with_one_id_are_refused() -> None:
     one = Utterance(id="u", path=Path(), label="a", speaker="x", fold="1")
 

@@ -11,7 +11,7 @@ from nserbench.leaderboard.reading.protocol_use import ProtocolUse
 from nserbench.leaderboard.render.layout import brackets_note
 from nserbench.leaderboard.tables.summary import summary_table
 
-HAS = "that training also has"
+HAS = "test utterances, training has"
 Add = Callable[..., Path]
 
 
@@ -27,8 +27,8 @@ def test_the_overlap_of_training_and_test_set_is_named_once_for_each_corpus(
     lines = summary_table(root, ["uar"]).notes
 
     assert lines[:2] == [
-        f"emodb: of 8 test utterances 0 are by speakers and 8 say texts {HAS}",
-        f"meld: of 8 test utterances 7 are by speakers {HAS}; texts are not known",
+        f"emodb: of 8 {HAS} the speaker of 0 and the text of 8",
+        f"meld: of 8 {HAS} the speaker of 7; texts are not known",
     ]
     assert not any(line.startswith("old") for line in lines)
 
