@@ -9,6 +9,7 @@ import sysconfig
 import traceback
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 
@@ -44,7 +45,8 @@ def origin(error: BaseException) -> ErrorOrigin | None:
     """Return where an error arose; None if no code of nserbench or a plugin ran.
 
     It is the innermost frame of a plugin, or else of nserbench: an error of a library,
-    or of a function of nserbench that a plugin called, belongs to the plugin.
+    or of a function of nserbench that a plugin called, belongs to the plugin. If the
+    plugin is of others, functions of our own upstreams and heads are such functions.
     """
     frames = [
         (frame, line)
@@ -52,7 +54,9 @@ def origin(error: BaseException) -> ErrorOrigin | None:
         if not _is_library(frame)
     ]
     plugins = [(frame, line) for frame, line in frames if _is_plugin(frame)]
-    for frame, line in reversed(plugins or frames):
+    called = takewhile(lambda place: _is_plugin(place[0]), reversed(frames))
+    others = [place for place in called if not _is_ours(place[0])]
+    for frame, line in others or reversed(plugins or frames):
         file = Path(frame.f_code.co_filename).name
         return ErrorOrigin(file, line, in_plugin=bool(plugins))
     return None
@@ -90,18 +94,21 @@ def message_of(error: BaseException) -> str:
 
 
 def _is_plugin(frame: FrameType) -> bool:
-    name = _module(frame)
-    if name.partition(".")[0] != _OURS:
-        return True
-    return name.startswith(_BUILT_IN)
+    return not _is_ours(frame) or _module(frame).startswith(_BUILT_IN)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return _module(frame).partition(".")[0] == _OURS
 
 
 def _is_library(frame: FrameType) -> bool:
     """Return whether a frame is of Python or of an installed package."""
     top = _module(frame).partition(".")[0]
+    file = frame.f_code.co_filename
+    if top == _OURS and file == "<string>":  # as the constructor of a dataclass
+        return True
     if top == _OURS or top in _installed_plugins():
         return False
-    file = frame.f_code.co_filename
     return top in sys.stdlib_module_names or file.startswith((*_LIBRARIES, "<frozen"))
 
 

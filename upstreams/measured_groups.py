@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nserbench.upstreams.base import SAMPLE_RATE, Batch, LayerGroup, Upstream
+from nserbench.errors import NserbenchError
+from nserbench.upstreams.base import (
+    SAMPLE_RATE,
+    Batch,
+    LayeredFeatures,
+    LayerGroup,
+    Upstream,
+)
 from nserbench.upstreams.groups import Groups, GroupSpec
 
 if TYPE_CHECKING:
@@ -34,12 +42,32 @@ def measured_groups(card: UpstreamCard, options: Options) -> Groups:
 def _measured(card: UpstreamCard, upstream: Upstream) -> Groups:
     long = min(LONG, card.max_samples or LONG)
     lengths = [max(count, card.min_samples) for count in (long // PARTS, long)]
-    short, longer = (upstream.extract(_batch(card, count)) for count in lengths)
+    short, longer = (
+        _checked(card, upstream.extract(_batch(card, count))) for count in lengths
+    )
     seconds = (lengths[1] - lengths[0]) / SAMPLE_RATE
     return {
         name: _spec(short[name], group, seconds, upstream.rate)
         for name, group in longer.items()
     }
+
+
+def _checked(card: UpstreamCard, returned: object) -> LayeredFeatures:
+    """Return what an upstream has returned, if it is groups by name.
+
+    Raises:
+        NserbenchError: if it is something else.
+    """
+    kind = type(returned).__name__
+    if isinstance(returned, Mapping):
+        others = {name: type(group).__name__ for name, group in returned.items()}
+        kind = f"a dict of {others}"
+        if others and set(others.values()) == {LayerGroup.__name__}:
+            return returned
+    raise NserbenchError(
+        f"upstream {card.name!r} returns {kind}\n"
+        '  its forward must return groups by name, as {"encoder": LayerGroup(...)}'
+    )
 
 
 def _batch(card: UpstreamCard, samples: int) -> Batch:

@@ -132,6 +132,11 @@ def _returns_logits(trial: _HeadTrial) -> Outcome:
         return False, f"shape {tuple(logits.shape)}, not (batch, classes) = {wanted}"
     if not logits.is_floating_point() or not bool(logits.isfinite().all()):
         return False, f"{logits.dtype} that are not all finite numbers"
+    if bool(torch.allclose(logits.sum(dim=1), torch.ones(len(FRAMES)), atol=TOLERANCE)):
+        return False, (
+            "each row sums to 1, as probabilities do: return logits, before the "
+            "softmax, which the loss applies"
+        )
     return True, f"shape {tuple(logits.shape)}, all finite"
 
 

@@ -181,6 +181,9 @@ def _described(trial: _Trial) -> Outcome:
                 f"layers x dim: returns {returned}, but its card says {wanted}: "
                 "correct the card or the upstream"
             )
+        for name, group in features.items():
+            if group.states.dtype != torch.float32:
+                return False, f"{name} is of {group.states.dtype}, not torch.float32"
     return True, wanted
 
 

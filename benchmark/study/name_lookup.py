@@ -304,11 +304,14 @@ def _split_name(
 ) -> tuple[ConfiguredCard[CorpusCard], str | None]:
     known = plugins.corpora
     matching = [name for name in known.names if f"{spec.name}-".startswith(f"{name}-")]
-    if not matching and exists(user_path(spec.name)):
-        raise BadSpec(
-            f"{spec.name!r} is a path, not the name of a corpus\n"
-            f"  a list of recordings is manifest:path={spec.name}"
-        )
+    if not matching and exists(path := user_path(spec.name)):
+        advice = f"a list of recordings is manifest:path={spec.name}"
+        if path.is_dir():
+            advice = (
+                "write a list of the recordings, with the columns path, label and "
+                "speaker: manifest:path=LIST.csv"
+            )
+        raise BadSpec(f"{spec.name!r} is a path, not the name of a corpus\n  {advice}")
     if not matching:
         others = noises or [
             f"{corpus}-{noise}" for corpus in known.names for noise in _common(plugins)

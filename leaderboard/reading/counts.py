@@ -184,6 +184,11 @@ def folders_of(root: Path) -> list[Path]:
     folders = result_folders(root)
     if not folders:
         problem = "holds no results" if root.is_dir() else not_there(root, "folder")
+        within = _folders_within(root)
+        if within:
+            raise BadResult(
+                f"{root} {problem}\n  name a folder in it: {', '.join(within)}"
+            )
         raise BadResult(
             f"{root} {problem}\n"
             "  name another folder, or make results, for example with\n"
@@ -191,6 +196,12 @@ def folders_of(root: Path) -> list[Path]:
             f"--out {root}"
         )
     return folders
+
+
+def _folders_within(root: Path) -> list[str]:
+    """Return the folders in a folder that hold results."""
+    inner = sorted(root.iterdir()) if root.is_dir() else []
+    return [str(one) for one in inner if one.is_dir() and result_folders(one)]
 
 
 def row_and_column(result: Result) -> RowColumn:

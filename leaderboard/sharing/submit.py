@@ -134,12 +134,7 @@ def _where(
     results: Iterable[Result], sender: Sender, plugins: Plugins, problems: list[str]
 ) -> dict[str, str]:
     """Return where the code of each plugin is, and add what is not known."""
-    try:
-        names = sorted(plugins_behind(results, plugins))
-    except NserbenchError as error:
-        lines = " ".join(map(str.strip, str(error).splitlines()))
-        problems.append(f"{lines}; name the plugin by --plugin")
-        return {}
+    names = sorted(plugins_behind(results, plugins, problems))
     found = {name: sender.code.get(name) or address_of(name) for name in names}
     problems += [
         f"nothing says where the code of the plugin {name} is: add "

@@ -1,6 +1,7 @@
 import torch
 
 import nserbench as nb
+from nserbench.corpora.base import folder_of
 from nserbench.corpora.readers import manifest
 
 
@@ -21,7 +22,8 @@ class Line(torch.nn.Linear):
 
 
 def read(options, settings):
-    file = settings.path("beeps") / "beeps.csv"  # path, label, speaker
+    folder = folder_of("beeps", "ask us for the recordings", settings)
+    file = folder / "beeps.csv"  # path, label, speaker
     return manifest.load({"path": file, "classes": ("loud", "soft")}, settings)
 
 

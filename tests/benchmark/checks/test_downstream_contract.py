@@ -36,6 +36,11 @@ class Wide(Good):
         return super().forward(features).repeat(1, 2)
 
 
+class Sure(Good):
+    def forward(self, features: LayeredFeatures) -> Any:
+        return super().forward(features).softmax(1)
+
+
 class Greedy(Good):
     def mean(self, group: nb.LayerGroup) -> Tensor:
         return group.states[-1].mean(1)
@@ -98,6 +103,7 @@ def test_a_head_that_keeps_the_contract_passes_every_check(shape: str) -> None:
     [
         (Wide, "returns logits", "shape (4, 6), not (batch, classes) = (4, 3)"),
         (Silent, "returns logits", "returns an object of the class NoneType"),
+        (Sure, "returns logits", "each row sums to 1, as probabilities do"),
         (Greedy, "reads no padding", "relative"),
         (Sociable, "same alone and in a batch", "relative"),
         (Careless, "keeps its input", "changes the features of encoder"),

@@ -73,6 +73,11 @@ class Wide(Good):
         return states.repeat(1, 1, 2)
 
 
+class Precise(Good):
+    def spoil(self, states: torch.Tensor) -> torch.Tensor:
+        return states.double()
+
+
 class Slow(Good):
     def lengths(self, batch: Batch) -> list[int]:
         return [count // 2 for count in super().lengths(batch)]
@@ -167,6 +172,7 @@ def test_an_upstream_that_keeps_the_contract_passes_every_check(examined: Any) -
     ("kind", "check"),
     [
         (Wide, "returns what its card says"),
+        (Precise, "returns what its card says"),
         (Slow, "frames match the duration"),
         (Sociable, "same alone and in a batch"),
         (Moody, "same values when repeated"),

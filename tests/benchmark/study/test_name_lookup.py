@@ -149,3 +149,5 @@ def test_a_path_in_place_of_a_corpus_is_answered_with_the_right_form(
 
     with pytest.raises(BadSpec, match="a list of recordings is manifest:path="):
         read_corpora([str(file)], [], plugins)
+    with pytest.raises(BadSpec, match="write a list of the recordings, with the col"):
+        read_corpora([str(tmp_path)], [], plugins)

@@ -26,6 +26,18 @@ def test_an_empty_folder_is_an_error_that_says_what_to_run(root: Path) -> None:
     )
 
 
+def test_a_folder_of_folders_of_results_names_them(root: Path, add: Add) -> None:
+    add()
+    (root.parent / "notes").mkdir()
+
+    with pytest.raises(BadResult) as caught:
+        read_counted_results(root.parent)
+
+    assert str(caught.value) == (
+        f"{root.parent} holds no results\n  name a folder in it: {root}"
+    )
+
+
 def test_a_missing_folder_is_an_error(root: Path) -> None:
     with pytest.raises(BadResult, match="results is not a folder"):
         read_counted_results(root)

@@ -151,6 +151,23 @@ def test_what_cannot_be_published_is_refused(
     assert not any("\x1b" in problem for problem in problems)
 
 
+def test_every_name_that_no_plugin_offers_is_in_one_message(
+    lab: Path, out: Path, plugins: Plugins
+) -> None:
+    for upstream, head in (("unheard", "mean"), ("mel", "unseen"), ("mel", "unsaid")):
+        publishable(lab, upstream=upstream, downstream=head)
+
+    problems = refused(lab, out, plugins)
+
+    for name in (
+        "upstream 'unheard'",
+        "downstream 'unseen'",
+        "downstream 'unsaid'",
+    ):
+        said = f"unknown {name}: name its plugin by --plugin"
+        assert problems.count(said) == 1, problems
+
+
 def test_all_problems_are_in_one_message(
     lab: Path, out: Path, plugins: Plugins
 ) -> None:
