@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TypeAlias
 
 from nserbench.benchmark.experiments.catalogue import read_experiment
 from nserbench.benchmark.experiments.summaries import NUMBERS
@@ -17,8 +19,8 @@ from nserbench.benchmark.study.request import Request
 EPOCHS = 50
 FRAMES = 50  # a second, of Whisper's encoder and of wav2vec 2.0, HuBERT and WavLM
 TOKENS = 15  # of the transcript of a clip
-LAYERS, WIDTH = 13, 768
-ADAPTED = 12  # layers that the L-adapter reads, and so those whose frames are stored
+WIDTH = 768
+UNITS = 256  # of each direction of a BiGRU
 BYTES = 2  # of a value of a frame
 BLOCKS = 8
 """Tasks into which the extraction of a condition is divided in the simulation."""
@@ -66,6 +68,26 @@ def wav2vec2(seconds: float) -> float:
     return convolutions + transformer(FRAMES * seconds)
 
 
+def conformer(seconds: float) -> float:
+    """Return the operations of the Conformer: 60 % more than a transformer's."""
+    return transformer(25 * seconds, 12, 512) * 1.6
+
+
+def convtasnet(seconds: float) -> float:
+    """Return the operations of Conv-TasNet, 4.9 million weights 1000 times a second."""
+    return 9.8e9 * seconds
+
+
+def dccrn(seconds: float) -> float:
+    """Return the operations of DCCRN, counted by torch's `FlopCounterMode`."""
+    return 16e9 * seconds
+
+
+def bert(seconds: float) -> float:
+    """Return the operations of BERT base: the tokens of the transcript."""
+    return transformer(TOKENS)
+
+
 def mlkd(seconds: float) -> float:
     """Return a third of a training step of MLKD: a third of its teacher's pass."""
     student = 4.9e9 * seconds + transformer(FRAMES * seconds, layers=2)
@@ -75,32 +97,79 @@ def mlkd(seconds: float) -> float:
 def trnet(seconds: float) -> float:
     """Return a third of a training step of TRNet, always 5 s, and of its teacher.
 
-    The teacher is trained once for the four conditions.
+    The teacher is trained once for the four conditions. Conv-TasNet is not trained.
     """
     layers = ((3, 64), (64, 128), (128, 256), (256, 512))
     pixels = (498 * 80, 249 * 40, 124 * 20, 62 * 10)
     backbone = sum(2 * 25 * a * b * n for (a, b), n in zip(layers, pixels, strict=True))
-    return backbone * (1 + 1 / 3 + 1 / 4)
+    return backbone * (1 + 1 / 3 + 1 / 4) + convtasnet(seconds) / 3
 
 
-COSTS: Mapping[str, Callable[[float], float]] = {
-    "whisper": whisper,
-    "conformer": lambda seconds: transformer(25 * seconds, 12, 512) * 1.6,
-    "speechlm": wav2vec2,
-    "wav2vec2": wav2vec2,
-    "hubert": wav2vec2,
-    "wavlm": wav2vec2,
-    "mlkd": mlkd,
-    "trnet": trnet,
+@dataclass(frozen=True)
+class Group:
+    """A group of layers: their number, width, and frames a second or a clip."""
+
+    layers: int
+    width: int = WIDTH
+    rate: float = 0.0
+    tokens: int = 0
+
+    def frames(self, seconds: float) -> float:
+        """Return the frames of a clip."""
+        return self.rate * seconds + self.tokens
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model: its groups, and its operations for a clip of some seconds."""
+
+    groups: Mapping[str, Group]
+    work: Callable[[float], float] = lambda seconds: 0.0
+
+
+MEL = {"mel": Group(1, 80, 100)}
+SSL = {"hidden": Group(13, rate=FRAMES)}
+SETS = {"is09": 384, "is10": 1582, "is11": 4368, "is12": 6125, "is13": 6373}
+WHISPER = Model(
+    {"encoder": Group(13, rate=FRAMES), "decoder": Group(13, tokens=TOKENS)}, whisper
+)
+CONFORMER = {"encoder": Group(13, 512, 25), "decoder": Group(7, 512, tokens=TOKENS)}
+SPEECHLM = {"speech": Group(7, rate=FRAMES), "unit": Group(7, rate=FRAMES)}
+MODELS: Mapping[str, Model] = {
+    "mel": Model(MEL),
+    "convtasnet-mel": Model(MEL, convtasnet),
+    "dccrn-mel": Model(MEL, dccrn),
+    "egemaps": Model({"functionals": Group(1, 88)}),
+    **{name: Model({"functionals": Group(1, dim)}) for name, dim in SETS.items()},
+    "whisper": WHISPER,
+    "whisper-en": WHISPER,
+    "whisper-cn": WHISPER,
+    "conformer": Model(CONFORMER, conformer),
+    "speechlm": Model(SPEECHLM, wav2vec2),
+    "wav2vec2": Model(SSL, wav2vec2),
+    "hubert": Model(SSL, wav2vec2),
+    "wavlm": Model(SSL, wav2vec2),
+    "bert": Model({"text": Group(13, tokens=TOKENS)}, bert),
+    "mlkd": Model({"embedding": Group(1)}, mlkd),
+    "trnet": Model({"embedding": Group(1, 256)}, trnet),
+    "mv-bissm": Model({"embedding": Group(1, 128)}),
 }
-"""Operations for a clip. Other upstreams cost below a hundredth of Whisper."""
+"""Models without operations are mel, openSMILE and MV-BiSSM, which are left out."""
+
+ALIASES = {"whisper-enc": "whisper", "whisper-dec": "whisper"}
+GROUPS = {"whisper-enc": "encoder", "whisper-dec": "decoder"}
+"""Names of upstreams that are one group of another's pass."""
+
+Features: TypeAlias = tuple[str, str, str]
+"""A pass: its model, corpus and condition."""
 
 
-def adapter(corpus: CorpusSize, layers: int) -> float:
-    """Return the operations to train the L-adapter: 7.1 MFLOP a frame and layer."""
-    frames = FRAMES * corpus.seconds if layers else 0.0
-    per_clip = 7.078e6 * layers * frames
-    return EPOCHS * corpus.trained * per_clip
+def bigru(width: int) -> float:
+    """Return the operations to train a BiGRU for a frame: forward and two gradients.
+
+    There is no gradient of the features.
+    """
+    return 2 * 2 * 3 * UNITS * (2 * width + 3 * UNITS)
 
 
 @dataclass(frozen=True)
@@ -113,10 +182,34 @@ class Cell:
     condition: str
 
     @property
-    def model(self) -> str:
+    def name(self) -> str:
+        """The upstream without its options."""
+        return self.upstream.partition(":")[0]
+
+    @property
+    def model(self) -> Model:
         """The model whose features it reads."""
-        name = self.upstream.partition(":")[0]
-        return "whisper" if name.startswith("whisper-") else name
+        return MODELS[ALIASES.get(self.name, self.name)]
+
+    @property
+    def features(self) -> Features:
+        """The pass that it reads, whose name for BERT says which text is read."""
+        name = ALIASES.get(self.name, self.name)
+        if name != "bert":
+            return name, self.corpus, self.condition
+        if "text=whisper" in self.upstream:
+            return "bert on transcripts", self.corpus, self.condition
+        return name, self.corpus, "any"
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups that the head reads."""
+        return [
+            group
+            for name, group in self.model.groups.items()
+            if GROUPS.get(self.name, name) == name
+            and ("groups=" not in self.upstream or f"groups={name}" in self.upstream)
+        ]
 
     @property
     def tuned(self) -> bool:
@@ -127,6 +220,15 @@ class Cell:
     def size(self) -> CorpusSize:
         """Size of its corpus."""
         return SIZES[self.corpus]
+
+    @property
+    def read(self) -> list[tuple[Group, int]]:
+        """The groups whose frames the head reads, and the number of layers."""
+        if self.downstream == "bigru":
+            return [(group, 1) for group in self.groups]
+        if self.downstream == "ladapter":  # all layers but the input of block 1
+            return [(group, group.layers - 1) for group in self.groups]
+        return []
 
 
 def cells_of(request: Request) -> Iterator[Cell]:
@@ -141,7 +243,17 @@ def cells_of(request: Request) -> Iterator[Cell]:
         for upstream in request.upstreams:
             for downstream in request.downstreams:
                 for condition in conditions:
-                    yield Cell(upstream, downstream, corpus, condition)
+                    cell = Cell(upstream, downstream, corpus, condition)
+                    yield from _single_layers(cell)
+
+
+def _single_layers(cell: Cell) -> Iterator[Cell]:
+    """Yield a cell for each layer where the head is one layer of all in turn."""
+    if "layer=all" not in cell.downstream:
+        yield cell
+    else:
+        for layer in range(sum(group.layers for group in cell.groups)):
+            yield replace(cell, downstream=f"single:layer={layer}")
 
 
 @cache
@@ -182,54 +294,72 @@ MACHINES = (
 L-adapter is bound by the launches of its kernels: 25 minutes for a cell on IEMOCAP."""
 
 
-def passes() -> dict[tuple[str, str, str], float]:
-    """Return the operations of each pass, by model, corpus and condition."""
-    found: dict[tuple[str, str, str], float] = {}
-    for cell in study():
-        if cell.model in COSTS and not cell.tuned:
-            work = cell.size.clips * COSTS[cell.model](cell.size.seconds)
-            found[cell.model, cell.corpus, cell.condition] = work
-    return found
+def passes() -> dict[Features, float]:
+    """Return the operations of each pass of a model that is not fine-tuned."""
+    return {
+        cell.features: cell.size.clips * cell.model.work(cell.size.seconds)
+        for cell in study()
+        if not cell.tuned and cell.model.work(1.0)
+    }
 
 
 def fine_tunings() -> dict[tuple[str, str, str], float]:
     """Return the operations of each fine-tuning; a step is three forward passes."""
     return {
-        (cell.model, cell.corpus, cell.condition): 3
+        (cell.upstream, cell.corpus, cell.condition): 3
         * EPOCHS
         * cell.size.trained
-        * COSTS[cell.model](cell.size.seconds)
+        * cell.model.work(cell.size.seconds)
         for cell in study()
-        if cell.tuned and cell.model in COSTS
+        if cell.tuned and cell.model.work(1.0)
     }
 
 
-def adapters() -> dict[Cell, float]:
-    """Return the operations of each cell of the L-adapter."""
+def trainings() -> dict[Cell, float]:
+    """Return the operations to train each head on frames."""
     return {
-        cell: adapter(cell.size, 0 if cell.upstream == "whisper-dec" else ADAPTED)
+        cell: EPOCHS
+        * cell.size.trained
+        * sum(
+            layers * bigru(group.width) * group.frames(cell.size.seconds)
+            for group, layers in cell.read
+        )
         for cell in study()
-        if cell.downstream == "ladapter"
+        if cell.read
     }
 
 
-def frame_bytes(corpus: CorpusSize) -> float:
-    """Return the bytes of the frames of a condition of whisper-small."""
-    frames = FRAMES * corpus.seconds + TOKENS
-    return corpus.clips * ADAPTED * WIDTH * BYTES * frames
+def frames() -> dict[Features, float]:
+    """Return the bytes of the frames that heads read, by pass."""
+    widest: dict[tuple[Features, Group], int] = {}
+    for cell in study():
+        for group, layers in cell.read:
+            key = cell.features, group
+            widest[key] = max(widest.get(key, 0), layers)
+    found: dict[Features, float] = defaultdict(float)
+    for (features, group), layers in widest.items():
+        size = SIZES[features[1]]
+        values = layers * group.width * group.frames(size.seconds)
+        found[features] += size.clips * values * BYTES
+    return found
+
+
+def pooled() -> float:
+    """Return the bytes of the means over time of all models as they are published."""
+    models = {cell.features: cell.model for cell in study() if not cell.tuned}
+    return sum(
+        SIZES[corpus].clips * group.layers * group.width * 4
+        for (_, corpus, _), model in models.items()
+        for group in model.groups.values()
+    )
 
 
 def costs_table() -> str:
     """Return what each part of the study costs on each machine."""
-    kept = sum(
-        frame_bytes(SIZES[corpus])
-        for model, corpus, _ in passes()
-        if model == "whisper"
-    )
     parts: dict[str, tuple[Sequence[float], str]] = {
         "feature extraction": ([*passes().values()], "extraction"),
         "fine-tuning": ([*fine_tunings().values()], "extraction"),
-        "training of L-adapters": ([*adapters().values()], "adapter"),
+        "training of heads on frames": ([*trainings().values()], "adapter"),
     }
     head = ["part", "number", "operations", *(f"hours, {one.name}" for one in MACHINES)]
     rows = [
@@ -241,17 +371,13 @@ def costs_table() -> str:
         ]
         for name, (work, rate) in parts.items()
     ]
-    lines = _table(head, rows)
+    stored = frames()
+    of_whisper = sum(size for key, size in stored.items() if "whisper" in key[0])
     return (
-        f"{len(study())} cells.\n\n{lines}\n\nFrames of Whisper in all conditions: "
-        f"{kept / 1e9:.0f} GB; pooled features of all models: "
-        f"{_pooled() / 1e9:.1f} GB."
-    )
-
-
-def _pooled() -> float:
-    return sum(
-        SIZES[corpus].clips * 2 * LAYERS * WIDTH * 4 for _, corpus, _ in passes()
+        f"{len(study())} cells.\n\n{_table(head, rows)}\n\nFrames that heads read, in "
+        f"all conditions: {sum(stored.values()) / 1e9:.0f} GB, of them "
+        f"{of_whisper / 1e9:.0f} GB of Whisper; means over time of all models that are "
+        f"not fine-tuned: {pooled() / 1e9:.0f} GB."
     )
 
 
@@ -270,10 +396,10 @@ def tasks(machine: Machine) -> list[TimedTask]:
         folds = SIZES[key[1]].folds
         seconds = work / machine.extraction / folds
         found += [TimedTask(("tuned", key), seconds)] * folds
-    for cell, work in adapters().items():
-        needs = cell.model, cell.corpus, cell.condition
+    for cell, work in trainings().items():
+        needs = [cell.features] if cell.features in passes() else []
         seconds = work / machine.adapter / cell.size.folds
-        found += [TimedTask(cell, seconds, [needs])] * cell.size.folds
+        found += [TimedTask(cell, seconds, needs)] * cell.size.folds
     return sorted(found, key=lambda task: -task.seconds)
 
 
@@ -289,11 +415,12 @@ def scaling_table() -> str:
     work = tasks(CORES)
     alone = sum(task.seconds for task in work)
     longest = max(task.seconds for task in work)
+    readers = sum(cell.size.folds for cell in trainings())
     rows = []
     for workers in (1, 10, 100, 1000):
         hours = makespan(work, workers)
         barred = features_first(work, workers)
-        disk = _disk_rate() * min(workers, len(adapters()) * 5) / 1e6
+        disk = _disk_rate() * min(workers, readers) / 1e6
         rows.append(
             [
                 f"{workers:,}",
@@ -318,9 +445,10 @@ def scaling_table() -> str:
 
 def _disk_rate() -> float:
     """Return the bytes a second that a worker reads while it trains the L-adapter."""
-    size = SIZES["iemocap"]
-    seconds = adapter(size, ADAPTED) / CORES.adapter
-    return EPOCHS * (size.folds - 1) * frame_bytes(size) / seconds
+    cell = Cell("whisper", "ladapter", "iemocap", "clean")
+    seconds = trainings()[cell] / CORES.adapter
+    read = EPOCHS * (cell.size.folds - 1) * frames()[cell.features]
+    return read / seconds
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

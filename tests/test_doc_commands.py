@@ -170,7 +170,7 @@ def reader(
         shutil.copytree(finished, copy)
     two = of_two_seeds(finished)
     names = "mel x mean x demo clean", "mel x bigru x demo clean"
-    cells = dict(zip(("18de", "b1e2", *names), two * 2, strict=True))
+    cells = dict(zip(("0c78", "caa0", *names), two * 2, strict=True))
     hub._from_hub.cache_clear()
     yield Reader(lab, cells, monkeypatch)
     hub._from_hub.cache_clear()

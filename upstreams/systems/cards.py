@@ -138,7 +138,7 @@ MV_BISSM = UpstreamCard(
     summary="MV-BiSSM, built from one line; not the authors' system: log-mel and its "
     "differences, read both ways, with attention",
     remark="built from one line; not the authors' system",
-    source="the line in Table I; of reference [33] nothing is public",
+    source="the line in Table I; reference [33] was not read, and has no public code",
     licence=LICENCE,
     load="nserbench.upstreams.systems.mv_bissm:MVBiSSM",
     options={
