@@ -125,7 +125,7 @@ class Job:
                     for clip in self.clips
                 ],
                 "folds": [clip.utterance.fold for clip in self.clips],
-                **self._texts(),
+                **({"texts": texts} if (texts := self.opened.texts) else {}),
                 "head": self.head_identity,
                 "names": [
                     self.cell.upstream.label,
@@ -137,11 +137,6 @@ class Job:
                 **self._tuned_by(),
             }
         )
-
-    def _texts(self) -> dict[str, object]:
-        """Return the texts with which transcripts and folds are compared, if any."""
-        spoken = [(one.utterance.text, one.utterance.language) for one in self.clips]
-        return {"texts": spoken} if any(text for text, _ in spoken) else {}
 
     @property
     def code(self) -> dict[str, str]:

@@ -306,7 +306,7 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
         "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
         "recordings": digest(sorted(clip.digest for clip in job.clips)),
         "labels": digest([[u.id, u.label, u.independent, u.fold] for u in utterances]),
-        "texts": digest([[u.id, u.text, u.language] for u in utterances]),
+        "texts": job.opened.texts,
     }
 
 

@@ -11,6 +11,7 @@ from statistics import median
 
 from nserbench.benchmark.plugins.own_state import own_state
 from nserbench.benchmark.plugins.registry import Plugins
+from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.study.cell import Cell, Condition
 from nserbench.benchmark.study.grid import (
     CorpusCondition,
@@ -66,6 +67,12 @@ class OpenedCorpus:
     noises: Mapping[str, WholeNoise]
     rule: SplitRule = PLAIN
     replaced: frozenset[str] = frozenset()
+
+    @cached_property
+    def texts(self) -> str | None:
+        """Digest of what is said, and in which language; None if no text is known."""
+        spoken = [[one.id, one.text, one.language] for one in self.corpus.utterances]
+        return digest(spoken) if any(text for _, text, _ in spoken) else None
 
     @cached_property
     def splits(self) -> list[Split]:
