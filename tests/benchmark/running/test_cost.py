@@ -224,9 +224,9 @@ def test_workers_share_cells_before_folds(runner: Runner, ask: Ask) -> None:
     planner.workers = 2
     asked = ask(downstreams=["bigru"], noises=["clean", "hiss"], epochs=5)
 
-    planner.estimate([prepare_study(asked, planner.store, Silent())])
+    (cost,) = planner.estimate([prepare_study(asked, planner.store, Silent())])
 
-    assert planner.elapsed == pytest.approx(20, rel=0.05)
+    assert 20 <= planner.elapsed <= 20 + cost.extraction
 
 
 def test_a_head_that_would_halve_the_time_is_suggested(
