@@ -79,8 +79,12 @@
     const { rows, columns, cells, version, finished } = nserbench.index;
     const done = cells.filter((cell) => cell.scores).length;
     const corpora = new Set(columns.map((column) => column.corpus)).size;
-    document.getElementById("summary").textContent =
-      `${rows.length} pairs of an upstream and a head, ${columns.length} test conditions in ${corpora} ${corpora === 1 ? "corpus" : "corpora"}, ${done} scores. Newest result: ${nserbench.date(finished)}.`;
+    const { counted } = nserbench;
+    document.getElementById("summary").textContent = [
+      `${counted(rows.length, "pair")} of an upstream and a head`,
+      `${counted(columns.length, "test condition")} in ${counted(corpora, "corpus", "corpora")}`,
+      `${counted(done, "score")}. Newest result: ${nserbench.date(finished)}.`,
+    ].join(", ");
     document
       .getElementById("footer")
       .append(

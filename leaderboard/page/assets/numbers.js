@@ -19,6 +19,10 @@ nserbench.points = (fraction) => {
 /** Return a p-value with two digits, or three below 0.1. */
 nserbench.pValue = (p) => (p < 0.001 ? "<0.001" : p.toFixed(p < 0.1 ? 3 : 2));
 
+/** Return a number with its noun, as "1 score" and "2 scores". */
+nserbench.counted = (number, noun, plural = `${noun}s`) =>
+  `${number} ${number === 1 ? noun : plural}`;
+
 /** Return a date such as 2026-11-29 in words, on one line. */
 nserbench.date = (text) =>
   new Date(text)
