@@ -50,8 +50,16 @@ class HeadInput:
 
     @property
     def cards(self) -> dict[str, list[dict[str, object]]]:
-        """What identifies the code of the models of each part; see `Card.identity`."""
+        """What identifies the models of each part, but for their weights."""
         return {name: part.cards for name, part in self.parts.items()}
+
+    @property
+    def reads_audio(self) -> bool:
+        """Whether a part reads audio, or a transcript of it."""
+        return any(
+            part.card.reads_audio or part.transcripts is not None
+            for part in self.parts.values()
+        )
 
     @property
     def transcript_source(self) -> Extraction | None:

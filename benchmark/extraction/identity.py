@@ -43,11 +43,12 @@ class DigestedModel(Generic[M]):
     @property
     def identity(self) -> dict[str, object]:
         """Everything that determines its output for a given input."""
-        return {
-            **self.bound.card.identity,
-            "options": self.bound.key_options(),
-            "weights": self.weights,
-        }
+        return {**self.code, "weights": self.weights}
+
+    @property
+    def code(self) -> dict[str, object]:
+        """What identifies its code and options."""
+        return {**self.bound.card.identity, "options": self.bound.key_options()}
 
     def refuse_changed(self) -> None:
         """Refuse weights that have changed since they were digested.
@@ -134,10 +135,10 @@ class Extraction:
 
     @property
     def cards(self) -> list[dict[str, object]]:
-        """What identifies the code of all models that it runs; see `Card.identity`."""
-        enhancer = [self.enhancer.bound.card.identity] if self.enhancer else []
+        """What identifies all models that it runs, but for their weights."""
+        enhancer = [self.enhancer.code] if self.enhancer else []
         transcriber = self.transcripts.cards if self.transcripts else []
-        return [self.card.identity, *enhancer, *transcriber]
+        return [self.upstream.code, *enhancer, *transcriber]
 
     def without_noise(self) -> Extraction:
         """Return the same extraction over clean speech."""

@@ -44,10 +44,10 @@ class AudioBatches:
     def lengths(self) -> Tensor:
         """``(rows,)`` samples that the model receives of each row."""
         card = self.job.cell.upstream.card
-        if not card.reads_audio:
-            return torch.zeros(len(self.job.clips), dtype=torch.int64)
         samples = torch.tensor([clip.samples for clip in self.job.clips])
         received = samples.clamp(max(card.min_samples, card.window), card.max_samples)
+        if not card.reads_audio:
+            received = torch.zeros_like(received)
         return received.repeat(len(self.job.training))
 
     def parts(self, rows: Tensor) -> list[Part]:

@@ -22,6 +22,9 @@ from nserbench.upstreams.groups import Groups
 TRAINER = 4
 """Raised whenever the same head would be trained to other weights."""
 
+_UNSAID = 4
+"""The last trainer whose results were not identified by it."""
+
 TUNER = 2
 """Raised whenever the same upstream would be fine-tuned to other weights."""
 
@@ -33,10 +36,12 @@ class TrainingCondition:
     Attributes:
         extraction: The features of the corpus in this condition.
         keys: Key of each utterance's features.
+        keys_digest: Digest of the keys.
     """
 
     extraction: HeadInput
     keys: Sequence[str]
+    keys_digest: str
 
     def tuned(self, file: Path) -> TrainingCondition:
         """Return the same with fine-tuned weights; see `Extraction.tuned`."""
@@ -125,7 +130,7 @@ class Job:
                     for clip in self.clips
                 ],
                 "folds": [clip.utterance.fold for clip in self.clips],
-                **({"texts": texts} if (texts := self.opened.texts) else {}),
+                **self._also_compared(),
                 "head": self.head_identity,
                 "names": [
                     self.cell.upstream.label,
@@ -138,18 +143,41 @@ class Job:
             }
         )
 
+    def _also_compared(self) -> dict[str, object]:
+        """Return what else a table takes as equal; see `leave_out_unlike`.
+
+        So a cell that is left out for it can be run again, if only to be tested anew.
+        What is not there in most cells is left out, and so is the trainer that made the
+        first results.
+        """
+        noise = self.extraction.noise
+        unheard = [[clip.utterance.id, clip.digest] for clip in self.clips]
+        facts = {
+            "texts": self.opened.texts,
+            "training_keys": None
+            if self.matched
+            else [part.keys_digest for part in self.training],
+            "trainer": TRAINER if TRAINER > _UNSAID else None,
+            "unheard": None
+            if self.extraction.reads_audio
+            else digest([unheard, noise and noise.digest]),
+        }
+        return {name: fact for name, fact in facts.items() if fact is not None}
+
     @property
     def code(self) -> dict[str, str]:
-        """Digests of the code behind the names of a row; see `Card.identity`.
+        """Digests of the code behind the names of a row, and of files in its options.
 
-        Of the upstream, of the head, and of the training of a fine-tuned upstream.
+        Of the upstream, of the head, and of the training of a fine-tuned upstream; see
+        `Card.identity`.
         """
         heads = [self.cell, *(candidate.cell for candidate in self.candidates)]
         cards = {digest(cell.downstream.card.identity) for cell in heads}
+        options = self.cell.downstream.key_options()
         tuning = self.alternatives[0].tuning
         return {
             "upstream": digest(self.extraction.cards),
-            "head": digest([TRAINER, sorted(cards)]),
+            "head": digest([TRAINER, sorted(cards), options]),
             **({} if tuning is None else {"tuning": digest([TUNER, tuning.cards])}),
         }
 

@@ -21,6 +21,7 @@ from nserbench.benchmark.extraction.unknown_languages import unknown_languages
 from nserbench.benchmark.jobs.job import FineTuning, Job, TrainingCondition
 from nserbench.benchmark.jobs.leaks import refuse_copies
 from nserbench.benchmark.plugins.own_state import own_state
+from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.feature_store import Store
 from nserbench.benchmark.study.cell import Cell, Condition, with_mean_head
 from nserbench.benchmark.study.overlap import unit_label
@@ -208,7 +209,7 @@ class _JobBuilder:
                 }
             )
             keys = extraction.keys(self.clips[cell.corpus.label])
-            self._conditions[name] = TrainingCondition(extraction, keys)
+            self._conditions[name] = TrainingCondition(extraction, keys, digest(keys))
         return self._conditions[name]
 
 

@@ -25,10 +25,9 @@ from nserbench.leaderboard.plots.wer import correlation_lines, draw_wer
 from nserbench.leaderboard.reading.counts import (
     CountedResult,
     RowColumn,
-    row_and_column,
 )
 from nserbench.leaderboard.reading.counts_cache import read_cells
-from nserbench.leaderboard.reading.latest import averaged
+from nserbench.leaderboard.reading.latest import averaged, shown_results
 from nserbench.leaderboard.reading.protocol_use import listed, protocol_uses
 from nserbench.leaderboard.render.layout import TITLES
 from nserbench.leaderboard.render.summary_sheet import rank_note
@@ -65,14 +64,12 @@ class FigureData:
 
     @cached_property
     def results(self) -> list[Result]:
-        """The results in the rows and columns of the table."""
+        """The results in the rows and columns of the table that are not left out."""
         wanted = set(product(self.table.rows, self.table.columns))
         wanted &= self.table.entries.keys()
-        return [
-            result
-            for result in read_results(self.root)
-            if row_and_column(result) in wanted
-        ]
+        cells, _ = read_cells([self.root])
+        shown = {key: ones for key, ones in cells.items() if key in wanted}
+        return shown_results(read_results(self.root), shown)
 
     def counts(
         self, wanted: Collection[RowColumn]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from nserbench.benchmark.results.result import Result
@@ -14,6 +14,8 @@ from nserbench.leaderboard.reading.counts import (
     Row,
     RowColumn,
     count_result,
+    finished_at,
+    row_and_column,
 )
 from nserbench.leaderboard.reading.unlike import leave_out_unlike
 
@@ -93,6 +95,23 @@ def by_cell(
     for result in sorted(kept, key=lambda result: result.seed):
         cells[result.row, result.column].append(result)
     return cells, notes
+
+
+def shown_results(
+    results: Iterable[Result], cells: Mapping[RowColumn, Sequence[CountedResult]]
+) -> list[Result]:
+    """Return the results that some cells hold; see `by_cell`.
+
+    Which results are left out is known of all of a folder alone.
+    """
+    shown = {
+        (*key, one.seed, one.finished) for key, ones in cells.items() for one in ones
+    }
+    return [
+        result
+        for result in results
+        if (*row_and_column(result), result.seed, finished_at(result)) in shown
+    ]
 
 
 def latest_results(results: Sequence[Result]) -> dict[RowColumn, list[Result]]:

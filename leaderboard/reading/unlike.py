@@ -11,6 +11,7 @@ from nserbench.leaderboard.reading.pairs import MODELS
 
 _NAMES = "name", "version", "digest"
 _AGAIN = "run them again, or keep them in another folder"
+_TOGETHER = "run all conditions in one command, or keep them in another folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ SUBJECTS = (
     Subject("texts", _where, _of("texts"), _AGAIN),
     Subject("noise or mixing", _noise, _of("noise", "noise_segments", "mix_version")),
     Subject("noise in the training set", _where, _training_noise, _AGAIN),
+    Subject("conditions in the training set", _where, _of("protocol.noise"), _TOGETHER),
     Subject(
         "settings of the protocol",
         lambda one: (f"{one.row},", str(one.column), "by", one.column.protocol),

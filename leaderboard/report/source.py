@@ -34,8 +34,10 @@ from nserbench.leaderboard.published.data import (
     Published,
     read_published,
 )
-from nserbench.leaderboard.reading.counts import Column, Row, row_and_column
+from nserbench.leaderboard.reading.counts import Column, Row
 from nserbench.leaderboard.reading.counts_cache import read_cells
+from nserbench.leaderboard.reading.latest import shown_results
+from nserbench.leaderboard.reading.protocol_use import Cells
 from nserbench.leaderboard.tables.summary import SummaryTable, summary_table
 from nserbench.spec import parse_spec
 
@@ -114,12 +116,16 @@ class ReportData:
         )
 
     @cached_property
+    def _cells(self) -> Cells:
+        cells, _ = read_cells([self.root])
+        return cells
+
+    @cached_property
     def reasons(self) -> Mapping[tuple[Row, Column], str]:
         """Why cells have no score, by row and column."""
-        cells, _ = read_cells([self.root])
         return {
             cell: result.reason
-            for cell, results in cells.items()
+            for cell, results in self._cells.items()
             for result in results
             if result.reason is not None
         }
@@ -135,7 +141,12 @@ class ReportData:
             for entry in self._entries
             if (entry.names["upstream"], entry.names["downstream"]) == names
         ]
-        return [result for result in results if row_and_column(result)[1] in columns]
+        shown = {
+            key: ones
+            for key, ones in self._cells.items()
+            if key[0] == result_row and key[1] in columns
+        }
+        return shown_results(results, shown)
 
     @cached_property
     def _entries(self) -> list[ResultEntry]:

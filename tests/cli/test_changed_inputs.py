@@ -27,6 +27,39 @@ class Power(nb.Upstream):
 def nserbench_upstreams():
     return [nb.UpstreamCard(name="rms", load=Power, min_samples=160)]
 """
+READER = """
+import torch
+import nserbench as nb
+
+class Length(nb.Upstream):
+    def forward(self, batch):
+        counts = [torch.full((1, 1, 1), float(len(text))) for text in batch.texts]
+        return {"length": nb.LayerGroup.pad(counts)}
+
+@nb.hookimpl
+def nserbench_upstreams():
+    reads = frozenset({"texts"})
+    return [nb.UpstreamCard(name="length", load=Length, reads=reads)]
+"""
+GAIN = """
+from pathlib import Path
+import nserbench as nb
+
+class Gain(nb.Upstream):
+    def __init__(self, options, device):
+        super().__init__(options, device)
+        self.gain = float(options["file"].read_text())
+
+    def forward(self, batch):
+        frames = [self.gain * wave.unfold(0, 160, 160) for wave in batch.tensors()]
+        return {"rms": nb.LayerGroup.pad([one.std(1)[None, :, None] for one in frames])}
+
+@nb.hookimpl
+def nserbench_upstreams():
+    option = nb.Option(help="the gain", default=Path("gain.txt"))
+    options = {"file": option}
+    return [nb.UpstreamCard(name="gain", load=Gain, min_samples=160, options=options)]
+"""
 HEAD = """
 import torch
 import nserbench as nb
@@ -146,6 +179,94 @@ def test_results_in_a_set_of_noises_whose_files_have_changed_are_left_out(
     robust = nserbench("leaderboard --robustness")
     for told in (drawn.stderr, robust.stderr):
         assert "other noise or mixing than the newest" in " ".join(told.split())
+
+
+def test_a_cell_is_run_again_when_a_set_of_noises_that_it_trained_in_has_changed(
+    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+) -> None:
+    Path("set").mkdir()
+    write_noise(Path("set/one.wav"), seed=3)
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write('own = "set"\n')
+    noisy = f"-c {notes} --noise hiss --snr 5"
+    run = f"run --epochs 1 --protocol probe+unseen-noise=own {noisy} -u mel -d mean"
+    nserbench(run)
+    write_noise(Path("set/one.wav"), seed=4)
+
+    again = nserbench(run)
+
+    assert "cells: 1 done" in again.stdout
+    assert "other noise in the training set than the newest" in shown()[""]
+
+
+def test_a_cell_that_hears_nothing_can_be_run_again_after_a_noise_has_changed(
+    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+) -> None:
+    with Path("nserbench.toml").open("a") as stream:
+        stream.write('own = "own.wav"\n')
+    Path("reader.py").write_text(READER)
+    file = Path(notes.removeprefix("manifest:"))
+    header, *rows = file.read_text().splitlines()
+    lines = [f"{row},{'x' * number}" for number, row in enumerate(rows, start=1)]
+    file.write_text("\n".join([f"{header},text", *lines]))
+    run = f"run --plugin reader.py -d mean --epochs 1 -c {notes} --noise own -u"
+    for seed in (3, 4):
+        write_noise(Path("own.wav"), seed=seed)
+        nserbench(f"{run} mel")
+        if seed == 3:
+            nserbench(f"{run} length")
+    assert shown()["length mean own@0"] == "left out"
+
+    nserbench(f"{run} length")
+
+    assert shown()["length mean own@0"] == "done"
+
+
+def test_results_of_a_file_in_an_option_that_was_changed_are_left_out(
+    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+) -> None:
+    Path("gain.py").write_text(GAIN)
+    run = f"run --plugin gain.py -u gain -d mean --epochs 1 -c {notes} --noise"
+    Path("gain.txt").write_text("1")
+    nserbench(f"{run} clean")
+    Path("gain.txt").write_text("2")
+
+    nserbench(f"{run} hiss")
+
+    found = shown()
+    assert found["gain mean clean"] == "left out"
+    assert found["gain mean hiss@0"] == "done"
+
+
+def test_a_figure_of_some_rows_has_no_result_that_is_left_out(
+    nserbench: Command, notes: str
+) -> None:
+    run = f"run -u mel --epochs 1 -c {notes} --noise hiss -d"
+    nserbench(f"{run} mean")
+    write_noise(Path("hiss.wav"), seed=9)
+    nserbench(f"{run} fc")
+
+    drawn, refused = (
+        nserbench(f"plot confusion -d {head} -o {head}.svg") for head in ("fc", "mean")
+    )
+
+    assert drawn.exit_code == 0, drawn.output
+    assert refused.exit_code == 1
+    assert "is left out" in " ".join(refused.stderr.split())
+    assert "there is nothing to draw for confusion" in refused.stderr
+
+
+def test_rows_that_were_trained_in_other_conditions_share_no_column(
+    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+) -> None:
+    run = f"run -u mel -d mean --epochs 1 -c {notes} --protocol probe+multi --noise"
+    nserbench(f"{run} clean,hiss --snr 5")
+
+    nserbench(f"{run} clean,hiss --snr 5,0".replace("mean", "fc"))
+
+    found = shown()
+    assert (found["mel mean clean"], found["mel fc clean"]) == ("left out", "done")
+    assert "run all conditions in one command" in found[""]
 
 
 def test_a_file_under_the_name_of_a_known_noise_is_told(

@@ -94,7 +94,10 @@
 
   function whyNone(cell) {
     const text = cell.status === "not applicable" ? "n/a" : cell.status;
-    const title = "click to see why there is no score";
+    const title =
+      cell.status === "left out"
+        ? "the notes say why it is left out"
+        : "click to see why there is no score";
     return el("span", { class: "value missing", title }, text);
   }
 

@@ -94,3 +94,25 @@ def test_a_head_on_the_encoder_fine_tunes_whisper_without_a_search(
     (result,) = read_results(runner.results)
     assert result.status == "done", result.reason
     assert result.recognition == {}
+
+
+@pytest.mark.usefixtures("short_searches")
+def test_an_upstream_of_text_is_fine_tuned_on_all_conditions(
+    study: Ask, runner: Runner, tmp_path: Path
+) -> None:
+    whisper, bert = (str(save_tiny(tmp_path, name)) for name in ("whisper", "bert"))
+    typed = FAMILIES["bert"].format(bert).replace("WHISPER", whisper)
+
+    runner.run(
+        study(
+            upstreams=[typed],
+            finetune="joint",
+            epochs=1,
+            limit=8,
+            noises=["clean", "human"],
+            protocol="probe+multi",
+        )
+    )
+
+    results = read_results(runner.results)
+    assert [one.status for one in results] == ["done", "done"], results[0].reason
