@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from nserbench.benchmark.extraction.clips import Clip
 from nserbench.benchmark.extraction.identity import Extraction
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.feature_store import FeatureReader, Features, Form, Store
+from nserbench.benchmark.store.feature_store import (
+    FeatureReader,
+    Features,
+    Form,
+    ShardPart,
+    Store,
+)
 from nserbench.corpora.noise.mixing import Noise
 
 T = TypeVar("T")
@@ -100,19 +106,39 @@ class HeadInput:
             own[part][name] = known
         return own
 
-    def stored_features(
-        self, store: Store, groups: Mapping[str, object]
-    ) -> dict[Features, set[str]]:
-        """Return the stored features of all extractions, each once, and what is read.
+    def stored_parts(
+        self, store: Store, groups: Mapping[str, object], clips: Sequence[Clip]
+    ) -> list[list[ShardPart]]:
+        """Return what is stored as means over time of some clips, by extraction.
+
+        Features that two extractions share are there once.
 
         Args:
             store: Where the features are.
             groups: The groups by their names as a head reads them.
+            clips: The clips.
         """
-        read: dict[Features, set[str]] = {}
+        return [
+            features.parts("pooled", keys, own)
+            for features, (own, keys) in self._read(store, groups, clips).items()
+        ]
+
+    def stored_bytes(
+        self, store: Store, groups: Mapping[str, object], clips: Sequence[Clip]
+    ) -> int:
+        """Return the bytes of all that is stored of some clips; see `stored_parts`."""
+        read = self._read(store, groups, clips)
+        return sum(features.size_for(keys) for features, (_, keys) in read.items())
+
+    def _read(
+        self, store: Store, groups: Mapping[str, object], clips: Sequence[Clip]
+    ) -> dict[Features, tuple[set[str], set[str]]]:
+        """Return the groups and keys that are read of each of the stored features."""
+        read: dict[Features, tuple[set[str], set[str]]] = {}
         for name, own in self.own_groups(groups).items():
-            features = store.features(self.parts[name].identity)
-            read.setdefault(features, set()).update(own)
+            part = self.parts[name]
+            features = store.features(part.identity)
+            read.setdefault(features, (set(), set(part.keys(clips))))[0].update(own)
         return read
 
     def folders(self, store: Store) -> set[Path]:

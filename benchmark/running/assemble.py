@@ -25,7 +25,7 @@ from nserbench.benchmark.results.result import CellName, Result, Status
 from nserbench.benchmark.results.software import MADE_BY, differences, distinct
 from nserbench.benchmark.results.suspect_flags import ALL_FOLDS, MIXED
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.feature_store import ShardPart, Store
 from nserbench.benchmark.study.cell import Cell
 from nserbench.benchmark.study.overlap import overlap
 from nserbench.corpora.noise.mixing import MIX_VERSION
@@ -156,37 +156,45 @@ def _predictions(job: Job, fits: Sequence[FitResult]) -> Predictions:
 def _costs(
     job: Job, fits: Sequence[FitResult], store: Store, seconds: float
 ) -> dict[str, float | int | None]:
+    folds, groups = _extracting_jobs(job, store), job.cell.groups
     by_fold = [
-        fold.extraction.stored_features(store, job.cell.groups)
-        for fold in _extracting_jobs(job, store)
+        fold.extraction.stored_parts(store, groups, fold.clips) for fold in folds
     ]
-    features = [*chain.from_iterable(by_fold)]
+    parts = [part for part in chain.from_iterable(by_fold) if part]
     # Where a later pass added a group, each pass counts for the heads that read of it.
-    facts = [
-        part.facts(groups=groups) for read in by_fold for part, groups in read.items()
-    ]
-    shards = [*chain.from_iterable(facts)]
-    models = _total(part[0].get("parameters") for part in facts[: len(by_fold[0])])
+    shards = [*chain.from_iterable(parts)]
+    models = _total(part[0].facts.get("parameters") for part in by_fold[0])
     tuned, tuning, frozen = 0.0, 0.0, models
     if (how := _fine_tuning(job)) is not None:
-        tuned = _total([facts[0][0].get("tuned_parameters")])
+        tuned = _total([parts[0][0].facts.get("tuned_parameters")])
         frozen -= tuned if how.lora is None else 0  # else its weights are those added
-        tuning = _total(part[0].get("tuning_seconds") for part in facts)
+        tuning = _total(part[0].facts.get("tuning_seconds") for part in parts)
     training_peak = _max_known(fit.log.peak for fit in fits)
-    extraction_peak = _max_known(int(s["peak"]) for s in shards if "peak" in s)
+    peaks = (shard.facts.get("peak") for shard in shards)
+    extraction_peak = _max_known(int(peak) for peak in peaks if peak is not None)
     return {
         "seconds": round(seconds, 3),
         "training_seconds": round(sum(fit.log.seconds for fit in fits), 3),
         **({"tuning_seconds": _or_none(tuning)} if how else {}),
-        "extraction_seconds": _or_none(_total(s.get("seconds") for s in shards)),
+        "extraction_seconds": _or_none(sum(map(_seconds_of, shards))),
         "peak_memory_bytes": _max_known([training_peak, extraction_peak])
         or peak_memory(),
         "training_peak_bytes": training_peak,
         "extraction_peak_bytes": extraction_peak,
         "trainable_parameters": _or_none(fits[0].log.parameters + tuned, digits=0),
         "frozen_parameters": _or_none(frozen, digits=0),
-        "store_bytes": sum(part.size for part in features),
+        "store_bytes": sum(
+            fold.extraction.stored_bytes(store, groups, fold.clips) for fold in folds
+        ),
     }
+
+
+def _seconds_of(part: ShardPart) -> float:
+    """Return the time of a pass for its utterances; NaN if it is not known.
+
+    A pass may have been over more utterances, as of another corpus or limit.
+    """
+    return float(part.facts.get("seconds", "nan")) * part.share
 
 
 def _total(facts: Iterable[str | None]) -> float:
@@ -278,12 +286,17 @@ def _transcripts(job: Job, store: Store) -> Iterator[tuple[Clip, str, str | None
 def _makers(
     job: Job, fits: Sequence[FitResult], store: Store
 ) -> dict[str, list[Mapping[str, str]]]:
-    features = chain.from_iterable(
-        part.facts(groups=groups)
-        for fold in _extracting_jobs(job, store)
+    folds = _extracting_jobs(job, store)
+    inputs = (
+        (condition, fold)
+        for fold in folds
         for condition in (fold.extraction, *(part.extraction for part in fold.training))
-        for part, groups in condition.stored_features(store, job.cell.groups).items()
     )
+    parts = chain.from_iterable(
+        condition.stored_parts(store, job.cell.groups, fold.clips)
+        for condition, fold in inputs
+    )
+    features = (shard.facts for shard in chain.from_iterable(parts))
     return {
         "features": distinct(shard.get(MADE_BY, "{}") for shard in features),
         "heads": distinct(fit.log.made_by for fit in fits),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -15,7 +16,7 @@ from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.disk_sizes import bytes_on_disk
 from nserbench.benchmark.store.file_facts import FileFacts, set_aside, to_stderr
 from nserbench.benchmark.store.frame_codes import encode
-from nserbench.benchmark.store.layer_arrays import LayerArrays, group_of
+from nserbench.benchmark.store.layer_arrays import LayerArrays, group_of, key_of
 from nserbench.benchmark.store.shards import (
     SUFFIX,
     ArrayLocation,
@@ -66,6 +67,21 @@ class FeatureReader(Protocol):
 
     def frames(self, form: Form, key: str, group: str, layers: range) -> int:
         """Return the number of valid frames that `read` returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPart:
+    """What a shard holds of some utterances.
+
+    Attributes:
+        facts: Metadata of the shard.
+        share: The utterances as a fraction of those of the shard.
+        size: Bytes of their arrays.
+    """
+
+    facts: Mapping[str, str]
+    share: float
+    size: int
 
 
 class Features:
@@ -201,27 +217,39 @@ class Features:
         """Return the shards of a form."""
         return sorted(self.folder.glob(f"{form}-*{SUFFIX}"))
 
-    def facts(
-        self, form: Form = "pooled", groups: Collection[str] | None = None
-    ) -> list[Mapping[str, str]]:
-        """Return the metadata of each shard of a form.
+    def facts(self, form: Form = "pooled") -> list[Mapping[str, str]]:
+        """Return the metadata of each shard of a form."""
+        return [metadata for _, metadata in self._headers(form)]
+
+    def parts(
+        self, form: Form, keys: Collection[str], groups: Collection[str] | None = None
+    ) -> list[ShardPart]:
+        """Return what each shard of a form holds of some utterances.
 
         Where two runs extracted the same utterances at once, one shard counts.
 
         Args:
             form: The form.
-            groups: Shards that hold none of these groups are left out; None for all.
+            keys: Keys of the utterances; shards that hold none are left out.
+            groups: Names of the groups that are read; None for all.
         """
         seen: set[str] = set()
-        facts: list[Mapping[str, str]] = []
+        parts = []
         for arrays, metadata in self._headers(form):
             named = {
                 name for name in arrays if groups is None or group_of(name) in groups
             }
-            if not seen.issuperset(named):
-                seen.update(named)
-                facts.append(metadata)
-        return facts
+            mine = {name for name in named if key_of(name) in keys} - seen
+            if mine:
+                seen.update(mine)
+                share = len(set(map(key_of, mine))) / len(set(map(key_of, named)))
+                size = sum(arrays[name].end - arrays[name].start for name in mine)
+                parts.append(ShardPart(metadata, share, size))
+        return parts
+
+    def size_for(self, keys: Collection[str]) -> int:
+        """Return the bytes of all that is stored of some utterances."""
+        return sum(part.size for form in FORMS for part in self.parts(form, keys))
 
     def label(self, name: str) -> str:
         """Return ``upstream`` or ``condition`` of the features, for people to read."""

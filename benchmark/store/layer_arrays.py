@@ -34,6 +34,11 @@ def group_of(stored: str) -> str:
     return _split(stored)[0].partition("/")[2]
 
 
+def key_of(stored: str) -> str:
+    """Return the key of an array's utterance, from its name in a shard's header."""
+    return stored.partition("/")[0]
+
+
 def _split(stored: str) -> tuple[str, int]:
     """Return the name of an array without its first layer, and this layer."""
     found = _FROM.fullmatch(stored)

@@ -1,5 +1,6 @@
 import csv
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -227,3 +228,18 @@ def test_a_result_holds_its_provenance_and_settings(
     assert set(training) == {"0", "1"}
     for seen in training.values():
         assert (len(seen["losses"]), len(seen["accuracies"])) == (2, 2)
+
+
+def test_costs_are_those_of_the_utterances_of_a_cell(
+    ask: Ask, runner: Runner, result_of: Any
+) -> None:
+    runner.run(ask(limit=8))
+    alone = result_of(runner).costs
+    shutil.rmtree(runner.results)
+
+    runner.run(ask())
+    shutil.rmtree(runner.results)
+    runner.run(ask(limit=8, epochs=3))
+
+    for cost in ("store_bytes", "extraction_seconds"):
+        assert result_of(runner).costs[cost] == alone[cost]

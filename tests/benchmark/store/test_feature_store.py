@@ -42,7 +42,26 @@ def test_utterances_that_two_processes_extracted_at_once_cost_once(
     features = Store(tmp_path).features({"x": 1})
 
     assert len(features.shards("pooled")) == 2
-    assert len(features.facts()) == 1
+    assert len(features.parts("pooled", ["a"])) == 1
+
+
+def test_a_shard_counts_for_some_of_its_utterances_as_their_share(
+    tmp_path: Path,
+) -> None:
+    features = Store(tmp_path).announce({"x": 1})
+    for names in ("abcd", "ef"):
+        states = {
+            name: {group: np.ones((1, 2), np.float32) for group in ("mel", "other")}
+            for name in names
+        }
+        features.write("pooled", states, {"seconds": names})
+
+    parts = Store(tmp_path).features({"x": 1}).parts("pooled", {"a", "e"}, {"mel"})
+
+    found = {part.facts["seconds"]: (part.share, part.size) for part in parts}
+    assert found == {"abcd": (0.25, 8), "ef": (0.5, 8)}
+    assert Store(tmp_path).features({"x": 1}).size_for({"a", "e"}) == 32
+    assert Store(tmp_path).features({"x": 1}).parts("pooled", {"z"}) == []
 
 
 def test_a_damaged_shard_is_set_aside_and_its_utterances_are_missing(
