@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from nserbench.benchmark.plugins.own_state import own_state
+from nserbench.benchmark.store.file_facts import to_stderr
 from nserbench.errors import BadSettings, BadSpec, MissingExtra, NserbenchError
 from nserbench.plain_data import is_whole
 from nserbench.settings import refuse_unknown
@@ -242,6 +243,11 @@ def _dask(address: str) -> Iterator[TaskExecutor]:
     with client:
         # Those that are there now; a scheduler may add and remove workers.
         there = client.scheduler_info(n_workers=-1)["workers"].values()
+        if not there:
+            to_stderr(
+                f"the Dask scheduler at {address} has no workers: tasks wait for the "
+                f"first; to start one: `dask worker {address}`"
+            )
         gpus = int(sum(worker.get("resources", {}).get(_GPU, 0) for worker in there))
         needs = {"resources": {_GPU: 1}} if gpus else {}
         pool = client.get_executor(pure=False, **needs)

@@ -67,7 +67,7 @@ class FigureData:
         """The results in the rows and columns of the table that are not left out."""
         wanted = set(product(self.table.rows, self.table.columns))
         wanted &= self.table.entries.keys()
-        cells, _ = read_cells([self.root])
+        cells = read_cells([self.root])[0] if wanted else {}
         shown = {key: ones for key, ones in cells.items() if key in wanted}
         return shown_results(read_results(self.root), shown)
 

@@ -213,7 +213,7 @@ def _facts(predictions: Predictions) -> dict[str, Sequence[str]]:
 def _description(result: Result) -> str:
     return (
         f"{result.upstream} x {result.downstream} on {result.corpus} "
-        f"{result.condition}, seed {result.seed}"
+        f"{result.condition} ({result.protocol}, seed {result.seed})"
     )
 
 

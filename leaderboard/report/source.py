@@ -117,8 +117,7 @@ class ReportData:
 
     @cached_property
     def _cells(self) -> Cells:
-        cells, _ = read_cells([self.root])
-        return cells
+        return read_cells([self.root])[0] if result_folders(self.root) else {}
 
     @cached_property
     def reasons(self) -> Mapping[tuple[Row, Column], str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from nserbench.api.session import AnyPath, Session, open_session, path_of
 from nserbench.corpora.base import Utterance
 from nserbench.errors import BadSpec
+from nserbench.option_values import MAX_ABS_SNR_DB
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +104,15 @@ def mix(
     try:
         (ratio,) = snr_list([snr])
     except ValueError as error:
-        raise BadSpec(f"nserbench.mix: snr is {snr!r}, and must be {error}") from error
+        raise BadSpec(
+            f"nserbench.mix: snr is {snr!r}, and must be one number of dB from "
+            f"{-MAX_ABS_SNR_DB:g} to {MAX_ABS_SNR_DB:g}"
+        ) from error
+    if isinstance(corpus, str):
+        raise BadSpec(
+            f"nserbench.mix: corpus is the text {corpus!r}, and must be a corpus\n"
+            f"  pass corpus=nserbench.corpus({corpus!r})"
+        )
     in_files = [_has_own_rate(one) for one in (speech, noise)]
     if rate is not None and all(in_files):
         raise BadSpec("nserbench.mix: rate= is for arrays; files have their own")

@@ -374,7 +374,10 @@ def _print_report(data: ReportData, form: str, figures: Path | None) -> None:
     if figures is not None:
         from nserbench.leaderboard.report.drawings import draw_report
 
-        for file, problem in draw_report(data, figures):
+        drawn = list(draw_report(data, figures))
+        if not drawn:
+            click.echo("this experiment has tables alone, and no figure", err=True)
+        for file, problem in drawn:
             text = f"not written: {file}: {problem}" if problem else f"written: {file}"
             click.echo(text, err=True)
 

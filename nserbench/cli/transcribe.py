@@ -102,6 +102,14 @@ def transcribe(
         click.echo(json.dumps([_row(item) for item in transcripts], indent=1))
     else:
         print_tables(_tables(transcripts, against))
+    compared = {one.corpus for one in transcripts if one.recognition}
+    for corpus in dict.fromkeys(one.corpus for one in transcripts):
+        if corpus not in compared and against == "reference":
+            click.echo(
+                f"{corpus} has no texts to compare with, so there are no error rates; "
+                "in noise, --wer-against clean compares with clean speech",
+                err=True,
+            )
 
 
 def _transcribe(

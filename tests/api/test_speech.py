@@ -57,7 +57,9 @@ def test_a_wrong_noise_or_snr_is_refused() -> None:
         nb.mix(wave, "prak", 5, rate=16000)
     with pytest.raises(nb.NserbenchError, match="which has no audio files"):
         nb.mix(wave, "no-such.wav", 5, rate=16000)
-    with pytest.raises(nb.NserbenchError, match="snr is nan, and must be numbers"):
+    with pytest.raises(nb.NserbenchError, match="snr is nan, and must be one number"):
         nb.mix(wave, wave, float("nan"), rate=16000)
+    with pytest.raises(nb.NserbenchError, match=r"corpus=nserbench.corpus\('demo'\)"):
+        nb.mix(wave, wave, 5, rate=16000, corpus="demo")  # type: ignore[arg-type]
     with pytest.raises(nb.NserbenchError, match="rate= is for arrays"):
         nb.mix("hiss.wav", "hiss.wav", 5, rate=16000)

@@ -85,6 +85,12 @@ def test_a_figure_without_results_is_reported_and_not_drawn(tmp_path: Path) -> N
     assert list((tmp_path / "drawn").iterdir()) == []
 
 
+def test_an_experiment_without_figures_says_so(tmp_path: Path) -> None:
+    result = call(f"7 --only BiGRU {DEMO} --figures {tmp_path}/drawn")
+
+    assert "this experiment has tables alone, and no figure" in result.stderr
+
+
 def test_a_head_may_have_its_own_number_of_epochs() -> None:
     one = call("7 --only mel -c demo --epochs bigru=3,2 --dry-run")
     other = call("7 --only mel -c demo --epochs fc=3 --epochs 2 --dry-run")

@@ -144,3 +144,11 @@ def test_an_upstream_that_cannot_transcribe_is_refused(
     assert refused(f"transcribe -u mel -c {notes}").startswith(
         "mel writes no transcripts\n  an upstream that does: whisper"
     )
+
+
+def test_a_corpus_without_texts_is_told_to_have_no_error_rates(
+    nserbench: Command, notes: str, scribe: str
+) -> None:
+    answer = nserbench(f"transcribe {scribe} -c {notes}")
+
+    assert "manifest:path=notes has no texts to compare with" in answer.stderr

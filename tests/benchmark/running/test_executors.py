@@ -78,6 +78,20 @@ def test_tasks_take_the_gpus_that_dask_workers_announce() -> None:
     assert (executor.workers, max(running)) == (2, 2)
 
 
+def test_a_scheduler_without_workers_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, protocol="tcp", dashboard_address=":0"
+    ) as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        with open_executor(f"dask://{address}", {}) as executor:
+            assert executor.workers == 1
+
+    assert f"to start one: `dask worker {address}`" in capsys.readouterr().err
+
+
 def test_an_address_without_a_scheduler_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
