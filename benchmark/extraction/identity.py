@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -100,6 +100,17 @@ class Extraction:
     def transcript_source(self) -> Extraction | None:
         """Extraction of the transcripts that the upstream writes or reads."""
         return self if self.transcribes else self.transcripts
+
+    def transcribers(
+        self, groups: Collection[str]
+    ) -> list[ConfiguredCard[UpstreamCard]]:
+        """Return the upstreams whose transcripts these groups depend on."""
+        first = [self.transcripts.upstream.bound] if self.transcripts else []
+        own = self.upstream.bound
+        return [
+            *first,
+            *([own] if self.card.transcribes_for(own.options, groups) else []),
+        ]
 
     @property
     def models(self) -> str:

@@ -25,6 +25,12 @@ class ResolvedUpstream:
     enhancer: DigestedModel[EnhancerCard] | None
     transcriber: ResolvedUpstream | None
 
+    @property
+    def upstreams(self) -> list[ConfiguredCard[UpstreamCard]]:
+        """The upstream that transcribes, if there is one, and this one."""
+        first = self.transcriber.upstreams if self.transcriber else []
+        return [*first, self.upstream.bound]
+
     def extraction(
         self, opened: OpenedCorpus, condition: Condition, mix_seed: int
     ) -> Extraction:

@@ -79,7 +79,7 @@ def transcribe(
         for label, opened in corpora.items()
     }
     for label, read in clips.items():
-        for line in unknown_languages(resolved, label, read):
+        for line in unknown_languages(resolved.upstreams, label, read):
             progress.note(line)
     results = []
     for label, condition in conditions:

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from nserbench.benchmark.extraction.clips import Clip
-from nserbench.benchmark.extraction.resolve_checkpoints import ResolvedUpstream
+from nserbench.cards import ConfiguredCard
+from nserbench.upstreams.base import UpstreamCard
 
 
 def unknown_languages(
-    model: ResolvedUpstream, corpus: str, clips: Sequence[Clip]
+    upstreams: Iterable[ConfiguredCard[UpstreamCard]],
+    corpus: str,
+    clips: Sequence[Clip],
 ) -> Iterator[str]:
-    """Say which languages an upstream, or its transcriber, is not prompted for.
+    """Say which languages some upstreams are not prompted for.
 
     Args:
-        model: The upstream.
+        upstreams: The upstreams.
         corpus: Label of the corpus, for the messages.
         clips: All clips of the corpus.
 
     Yields:
-        A sentence for each language.
+        A sentence for each upstream and language.
     """
-    if model.transcriber is not None:
-        yield from unknown_languages(model.transcriber, corpus, clips)
-    card, options = model.upstream.bound.card, model.upstream.bound.options
     counts = Counter(clip.utterance.language for clip in clips)
-    if card.languages is None or not set(counts) - {None, "en"}:
-        return
-    known = card.resolve(card.languages)(options)
-    for language, count in sorted((of, n) for of, n in counts.items() if of):
-        if known is not None and language not in known:
-            yield (
-                f"{model.upstream.bound.label} does not know the language {language}: "
-                f"{count} of {len(clips)} clips of {corpus} get an English prompt"
-            )
+    foreign = sorted((of, n) for of, n in counts.items() if of not in (None, "en"))
+    for upstream in upstreams:
+        if upstream.card.languages is None or not foreign:
+            continue
+        known = upstream.card.resolve(upstream.card.languages)(upstream.options)
+        for language, count in foreign:
+            if known is not None and language not in known:
+                yield (
+                    f"{upstream.label} does not know the language {language}: "
+                    f"{count} of {len(clips)} clips of {corpus} get an English prompt"
+                )

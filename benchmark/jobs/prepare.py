@@ -259,7 +259,7 @@ def _language_notes(cells: Sequence[Cell], builder: _JobBuilder) -> Iterator[str
     """Say which languages of the corpora the upstreams are not prompted for."""
     pairs = dict.fromkeys((cell.upstream.label, cell.corpus.label) for cell in cells)
     lines = (
-        unknown_languages(model, corpus, builder.clips[corpus])
+        unknown_languages(model.upstreams, corpus, builder.clips[corpus])
         for upstream, corpus in pairs
         for model in builder.models[upstream].values()
     )

@@ -13,6 +13,7 @@ import torch
 from nserbench.benchmark.extraction.clips import Clip, clips_over
 from nserbench.benchmark.extraction.extract import read_transcripts
 from nserbench.benchmark.extraction.head_input import HeadInput
+from nserbench.benchmark.extraction.unknown_languages import unknown_languages
 from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.best_layer import LayerChoice
 from nserbench.benchmark.jobs.fit import FitResult
@@ -313,6 +314,7 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
         "code": job.code,
         "noise": noise and noise.digest,
         **_replaced_noises(job),
+        **_foreign_prompts(job),
         "noise_segments": job.extraction.noise_segments(job.clips),
         "training_noise": _training_noise(job),
         "mix_version": MIX_VERSION if noise else None,
@@ -321,6 +323,17 @@ def _provenance(job: Job, device: str) -> dict[str, object]:
         "labels": digest([[u.id, u.label, u.independent, u.fold] for u in utterances]),
         "texts": job.opened.texts,
     }
+
+
+def _foreign_prompts(job: Job) -> dict[str, str]:
+    """Say of which languages the transcripts are that the features depend on."""
+    own = job.extraction.own_groups(job.cell.groups)
+    upstreams = chain.from_iterable(
+        part.transcribers(own[name]) for name, part in job.extraction.parts.items()
+    )
+    lines = unknown_languages(upstreams, job.cell.corpus.label, job.clips)
+    said = "; ".join(dict.fromkeys(lines))
+    return {"foreign_prompts": said} if said else {}
 
 
 def _replaced_noises(job: Job) -> dict[str, str]:

@@ -44,6 +44,7 @@ from nserbench.leaderboard.tables.summary import (
     ranks_of,
     selection_warnings,
 )
+from nserbench.leaderboard.tables.summary_notes import foreign_prompt_lines
 
 
 @dataclass(frozen=True)
@@ -225,4 +226,5 @@ def caption_lines(name: str, data: FigureData) -> list[str]:
     if name != "wer":
         return lines
     points = _find_wer(data)
+    lines += foreign_prompt_lines(data.counts(cells))
     return [*lines, *coverage_lines(points), *correlation_lines(points)]

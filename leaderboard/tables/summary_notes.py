@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from nserbench.benchmark.results.suspect_flags import MEANINGS
 from nserbench.benchmark.study.study import REPLACED
@@ -44,6 +45,13 @@ def replaced_noise_lines(cells: Cells) -> Iterator[str]:
                 names[replaced][column.corpus] = None
     for replaced, corpora in names.items():
         yield f"{listed(corpora)}: the noise {replaced} {REPLACED}"
+
+
+def foreign_prompt_lines(cells: Cells) -> list[str]:
+    """Say which upstreams transcribe a language that they do not know."""
+    found = chain.from_iterable(map(averaged, cells.values()))
+    lines = (result.facts.get("foreign_prompts") for result in found)
+    return [*dict.fromkeys(filter(None, lines))]
 
 
 def flag_lines(cells: Cells) -> Iterator[str]:

@@ -131,11 +131,15 @@ def test_a_language_that_the_checkpoint_lacks_is_noted(
 
     answer = nserbench(f"{command.format(scribe=scribe[3:])} -c {told}")
 
-    assert (
+    says = (
         "scribe does not know the language fr: 16 of 24 clips of manifest:path=notes "
         "get an English prompt"
-    ) in answer.stderr
+    )
+    assert says in answer.stderr
     assert "language de" not in answer.stderr
+    if command.startswith("run"):
+        table = nserbench("leaderboard --format markdown")
+        assert f"- {says}" in table.stdout
 
 
 def test_an_upstream_that_cannot_transcribe_is_refused(
