@@ -18,7 +18,7 @@ from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.best_layer import LayerChoice
 from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
-from nserbench.benchmark.jobs.job import FineTuning, Job
+from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
 from nserbench.benchmark.jobs.suspect_heads import review
 from nserbench.benchmark.results.environment import environment, peak_memory
 from nserbench.benchmark.results.predictions import Predictions
@@ -173,9 +173,13 @@ def _costs(
     training_peak = _max_known(fit.log.peak for fit in fits)
     peaks = (shard.facts.get("peak") for shard in shards)
     extraction_peak = _max_known(int(peak) for peak in peaks if peak is not None)
+    training = sum(fit.log.seconds for fit in fits)
+    if how is not None and _is_trained_with(how, job, store):
+        training = 0.0  # its log has the time of the fine-tuning
+    before = training if training > seconds else 0.0  # together with others, or earlier
     return {
-        "seconds": round(seconds, 3),
-        "training_seconds": round(sum(fit.log.seconds for fit in fits), 3),
+        "seconds": _or_none(seconds + before + tuning),
+        "training_seconds": round(training, 3),
         **({"tuning_seconds": _or_none(tuning)} if how else {}),
         "extraction_seconds": _or_none(sum(map(_seconds_of, shards))),
         "peak_memory_bytes": _max_known([training_peak, extraction_peak])
@@ -188,6 +192,13 @@ def _costs(
             fold.extraction.stored_bytes(store, groups, fold.clips) for fold in folds
         ),
     }
+
+
+def _is_trained_with(tuning: FineTuning, job: Job, store: Store) -> bool:
+    """Return whether the head of a job is the one that its upstream is tuned with."""
+    folds = zip(job.alternatives[0].folds(store), job.splits, strict=True)
+    heads = ((Fit(fold, split), tuning.head(split, store)) for fold, split in folds)
+    return all(one.file(store) == other.file(store) for one, other in heads)
 
 
 def _seconds_of(part: ShardPart) -> float:

@@ -65,3 +65,18 @@ def test_a_variable_of_a_corpus_of_a_plugin_is_not_told(
     monkeypatch.setenv("NSERBENCH_EMODB2", "x")
 
     assert nserbench("list corpora --plugin lab.py").stderr == ""
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_an_unknown_library_for_matrices_is_refused_before_the_first_cell(
+    refused: Callable[[str], str],
+    notes: str,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    monkeypatch.setenv("NSERBENCH_MATMUL", "fast")
+
+    message = refused(f"{command} -u mel -d mean -c {notes}")
+
+    assert message.startswith("NSERBENCH_MATMUL=fast is unknown")
+    assert not Path("results").exists()

@@ -268,6 +268,8 @@ def test_a_result_says_what_was_fine_tuned(
     total = sum(one.numel() for one in whole.parameters())
     assert costs["trainable_parameters"] == total - front + 64 * 4 + 4
     assert not_none(costs["tuning_seconds"]) > 0
+    assert costs["training_seconds"] == 0  # the head learned in the fine-tuning
+    assert not_none(costs["seconds"]) >= not_none(costs["tuning_seconds"])
     said: Any = found.notes["tuning"]
     assert said["learning_rate"] == 5e-4
     assert said["frozen"] == ["feature_extractor"]

@@ -243,3 +243,14 @@ def test_costs_are_those_of_the_utterances_of_a_cell(
 
     for cost in ("store_bytes", "extraction_seconds"):
         assert result_of(runner).costs[cost] == alone[cost]
+
+
+def test_the_time_of_a_cell_has_the_training_that_it_shared_with_others(
+    ask: Ask, runner: Runner
+) -> None:
+    runner.run(ask(downstreams=["mean", "mean:dropout=0.1"], epochs=200))
+
+    for result in read_results(runner.results):
+        training = result.costs["training_seconds"]
+        assert training is not None
+        assert (result.costs["seconds"] or 0) >= training > 0
