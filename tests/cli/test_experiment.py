@@ -8,7 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nserbench.benchmark.experiments import catalogue
+from nserbench.benchmark.experiments.run import BlockProblem
 from nserbench.benchmark.experiments.summaries import FOLDER
+from nserbench.benchmark.study.request import Request
+from nserbench.cli.common.experiment_lines import problem_lines
 from nserbench.cli.experiment import experiment
 
 Command: TypeAlias = Callable[..., Result]
@@ -194,3 +197,22 @@ def test_two_values_for_one_setting_are_refused_with_both(
     values = [text.rpartition("=")[2] for text in (one, other)]
     assert result.exit_code == 2
     assert f"both {values[0]} and {values[1]} are given" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("copy", "said"),
+    [
+        ("whisper-enc:checkpoint=FOLDER", "--checkpoint whisper-enc=FOLDER"),
+        ("mel:enhance={dccrn:checkpoint=FOLDER}", "--checkpoint dccrn=FOLDER"),
+        ("hf:FOLDER", "--upstream hf:FOLDER"),
+    ],
+)
+def test_a_missing_checkpoint_is_asked_for_by_the_option_that_an_experiment_has(
+    copy: str, said: str
+) -> None:
+    asked = Request(upstreams=["mel"], downstreams=["mean"], corpora=["demo"])
+    problem = BlockProblem("b", asked, f"gone\n  a copy: --upstream {copy}", False)
+
+    told = "\n".join(problem_lines([problem]))
+
+    assert f"  a copy: {said}\n" in told

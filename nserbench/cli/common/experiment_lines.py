@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from nserbench.benchmark.study.cell import Cell
 
 WIDTH = 80
+_COPY = re.compile(r"--upstream [^\n]*?([\w-]+):checkpoint=FOLDER\}*")
+"""How `nserbench run` takes a copy of a checkpoint; an experiment takes it apart."""
 
 
 def cell_lines(cells: Iterable[Cell]) -> Iterator[str]:
@@ -51,7 +54,8 @@ def problem_lines(problems: Sequence[BlockProblem]) -> Iterator[str]:
     for problem in problems:
         by_reason[problem.impossible, problem.reason].append(problem)
     for (impossible, reason), own in by_reason.items():
-        yield f"{'not applicable' if impossible else 'missing'}: {reason}"
+        told = _COPY.sub(r"--checkpoint \1=FOLDER", reason)
+        yield f"{'not applicable' if impossible else 'missing'}: {told}"
         of_upstream: dict[str, list[BlockProblem]] = defaultdict(list)
         for problem in own:
             for upstream in problem.request.upstreams:
