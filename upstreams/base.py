@@ -77,26 +77,19 @@ class LayerGroup:
             States ``(layers, batch, longest frames, dim)``, with the length of each.
 
         Raises:
-            TypeError: if one is no tensor.
-            ValueError: if one has another number of dimensions.
+            ValueError: if one is no tensor, or has other dimensions.
         """
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        for number, states in enumerate(utterances, start=1):
-            begin = f"utterance {number} must be a tensor (layers, frames, dim), got"
-            if not isinstance(states, torch.Tensor):
-                raise TypeError(f"{begin} an object of the class {_class(states)}")
-            if states.ndim != 3:
-                raise ValueError(f"{begin} shape {tuple(states.shape)}")
+        for states in utterances:
+            if not isinstance(states, torch.Tensor) or states.ndim != 3:
+                got = f"{type(states).__name__} {tuple(getattr(states, 'shape', ()))}"
+                raise ValueError(f"pad takes tensors (layers, frames, dim), got {got}")
         by_time = [states.transpose(0, 1) for states in utterances]
         counts = [len(frames) for frames in by_time]
         padded = pad_sequence(by_time, batch_first=True).permute(2, 0, 1, 3)
         return cls(padded, torch.tensor(counts, device=padded.device))
-
-
-def _class(thing: object) -> str:
-    return type(thing).__name__
 
 
 def is_inside(name: str, modules: Sequence[str]) -> bool:

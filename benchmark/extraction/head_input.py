@@ -16,9 +16,9 @@ from nserbench.benchmark.store.feature_store import (
     FeatureReader,
     Features,
     Form,
-    ShardPart,
     Store,
 )
+from nserbench.benchmark.store.shard_parts import ShardPart
 from nserbench.corpora.noise.mixing import Noise
 
 T = TypeVar("T")

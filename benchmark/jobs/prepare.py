@@ -30,6 +30,7 @@ from nserbench.cards import ConfiguredCard
 from nserbench.corpora.audio import SAMPLE_RATE
 from nserbench.corpora.base import Corpus
 from nserbench.errors import Missing
+from nserbench.matmul_trial import wanted
 from nserbench.progress import Progress
 from nserbench.upstreams.base import UpstreamCard
 from nserbench.upstreams.groups import Description
@@ -89,10 +90,12 @@ def prepare(study: Study, store: Store, progress: Progress) -> list[Job]:
 
     Raises:
         BadAudio: if any audio file cannot be used.
+        BadSettings: if a library is asked for that does not exist.
         BadCorpus: if the same audio is in a training set and its test set.
         BadSpec: if a noise is too short for the number of folds.
         CheckpointMissing: if weights are not on this machine and cannot be downloaded.
     """
+    wanted()  # refuses an unknown library of matrices before anything is computed
     cells = study.possible
     upstreams = _upstreams(cells)
     builder = _JobBuilder(

@@ -12,24 +12,23 @@ import torch
 
 from nserbench.benchmark.extraction.clips import Clip, clips_over
 from nserbench.benchmark.extraction.extract import read_transcripts
-from nserbench.benchmark.extraction.head_input import HeadInput
-from nserbench.benchmark.extraction.unknown_languages import unknown_languages
 from nserbench.benchmark.extraction.word_errors import recognition
 from nserbench.benchmark.jobs.best_layer import LayerChoice
 from nserbench.benchmark.jobs.fit import FitResult
 from nserbench.benchmark.jobs.head import class_numbers
 from nserbench.benchmark.jobs.job import FineTuning, Fit, Job
 from nserbench.benchmark.jobs.suspect_heads import review
-from nserbench.benchmark.results.environment import environment, peak_memory
+from nserbench.benchmark.results.environment import peak_memory
 from nserbench.benchmark.results.predictions import Predictions
 from nserbench.benchmark.results.result import CellName, Result, Status
 from nserbench.benchmark.results.software import MADE_BY, differences, distinct
 from nserbench.benchmark.results.suspect_flags import ALL_FOLDS, MIXED
+from nserbench.benchmark.running.provenance import provenance_of
 from nserbench.benchmark.store.digests import digest
-from nserbench.benchmark.store.feature_store import ShardPart, Store
+from nserbench.benchmark.store.feature_store import Store
+from nserbench.benchmark.store.shard_parts import ShardPart
 from nserbench.benchmark.study.cell import Cell
 from nserbench.benchmark.study.overlap import overlap
-from nserbench.corpora.noise.mixing import MIX_VERSION
 from nserbench.upstreams.base import SAMPLE_RATE
 from nserbench.upstreams.side_by_side import remarks_of, training_data_of
 
@@ -97,7 +96,11 @@ def completed_result(
         predictions=_predictions(job, fits),
         recognition=_recognition(job, store),
         costs=_costs(job, fits, store, seconds),
-        provenance={**_provenance(job, device), "made_by": makers},
+        provenance={
+            **provenance_of(job, device),
+            "finished": _now(),
+            "made_by": makers,
+        },
         notes={
             **_corpus_notes(job),
             "training": _by_fold(job, (asdict(fit.log.epochs) for fit in fits)),
@@ -312,74 +315,6 @@ def _makers(
     return {
         "features": distinct(shard.get(MADE_BY, "{}") for shard in features),
         "heads": distinct(fit.log.made_by for fit in fits),
-    }
-
-
-def _provenance(job: Job, device: str) -> dict[str, object]:
-    noise = job.extraction.noise
-    utterances = [clip.utterance for clip in job.clips]
-    return {
-        **environment(device),
-        "finished": _now(),
-        **_weights(job.extraction),
-        "code": job.code,
-        "noise": noise and noise.digest,
-        **_replaced_noises(job),
-        **_foreign_prompts(job),
-        "noise_segments": job.extraction.noise_segments(job.clips),
-        "training_noise": _training_noise(job),
-        "mix_version": MIX_VERSION if noise else None,
-        "corpus": digest([[clip.utterance.id, clip.digest] for clip in job.clips]),
-        "recordings": digest(sorted(clip.digest for clip in job.clips)),
-        "labels": digest([[u.id, u.label, u.independent, u.fold] for u in utterances]),
-        "texts": job.opened.texts,
-    }
-
-
-def _foreign_prompts(job: Job) -> dict[str, str]:
-    """Say of which languages the transcripts are that the features depend on."""
-    own = job.extraction.own_groups(job.cell.groups)
-    upstreams = chain.from_iterable(
-        part.transcribers(own[name]) for name, part in job.extraction.parts.items()
-    )
-    lines = unknown_languages(upstreams, job.cell.corpus.label, job.clips)
-    said = "; ".join(dict.fromkeys(lines))
-    return {"foreign_prompts": said} if said else {}
-
-
-def _replaced_noises(job: Job) -> dict[str, str]:
-    """Name the noises of the cell that only have the name of a noise of a plugin."""
-    heard = [job.extraction, *(part.extraction for part in job.training)]
-    names = {one.noise.name for one in heard if one.noise is not None}
-    replaced = sorted(names & job.opened.replaced)
-    return {"replaced_noises": ", ".join(replaced)} if replaced else {}
-
-
-def _training_noise(job: Job) -> dict[str, str]:
-    """Return the digest of the segments of each noise in the training set, by name."""
-    by_noise = {part.extraction.noise: part.extraction for part in job.training}
-    return {
-        noise.name: used
-        for noise, heard in by_noise.items()
-        if noise and (used := heard.noise_segments(job.clips))
-    }
-
-
-def _weights(extraction: HeadInput) -> dict[str, object]:
-    """Return digests of weights; of upstreams side by side those of each, by name."""
-    by_part = {
-        name: {
-            "weights": part.upstream.weights or None,
-            "enhancer": part.enhancer and part.enhancer.weights,
-            "transcriber": part.transcripts and part.transcripts.upstream.weights,
-        }
-        for name, part in extraction.parts.items()
-    }
-    if "" in by_part:
-        return {**by_part[""]}
-    models = "weights", "enhancer", "transcriber"
-    return {
-        model: {name: part[model] for name, part in by_part.items()} for model in models
     }
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -16,7 +15,8 @@ from nserbench.benchmark.store.digests import digest
 from nserbench.benchmark.store.disk_sizes import bytes_on_disk
 from nserbench.benchmark.store.file_facts import FileFacts, set_aside, to_stderr
 from nserbench.benchmark.store.frame_codes import encode
-from nserbench.benchmark.store.layer_arrays import LayerArrays, group_of, key_of
+from nserbench.benchmark.store.layer_arrays import LayerArrays
+from nserbench.benchmark.store.shard_parts import ShardPart, shard_parts
 from nserbench.benchmark.store.shards import (
     SUFFIX,
     ArrayLocation,
@@ -67,21 +67,6 @@ class FeatureReader(Protocol):
 
     def frames(self, form: Form, key: str, group: str, layers: range) -> int:
         """Return the number of valid frames that `read` returns."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShardPart:
-    """What a shard holds of some utterances.
-
-    Attributes:
-        facts: Metadata of the shard.
-        share: The utterances as a fraction of those of the shard.
-        size: Bytes of their arrays.
-    """
-
-    facts: Mapping[str, str]
-    share: float
-    size: int
 
 
 class Features:
@@ -233,19 +218,7 @@ class Features:
             keys: Keys of the utterances; shards that hold none are left out.
             groups: Names of the groups that are read; None for all.
         """
-        seen: set[str] = set()
-        parts = []
-        for arrays, metadata in self._headers(form):
-            named = {
-                name for name in arrays if groups is None or group_of(name) in groups
-            }
-            mine = {name for name in named if key_of(name) in keys} - seen
-            if mine:
-                seen.update(mine)
-                share = len(set(map(key_of, mine))) / len(set(map(key_of, named)))
-                size = sum(arrays[name].end - arrays[name].start for name in mine)
-                parts.append(ShardPart(metadata, share, size))
-        return parts
+        return shard_parts(self._headers(form), keys, groups)
 
     def size_for(self, keys: Collection[str]) -> int:
         """Return the bytes of all that is stored of some utterances."""

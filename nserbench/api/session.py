@@ -120,9 +120,7 @@ def open_runner(
     from nserbench.benchmark.results.environment import choose_device
     from nserbench.benchmark.running.runner import Runner
     from nserbench.benchmark.store.feature_store import Store
-    from nserbench.matmul_trial import wanted
 
-    wanted()  # refuses an unknown library before the first cell
     settings, plugins = session.settings, session.plugins
     limit = settings.store_limit if limit is None else limit
     if on is not None and limit is not None:

@@ -73,9 +73,7 @@ def plan(
     from nserbench.benchmark.running.stopwatch import Stopwatch, threads_of_worker
     from nserbench.benchmark.store.feature_store import Store
     from nserbench.benchmark.study.cell import not_applicable
-    from nserbench.matmul_trial import wanted
 
-    wanted()  # refuses an unknown library at once
     settings = session.settings.using(results=out, store=store_folder)
     studies, store = grid(session.plugins, settings), Store(settings.store)
     device = choose_device(device)

@@ -157,18 +157,27 @@ def test_results_that_were_trained_in_noise_of_another_file_are_left_out(
     assert "other noise in the training set than the newest" in found[""]
 
 
-def test_results_in_a_set_of_noises_whose_files_have_changed_are_left_out(
-    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
-) -> None:
-    Path("set").mkdir()
-    write_noise(Path("set/one.wav"), seed=3)
+@pytest.fixture
+def noise_set(notes: str) -> Path:
+    """Name a folder of one file as the noise ``own``; return the file."""
+    file = Path("set/one.wav")
+    file.parent.mkdir()
     with Path("nserbench.toml").open("a") as stream:
         stream.write('own = "set"\n')
+    return write_noise(file, seed=3)
+
+
+def test_results_in_a_set_of_noises_whose_files_have_changed_are_left_out(
+    nserbench: Command,
+    shown: Callable[[], dict[str, str]],
+    notes: str,
+    noise_set: Path,
+) -> None:
     run = f"run --epochs 1 -c {notes} --noise own --snr 5"
     nserbench(f"{run} -u mel -d mean,fc")
-    size = Path("set/one.wav").stat().st_size
-    write_noise(Path("set/one.wav"), seed=4)
-    assert Path("set/one.wav").stat().st_size == size
+    size = noise_set.stat().st_size
+    write_noise(noise_set, seed=4)
+    assert noise_set.stat().st_size == size
 
     nserbench(f"{run} -u mel -d fc")
 
@@ -182,16 +191,15 @@ def test_results_in_a_set_of_noises_whose_files_have_changed_are_left_out(
 
 
 def test_a_cell_is_run_again_when_a_set_of_noises_that_it_trained_in_has_changed(
-    nserbench: Command, shown: Callable[[], dict[str, str]], notes: str
+    nserbench: Command,
+    shown: Callable[[], dict[str, str]],
+    notes: str,
+    noise_set: Path,
 ) -> None:
-    Path("set").mkdir()
-    write_noise(Path("set/one.wav"), seed=3)
-    with Path("nserbench.toml").open("a") as stream:
-        stream.write('own = "set"\n')
     noisy = f"-c {notes} --noise hiss --snr 5"
     run = f"run --epochs 1 --protocol probe+unseen-noise=own {noisy} -u mel -d mean"
     nserbench(run)
-    write_noise(Path("set/one.wav"), seed=4)
+    write_noise(noise_set, seed=4)
 
     again = nserbench(run)
 

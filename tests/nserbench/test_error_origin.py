@@ -29,8 +29,8 @@ def upstream_that_returns(folder: Path, value: str) -> nb.UpstreamCard:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("torch.zeros(3, 4)", "tensor (layers, frames, dim), got shape (3, 4)"),
-        ("np.zeros((1, 3, 4))", "got an object of the class ndarray"),
+        ("torch.zeros(3, 4)", "(layers, frames, dim), got Tensor (3, 4)"),
+        ("np.zeros((1, 3, 4))", "got ndarray (1, 3, 4)"),
     ],
 )
 def test_frames_of_another_shape_are_refused_with_the_line_of_the_plugin(
@@ -38,7 +38,7 @@ def test_frames_of_another_shape_are_refused_with_the_line_of_the_plugin(
 ) -> None:
     card = upstream_that_returns(tmp_path, f'{{"x": nb.LayerGroup.pad([{value}])}}')
 
-    with pytest.raises((TypeError, ValueError)) as caught:
+    with pytest.raises(ValueError, match="pad takes tensors") as caught:
         card.describe({"enhance": None, "finetune": None})
 
     told = describe_error(caught.value)
